@@ -1,0 +1,45 @@
+/**
+ * The three suites: unit (packages, conformance, tidy), sim (the seeded grid), e2e (real sockets and containers).
+ *
+ * 1. Packages are imported by name from their dist, as users get them: run after `npm run build`.
+ * 2. Forked processes, not threads: exiting with a live zeromq socket in a worker thread aborts Node.
+ * 3. e2e files share Docker and ports, so they run one at a time.
+ */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+export default defineConfig({
+  root,
+  cacheDir: '.tmp/vite',
+  test: {
+    projects: [
+      {
+        root,
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test/tidy.test.ts', 'test/conformance/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: 10_000,
+        },
+      },
+      {
+        root,
+        test: { name: 'sim', include: ['test/sim/**/*.test.ts'], pool: 'forks', testTimeout: 120_000 },
+      },
+      {
+        root,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
