@@ -1,0 +1,92 @@
+/**
+ * Failures are data: a closed set of codes in families, each with a retry rule and an exit code (cli.md).
+ *
+ *   rejected.*     never retried: the request itself is at fault
+ *   cancelled.*    never retried: somebody asked for it
+ *   unplaceable.*  later: nothing can take it now
+ *   lost.*         elsewhere: the attempt's worker, link or broker went away
+ *   execution.*    by the task's retry policy
+ *   internal.*     never, and loudly: a bug of ours
+ */
+export const failureCodes = [
+  'rejected.invalid',
+  'rejected.forbidden',
+  'rejected.impossible',
+  'rejected.limit',
+  'rejected.key-conflict',
+  'rejected.version',
+  'rejected.not-found',
+  'rejected.state',
+  'cancelled.user',
+  'unplaceable.no-worker',
+  'unplaceable.journal',
+  'unplaceable.timeout',
+  'lost.worker',
+  'lost.link',
+  'lost.broker',
+  'execution.exit',
+  'execution.oom',
+  'execution.timeout',
+  'execution.image',
+  'execution.start',
+  'execution.model',
+  'internal.bug',
+] as const;
+
+export type FailureCode = (typeof failureCodes)[number];
+export type FailureFamily = 'rejected' | 'cancelled' | 'unplaceable' | 'lost' | 'execution' | 'internal';
+
+/** `message` is one sentence for a person: what happened, what was expected, where. */
+export interface Failure {
+  readonly code: FailureCode;
+  readonly message: string;
+}
+
+export function failure(code: FailureCode, message: string): Failure {
+  return { code, message };
+}
+
+export function familyOf(code: FailureCode): FailureFamily {
+  return code.slice(0, code.indexOf('.')) as FailureFamily;
+}
+
+/** Thrown at the client's boundary only; inside, outcomes are returned. */
+export class GridError extends Error {
+  readonly code: FailureCode;
+  readonly failure: Failure;
+
+  constructor(what: Failure, cause?: unknown) {
+    super(what.message, cause === undefined ? undefined : { cause });
+    this.name = 'GridError';
+    this.code = what.code;
+    this.failure = what;
+  }
+}
+
+/** What `grid` exits with when this failure ends a command (cli.md). */
+export function exitCodeOf(code: FailureCode): number {
+  switch (code) {
+    case 'rejected.invalid':
+      return 2;
+    case 'rejected.forbidden':
+      return 7;
+    case 'execution.timeout':
+    case 'unplaceable.timeout':
+      return 5;
+    case 'lost.broker':
+      return 6;
+    default:
+  }
+  switch (familyOf(code)) {
+    case 'rejected':
+    case 'unplaceable':
+      return 3;
+    case 'cancelled':
+      return 4;
+    case 'lost':
+    case 'execution':
+      return 1;
+    case 'internal':
+      return 70;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Every bound of the protocol, with its reason (invariant 7: nothing is unbounded). A limit that is reached is an
+ * explicit answer, never a silent drop.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const limits = {
+  /** One control frame. Small messages only: a full batch of the largest bodies still fits. */
+  frameBytes: 1 * MiB,
+  /** Logical messages coalesced into one frame: bounds the time one frame holds the event loop. */
+  frameMessages: 1024,
+  /** A task's body (command, environment, …). Larger inputs travel as artifacts. */
+  bodyBytes: 256 * KiB,
+  /** A task's envelope, which the broker decodes and keeps. */
+  envelopeBytes: 16 * KiB,
+  /** Durable tasks that wait: at about 300 B each this stays well inside a small machine's memory. */
+  waitingTasks: 2_000_000,
+  /** Finished tasks the broker's core still remembers; older ones are in the history table. */
+  finishedTasks: 10_000,
+  /** Idempotency keys kept. */
+  keys: 1_000_000,
+  /** How long an idempotency key makes one task, from acceptance. */
+  keyMs: 24 * 3600_000,
+  /** A client that has been away this long has its submission window forgotten. */
+  clientWindowMs: 24 * 3600_000,
+  /** Clients whose submission windows are kept. */
+  clients: 10_000,
+  /** Submissions one client may have unacknowledged. */
+  clientOutstanding: 16_384,
+  sessions: 4096,
+  workers: 10_000,
+  /** Attempts one worker may hold, ended ones not yet acknowledged included. */
+  attemptsPerWorker: 4096,
+  /** Tries of one task that end in `execution.*`. */
+  retries: 100,
+  /** Tries of one task that end in `lost.*` before it is dead-lettered: a task that kills its machines must stop. */
+  losses: 5,
+  /** An executor's result kept with the task; larger ones travel as artifacts. */
+  outcomeBytes: 16 * KiB,
+  labels: 64,
+  nameChars: 256,
+  keyChars: 256,
+  /** Messages a peer may have sent that the other has not yet taken up (credit window). */
+  creditMessages: 4096,
+  /** Messages queued for one peer that does not read; reaching it ends the session. */
+  peerQueueMessages: 65_536,
+  peerQueueBytes: 32 * MiB,
+  /** Rows one query answers with. */
+  queryRows: 1000,
+  /** Distinct envelopes kept decoded. */
+  envelopes: 10_000,
+} as const;
+
+/** The timers that broker and workers must agree on; the broker's values travel in `welcome`. */
+export interface Timers {
+  /** Between heartbeats of a worker or client. */
+  readonly heartbeatMs: number;
+  /** A worker that has had no acknowledged heartbeat for this long stops its `move` attempts. */
+  readonly leaseMs: number;
+  /** The broker gives an attempt up this long after `leaseMs`: covers clock drift, message delay and the stop. */
+  readonly graceMs: number;
+  /** How often each core is ticked. */
+  readonly tickMs: number;
+}
+
+export const defaultTimers: Timers = { heartbeatMs: 2000, leaseMs: 15_000, graceMs: 5000, tickMs: 500 };

@@ -1,0 +1,72 @@
+/**
+ * What a task asks for, what a worker has, what the ledger holds. Sizes are exact bytes; a card has less memory than
+ * its name says (a "6 GB" GTX 1060: 6064 MiB). CPU is in thousandths of one hardware thread; host CPU and memory are
+ * charged once per task however many devices it holds.
+ */
+import type { DeviceUuid } from './ids.ts';
+
+export type GpuRequest =
+  /** Whole devices, nobody beside the task on them. */
+  | { readonly kind: 'whole'; readonly count: number; readonly minComputeCapability?: number; readonly name?: string }
+  /** A part of one device. */
+  | { readonly kind: 'part'; readonly vramBytes: number; readonly minComputeCapability?: number; readonly name?: string };
+
+/** `minComputeCapability` in tenths (61 is 6.1); `name` a case-insensitive part of the device's name. */
+export interface Resources {
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly gpu?: GpuRequest;
+}
+
+export interface Device {
+  readonly uuid: DeviceUuid;
+  readonly index: number;
+  readonly name: string;
+  readonly vramBytes: number;
+  /** Tenths; 0 when it could not be found out. */
+  readonly computeCapability: number;
+  readonly driver: string;
+  /** VRAM held by processes outside the grid. */
+  readonly foreignBytes: number;
+  readonly temperatureC?: number;
+  readonly powerW?: number;
+}
+
+/** What a worker says it has; replaced whole by each newer report. */
+export interface WorkerReport {
+  readonly name: string;
+  /** Task kinds it can run. */
+  readonly capabilities: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly devices: readonly Device[];
+  /** Images present, `name:tag`. */
+  readonly images: readonly string[];
+  /** Attempts it will hold at once, whatever they ask for. */
+  readonly slots: number;
+  /** Single-thread speed relative to the reference (1 = Ryzen 9 5950X); 0 when not measured. */
+  readonly speed: number;
+  /** Where its data endpoint listens, and that endpoint's CURVE public key (Z85); empty when it has none. */
+  readonly dataEndpoint: string;
+  readonly dataKey: string;
+  /** GRYPHGEN's version there. */
+  readonly version: string;
+}
+
+/** What the ledger holds for one attempt. */
+export interface Reservation {
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly devices: readonly DeviceShare[];
+}
+
+/** `vramBytes` of the device; `whole` bars everybody else from it. */
+export interface DeviceShare {
+  readonly uuid: DeviceUuid;
+  readonly vramBytes: number;
+  readonly whole: boolean;
+}

@@ -1,0 +1,117 @@
+/**
+ * A task as it travels: an *envelope*, which the broker decodes, checks and schedules by, and a *body*, which only the
+ * executor reads. Both are content-addressed. Equal envelopes are interned, so a million tasks of one shape cost one.
+ */
+import { z } from 'zod';
+import { limits } from './limits.ts';
+import type { Resources } from './resources.ts';
+
+export const taskKinds = ['container', 'process', 'infer', 'embed', 'rerank', 'retrieve', 'ingest', 'noop'] as const;
+export type TaskKind = (typeof taskKinds)[number];
+
+/** `move`: the worker stops it when its lease runs out and it is tried elsewhere. `wait`: it runs on, the broker waits. */
+export type OnLinkLost = 'move' | 'wait';
+
+export interface Envelope {
+  readonly kind: TaskKind;
+  readonly name: string;
+  readonly resources: Resources;
+  /** Journaled and kept over restarts; false: gone with an error when the broker dies. */
+  readonly durable: boolean;
+  /** -100..100, higher first. */
+  readonly priority: number;
+  /** Tries after the first that fail in `execution.*`; the wait doubles from `backoffMs`. */
+  readonly retries: { readonly limit: number; readonly backoffMs: number };
+  /** Longest run of one attempt; 0 means no limit. */
+  readonly timeoutMs: number;
+  /** Longest wait for a place; 0 means no limit. */
+  readonly queueTimeoutMs: number;
+  readonly onLinkLost: OnLinkLost;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly constraints: { readonly worker?: string; readonly labels: Readonly<Record<string, string>> };
+  /** Image a container task needs: known to the scheduler for warmth. */
+  readonly image?: string;
+}
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const labelMap = z
+  .record(z.string().min(1).max(63), z.string().max(limits.nameChars))
+  .refine((map) => Object.keys(map).length <= limits.labels, { message: `at most ${limits.labels} labels` });
+const device = { minComputeCapability: z.number().int().min(1).max(999).optional(), name: z.string().min(1).max(128).optional() };
+
+export const resourcesSchema: z.ZodType<Resources> = z.object({
+  cpuMilli: count.max(10_000_000),
+  memoryBytes: count,
+  diskBytes: count,
+  gpu: z
+    .discriminatedUnion('kind', [
+      z.object({ kind: z.literal('whole'), count: z.number().int().min(1).max(64), ...device }),
+      z.object({ kind: z.literal('part'), vramBytes: count.min(1), ...device }),
+    ])
+    .optional(),
+});
+
+export const envelopeSchema: z.ZodType<Envelope> = z.object({
+  kind: z.enum(taskKinds),
+  name: z.string().max(limits.nameChars),
+  resources: resourcesSchema,
+  durable: z.boolean(),
+  priority: z.number().int().min(-100).max(100),
+  retries: z.object({ limit: z.number().int().min(0).max(limits.retries), backoffMs: count.max(86_400_000) }),
+  timeoutMs: count,
+  queueTimeoutMs: count,
+  onLinkLost: z.enum(['move', 'wait']),
+  labels: labelMap,
+  constraints: z.object({ worker: z.string().min(1).max(limits.nameChars).optional(), labels: labelMap }),
+  image: z.string().min(1).max(512).optional(),
+});
+
+const noNul = (text: string) => !text.includes('\0');
+const argument = z.string().max(128 * 1024).refine(noNul, { message: 'must not hold a NUL character' });
+const environment = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'an environment name is letters, digits and _'),
+  argument,
+);
+
+/** docker's grammar: [registry[:port]/]path[:tag][@sha256:…] */
+export const imagePattern =
+  /^(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+
+export const containerBodySchema = z.object({
+  image: z.string().max(512).regex(imagePattern, 'expected an image name such as busybox:latest'),
+  command: z.array(argument).max(4096),
+  env: environment.default({}),
+  workdir: z.string().max(4096).startsWith('/').optional(),
+  /** `uid[:gid]`; default the image's own. */
+  user: z.string().max(64).regex(/^[0-9]+(:[0-9]+)?$/, 'expected uid or uid:gid in numbers').optional(),
+  network: z.literal('none').default('none'),
+  pids: z.number().int().min(1).max(32_768).default(512),
+  /** Size of the writable /tmp. */
+  tmpfsBytes: count.default(64 * 1024 * 1024),
+});
+export type ContainerBody = z.infer<typeof containerBodySchema>;
+
+export const processBodySchema = z.object({
+  /** argv; no shell is involved unless it names one. */
+  command: z.array(argument).min(1).max(4096),
+  env: environment.default({}),
+  workdir: z.string().max(4096).startsWith('/').optional(),
+});
+export type ProcessBody = z.infer<typeof processBodySchema>;
+
+/** For benchmarks and tests of the grid itself: succeeds after `sleepMs`. */
+export const noopBodySchema = z.object({ sleepMs: count.max(86_400_000).default(0) });
+export type NoopBody = z.infer<typeof noopBodySchema>;
+
+export const envelopeDefaults: Omit<Envelope, 'kind'> = {
+  name: '',
+  resources: { cpuMilli: 1000, memoryBytes: 0, diskBytes: 0 },
+  durable: true,
+  priority: 0,
+  retries: { limit: 0, backoffMs: 1000 },
+  timeoutMs: 0,
+  queueTimeoutMs: 0,
+  onLinkLost: 'move',
+  labels: {},
+  constraints: { labels: {} },
+};
