@@ -1,5 +1,7 @@
 /** The words every part of the grid shares: ids, tasks, resources, messages, frames and failures. */
+export * from './body.ts';
 export * from './failure.ts';
+export { journalHeadSchema, taskIdSchema, workerReportSchema } from './handshake.ts';
 export * from './ids.ts';
 export * from './limits.ts';
 export * from './messages.ts';
@@ -7,3 +9,12 @@ export * from './resources.ts';
 export * from './task-spec.ts';
 export * from './units.ts';
 export * from './version.ts';
+export {
+  type DecodedFrame,
+  type Direction,
+  type DirectionMessages,
+  decodeFrame,
+  encodeFrame,
+  frameOverheadBytes,
+  messageBytes,
+} from './wire.ts';

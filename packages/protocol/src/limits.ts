@@ -46,6 +46,16 @@ export const limits = {
   /** Messages queued for one peer that does not read; reaching it ends the session. */
   peerQueueMessages: 65_536,
   peerQueueBytes: 32 * MiB,
+  /** Tasks named by one `watch`; more go in further ones. */
+  watchTasks: 8192,
+  /** A failure's sentence. */
+  messageChars: 4096,
+  /** GPUs of one machine. */
+  devices: 64,
+  /** Images a worker reports as present. */
+  images: 1024,
+  endpointChars: 256,
+  sessionChars: 64,
   /** Rows one query answers with. */
   queryRows: 1000,
   /** Distinct envelopes kept decoded. */

@@ -7,9 +7,19 @@ import type { DeviceUuid } from './ids.ts';
 
 export type GpuRequest =
   /** Whole devices, nobody beside the task on them. */
-  | { readonly kind: 'whole'; readonly count: number; readonly minComputeCapability?: number; readonly name?: string }
+  | {
+      readonly kind: 'whole';
+      readonly count: number;
+      readonly minComputeCapability?: number;
+      readonly name?: string;
+    }
   /** A part of one device. */
-  | { readonly kind: 'part'; readonly vramBytes: number; readonly minComputeCapability?: number; readonly name?: string };
+  | {
+      readonly kind: 'part';
+      readonly vramBytes: number;
+      readonly minComputeCapability?: number;
+      readonly name?: string;
+    };
 
 /** `minComputeCapability` in tenths (61 is 6.1); `name` a case-insensitive part of the device's name. */
 export interface Resources {

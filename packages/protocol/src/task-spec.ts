@@ -6,7 +6,16 @@ import { z } from 'zod';
 import { limits } from './limits.ts';
 import type { Resources } from './resources.ts';
 
-export const taskKinds = ['container', 'process', 'infer', 'embed', 'rerank', 'retrieve', 'ingest', 'noop'] as const;
+export const taskKinds = [
+  'container',
+  'process',
+  'infer',
+  'embed',
+  'rerank',
+  'retrieve',
+  'ingest',
+  'noop',
+] as const;
 export type TaskKind = (typeof taskKinds)[number];
 
 /** `move`: the worker stops it when its lease runs out and it is tried elsewhere. `wait`: it runs on, the broker waits. */
@@ -37,7 +46,10 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const labelMap = z
   .record(z.string().min(1).max(63), z.string().max(limits.nameChars))
   .refine((map) => Object.keys(map).length <= limits.labels, { message: `at most ${limits.labels} labels` });
-const device = { minComputeCapability: z.number().int().min(1).max(999).optional(), name: z.string().min(1).max(128).optional() };
+const device = {
+  minComputeCapability: z.number().int().min(1).max(999).optional(),
+  name: z.string().min(1).max(128).optional(),
+};
 
 export const resourcesSchema: z.ZodType<Resources> = z.object({
   cpuMilli: count.max(10_000_000),
@@ -67,7 +79,10 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
 });
 
 const noNul = (text: string) => !text.includes('\0');
-const argument = z.string().max(128 * 1024).refine(noNul, { message: 'must not hold a NUL character' });
+const argument = z
+  .string()
+  .max(128 * 1024)
+  .refine(noNul, { message: 'must not hold a NUL character' });
 const environment = z.record(
   z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'an environment name is letters, digits and _'),
   argument,
@@ -83,7 +98,11 @@ export const containerBodySchema = z.object({
   env: environment.default({}),
   workdir: z.string().max(4096).startsWith('/').optional(),
   /** `uid[:gid]`; default the image's own. */
-  user: z.string().max(64).regex(/^[0-9]+(:[0-9]+)?$/, 'expected uid or uid:gid in numbers').optional(),
+  user: z
+    .string()
+    .max(64)
+    .regex(/^[0-9]+(:[0-9]+)?$/, 'expected uid or uid:gid in numbers')
+    .optional(),
   network: z.literal('none').default('none'),
   pids: z.number().int().min(1).max(32_768).default(512),
   /** Size of the writable /tmp. */

@@ -1,0 +1,85 @@
+/** What the grid answers about itself. Times are wall-clock ms since 1970, sizes bytes; 0 or '' means "not (yet)". */
+import type { Failure } from './failure.ts';
+import type { BlobHash } from './ids.ts';
+import type { OutcomeState } from './messages.ts';
+import type { DeviceShare, WorkerReport } from './resources.ts';
+import type { Envelope } from './task-spec.ts';
+
+export interface TaskDocument {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly state: 'waiting' | 'leased' | 'running' | OutcomeState;
+  readonly exitCode: number | null;
+  /** Worker id, and the name it had. */
+  readonly worker: string;
+  readonly workerName: string;
+  readonly devices: readonly DeviceShare[];
+  readonly attempts: number;
+  readonly queuedAt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly failure: Failure | null;
+  readonly cancelRequested: boolean;
+  readonly principal: string;
+  readonly envelope: Envelope;
+  readonly body: BlobHash;
+}
+
+export interface NodeDocument {
+  readonly id: string;
+  readonly name: string;
+  readonly state: 'ready' | 'silent' | 'away' | 'draining';
+  readonly report: WorkerReport | null;
+  readonly reserved: {
+    readonly cpuMilli: number;
+    readonly memoryBytes: number;
+    readonly diskBytes: number;
+    readonly attempts: number;
+    readonly devices: readonly {
+      readonly uuid: string;
+      readonly vramBytes: number;
+      readonly holders: number;
+    }[];
+  };
+  readonly tasks: readonly string[];
+  /** Fenced attempts it still runs. */
+  readonly ghosts: number;
+}
+
+export interface WorkerDecisionDocument {
+  readonly worker: string;
+  readonly name: string;
+  readonly feasible: boolean;
+  readonly reasons?: readonly string[];
+  readonly scores?: Readonly<Record<string, number>>;
+  readonly total?: number;
+}
+
+/** `when`: 'now' for what would be decided now, 'placed' for the decision as it was taken. */
+export interface ExplainDocument {
+  readonly id: string;
+  readonly state: TaskDocument['state'];
+  readonly when: 'now' | 'placed';
+  readonly decision: string;
+  readonly workers: readonly WorkerDecisionDocument[];
+}
+
+export interface StatusDocument {
+  readonly epoch: number;
+  readonly waiting: number;
+  readonly live: number;
+  readonly workers: number;
+  readonly connected: number;
+  readonly sessions: number;
+  readonly journalStalled: boolean;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** Where an attempt's log can be read, and the broker's permission to. */
+export interface LogGrantDocument {
+  readonly endpoint: string;
+  readonly dataKey: string;
+  readonly attempt: number;
+  readonly grant: string;
+}

@@ -1,0 +1,150 @@
+/** Schemas of what is said before a session exists, and of the machine a worker says it is. */
+import { z } from 'zod';
+import type { FailureCode } from './failure.ts';
+import { failureCodes } from './failure.ts';
+import type { AttemptNo, ClientId, DeviceUuid, Epoch, TaskId } from './ids.ts';
+import { limits } from './limits.ts';
+import type {
+  AttemptReport,
+  Challenge,
+  Hello,
+  HelloAgain,
+  JournalHead,
+  Knock,
+  PeerHello,
+  Refusal,
+  Welcome,
+} from './messages.ts';
+import { roles } from './messages.ts';
+import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const name = z.string().max(limits.nameChars);
+/** Base64url of keys (43), nonces (43) and signatures (86). */
+const base64url = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9_-]+$/, 'expected base64url');
+
+export const taskIdSchema: z.ZodType<TaskId> = count.min(1).transform((id) => id as TaskId);
+export const attemptNoSchema: z.ZodType<AttemptNo> = count.transform((no) => no as AttemptNo);
+const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
+const deviceUuid = name.min(1).transform((uuid) => uuid as DeviceUuid);
+
+export const failureSchema = z.object({
+  code: z.enum(failureCodes) satisfies z.ZodType<FailureCode>,
+  message: z.string().max(limits.messageChars),
+});
+
+const deviceShareSchema: z.ZodType<DeviceShare> = z.object({
+  uuid: deviceUuid,
+  vramBytes: count,
+  whole: z.boolean(),
+});
+const reservationSchema: z.ZodType<Reservation> = z.object({
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: z.array(deviceShareSchema).max(limits.devices),
+});
+
+const labelMap = z
+  .record(z.string().min(1).max(63), name)
+  .refine((map) => Object.keys(map).length <= limits.labels, { message: `at most ${limits.labels} labels` });
+
+export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
+  name,
+  capabilities: z.array(z.string().max(64)).max(64),
+  labels: labelMap,
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: z
+    .array(
+      z.object({
+        uuid: deviceUuid,
+        index: count,
+        name,
+        vramBytes: count,
+        computeCapability: z.number().int().min(0).max(999),
+        driver: z.string().max(64),
+        foreignBytes: count,
+        temperatureC: z.number().optional(),
+        powerW: z.number().optional(),
+      }),
+    )
+    .max(limits.devices),
+  images: z.array(z.string().max(512)).max(limits.images),
+  slots: count.max(limits.attemptsPerWorker),
+  speed: z.number().min(0).max(1e6),
+  dataEndpoint: z.string().max(limits.endpointChars),
+  dataKey: z.string().max(64),
+  version: z.string().max(64),
+});
+
+export const journalHeadSchema: z.ZodType<JournalHead> = z.object({
+  seq: count,
+  digest: z
+    .string()
+    .max(64)
+    .regex(/^[0-9a-f]*$/, 'expected hex'),
+});
+
+const attemptReportSchema: z.ZodType<AttemptReport> = z.object({
+  task: taskIdSchema,
+  attempt: attemptNoSchema,
+  epoch: epochSchema,
+  phase: z.enum(['held', 'running', 'ended']),
+  reservation: reservationSchema,
+});
+
+const peerHelloSchema: z.ZodType<PeerHello> = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('client'),
+    client: z
+      .string()
+      .min(1)
+      .max(64)
+      .transform((id) => id as ClientId),
+  }),
+  z.object({
+    kind: z.literal('worker'),
+    boot: z.string().min(1).max(64),
+    report: workerReportSchema,
+    attempts: z.array(attemptReportSchema).max(limits.attemptsPerWorker),
+    head: journalHeadSchema.nullable(),
+  }),
+]);
+
+const timers = z.object({
+  heartbeatMs: count.min(1),
+  leaseMs: count.min(1),
+  graceMs: count.min(1),
+  tickMs: count.min(1),
+});
+
+/** Each is the header of its kind; `kind` itself travels before it. */
+export const handshakeSchemas = {
+  knock: z.object({ versions: z.array(count).max(32) }) satisfies Header<Knock>,
+  challenge: z.object({ nonce: base64url, grid: name, version: count }) satisfies Header<Challenge>,
+  hello: z.object({
+    nonce: base64url,
+    key: base64url,
+    role: z.enum(roles),
+    signature: base64url,
+    product: z.string().max(64),
+    peer: peerHelloSchema,
+  }) satisfies Header<Hello>,
+  welcome: z.object({
+    session: z.string().min(1).max(limits.sessionChars),
+    epoch: epochSchema,
+    timers,
+    credit: count,
+    principal: name,
+  }) satisfies Header<Welcome>,
+  refusal: z.object({ failure: failureSchema }) satisfies Header<Refusal>,
+  helloAgain: z.object({}) satisfies Header<HelloAgain>,
+};
+
+/** A schema of everything of the message but its kind. */
+export type Header<M> = z.ZodType<Omit<M, 'kind'>>;

@@ -1,0 +1,290 @@
+/**
+ * The messages every task costs, on the wire: `[number, [fields…], body?]`, fields by position.
+ *
+ * 1. A number or a position never changes its meaning; what is new is added at the end.
+ * 2. Positions beyond those known here are stepped over.
+ * 3. Reading checks type and range of each field and copies nothing: bytes are views of the frame.
+ */
+import { type Failure, type FailureCode, failureCodes } from './failure.ts';
+import type { AttemptNo, DeviceUuid, Epoch, TaskId } from './ids.ts';
+import { limits } from './limits.ts';
+import type {
+  Accepted,
+  Credit,
+  Finished,
+  Heartbeat,
+  HeartbeatAck,
+  Lease,
+  Message,
+  OutcomeState,
+  Result,
+  ResultAck,
+  Started,
+  Stop,
+  Submit,
+} from './messages.ts';
+import { Malformed, type MsgpackReader } from './msgpack-reader.ts';
+import type { DeviceShare } from './resources.ts';
+
+const safe = Number.MAX_SAFE_INTEGER;
+const states: readonly OutcomeState[] = ['succeeded', 'failed', 'cancelled'];
+const reasons: readonly Stop['reason'][] = ['cancel', 'drop'];
+const knownCodes: ReadonlySet<string> = new Set(failureCodes);
+const utf8BytesPerChar = 3;
+const none = new Uint8Array(0);
+
+export type HotMessage =
+  | Submit
+  | Accepted
+  | Lease
+  | Started
+  | Result
+  | ResultAck
+  | Finished
+  | Credit
+  | Heartbeat
+  | HeartbeatAck
+  | Stop;
+
+export const hotNumbers: Readonly<Record<HotMessage['kind'], number>> = {
+  submit: 1,
+  accepted: 2,
+  lease: 3,
+  started: 4,
+  result: 5,
+  resultAck: 6,
+  finished: 7,
+  credit: 8,
+  heartbeat: 9,
+  heartbeatAck: 10,
+  stop: 11,
+};
+/** By number; 0 is nobody's. */
+export const hotKinds: readonly (HotMessage['kind'] | undefined)[] = [
+  undefined,
+  ...(Object.keys(hotNumbers) as HotMessage['kind'][]),
+];
+
+export function isHot(message: Message): message is HotMessage {
+  return Object.hasOwn(hotNumbers, message.kind);
+}
+
+/** What msgpackr is to write for `message`. */
+export function hotTuple(m: HotMessage): readonly unknown[] {
+  switch (m.kind) {
+    case 'submit':
+      return [1, [m.seq, m.floor, m.key, m.envelope], m.body];
+    case 'accepted':
+      return [2, [m.seq, m.task]];
+    case 'lease':
+      return [3, [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope], m.body];
+    case 'started':
+      return [4, [m.task, m.attempt, m.epoch]];
+    case 'result':
+      return [5, [m.task, m.attempt, m.epoch, m.exitCode, failureTuple(m.failure), m.ranMs], m.outcome];
+    case 'resultAck':
+      return [6, [m.task, m.attempt, m.epoch]];
+    case 'finished':
+      return [
+        7,
+        [m.task, m.attempt, states.indexOf(m.state), m.exitCode, failureTuple(m.failure)],
+        m.outcome,
+      ];
+    case 'credit':
+      return [8, [m.total]];
+    case 'heartbeat':
+      return [9, [m.seq, m.attempts]];
+    case 'heartbeatAck':
+      return [10, [m.seq, m.head.seq, m.head.digest]];
+    case 'stop':
+      return [11, [m.task, m.attempt, m.epoch, m.leaseSeq, reasons.indexOf(m.reason)]];
+  }
+}
+
+const sharesTuple = (m: Lease) => m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
+const failureTuple = (failure: Failure | null) => (failure === null ? null : [failure.code, failure.message]);
+
+/** Bytes on the wire, never too few. */
+export function hotBytes(m: HotMessage): number {
+  switch (m.kind) {
+    case 'submit':
+      return 64 + m.key.length * utf8BytesPerChar + m.envelope.length + m.body.length;
+    case 'lease':
+      return 96 + m.devices.length * (32 + limits.nameChars) + m.envelope.length + m.body.length;
+    case 'result':
+    case 'finished':
+      return 96 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
+    case 'heartbeat':
+      return 64 + m.attempts.length * 20;
+    case 'heartbeatAck':
+      return 128;
+    default:
+      return 64;
+  }
+}
+
+/** Reads the header (a list) and, where the kind has one, the body, of a message with `parts` parts, all of them. */
+export function readHot(kind: HotMessage['kind'], parts: number, reader: MsgpackReader): HotMessage {
+  const positions = reader.array(`${kind}'s header`);
+  switch (kind) {
+    case 'submit': {
+      need(kind, positions, 4);
+      const seq = reader.integer('submit.seq', 1, safe);
+      const floor = reader.integer('submit.floor', 0, safe);
+      const key = reader.string('submit.key', limits.keyChars * utf8BytesPerChar);
+      const envelope = reader.binary('submit.envelope', limits.envelopeBytes);
+      return { kind, seq, floor, key, envelope, body: rest(kind, reader, positions - 4, parts) };
+    }
+    case 'accepted': {
+      need(kind, positions, 2);
+      const seq = reader.integer('accepted.seq', 1, safe);
+      const task = readTask(kind, reader);
+      rest(kind, reader, positions - 2, parts);
+      return { kind, seq, task };
+    }
+    case 'lease':
+      return readLease(positions, parts, reader);
+    case 'started':
+    case 'resultAck': {
+      need(kind, positions, 3);
+      const message = {
+        kind,
+        task: readTask(kind, reader),
+        attempt: readAttempt(kind, reader),
+        epoch: readEpoch(kind, reader),
+      };
+      rest(kind, reader, positions - 3, parts);
+      return message;
+    }
+    case 'result':
+      return readResult(positions, parts, reader);
+    case 'finished':
+      return readFinished(positions, parts, reader);
+    case 'credit': {
+      need(kind, positions, 1);
+      const total = reader.integer('credit.total', 0, safe);
+      rest(kind, reader, positions - 1, parts);
+      return { kind, total };
+    }
+    case 'heartbeat': {
+      need(kind, positions, 2);
+      const seq = reader.integer('heartbeat.seq', 1, safe);
+      const attempts = readAttempts(reader);
+      rest(kind, reader, positions - 2, parts);
+      return { kind, seq, attempts };
+    }
+    case 'heartbeatAck': {
+      need(kind, positions, 3);
+      const seq = reader.integer('heartbeatAck.seq', 1, safe);
+      const head = {
+        seq: reader.integer('heartbeatAck.head.seq', 0, safe),
+        digest: reader.string('heartbeatAck.head.digest', 64),
+      };
+      rest(kind, reader, positions - 3, parts);
+      return { kind, seq, head };
+    }
+    case 'stop': {
+      need(kind, positions, 5);
+      const task = readTask(kind, reader);
+      const attempt = readAttempt(kind, reader);
+      const epoch = readEpoch(kind, reader);
+      const leaseSeq = reader.integer('stop.leaseSeq', 0, safe);
+      const reason = reasons[reader.integer('stop.reason', 0, reasons.length - 1)] ?? 'drop';
+      rest(kind, reader, positions - 5, parts);
+      return { kind, task, attempt, epoch, leaseSeq, reason };
+    }
+  }
+}
+
+function readLease(positions: number, parts: number, reader: MsgpackReader): Lease {
+  need('lease', positions, 7);
+  const leaseSeq = reader.integer('lease.leaseSeq', 1, safe);
+  const floor = reader.integer('lease.floor', 0, safe);
+  const task = readTask('lease', reader);
+  const attempt = readAttempt('lease', reader);
+  const epoch = readEpoch('lease', reader);
+  const devices: DeviceShare[] = [];
+  const shares = reader.array('lease.devices');
+  if (shares > limits.devices) throw new Malformed(`lease.devices are ${shares}, at most ${limits.devices}`);
+  for (let index = 0; index < shares; index++) {
+    const fields = reader.array('lease.devices');
+    need('lease.devices', fields, 3);
+    devices.push({
+      uuid: reader.string('lease.devices.uuid', limits.nameChars) as DeviceUuid,
+      vramBytes: reader.integer('lease.devices.vramBytes', 0, safe),
+      whole: reader.boolean('lease.devices.whole'),
+    });
+    reader.skip(fields - 3);
+  }
+  const envelope = reader.binary('lease.envelope', limits.envelopeBytes);
+  const body = rest('lease', reader, positions - 7, parts);
+  return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body };
+}
+
+function readResult(positions: number, parts: number, reader: MsgpackReader): Result {
+  need('result', positions, 6);
+  const task = readTask('result', reader);
+  const attempt = readAttempt('result', reader);
+  const epoch = readEpoch('result', reader);
+  const exitCode = reader.integer('result.exitCode', -1, 0x7fff_ffff);
+  const failure = readFailure('result', reader);
+  const ranMs = reader.number('result.ranMs');
+  if (ranMs < 0) throw new Malformed('result.ranMs must not be negative');
+  const outcome = rest('result', reader, positions - 6, parts);
+  return { kind: 'result', task, attempt, epoch, exitCode, failure, ranMs, outcome };
+}
+
+function readFinished(positions: number, parts: number, reader: MsgpackReader): Finished {
+  need('finished', positions, 5);
+  const task = readTask('finished', reader);
+  const attempt = readAttempt('finished', reader);
+  const state = states[reader.integer('finished.state', 0, states.length - 1)] ?? 'failed';
+  const exitCode = reader.integer('finished.exitCode', -1, 0x7fff_ffff);
+  const failure = readFailure('finished', reader);
+  const outcome = rest('finished', reader, positions - 5, parts);
+  return { kind: 'finished', task, attempt, state, exitCode, failure, outcome };
+}
+
+function readAttempts(reader: MsgpackReader): Heartbeat['attempts'] {
+  const count = reader.array('heartbeat.attempts');
+  if (count > limits.attemptsPerWorker) {
+    throw new Malformed(`heartbeat.attempts are ${count}, at most ${limits.attemptsPerWorker}`);
+  }
+  const attempts: [TaskId, AttemptNo][] = [];
+  for (let index = 0; index < count; index++) {
+    const fields = reader.array('heartbeat.attempts');
+    need('heartbeat.attempts', fields, 2);
+    attempts.push([readTask('heartbeat', reader), readAttempt('heartbeat', reader)]);
+    reader.skip(fields - 2);
+  }
+  return attempts;
+}
+
+function readFailure(kind: string, reader: MsgpackReader): Failure | null {
+  if (reader.nil()) return null;
+  const fields = reader.array(`${kind}.failure`);
+  need(`${kind}.failure`, fields, 2);
+  const code = reader.string(`${kind}.failure.code`, 64);
+  if (!knownCodes.has(code)) throw new Malformed(`${kind}.failure.code is not one of ours`);
+  const message = reader.string(`${kind}.failure.message`, limits.messageChars * utf8BytesPerChar);
+  reader.skip(fields - 2);
+  return { code: code as FailureCode, message };
+}
+
+const readTask = (kind: string, reader: MsgpackReader) => reader.integer(`${kind}.task`, 1, safe) as TaskId;
+const readAttempt = (kind: string, reader: MsgpackReader) =>
+  reader.integer(`${kind}.attempt`, 0, safe) as AttemptNo;
+const readEpoch = (kind: string, reader: MsgpackReader) => reader.integer(`${kind}.epoch`, 0, safe) as Epoch;
+
+function need(what: string, positions: number, known: number): void {
+  if (positions < known) throw new Malformed(`${what} has ${positions} fields, expected ${known}`);
+}
+
+/** Steps over unknown positions (2) and reads the body. */
+function rest(kind: string, reader: MsgpackReader, unknown: number, parts: number): Uint8Array {
+  if (unknown > 0) reader.skip(unknown);
+  if (parts < 3) return none;
+  const body = reader.nil() ? none : reader.binary(`${kind}'s body`, limits.bodyBytes);
+  if (parts > 3) reader.skip(parts - 3);
+  return body;
+}

@@ -1,0 +1,62 @@
+/** The operations of `request` messages: what each takes and answers. */
+import { z } from 'zod';
+import type {
+  ExplainDocument,
+  LogGrantDocument,
+  NodeDocument,
+  StatusDocument,
+  TaskDocument,
+} from './documents.ts';
+import type { TaskId } from './ids.ts';
+import { limits } from './limits.ts';
+import { envelopeSchema } from './task-spec.ts';
+
+const taskId = z
+  .number()
+  .int()
+  .min(1)
+  .max(Number.MAX_SAFE_INTEGER)
+  .transform((id) => id as TaskId);
+const oneTask = z.object({ task: taskId });
+const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
+
+export const requestSchemas = {
+  /** Newest first. `all`: ended ones too. */
+  ps: z.object({
+    all: z.boolean().default(false),
+    limit: z.number().int().min(1).max(limits.queryRows).default(100),
+  }),
+  show: oneTask,
+  explain: oneTask,
+  /** Where a task would be placed now; nothing is placed. */
+  dryRun: z.object({ envelope: envelopeSchema }),
+  nodes: z.object({}),
+  status: z.object({}),
+  logs: oneTask,
+  /** Envelope and body, to submit it again. */
+  spec: oneTask,
+  cancel: oneTask,
+  drain: oneNode.extend({ draining: z.boolean() }),
+  removeNode: oneNode,
+} as const;
+
+export type Operation = keyof typeof requestSchemas;
+export type RequestArgs<O extends Operation> = z.infer<(typeof requestSchemas)[O]>;
+
+export interface RequestResults {
+  ps: readonly TaskDocument[];
+  show: TaskDocument;
+  explain: ExplainDocument;
+  dryRun: ExplainDocument;
+  nodes: readonly NodeDocument[];
+  status: StatusDocument;
+  logs: LogGrantDocument;
+  spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
+  cancel: TaskDocument;
+  drain: NodeDocument;
+  removeNode: { readonly removed: string };
+}
+
+export function isOperation(name: string): name is Operation {
+  return Object.hasOwn(requestSchemas, name);
+}

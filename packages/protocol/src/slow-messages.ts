@@ -1,0 +1,40 @@
+/** Schemas of the session messages that travel by name: those a task does not cost. */
+import { z } from 'zod';
+import {
+  attemptNoSchema,
+  failureSchema,
+  type Header,
+  taskIdSchema,
+  workerReportSchema,
+} from './handshake.ts';
+import { limits } from './limits.ts';
+import type { Bye, Changed, Refused, Reply, Report, Request, Watch } from './messages.ts';
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** Each is the header of its kind; `kind` itself travels before it. */
+export const slowSchemas = {
+  bye: z.object({}) satisfies Header<Bye>,
+  refused: z.object({ seq: count.min(1), failure: failureSchema }) satisfies Header<Refused>,
+  watch: z.object({
+    tasks: z.array(taskIdSchema).max(limits.watchTasks),
+    progress: z.boolean(),
+  }) satisfies Header<Watch>,
+  changed: z.object({
+    task: taskIdSchema,
+    state: z.enum(['waiting', 'leased', 'running']),
+    attempt: attemptNoSchema,
+    worker: z.string().max(limits.nameChars),
+  }) satisfies Header<Changed>,
+  request: z.object({
+    id: count,
+    op: z.string().min(1).max(64),
+    args: z.unknown(),
+  }) satisfies Header<Request>,
+  reply: z.object({
+    id: count,
+    result: z.unknown(),
+    failure: failureSchema.nullable(),
+  }) satisfies Header<Reply>,
+  report: z.object({ seq: count.min(1), report: workerReportSchema }) satisfies Header<Report>,
+};

@@ -1,0 +1,344 @@
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { decodeBody, decodeEnvelope, encodeBody, encodeEnvelope } from './body.ts';
+import { failureCodes } from './failure.ts';
+import { limits } from './limits.ts';
+import type { Message } from './messages.ts';
+import { roles } from './messages.ts';
+import { envelopeDefaults } from './task-spec.ts';
+import { type Direction, decodeFrame, encodeFrame, frameOverheadBytes, messageBytes } from './wire.ts';
+
+const raw = new Packr({ useRecords: false });
+const count = fc.maxSafeNat();
+const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const text = fc.string({ unit: 'binary', maxLength: 40 });
+const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,43}$/);
+const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const exitCode = fc.integer({ min: -1, max: 2 ** 31 - 1 });
+const failure = fc.record({ code: fc.constantFrom(...failureCodes), message: text });
+const share = fc.record({
+  uuid: fc.string({ minLength: 1, maxLength: 40 }),
+  vramBytes: count,
+  whole: fc.boolean(),
+});
+const fence = { task: id, attempt: id, epoch: count };
+const reservation = fc.record({
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: fc.array(share, { maxLength: 3 }),
+});
+/** JSON turns -0 into 0, as the wire does. */
+const plain = fc
+  .json({ maxDepth: 4 })
+  .filter((json) => !json.includes('__proto__'))
+  .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))) as unknown);
+const device = fc.record(
+  {
+    uuid: token,
+    index: fc.nat(8),
+    name: text,
+    vramBytes: count,
+    computeCapability: fc.nat(999),
+    driver: fc.string({ maxLength: 20 }),
+    foreignBytes: count,
+    temperatureC: fc.integer(),
+    powerW: fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }),
+  },
+  { requiredKeys: ['uuid', 'index', 'name', 'vramBytes', 'computeCapability', 'driver', 'foreignBytes'] },
+);
+const report = fc.record({
+  name: text,
+  capabilities: fc.array(fc.string({ maxLength: 12 }), { maxLength: 4 }),
+  labels: fc.dictionary(token, text, { maxKeys: 4, noNullPrototype: true }),
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: fc.array(device, { maxLength: 3 }),
+  images: fc.array(text, { maxLength: 3 }),
+  slots: fc.nat(limits.attemptsPerWorker),
+  speed: fc.double({ min: 0, max: 100, noNaN: true }),
+  dataEndpoint: text,
+  dataKey: token,
+  version: fc.string({ maxLength: 20 }),
+});
+const peer = fc.oneof(
+  fc.record({ kind: fc.constant('client'), client: token }),
+  fc.record({
+    kind: fc.constant('worker'),
+    boot: token,
+    report,
+    attempts: fc.array(
+      fc.record({ ...fence, phase: fc.constantFrom('held', 'running', 'ended'), reservation }),
+      { maxLength: 3 },
+    ),
+    head: fc.option(fc.record({ seq: count, digest: fc.constant('0'.repeat(64)) })),
+  }),
+);
+
+type Shapes = {
+  readonly [K in Message['kind']]: readonly [Direction, Record<string, fc.Arbitrary<unknown>>];
+};
+const shapes: Shapes = {
+  knock: ['toBroker', { versions: fc.array(fc.nat(99), { maxLength: 5 }) }],
+  challenge: ['toClient', { nonce: token, grid: text, version: fc.nat(9) }],
+  hello: [
+    'toBroker',
+    { nonce: token, key: token, role: fc.constantFrom(...roles), signature: token, product: token, peer },
+  ],
+  welcome: [
+    'toWorker',
+    {
+      session: token,
+      epoch: count,
+      timers: fc.record({ heartbeatMs: id, leaseMs: id, graceMs: id, tickMs: id }),
+      credit: count,
+      principal: text,
+    },
+  ],
+  refusal: ['toClient', { failure }],
+  helloAgain: ['toWorker', {}],
+  heartbeat: ['toBroker', { seq: id, attempts: fc.array(fc.tuple(id, id), { maxLength: 9 }) }],
+  heartbeatAck: [
+    'toClient',
+    { seq: id, head: fc.record({ seq: count, digest: fc.constant('a'.repeat(64)) }) },
+  ],
+  credit: ['toWorker', { total: count }],
+  bye: ['toBroker', {}],
+  submit: ['toBroker', { seq: id, floor: count, key: text, envelope: bytes, body: bytes }],
+  accepted: ['toClient', { seq: id, task: id }],
+  refused: ['toClient', { seq: id, failure }],
+  watch: ['toBroker', { tasks: fc.array(id, { maxLength: 9 }), progress: fc.boolean() }],
+  finished: [
+    'toClient',
+    {
+      task: id,
+      attempt: count,
+      state: fc.constantFrom('succeeded', 'failed', 'cancelled'),
+      exitCode,
+      failure: fc.option(failure),
+      outcome: bytes,
+    },
+  ],
+  changed: [
+    'toClient',
+    { task: id, state: fc.constantFrom('waiting', 'leased', 'running'), attempt: count, worker: text },
+  ],
+  request: ['toBroker', { id: count, op: token, args: plain }],
+  reply: ['toClient', { id: count, result: plain, failure: fc.option(failure) }],
+  lease: [
+    'toWorker',
+    {
+      leaseSeq: id,
+      floor: count,
+      ...fence,
+      devices: fc.array(share, { maxLength: 4 }),
+      envelope: bytes,
+      body: bytes,
+    },
+  ],
+  started: ['toBroker', fence],
+  result: [
+    'toBroker',
+    {
+      ...fence,
+      exitCode,
+      failure: fc.option(failure),
+      ranMs: fc.double({ min: 0, max: 1e12, noNaN: true }),
+      outcome: bytes,
+    },
+  ],
+  resultAck: ['toWorker', fence],
+  stop: ['toWorker', { ...fence, leaseSeq: count, reason: fc.constantFrom('cancel', 'drop') }],
+  report: ['toBroker', { seq: id, report }],
+};
+const handshake = new Set(['knock', 'challenge', 'hello', 'welcome', 'refusal', 'helloAgain']);
+const kinds = Object.keys(shapes) as Message['kind'][];
+const sessionOf = (kind: string) => (handshake.has(kind) ? '' : 's-1');
+const messageOf = (kind: Message['kind']) =>
+  fc.record(
+    { kind: fc.constant(kind), ...shapes[kind][1] },
+    { noNullPrototype: true },
+  ) as unknown as fc.Arbitrary<Message>;
+const anyMessage = fc.constantFrom(...kinds).chain(messageOf);
+
+describe('every kind', () => {
+  for (const kind of kinds) {
+    it(`${kind} comes back as it went, and never larger than announced`, () => {
+      fc.assert(
+        fc.property(fc.array(messageOf(kind), { maxLength: 4 }), (messages) => {
+          const frame = encodeFrame(sessionOf(kind), messages);
+          const decoded = decodeFrame(frame, shapes[kind][0]);
+          expect(decoded).toEqual({ ok: true, session: sessionOf(kind), messages, unknown: 0 });
+          const announced = messages.reduce(
+            (sum, message) => sum + messageBytes(message),
+            frameOverheadBytes,
+          );
+          expect(frame.length).toBeLessThanOrEqual(announced);
+        }),
+        { numRuns: 50 },
+      );
+    });
+  }
+});
+
+const failureOf = (bytes: Uint8Array, direction: Direction = 'toBroker') => {
+  const decoded = decodeFrame(bytes, direction);
+  return decoded.ok ? undefined : decoded.failure;
+};
+const frameOf = (...messages: unknown[]) => raw.pack(['s', messages]);
+
+describe('hostile frames', () => {
+  it('never throw, however they were bent', () => {
+    const mutated = fc.record({
+      message: anyMessage,
+      edits: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+      cut: fc.option(fc.nat()),
+    });
+    fc.assert(
+      fc.property(mutated, ({ message, edits, cut }) => {
+        const frame = Buffer.from(encodeFrame(sessionOf(message.kind), [message]));
+        for (const [at, byte] of edits) frame[at % frame.length] = byte;
+        const bytes = cut === null ? frame : frame.subarray(0, cut % frame.length);
+        for (const direction of ['toBroker', 'toClient', 'toWorker'] as const) {
+          expect(failureOf(bytes, direction)?.code ?? 'rejected.invalid').toBe('rejected.invalid');
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+  it('never throw, when they are noise', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
+        expect(failureOf(noise)?.code ?? 'rejected.invalid').toBe('rejected.invalid');
+      }),
+      { numRuns: 2000 },
+    );
+  });
+  it('reserve no memory for what they only claim', () => {
+    const before = process.memoryUsage();
+    for (const claim of ['dd', 'df', 'db', 'c6']) {
+      expect(failureOf(Buffer.from(`92a173${claim}ffffffff`, 'hex'))?.message).toMatch(/frame|list/);
+      const nested = Buffer.concat([
+        Buffer.from('92a1739192a5776174636881a57461736b73', 'hex'),
+        Buffer.from(`${claim}ffffffff`, 'hex'),
+      ]);
+      expect(failureOf(nested)?.message).toMatch(/claims more than the frame holds/);
+    }
+    const after = process.memoryUsage();
+    expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(
+      64 << 20,
+    );
+  });
+  it('may not nest deeply', () => {
+    const deep = Buffer.concat([
+      Buffer.from('92a1739192a6', 'hex'),
+      Buffer.from('zzzzzz'),
+      Buffer.alloc(200_000, 0x91),
+    ]);
+    expect(failureOf(deep)?.message).toMatch(/nested deeper than 32/);
+  });
+  it('may not be larger than a frame', () => {
+    expect(failureOf(Buffer.alloc(limits.frameBytes + 1))?.message).toMatch(/at most 1048576/);
+  });
+  it('may not smuggle what msgpackr would build: dates, expressions, sets, prototypes', () => {
+    const smuggled = new Packr({ useRecords: false, moreTypes: true });
+    for (const args of [new Date(), /x/, new Set([1]), new Error('x'), { a: { big: 2n ** 60n } }]) {
+      const frame = smuggled.pack(['s', [['request', { id: 1, op: 'x', args }]]]);
+      expect(failureOf(frame)?.message).toMatch(/type that is not allowed|beyond 2\^53/);
+    }
+    const proto = JSON.parse('{"id":1,"op":"x","args":{"__proto__":{"admin":true}}}');
+    expect(failureOf(frameOf(['request', proto]))?.message).toMatch(/__proto__/);
+  });
+});
+
+describe('words', () => {
+  it.each<[string, unknown[], string]>([
+    ['a missing field', [1, [1, 0, '']], 'submit has 3 fields, expected 4'],
+    ['a range', [4, [0, 1, 1]], 'started.task must be a whole number from 1 to 9007199254740991'],
+    ['a fraction', [4, [1.5, 1, 1]], 'started.task must be a whole number from 1 to 9007199254740991'],
+    ['a type', [1, [1, 0, 7, Buffer.of()], Buffer.of()], 'submit.key must be text'],
+    [
+      'a long body',
+      [1, [1, 0, '', Buffer.of()], Buffer.alloc(limits.bodyBytes + 1)],
+      "submit's body is 262145 bytes long, at most 262144 are allowed",
+    ],
+    [
+      'a long key',
+      [1, [1, 0, 'k'.repeat(769), Buffer.of()]],
+      'submit.key is 769 bytes long, at most 768 are allowed',
+    ],
+    ['a failure code', [5, [1, 1, 1, 0, ['x.y', 'z'], 0]], 'result.failure.code is not one of ours'],
+    [
+      'a path',
+      ['watch', { tasks: [1, 'x'], progress: true }],
+      'watch.tasks.1: Invalid input: expected number, received string',
+    ],
+    ['a direction', [3, []], 'lease must not be sent to a broker'],
+    ['the handshake in a session', ['knock', { versions: [1] }], 'knock must not carry a session'],
+  ])('name kind and field: %s', (_, message, words) => {
+    expect(failureOf(frameOf(message))).toEqual({ code: 'rejected.invalid', message: words });
+  });
+  it('name a session message before welcome', () => {
+    expect(failureOf(raw.pack(['', [[8, [1]]]]))?.message).toBe('credit must carry a session');
+  });
+});
+
+describe('a newer peer', () => {
+  it('may add positions, parts, header keys and kinds', () => {
+    const frame = raw.pack([
+      's',
+      [
+        [4, [1, 2, 3, 'new', { more: [1] }], Buffer.of(), 'part'],
+        ['bye', { reason: 'x' }, 1, 2],
+        [77, [1], Buffer.of()],
+        ['teleport', { to: 'x' }],
+        [9, [1, [[1, 2, 'new']], 'new']],
+      ],
+      'new',
+    ]);
+    expect(decodeFrame(frame, 'toBroker')).toEqual({
+      ok: true,
+      session: 's',
+      unknown: 2,
+      messages: [
+        { kind: 'started', task: 1, attempt: 2, epoch: 3 },
+        { kind: 'bye' },
+        { kind: 'heartbeat', seq: 1, attempts: [[1, 2]] },
+      ],
+    });
+  });
+  it('may write 64-bit integers', () => {
+    const frame = Buffer.from(
+      '92a173919204 93 cf0000000000000007 d3000fffffffffffff cc01'.replaceAll(' ', ''),
+      'hex',
+    );
+    const decoded = decodeFrame(frame, 'toBroker');
+    expect(decoded.ok && decoded.messages).toEqual([
+      { kind: 'started', task: 7, attempt: 2 ** 52 - 1, epoch: 1 },
+    ]);
+  });
+});
+
+describe('envelopes and bodies', () => {
+  it('come back, without keys that were undefined', () => {
+    const envelope = { ...envelopeDefaults, kind: 'container', name: 'ä', image: undefined } as const;
+    const { image: _, ...expected } = envelope;
+    expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual({ ok: true, value: expected });
+    fc.assert(
+      fc.property(plain, (value) => {
+        expect(decodeBody(encodeBody(value))).toEqual({ ok: true, value });
+      }),
+    );
+    expect(decodeBody(new Uint8Array(0))).toEqual({ ok: true, value: undefined });
+  });
+  it('say what is wrong', () => {
+    const wrong = decodeEnvelope(encodeBody({ ...envelopeDefaults, kind: 'noop', priority: 1000 }));
+    expect(wrong).toMatchObject({ ok: false, failure: { code: 'rejected.invalid' } });
+    expect(!wrong.ok && wrong.failure.message).toMatch(/^envelope\.priority: /);
+    expect(decodeEnvelope(Buffer.alloc(limits.envelopeBytes + 1)).ok).toBe(false);
+    expect(decodeBody(Buffer.from('0101', 'hex'))).toMatchObject({ ok: false });
+    expect(decodeBody(Buffer.from('c1', 'hex'))).toMatchObject({ ok: false });
+  });
+});
