@@ -1,10 +1,12 @@
 /** The words every part of the grid shares: ids, tasks, resources, messages, frames and failures. */
 export * from './body.ts';
+export * from './documents.ts';
 export * from './failure.ts';
 export { journalHeadSchema, taskIdSchema, workerReportSchema } from './handshake.ts';
 export * from './ids.ts';
 export * from './limits.ts';
 export * from './messages.ts';
+export * from './requests.ts';
 export * from './resources.ts';
 export * from './task-spec.ts';
 export * from './units.ts';
