@@ -1,0 +1,183 @@
+/**
+ * What must hold before a worker can take a shape, as named predicates in the order of their cost.
+ *
+ * 1. `lack` is 0 exactly when the predicate holds, and otherwise says how far the worker is from it: the missing share
+ *    of an amount, 1 for what is no amount. Placement reads only whether it is 0; a refusal names the nearest worker by it.
+ * 2. Where `lack` is not 0, `reasons` gives at least one reason, with numbers; nothing is put in words until asked.
+ * 3. In mode `ever` nothing counts that may pass: connection, drain, the ledger, use from outside the grid.
+ */
+import { type Device, formatBytes, type WorkerReport } from '@gryphgen/protocol';
+import { deviceLack, deviceReason, type Mode } from './device-fit.ts';
+import type { Shape } from './shape.ts';
+import type { WorkerView } from './worker-view.ts';
+
+interface Predicate {
+  readonly name: string;
+  readonly lack: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => number;
+  readonly reasons: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => readonly string[];
+}
+
+const connected: Predicate = {
+  name: 'connected',
+  lack: (_shape, worker, _report, mode) => (mode === 'now' && !worker.connected ? 1 : 0),
+  reasons: () => ['is not connected'],
+};
+
+const willing: Predicate = {
+  name: 'willing',
+  lack: (_shape, worker, _report, mode) => (mode === 'now' && worker.draining ? 1 : 0),
+  reasons: () => ['is draining: it takes nothing new until it is resumed'],
+};
+
+const named: Predicate = {
+  name: 'worker',
+  lack: ({ constraints }, worker) =>
+    constraints.worker === undefined || constraints.worker === worker.id || constraints.worker === worker.name
+      ? 0
+      : 1,
+  reasons: ({ constraints }) => [`is not the worker asked for, ${constraints.worker}`],
+};
+
+const capable: Predicate = {
+  name: 'capability',
+  lack: ({ kind }, _worker, report) => (report.capabilities.includes(kind) ? 0 : 1),
+  reasons: ({ kind }, _worker, report) => [
+    `cannot run ${kind} tasks (it offers ${report.capabilities.join(', ') || 'nothing'})`,
+  ],
+};
+
+const slots: Predicate = {
+  name: 'slots',
+  lack: (_shape, worker, report, mode) =>
+    missing(1, report.slots - (mode === 'now' ? worker.ledger.attempts : 0)),
+  reasons: (_shape, { ledger }, report) => [
+    `all ${report.slots} slots are taken (${ledger.attempts} attempts)`,
+  ],
+};
+
+const cpu = amount(
+  'CPU',
+  (milli) => String(milli / 1000),
+  (has) => has.cpuMilli,
+);
+const memory = amount('memory', formatBytes, (has) => has.memoryBytes);
+const disk = amount('disk', formatBytes, (has) => has.diskBytes);
+
+const labelled: Predicate = {
+  name: 'labels',
+  lack: ({ constraints }, _worker, report) => {
+    for (const key in constraints.labels) if (report.labels[key] !== constraints.labels[key]) return 1;
+    return 0;
+  },
+  reasons: ({ constraints }, _worker, { labels }) =>
+    Object.entries(constraints.labels)
+      .filter(([key, value]) => labels[key] !== value)
+      .map(
+        ([key, value]) =>
+          `has ${labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`}, ${key}=${value} asked`,
+      ),
+};
+
+const devices: Predicate = {
+  name: 'devices',
+  lack: devicesLack,
+  reasons: devicesReasons,
+};
+
+const predicates: readonly Predicate[] = [
+  connected,
+  willing,
+  named,
+  capable,
+  slots,
+  cpu,
+  memory,
+  disk,
+  labelled,
+  devices,
+];
+
+/** 0: the worker can take the shape. */
+export function lackOf(shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode): number {
+  let total = 0;
+  for (const predicate of predicates) total += predicate.lack(shape, worker, report, mode);
+  return total;
+}
+
+/** Whether `lackOf` is 0 now, found out as cheaply as may be. */
+export function isFeasible(shape: Shape, worker: WorkerView, report: WorkerReport): boolean {
+  for (const predicate of predicates) if (predicate.lack(shape, worker, report, 'now') > 0) return false;
+  return true;
+}
+
+/** One reason or more for each predicate that does not hold; empty exactly when `lackOf` is 0. */
+export function reasonsOf(shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode): string[] {
+  return predicates.flatMap((predicate) =>
+    predicate.lack(shape, worker, report, mode) > 0 ? predicate.reasons(shape, worker, report, mode) : [],
+  );
+}
+
+interface Amounts {
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+function amount(name: string, format: (value: number) => string, of: (has: Amounts) => number): Predicate {
+  return {
+    name: name.toLowerCase(),
+    lack: ({ resources }, worker, report, mode) =>
+      missing(of(resources), of(report) - (mode === 'now' ? of(worker.ledger) : 0)),
+    reasons: ({ resources }, worker, report, mode) => {
+      const [asked, has, held] = [of(resources), of(report), of(worker.ledger)];
+      if (asked > has)
+        return [`${name}: ${format(asked)} asked, it has ${format(has)}: ${format(asked - has)} short`];
+      const free = Math.max(0, has - (mode === 'now' ? held : 0));
+      return [
+        `${name}: ${format(asked)} asked, ${format(free)} free of ${format(has)}: ${format(asked - free)} short`,
+      ];
+    },
+  };
+}
+
+function missing(asked: number, has: number): number {
+  return asked > 0 && asked > has ? Math.min(1, (asked - has) / asked) : 0;
+}
+
+/** Further than any one device can be: a machine without a card is never the nearest when another has one. */
+const NO_DEVICE = 4;
+
+function devicesLack({ resources }: Shape, worker: WorkerView, report: WorkerReport, mode: Mode): number {
+  const { gpu } = resources;
+  if (gpu === undefined) return 0;
+  const wanted = gpu.kind === 'whole' ? gpu.count : 1;
+  let suitable = 0;
+  let least = NO_DEVICE;
+  for (const device of report.devices) {
+    const lack = deviceLack(gpu, device, worker.ledger.devices.get(device.uuid), mode);
+    if (lack === 0) suitable += 1;
+    else least = Math.min(least, lack);
+    if (suitable === wanted) return 0;
+  }
+  return suitable === 0 ? least : (wanted - suitable) / wanted;
+}
+
+function devicesReasons(
+  { resources }: Shape,
+  worker: WorkerView,
+  report: WorkerReport,
+  mode: Mode,
+): string[] {
+  const { gpu } = resources;
+  if (gpu === undefined) return [];
+  if (report.devices.length === 0) return ['has no device'];
+  const heldOf = (device: Device) => worker.ledger.devices.get(device.uuid);
+  const unsuitable = report.devices.filter((device) => deviceLack(gpu, device, heldOf(device), mode) > 0);
+  const reasons = unsuitable.map((device) => deviceReason(gpu, device, heldOf(device), mode));
+  if (gpu.kind === 'part' || gpu.count === 1) return reasons;
+  const suitable = report.devices.length - unsuitable.length;
+  return [
+    `${gpu.count} whole devices asked, ${suitable} of its ${report.devices.length} will do`,
+    ...reasons,
+  ];
+}

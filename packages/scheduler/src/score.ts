@@ -1,0 +1,123 @@
+/**
+ * How good a feasible worker is for a shape: named terms in 0..1, weighted and summed.
+ *
+ * 1. A term depends on the shape and this one worker only, so the order and the number of the others change nothing.
+ * 2. Weights sum to 1, so a total is in 0..1 too.
+ * 3. Nothing here allocates but the first look at a worker's new report.
+ */
+import type { GpuRequest, WorkerReport } from '@gryphgen/protocol';
+import { bestForPart, capability, freeVram, nextForWhole } from './device-fit.ts';
+import { imageReference, type Shape } from './shape.ts';
+import type { WorkerView } from './worker-view.ts';
+
+/** Changing a weight changes where tasks go, never whether they can: keep the reasons true. */
+export const weights = {
+  /** The heaviest: a badly cut-up grid refuses work that a well-packed one takes, and no later decision mends it. */
+  fit: 0.36,
+  /** Pulling an image takes minutes where starting a container takes one second. */
+  image: 0.18,
+  /** A lost attempt costs its whole run once more, but a machine that was lost once must get work again. */
+  reliability: 0.18,
+  /** CPU reserved is not CPU burnt: a hint at contention, enough to choose between machines alike. */
+  load: 0.12,
+  /** Fewer attempts in one place: less is lost with a machine. */
+  spread: 0.08,
+  /** One thread's speed tells little of a GPU task or a download. */
+  speed: 0.08,
+} as const;
+
+export type Term = keyof typeof weights;
+type ScoreOf = (shape: Shape, worker: WorkerView, report: WorkerReport) => number;
+
+/** Speed (1 = the reference machine) that scores 1: twice the reference is beyond what people own. */
+const TOP_SPEED = 2;
+/** What an unmeasured machine is taken for: slow, but not useless. */
+const UNMEASURED_SPEED = 0.5;
+/** `capability` that scores one half when spent whole: 8 GiB of compute capability 6.0. */
+const MIDDLING_CAPABILITY = 8 * 1024 ** 3 * 60;
+/** How much of a GPU task's fit is about its device; the rest is about filling one host before opening the next. */
+const DEVICE_SHARE = 0.7;
+
+const scoreOf: Readonly<Record<Term, ScoreOf>> = {
+  fit: ({ resources }, worker, report) =>
+    resources.gpu === undefined ? fitWithoutDevice(report) : fitOnDevices(resources.gpu, worker, report),
+  image: ({ image }, _worker, report) =>
+    image === undefined || hasImage(report, imageReference(image)) ? 1 : 0,
+  reliability: (_shape, { reliability }) => clamp(reliability),
+  load: ({ resources }, { ledger }, report) =>
+    1 - share(ledger.cpuMilli + resources.cpuMilli, report.cpuMilli),
+  spread: (_shape, { ledger }, report) => 1 - share(ledger.attempts + 1, report.slots),
+  speed: (_shape, _worker, { speed }) => clamp((speed > 0 ? speed : UNMEASURED_SPEED) / TOP_SPEED),
+};
+
+const terms = Object.keys(weights) as readonly Term[];
+
+/** Only for a worker that is feasible now. */
+export function totalOf(shape: Shape, worker: WorkerView, report: WorkerReport): number {
+  let total = 0;
+  for (const term of terms) total += weights[term] * scoreOf[term](shape, worker, report);
+  return total;
+}
+
+/** The terms that `totalOf` sums, unweighted. */
+export function scoresOf(shape: Shape, worker: WorkerView, report: WorkerReport): Record<Term, number> {
+  const scores = { ...weights } as Record<Term, number>;
+  for (const term of terms) scores[term] = scoreOf[term](shape, worker, report);
+  return scores;
+}
+
+/** A task without a device keeps off machines that have some: their host memory and CPU feed the devices. */
+function fitWithoutDevice(report: WorkerReport): number {
+  return report.devices.length === 0 ? 1 : 0.5 / (1 + report.devices.length);
+}
+
+function fitOnDevices(gpu: GpuRequest, worker: WorkerView, report: WorkerReport): number {
+  let taken = 0;
+  let deviceFit = 0;
+  if (gpu.kind === 'part') {
+    const device = bestForPart(gpu, report.devices, worker.ledger);
+    if (device === undefined) return 0;
+    const left = freeVram(device, worker.ledger.devices.get(device.uuid), 'now') - gpu.vramBytes;
+    deviceFit = 1 - share(left, device.vramBytes);
+    taken = gpu.vramBytes;
+  } else {
+    let device = nextForWhole(gpu, report.devices, worker.ledger, undefined);
+    for (let i = 0; i < gpu.count && device !== undefined; i += 1) {
+      deviceFit += MIDDLING_CAPABILITY / (MIDDLING_CAPABILITY + capability(device)) / gpu.count;
+      taken += device.vramBytes;
+      device = nextForWhole(gpu, report.devices, worker.ledger, device);
+    }
+  }
+  return DEVICE_SHARE * clamp(deviceFit) + (1 - DEVICE_SHARE) * hostFilled(taken, worker, report);
+}
+
+/** Share of all the host's device memory that will be held: untouched hosts stay whole for whole-device tasks. */
+function hostFilled(taken: number, worker: WorkerView, report: WorkerReport): number {
+  let held = taken;
+  let total = 0;
+  for (const device of report.devices) {
+    held += worker.ledger.devices.get(device.uuid)?.vramBytes ?? 0;
+    total += device.vramBytes;
+  }
+  return share(held, total);
+}
+
+/** Reports are replaced whole, so a set made for one stays true; a machine may hold hundreds of images. */
+const imagesByReport = new WeakMap<WorkerReport, ReadonlySet<string>>();
+
+function hasImage(report: WorkerReport, reference: string): boolean {
+  let images = imagesByReport.get(report);
+  if (images === undefined) {
+    images = new Set(report.images);
+    imagesByReport.set(report, images);
+  }
+  return images.has(reference);
+}
+
+function share(part: number, whole: number): number {
+  return whole > 0 ? clamp(part / whole) : 1;
+}
+
+function clamp(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}

@@ -1,0 +1,31 @@
+/**
+ * The parts of an envelope that placement reads. Waiting tasks are kept by shape, so that a freed device wakes shapes
+ * and not a million tasks.
+ *
+ * 1. Placement reads nothing else of a task: equal keys mean equal decisions.
+ */
+import type { Envelope, GpuRequest } from '@gryphgen/protocol';
+
+export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image'>;
+
+/** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
+export function shapeKey({ kind, resources, constraints, image }: Shape): string {
+  const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
+  const labels = Object.entries(constraints.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    kind,
+    [cpuMilli, memoryBytes, diskBytes, gpu === undefined ? null : gpuKey(gpu)],
+    [constraints.worker ?? null, labels],
+    image === undefined ? null : imageReference(image),
+  ]);
+}
+
+/** `busybox` means `busybox:latest`, and that is what a worker reports. */
+export function imageReference(image: string): string {
+  return image.includes('@') || image.lastIndexOf(':') > image.lastIndexOf('/') ? image : `${image}:latest`;
+}
+
+function gpuKey(gpu: GpuRequest): readonly unknown[] {
+  const amount = gpu.kind === 'whole' ? gpu.count : gpu.vramBytes;
+  return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name?.toLowerCase() ?? null];
+}
