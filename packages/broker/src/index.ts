@@ -1,1 +1,20 @@
-export {};
+/** SYMORQ: the queue, placement, leases and the journal. */
+export { apply } from './core/apply.ts';
+export { CommitPipeline } from './core/commit-pipeline.ts';
+export type { Decision } from './core/decisions.ts';
+export type { BrokerEffect } from './core/effects.ts';
+export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
+export { brokenInvariants } from './core/invariants.ts';
+export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
+export type { BrokerState, Task, TaskPhase, Worker } from './core/state.ts';
+export { step } from './core/step.ts';
+export type {
+  Finding,
+  Group,
+  GroupRow,
+  HistoryRow,
+  Journal,
+  OpenedJournal,
+  Witnessed,
+} from './journal/journal.ts';
+export { JournalError } from './journal/journal.ts';

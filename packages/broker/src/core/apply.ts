@@ -1,0 +1,299 @@
+/**
+ * Applies decisions to the state: when they are taken and, unchanged, when they are replayed. Nothing here decides,
+ * sends or reads a clock.
+ *
+ * 1. A reservation is made by `leaseTask` and released by exactly one of `endTask` and `requeueTask` (E14).
+ * 2. A task that ended never changes again.
+ */
+import type { AttemptNo, Envelope, Epoch, Failure, Reservation, TaskId, WorkerId } from '@gryphgen/protocol';
+import { isEphemeral, limits } from '@gryphgen/protocol';
+import { emptyLedger, release, reserve } from '@gryphgen/scheduler';
+import type { Decision, WireDevice } from './decisions.ts';
+import { outcomeStates } from './decisions.ts';
+import type {
+  BrokerState,
+  PlacementNote,
+  Spec,
+  SubmissionWindow,
+  Task,
+  TaskOutcome,
+  Worker,
+} from './state.ts';
+
+/** `epoch`: that of the group the decision stands in. */
+export function apply(state: BrokerState, epoch: Epoch, decision: Decision): void {
+  switch (decision[0]) {
+    case 0:
+      state.specs.set(decision[1], {
+        hash: decision[1],
+        envelope: decision[2],
+        shapeKey: decision[3],
+        refs: 0,
+      });
+      return;
+    case 1: {
+      const [, id, envelope, body, principal, client, seq, floor, key, submittedAt] = decision;
+      const spec = state.specs.get(envelope);
+      if (spec === undefined)
+        throw new Error(`t${id} names envelope ${envelope}, which no earlier record holds`);
+      acceptTask(state, { id, spec, body, principal, client, submittedAt }, seq, floor);
+      if (key !== '') keepKey(state, state.tasks.get(id) as Task, key);
+      return;
+    }
+    case 2:
+      leaseTask(
+        state,
+        liveTask(state, decision[1]),
+        decision[2],
+        decision[3],
+        epoch,
+        decision[4],
+        decision[5],
+      );
+      return;
+    case 3: {
+      const [, id, , stateNo, exitCode, code, message, startedAt, endedAt, outcome] = decision;
+      const failure = code === '' ? null : { code, message };
+      endTask(state, liveTask(state, id), {
+        state: outcomeStates[stateNo],
+        exitCode,
+        failure,
+        startedAt,
+        endedAt,
+        outcome: outcome ?? noOutcome,
+      });
+      return;
+    }
+    case 4:
+      requeueTask(
+        state,
+        liveTask(state, decision[1]),
+        { code: decision[3], message: decision[4] },
+        decision[5],
+      );
+      return;
+    case 5:
+      liveTask(state, decision[1]).cancelRequested = true;
+      return;
+    case 6:
+      addWorker(state, decision[1], decision[2]);
+      return;
+    case 7:
+      knownWorker(state, decision[1]).view.draining = decision[2];
+      return;
+    case 8:
+      removeWorker(state, decision[1]);
+      return;
+    case 9:
+      for (const key of decision[1]) state.keys.delete(key);
+      return;
+    case 10:
+      for (const client of decision[1]) state.clients.delete(client);
+      return;
+    default:
+      decision satisfies never;
+      throw new Error(
+        `a record of kind ${String((decision as readonly unknown[])[0])} is not of this version`,
+      );
+  }
+}
+
+export const noOutcome = new Uint8Array(0);
+
+type NewTask = Pick<Task, 'id' | 'spec' | 'body' | 'principal' | 'client' | 'submittedAt'>;
+
+export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor: number): Task {
+  const { id, spec, body, principal, client, submittedAt } = made;
+  const task: Task = {
+    id,
+    spec,
+    body,
+    principal,
+    client,
+    submittedAt,
+    phase: 'waiting',
+    attempt: 0 as AttemptNo,
+    failures: 0,
+    losses: 0,
+    cancelRequested: false,
+    lease: null,
+    outcome: null,
+    lastFailure: null,
+    notBefore: 0,
+  };
+  spec.refs += 1;
+  state.tasks.set(id, task);
+  if (!isEphemeral(id)) state.nextTask = Math.max(state.nextTask, id + 1);
+  const window = windowOf(state, client);
+  window.tasks.set(seq, id);
+  window.lastSeenAt = submittedAt;
+  raiseFloor(window, floor);
+  state.waiting.push(spec, id);
+  const { queueTimeoutMs } = spec.envelope;
+  if (queueTimeoutMs > 0) {
+    state.deadlines.add({ at: state.watch + queueTimeoutMs, kind: 'queueTimeout', task: id });
+  }
+  return task;
+}
+
+function keepKey(state: BrokerState, task: Task, key: string): void {
+  const { id, spec, body, principal, submittedAt } = task;
+  state.keys.set(keyName(principal, key), { task: id, spec: specName(spec.hash, body), at: submittedAt });
+}
+
+export function keyName(principal: string, key: string): string {
+  return `${principal} ${key}`;
+}
+
+export function specName(envelopeHash: string, bodyHash: string): string {
+  return `${envelopeHash}.${bodyHash}`;
+}
+
+function windowOf(state: BrokerState, client: Task['client']): SubmissionWindow {
+  let window = state.clients.get(client);
+  if (window === undefined) {
+    window = { floor: 1, lastSeenAt: 0, tasks: new Map() };
+    state.clients.set(client, window);
+  }
+  return window;
+}
+
+/** Forgets submissions below `floor`: the client has their answers (E5). */
+export function raiseFloor(window: SubmissionWindow, floor: number): void {
+  if (floor <= window.floor) return;
+  if (floor - window.floor > window.tasks.size) {
+    for (const seq of window.tasks.keys()) if (seq < floor) window.tasks.delete(seq);
+  } else {
+    for (let seq = window.floor; seq < floor; seq += 1) window.tasks.delete(seq);
+  }
+  window.floor = floor;
+}
+
+export function reservationFor(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
+  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
+  return {
+    cpuMilli,
+    memoryBytes,
+    diskBytes,
+    devices: devices.map(([uuid, vramBytes, whole]) => ({ uuid: uuid as never, vramBytes, whole })),
+  };
+}
+
+export function leaseTask(
+  state: BrokerState,
+  task: Task,
+  attempt: AttemptNo,
+  workerId: WorkerId,
+  epoch: Epoch,
+  devices: readonly WireDevice[],
+  leasedAt: number,
+): void {
+  const worker = knownWorker(state, workerId);
+  const reservation = reservationFor(task.spec.envelope, devices);
+  if (task.lease !== null)
+    throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
+  if (task.notBefore === 0) state.waiting.left();
+  task.notBefore = 0;
+  task.phase = 'leased';
+  task.attempt = attempt;
+  task.lease = { worker: workerId, epoch, reservation, leasedAt, leaseSeq: 0, startedAt: 0, note: null };
+  reserve(worker.view.ledger, reservation);
+  worker.tasks.add(task.id);
+}
+
+/** Takes the lease off the task and gives back what it held. */
+function endLease(state: BrokerState, task: Task): void {
+  const lease = task.lease;
+  if (lease === null) return;
+  const worker = knownWorker(state, lease.worker);
+  release(worker.view.ledger, lease.reservation);
+  worker.tasks.delete(task.id);
+  if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
+  task.lease = null;
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
+}
+
+type Ending = Pick<TaskOutcome, 'state' | 'exitCode' | 'failure' | 'startedAt' | 'endedAt' | 'outcome'>;
+
+export function endTask(state: BrokerState, task: Task, ending: Ending): void {
+  const lease = task.lease;
+  const note: PlacementNote | null = lease?.note ?? null;
+  task.outcome = { ...ending, worker: lease?.worker ?? '', reservation: lease?.reservation ?? null, note };
+  if (lease === null && task.notBefore === 0) state.waiting.left();
+  endLease(state, task);
+  task.phase = 'ended';
+  state.tasks.delete(task.id);
+  state.ended.set(task.id, task);
+  if (state.ended.size > limits.finishedTasks) {
+    const oldest = state.ended.keys().next().value;
+    if (oldest !== undefined) state.ended.delete(oldest);
+  }
+  releaseSpec(state, task.spec);
+}
+
+function releaseSpec(state: BrokerState, spec: Spec): void {
+  spec.refs -= 1;
+  if (spec.refs === 0 && state.specs.size > limits.envelopes) state.specs.delete(spec.hash);
+}
+
+export function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: number): void {
+  endLease(state, task);
+  if (failure.code.startsWith('lost.')) task.losses += 1;
+  else task.failures += 1;
+  task.lastFailure = failure;
+  task.phase = 'waiting';
+  if (delayMs > 0) {
+    task.notBefore = state.watch + delayMs;
+    state.deadlines.add({ at: task.notBefore, kind: 'backoff', task: task.id });
+  } else {
+    state.waiting.pushBack(task.spec, task.id);
+    state.wake = true;
+  }
+}
+
+function addWorker(state: BrokerState, id: WorkerId, name: string): void {
+  if (state.workers.has(id)) throw new Error(`${id} is added a second time`);
+  const worker: Worker = {
+    id,
+    view: {
+      id,
+      name,
+      report: null,
+      connected: false,
+      draining: false,
+      ledger: emptyLedger(),
+      reliability: 1,
+    },
+    session: null,
+    boot: '',
+    heardAt: state.watch,
+    heartbeatSeq: 0,
+    reportSeq: 0,
+    nextLeaseSeq: 1,
+    unsettled: new Map(),
+    tasks: new Set(),
+    ghosts: new Map(),
+  };
+  state.workers.set(id, worker);
+  state.views.push(worker.view);
+}
+
+function removeWorker(state: BrokerState, id: WorkerId): void {
+  const worker = knownWorker(state, id);
+  if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
+  state.workers.delete(id);
+  state.views.splice(state.views.indexOf(worker.view), 1);
+}
+
+export function liveTask(state: BrokerState, id: TaskId): Task {
+  const task = state.tasks.get(id);
+  if (task === undefined) throw new Error(`a decision names t${id}, which is not live`);
+  return task;
+}
+
+export function knownWorker(state: BrokerState, id: WorkerId): Worker {
+  const worker = state.workers.get(id);
+  if (worker === undefined) throw new Error(`a decision names worker ${id}, which is not known`);
+  return worker;
+}

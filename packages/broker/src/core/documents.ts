@@ -1,0 +1,118 @@
+/** The state as people and programs see it. */
+import type { ExplainDocument, NodeDocument, StatusDocument, TaskDocument } from '@gryphgen/protocol';
+import { formatTaskId } from '@gryphgen/protocol';
+import { explain } from '@gryphgen/scheduler';
+import type { BrokerState, Task, Worker } from './state.ts';
+
+export function taskDocument(state: BrokerState, task: Task): TaskDocument {
+  const { lease, outcome } = task;
+  const worker = lease?.worker ?? outcome?.worker ?? '';
+  return {
+    id: formatTaskId(task.id),
+    name: task.spec.envelope.name,
+    kind: task.spec.envelope.kind,
+    state: stateOf(task),
+    exitCode: outcome === null || outcome.exitCode < 0 ? null : outcome.exitCode,
+    worker,
+    workerName: worker === '' ? '' : (state.workers.get(worker)?.view.name ?? worker),
+    devices: (lease ?? outcome)?.reservation?.devices ?? [],
+    attempts: task.attempt,
+    queuedAt: task.submittedAt,
+    startedAt: lease?.startedAt ?? outcome?.startedAt ?? 0,
+    endedAt: outcome?.endedAt ?? 0,
+    failure: outcome === null ? task.lastFailure : outcome.failure,
+    cancelRequested: task.cancelRequested,
+    principal: task.principal,
+    envelope: task.spec.envelope,
+    body: task.body,
+  };
+}
+
+function stateOf(task: Task): TaskDocument['state'] {
+  if (task.phase !== 'ended') return task.phase;
+  if (task.outcome === null) throw new Error(`${formatTaskId(task.id)} ended without an outcome`);
+  return task.outcome.state;
+}
+
+export function nodeDocument(worker: Worker): NodeDocument {
+  const { view } = worker;
+  const { cpuMilli, memoryBytes, diskBytes, attempts, devices } = view.ledger;
+  return {
+    id: worker.id,
+    name: view.name,
+    state: nodeState(worker),
+    report: view.report,
+    reserved: {
+      cpuMilli,
+      memoryBytes,
+      diskBytes,
+      attempts,
+      devices: [...devices].map(([uuid, held]) => ({
+        uuid,
+        vramBytes: held.vramBytes,
+        holders: held.holders,
+      })),
+    },
+    tasks: [...worker.tasks].map(formatTaskId),
+    ghosts: worker.ghosts.size,
+  };
+}
+
+function nodeState(worker: Worker): NodeDocument['state'] {
+  if (worker.session === null) return 'away';
+  if (!worker.view.connected) return 'silent';
+  return worker.view.draining ? 'draining' : 'ready';
+}
+
+export function statusDocument(state: BrokerState): StatusDocument {
+  return {
+    epoch: state.epoch,
+    waiting: state.waiting.size,
+    live: state.tasks.size,
+    workers: state.workers.size,
+    connected: state.views.filter((view) => view.connected).length,
+    sessions: state.sessions.size,
+    journalStalled: state.journalStalled,
+    counters: { ...state.counters },
+  };
+}
+
+/** Why a task is where it is, or why it waits (invariant 6). */
+export function explainDocument(state: BrokerState, task: Task): ExplainDocument {
+  const id = formatTaskId(task.id);
+  const phase = stateOf(task);
+  const note = (task.lease ?? task.outcome)?.note ?? null;
+  if (note !== null) {
+    return {
+      id,
+      state: phase,
+      when: 'placed',
+      decision: note.decision,
+      workers: note.workers as ExplainDocument['workers'],
+    };
+  }
+  if (task.phase !== 'waiting') {
+    const where = (task.lease ?? task.outcome)?.worker;
+    const decision = where
+      ? `placed on ${where} by an earlier broker epoch, whose scores were not kept`
+      : 'it ended without ever being placed';
+    return { id, state: phase, when: 'placed', decision, workers: [] };
+  }
+  const now = explain(task.spec.envelope, state.views);
+  return {
+    id,
+    state: phase,
+    when: 'now',
+    decision: waitingWords(state, task) ?? now.decision,
+    workers: now.workers,
+  };
+}
+
+function waitingWords(state: BrokerState, task: Task): string | undefined {
+  if (task.notBefore > 0) {
+    const seconds = Math.max(0, (task.notBefore - state.watch) / 1000).toFixed(1);
+    return `waits ${seconds} s before its next try: ${task.lastFailure?.message ?? 'backoff'}`;
+  }
+  if (state.views.length === 0) return 'waits: no worker has joined this grid';
+  return undefined;
+}

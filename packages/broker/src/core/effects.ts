@@ -1,0 +1,76 @@
+/**
+ * What the core asks the shell to do. Order matters only through `gated`: a gated effect leaves when every record
+ * emitted before it is durable (E5, E9, E10); an ungated one reveals nothing that is not yet durable and leaves at once.
+ */
+import type {
+  AttemptNo,
+  BlobHash,
+  Envelope,
+  Failure,
+  SessionId,
+  TaskId,
+  ToClient,
+  ToWorker,
+} from '@gryphgen/protocol';
+import type { Decision } from './decisions.ts';
+import type { Task } from './state.ts';
+
+export type BrokerEffect =
+  | { readonly kind: 'record'; readonly decision: Decision }
+  | {
+      readonly kind: 'send';
+      readonly session: SessionId;
+      readonly message: Exclude<ToClient | ToWorker, { kind: 'lease' | 'credit' | 'heartbeatAck' | 'bye' }>;
+      readonly gated: boolean;
+    }
+  /** The shell adds the journal's head. */
+  | { readonly kind: 'heartbeatAck'; readonly session: SessionId; readonly seq: number }
+  /** The shell adds envelope and body. `attempt` is the task's at the time of the decision. */
+  | {
+      readonly kind: 'lease';
+      readonly session: SessionId;
+      readonly task: Task;
+      readonly attempt: AttemptNo;
+      readonly leaseSeq: number;
+      readonly floor: number;
+      readonly gated: boolean;
+    }
+  /** End the session; the peer must say hello again. */
+  | { readonly kind: 'close'; readonly session: SessionId; readonly failure: Failure }
+  /** Answer from the history table: the core no longer holds these tasks. */
+  | {
+      readonly kind: 'lookup';
+      readonly session: SessionId;
+      readonly task: TaskId;
+      readonly answer:
+        | { readonly kind: 'finished' }
+        | { readonly kind: 'reply'; readonly request: number; readonly op: string };
+    }
+  /** An ephemeral task's body must stay in memory from acceptance to its end. */
+  | { readonly kind: 'pinBody' | 'unpinBody'; readonly body: BlobHash }
+  /** Load the body and answer the request with envelope and body. */
+  | {
+      readonly kind: 'spec';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly envelope: Envelope;
+      readonly body: BlobHash;
+    }
+  /** Answer from core and history: finished tasks older than the core holds. */
+  | {
+      readonly kind: 'history';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly recent: readonly unknown[];
+      readonly limit: number;
+    }
+  /** Sign a grant for reading an attempt's log and answer the request with it. */
+  | {
+      readonly kind: 'grant';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly task: TaskId;
+      readonly attempt: AttemptNo;
+      readonly endpoint: string;
+      readonly dataKey: string;
+    };

@@ -1,0 +1,57 @@
+/** What may happen to the broker. The shell turns frames, timers and the outcomes of effects into these. */
+import type {
+  BlobHash,
+  Envelope,
+  Failure,
+  PeerHello,
+  PrincipalId,
+  Request,
+  Role,
+  SessionId,
+  ToBroker,
+  WorkerId,
+} from '@gryphgen/protocol';
+
+/** Milliseconds. `mono` never goes back within one life of the process; `wall` may jump. */
+export interface Now {
+  readonly mono: number;
+  readonly wall: number;
+}
+
+/** A specification the shell has decoded, checked, hashed and stored. */
+export interface SubmittedSpec {
+  readonly envelope: Envelope;
+  readonly envelopeHash: BlobHash;
+  readonly shapeKey: string;
+  readonly bodyHash: BlobHash;
+}
+
+/** Messages that reach the core as they came; a `submit` comes decoded. */
+export type PassedMessage = Exclude<ToBroker, { kind: 'submit' | 'bye' | 'credit' }>;
+
+export type BrokerEvent =
+  /** Authenticated; `worker` is the key's WorkerId when the role is worker. */
+  | {
+      readonly kind: 'sessionOpened';
+      readonly session: SessionId;
+      readonly principal: PrincipalId;
+      readonly role: Role;
+      readonly worker: WorkerId | null;
+      readonly peer: PeerHello;
+    }
+  | { readonly kind: 'sessionClosed'; readonly session: SessionId }
+  | {
+      readonly kind: 'submit';
+      readonly session: SessionId;
+      readonly seq: number;
+      readonly floor: number;
+      readonly key: string;
+      readonly spec: SubmittedSpec | Failure;
+    }
+  | { readonly kind: 'message'; readonly session: SessionId; readonly message: PassedMessage }
+  /** At the end of each turn in which `state.wake` was set. */
+  | { readonly kind: 'schedule' }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'journalStalled'; readonly stalled: boolean };
+
+export type RequestEvent = Request;

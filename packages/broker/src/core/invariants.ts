@@ -1,0 +1,95 @@
+/**
+ * What must hold of the state after every step (design.md, invariants 2, 4, 6, 7). The simulator asks after each step,
+ * `grid fsck` on a live or replayed state. Returns what is wrong, in words; an empty list is the good answer.
+ */
+import type { Reservation } from '@gryphgen/protocol';
+import { limits } from '@gryphgen/protocol';
+import { emptyLedger, oversubscription, reserve } from '@gryphgen/scheduler';
+import type { BrokerState, Task, Worker } from './state.ts';
+
+export function brokenInvariants(state: BrokerState): string[] {
+  const wrong: string[] = [];
+  let queued = 0;
+  for (const task of state.tasks.values()) {
+    wrong.push(...taskWrongs(state, task));
+    if (task.phase === 'waiting' && task.notBefore === 0) queued += 1;
+  }
+  if (queued !== state.waiting.size)
+    wrong.push(`${queued} tasks wait, the queue counts ${state.waiting.size}`);
+  for (const task of state.ended.values()) {
+    if (task.phase !== 'ended' || task.outcome === null)
+      wrong.push(`t${task.id} is among the ended but ${task.phase}`);
+    if (task.lease !== null) wrong.push(`t${task.id} ended and still holds a lease`);
+  }
+  for (const worker of state.workers.values()) wrong.push(...workerWrongs(state, worker));
+  wrong.push(...boundWrongs(state));
+  return wrong;
+}
+
+function taskWrongs(state: BrokerState, task: Task): string[] {
+  const wrong: string[] = [];
+  const leased = task.phase === 'leased' || task.phase === 'running';
+  if (leased !== (task.lease !== null))
+    wrong.push(`t${task.id} is ${task.phase} with${task.lease ? '' : 'out'} a lease`);
+  if (task.phase === 'ended' || task.outcome !== null) wrong.push(`t${task.id} ended but is among the live`);
+  if (task.lease && !state.workers.get(task.lease.worker)?.tasks.has(task.id)) {
+    wrong.push(`t${task.id} is leased to ${task.lease.worker}, which does not have it`);
+  }
+  if (task.lease && task.lease.epoch > state.epoch) wrong.push(`t${task.id} is leased in a later epoch`);
+  return wrong;
+}
+
+function workerWrongs(state: BrokerState, worker: Worker): string[] {
+  const wrong: string[] = [];
+  const held: Reservation[] = [...worker.ghosts.values()];
+  for (const id of worker.tasks) {
+    const lease = state.tasks.get(id)?.lease;
+    if (!lease || lease.worker !== worker.id)
+      wrong.push(`${worker.id} has t${id}, which is not leased to it`);
+    else held.push(lease.reservation);
+  }
+  const expected = emptyLedger();
+  for (const reservation of held) reserve(expected, reservation);
+  const { ledger } = worker.view;
+  for (const field of ['cpuMilli', 'memoryBytes', 'diskBytes', 'attempts'] as const) {
+    if (ledger[field] !== expected[field]) {
+      wrong.push(`${worker.id} ledger ${field} is ${ledger[field]}, its attempts hold ${expected[field]}`);
+    }
+  }
+  for (const uuid of new Set([...ledger.devices.keys(), ...expected.devices.keys()])) {
+    const [has, should] = [
+      ledger.devices.get(uuid)?.vramBytes ?? 0,
+      expected.devices.get(uuid)?.vramBytes ?? 0,
+    ];
+    if (has !== should)
+      wrong.push(`${worker.id} ledger of ${uuid} is ${has} bytes, its attempts hold ${should}`);
+  }
+  const over = worker.view.report === null ? undefined : oversubscription(ledger, worker.view.report);
+  if (over !== undefined) wrong.push(`${worker.id} is oversubscribed: ${over}`);
+  for (const [seq, { task, attempt }] of worker.unsettled) {
+    const named = state.tasks.get(task);
+    if (named?.lease?.leaseSeq !== seq || named.attempt !== attempt) {
+      wrong.push(`${worker.id} lease number ${seq} is unsettled, but t${task} does not hold it`);
+    }
+  }
+  return wrong;
+}
+
+function boundWrongs(state: BrokerState): string[] {
+  const bounds: readonly [string, number, number][] = [
+    ['unfinished tasks', state.tasks.size, limits.waitingTasks],
+    ['ended tasks', state.ended.size, limits.finishedTasks],
+    ['keys', state.keys.size, limits.keys],
+    ['clients', state.clients.size, limits.clients],
+    ['sessions', state.sessions.size, limits.sessions],
+    ['workers', state.workers.size, limits.workers],
+  ];
+  const wrong = bounds
+    .filter(([, size, limit]) => size > limit)
+    .map(([what, size, limit]) => `${size} ${what}, limit ${limit}`);
+  for (const [client, window] of state.clients) {
+    if (window.tasks.size > limits.clientOutstanding)
+      wrong.push(`${client} has ${window.tasks.size} submissions kept`);
+  }
+  return wrong;
+}

@@ -1,0 +1,184 @@
+/**
+ * How attempts and tasks end: results, losses, cancellations, retries (E8, E10, E15, E16).
+ *
+ * 1. A result has effect only when worker, epoch and attempt are those of the task's present lease.
+ * 2. A task ends once; whoever waits for it is told after the ending is durable.
+ */
+import type { Failure, Finished, OutcomeState, Result, SessionId, Started, TaskId } from '@gryphgen/protocol';
+import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import { noOutcome } from './apply.ts';
+import type { Context } from './context.ts';
+import { decide, send } from './context.ts';
+import { outcomeStates } from './decisions.ts';
+import type { BrokerState, Task, Worker } from './state.ts';
+
+const backoffCeilingMs = 600_000;
+
+/** The task whose present lease this is, or undefined: then it is fenced. */
+export function leasedTo(
+  state: BrokerState,
+  worker: Worker,
+  named: { readonly task: TaskId; readonly attempt: number; readonly epoch: number },
+): Task | undefined {
+  const task = state.tasks.get(named.task);
+  const lease = task?.lease;
+  if (!lease || lease.worker !== worker.id || lease.epoch !== named.epoch) return undefined;
+  return task.attempt === named.attempt ? task : undefined;
+}
+
+export function onStarted(context: Context, worker: Worker, message: Started): void {
+  const task = leasedTo(context.state, worker, message);
+  if (task?.lease == null) {
+    context.state.counters.fenced += 1;
+    return;
+  }
+  if (task.phase === 'running') return;
+  task.phase = 'running';
+  task.lease.startedAt = context.now.wall;
+  tellChanged(context, task);
+}
+
+export function onResult(context: Context, worker: Worker, session: SessionId, message: Result): void {
+  const task = leasedTo(context.state, worker, message);
+  if (task?.lease == null) {
+    context.state.counters.fenced += 1;
+  } else {
+    task.lease.startedAt ||= context.now.wall - message.ranMs;
+    if (message.failure === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
+    else attemptFailed(context, task, message.failure, message.exitCode, message.outcome);
+  }
+  const { task: id, attempt, epoch } = message;
+  send(context, session, { kind: 'resultAck', task: id, attempt, epoch });
+}
+
+/** The attempt is over without success: tries again when the failure's family and the task's policy allow it. */
+export function attemptFailed(
+  context: Context,
+  task: Task,
+  why: Failure,
+  exitCode = -1,
+  outcome: Uint8Array = noOutcome,
+): void {
+  if (task.cancelRequested) {
+    end(context, task, 'cancelled', cancelledByUser, exitCode, outcome);
+    return;
+  }
+  const delayMs = retryDelay(task, why);
+  if (delayMs === undefined) {
+    end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, exitCode, outcome);
+    return;
+  }
+  context.state.counters.requeued += 1;
+  decide(
+    context,
+    [4, task.id, task.attempt, why.code, why.message, delayMs, context.now.wall],
+    !isEphemeral(task.id),
+  );
+  tellChanged(context, task);
+}
+
+/** Milliseconds to wait before the next try, or undefined when there is none (E16). */
+function retryDelay(task: Task, why: Failure): number | undefined {
+  const { retries } = task.spec.envelope;
+  switch (familyOf(why.code)) {
+    case 'lost':
+      return task.losses < limits.losses ? 0 : undefined;
+    case 'execution':
+      if (task.failures >= retries.limit) return undefined;
+      return Math.min(backoffCeilingMs, retries.backoffMs * 2 ** Math.min(task.failures, 20));
+    case 'unplaceable':
+    case 'rejected':
+    case 'cancelled':
+    case 'internal':
+      return undefined;
+  }
+}
+
+export const cancelledByUser: Failure = failure('cancelled.user', 'cancelled on request');
+
+export function end(
+  context: Context,
+  task: Task,
+  state: OutcomeState,
+  why: Failure | null,
+  exitCode = -1,
+  outcome: Uint8Array = noOutcome,
+): void {
+  const { counters } = context.state;
+  counters[state] += 1;
+  const kept = outcome.byteLength === 0 ? null : outcome.slice(0, limits.outcomeBytes);
+  const startedAt = task.lease?.startedAt ?? 0;
+  decide(
+    context,
+    [
+      3,
+      task.id,
+      task.attempt,
+      outcomeStates.indexOf(state) as 0 | 1 | 2,
+      exitCode,
+      why?.code ?? '',
+      why?.message ?? '',
+      startedAt,
+      context.now.wall,
+      kept,
+    ],
+    !isEphemeral(task.id),
+  );
+  if (isEphemeral(task.id)) context.effects.push({ kind: 'unpinBody', body: task.body });
+  tellFinished(context, task);
+}
+
+export function finishedMessage(task: Task): Finished {
+  const ended = task.outcome;
+  if (ended === null) throw new Error(`${formatTaskId(task.id)} has not ended`);
+  const { state, exitCode, failure: why, outcome } = ended;
+  return { kind: 'finished', task: task.id, attempt: task.attempt, state, exitCode, failure: why, outcome };
+}
+
+function tellFinished(context: Context, task: Task): void {
+  const { state } = context;
+  const submitter = state.clientSessions.get(task.client);
+  const watchers = state.watchers.get(task.id);
+  if (submitter === undefined && watchers === undefined) return;
+  const message = finishedMessage(task);
+  if (submitter !== undefined && !watchers?.has(submitter)) send(context, submitter, message);
+  for (const session of watchers ?? []) {
+    send(context, session, message);
+    state.sessions.get(session)?.watching.delete(task.id);
+  }
+  state.watchers.delete(task.id);
+}
+
+/** Progress, for those who watch the task: not journaled, not repeated. */
+export function tellChanged(context: Context, task: Task): void {
+  const watchers = context.state.watchers.get(task.id);
+  if (watchers === undefined || task.phase === 'ended') return;
+  const worker = task.lease?.worker ?? '';
+  for (const session of watchers) {
+    send(context, session, {
+      kind: 'changed',
+      task: task.id,
+      state: task.phase,
+      attempt: task.attempt,
+      worker,
+    });
+  }
+}
+
+/** Cancels a task, or asks its worker to (E15). Repeating it changes nothing. */
+export function cancel(context: Context, task: Task): void {
+  if (task.lease === null) {
+    end(context, task, 'cancelled', cancelledByUser);
+    return;
+  }
+  if (!task.cancelRequested) decide(context, [5, task.id, context.now.wall], !isEphemeral(task.id));
+  const worker = context.state.workers.get(task.lease.worker);
+  if (worker) sendStop(context, task, worker);
+}
+
+export function sendStop(context: Context, task: Task, worker: Worker): void {
+  if (task.lease === null || worker.session === null) return;
+  const { epoch, leaseSeq } = task.lease;
+  const { id, attempt } = task;
+  send(context, worker.session, { kind: 'stop', task: id, attempt, epoch, leaseSeq, reason: 'cancel' });
+}

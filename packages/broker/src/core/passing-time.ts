@@ -1,0 +1,97 @@
+/**
+ * What happens because time passes: silence, lost leases, backoffs, waits that took too long, forgetting (E12, E13).
+ */
+import type { ClientId } from '@gryphgen/protocol';
+import { failure, formatDuration, isEphemeral, limits } from '@gryphgen/protocol';
+import { release } from '@gryphgen/scheduler';
+import type { Context } from './context.ts';
+import { closeSession, decide } from './context.ts';
+import { attemptFailed, end } from './outcomes.ts';
+import type { BrokerState, Task, Worker } from './state.ts';
+
+/** Forgotten entries a single tick may journal: bounds the record. */
+const forgetBatch = 1000;
+/** Heartbeats a worker may miss before nothing new is placed on it. */
+const silentHeartbeats = 3;
+
+/** Moves the watch clock by the time since the last event, at most four ticks: the rest nobody was watching (E13). */
+export function advanceWatch(state: BrokerState, mono: number): void {
+  state.watch += Math.min(Math.max(0, mono - state.lastMono), 4 * state.timers.tickMs);
+  state.lastMono = mono;
+}
+
+export function onTick(context: Context): void {
+  const { state } = context;
+  for (const worker of state.workers.values()) checkWorker(context, worker);
+  for (;;) {
+    const due = state.deadlines.takeDue(state.watch);
+    if (due === undefined) break;
+    const task = state.tasks.get(due.task);
+    if (task === undefined || task.phase !== 'waiting') continue;
+    if (due.kind === 'queueTimeout') queueTimedOut(context, task);
+    else if (task.notBefore === due.at) backoffOver(state, task);
+  }
+  forgetKeys(context);
+  forgetClients(context);
+}
+
+function checkWorker(context: Context, worker: Worker): void {
+  const { state } = context;
+  const { leaseMs, graceMs, heartbeatMs } = state.timers;
+  const silentMs = state.watch - worker.heardAt;
+  if (worker.session !== null) {
+    const connected = silentMs <= silentHeartbeats * heartbeatMs;
+    if (connected && !worker.view.connected) {
+      state.waiting.capacityVersion += 1;
+      state.wake = true;
+    }
+    worker.view.connected = connected;
+  }
+  if (silentMs <= leaseMs + graceMs) return;
+  const words = `${worker.view.name} was not heard of for ${formatDuration(leaseMs + graceMs)}`;
+  if (worker.session !== null) closeSession(context, worker.session, failure('lost.link', words));
+  for (const id of [...worker.tasks]) {
+    const task = state.tasks.get(id);
+    if (task === undefined || task.spec.envelope.onLinkLost === 'wait') continue;
+    state.counters.expired += 1;
+    attemptFailed(context, task, failure('lost.link', words));
+  }
+  // Nothing new is placed there until it says hello, which lists what it still runs.
+  for (const ghost of worker.ghosts.values()) release(worker.view.ledger, ghost);
+  worker.ghosts.clear();
+}
+
+function queueTimedOut(context: Context, task: Task): void {
+  const { queueTimeoutMs } = task.spec.envelope;
+  const words = `no place was found within ${formatDuration(queueTimeoutMs)}`;
+  end(context, task, 'failed', failure('unplaceable.timeout', words));
+}
+
+function backoffOver(state: BrokerState, task: Task): void {
+  task.notBefore = 0;
+  state.waiting.pushBack(task.spec, task.id);
+  state.wake = true;
+}
+
+function forgetKeys(context: Context): void {
+  const { state, now } = context;
+  const old: string[] = [];
+  for (const [name, { at, task }] of state.keys) {
+    if (now.wall - at < limits.keyMs || old.length === forgetBatch) break;
+    if (state.tasks.has(task)) continue;
+    old.push(name);
+  }
+  if (old.length > 0) decide(context, [9, old, now.wall]);
+}
+
+function forgetClients(context: Context): void {
+  const { state, now } = context;
+  if (state.clients.size <= limits.clients / 2) return;
+  const old: ClientId[] = [];
+  for (const [client, window] of state.clients) {
+    if (old.length === forgetBatch) break;
+    const away = now.wall - window.lastSeenAt >= limits.clientWindowMs && !state.clientSessions.has(client);
+    if (away && ![...window.tasks.values()].some((id) => isEphemeral(id))) old.push(client);
+  }
+  if (old.length > 0) decide(context, [10, old, now.wall]);
+}

@@ -1,0 +1,193 @@
+/** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
+import type { Failure, Operation, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
+import { failure, formatTaskId, isOperation, requestSchemas } from '@gryphgen/protocol';
+import { explain } from '@gryphgen/scheduler';
+import type { Context } from './context.ts';
+import { closeSession, decide, notFound, refuse, reply } from './context.ts';
+import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import { attemptFailed, cancel } from './outcomes.ts';
+import { mayAsk } from './roles.ts';
+import type { BrokerState, Session, Task, Worker } from './state.ts';
+
+export function onRequest(context: Context, session: Session, request: Request): void {
+  if (!isOperation(request.op)) {
+    refuse(context, session.id, request.id, failure('rejected.invalid', `no operation "${request.op}"`));
+    return;
+  }
+  if (!mayAsk(session.role, request.op)) {
+    context.state.counters.forbidden += 1;
+    refuse(context, session.id, request.id, forbidden(session, request.op));
+    return;
+  }
+  const args = requestSchemas[request.op].safeParse(request.args);
+  if (!args.success) {
+    const issue = args.error.issues[0];
+    const words = `${request.op}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'invalid'}`;
+    refuse(context, session.id, request.id, failure('rejected.invalid', words));
+    return;
+  }
+  answer(context, session, request.id, request.op, args.data);
+}
+
+function forbidden(session: Session, what: string): Failure {
+  return failure('rejected.forbidden', `role ${session.role} may not ${what}`);
+}
+
+function answer(context: Context, session: Session, id: number, op: Operation, args: unknown): void {
+  const { state } = context;
+  switch (op) {
+    case 'ps':
+      return onPs(context, session, id, args as RequestArgs<'ps'>);
+    case 'nodes':
+      return reply(context, session.id, id, [...state.workers.values()].map(nodeDocument));
+    case 'status':
+      return reply(context, session.id, id, statusDocument(state));
+    case 'dryRun': {
+      const { decision, workers } = explain((args as RequestArgs<'dryRun'>).envelope, state.views);
+      return reply(context, session.id, id, { id: '', state: 'waiting', when: 'now', decision, workers });
+    }
+    case 'drain':
+    case 'removeNode':
+      return onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
+    case 'show':
+    case 'explain':
+    case 'logs':
+    case 'spec':
+    case 'cancel':
+      return onTask(context, session, id, op, (args as RequestArgs<'show'>).task);
+    default:
+      op satisfies never;
+  }
+}
+
+function onPs(context: Context, session: Session, id: number, { all, limit }: RequestArgs<'ps'>): void {
+  const { state } = context;
+  const rows = newest(state, [...state.tasks.values()], limit);
+  if (!all) return reply(context, session.id, id, rows);
+  const ended = newest(state, [...state.ended.values()], limit);
+  const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
+  if (recent.length === limit) return reply(context, session.id, id, recent);
+  context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
+}
+
+function newest(state: BrokerState, tasks: readonly Task[], limit: number) {
+  return tasks
+    .slice(-limit)
+    .reverse()
+    .map((task) => taskDocument(state, task));
+}
+
+type TaskOperation = 'show' | 'explain' | 'logs' | 'spec' | 'cancel';
+
+function onTask(context: Context, session: Session, id: number, op: TaskOperation, taskId: TaskId): void {
+  const { state } = context;
+  const task = state.tasks.get(taskId) ?? state.ended.get(taskId);
+  if (task === undefined) {
+    context.effects.push({
+      kind: 'lookup',
+      session: session.id,
+      task: taskId,
+      answer: { kind: 'reply', request: id, op },
+    });
+    return;
+  }
+  switch (op) {
+    case 'show':
+      return reply(context, session.id, id, taskDocument(state, task));
+    case 'explain':
+      return reply(context, session.id, id, explainDocument(state, task));
+    case 'spec':
+      context.effects.push({
+        kind: 'spec',
+        session: session.id,
+        request: id,
+        envelope: task.spec.envelope,
+        body: task.body,
+      });
+      return;
+    case 'logs':
+      return onLogs(context, session, id, task);
+    case 'cancel':
+      if (session.role !== 'admin' && session.principal !== task.principal) {
+        state.counters.forbidden += 1;
+        return refuse(context, session.id, id, forbidden(session, 'cancel what another principal submitted'));
+      }
+      if (task.phase !== 'ended') cancel(context, task);
+      return reply(context, session.id, id, taskDocument(state, task));
+    default:
+      op satisfies never;
+  }
+}
+
+function onLogs(context: Context, session: Session, id: number, task: Task): void {
+  const where = task.lease?.worker ?? task.outcome?.worker ?? '';
+  if (where === '') {
+    const words = `${formatTaskId(task.id)} has not run, so it has no log`;
+    return refuse(context, session.id, id, failure('rejected.state', words));
+  }
+  const why = grantLog(context, session, id, task.id, task.attempt, where);
+  if (why !== undefined) refuse(context, session.id, id, why);
+}
+
+/** Asks for a grant to read the log of an attempt at the worker that has it; returns why that cannot be. */
+function grantLog(
+  context: Context,
+  session: Session,
+  id: number,
+  task: TaskId,
+  attempt: number,
+  where: string,
+): Failure | undefined {
+  const worker = context.state.workers.get(where as Worker['id']);
+  const report = worker?.view.report;
+  if (!worker || worker.session === null || !report || report.dataEndpoint === '') {
+    return failure('lost.worker', `the log is on ${worker?.view.name ?? where}, which is not connected now`);
+  }
+  const { dataEndpoint: endpoint, dataKey } = report;
+  context.effects.push({
+    kind: 'grant',
+    session: session.id,
+    request: id,
+    task,
+    attempt: attempt as never,
+    endpoint,
+    dataKey,
+  });
+  return undefined;
+}
+
+function onNode(
+  context: Context,
+  session: Session,
+  id: number,
+  op: 'drain' | 'removeNode',
+  args: { readonly node: string; readonly draining?: boolean },
+): void {
+  const { state } = context;
+  const worker = findWorker(state, args.node);
+  if (worker === undefined) return refuse(context, session.id, id, notFound(`node "${args.node}"`));
+  if (op === 'drain') {
+    const draining = args.draining === true;
+    if (worker.view.draining !== draining) decide(context, [7, worker.id, draining, context.now.wall]);
+    state.waiting.capacityVersion += 1;
+    state.wake = true;
+    return reply(context, session.id, id, nodeDocument(worker));
+  }
+  if (worker.session !== null)
+    closeSession(context, worker.session, failure('lost.worker', 'removed from the grid'));
+  for (const taskId of [...worker.tasks]) {
+    const task = state.tasks.get(taskId);
+    if (task)
+      attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
+  }
+  decide(context, [8, worker.id, context.now.wall]);
+  reply(context, session.id, id, { removed: worker.id });
+}
+
+/** By id, or by name when one worker alone has it. */
+function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
+  const byId = state.workers.get(idOrName as Worker['id']);
+  if (byId !== undefined) return byId;
+  const named = [...state.workers.values()].filter((worker) => worker.view.name === idOrName);
+  return named.length === 1 ? named[0] : undefined;
+}

@@ -1,0 +1,97 @@
+/**
+ * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that none of equal
+ * priority is starved by another's long line. A class that finds no place rests until capacity changes.
+ */
+import type { TaskId } from '@gryphgen/protocol';
+import { isEphemeral } from '@gryphgen/protocol';
+import { explain, place } from '@gryphgen/scheduler';
+import type { Context } from './context.ts';
+import { decide, sendLease } from './context.ts';
+import { tellChanged } from './outcomes.ts';
+import type { Task, Worker } from './state.ts';
+import type { WaitingClass } from './waiting-queue.ts';
+
+/** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
+const triesPerTurn = 2048;
+/** Placements of one turn whose full explanation is kept: bursts of equal tasks keep the winner only. */
+const notesPerTurn = 64;
+
+interface Candidate {
+  readonly from: WaitingClass;
+  head: TaskId;
+}
+
+export function schedule(context: Context): void {
+  const { state } = context;
+  state.wake = false;
+  if (state.waiting.size === 0) return;
+  const line = candidates(context);
+  let tries = 0;
+  for (let next = line.shift(); next !== undefined; next = line.shift()) {
+    if (tries === triesPerTurn) {
+      state.wake = true;
+      return;
+    }
+    tries += 1;
+    if (!placeHead(context, next, tries <= notesPerTurn)) {
+      next.from.blockedAt = state.waiting.capacityVersion;
+      continue;
+    }
+    const head = state.waiting.peek(next.from, holds(context));
+    if (head !== undefined) insert(line, { from: next.from, head });
+  }
+}
+
+function holds(context: Context): (id: TaskId) => boolean {
+  const { tasks } = context.state;
+  return (id) => {
+    const task = tasks.get(id);
+    return task !== undefined && task.phase === 'waiting' && task.notBefore === 0;
+  };
+}
+
+function candidates(context: Context): Candidate[] {
+  const { waiting } = context.state;
+  const found: Candidate[] = [];
+  for (const from of [...waiting.inOrder()]) {
+    if (from.blockedAt === waiting.capacityVersion) continue;
+    const head = waiting.peek(from, holds(context));
+    if (head !== undefined) found.push({ from, head });
+  }
+  return found.sort(byTurn);
+}
+
+function byTurn(a: Candidate, b: Candidate): number {
+  return b.from.priority - a.from.priority || a.head - b.head;
+}
+
+/** Keeps the line sorted; nearly always the place is the front. */
+function insert(line: Candidate[], candidate: Candidate): void {
+  let at = 0;
+  while (at < line.length && byTurn(line[at] as Candidate, candidate) < 0) at += 1;
+  if (at === 0) line.unshift(candidate);
+  else line.splice(at, 0, candidate);
+}
+
+function placeHead(context: Context, candidate: Candidate, note: boolean): boolean {
+  const { state, now } = context;
+  const task = state.tasks.get(candidate.head) as Task;
+  const { envelope } = task.spec;
+  const placement = place(envelope, state.views);
+  if (placement.kind !== 'placed') return false;
+  const why = note ? explain(envelope, state.views) : null;
+  state.waiting.take(candidate.from);
+  const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
+  const attempt = (task.attempt + 1) as Task['attempt'];
+  state.counters.leased += 1;
+  decide(context, [2, task.id, attempt, placement.worker, devices, now.wall], !isEphemeral(task.id));
+  if (task.lease) {
+    task.lease.note = why ?? {
+      decision: `placed in a burst of equal tasks; winner's total ${placement.total.toFixed(3)}`,
+      workers: [],
+    };
+  }
+  sendLease(context, task, state.workers.get(placement.worker) as Worker);
+  tellChanged(context, task);
+  return true;
+}

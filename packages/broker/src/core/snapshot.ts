@@ -1,0 +1,172 @@
+/**
+ * The decided part of the state as plain data, and back; and the folding of groups into it, which the journal does off
+ * the broker's loop with exactly the code that replays (`apply`).
+ */
+import type { ClientId, Epoch, Failure, TaskId, Timers, WorkerId } from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral } from '@gryphgen/protocol';
+import { apply } from './apply.ts';
+import { Deadlines } from './deadlines.ts';
+import type { Decision, WireDevice } from './decisions.ts';
+import { outcomeStates } from './decisions.ts';
+import type { BrokerState, Spec, Task } from './state.ts';
+import { WaitingQueue } from './waiting-queue.ts';
+
+export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
+  return {
+    epoch,
+    timers,
+    watch: 0,
+    lastMono: 0,
+    nextTask: 1,
+    tasks: new Map(),
+    ended: new Map(),
+    specs: new Map(),
+    keys: new Map(),
+    clients: new Map(),
+    workers: new Map(),
+    waiting: new WaitingQueue(),
+    deadlines: new Deadlines(),
+    views: [],
+    sessions: new Map(),
+    clientSessions: new Map(),
+    watchers: new Map(),
+    nextEphemeral: 1,
+    wake: true,
+    journalStalled: false,
+    counters: {
+      accepted: 0,
+      duplicateSubmissions: 0,
+      leased: 0,
+      succeeded: 0,
+      failed: 0,
+      cancelled: 0,
+      requeued: 0,
+      fenced: 0,
+      expired: 0,
+      adopted: 0,
+      forbidden: 0,
+      leaseRepeats: 0,
+    },
+  };
+}
+
+/**
+ * A snapshot is the shortest list of decisions that makes the state, each with the epoch it counts as, plus what no
+ * decision makes: so there is one reader for both, and no second format to keep in step.
+ */
+export interface Snapshot {
+  readonly nextTask: number;
+  readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
+  /** Per task that was tried: attempts so far, execution failures, losses, the last failure. */
+  readonly tries: readonly (readonly [
+    task: TaskId,
+    attempt: number,
+    failures: number,
+    losses: number,
+    lastFailure: Failure | null,
+  ])[];
+  readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
+  readonly windows: readonly (readonly [
+    client: ClientId,
+    floor: number,
+    lastSeenAt: number,
+    tasks: readonly (readonly [number, TaskId])[],
+  ])[];
+}
+
+export function saveSnapshot(state: BrokerState): Snapshot {
+  const decisions: [Epoch, Decision][] = [];
+  const tries: [TaskId, number, number, number, Failure | null][] = [];
+  for (const spec of liveSpecs(state)) {
+    decisions.push([state.epoch, [0, spec.hash, spec.envelope, spec.shapeKey]]);
+  }
+  for (const { id, view } of state.workers.values()) {
+    decisions.push([state.epoch, [6, id, view.name, 0]]);
+    if (view.draining) decisions.push([state.epoch, [7, id, true, 0]]);
+  }
+  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
+    if (isEphemeral(task.id)) continue;
+    saveTask(task, state, decisions);
+    if (task.attempt > 0) tries.push([task.id, task.attempt, task.failures, task.losses, task.lastFailure]);
+  }
+  return {
+    nextTask: state.nextTask,
+    decisions,
+    tries,
+    keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
+    windows: [...state.clients].map(
+      ([client, { floor, lastSeenAt, tasks }]) =>
+        [client, floor, lastSeenAt, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
+    ),
+  };
+}
+
+/** Those the state keeps, and those that only ended tasks still name. */
+function liveSpecs(state: BrokerState): Iterable<Spec> {
+  const specs = new Map(state.specs);
+  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
+    if (!isEphemeral(task.id)) specs.set(task.spec.hash, task.spec);
+  }
+  return specs.values();
+}
+
+function saveTask(task: Task, state: BrokerState, into: [Epoch, Decision][]): void {
+  const { id, spec, body, principal, client, submittedAt, lease, outcome } = task;
+  // Keys and windows are saved apart: some outlive their tasks.
+  into.push([state.epoch, [1, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
+  const held = lease ?? outcome;
+  if (held?.reservation && held.worker !== '' && state.workers.has(held.worker as WorkerId)) {
+    const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
+    const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
+    into.push([
+      lease?.epoch ?? state.epoch,
+      [2, id, task.attempt, held.worker as WorkerId, devices, leasedAt],
+    ]);
+  }
+  if (task.cancelRequested && outcome === null) into.push([state.epoch, [5, id, 0]]);
+  if (outcome === null) return;
+  const { exitCode, failure, startedAt, endedAt } = outcome;
+  const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
+  const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
+  into.push([
+    state.epoch,
+    [
+      3,
+      id,
+      task.attempt,
+      stateNo,
+      exitCode,
+      failure?.code ?? '',
+      failure?.message ?? '',
+      startedAt,
+      endedAt,
+      kept,
+    ],
+  ]);
+}
+
+/** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
+export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
+  const state = emptyState(epoch, timers);
+  for (const [decidedIn, decision] of snapshot.decisions) apply(state, decidedIn, decision);
+  state.clients.clear();
+  state.nextTask = snapshot.nextTask;
+  for (const [id, attempt, failures, losses, lastFailure] of snapshot.tries) {
+    const task = state.tasks.get(id) ?? state.ended.get(id);
+    if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure });
+  }
+  for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
+  for (const [client, floor, lastSeenAt, tasks] of snapshot.windows) {
+    state.clients.set(client, { floor, lastSeenAt, tasks: new Map(tasks) });
+  }
+  return state;
+}
+
+/** For the invariant checker and tests: the leases as a replay must make them. */
+export function leaseNames(state: BrokerState): string[] {
+  const names: string[] = [];
+  for (const task of state.tasks.values()) {
+    if (task.lease) names.push(`${task.id}.${task.attempt}@${task.lease.worker} e${task.lease.epoch}`);
+  }
+  return names.sort();
+}

@@ -1,0 +1,178 @@
+/**
+ * What the broker knows. Data only: `apply.ts` changes what is journaled, the step files the rest.
+ *
+ * Two kinds of knowledge, kept apart: *decisions* (tasks, keys, submission windows, known workers) change only by
+ * records, the same way when they are taken and when they are replayed; *observations* (sessions, reports, heartbeats)
+ * start empty with each epoch.
+ *
+ * Time: `watch` is the broker's own clock of time in which it was watching (E13), in ms; all leases, backoffs and
+ * waits are measured by it. Wall time is only for people and for the age of keys.
+ */
+import type {
+  AttemptNo,
+  BlobHash,
+  ClientId,
+  Envelope,
+  Epoch,
+  Failure,
+  OutcomeState,
+  PrincipalId,
+  Reservation,
+  Role,
+  SessionId,
+  TaskId,
+  Timers,
+  WorkerId,
+} from '@gryphgen/protocol';
+import type { WorkerView } from '@gryphgen/scheduler';
+import type { Deadlines } from './deadlines.ts';
+import type { WaitingQueue } from './waiting-queue.ts';
+
+/** An interned envelope. `refs`: live durable tasks that use it. */
+export interface Spec {
+  readonly envelope: Envelope;
+  readonly hash: BlobHash;
+  readonly shapeKey: string;
+  refs: number;
+}
+
+/** Why an attempt was placed where it is: what `grid explain` prints later, unchanged. */
+export interface PlacementNote {
+  readonly decision: string;
+  readonly workers: readonly unknown[];
+}
+
+export interface TaskLease {
+  readonly worker: WorkerId;
+  readonly epoch: Epoch;
+  readonly reservation: Reservation;
+  readonly leasedAt: number;
+  /** Number in the worker's present session; 0 when it has not been sent in it. */
+  leaseSeq: number;
+  /** Wall ms; 0 until the worker said so. */
+  startedAt: number;
+  note: PlacementNote | null;
+}
+
+export interface TaskOutcome {
+  readonly state: OutcomeState;
+  readonly worker: WorkerId | '';
+  readonly exitCode: number;
+  readonly failure: Failure | null;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly outcome: Uint8Array;
+  readonly reservation: Reservation | null;
+  readonly note: PlacementNote | null;
+}
+
+/** waiting: in the queue or in backoff · leased: placed, not known to run · running · ended. */
+export type TaskPhase = 'waiting' | 'leased' | 'running' | 'ended';
+
+export interface Task {
+  readonly id: TaskId;
+  readonly spec: Spec;
+  readonly body: BlobHash;
+  readonly principal: PrincipalId;
+  readonly client: ClientId;
+  readonly submittedAt: number;
+  phase: TaskPhase;
+  attempt: AttemptNo;
+  /** Attempts that ended in execution.*, and in lost.*. */
+  failures: number;
+  losses: number;
+  cancelRequested: boolean;
+  lease: TaskLease | null;
+  outcome: TaskOutcome | null;
+  lastFailure: Failure | null;
+  /** Watch time before which it is not placed (backoff). */
+  notBefore: number;
+}
+
+/** One client's submissions: `tasks` by number, for those at or above `floor` (E5). */
+export interface SubmissionWindow {
+  floor: number;
+  lastSeenAt: number;
+  readonly tasks: Map<number, TaskId>;
+}
+
+export interface Worker {
+  readonly id: WorkerId;
+  readonly view: WorkerView;
+  session: SessionId | null;
+  boot: string;
+  /** Watch time of the last sign of life. */
+  heardAt: number;
+  heartbeatSeq: number;
+  reportSeq: number;
+  nextLeaseSeq: number;
+  /** Leases of this session not yet settled, by number; insertion order is numeric order. */
+  readonly unsettled: Map<number, { readonly task: TaskId; readonly attempt: AttemptNo; sentAt: number }>;
+  /** Tasks leased to it. */
+  readonly tasks: Set<TaskId>;
+  /** Fenced attempts it still runs (E14), by `task.attempt`. */
+  readonly ghosts: Map<string, Reservation>;
+}
+
+export interface Session {
+  readonly id: SessionId;
+  readonly principal: PrincipalId;
+  readonly role: Role;
+  readonly worker: WorkerId | null;
+  readonly client: ClientId | null;
+  /** Tasks it asked to be told of. */
+  readonly watching: Set<TaskId>;
+  heartbeatSeq: number;
+}
+
+export interface Counters {
+  accepted: number;
+  duplicateSubmissions: number;
+  leased: number;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+  requeued: number;
+  fenced: number;
+  expired: number;
+  adopted: number;
+  forbidden: number;
+  leaseRepeats: number;
+}
+
+export interface BrokerState {
+  readonly epoch: Epoch;
+  readonly timers: Timers;
+  watch: number;
+  lastMono: number;
+
+  // decisions
+  nextTask: number;
+  readonly tasks: Map<TaskId, Task>;
+  /** Newest last; at most limits.finishedTasks. */
+  readonly ended: Map<TaskId, Task>;
+  readonly specs: Map<BlobHash, Spec>;
+  /** By `principal key`, oldest first. */
+  readonly keys: Map<string, { readonly task: TaskId; readonly spec: string; readonly at: number }>;
+  readonly clients: Map<ClientId, SubmissionWindow>;
+  readonly workers: Map<WorkerId, Worker>;
+
+  // derived from decisions
+  readonly waiting: WaitingQueue;
+  /** Backoffs and queue timeouts, by watch time. */
+  readonly deadlines: Deadlines;
+  /** The workers' views, in a stable order, for the scheduler. */
+  readonly views: WorkerView[];
+
+  // observations
+  readonly sessions: Map<SessionId, Session>;
+  readonly clientSessions: Map<ClientId, SessionId>;
+  /** Sessions that watch a task beside its submitter. */
+  readonly watchers: Map<TaskId, Set<SessionId>>;
+  nextEphemeral: number;
+  /** Something changed that may let a waiting task be placed. */
+  wake: boolean;
+  /** The journal cannot take anything now: durable submissions are refused meanwhile. */
+  journalStalled: boolean;
+  readonly counters: Counters;
+}

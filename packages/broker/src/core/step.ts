@@ -1,0 +1,105 @@
+/**
+ * The broker's whole behaviour: one event in, the state changed, effects out. Synchronous and deterministic.
+ *
+ * 1. Nothing takes effect for a session that is not open, or whose role does not allow it (invariant 8).
+ * 2. Any message of a session is a sign of life of its worker.
+ */
+import { failure } from '@gryphgen/protocol';
+import type { Context } from './context.ts';
+import { forgetSession, workerOf } from './context.ts';
+import type { BrokerEffect } from './effects.ts';
+import type { BrokerEvent, Now, PassedMessage } from './events.ts';
+import { onResult, onStarted } from './outcomes.ts';
+import { advanceWatch, onTick } from './passing-time.ts';
+import { onRequest } from './requests.ts';
+import { schedule } from './scheduling.ts';
+import type { BrokerState, Session } from './state.ts';
+import { onSubmit } from './submitting.ts';
+import { onWatch } from './watching.ts';
+import { onReport, onWorkerHeartbeat, onWorkerHello } from './workers.ts';
+
+export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEffect[] {
+  advanceWatch(state, now.mono);
+  const context: Context = { state, now, effects: [] };
+  switch (event.kind) {
+    case 'submit': {
+      const session = state.sessions.get(event.session);
+      if (session !== undefined) onSubmit(context, session, event);
+      break;
+    }
+    case 'message': {
+      const session = state.sessions.get(event.session);
+      if (session !== undefined) onMessage(context, session, event.message);
+      break;
+    }
+    case 'sessionOpened':
+      onOpened(context, event);
+      break;
+    case 'sessionClosed':
+      forgetSession(state, event.session);
+      break;
+    case 'schedule':
+      schedule(context);
+      break;
+    case 'tick':
+      onTick(context);
+      break;
+    case 'journalStalled':
+      state.journalStalled = event.stalled;
+      break;
+    default:
+      event satisfies never;
+  }
+  return context.effects;
+}
+
+function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'sessionOpened' }>): void {
+  const { state } = context;
+  const { session: id, principal, role, worker, peer } = event;
+  const client = peer.kind === 'client' ? peer.client : null;
+  if (client !== null) {
+    const older = state.clientSessions.get(client);
+    if (older !== undefined) forgetSession(state, older);
+    state.clientSessions.set(client, id);
+    const window = state.clients.get(client);
+    if (window !== undefined) window.lastSeenAt = context.now.wall;
+  }
+  state.sessions.set(id, { id, principal, role, worker, client, watching: new Set(), heartbeatSeq: 0 });
+  if (peer.kind === 'worker' && worker !== null) onWorkerHello(context, id, worker, peer);
+}
+
+function onMessage(context: Context, session: Session, message: PassedMessage): void {
+  const worker = workerOf(context.state, session.worker);
+  if (worker !== undefined) worker.heardAt = context.state.watch;
+  switch (message.kind) {
+    case 'heartbeat':
+      if (message.seq <= session.heartbeatSeq) return;
+      session.heartbeatSeq = message.seq;
+      if (worker !== undefined) onWorkerHeartbeat(context, worker, message);
+      context.effects.push({ kind: 'heartbeatAck', session: session.id, seq: message.seq });
+      return;
+    case 'started':
+      if (worker === undefined) return forbidden(context, session, message.kind);
+      return onStarted(context, worker, message);
+    case 'result':
+      if (worker === undefined) return forbidden(context, session, message.kind);
+      return onResult(context, worker, session.id, message);
+    case 'report':
+      if (worker === undefined) return forbidden(context, session, message.kind);
+      return onReport(context, worker, message);
+    case 'watch':
+      return onWatch(context, session, message);
+    case 'request':
+      return onRequest(context, session, message);
+    default:
+      message satisfies never;
+  }
+}
+
+/** A message its role may never send: the peer is not what it says, so the session ends. */
+function forbidden(context: Context, session: Session, kind: string): void {
+  context.state.counters.forbidden += 1;
+  const words = `role ${session.role} may not send ${kind}`;
+  context.effects.push({ kind: 'close', session: session.id, failure: failure('rejected.forbidden', words) });
+  forgetSession(context.state, session.id);
+}

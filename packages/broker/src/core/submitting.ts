@@ -1,0 +1,116 @@
+/** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
+import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
+import { ephemeralTaskId, failure, formatTaskId, limits } from '@gryphgen/protocol';
+import { place } from '@gryphgen/scheduler';
+import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
+import type { Context } from './context.ts';
+import { decide, send } from './context.ts';
+import type { BrokerEvent, SubmittedSpec } from './events.ts';
+import { maySubmit } from './roles.ts';
+import type { BrokerState, Session } from './state.ts';
+
+type SubmitEvent = Extract<BrokerEvent, { kind: 'submit' }>;
+
+export function onSubmit(context: Context, session: Session, event: SubmitEvent): void {
+  const { state } = context;
+  const answer = (why: Failure): void => {
+    send(context, session.id, { kind: 'refused', seq: event.seq, failure: why }, false);
+  };
+  if (session.client === null || !maySubmit(session.role)) {
+    state.counters.forbidden += 1;
+    answer(failure('rejected.forbidden', `role ${session.role} may not submit tasks`));
+    return;
+  }
+  const window = state.clients.get(session.client);
+  if (window !== undefined) {
+    raiseFloor(window, event.floor);
+    const known = event.seq < window.floor ? 'answered' : window.tasks.get(event.seq);
+    if (known !== undefined) {
+      state.counters.duplicateSubmissions += 1;
+      if (known !== 'answered') accepted(context, session.id, event.seq, known);
+      return;
+    }
+  }
+  if (!('envelope' in event.spec)) {
+    answer(event.spec);
+    return;
+  }
+  const again = event.key === '' ? undefined : state.keys.get(keyName(session.principal, event.key));
+  if (again !== undefined) {
+    state.counters.duplicateSubmissions += 1;
+    if (again.spec === specName(event.spec.envelopeHash, event.spec.bodyHash)) {
+      accepted(context, session.id, event.seq, again.task);
+    } else {
+      const words = `key "${event.key}" already made ${formatTaskId(again.task)} from another specification`;
+      answer(failure('rejected.key-conflict', words));
+    }
+    return;
+  }
+  const why = refusal(state, session.client, event);
+  if (why !== undefined) answer(why);
+  else accept(context, session, session.client, event, event.spec);
+}
+
+function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Failure | undefined {
+  const spec = event.spec as SubmittedSpec;
+  if (state.journalStalled && spec.envelope.durable) {
+    return failure(
+      'unplaceable.journal',
+      'the broker cannot write its journal now (disk full?); try again later',
+    );
+  }
+  if (state.tasks.size >= limits.waitingTasks) {
+    return failure('rejected.limit', `the grid holds ${limits.waitingTasks} unfinished tasks, its limit`);
+  }
+  if (event.key !== '' && !spec.envelope.durable) {
+    return failure('rejected.invalid', 'an ephemeral task takes no idempotency key: nothing of it is kept');
+  }
+  if (event.key !== '' && state.keys.size >= limits.keys) {
+    return failure('rejected.limit', `the grid keeps ${limits.keys} idempotency keys, its limit`);
+  }
+  const window = state.clients.get(client);
+  if (window === undefined && state.clients.size >= limits.clients) {
+    return failure('rejected.limit', `the grid keeps submissions of ${limits.clients} clients, its limit`);
+  }
+  if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
+    return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
+  }
+  if (!state.specs.has(spec.envelopeHash)) {
+    const placement = place(spec.envelope, state.views);
+    if (placement.kind === 'impossible') return placement.failure;
+  }
+  return undefined;
+}
+
+function accept(
+  context: Context,
+  session: Session,
+  client: ClientId,
+  event: SubmitEvent,
+  spec: SubmittedSpec,
+): void {
+  const { state, now } = context;
+  state.counters.accepted += 1;
+  state.wake = true;
+  const { envelope, envelopeHash, shapeKey, bodyHash } = spec;
+  if (!envelope.durable) {
+    const id = ephemeralTaskId(state.epoch, state.nextEphemeral);
+    state.nextEphemeral += 1;
+    const own = { envelope, hash: envelopeHash, shapeKey, refs: 0 };
+    const { principal } = session;
+    const made = { id, spec: own, body: bodyHash, principal, client, submittedAt: now.wall };
+    acceptTask(state, made, event.seq, event.floor);
+    context.effects.push({ kind: 'pinBody', body: bodyHash });
+    accepted(context, session.id, event.seq, id);
+    return;
+  }
+  if (!state.specs.has(envelopeHash)) decide(context, [0, envelopeHash, envelope, shapeKey]);
+  const id = state.nextTask as TaskId;
+  const { seq, floor, key } = event;
+  decide(context, [1, id, envelopeHash, bodyHash, session.principal, client, seq, floor, key, now.wall]);
+  accepted(context, session.id, seq, id);
+}
+
+function accepted(context: Context, session: SessionId, seq: number, task: TaskId): void {
+  send(context, session, { kind: 'accepted', seq, task });
+}

@@ -1,0 +1,58 @@
+/** Who is told of a task's end beside its submitter (E7). */
+import type { Finished, TaskId, Watch } from '@gryphgen/protocol';
+import { failure, isEphemeral } from '@gryphgen/protocol';
+import { noOutcome } from './apply.ts';
+import type { Context } from './context.ts';
+import { send } from './context.ts';
+import { finishedMessage } from './outcomes.ts';
+import { mayWatch } from './roles.ts';
+import type { Session } from './state.ts';
+
+export function onWatch(context: Context, session: Session, message: Watch): void {
+  const { state } = context;
+  if (!mayWatch(session.role)) return;
+  for (const id of message.tasks) {
+    const task = state.tasks.get(id);
+    if (task !== undefined) {
+      // The submitter is told of the end anyway; it is listed only for progress.
+      if (task.client === session.client && !message.progress) continue;
+      session.watching.add(id);
+      let watchers = state.watchers.get(id);
+      if (watchers === undefined) state.watchers.set(id, (watchers = new Set()));
+      watchers.add(session.id);
+      if (message.progress && task.phase !== 'ended') {
+        const { phase, attempt } = task;
+        send(context, session.id, {
+          kind: 'changed',
+          task: id,
+          state: phase,
+          attempt,
+          worker: task.lease?.worker ?? '',
+        });
+      }
+      continue;
+    }
+    const ended = state.ended.get(id);
+    if (ended !== undefined) send(context, session.id, finishedMessage(ended));
+    else if (isEphemeral(id)) send(context, session.id, gone(id));
+    else
+      context.effects.push({ kind: 'lookup', session: session.id, task: id, answer: { kind: 'finished' } });
+  }
+}
+
+/** An ephemeral task of an earlier epoch, or one that ended too long ago (E18). */
+function gone(task: TaskId): Finished {
+  const why = failure(
+    'lost.broker',
+    'the broker restarted while this ephemeral task was under way, or has forgotten it',
+  );
+  return {
+    kind: 'finished',
+    task,
+    attempt: 0 as never,
+    state: 'failed',
+    exitCode: -1,
+    failure: why,
+    outcome: noOutcome,
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * Workers' signs of life: hello, heartbeat, report (E9–E11, E14).
+ *
+ * 1. Only a hello takes an attempt from a worker; a heartbeat never does.
+ * 2. A ghost stays reserved until a later heartbeat does not list it.
+ */
+import type { AttemptReport, Heartbeat, PeerHello, Report, SessionId, WorkerId } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
+import { release, reserve } from '@gryphgen/scheduler';
+import type { Context } from './context.ts';
+import { decide, forgetSession, send, sendLease } from './context.ts';
+import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
+import type { Worker } from './state.ts';
+
+type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
+
+export function onWorkerHello(context: Context, session: SessionId, id: WorkerId, hello: WorkerHello): void {
+  const { state } = context;
+  if (!state.workers.has(id)) decide(context, [6, id, hello.report.name, context.now.wall]);
+  const worker = state.workers.get(id) as Worker;
+  if (worker.session !== null) forgetSession(state, worker.session);
+  worker.session = session;
+  worker.boot = hello.boot;
+  worker.heardAt = state.watch;
+  worker.heartbeatSeq = 0;
+  worker.reportSeq = 0;
+  worker.nextLeaseSeq = 1;
+  worker.view.report = hello.report;
+  worker.view.connected = true;
+  for (const ghost of worker.ghosts.values()) release(worker.view.ledger, ghost);
+  worker.ghosts.clear();
+  const kept = new Set<number>();
+  for (const reported of hello.attempts) {
+    if (adopt(context, worker, session, reported)) kept.add(reported.task);
+  }
+  for (const id of [...worker.tasks]) {
+    const task = state.tasks.get(id);
+    if (task === undefined || kept.has(id)) continue;
+    state.counters.expired += 1;
+    attemptFailed(
+      context,
+      task,
+      failure('lost.worker', `${worker.view.name} restarted and no longer had it`),
+    );
+  }
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
+}
+
+/** Confirms a reported attempt that holds its task's lease, or has it dropped. Returns whether it was confirmed. */
+function adopt(context: Context, worker: Worker, session: SessionId, reported: AttemptReport): boolean {
+  const { state } = context;
+  const task = leasedTo(state, worker, reported);
+  if (task?.lease == null) {
+    const { task: id, attempt, epoch } = reported;
+    const name = `${id}.${attempt}`;
+    if (!worker.ghosts.has(name)) {
+      worker.ghosts.set(name, reported.reservation);
+      reserve(worker.view.ledger, reported.reservation);
+    }
+    state.counters.fenced += 1;
+    send(context, session, { kind: 'stop', task: id, attempt, epoch, leaseSeq: 0, reason: 'drop' });
+    return false;
+  }
+  state.counters.adopted += 1;
+  if (reported.phase === 'running' && task.phase === 'leased') {
+    task.phase = 'running';
+    task.lease.startedAt ||= context.now.wall;
+    tellChanged(context, task);
+  }
+  sendLease(context, task, worker);
+  if (task.cancelRequested) sendStop(context, task, worker);
+  return true;
+}
+
+export function onWorkerHeartbeat(context: Context, worker: Worker, message: Heartbeat): void {
+  const { state } = context;
+  const listed = new Set<string>();
+  for (const [task, attempt] of message.attempts) listed.add(`${task}.${attempt}`);
+  for (const [name, reservation] of worker.ghosts) {
+    if (listed.has(name)) continue;
+    release(worker.view.ledger, reservation);
+    worker.ghosts.delete(name);
+    state.waiting.capacityVersion += 1;
+    state.wake = true;
+  }
+  repeatUnsettled(context, worker, listed);
+}
+
+/** Leases that should have arrived by now and stops that wait for a result are sent again. */
+function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<string>): void {
+  const { state } = context;
+  const due = state.watch - 2 * state.timers.heartbeatMs;
+  for (const { task: id, attempt, sentAt } of [...worker.unsettled.values()]) {
+    const task = state.tasks.get(id);
+    if (task === undefined || task.attempt !== attempt) continue;
+    if (task.cancelRequested) sendStop(context, task, worker);
+    if (sentAt > due || listed.has(`${id}.${attempt}`)) continue;
+    state.counters.leaseRepeats += 1;
+    sendLease(context, task, worker);
+  }
+}
+
+export function onReport(context: Context, worker: Worker, message: Report): void {
+  if (message.seq <= worker.reportSeq) return;
+  worker.reportSeq = message.seq;
+  worker.view.report = message.report;
+  context.state.waiting.capacityVersion += 1;
+  context.state.wake = true;
+}

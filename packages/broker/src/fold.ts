@@ -1,0 +1,38 @@
+/**
+ * How the journal folds groups into a snapshot off the broker's loop: with the very code that replays them. Loaded by
+ * the journal's fold thread.
+ */
+import type { Epoch } from '@gryphgen/protocol';
+import { apply } from './core/apply.ts';
+import { taskDocument } from './core/documents.ts';
+import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
+import type { BrokerState } from './core/state.ts';
+import type { HistoryRow } from './journal/journal.ts';
+import { decodeDecisions, decodeSnapshot, encodeSnapshot } from './records.ts';
+
+export function empty(): BrokerState {
+  return emptyState(0 as Epoch);
+}
+
+export function load(bytes: Uint8Array): BrokerState {
+  return loadSnapshot(decodeSnapshot(bytes), 0 as Epoch);
+}
+
+/** Applies one group; returns the tasks that ended in it, as people will query them. */
+export function applyGroup(state: BrokerState, epoch: Epoch, records: Uint8Array): HistoryRow[] {
+  const rows: HistoryRow[] = [];
+  for (const decision of decodeDecisions(records)) {
+    apply(state, epoch, decision);
+    if (decision[0] !== 3) continue;
+    const task = state.ended.get(decision[1]);
+    if (task === undefined) continue;
+    const document = taskDocument(state, task);
+    const { name, state: ended, endedAt } = document;
+    rows.push({ task: task.id, name, state: ended, endedAt, document: JSON.stringify(document) });
+  }
+  return rows;
+}
+
+export function save(state: BrokerState): Uint8Array {
+  return encodeSnapshot(saveSnapshot(state));
+}

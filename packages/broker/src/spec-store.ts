@@ -1,0 +1,134 @@
+/**
+ * Specifications by content: envelopes decoded once for all tasks that share them, bodies kept as bytes until a worker
+ * needs them.
+ *
+ * 1. A frame's bytes are copied before they are kept: a view would hold the whole frame.
+ * 2. Memory is bounded: envelopes by number, bodies by bytes. A body that was journaled may be let go and is read back
+ *    from the journal; one of an ephemeral task is pinned until the task ends.
+ * 3. Whoever reads a submission journals or pins its body before reading the next.
+ */
+import { createHash } from 'node:crypto';
+import type { BlobHash, Envelope, Failure } from '@gryphgen/protocol';
+import { decodeEnvelope, encodeEnvelope, failure, limits } from '@gryphgen/protocol';
+import { shapeKey } from '@gryphgen/scheduler';
+import type { SubmittedSpec } from './core/events.ts';
+import type { JournalBlob } from './journal/journal.ts';
+
+interface KnownEnvelope {
+  readonly envelope: Envelope;
+  readonly hash: BlobHash;
+  readonly shapeKey: string;
+}
+
+interface KnownBody {
+  readonly bytes: Uint8Array;
+  pins: number;
+  journaled: boolean;
+}
+
+/** Bodies up to this size are recognised by their bytes, which is cheaper than hashing them again. */
+const recognisedBytes = 1024;
+/** Bodies kept in memory. */
+const bodyBudgetBytes = 128 * 1024 * 1024;
+
+export class SpecStore {
+  private readonly envelopes = new Map<string, KnownEnvelope>();
+  private readonly bodies = new Map<BlobHash, KnownBody>();
+  private readonly recognised = new Map<string, BlobHash>();
+  private bodyBytes = 0;
+
+  /** Reads a submission's two parts; what is wrong is returned in words. */
+  read(envelopeBytes: Uint8Array, body: Uint8Array): SubmittedSpec | Failure {
+    const known = this.envelopeOf(envelopeBytes);
+    if ('code' in known) return known;
+    if (body.byteLength > limits.bodyBytes) {
+      return failure('rejected.limit', `the body has ${body.byteLength} bytes, at most ${limits.bodyBytes}`);
+    }
+    const { envelope, hash, shapeKey: key } = known;
+    return { envelope, envelopeHash: hash, shapeKey: key, bodyHash: this.keep(body) };
+  }
+
+  private envelopeOf(bytes: Uint8Array): KnownEnvelope | Failure {
+    const text = latin1(bytes);
+    const known = this.envelopes.get(text);
+    if (known !== undefined) return known;
+    const read = decodeEnvelope(bytes);
+    if (!read.ok) return read.failure;
+    // Hash our own encoding: two encodings of one envelope are one specification.
+    const hash = sha256(encodeEnvelope(read.value));
+    const made = { envelope: read.value, hash, shapeKey: shapeKey(read.value) };
+    if (this.envelopes.size >= limits.envelopes) this.envelopes.clear();
+    this.envelopes.set(text, made);
+    return made;
+  }
+
+  private keep(body: Uint8Array): BlobHash {
+    const text = body.byteLength <= recognisedBytes ? latin1(body) : undefined;
+    const recognised = text === undefined ? undefined : this.recognised.get(text);
+    if (recognised !== undefined && this.bodies.has(recognised)) return recognised;
+    const hash = sha256(body);
+    if (!this.bodies.has(hash)) {
+      this.bodies.set(hash, { bytes: new Uint8Array(body), pins: 0, journaled: false });
+      this.bodyBytes += body.byteLength;
+      this.trim();
+    }
+    if (text !== undefined) {
+      if (this.recognised.size >= limits.envelopes) this.recognised.clear();
+      this.recognised.set(text, hash);
+    }
+    return hash;
+  }
+
+  /** The body, if it is in memory. */
+  body(hash: BlobHash): Uint8Array | undefined {
+    return this.bodies.get(hash)?.bytes;
+  }
+
+  /** A body read back from the journal. */
+  restore(hash: BlobHash, bytes: Uint8Array): void {
+    if (this.bodies.has(hash)) return;
+    this.bodies.set(hash, { bytes, pins: 0, journaled: true });
+    this.bodyBytes += bytes.byteLength;
+    this.trim();
+  }
+
+  /** The blob to journal with a decision that names it, unless an earlier group holds it. */
+  toJournal(hash: BlobHash): JournalBlob | undefined {
+    const known = this.bodies.get(hash);
+    if (known === undefined || known.journaled) return undefined;
+    known.journaled = true;
+    return { hash, bytes: known.bytes };
+  }
+
+  pin(hash: BlobHash): void {
+    const known = this.bodies.get(hash);
+    if (known) known.pins += 1;
+  }
+
+  unpin(hash: BlobHash): void {
+    const known = this.bodies.get(hash);
+    if (known) known.pins -= 1;
+  }
+
+  /**
+   * Lets the oldest bodies go until the budget holds. One without a pin is journaled, about to be, or was refused; the
+   * newest, which a submission under way may need, is far from the front.
+   */
+  private trim(): void {
+    if (this.bodyBytes <= bodyBudgetBytes) return;
+    for (const [hash, { bytes, pins }] of this.bodies) {
+      if (pins > 0) continue;
+      this.bodies.delete(hash);
+      this.bodyBytes -= bytes.byteLength;
+      if (this.bodyBytes <= bodyBudgetBytes * 0.9) return;
+    }
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+function sha256(bytes: Uint8Array): BlobHash {
+  return createHash('sha256').update(bytes).digest('hex') as BlobHash;
+}
