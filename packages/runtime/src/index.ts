@@ -1,1 +1,38 @@
-export {};
+/** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
+
+export { makePrivateFolder, writePrivateFile } from './atomic-file.ts';
+export { type AuthorizedKey, AuthorizedKeys } from './authorized.ts';
+export { Backoff, type BackoffBounds } from './backoff.ts';
+export {
+  BrokerSocket,
+  type BrokerSocketEvents,
+  type BrokerSocketOptions,
+  type PeerKey,
+} from './broker-socket.ts';
+export { type Alarms, type Cancel, type Clock, systemAlarms, systemClock } from './clock.ts';
+export {
+  type Config,
+  type ConfigResult,
+  type ConfigSources,
+  loadConfig,
+  type Origin,
+  type SettingName,
+  type Settings,
+} from './config.ts';
+export {
+  type CurveKeys,
+  createIdentity,
+  gridIdOf,
+  type HelloProof,
+  type Identity,
+  loadIdentity,
+  principalIdOf,
+  signHello,
+  verifyHello,
+  workerIdOf,
+} from './keys.ts';
+export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
+export type { PushOutcome } from './outbox.ts';
+export { type Random, systemRandom } from './random.ts';
+export { brokerSocketPath, makeRunFolder, runFolder } from './run-folder.ts';
+export { endSignal, type Service, startAll, stopAll } from './service.ts';

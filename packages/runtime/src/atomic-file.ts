@@ -1,0 +1,34 @@
+/** Files that hold keys: readable by their owner only, and after a crash either the old content or the new. */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+export const privateFile = 0o600;
+export const privateFolder = 0o700;
+
+/** Makes `path` and what leads to it; `path` itself is private, whoever made it before. */
+export function makePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: privateFolder });
+  chmodSync(path, privateFolder);
+}
+
+/** Throws what the file system says. */
+export function writePrivateFile(path: string, text: string): void {
+  const folder = dirname(path);
+  makePrivateFolder(folder);
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = openSync(draft, 'wx', privateFile);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, path);
+  const entry = openSync(folder, 'r');
+  fsyncSync(entry);
+  closeSync(entry);
+}

@@ -1,0 +1,105 @@
+/**
+ * What a daemon or a command was told: flag > environment `GRID_*` > `config.json` in `$GRID_HOME` > default, each
+ * value with where it came from (`grid config show`). Parsed once, in main; frozen.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { brokerSocketPath } from './run-folder.ts';
+
+const endpoint = z
+  .string()
+  .max(256)
+  .regex(/^(tcp:\/\/.+:([0-9]+|\*)|ipc:\/\/\/.+)$/, 'expected tcp://HOST:PORT or ipc:///PATH');
+const endpoints = z.array(endpoint).min(1).max(16);
+
+const settingsSchema = z.strictObject({
+  /** Where the broker listens. */
+  listen: endpoints,
+  /** Where others find it. */
+  broker: endpoints,
+  /** What this machine is called. */
+  name: z.string().min(1).max(256),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+export type Origin = 'flag' | 'environment' | 'file' | 'default';
+export type SettingName = keyof Settings | 'home';
+
+export interface Config extends Readonly<Settings> {
+  readonly home: string;
+  readonly origins: Readonly<Record<SettingName, Origin>>;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  /** Each names the setting, where it came from and what was expected. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface ConfigSources {
+  /** Undefined means not given. */
+  readonly flags: { readonly [K in SettingName]?: unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const variables: Readonly<Record<keyof Settings, string>> = {
+  listen: 'GRID_LISTEN',
+  broker: 'GRID_BROKER',
+  name: 'GRID_NAME',
+  logLevel: 'GRID_LOG_LEVEL',
+};
+
+export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
+  const [home, homeOrigin] = homeOf(flags.home, env);
+  const file = readConfigFile(join(home, 'config.json'));
+  if (typeof file === 'string') return { ok: false, problems: [file] };
+  const socket = `ipc://${brokerSocketPath(home)}`;
+  const defaults: Settings = { listen: [socket], broker: [socket], name: hostname(), logLevel: 'info' };
+  const chosen: Record<string, unknown> = {};
+  const origins: Record<string, Origin> = { home: homeOrigin };
+  const problems = Object.keys(file)
+    .filter((name) => !Object.hasOwn(defaults, name))
+    .map((name) => `${name} (file): there is no such setting`);
+  for (const name of Object.keys(defaults) as (keyof Settings)[]) {
+    const [value, origin] = pick(flags[name], env[variables[name]], file[name], defaults[name]);
+    origins[name] = origin;
+    const wants = Array.isArray(defaults[name]);
+    const parsed = settingsSchema.shape[name].safeParse(
+      wants && typeof value === 'string' ? value.split(',') : value,
+    );
+    if (parsed.success) chosen[name] = Object.freeze(parsed.data);
+    else problems.push(`${name} (${origin}): ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  // Every name of Settings was gone through above.
+  return {
+    ok: true,
+    config: Object.freeze({ ...chosen, home, origins: Object.freeze(origins) }) as unknown as Config,
+  };
+}
+
+function pick(flag: unknown, variable: unknown, file: unknown, byDefault: unknown): [unknown, Origin] {
+  if (flag !== undefined) return [flag, 'flag'];
+  if (variable !== undefined && variable !== '') return [variable, 'environment'];
+  return file === undefined ? [byDefault, 'default'] : [file, 'file'];
+}
+
+/** systemd names a service's folder in STATE_DIRECTORY (StateDirectory=gryphgen: /var/lib/gryphgen). */
+function homeOf(flag: unknown, env: ConfigSources['env']): [string, Origin] {
+  if (typeof flag === 'string' && flag !== '') return [resolve(flag), 'flag'];
+  if (env.GRID_HOME) return [resolve(env.GRID_HOME), 'environment'];
+  if (env.STATE_DIRECTORY) return [resolve(env.STATE_DIRECTORY.split(':')[0] ?? ''), 'default'];
+  return [join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gryphgen'), 'default'];
+}
+
+/** The file's settings, or what is wrong with it. */
+function readConfigFile(path: string): Record<string, unknown> | string {
+  if (!existsSync(path)) return {};
+  try {
+    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    return parsed.success ? parsed.data : `${path} must hold one JSON object`;
+  } catch (error) {
+    return `${path}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

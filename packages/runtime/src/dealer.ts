@@ -1,0 +1,138 @@
+/**
+ * One connection to one broker: a DEALER with CURVE. Frames in, logical messages out, coalesced per turn of the event
+ * loop as on the other side (broker-socket.ts).
+ *
+ * 1. After `close` nothing is delivered any more, also not what had been received before.
+ * 2. `sendTimeout: 0` and a real high-water mark: a broker that does not read leaves frames here, bounded.
+ */
+import { limits, type Message, wireMagic } from '@gryphgen/protocol';
+import { Dealer } from 'zeromq';
+import type { Alarms, Cancel } from './clock.ts';
+import type { CurveKeys } from './keys.ts';
+import { Outbox, type PushOutcome } from './outbox.ts';
+import { Turn } from './turn.ts';
+
+export interface BrokerAddress {
+  readonly endpoint: string;
+  /** The broker's CURVE public key, Z85: nobody else can answer. */
+  readonly curveKey: string;
+}
+
+const highWaterMark = 64;
+const blockedRetryMs = 5;
+/** For a goodbye. */
+const lingerMs = 200;
+const zmtpHeartbeatMs = 2000;
+/** libzmq's own tries on one socket; the link moves on to another broker sooner than this grows. */
+const reconnectMs = 50;
+const reconnectCeilingMs = 2000;
+const magicPart = Buffer.from(wireMagic);
+
+export interface DealerEvents {
+  onFrame(frame: Buffer): void;
+  /** The socket cannot go on; it is closed. */
+  onBroken(error: unknown): void;
+}
+
+export class BrokerDealer {
+  private readonly socket: Dealer;
+  private readonly events: DealerEvents;
+  private readonly alarms: Alarms;
+  private readonly outbox = new Outbox();
+  private readonly turn = new Turn(() => this.flush());
+  private sending: Promise<void> | undefined;
+  private cancelRetry: Cancel | undefined;
+  private closing = false;
+  private readonly receiving: Promise<void>;
+
+  /** Throws when the endpoint is not one. */
+  constructor(broker: BrokerAddress, curve: CurveKeys, alarms: Alarms, events: DealerEvents) {
+    this.events = events;
+    this.alarms = alarms;
+    this.socket = new Dealer({
+      sendTimeout: 0,
+      sendHighWaterMark: highWaterMark,
+      receiveHighWaterMark: highWaterMark,
+      maxMessageSize: limits.frameBytes,
+      linger: lingerMs,
+      heartbeatInterval: zmtpHeartbeatMs,
+      heartbeatTimeout: 3 * zmtpHeartbeatMs,
+      reconnectInterval: reconnectMs,
+      reconnectMaxInterval: reconnectCeilingMs,
+      curvePublicKey: curve.publicKey,
+      curveSecretKey: curve.secretKey,
+      curveServerKey: broker.curveKey,
+    });
+    this.socket.connect(broker.endpoint);
+    this.receiving = this.receive();
+  }
+
+  send(session: string, message: Message): PushOutcome {
+    if (this.closing) return 'full';
+    const outcome = this.outbox.push(session, message);
+    if (outcome === 'queued') void this.turn.end();
+    return outcome;
+  }
+
+  /** Drops what has not left. */
+  drop(): void {
+    this.outbox.clear();
+  }
+
+  /** What has been sent still leaves, if the broker takes it within `lingerMs`. Safe to call twice. */
+  async close(): Promise<void> {
+    if (!this.closing) {
+      this.closing = true;
+      this.cancelRetry?.();
+      await this.turn.end();
+      await this.sending;
+      if (!this.socket.closed) this.socket.close();
+    }
+    await this.receiving;
+  }
+
+  private async receive(): Promise<void> {
+    try {
+      for await (const [magic, frame, ...more] of this.socket) {
+        if (this.closing) return;
+        if (magic && frame && more.length === 0 && magic.equals(magicPart)) this.events.onFrame(frame);
+        await this.turn.took();
+      }
+    } catch (error) {
+      this.broken(error);
+    }
+  }
+
+  private flush(): void {
+    this.sending ??= this.sendAll().finally(() => {
+      this.sending = undefined;
+    });
+  }
+
+  private async sendAll(): Promise<void> {
+    try {
+      for (let frame = this.outbox.peek(); frame; frame = this.outbox.peek()) {
+        await this.socket.send([magicPart, frame]);
+        this.outbox.sent();
+      }
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) this.broken(error);
+      else if (!this.closing) this.retryLater();
+    }
+  }
+
+  private retryLater(): void {
+    this.cancelRetry ??= this.alarms.after(blockedRetryMs, () => {
+      this.cancelRetry = undefined;
+      void this.turn.end();
+    });
+  }
+
+  private broken(error: unknown): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.cancelRetry?.();
+    if (!this.socket.closed) this.socket.close();
+    this.events.onBroken(error);
+  }
+}

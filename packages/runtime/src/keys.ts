@@ -1,0 +1,150 @@
+/**
+ * Who is who. An identity is an Ed25519 key, which signs, and a CURVE key, which encrypts and keeps strangers out. It
+ * is made where it is used and its secret halves never leave: `$GRID_HOME/keys/<name>.json`, readable by its owner.
+ *
+ * Public keys travel as base64url of the raw 32 bytes (Ed25519) and as Z85 (CURVE). A fingerprint is the first 16 hex
+ * digits of the raw Ed25519 key's sha-256: `w-…` names a worker, `p-…` a principal, `g-…` a grid.
+ */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PrincipalId, Role, WorkerId } from '@gryphgen/protocol';
+import { curveKeyPair } from 'zeromq';
+import { z } from 'zod';
+import { writePrivateFile } from './atomic-file.ts';
+
+export interface CurveKeys {
+  readonly publicKey: string;
+  readonly secretKey: string;
+}
+
+export interface Identity {
+  /** Base64url of the raw public key. */
+  readonly key: string;
+  readonly curve: CurveKeys;
+  /** Base64url Ed25519 signature. */
+  sign(bytes: Uint8Array): string;
+}
+
+const rawKey = /^[A-Za-z0-9_-]{43}$/;
+const z85Key = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
+
+export const publicKeySchema = z.string().regex(rawKey, 'expected a base64url Ed25519 public key');
+export const curveKeySchema = z.string().regex(z85Key, 'expected a Z85 CURVE key');
+
+const fileSchema = z.object({
+  version: z.literal(1),
+  signing: z.object({ public: publicKeySchema, secret: z.string().regex(rawKey) }),
+  curve: z.object({ public: curveKeySchema, secret: curveKeySchema }),
+});
+type KeyFile = z.infer<typeof fileSchema>;
+
+export function createIdentity(): Identity {
+  return identityOf(newKeys());
+}
+
+/** Reads `keys/<name>.json` in `home`, or makes it. Throws when it cannot be read or others may read it. */
+export function loadIdentity(home: string, name: string): Identity {
+  const path = join(home, 'keys', `${name}.json`);
+  if (!existsSync(path)) {
+    const keys = newKeys();
+    writePrivateFile(path, `${JSON.stringify(keys, undefined, 2)}\n`);
+    return identityOf(keys);
+  }
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new Error(
+      `${path} can be read by others: chmod 600 it, and make new keys if it may have been read`,
+    );
+  }
+  const parsed = fileSchema.safeParse(parseJson(readFileSync(path, 'utf8')));
+  if (!parsed.success) throw new Error(`${path} is not a key file: ${z.prettifyError(parsed.error)}`);
+  return identityOf(parsed.data);
+}
+
+export function workerIdOf(key: string): WorkerId {
+  return `w-${fingerprint(key)}` as WorkerId;
+}
+
+export function principalIdOf(key: string): PrincipalId {
+  return `p-${fingerprint(key)}` as PrincipalId;
+}
+
+/** A grid is named by the key that vouches for its brokers. */
+export function gridIdOf(key: string): string {
+  return `g-${fingerprint(key)}`;
+}
+
+export interface HelloProof {
+  readonly grid: string;
+  readonly nonce: string;
+  readonly role: Role;
+  readonly key: string;
+}
+
+export function signHello(identity: Identity, grid: string, nonce: string, role: Role): string {
+  return identity.sign(helloBytes({ grid, nonce, role, key: identity.key }));
+}
+
+export function verifyHello(proof: HelloProof, signature: string): boolean {
+  return verifySignature(proof.key, helloBytes(proof), signature);
+}
+
+/** False also for what is no key or no signature. */
+export function verifySignature(key: string, bytes: Uint8Array, signature: string): boolean {
+  if (!rawKey.test(key)) return false;
+  try {
+    return verify(null, bytes, publicKeyOf(key), Buffer.from(signature, 'base64url'));
+  } catch {
+    // 32 bytes that are no point of the curve: somebody's noise, not our bug.
+    return false;
+  }
+}
+
+/** No field can hold a NUL, so two different proofs never have the same bytes. */
+function helloBytes({ grid, nonce, role, key }: HelloProof): Buffer {
+  return Buffer.from(['GG-HELLO', grid, nonce, role, key].join('\0'));
+}
+
+function fingerprint(key: string): string {
+  return createHash('sha256').update(Buffer.from(key, 'base64url')).digest('hex').slice(0, 16);
+}
+
+function newKeys(): KeyFile {
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const curve = curveKeyPair();
+  return {
+    version: 1,
+    signing: { public: String(x), secret: String(d) },
+    curve: { public: curve.publicKey, secret: curve.secretKey },
+  };
+}
+
+function identityOf({ signing, curve }: KeyFile): Identity {
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: signing.public, d: signing.secret };
+  const secret = createPrivateKey({ key: jwk, format: 'jwk' });
+  return {
+    key: signing.public,
+    curve: { publicKey: curve.public, secretKey: curve.secret },
+    sign: (bytes) => sign(null, bytes, secret).toString('base64url'),
+  };
+}
+
+function publicKeyOf(key: string): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

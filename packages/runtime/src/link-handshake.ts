@@ -1,0 +1,28 @@
+/** How a peer introduces itself (E1), and which refusals no further try can change. */
+import type { Challenge, Failure, Hello, Message, PeerHello, Role } from '@gryphgen/protocol';
+import { productVersion, wireVersions } from '@gryphgen/protocol';
+import { type Identity, signHello } from './keys.ts';
+
+export interface Introduction {
+  readonly grid: string;
+  readonly identity: Identity;
+  readonly role: Role;
+}
+
+export const knock: Message = { kind: 'knock', versions: wireVersions };
+
+/** `peer` is asked for at the moment the hello is composed: what it lists is what the broker may rely on (E2, E11). */
+export function composeHello(
+  { grid, identity, role }: Introduction,
+  challenge: Challenge,
+  peer: PeerHello,
+): Hello {
+  const signature = signHello(identity, grid, challenge.nonce, role);
+  const { nonce } = challenge;
+  return { kind: 'hello', nonce, key: identity.key, role, signature, product: productVersion, peer };
+}
+
+/** A key that is not authorised, a version nobody speaks, a hello that makes no sense: trying again changes nothing. */
+export function isFinal({ code }: Failure): boolean {
+  return code === 'rejected.forbidden' || code === 'rejected.version' || code === 'rejected.invalid';
+}

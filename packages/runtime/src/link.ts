@@ -1,0 +1,297 @@
+/**
+ * A peer's way to its broker: finds one, says hello, keeps the session, finds the next. Client and worker alike.
+ *
+ *   connecting ─challenge→ greeting ─welcome→ open        knock is out │ hello is out │ the session lives
+ *        ↑                     │                │
+ *        └──── backoff ────────┴────────────────┘         no answer, silence, a refusal that may pass
+ *
+ * 1. Composing a hello ends the older session here: nothing received later for it counts (E2).
+ * 2. A message leaves only in the open session and within its credit (E3); what exceeds it waits here, bounded, and
+ *    `send` says when that is full. The end of a session drops what waits: the owner repeats what was not answered.
+ * 3. Silence counts only while this process was watching: a pause of ours is not the broker's death.
+ * 4. A refusal that no further try can change is reported once and ends the tries.
+ */
+import {
+  type Challenge,
+  type Direction,
+  type DirectionMessages,
+  decodeFrame,
+  type Failure,
+  limits,
+  type Message,
+  type PeerHello,
+  type Role,
+  type ToBroker,
+  type ToClient,
+  type ToWorker,
+  type Welcome,
+} from '@gryphgen/protocol';
+import { Backoff } from './backoff.ts';
+import type { Alarms, Cancel, Clock } from './clock.ts';
+import { type BrokerAddress, BrokerDealer } from './dealer.ts';
+import type { Identity } from './keys.ts';
+import { composeHello, isFinal, knock } from './link-handshake.ts';
+import type { Log } from './log.ts';
+import type { Random } from './random.ts';
+
+/** To each step of the handshake. */
+const answerMs = 2000;
+const reconnect = { baseMs: 100, ceilingMs: 10_000 };
+/** Silence is looked at this many times within `leaseMs`. */
+const looksPerLease = 8;
+
+export type LinkState = 'idle' | 'connecting' | 'greeting' | 'open' | 'waiting' | 'refused';
+
+export interface LinkOptions<D extends 'toClient' | 'toWorker'> {
+  /** Tried in turn. */
+  readonly brokers: readonly BrokerAddress[];
+  readonly grid: string;
+  readonly identity: Identity;
+  readonly role: Role;
+  readonly direction: D;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface LinkOwner<D extends 'toClient' | 'toWorker'> {
+  /** What this peer is, now. From here on nothing of an older session arrives. */
+  hello(): PeerHello;
+  onOpen(welcome: Welcome): void;
+  onMessage(message: D extends 'toClient' ? ToClient : ToWorker): void;
+  /** Bytes in `message` are views of a frame that is valid during the call only. The link goes on trying. */
+  onClosed(reason: string): void;
+  /** The link has given up. */
+  onRefused(failure: Failure): void;
+}
+
+export class Link<D extends 'toClient' | 'toWorker'> {
+  readonly counters = { frames: 0, malformed: 0, stale: 0, unknown: 0, sessions: 0 };
+  private readonly options: LinkOptions<D>;
+  private readonly owner: LinkOwner<D>;
+  private readonly backoff: Backoff;
+  private current: LinkState = 'idle';
+  private dealer: BrokerDealer | undefined;
+  private readonly closing = new Set<Promise<void>>();
+  private nextBroker = 0;
+  private session = '';
+  private creditTotal = 0;
+  private creditUsed = 0;
+  private held: ToBroker[] = [];
+  private silentMs = 0;
+  private cancelAlarm: Cancel = () => undefined;
+
+  constructor(options: LinkOptions<D>, owner: LinkOwner<D>) {
+    if (options.brokers.length === 0) throw new Error('a link needs at least one broker');
+    this.options = options;
+    this.owner = owner;
+    this.backoff = new Backoff(options.random, reconnect);
+  }
+
+  get state(): LinkState {
+    return this.current;
+  }
+
+  start(): void {
+    if (this.current === 'idle' || this.current === 'refused') this.connect();
+  }
+
+  /** Says goodbye and closes. Resolves when no socket is left. */
+  async stop(): Promise<void> {
+    this.cancelAlarm();
+    if (this.current === 'open') this.dealer?.send(this.session, { kind: 'bye' });
+    this.current = 'idle';
+    this.session = '';
+    this.closeDealer();
+    await Promise.all(this.closing);
+  }
+
+  /** False: not in session, or so much waits for credit that no more is taken. Never throws. */
+  send(message: ToBroker): boolean {
+    if (this.current !== 'open') return false;
+    if (isFree(message)) return this.dispatch(message);
+    if (this.held.length === 0 && this.creditUsed < this.creditTotal) return this.dispatch(message);
+    if (this.held.length >= limits.clientOutstanding) return false;
+    this.held.push(message);
+    return true;
+  }
+
+  private dispatch(message: ToBroker): boolean {
+    if (this.dealer?.send(this.session, message) !== 'queued') return false;
+    if (!isFree(message)) this.creditUsed++;
+    return true;
+  }
+
+  private connect(): void {
+    const { brokers, identity, alarms } = this.options;
+    const broker = brokers[this.nextBroker++ % brokers.length];
+    if (!broker) return;
+    const dealer = new BrokerDealer(broker, identity.curve, alarms, {
+      onFrame: (frame) => this.onFrame(dealer, frame),
+      onBroken: (error) => this.retry(`the connection failed: ${String(error)}`),
+    });
+    this.dealer = dealer;
+    this.knock();
+  }
+
+  private knock(): void {
+    this.current = 'connecting';
+    this.dealer?.drop();
+    this.dealer?.send('', knock);
+    this.alarm(answerMs, () => this.retry('no broker answered'));
+  }
+
+  private onFrame(dealer: BrokerDealer, frame: Buffer): void {
+    if (dealer !== this.dealer) return;
+    const direction: Direction = this.options.direction;
+    const decoded = decodeFrame(frame, direction);
+    this.counters.frames++;
+    if (!decoded.ok) {
+      this.counters.malformed++;
+      this.options.log.warn({ failure: decoded.failure }, 'a frame from the broker made no sense');
+      return;
+    }
+    this.counters.unknown += decoded.unknown;
+    if (decoded.session !== '' && decoded.session !== this.session) {
+      this.counters.stale++;
+      return;
+    }
+    this.silentMs = 0;
+    for (const message of decoded.messages) {
+      // The owner may have stopped the link, or a message ended the session, in the middle of the frame.
+      if (dealer !== this.dealer || (decoded.session !== '' && decoded.session !== this.session)) return;
+      this.onMessage(message);
+    }
+  }
+
+  private onMessage(message: DirectionMessages['toClient'] | DirectionMessages['toWorker']): void {
+    switch (message.kind) {
+      case 'challenge':
+        this.onChallenge(message);
+        break;
+      case 'welcome':
+        this.onWelcome(message);
+        break;
+      case 'refusal':
+        this.onRefusal(message.failure);
+        break;
+      case 'helloAgain':
+        this.onHelloAgain();
+        break;
+      case 'credit':
+        this.onCredit(message.total);
+        break;
+      case 'bye':
+        this.retry('the broker says goodbye');
+        break;
+      default:
+        // decodeFrame lets pass what is of this link's direction.
+        this.owner.onMessage(message as Parameters<LinkOwner<D>['onMessage']>[0]);
+    }
+  }
+
+  /** Only the first counts: every frame that was under way is answered like this. */
+  private onHelloAgain(): void {
+    if (this.current !== 'open') return;
+    this.endSession('the broker asks for a new hello');
+    // The owner may have stopped the link when it heard.
+    if (this.current === 'open') this.knock();
+  }
+
+  private onChallenge(challenge: Challenge): void {
+    if (this.current !== 'connecting') return;
+    const { grid } = this.options;
+    if (challenge.grid !== grid) {
+      this.retry(`this broker belongs to grid ${challenge.grid}, not ${grid}`);
+      return;
+    }
+    this.current = 'greeting';
+    this.dealer?.send('', composeHello(this.options, challenge, this.owner.hello()));
+    this.alarm(answerMs, () => this.retry('no answer to hello'));
+  }
+
+  private onWelcome(welcome: Welcome): void {
+    if (this.current !== 'greeting') return;
+    this.current = 'open';
+    this.session = welcome.session;
+    this.creditTotal = welcome.credit;
+    this.creditUsed = 0;
+    this.counters.sessions++;
+    this.backoff.reset();
+    this.watch(welcome.timers.leaseMs / looksPerLease, welcome.timers.leaseMs);
+    this.owner.onOpen(welcome);
+  }
+
+  private onRefusal(failure: Failure): void {
+    if (this.current === 'open' || !isFinal(failure)) {
+      this.retry(failure.message);
+      return;
+    }
+    this.cancelAlarm();
+    this.closeDealer();
+    this.current = 'refused';
+    this.owner.onRefused(failure);
+  }
+
+  private onCredit(total: number): void {
+    this.creditTotal = Math.max(this.creditTotal, total);
+    let taken = 0;
+    for (const message of this.held) {
+      if (this.creditUsed >= this.creditTotal || !this.dispatch(message)) break;
+      taken++;
+    }
+    if (taken > 0) this.held = this.held.slice(taken);
+  }
+
+  private watch(everyMs: number, leaseMs: number): void {
+    const { clock } = this.options;
+    this.silentMs = 0;
+    let lookedAt = clock.mono();
+    const look = (): void => {
+      const now = clock.mono();
+      this.silentMs += Math.min(now - lookedAt, 2 * everyMs);
+      lookedAt = now;
+      if (this.silentMs >= leaseMs) this.retry('the broker has fallen silent');
+      else this.alarm(everyMs, look);
+    };
+    this.alarm(everyMs, look);
+  }
+
+  private endSession(reason: string): void {
+    this.session = '';
+    this.held = [];
+    this.cancelAlarm();
+    this.options.log.info({ reason }, 'session ended');
+    this.owner.onClosed(reason);
+  }
+
+  private retry(reason: string): void {
+    const wasOpen = this.current === 'open';
+    this.current = 'waiting';
+    this.closeDealer();
+    if (wasOpen) this.endSession(reason);
+    // The owner may have stopped the link when it heard.
+    if (this.current !== 'waiting') return;
+    const waitMs = this.backoff.nextMs();
+    this.options.log.debug({ reason, waitMs }, 'trying again');
+    this.alarm(waitMs, () => this.connect());
+  }
+
+  private closeDealer(): void {
+    if (!this.dealer) return;
+    const closed = this.dealer.close().finally(() => this.closing.delete(closed));
+    this.closing.add(closed);
+    this.dealer = undefined;
+  }
+
+  private alarm(ms: number, run: () => void): void {
+    this.cancelAlarm();
+    this.cancelAlarm = this.options.alarms.after(ms, run);
+  }
+}
+
+/** Of credit (E3). */
+function isFree({ kind }: Message): boolean {
+  return kind === 'heartbeat' || kind === 'credit' || kind === 'bye';
+}

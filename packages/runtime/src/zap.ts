@@ -1,0 +1,63 @@
+/**
+ * The door. libzmq asks this handler (ZAP, rfc.zeromq.org/spec/27) about every CURVE handshake on the sockets of its
+ * context; a key that is not admitted never gets to say a word. One handler per context.
+ */
+import { type Context, Router } from 'zeromq';
+
+const endpoint = 'inproc://zeromq.zap.01';
+const z85 = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
+
+export interface ZapCounters {
+  admitted: number;
+  refused: number;
+}
+
+export class ZapHandler {
+  readonly counters: ZapCounters = { admitted: 0, refused: 0 };
+  private readonly socket: Router;
+  private readonly admits: (curveKey: string) => boolean;
+  private answering: Promise<void> | undefined;
+
+  /** `admits` is given the peer's CURVE public key in Z85. */
+  constructor(context: Context, admits: (curveKey: string) => boolean) {
+    this.socket = new Router({ context, linger: 0 });
+    this.admits = admits;
+  }
+
+  /** Before the sockets it guards are bound: libzmq lets everybody in when nobody answers. */
+  async start(): Promise<void> {
+    await this.socket.bind(endpoint);
+    this.answering = this.answer();
+  }
+
+  async stop(): Promise<void> {
+    if (!this.socket.closed) this.socket.close();
+    await this.answering;
+  }
+
+  private async answer(): Promise<void> {
+    for await (const [peer, , version, request, , , , mechanism, key] of this.socket) {
+      if (!peer || !request) continue;
+      const known = String(version) === '1.0' && String(mechanism) === 'CURVE' && key?.length === 32;
+      const admitted = known && this.admits(encodeZ85(key));
+      this.counters[admitted ? 'admitted' : 'refused']++;
+      const [status, text] = admitted ? ['200', 'OK'] : ['400', 'this key is not authorised'];
+      await this.socket.send([peer, '', '1.0', request, status ?? '', text ?? '', '', '']);
+    }
+  }
+}
+
+/** 4 bytes become 5 characters, base 85, most significant first (rfc.zeromq.org/spec/32). */
+export function encodeZ85(bytes: Buffer): string {
+  let text = '';
+  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+    let value = bytes.readUInt32BE(at);
+    let group = '';
+    for (let digit = 0; digit < 5; digit++) {
+      group = z85.charAt(value % 85) + group;
+      value = Math.floor(value / 85);
+    }
+    text += group;
+  }
+  return text;
+}
