@@ -1,6 +1,7 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
 export { apply } from './core/apply.ts';
 export { CommitPipeline } from './core/commit-pipeline.ts';
+export { BrokerEngine } from './core/engine.ts';
 export type { Decision } from './core/decisions.ts';
 export type { BrokerEffect } from './core/effects.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';

@@ -48,11 +48,6 @@ export class CommitPipeline {
     this.writing = null;
     return done.held;
   }
-
-  /** The decisions being written, for another try after a failed write. */
-  pending(): readonly Decision[] {
-    return this.writing?.decisions ?? [];
-  }
 }
 
 function leavesAtOnce(effect: BrokerEffect): boolean {

@@ -37,24 +37,30 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
   const { state } = context;
   switch (op) {
     case 'ps':
-      return onPs(context, session, id, args as RequestArgs<'ps'>);
+      onPs(context, session, id, args as RequestArgs<'ps'>);
+      return;
     case 'nodes':
-      return reply(context, session.id, id, [...state.workers.values()].map(nodeDocument));
+      reply(context, session.id, id, [...state.workers.values()].map(nodeDocument));
+      return;
     case 'status':
-      return reply(context, session.id, id, statusDocument(state));
+      reply(context, session.id, id, statusDocument(state));
+      return;
     case 'dryRun': {
       const { decision, workers } = explain((args as RequestArgs<'dryRun'>).envelope, state.views);
-      return reply(context, session.id, id, { id: '', state: 'waiting', when: 'now', decision, workers });
+      reply(context, session.id, id, { id: '', state: 'waiting', when: 'now', decision, workers });
+      return;
     }
     case 'drain':
     case 'removeNode':
-      return onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
+      onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
+      return;
     case 'show':
     case 'explain':
     case 'logs':
     case 'spec':
     case 'cancel':
-      return onTask(context, session, id, op, (args as RequestArgs<'show'>).task);
+      onTask(context, session, id, op, (args as RequestArgs<'show'>).task);
+      return;
     default:
       op satisfies never;
   }
@@ -63,11 +69,14 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
 function onPs(context: Context, session: Session, id: number, { all, limit }: RequestArgs<'ps'>): void {
   const { state } = context;
   const rows = newest(state, [...state.tasks.values()], limit);
-  if (!all) return reply(context, session.id, id, rows);
+  if (!all) {
+    reply(context, session.id, id, rows);
+    return;
+  }
   const ended = newest(state, [...state.ended.values()], limit);
   const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
-  if (recent.length === limit) return reply(context, session.id, id, recent);
-  context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
+  if (recent.length === limit) reply(context, session.id, id, recent);
+  else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
 }
 
 function newest(state: BrokerState, tasks: readonly Task[], limit: number) {
@@ -93,9 +102,11 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
   }
   switch (op) {
     case 'show':
-      return reply(context, session.id, id, taskDocument(state, task));
+      reply(context, session.id, id, taskDocument(state, task));
+      return;
     case 'explain':
-      return reply(context, session.id, id, explainDocument(state, task));
+      reply(context, session.id, id, explainDocument(state, task));
+      return;
     case 'spec':
       context.effects.push({
         kind: 'spec',
@@ -106,14 +117,17 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
       });
       return;
     case 'logs':
-      return onLogs(context, session, id, task);
+      onLogs(context, session, id, task);
+      return;
     case 'cancel':
       if (session.role !== 'admin' && session.principal !== task.principal) {
         state.counters.forbidden += 1;
-        return refuse(context, session.id, id, forbidden(session, 'cancel what another principal submitted'));
+        refuse(context, session.id, id, forbidden(session, 'cancel what another principal submitted'));
+        return;
       }
       if (task.phase !== 'ended') cancel(context, task);
-      return reply(context, session.id, id, taskDocument(state, task));
+      reply(context, session.id, id, taskDocument(state, task));
+      return;
     default:
       op satisfies never;
   }
@@ -123,7 +137,8 @@ function onLogs(context: Context, session: Session, id: number, task: Task): voi
   const where = task.lease?.worker ?? task.outcome?.worker ?? '';
   if (where === '') {
     const words = `${formatTaskId(task.id)} has not run, so it has no log`;
-    return refuse(context, session.id, id, failure('rejected.state', words));
+    refuse(context, session.id, id, failure('rejected.state', words));
+    return;
   }
   const why = grantLog(context, session, id, task.id, task.attempt, where);
   if (why !== undefined) refuse(context, session.id, id, why);
@@ -165,13 +180,17 @@ function onNode(
 ): void {
   const { state } = context;
   const worker = findWorker(state, args.node);
-  if (worker === undefined) return refuse(context, session.id, id, notFound(`node "${args.node}"`));
+  if (worker === undefined) {
+    refuse(context, session.id, id, notFound(`node "${args.node}"`));
+    return;
+  }
   if (op === 'drain') {
     const draining = args.draining === true;
     if (worker.view.draining !== draining) decide(context, [7, worker.id, draining, context.now.wall]);
     state.waiting.capacityVersion += 1;
     state.wake = true;
-    return reply(context, session.id, id, nodeDocument(worker));
+    reply(context, session.id, id, nodeDocument(worker));
+    return;
   }
   if (worker.session !== null)
     closeSession(context, worker.session, failure('lost.worker', 'removed from the grid'));

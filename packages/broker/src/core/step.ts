@@ -79,18 +79,23 @@ function onMessage(context: Context, session: Session, message: PassedMessage): 
       context.effects.push({ kind: 'heartbeatAck', session: session.id, seq: message.seq });
       return;
     case 'started':
-      if (worker === undefined) return forbidden(context, session, message.kind);
-      return onStarted(context, worker, message);
+      if (worker === undefined) forbidden(context, session, message.kind);
+      else onStarted(context, worker, message);
+      return;
     case 'result':
-      if (worker === undefined) return forbidden(context, session, message.kind);
-      return onResult(context, worker, session.id, message);
+      if (worker === undefined) forbidden(context, session, message.kind);
+      else onResult(context, worker, session.id, message);
+      return;
     case 'report':
-      if (worker === undefined) return forbidden(context, session, message.kind);
-      return onReport(context, worker, message);
+      if (worker === undefined) forbidden(context, session, message.kind);
+      else onReport(context, worker, message);
+      return;
     case 'watch':
-      return onWatch(context, session, message);
+      onWatch(context, session, message);
+      return;
     case 'request':
-      return onRequest(context, session, message);
+      onRequest(context, session, message);
+      return;
     default:
       message satisfies never;
   }

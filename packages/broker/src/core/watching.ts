@@ -17,9 +17,9 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       // The submitter is told of the end anyway; it is listed only for progress.
       if (task.client === session.client && !message.progress) continue;
       session.watching.add(id);
-      let watchers = state.watchers.get(id);
-      if (watchers === undefined) state.watchers.set(id, (watchers = new Set()));
+      const watchers = state.watchers.get(id) ?? new Set();
       watchers.add(session.id);
+      state.watchers.set(id, watchers);
       if (message.progress && task.phase !== 'ended') {
         const { phase, attempt } = task;
         send(context, session.id, {

@@ -1,0 +1,32 @@
+/** Opens the journal and rebuilds the decided state: snapshot, then every group after it, in order. */
+import type { Timers } from '@gryphgen/protocol';
+import { apply } from './core/apply.ts';
+import { brokenInvariants } from './core/invariants.ts';
+import { emptyState, loadSnapshot } from './core/snapshot.ts';
+import type { BrokerState } from './core/state.ts';
+import type { Finding, Journal, OpenedJournal } from './journal/journal.ts';
+import { decodeDecisions, decodeSnapshot } from './records.ts';
+
+export interface Recovered {
+  readonly journal: Journal;
+  readonly state: BrokerState;
+  readonly findings: readonly Finding[];
+  readonly replayedGroups: number;
+}
+
+/** Throws when a verified journal makes a state that breaks an invariant: that is our bug, and going on would hide it. */
+export async function recover(opened: OpenedJournal, timers: Timers): Promise<Recovered> {
+  const { journal, snapshot, groups, findings } = opened;
+  const state =
+    snapshot === null
+      ? emptyState(journal.epoch, timers)
+      : loadSnapshot(decodeSnapshot(snapshot.bytes), journal.epoch, timers);
+  let replayedGroups = 0;
+  for await (const group of groups) {
+    for (const decision of decodeDecisions(group.records)) apply(state, group.epoch, decision);
+    replayedGroups += 1;
+  }
+  const wrong = brokenInvariants(state);
+  if (wrong.length > 0) throw new Error(`the journal replays to a broken state: ${wrong.join('; ')}`);
+  return { journal, state, findings, replayedGroups };
+}
