@@ -1,1 +1,8 @@
-export {};
+/** The worker: what a machine has, and what runs on it. */
+export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
+export type { AdoptedAttempt, Exit, WorkerEvent } from './core/events.ts';
+export { type Fence, keyOf } from './core/fence.ts';
+export { nameOfTransition, type PhaseTransition, phaseTransitions } from './core/phases.ts';
+export { composeHello, type WorkerHello } from './core/sessions.ts';
+export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
+export { stepWorker } from './core/step.ts';

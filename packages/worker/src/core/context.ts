@@ -1,0 +1,73 @@
+/** One step in the making: the state, the time, and the effects so far. */
+import type { Failure, Heartbeat, Report, Result, Started } from '@gryphgen/protocol';
+import type { WorkerEffect } from './effects.ts';
+import type { Now } from './events.ts';
+import { type Fence, keyOf } from './fence.ts';
+import type { StoryEntry } from './phases.ts';
+import type { Attempt, LeaseFacts, WorkerState } from './state.ts';
+
+export interface Context {
+  readonly state: WorkerState;
+  readonly now: Now;
+  readonly effects: WorkerEffect[];
+}
+
+export const noOutcome = new Uint8Array(0);
+
+/** Without a session there is nobody to tell: what must be known is told again when there is one. */
+export function send(context: Context, message: Heartbeat | Result | Started | Report): void {
+  if (context.state.session !== null) context.effects.push({ kind: 'send', message });
+}
+
+export function sendResult(context: Context, attempt: Attempt): void {
+  if (attempt.result === null || context.state.session === null) return;
+  attempt.resultSentMono = context.now.mono;
+  send(context, attempt.result);
+}
+
+export function holdAttempt(
+  context: Context,
+  fence: Fence,
+  facts: LeaseFacts,
+  phase: Attempt['phase'],
+  story: StoryEntry[],
+): Attempt {
+  const attempt: Attempt = {
+    key: keyOf(fence),
+    fence,
+    facts,
+    phase,
+    startedMono: context.now.mono,
+    stopping: null,
+    dropped: false,
+    result: null,
+    resultSentMono: Number.NEGATIVE_INFINITY,
+    story,
+  };
+  context.state.attempts.set(attempt.key, attempt);
+  return attempt;
+}
+
+/** The result an attempt ends with, kept until it is acknowledged (E10). */
+export function conclude(
+  context: Context,
+  attempt: Attempt,
+  exitCode: number,
+  failure: Failure | null,
+  outcome: Uint8Array,
+): void {
+  const ranMs = Math.max(0, Math.round(context.now.mono - attempt.startedMono));
+  attempt.result = { kind: 'result', ...attempt.fence, exitCode, failure, ranMs, outcome };
+  if (failure !== null) {
+    context.effects.push({
+      kind: 'note',
+      note: { kind: 'ended', fence: attempt.fence, exitCode, why: failure.message },
+    });
+  }
+  sendResult(context, attempt);
+}
+
+export function forget(context: Context, attempt: Attempt): void {
+  context.state.attempts.delete(attempt.key);
+  context.effects.push({ kind: 'forget', fence: attempt.fence });
+}

@@ -1,0 +1,48 @@
+/** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
+import type { Epoch, Failure, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { Fence } from './fence.ts';
+import type { LeaseFacts } from './state.ts';
+
+/** Milliseconds. `mono` never goes back within one life of the process; `wall` may jump. */
+export interface Now {
+  readonly mono: number;
+  readonly wall: number;
+}
+
+/** How an attempt's work ended. `stopped`: by our own signal; false when it ended before one reached it. */
+export interface Exit {
+  /** -1 when there is none. */
+  readonly exitCode: number;
+  /** What ended it when the exit code does not tell (out of memory, helper lost), else null. */
+  readonly failure: Failure | null;
+  readonly outcome: Uint8Array;
+  readonly stopped: boolean;
+}
+
+/** What an executor found of an earlier life of this worker. `ranMs`: so far, or in all. */
+export interface AdoptedAttempt {
+  readonly fence: Fence;
+  readonly facts: LeaseFacts;
+  readonly found:
+    | { readonly phase: 'held' }
+    | { readonly phase: 'running'; readonly ranMs: number }
+    | { readonly phase: 'ended'; readonly ranMs: number; readonly exit: Exit };
+}
+
+export type WorkerEvent =
+  /** The welcome that answers the hello composed last; the link drops any other. */
+  | {
+      readonly kind: 'sessionOpened';
+      readonly session: string;
+      readonly epoch: Epoch;
+      readonly timers: Timers;
+    }
+  | { readonly kind: 'sessionClosed' }
+  | { readonly kind: 'message'; readonly session: string; readonly message: ToWorker }
+  /** Once, before the first hello. */
+  | { readonly kind: 'adopted'; readonly attempts: readonly AdoptedAttempt[] }
+  | { readonly kind: 'started'; readonly fence: Fence }
+  | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
+  | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
+  | { readonly kind: 'reportChanged'; readonly report: WorkerReport }
+  | { readonly kind: 'tick' };

@@ -1,0 +1,111 @@
+/** What executors report: attempts found at start, started, ended, not startable. */
+import type { Failure } from '@gryphgen/protocol';
+import { failure, formatDuration } from '@gryphgen/protocol';
+import { type Context, conclude, forget, holdAttempt, noOutcome, send } from './context.ts';
+import type { AdoptedAttempt, Exit } from './events.ts';
+import { type Fence, keyOf } from './fence.ts';
+import type { Stimulus } from './phases.ts';
+import type { Attempt, WorkerState } from './state.ts';
+import { invalidTransition, moveTo, noteTransition } from './transition.ts';
+
+/** Containers of an earlier life of this worker: they go on, they count, and the next hello lists them (E11). */
+export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): void {
+  for (const { fence, facts, found: as } of found) {
+    const known = context.state.attempts.get(keyOf(fence));
+    if (known !== undefined) throw misplaced(context, fence, 'adopted', known);
+    const story = noteTransition(context.state, fence, 'adopted', as.phase, context.now.mono);
+    const attempt = holdAttempt(context, fence, facts, as.phase, story);
+    if (as.phase === 'held') continue;
+    attempt.startedMono = context.now.mono - as.ranMs;
+    if (as.phase === 'ended')
+      conclude(context, attempt, as.exit.exitCode, adoptedFailure(attempt, as), as.exit.outcome);
+  }
+}
+
+/** A stop that the earlier life gave is known no more; one for the timeout can be told by the time it ran. */
+function adoptedFailure(
+  attempt: Attempt,
+  as: { readonly ranMs: number; readonly exit: Exit },
+): Failure | null {
+  const { timeoutMs } = attempt.facts;
+  const killed = as.exit.failure === null && as.exit.exitCode !== 0;
+  return killed && timeoutMs > 0 && as.ranMs >= timeoutMs ? timedOut(attempt) : failureOf(as.exit);
+}
+
+export function onStarted(context: Context, fence: Fence): void {
+  const attempt = heldBy(context, fence, 'started');
+  const { state, now } = context;
+  moveTo(state, attempt, 'started', attempt.phase === 'starting' ? 'running' : attempt.phase, now.mono);
+  attempt.startedMono = now.mono;
+  send(context, { kind: 'started', ...fence });
+}
+
+export function onExited(context: Context, fence: Fence, exit: Exit): void {
+  const attempt = heldBy(context, fence, 'exited');
+  const failed =
+    exit.stopped && attempt.stopping !== null ? stopFailure(context.state, attempt) : failureOf(exit);
+  finish(context, attempt, 'exited', exit.exitCode, failed, exit.outcome);
+}
+
+export function onStartFailed(context: Context, fence: Fence, why: Failure): void {
+  const attempt = heldBy(context, fence, 'startFailed');
+  const failed = attempt.stopping === null ? why : stopFailure(context.state, attempt);
+  finish(context, attempt, 'startFailed', -1, failed, noOutcome);
+}
+
+function finish(
+  context: Context,
+  attempt: Attempt,
+  stimulus: Stimulus,
+  exitCode: number,
+  failed: Failure | null,
+  outcome: Uint8Array,
+): void {
+  moveTo(context.state, attempt, stimulus, attempt.dropped ? 'none' : 'ended', context.now.mono);
+  if (attempt.dropped) forget(context, attempt);
+  else conclude(context, attempt, exitCode, failed, outcome);
+}
+
+function failureOf(exit: Exit): Failure | null {
+  if (exit.failure !== null || exit.exitCode === 0) return exit.failure;
+  return failure('execution.exit', `the command exited with code ${exit.exitCode}`);
+}
+
+/** E15: what it was stopped for, unless it had ended by itself before (the executor tells by `stopped`). */
+function stopFailure(state: WorkerState, attempt: Attempt): Failure {
+  switch (attempt.stopping?.why) {
+    case 'timeout':
+      return timedOut(attempt);
+    case 'leaseLost':
+      return failure(
+        'lost.link',
+        `stopped after ${formatDuration(state.timers.leaseMs)} without a word from the broker`,
+      );
+    default:
+      return failure('cancelled.user', 'cancelled while it ran');
+  }
+}
+
+function timedOut(attempt: Attempt): Failure {
+  return failure(
+    'execution.timeout',
+    `ran longer than its timeout of ${formatDuration(attempt.facts.timeoutMs)}`,
+  );
+}
+
+/** Executors report on attempts they were told to start, and only until they ended: anything else is a bug of ours. */
+function heldBy(context: Context, fence: Fence, stimulus: Stimulus): Attempt {
+  const attempt = context.state.attempts.get(keyOf(fence));
+  if (attempt === undefined) throw misplaced(context, fence, stimulus, undefined);
+  return attempt;
+}
+
+function misplaced(context: Context, fence: Fence, stimulus: Stimulus, attempt: Attempt | undefined): Error {
+  const from = attempt?.phase ?? 'none';
+  return invalidTransition(fence, attempt?.story ?? [], {
+    monoMs: context.now.mono,
+    from,
+    stimulus,
+    to: from,
+  });
+}

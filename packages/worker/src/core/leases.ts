@@ -1,0 +1,110 @@
+/**
+ * A lease arrives: it starts an attempt, confirms one, or does nothing at all.
+ *
+ * 1. E9: each lease number is used once; a duplicate or late lease starts nothing.
+ * 2. E11: a lease for an attempt that is already here confirms it, and only that lets a held one start.
+ * 3. A lease that cannot be taken is answered with a failed result, kept and repeated like any other.
+ */
+import type { Envelope, Failure, Lease } from '@gryphgen/protocol';
+import { decodeEnvelope, failure, limits, type Read } from '@gryphgen/protocol';
+import { type Context, conclude, holdAttempt, noOutcome } from './context.ts';
+import { type Fence, keyOf } from './fence.ts';
+import type { LeaseFacts, Session, WorkerState } from './state.ts';
+import { moveTo, noteTransition } from './transition.ts';
+
+/** Refusals kept beyond the attempts' limit until acknowledged; past them a lease stays unanswered and is sent again. */
+const keptRefusals = 256;
+/** Envelopes kept decoded; more would cost more to search than to decode. */
+const keptEnvelopes = 8;
+
+export function onLease(context: Context, session: Session, lease: Lease): void {
+  const { state, effects } = context;
+  const fence: Fence = { task: lease.task, attempt: lease.attempt, epoch: lease.epoch };
+  const held = state.attempts.get(keyOf(fence));
+  if (held === undefined && state.attempts.size >= limits.attemptsPerWorker + keptRefusals) {
+    effects.push({
+      kind: 'note',
+      note: { kind: 'leaseRefused', fence, why: 'too many refusals await their answer' },
+    });
+    return;
+  }
+  const fresh = session.leases.take(lease.leaseSeq);
+  session.leases.raiseFloor(lease.floor);
+  if (session.leases.overflowed) {
+    effects.push({ kind: 'leaveSession', why: `lease number ${lease.leaseSeq} is too far ahead` });
+  }
+  if (!fresh) return;
+  const read = readEnvelope(state, lease.envelope);
+  if (held === undefined) {
+    if (!read.ok) refuse(context, lease, fence, read.failure);
+    else if (state.attempts.size >= limits.attemptsPerWorker) {
+      refuse(
+        context,
+        lease,
+        fence,
+        failure('lost.worker', `the worker is full: it holds ${state.attempts.size} attempts`),
+      );
+    } else begin(context, lease, fence, read.value);
+    return;
+  }
+  if (held.phase !== 'held') {
+    moveTo(state, held, 'lease', held.phase, context.now.mono);
+  } else if (read.ok) {
+    moveTo(state, held, 'lease', 'starting', context.now.mono);
+    held.startedMono = context.now.mono;
+    effects.push({ kind: 'start', order: { ...orderOf(lease, fence, read.value), facts: held.facts } });
+  } else {
+    moveTo(state, held, 'lease', 'ended', context.now.mono);
+    conclude(context, held, -1, read.failure, noOutcome);
+  }
+}
+
+function begin(context: Context, lease: Lease, fence: Fence, envelope: Envelope): void {
+  const order = orderOf(lease, fence, envelope);
+  const story = noteTransition(context.state, fence, 'lease', 'starting', context.now.mono);
+  holdAttempt(context, fence, order.facts, 'starting', story);
+  context.effects.push({ kind: 'start', order });
+}
+
+function refuse(context: Context, lease: Lease, fence: Fence, why: Failure): void {
+  context.effects.push({ kind: 'note', note: { kind: 'leaseRefused', fence, why: why.message } });
+  const story = noteTransition(context.state, fence, 'lease', 'ended', context.now.mono);
+  conclude(context, holdAttempt(context, fence, bareFacts(lease), 'ended', story), -1, why, noOutcome);
+}
+
+function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
+  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
+  const facts: LeaseFacts = {
+    kind: envelope.kind,
+    reservation: { cpuMilli, memoryBytes, diskBytes, devices: lease.devices },
+    timeoutMs: envelope.timeoutMs,
+    onLinkLost: envelope.onLinkLost,
+  };
+  return { fence, facts, envelope, devices: lease.devices, body: lease.body };
+}
+
+/** Of an attempt that never runs: it reserves nothing but what the lease names. */
+export function bareFacts(lease: { readonly devices: Lease['devices'] }): LeaseFacts {
+  return {
+    kind: 'noop',
+    reservation: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: lease.devices },
+    timeoutMs: 0,
+    onLinkLost: 'move',
+  };
+}
+
+function readEnvelope(state: WorkerState, bytes: Uint8Array): Read<Envelope> {
+  const known = state.envelopes.find((entry) => sameBytes(entry.bytes, bytes));
+  if (known !== undefined) return { ok: true, value: known.envelope };
+  const read = decodeEnvelope(bytes);
+  if (read.ok) {
+    // A copy: `bytes` may be a view of a whole received frame.
+    state.envelopes.unshift({ bytes: bytes.slice(), envelope: read.value });
+    if (state.envelopes.length > keptEnvelopes) state.envelopes.pop();
+  }
+  return read;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

@@ -1,0 +1,98 @@
+/**
+ * The life of an attempt on its worker, as a table: which stimulus may lead from which phase to which.
+ *
+ *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
+ *   none ──adopted─→ held ──lease──→ starting
+ *   starting, running ──cancel, drop, leaseLost, timeout──→ stopping ──exited──→ ended (dropped: none)
+ *
+ * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
+ */
+
+export type Phase = 'held' | 'starting' | 'running' | 'stopping' | 'ended';
+export type Stimulus =
+  | 'lease'
+  | 'cancel'
+  | 'drop'
+  | 'ack'
+  | 'adopted'
+  | 'started'
+  | 'exited'
+  | 'startFailed'
+  | 'leaseLost'
+  | 'timeout';
+export type PhaseOrNone = Phase | 'none';
+
+export interface PhaseTransition {
+  readonly from: PhaseOrNone;
+  readonly stimulus: Stimulus;
+  readonly to: PhaseOrNone;
+}
+
+export interface StoryEntry extends PhaseTransition {
+  readonly monoMs: number;
+}
+
+const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, readonly PhaseOrNone[]>>])[] = [
+  [
+    'none',
+    {
+      lease: ['starting', 'ended'], // ended: refused
+      cancel: ['none', 'ended'], // ended: the stop overtook its lease
+      drop: ['none'],
+      ack: ['none'],
+      adopted: ['held', 'running', 'ended'],
+    },
+  ],
+  ['held', { lease: ['starting', 'ended'], cancel: ['ended'], drop: ['none'], ack: ['held'] }],
+  [
+    'starting',
+    {
+      lease: ['starting'],
+      started: ['running'],
+      startFailed: ['ended'],
+      exited: ['ended'], // over before its start could be told
+      cancel: ['stopping'],
+      drop: ['stopping'],
+      leaseLost: ['stopping'],
+      ack: ['starting'],
+    },
+  ],
+  [
+    'running',
+    {
+      lease: ['running'],
+      exited: ['ended'],
+      cancel: ['stopping'],
+      drop: ['stopping'],
+      leaseLost: ['stopping'],
+      timeout: ['stopping'],
+      ack: ['running'],
+    },
+  ],
+  [
+    'stopping',
+    {
+      lease: ['stopping'],
+      started: ['stopping'], // the stop crossed the start
+      startFailed: ['ended', 'none'],
+      exited: ['ended', 'none'], // none: dropped
+      cancel: ['stopping'],
+      drop: ['stopping'],
+      leaseLost: ['stopping'],
+      ack: ['stopping'],
+    },
+  ],
+  ['ended', { lease: ['ended'], cancel: ['ended'], drop: ['none'], ack: ['none'] }],
+];
+
+/** Every transition there is. */
+export const phaseTransitions: readonly PhaseTransition[] = rows.flatMap(([from, row]) =>
+  (Object.entries(row) as [Stimulus, readonly PhaseOrNone[]][]).flatMap(([stimulus, targets]) =>
+    targets.map((to) => ({ from, stimulus, to })),
+  ),
+);
+
+/** `running exited ended` */
+export function nameOfTransition({ from, stimulus, to }: PhaseTransition): string {
+  return `${from} ${stimulus} ${to}`;
+}

@@ -1,0 +1,92 @@
+/**
+ * All the worker's core knows. Changed only by `stepWorker` and `composeHello`; one life of the process has one.
+ *
+ * 1. `attempts` holds every attempt from the moment its lease is accepted until the broker acknowledged its result (or
+ *    dropped it): what is in it is what a hello and a heartbeat list.
+ * 2. Several attempts of one task may be there at once: an old one may still be stopping while a new one runs.
+ */
+import type {
+  Envelope,
+  Epoch,
+  OnLinkLost,
+  Reservation,
+  Result,
+  TaskKind,
+  Timers,
+  WorkerReport,
+} from '@gryphgen/protocol';
+import { defaultTimers } from '@gryphgen/protocol';
+import type { Fence } from './fence.ts';
+import type { LeaseNumbers } from './lease-numbers.ts';
+import type { Phase, StoryEntry } from './phases.ts';
+
+/** What the worker itself needs to know of a lease, also after a restart: executors keep it beside the attempt. */
+export interface LeaseFacts {
+  readonly kind: TaskKind;
+  readonly reservation: Reservation;
+  /** 0: no limit. */
+  readonly timeoutMs: number;
+  readonly onLinkLost: OnLinkLost;
+}
+
+export type StopWhy = 'cancel' | 'drop' | 'leaseLost' | 'timeout';
+
+export interface Attempt {
+  readonly key: string;
+  readonly fence: Fence;
+  readonly facts: LeaseFacts;
+  phase: Phase;
+  /** When it started, on the monotonic clock; before that, when the lease was accepted. */
+  startedMono: number;
+  /** The first reason it is being stopped for (it names the result), and when the executor kills it at the latest. */
+  stopping: { readonly why: StopWhy; killByMono: number } | null;
+  /** Fenced off: forget it when it has ended, report nothing. */
+  dropped: boolean;
+  result: Result | null;
+  resultSentMono: number;
+  /** Its last transitions, for when a broken invariant must be told. */
+  readonly story: StoryEntry[];
+}
+
+export interface Session {
+  readonly id: string;
+  readonly epoch: Epoch;
+  readonly leases: LeaseNumbers;
+  heartbeatSeq: number;
+  heartbeatMono: number;
+  /** When each unacknowledged heartbeat was sent. */
+  readonly sentAt: Map<number, number>;
+}
+
+export interface WorkerState {
+  session: Session | null;
+  timers: Timers;
+  readonly attempts: Map<string, Attempt>;
+  /** When the last acknowledged heartbeat or hello was sent (E12). */
+  aliveMono: number;
+  /** When the hello that waits for its welcome was composed. */
+  helloMono: number | null;
+  /** The lease loss of this silence has been noted. */
+  leaseLost: boolean;
+  report: WorkerReport;
+  reportSeq: number;
+  /** Envelopes decoded lately: tasks come in runs of one shape. */
+  readonly envelopes: { readonly bytes: Uint8Array; readonly envelope: Envelope }[];
+  /** How often each transition was taken, by `nameOfTransition`; the simulator prints what was never reached. */
+  readonly reached: Map<string, number>;
+}
+
+export function createWorkerState(report: WorkerReport, monoMs: number): WorkerState {
+  return {
+    session: null,
+    timers: defaultTimers,
+    attempts: new Map(),
+    aliveMono: monoMs,
+    helloMono: null,
+    leaseLost: false,
+    report,
+    reportSeq: 0,
+    envelopes: [],
+    reached: new Map(),
+  };
+}

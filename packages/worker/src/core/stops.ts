@@ -1,0 +1,97 @@
+/**
+ * Ending attempts before their time: by the broker's word, by the clock, by the loss of the lease.
+ *
+ * 1. E15: a stop that overtakes its lease uses up the lease's number, so that the lease starts nothing, and is answered
+ *    with a cancelled result.
+ * 2. A stop never gets lost in a start: it is remembered as the phase `stopping`, and the executor is told.
+ * 3. The first reason names the result; a later reason may only bring the kill forward.
+ */
+import type { Stop } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
+import { type Context, conclude, forget, holdAttempt, noOutcome, send, sendResult } from './context.ts';
+import { type Fence, keyOf } from './fence.ts';
+import { bareFacts } from './leases.ts';
+import type { Attempt, Session, StopWhy, WorkerState } from './state.ts';
+import { moveTo, noteTransition } from './transition.ts';
+
+/** Time to end in peace after a cancel or a timeout, before the kill; what `docker stop` gives. */
+const politeMs = 10_000;
+
+export function onStop(context: Context, session: Session, stop: Stop): void {
+  const fence: Fence = { task: stop.task, attempt: stop.attempt, epoch: stop.epoch };
+  const overtaking = stop.leaseSeq > 0 && session.leases.take(stop.leaseSeq);
+  const attempt = context.state.attempts.get(keyOf(fence));
+  if (attempt === undefined) stopUnknown(context, fence, stop.reason, overtaking);
+  else if (stop.reason === 'cancel') cancel(context, attempt);
+  else drop(context, attempt);
+}
+
+function stopUnknown(context: Context, fence: Fence, reason: Stop['reason'], overtaking: boolean): void {
+  const { state, now } = context;
+  if (reason === 'drop') noteTransition(state, fence, 'drop', 'none', now.mono);
+  else if (overtaking) {
+    const story = noteTransition(state, fence, 'cancel', 'ended', now.mono);
+    const attempt = holdAttempt(context, fence, bareFacts({ devices: [] }), 'ended', story);
+    conclude(context, attempt, -1, failure('cancelled.user', 'cancelled before it started'), noOutcome);
+  } else {
+    // It is not here and can no longer start here (its number is used up, or its session is over): the same answer,
+    // without keeping it, because the broker repeats the stop until it has heard one.
+    noteTransition(state, fence, 'cancel', 'none', now.mono);
+    const why = failure('cancelled.user', 'cancelled; the worker no longer held it');
+    send(context, { kind: 'result', ...fence, exitCode: -1, failure: why, ranMs: 0, outcome: noOutcome });
+  }
+}
+
+function cancel(context: Context, attempt: Attempt): void {
+  switch (attempt.phase) {
+    case 'held':
+      moveTo(context.state, attempt, 'cancel', 'ended', context.now.mono);
+      conclude(context, attempt, -1, failure('cancelled.user', 'cancelled before it started'), noOutcome);
+      return;
+    case 'ended':
+      moveTo(context.state, attempt, 'cancel', 'ended', context.now.mono);
+      sendResult(context, attempt);
+      return;
+    case 'starting':
+    case 'running':
+    case 'stopping':
+      end(context, attempt, 'cancel', politeMs);
+  }
+}
+
+function drop(context: Context, attempt: Attempt): void {
+  switch (attempt.phase) {
+    case 'held':
+    case 'ended':
+      moveTo(context.state, attempt, 'drop', 'none', context.now.mono);
+      forget(context, attempt);
+      return;
+    case 'starting':
+    case 'running':
+    case 'stopping':
+      attempt.dropped = true;
+      end(context, attempt, 'drop', hurriedMs(context.state));
+  }
+}
+
+/** Grace where somebody else may be starting the same task: half of what the broker waits (E12). */
+export function hurriedMs(state: WorkerState): number {
+  return state.timers.graceMs / 2;
+}
+
+export function timeOut(context: Context, attempt: Attempt): void {
+  end(context, attempt, 'timeout', politeMs);
+}
+
+export function loseLease(context: Context, attempt: Attempt): void {
+  end(context, attempt, 'leaseLost', hurriedMs(context.state));
+}
+
+function end(context: Context, attempt: Attempt, why: StopWhy, graceMs: number): void {
+  const killByMono = context.now.mono + graceMs;
+  moveTo(context.state, attempt, why, 'stopping', context.now.mono);
+  if (attempt.stopping !== null && attempt.stopping.killByMono <= killByMono) return;
+  if (attempt.stopping === null) attempt.stopping = { why, killByMono };
+  else attempt.stopping.killByMono = killByMono;
+  context.effects.push({ kind: 'stop', fence: attempt.fence, graceMs, why });
+}
