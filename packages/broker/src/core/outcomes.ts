@@ -44,6 +44,7 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     context.state.counters.fenced += 1;
   } else {
     task.lease.startedAt ||= context.now.wall - message.ranMs;
+    noteReliability(worker, true);
     if (message.failure === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
     else attemptFailed(context, task, message.failure, message.exitCode, message.outcome);
   }
@@ -63,6 +64,8 @@ export function attemptFailed(
     end(context, task, 'cancelled', cancelledByUser, exitCode, outcome);
     return;
   }
+  const worker = task.lease && context.state.workers.get(task.lease.worker);
+  if (worker && familyOf(why.code) === 'lost') noteReliability(worker, false);
   const delayMs = retryDelay(task, why);
   if (delayMs === undefined) {
     end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, exitCode, outcome);
@@ -75,6 +78,12 @@ export function attemptFailed(
     !isEphemeral(task.id),
   );
   tellChanged(context, task);
+}
+
+/** Moves a worker's reliability by one attempt: lost ones count far more than kept ones. */
+function noteReliability(worker: Worker, kept: boolean): void {
+  const { view } = worker;
+  view.reliability = kept ? view.reliability + (1 - view.reliability) * 0.05 : view.reliability * 0.7;
 }
 
 /** Milliseconds to wait before the next try, or undefined when there is none (E16). */

@@ -52,7 +52,8 @@ function checkWorker(context: Context, worker: Worker): void {
   if (worker.session !== null) closeSession(context, worker.session, failure('lost.link', words));
   for (const id of [...worker.tasks]) {
     const task = state.tasks.get(id);
-    if (task === undefined || task.spec.envelope.onLinkLost === 'wait') continue;
+    if (task === undefined) continue;
+    if (task.spec.envelope.onLinkLost === 'wait' && !task.cancelRequested) continue;
     state.counters.expired += 1;
     attemptFailed(context, task, failure('lost.link', words));
   }

@@ -68,22 +68,29 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
 
 function onPs(context: Context, session: Session, id: number, { all, limit }: RequestArgs<'ps'>): void {
   const { state } = context;
-  const rows = newest(state, [...state.tasks.values()], limit);
+  const rows = newestLive(state, limit).map((task) => taskDocument(state, task));
   if (!all) {
     reply(context, session.id, id, rows);
     return;
   }
-  const ended = newest(state, [...state.ended.values()], limit);
+  const ended = [...state.ended.values()].slice(-limit).map((task) => taskDocument(state, task));
   const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
   if (recent.length === limit) reply(context, session.id, id, recent);
   else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
 }
 
-function newest(state: BrokerState, tasks: readonly Task[], limit: number) {
-  return tasks
-    .slice(-limit)
-    .reverse()
-    .map((task) => taskDocument(state, task));
+/** Tasks that may be copied to find the newest; of more, the ids are walked down from the latest. */
+const copiedTasks = 10_000;
+
+function newestLive(state: BrokerState, limit: number): Task[] {
+  if (state.tasks.size <= copiedTasks) return [...state.tasks.values()].slice(-limit).reverse();
+  const found: Task[] = [];
+  const last = Math.max(1, state.nextTask - 10 * copiedTasks);
+  for (let id = state.nextTask - 1; id >= last && found.length < limit; id -= 1) {
+    const task = state.tasks.get(id as TaskId);
+    if (task !== undefined) found.push(task);
+  }
+  return found;
 }
 
 type TaskOperation = 'show' | 'explain' | 'logs' | 'spec' | 'cancel';

@@ -25,7 +25,8 @@ export function schedule(context: Context): void {
   const { state } = context;
   state.wake = false;
   if (state.waiting.size === 0) return;
-  const line = candidates(context);
+  const waits = holds(context);
+  const line = candidates(context, waits);
   let tries = 0;
   for (let next = line.shift(); next !== undefined; next = line.shift()) {
     if (tries === triesPerTurn) {
@@ -37,7 +38,7 @@ export function schedule(context: Context): void {
       next.from.blockedAt = state.waiting.capacityVersion;
       continue;
     }
-    const head = state.waiting.peek(next.from, holds(context));
+    const head = state.waiting.peek(next.from, waits);
     if (head !== undefined) insert(line, { from: next.from, head });
   }
 }
@@ -50,12 +51,12 @@ function holds(context: Context): (id: TaskId) => boolean {
   };
 }
 
-function candidates(context: Context): Candidate[] {
+function candidates(context: Context, waits: (id: TaskId) => boolean): Candidate[] {
   const { waiting } = context.state;
   const found: Candidate[] = [];
   for (const from of [...waiting.inOrder()]) {
     if (from.blockedAt === waiting.capacityVersion) continue;
-    const head = waiting.peek(from, holds(context));
+    const head = waiting.peek(from, waits);
     if (head !== undefined) found.push({ from, head });
   }
   return found.sort(byTurn);

@@ -40,7 +40,7 @@ describe('submitting', () => {
     const client = grid.client();
     grid.submit(client, 1);
     grid.submit(client, 2, {}, { floor: 2 });
-    expect(grid.state.clients.get('c1' as never)?.tasks.size).toBe(1);
+    expect(grid.state.clients.get('p-1 c1' as never)?.tasks.size).toBe(1);
     expect(grid.submit(client, 1, {}, { floor: 1 })).toEqual([]);
     expect(grid.state.tasks.size).toBe(2);
   });
@@ -382,4 +382,21 @@ test('replaying the journal makes the decided state, with or without a snapshot'
   const plain = saveSnapshot(grid.restart().state);
   expect(saveSnapshot(grid.restart(true).state)).toEqual(plain);
   expect(plain.nextTask).toBe(10);
+});
+
+test('a cancelled task does not wait for a machine that is gone, even when it is to wait for its link', () => {
+  const grid = new CoreFixture();
+  grid.worker();
+  const client = grid.client();
+  grid.submit(client, 1, { onLinkLost: 'wait' });
+  grid.say(client, { kind: 'request', id: 7, op: 'cancel', args: { task: 1 } });
+  grid.pass(21_000);
+  expect(grid.task(1)?.outcome?.state).toBe('cancelled');
+});
+
+test('a client name counts within its principal', () => {
+  const grid = new CoreFixture();
+  grid.submit(grid.client('admin', 'c1', 'p-1'), 1);
+  const stranger = grid.client('admin', 'c1', 'p-2');
+  expect(sent(grid.submit(stranger, 1), 'accepted')).toMatchObject([{ task: 2 }]);
 });

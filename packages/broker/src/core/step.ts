@@ -4,7 +4,7 @@
  * 1. Nothing takes effect for a session that is not open, or whose role does not allow it (invariant 8).
  * 2. Any message of a session is a sign of life of its worker.
  */
-import { failure } from '@gryphgen/protocol';
+import { type ClientId, failure } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { forgetSession, workerOf } from './context.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -56,7 +56,8 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
 function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'sessionOpened' }>): void {
   const { state } = context;
   const { session: id, principal, role, worker, peer } = event;
-  const client = peer.kind === 'client' ? peer.client : null;
+  // A client's name counts within its principal: nobody takes another's submissions by naming them.
+  const client = peer.kind === 'client' ? (`${principal} ${peer.client}` as ClientId) : null;
   if (client !== null) {
     const older = state.clientSessions.get(client);
     if (older !== undefined) forgetSession(state, older);

@@ -1,9 +1,9 @@
 /** Who is told of a task's end beside its submitter (E7). */
 import type { Finished, TaskId, Watch } from '@gryphgen/protocol';
-import { failure, isEphemeral } from '@gryphgen/protocol';
+import { failure, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
-import { send } from './context.ts';
+import { closeSession, send } from './context.ts';
 import { finishedMessage } from './outcomes.ts';
 import { mayWatch } from './roles.ts';
 import type { Session } from './state.ts';
@@ -11,6 +11,11 @@ import type { Session } from './state.ts';
 export function onWatch(context: Context, session: Session, message: Watch): void {
   const { state } = context;
   if (!mayWatch(session.role)) return;
+  if (session.watching.size + message.tasks.length > limits.clientOutstanding) {
+    const words = `a session may watch ${limits.clientOutstanding} tasks`;
+    closeSession(context, session.id, failure('rejected.limit', words));
+    return;
+  }
   for (const id of message.tasks) {
     const task = state.tasks.get(id);
     if (task !== undefined) {
