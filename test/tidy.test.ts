@@ -43,6 +43,7 @@ const RULES: readonly (readonly [string, Rule, Planted])[] = [
       },
       good: {
         'packages/broker/src/c.ts': "import { x } from '@gryphgen/scheduler'; import fs from 'node:fs';",
+        'packages/broker/src/core/c.fixture.ts': "import { x } from '@gryphgen/testkit';",
         'packages/broker/src/c.test.ts': "import { x } from '@gryphgen/testkit';",
         'packages/cli/src/c.ts':
           "// import { x } from '@gryphgen/testkit';\nimport { x } from './commands/d.ts';",

@@ -28,7 +28,10 @@ const TOP_LEVEL = new Set([
 export function fileNames(files: readonly SourceFile[]): Violation[] {
   return files.flatMap((file) => {
     const segments = file.path.split('/');
-    const names = [...segments.slice(0, -1), basename(file.path).replace(/(?:\.test|\.config)?\.\w+$/, '')];
+    const names = [
+      ...segments.slice(0, -1),
+      basename(file.path).replace(/(?:\.test|\.fixture|\.config)?\.\w+$/, ''),
+    ];
     const wrong = names.find((name) => !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name));
     const drawer = names.find((name) => DRAWERS.test(name));
     return [

@@ -19,6 +19,7 @@ export function violationsAt(file: SourceFile, pattern: RegExp, why: (hit: strin
 export const isPackageSource = (file: SourceFile): boolean =>
   /^packages\/[^/]+\/src\/.*\.ts$/.test(file.path);
 
-export const isTest = (file: SourceFile): boolean => /\.test\.ts$/.test(file.path);
+/** A test, or a fixture that only tests import: neither is built. */
+export const isTest = (file: SourceFile): boolean => /\.(?:test|fixture)\.ts$/.test(file.path);
 
 export const packageOf = (path: string): string | undefined => /^packages\/([^/]+)\//.exec(path)?.[1];
