@@ -1,21 +1,28 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
 export { apply } from './core/apply.ts';
 export { CommitPipeline } from './core/commit-pipeline.ts';
-export { BrokerEngine } from './core/engine.ts';
 export type { Decision } from './core/decisions.ts';
 export type { BrokerEffect } from './core/effects.ts';
+export { BrokerEngine } from './core/engine.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { brokenInvariants } from './core/invariants.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
 export type { BrokerState, Task, TaskPhase, Worker } from './core/state.ts';
 export { step } from './core/step.ts';
+export type { Folder } from './journal/folder.ts';
 export type {
   Finding,
   Group,
   GroupRow,
+  HistoryPage,
+  HistoryQuery,
   HistoryRow,
   Journal,
+  JournalBlob,
   OpenedJournal,
   Witnessed,
 } from './journal/journal.ts';
 export { JournalError } from './journal/journal.ts';
+export { type OpenJournalOptions, openJournal } from './journal/open-journal.ts';
+export { type OpenedStore, openStore, type StoreOpening } from './journal/open-store.ts';
+export { type JournalSettings, journalSettings } from './journal/settings.ts';

@@ -1,0 +1,113 @@
+/**
+ * One journal database: how it is opened, what its tables are, and who may write to it.
+ *
+ * 1. A commit is on the disk before it is answered: WAL with synchronous=FULL.
+ * 2. `state` is one row with a check of its own, so that a flipped bit in it is told from a newer format.
+ * 3. A group's row moves to `digests` when a snapshot has replaced it; the chain stays whole across both, but for what
+ *    `gaps` lists: stretches lost to damage that was found, with the digest at their end.
+ * 4. user_version is the format, in every format: the one thing that an old program may rely on.
+ */
+import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
+import { hex, journalFormat, sha256 } from './digest-chain.ts';
+import { JournalError } from './journal.ts';
+
+export interface DatabaseSettings {
+  /** SQLite's page. Small groups cost one page of log each, so larger pages make single commits dearer. */
+  readonly pageBytes: number;
+  /** Another connection (the fold's reader) holds a lock for moments only. */
+  readonly busyMs: number;
+}
+
+/** `program`: the version that last opened the journal for writing. */
+export interface StateRow {
+  readonly format: number;
+  readonly epoch: number;
+  readonly program: string;
+}
+
+const SCHEMA = `
+  CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    program TEXT NOT NULL, digest BLOB NOT NULL);
+  CREATE TABLE groups (seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, format INTEGER NOT NULL,
+    previous BLOB NOT NULL, content BLOB NOT NULL, digest BLOB NOT NULL, supplied BLOB NOT NULL,
+    records BLOB NOT NULL);
+  CREATE TABLE digests (seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, format INTEGER NOT NULL,
+    content BLOB NOT NULL, digest BLOB NOT NULL);
+  CREATE TABLE blobs (hash BLOB PRIMARY KEY, seq INTEGER NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE gaps (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL);
+`;
+
+/** A new database at `path`, in rollback mode so that it is one file when it is renamed into place. */
+export function createDatabase(
+  path: string,
+  settings: DatabaseSettings,
+  state: StateRow,
+): DatabaseSyncInstance {
+  const db = new DatabaseSync(path, { timeout: settings.busyMs });
+  db.exec(`PRAGMA page_size = ${settings.pageBytes}; PRAGMA synchronous = FULL; BEGIN; ${SCHEMA}`);
+  writeState(db, state);
+  db.exec('COMMIT');
+  return db;
+}
+
+export function openForReading(path: string, settings: DatabaseSettings): DatabaseSyncInstance {
+  return new DatabaseSync(path, { readOnly: true, timeout: settings.busyMs });
+}
+
+/** Checkpoints are the store's to time, between commits; the log shrinks back to their size after a burst. */
+export function openForWriting(
+  path: string,
+  settings: DatabaseSettings,
+  walBytes: number,
+): DatabaseSyncInstance {
+  const db = new DatabaseSync(path, { timeout: settings.busyMs });
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+    PRAGMA journal_size_limit = ${walBytes};`);
+  return db;
+}
+
+export function writeState(db: DatabaseSyncInstance, state: StateRow): void {
+  db.prepare('INSERT OR REPLACE INTO state (id, format, epoch, program, digest) VALUES (1, ?, ?, ?, ?)').run(
+    state.format,
+    state.epoch,
+    state.program,
+    stateDigest(state),
+  );
+  db.exec(`PRAGMA user_version = ${state.format}`);
+}
+
+/** The state row when it is whole; undefined when it is damaged or missing. Throws for a newer format. */
+export function readState(db: DatabaseSyncInstance, program: string): StateRow | undefined {
+  const version = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  const row = stateRowOf(db);
+  const whole = row !== undefined && sqliteBytesEqual(row.digest, stateDigest(row));
+  const format = whole ? row.format : version.user_version;
+  if (format > journalFormat) {
+    const writer = row === undefined ? 'a newer gryphgen' : `gryphgen ${row.program}`;
+    throw new JournalError(
+      'newer',
+      `The journal has format ${format}, written by ${writer}; this is gryphgen ${program}, which reads formats up to ` +
+        `${journalFormat}. Start ${writer} or newer on it.`,
+    );
+  }
+  return whole && version.user_version === format ? row : undefined;
+}
+
+function stateRowOf(db: DatabaseSyncInstance): (StateRow & { digest: unknown }) | undefined {
+  const row = db.prepare('SELECT * FROM state WHERE id = 1').get() as
+    | { format: unknown; epoch: unknown; program: unknown; digest: unknown }
+    | undefined;
+  if (row === undefined) return undefined;
+  const { format, epoch, program, digest } = row;
+  if (typeof format !== 'number' || typeof epoch !== 'number' || typeof program !== 'string')
+    return undefined;
+  return { format, epoch, program, digest };
+}
+
+function stateDigest(state: StateRow): Uint8Array {
+  return sha256(Buffer.from(JSON.stringify(['gryphgen journal', state.format, state.epoch, state.program])));
+}
+
+function sqliteBytesEqual(found: unknown, expected: Uint8Array): boolean {
+  return found instanceof Uint8Array && hex(found) === hex(expected);
+}

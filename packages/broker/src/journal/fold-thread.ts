@@ -1,0 +1,30 @@
+/** The fold's thread: loads the folder module and folds at its own pace, never in the way of a commit. */
+import type { TaskId } from '@gryphgen/protocol';
+import { FoldOperations, type StartFoldArgs } from './fold-operations.ts';
+import type { Folder } from './folder.ts';
+import type { HistoryQuery } from './journal.ts';
+import { JournalError } from './journal.ts';
+import { serve } from './thread-calls.ts';
+
+let fold: FoldOperations | undefined;
+
+function started(): FoldOperations {
+  if (fold === undefined) throw new JournalError('closed', 'The fold has not been started.');
+  return fold;
+}
+
+const operations = {
+  start: async (args: StartFoldArgs) => {
+    const folder = (await import(args.folder)) as Folder<unknown>;
+    fold = new FoldOperations(args, folder);
+  },
+  advance: (to: number) => started().advance(to),
+  snapshot: (_: null) => started().snapshot(),
+  history: (query: HistoryQuery) => started().history(query),
+  historyOf: (task: TaskId) => started().historyOf(task),
+  close: (_: null) => fold?.close(),
+};
+
+export type FoldThread = typeof operations;
+
+serve(operations);

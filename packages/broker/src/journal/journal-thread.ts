@@ -1,0 +1,23 @@
+/** The journal's thread: every synchronous call to the log's database happens here. */
+import { type AppendArgs, JournalOperations, type OpenJournalArgs } from './journal-operations.ts';
+import { serve } from './thread-calls.ts';
+
+const journal = new JournalOperations();
+
+const operations = {
+  open: (args: OpenJournalArgs) => journal.open(args),
+  append: (args: AppendArgs) => journal.append(args),
+  blob: (hash: string) => journal.blob(hash),
+  digestAt: (seq: number) => journal.digestAt(seq),
+  checkWitness: (head: { readonly seq: number; readonly digest: string }) => journal.checkWitness(head),
+  read: (args: { readonly after: number; readonly bytes: number }) => journal.read(args),
+  compact: (args: { readonly seq: number; readonly rows: number; readonly bytes: number }) =>
+    journal.compact(args),
+  removeBlobs: (args: { readonly hashes: Uint8Array; readonly seq: number }) => journal.removeBlobs(args),
+  close: () => journal.close(),
+};
+
+export type JournalThread = typeof operations;
+
+// The log is written back after an answer has left, never before it.
+serve(operations, () => journal.checkpoint());
