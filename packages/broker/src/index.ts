@@ -1,4 +1,5 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
+export { Broker, type BrokerOptions } from './broker.ts';
 export { apply } from './core/apply.ts';
 export { CommitPipeline } from './core/commit-pipeline.ts';
 export type { Decision } from './core/decisions.ts';

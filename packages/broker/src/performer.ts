@@ -1,0 +1,244 @@
+/**
+ * Performs the core's effects: messages to peers, answers that need the disk, the end of sessions.
+ *
+ * 1. A message for a session that is gone is dropped: its peer says hello again and asks again (exchanges E5, E7, E9).
+ * 2. What must be read from disk is read off the loop; its answer leaves when it is there.
+ */
+import type {
+  BlobHash,
+  Failure,
+  LogGrantDocument,
+  Message,
+  SessionId,
+  TaskDocument,
+  TaskId,
+} from '@gryphgen/protocol';
+import { encodeEnvelope, failure, formatTaskId } from '@gryphgen/protocol';
+import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
+import type { BrokerEffect } from './core/effects.ts';
+import type { Journal } from './journal/journal.ts';
+import type { SpecStore } from './spec-store.ts';
+
+export interface PerformerParts {
+  readonly journal: Journal;
+  readonly specs: SpecStore;
+  readonly log: Log;
+  readonly peerOf: (session: SessionId) => PeerKey | undefined;
+  readonly queue: (peer: PeerKey, session: string, message: Message) => PushOutcome;
+  readonly close: (session: SessionId, why: Failure) => void;
+  /** Submissions whose answer leaves. */
+  readonly answered: (session: SessionId) => void;
+  /** Permission to read an attempt's log. */
+  readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
+  /** A question about an ended task that only the history knows. */
+  readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
+}
+
+export class Performer {
+  private readonly parts: PerformerParts;
+
+  constructor(parts: PerformerParts) {
+    this.parts = parts;
+  }
+
+  perform(effects: readonly BrokerEffect[]): void {
+    for (const effect of effects) this.performOne(effect);
+  }
+
+  private performOne(effect: BrokerEffect): void {
+    const { specs } = this.parts;
+    switch (effect.kind) {
+      case 'send':
+        if (effect.message.kind === 'accepted' || effect.message.kind === 'refused')
+          this.parts.answered(effect.session);
+        this.send(effect.session, effect.message);
+        return;
+      case 'heartbeatAck':
+        this.send(effect.session, { kind: 'heartbeatAck', seq: effect.seq, head: this.parts.journal.head() });
+        return;
+      case 'lease':
+        this.lease(effect);
+        return;
+      case 'close':
+        this.parts.close(effect.session, effect.failure);
+        return;
+      case 'pinBody':
+        specs.pin(effect.body);
+        return;
+      case 'unpinBody':
+        specs.unpin(effect.body);
+        return;
+      case 'spec':
+        this.withBody(effect.body, (body) => {
+          const result = { envelope: encodeEnvelope(effect.envelope), body };
+          this.reply(effect.session, effect.request, result);
+        });
+        return;
+      case 'grant': {
+        const { session, request, task, attempt, endpoint, dataKey } = effect;
+        this.replyGrant(session, request, task, { endpoint, dataKey, attempt });
+        return;
+      }
+      case 'lookup':
+        this.lookup(effect);
+        return;
+      case 'history':
+        this.history(effect);
+        return;
+      case 'record':
+        throw new Error('a record is for the commit pipeline');
+      default:
+        effect satisfies never;
+    }
+  }
+
+  private send(session: SessionId, message: Message): void {
+    const peer = this.parts.peerOf(session);
+    if (peer === undefined) return;
+    if (this.parts.queue(peer, session, message) !== 'tooLarge') return;
+    if (message.kind !== 'reply') throw new Error(`a ${message.kind} does not fit into a frame`);
+    const words = 'the answer does not fit into one message: ask for fewer rows';
+    this.send(session, { ...message, result: null, failure: failure('rejected.limit', words) });
+  }
+
+  private reply(session: SessionId, id: number, result: unknown, why: Failure | null = null): void {
+    this.send(session, { kind: 'reply', id, result, failure: why });
+  }
+
+  private lease(effect: Extract<BrokerEffect, { kind: 'lease' }>): void {
+    const { task, attempt, session, leaseSeq, floor } = effect;
+    this.withBody(task.body, (body) => {
+      // It may have ended, or moved on, while its message waited for the disk.
+      const { lease } = task;
+      if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
+      const { epoch, reservation } = lease;
+      const envelope = encodeEnvelope(task.spec.envelope);
+      const { devices } = reservation;
+      this.send(session, {
+        kind: 'lease',
+        leaseSeq,
+        floor,
+        task: task.id,
+        attempt,
+        epoch,
+        devices,
+        envelope,
+        body,
+      });
+    });
+  }
+
+  private withBody(hash: BlobHash, use: (body: Uint8Array) => void): void {
+    const { specs, journal } = this.parts;
+    const body = specs.body(hash);
+    if (body !== undefined) {
+      use(body);
+      return;
+    }
+    this.later(async () => {
+      const bytes = await journal.blob(hash);
+      if (bytes === undefined) throw new Error(`the journal has no body ${hash}`);
+      specs.restore(hash, bytes);
+      use(bytes);
+    });
+  }
+
+  private lookup(effect: Extract<BrokerEffect, { kind: 'lookup' }>): void {
+    const { session, task, answer } = effect;
+    this.later(async () => {
+      const row = await this.parts.journal.historyOf(task);
+      const document = row === undefined ? undefined : (JSON.parse(row.document) as TaskDocument);
+      if (answer.kind === 'finished') this.send(session, finishedFrom(task, document));
+      else if (document === undefined) this.reply(session, answer.request, null, unknownTask(task));
+      else this.answerFromHistory(session, task, document, answer);
+    });
+  }
+
+  private answerFromHistory(
+    session: SessionId,
+    task: TaskId,
+    document: TaskDocument,
+    { request, op }: { readonly request: number; readonly op: string },
+  ): void {
+    const { id, state } = document;
+    switch (op) {
+      case 'explain': {
+        const decision = `it ended long ago; the scores of its placement were not kept`;
+        this.reply(session, request, { id, state, when: 'placed', decision, workers: [] });
+        return;
+      }
+      case 'spec':
+        this.withBody(document.body, (body) => {
+          this.reply(session, request, { envelope: encodeEnvelope(document.envelope), body });
+        });
+        return;
+      case 'logs': {
+        const place = this.parts.findWorker(document.worker);
+        const words = `the log of ${id} is on ${document.workerName}, which is not connected now`;
+        if (place === undefined) this.reply(session, request, null, failure('lost.worker', words));
+        else this.replyGrant(session, request, task, { ...place, attempt: document.attempts });
+        return;
+      }
+      default:
+        this.reply(session, request, document);
+    }
+  }
+
+  private replyGrant(
+    session: SessionId,
+    request: number,
+    task: TaskId,
+    place: Omit<LogGrantDocument, 'grant'>,
+  ): void {
+    this.reply(session, request, { ...place, grant: this.parts.grantLog(session, task, place.attempt) });
+  }
+
+  private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {
+    this.later(async () => {
+      const { rows } = await this.parts.journal.history({ limit });
+      const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
+      const older = rows
+        .map((row) => JSON.parse(row.document) as TaskDocument)
+        .filter(({ id }) => !shown.has(id));
+      this.reply(session, request, [...recent, ...older].slice(0, limit));
+    });
+  }
+
+  /** The peer asks again when an answer does not come; the reason is for the operator. */
+  private later(work: () => Promise<void>): void {
+    work().catch((error: unknown) =>
+      this.parts.log.error({ err: error }, 'an answer could not be read from the journal'),
+    );
+  }
+}
+
+function unknownTask(task: TaskId): Failure {
+  return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
+}
+
+function finishedFrom(task: TaskId, document: TaskDocument | undefined): Message {
+  const outcome = new Uint8Array(0);
+  const ended = document?.state;
+  if (document === undefined || (ended !== 'succeeded' && ended !== 'failed' && ended !== 'cancelled')) {
+    const why = unknownTask(task);
+    return {
+      kind: 'finished',
+      task,
+      attempt: 0 as never,
+      state: 'failed',
+      exitCode: -1,
+      failure: why,
+      outcome,
+    };
+  }
+  const { attempts, exitCode, failure: why } = document;
+  return {
+    kind: 'finished',
+    task,
+    attempt: attempts as never,
+    state: ended,
+    exitCode: exitCode ?? -1,
+    failure: why,
+    outcome,
+  };
+}
