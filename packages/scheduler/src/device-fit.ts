@@ -5,9 +5,9 @@
  * 2. A whole device has nobody else of the grid on it. Of those that will do, the least capable are taken: the
  *    RTX 3060 is not spent on what the GTX 1060 can do.
  * 3. Memory held outside the grid is never given away. It may end at any time, so it does not count in mode `ever`.
- * 4. Nothing here allocates: it runs for every device of every worker at each placement.
+ * 4. Nothing here allocates (but each device's name in lower case, once): it runs for every device at each placement.
  */
-import { type Device, formatBytes, formatComputeCapability, type GpuRequest } from '@gryphgen/protocol';
+import type { Device, GpuRequest } from '@gryphgen/protocol';
 import type { HeldDevice, Ledger } from './ledger.ts';
 
 /** `now`: against the ledger. `ever`: against the same machine, empty, connected and willing. */
@@ -19,11 +19,9 @@ const MiB = 1024 ** 2;
 export const FOREIGN_MARGIN_BYTES = 128 * MiB;
 /** Outside use up to which a device still counts as nobody's: what a display server alone holds. */
 export const FOREIGN_IDLE_BYTES = 512 * MiB;
-/** A request that is above a card by at most this share was probably meant for it: 6 GiB for a "6 GB" card. */
-const NEAR_MISS = 0.05;
 
-type Held = HeldDevice | undefined;
-type Part = Extract<GpuRequest, { kind: 'part' }>;
+export type Held = HeldDevice | undefined;
+export type Part = Extract<GpuRequest, { kind: 'part' }>;
 type Whole = Extract<GpuRequest, { kind: 'whole' }>;
 
 /** 0: the device will do. Else how far from it: the missing share of each amount, 1 for what is not an amount. */
@@ -33,17 +31,6 @@ export function deviceLack(gpu: GpuRequest, device: Device, held: Held, mode: Mo
     capabilityLack(gpu, device) +
     (gpu.kind === 'part' ? partLack(gpu, device, held, mode) : wholeLack(device, held, mode))
   );
-}
-
-/** Why `deviceLack` is not 0, in words. */
-export function deviceReason(gpu: GpuRequest, device: Device, held: Held, mode: Mode): string {
-  const causes: string[] = [];
-  if (nameLack(gpu, device) > 0) causes.push(`is not a ${gpu.name}`);
-  if (capabilityLack(gpu, device) > 0) causes.push(capabilityReason(gpu, device));
-  if (gpu.kind === 'part' && partLack(gpu, device, held, mode) > 0)
-    causes.push(partReason(gpu, device, held, mode));
-  if (gpu.kind === 'whole' && wholeLack(device, held, mode) > 0) causes.push(wholeReason(device, held));
-  return `${device.name} ${causes.join(', ')}`;
 }
 
 /** Bytes of the device that a part may take. */
@@ -94,63 +81,35 @@ function isBefore(a: Device, b: Device): boolean {
   return order === 0 ? a.uuid < b.uuid : order < 0;
 }
 
-function nameLack(gpu: GpuRequest, device: Device): number {
-  return gpu.name === undefined || device.name.toLowerCase().includes(gpu.name.toLowerCase()) ? 0 : 1;
+export function nameLack(gpu: GpuRequest, device: Device): number {
+  return gpu.name === undefined || lowerName(device).includes(lowerName(gpu)) ? 0 : 1;
 }
 
-function capabilityLack(gpu: GpuRequest, device: Device): number {
+const lowerNames = new WeakMap<Device | GpuRequest, string>();
+
+function lowerName(named: Device | GpuRequest): string {
+  let lower = lowerNames.get(named);
+  if (lower === undefined) {
+    lower = (named.name ?? '').toLowerCase();
+    lowerNames.set(named, lower);
+  }
+  return lower;
+}
+
+export function capabilityLack(gpu: GpuRequest, device: Device): number {
   const least = gpu.minComputeCapability;
   return least === undefined || device.computeCapability >= least
     ? 0
     : (least - device.computeCapability) / least;
 }
 
-function partLack(gpu: Part, device: Device, held: Held, mode: Mode): number {
+export function partLack(gpu: Part, device: Device, held: Held, mode: Mode): number {
   if (mode === 'now' && held?.whole) return 1;
   const short = gpu.vramBytes - freeVram(device, held, mode);
   return short > 0 ? short / gpu.vramBytes : 0;
 }
 
-function wholeLack(device: Device, held: Held, mode: Mode): number {
+export function wholeLack(device: Device, held: Held, mode: Mode): number {
   if (mode === 'ever') return 0;
   return held !== undefined || device.foreignBytes > FOREIGN_IDLE_BYTES ? 1 : 0;
-}
-
-function capabilityReason(gpu: GpuRequest, device: Device): string {
-  const asked = `${formatComputeCapability(gpu.minComputeCapability ?? 0)} asked`;
-  if (device.computeCapability === 0) return `has an unknown compute capability, ${asked}`;
-  return `has compute capability ${formatComputeCapability(device.computeCapability)}, ${asked}`;
-}
-
-function partReason(gpu: Part, device: Device, held: Held, mode: Mode): string {
-  const asked = `${formatBytes(gpu.vramBytes)} asked`;
-  const short = gpu.vramBytes - device.vramBytes;
-  if (short > 0) {
-    const text = `has ${formatBytes(device.vramBytes)}, ${asked}: ${formatBytes(short)} short`;
-    return short > NEAR_MISS * device.vramBytes
-      ? text
-      : `${text} (ask for ${exactSize(device)} or less to fit this card)`;
-  }
-  if (held?.whole) return `is wholly held by another attempt, ${asked}`;
-  const free = Math.max(0, freeVram(device, held, mode));
-  return `has ${formatBytes(free)} free of ${formatBytes(device.vramBytes)} (${useOf(device, held)}), ${asked}: ${formatBytes(gpu.vramBytes - free)} short`;
-}
-
-function wholeReason(device: Device, held: Held): string {
-  return `is not free to be held whole (${useOf(device, held)})`;
-}
-
-function useOf(device: Device, held: Held): string {
-  const uses: string[] = [];
-  if (held !== undefined)
-    uses.push(
-      `${held.holders} attempt${held.holders === 1 ? '' : 's'} holding ${formatBytes(held.vramBytes)}`,
-    );
-  if (device.foreignBytes > 0) uses.push(`${formatBytes(device.foreignBytes)} held outside the grid`);
-  return uses.join(', ');
-}
-
-/** As the command line takes it back: `6064MiB`. */
-function exactSize(device: Device): string {
-  return `${Math.floor(device.vramBytes / MiB)}MiB`;
 }

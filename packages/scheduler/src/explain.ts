@@ -60,7 +60,7 @@ function inWords(placement: Placement, shape: Shape, workers: readonly WorkerVie
     }
     case 'waiting': {
       if (workers.length === 0) return 'waiting: no worker is known';
-      const able = workers.filter(({ report }, i) => report === null || ableEver(shape, workers, i)).length;
+      const able = workers.filter((worker) => mayEver(shape, worker)).length;
       return `waiting: ${able} of ${workers.length} workers may take it later`;
     }
     case 'impossible':
@@ -68,7 +68,6 @@ function inWords(placement: Placement, shape: Shape, workers: readonly WorkerVie
   }
 }
 
-function ableEver(shape: Shape, workers: readonly WorkerView[], at: number): boolean {
-  const worker = workers[at];
-  return worker?.report != null && lackOf(shape, worker, worker.report, 'ever') === 0;
+function mayEver(shape: Shape, worker: WorkerView): boolean {
+  return worker.report === null || lackOf(shape, worker, worker.report, 'ever') === 0;
 }

@@ -18,13 +18,9 @@ export function impossibility(shape: Shape, workers: readonly WorkerView[]): Fai
   }
   if (nearest?.report == null) return undefined;
   const reasons = reasonsOf(shape, nearest, nearest.report, 'ever').join('; ');
-  const scope = workers.length === 1 ? 'the only worker' : `none of ${workers.length} workers`;
   const verdict =
-    workers.length === 1 ? 'cannot take it even when empty' : 'could take it even when empty; nearest is';
-  return failure(
-    'rejected.impossible',
     workers.length === 1
-      ? `${scope}, ${nearest.name}, ${verdict}: ${reasons}`
-      : `${scope} ${verdict} ${nearest.name}: ${reasons}`,
-  );
+      ? `the only worker, ${nearest.name}, could not take it even when empty`
+      : `none of ${workers.length} workers could take it even when empty; the nearest, ${nearest.name}`;
+  return failure('rejected.impossible', `${verdict}: ${reasons}`);
 }

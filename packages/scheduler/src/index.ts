@@ -1,6 +1,6 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
 export { explain, type WorkerDecision } from './explain.ts';
-export { emptyLedger, type HeldDevice, type Ledger, oversubscription, release, reserve } from './ledger.ts';
+export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { type Placement, place } from './place.ts';
 export { type Shape, shapeKey } from './shape.ts';
 export type { WorkerView } from './worker-view.ts';

@@ -87,7 +87,7 @@ function hold(ledger: Ledger, share: DeviceShare): void {
 
 function letGo(ledger: Ledger, share: DeviceShare): void {
   const held = ledger.devices.get(share.uuid);
-  if (held === undefined) return;
+  if (held === undefined) throw new Error(`one reservation names device ${share.uuid} twice`);
   held.vramBytes -= share.vramBytes;
   held.holders -= 1;
   if (held.holders === 0) ledger.devices.delete(share.uuid);
@@ -101,6 +101,9 @@ function mismatchOf(
   if (ledger.cpuMilli < cpuMilli) return `${cpuMilli} milli-CPU of ${ledger.cpuMilli} held`;
   if (ledger.memoryBytes < memoryBytes) return `${memoryBytes} B of memory of ${ledger.memoryBytes} held`;
   if (ledger.diskBytes < diskBytes) return `${diskBytes} B of disk of ${ledger.diskBytes} held`;
+  const rest =
+    ledger.cpuMilli - cpuMilli + (ledger.memoryBytes - memoryBytes) + (ledger.diskBytes - diskBytes);
+  if (ledger.attempts === 1 && rest > 0) return 'the last attempt would leave something behind';
   for (const { uuid, vramBytes, whole } of devices) {
     const held = ledger.devices.get(uuid);
     if (held === undefined) return `device ${uuid} is not held`;

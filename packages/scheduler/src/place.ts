@@ -59,7 +59,7 @@ export function place(shape: Shape, workers: readonly WorkerView[]): Placement {
 }
 
 /** What the shape would hold on this worker, which is feasible now. */
-export function reservationOn(shape: Shape, ledger: Ledger, report: WorkerReport): Reservation {
+function reservationOn(shape: Shape, ledger: Ledger, report: WorkerReport): Reservation {
   const { cpuMilli, memoryBytes, diskBytes, gpu } = shape.resources;
   const devices = gpu === undefined ? [] : sharesOn(gpu, ledger, report);
   return { cpuMilli, memoryBytes, diskBytes, devices };

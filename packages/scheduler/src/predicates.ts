@@ -7,30 +7,27 @@
  * 3. In mode `ever` nothing counts that may pass: connection, drain, the ledger, use from outside the grid.
  */
 import { type Device, formatBytes, type WorkerReport } from '@gryphgen/protocol';
-import { deviceLack, deviceReason, type Mode } from './device-fit.ts';
+import { deviceLack, type Mode } from './device-fit.ts';
+import { deviceReason } from './device-reason.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
 interface Predicate {
-  readonly name: string;
   readonly lack: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => number;
   readonly reasons: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => readonly string[];
 }
 
 const connected: Predicate = {
-  name: 'connected',
   lack: (_shape, worker, _report, mode) => (mode === 'now' && !worker.connected ? 1 : 0),
   reasons: () => ['is not connected'],
 };
 
 const willing: Predicate = {
-  name: 'willing',
   lack: (_shape, worker, _report, mode) => (mode === 'now' && worker.draining ? 1 : 0),
   reasons: () => ['is draining: it takes nothing new until it is resumed'],
 };
 
 const named: Predicate = {
-  name: 'worker',
   lack: ({ constraints }, worker) =>
     constraints.worker === undefined || constraints.worker === worker.id || constraints.worker === worker.name
       ? 0
@@ -39,7 +36,6 @@ const named: Predicate = {
 };
 
 const capable: Predicate = {
-  name: 'capability',
   lack: ({ kind }, _worker, report) => (report.capabilities.includes(kind) ? 0 : 1),
   reasons: ({ kind }, _worker, report) => [
     `cannot run ${kind} tasks (it offers ${report.capabilities.join(', ') || 'nothing'})`,
@@ -47,11 +43,10 @@ const capable: Predicate = {
 };
 
 const slots: Predicate = {
-  name: 'slots',
   lack: (_shape, worker, report, mode) =>
     missing(1, report.slots - (mode === 'now' ? worker.ledger.attempts : 0)),
-  reasons: (_shape, { ledger }, report) => [
-    `all ${report.slots} slots are taken (${ledger.attempts} attempts)`,
+  reasons: (_shape, { ledger }, { slots: all }) => [
+    all > 0 ? `all ${all} slots are taken (${ledger.attempts} attempts)` : 'offers no slots',
   ],
 };
 
@@ -64,7 +59,6 @@ const memory = amount('memory', formatBytes, (has) => has.memoryBytes);
 const disk = amount('disk', formatBytes, (has) => has.diskBytes);
 
 const labelled: Predicate = {
-  name: 'labels',
   lack: ({ constraints }, _worker, report) => {
     for (const key in constraints.labels) if (report.labels[key] !== constraints.labels[key]) return 1;
     return 0;
@@ -74,12 +68,11 @@ const labelled: Predicate = {
       .filter(([key, value]) => labels[key] !== value)
       .map(
         ([key, value]) =>
-          `has ${labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`}, ${key}=${value} asked`,
+          `has ${Object.hasOwn(labels, key) ? `${key}=${labels[key]}` : `no label ${key}`}, ${key}=${value} asked`,
       ),
 };
 
 const devices: Predicate = {
-  name: 'devices',
   lack: devicesLack,
   reasons: devicesReasons,
 };
@@ -125,14 +118,13 @@ interface Amounts {
 
 function amount(name: string, format: (value: number) => string, of: (has: Amounts) => number): Predicate {
   return {
-    name: name.toLowerCase(),
     lack: ({ resources }, worker, report, mode) =>
       missing(of(resources), of(report) - (mode === 'now' ? of(worker.ledger) : 0)),
-    reasons: ({ resources }, worker, report, mode) => {
+    reasons: ({ resources }, worker, report) => {
       const [asked, has, held] = [of(resources), of(report), of(worker.ledger)];
       if (asked > has)
         return [`${name}: ${format(asked)} asked, it has ${format(has)}: ${format(asked - has)} short`];
-      const free = Math.max(0, has - (mode === 'now' ? held : 0));
+      const free = Math.max(0, has - held);
       return [
         `${name}: ${format(asked)} asked, ${format(free)} free of ${format(has)}: ${format(asked - free)} short`,
       ];

@@ -26,7 +26,7 @@ export const weights = {
   speed: 0.08,
 } as const;
 
-export type Term = keyof typeof weights;
+type Term = keyof typeof weights;
 type ScoreOf = (shape: Shape, worker: WorkerView, report: WorkerReport) => number;
 
 /** Speed (1 = the reference machine) that scores 1: twice the reference is beyond what people own. */
@@ -35,6 +35,8 @@ const TOP_SPEED = 2;
 const UNMEASURED_SPEED = 0.5;
 /** `capability` that scores one half when spent whole: 8 GiB of compute capability 6.0. */
 const MIDDLING_CAPABILITY = 8 * 1024 ** 3 * 60;
+/** What is left on a device in use already weighs less than on one that a whole-device task could still have. */
+const OPENED_REST = 0.5;
 /** How much of a GPU task's fit is about its device; the rest is about filling one host before opening the next. */
 const DEVICE_SHARE = 0.7;
 
@@ -60,8 +62,8 @@ export function totalOf(shape: Shape, worker: WorkerView, report: WorkerReport):
 }
 
 /** The terms that `totalOf` sums, unweighted. */
-export function scoresOf(shape: Shape, worker: WorkerView, report: WorkerReport): Record<Term, number> {
-  const scores = { ...weights } as Record<Term, number>;
+export function scoresOf(shape: Shape, worker: WorkerView, report: WorkerReport): Record<string, number> {
+  const scores: Record<string, number> = {};
   for (const term of terms) scores[term] = scoreOf[term](shape, worker, report);
   return scores;
 }
@@ -77,8 +79,9 @@ function fitOnDevices(gpu: GpuRequest, worker: WorkerView, report: WorkerReport)
   if (gpu.kind === 'part') {
     const device = bestForPart(gpu, report.devices, worker.ledger);
     if (device === undefined) return 0;
-    const left = freeVram(device, worker.ledger.devices.get(device.uuid), 'now') - gpu.vramBytes;
-    deviceFit = 1 - share(left, device.vramBytes);
+    const held = worker.ledger.devices.get(device.uuid);
+    const left = share(freeVram(device, held, 'now') - gpu.vramBytes, device.vramBytes);
+    deviceFit = 1 - (held === undefined ? left : OPENED_REST * left);
     taken = gpu.vramBytes;
   } else {
     let device = nextForWhole(gpu, report.devices, worker.ledger, undefined);

@@ -1,0 +1,245 @@
+/** What must hold of placement for every grid and every task. */
+import type { GpuRequest, Reservation, WorkerReport } from '@gryphgen/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { device, GiB, gtx1060, rtx3060, shape, worker } from '../fixtures/reference-grid.ts';
+import { explain } from './explain.ts';
+import { emptyLedger, oversubscription, release, reserve } from './ledger.ts';
+import { place } from './place.ts';
+import { weights } from './score.ts';
+import { type Shape, shapeKey } from './shape.ts';
+import type { WorkerView } from './worker-view.ts';
+
+const limits = fc.record(
+  { minComputeCapability: fc.constantFrom(60, 70, 90), name: fc.constantFrom('gtx', '3060', 'A100') },
+  { requiredKeys: [] },
+);
+const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(
+  fc
+    .tuple(fc.integer({ min: 1, max: 13 }), limits)
+    .map(([size, of]): GpuRequest => ({ kind: 'part', vramBytes: size * GiB, ...of })),
+  fc
+    .tuple(fc.integer({ min: 1, max: 3 }), limits)
+    .map(([count, of]): GpuRequest => ({ kind: 'whole', count, ...of })),
+);
+const anyShape: fc.Arbitrary<Shape> = fc
+  .record({
+    gpu: fc.option(gpu, { nil: undefined }),
+    cpuMilli: fc.integer({ min: 0, max: 5000 }),
+    memoryBytes: fc.integer({ min: 0, max: 10 }).map((size) => size * GiB),
+    kind: fc.constantFrom('container' as const, 'noop' as const, 'infer' as const),
+    zone: fc.constantFrom(undefined, 'a', 'b'),
+    image: fc.constantFrom(undefined, 'busybox', 'alpine:3'),
+    only: fc.constantFrom(undefined, undefined, undefined, 'w-1'),
+  })
+  .map(({ gpu: request, cpuMilli, memoryBytes, kind, zone, image, only }) =>
+    shape(request, {
+      cpuMilli,
+      memoryBytes,
+      kind,
+      ...(image === undefined ? {} : { image }),
+      constraints: {
+        labels: zone === undefined ? {} : { zone },
+        ...(only === undefined ? {} : { worker: only }),
+      },
+    }),
+  );
+
+const cards = fc
+  .subarray([0, 1, 2, 3, 4])
+  .map((chosen) =>
+    chosen.map(
+      (card) =>
+        [
+          rtx3060('gpu-a'),
+          gtx1060('gpu-b'),
+          rtx3060('gpu-c'),
+          device('gpu-d', { foreignBytes: 3 * GiB, name: 'GTX 1080', computeCapability: 61 }),
+          device('gpu-e', { vramBytes: GiB / 2, computeCapability: 0, name: 'old' }),
+        ][card]!,
+    ),
+  );
+const anyReport: fc.Arbitrary<Partial<WorkerReport>> = fc.record({
+  devices: cards,
+  slots: fc.integer({ min: 0, max: 6 }),
+  cpuMilli: fc.integer({ min: 0, max: 9000 }),
+  memoryBytes: fc.integer({ min: 0, max: 30 }).map((size) => size * GiB),
+  capabilities: fc.subarray(['container', 'noop', 'infer']),
+  labels: fc.constantFrom({}, { zone: 'a' }, { zone: 'b' }),
+  images: fc.subarray(['busybox:latest', 'alpine:3']),
+  speed: fc.constantFrom(0, 0.5, 1, 3),
+});
+/** Workers w-0, w-1, … as functions, so that each use gets fresh ledgers. */
+const anyGrid: fc.Arbitrary<() => WorkerView[]> = fc
+  .array(
+    fc.record({
+      has: anyReport,
+      silent: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+      connected: fc.integer({ min: 0, max: 5 }).map((n) => n > 0),
+      draining: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+      reliability: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((rows) => () => rows.map(({ has, silent, ...view }, i) => viewOf(`w-${i}`, has, silent, view)));
+
+function viewOf(
+  id: string,
+  has: Partial<WorkerReport>,
+  silent: boolean,
+  view: Partial<WorkerView>,
+): WorkerView {
+  const made = { ...worker(id, has), ...view };
+  return silent ? { ...made, report: null } : made;
+}
+
+/** Places the shapes one after the other, releasing some in between; the reservations still held. */
+function fill(workers: readonly WorkerView[], steps: readonly { shape: Shape; drop: boolean }[]) {
+  const held: { worker: WorkerView; reservation: Reservation }[] = [];
+  for (const step of steps) {
+    const oldest = step.drop ? held.shift() : undefined;
+    if (oldest !== undefined) release(oldest.worker.ledger, oldest.reservation);
+    const placement = place(step.shape, workers);
+    if (placement.kind !== 'placed') continue;
+    const target = workers.find(({ id }) => id === placement.worker)!;
+    reserve(target.ledger, placement.reservation);
+    held.push({ worker: target, reservation: placement.reservation });
+    expect(oversubscription(target.ledger, target.report!)).toBeUndefined();
+  }
+  return held;
+}
+
+const steps = fc.array(fc.record({ shape: anyShape, drop: fc.boolean() }), { maxLength: 25 });
+
+describe('for every grid and every task', () => {
+  it('no sequence of placing and releasing oversubscribes, and releasing all leaves nothing', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, (grid, sequence) => {
+        const workers = grid();
+        for (const { worker: at, reservation } of fill(workers, sequence)) release(at.ledger, reservation);
+        for (const { ledger } of workers) expect(ledger).toEqual(emptyLedger());
+      }),
+    );
+  });
+
+  it('nobody is beside a whole holder, and outside use is left alone', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, (grid, sequence) => {
+        const workers = grid();
+        const held = fill(workers, sequence);
+        for (const { worker: at, reservation } of held) {
+          for (const share of reservation.devices) {
+            const card = at.report!.devices.find(({ uuid }) => uuid === share.uuid)!;
+            const all = at.ledger.devices.get(share.uuid)!;
+            if (share.whole) expect(all.holders).toBe(1);
+            else expect(all.vramBytes + card.foreignBytes).toBeLessThanOrEqual(card.vramBytes);
+          }
+        }
+      }),
+    );
+  });
+
+  it('the order of workers and of their devices changes nothing', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyShape, fc.infiniteStream(fc.nat()), (grid, sequence, what, keys) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const placement = place(what, workers);
+        expect(place(what, shuffle(workers, keys))).toEqual(placement);
+        const rewired = workers.map((view) => {
+          const { report } = view;
+          return { ...view, report: report && { ...report, devices: shuffle(report.devices, keys) } };
+        });
+        // A refusal lists devices as the machine numbers them; what is decided is the same.
+        if (placement.kind === 'placed') expect(place(what, rewired)).toEqual(placement);
+        else expect(place(what, rewired).kind).toBe(placement.kind);
+      }),
+    );
+  });
+
+  it('the one placed on is the best that explain shows, and each refused worker has a reason', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyShape, (grid, sequence, what) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const decisions = explain(what, workers).workers;
+        expect(decisions.map((decision) => decision.worker)).toEqual(workers.map(({ id }) => id));
+        let best: { worker: string; total: number } | undefined;
+        for (const { feasible, reasons, scores, total, worker: id } of decisions) {
+          if (!feasible) {
+            expect(reasons?.length).toBeGreaterThanOrEqual(1);
+            expect(reasons?.every((reason) => reason.length > 0)).toBe(true);
+            continue;
+          }
+          expect(reasons).toBeUndefined();
+          for (const score of Object.values(scores!)) expect(score >= 0 && score <= 1).toBe(true);
+          if (best === undefined || total! > best.total) best = { worker: id, total: total! };
+        }
+        const placement = place(what, workers);
+        if (placement.kind === 'placed')
+          expect(best).toMatchObject({ worker: placement.worker, total: placement.total });
+        else expect(best).toBeUndefined();
+      }),
+    );
+  });
+
+  it('one more worker never turns placed into not placed, nor possible into impossible', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyReport, fc.boolean(), anyShape, (grid, sequence, has, silent, what) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const before = place(what, workers).kind;
+        const after = place(what, [...workers, viewOf('w-new', has, silent, {})]).kind;
+        if (before === 'placed') expect(after).toBe('placed');
+        if (before === 'waiting') expect(after).not.toBe('impossible');
+      }),
+    );
+  });
+
+  it('impossible means: not even on the same machines when empty, connected and willing', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyShape, (grid, sequence, what) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const free = workers.map((view) => ({
+          ...view,
+          connected: true,
+          draining: false,
+          ledger: emptyLedger(),
+          report: view.report && {
+            ...view.report,
+            devices: view.report.devices.map((card) => ({ ...card, foreignBytes: 0 })),
+          },
+        }));
+        const later = place(what, free).kind;
+        const now = place(what, workers).kind;
+        if (now === 'impossible') expect(later).toBe('impossible');
+        else expect(later).not.toBe('impossible');
+        if (later === 'waiting') expect(free.some(({ report }) => report === null)).toBe(true);
+      }),
+    );
+  });
+
+  it('equal shape keys mean equal placements', () => {
+    fc.assert(
+      fc.property(anyGrid, anyShape, anyShape, (grid, one, other) => {
+        const same = JSON.parse(JSON.stringify(one)) as Shape;
+        expect(shapeKey(same)).toBe(shapeKey(one));
+        expect(place(same, grid())).toEqual(place(one, grid()));
+        if (shapeKey(one) === shapeKey(other)) expect(place(one, grid())).toEqual(place(other, grid()));
+      }),
+    );
+  });
+});
+
+it('weights sum to one', () => {
+  expect(Object.values(weights).reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 12);
+});
+
+function shuffle<T>(items: readonly T[], keys: fc.Stream<number>): T[] {
+  const [...drawn] = keys.take(items.length);
+  return items
+    .map((item, i) => ({ item, key: drawn[i]! }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+}
