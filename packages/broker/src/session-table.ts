@@ -1,0 +1,59 @@
+/**
+ * The open sessions, found by id, by connection, and by what there may be one of (E2). A connection has at most one.
+ */
+import type { PrincipalId, SessionId } from '@gryphgen/protocol';
+import type { PeerKey } from '@gryphgen/runtime';
+
+export interface Session {
+  readonly id: SessionId;
+  readonly peer: PeerKey;
+  readonly key: string;
+  readonly principal: PrincipalId;
+  /** What there is one of: the worker's key or the client process. */
+  readonly sole: string;
+  /** Messages that cost credit, and what was granted for them in all (E3). */
+  received: number;
+  answered: number;
+  granted: number;
+  /** On the watch clock. */
+  heardAt: number;
+}
+
+export class SessionTable {
+  private readonly byId = new Map<string, Session>();
+  private readonly byPeer = new Map<PeerKey, Session>();
+  private readonly bySole = new Map<string, Session>();
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  all(): readonly Session[] {
+    return [...this.byId.values()];
+  }
+
+  find(id: string): Session | undefined {
+    return this.byId.get(id);
+  }
+
+  at(peer: PeerKey): Session | undefined {
+    return this.byPeer.get(peer);
+  }
+
+  holding(sole: string): Session | undefined {
+    return this.bySole.get(sole);
+  }
+
+  /** Whatever held its connection or its `sole` has been removed before. */
+  add(session: Session): void {
+    this.byId.set(session.id, session);
+    this.byPeer.set(session.peer, session);
+    this.bySole.set(session.sole, session);
+  }
+
+  remove(session: Session): void {
+    this.byId.delete(session.id);
+    this.byPeer.delete(session.peer);
+    this.bySole.delete(session.sole);
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * Who is at the other end of each connection: the broker's side of the handshake and of sessions. No I/O: frames in,
+ * outputs out.
+ *
+ * 1. A session is opened by a hello alone: a fresh nonce of this very connection, signed by an authorised key, in the
+ *    role it was authorised for (E1).
+ * 2. A session's messages count only from the connection that said hello; all else is answered `helloAgain` (E1).
+ * 3. One worker key, one client process: the newest hello wins (E2).
+ * 4. Nobody sends beyond its credit; credit grows with what was answered (E3).
+ * 5. Silence counts only in time in which the broker was watching (E13).
+ */
+import {
+  type DecodedFrame,
+  type Epoch,
+  type Failure,
+  failure,
+  type Hello,
+  limits,
+  type Message,
+  negotiate,
+  type SessionId,
+  type Timers,
+  type ToBroker,
+} from '@gryphgen/protocol';
+import {
+  type AuthorizedKey,
+  type Clock,
+  type PeerKey,
+  principalIdOf,
+  type Random,
+  workerIdOf,
+} from '@gryphgen/runtime';
+import { Challenges } from './challenges.ts';
+import { disbelief } from './introduction.ts';
+import type { PassedOn, SessionOutput } from './session-output.ts';
+import { type Session, SessionTable } from './session-table.ts';
+
+const sessionIdBytes = 16;
+/** Credit is granted when this part of the window has been answered: one small message for many. */
+const grantPart = 1 / 4;
+/** A tick that comes later than this many intervals shows a pause of the broker, not of its peers. */
+const watchedTicks = 4;
+
+export interface SessionsOptions {
+  readonly grid: string;
+  readonly epoch: Epoch;
+  readonly timers: Timers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly authorized: { find(key: string): AuthorizedKey | undefined };
+}
+
+export class Sessions {
+  readonly counters = newCounters();
+  private readonly options: SessionsOptions;
+  private readonly challenges: Challenges;
+  private readonly table = new SessionTable();
+  private watch = 0;
+  private tickedAt: number;
+  private out: SessionOutput[] = [];
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+    this.challenges = new Challenges(options.clock, options.random);
+    this.tickedAt = options.clock.mono();
+  }
+
+  get size(): number {
+    return this.table.size;
+  }
+
+  /** Where a session's messages go. */
+  peerOf(session: SessionId): PeerKey | undefined {
+    return this.table.find(session)?.peer;
+  }
+
+  receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>): SessionOutput[] {
+    if (!frame.ok) {
+      this.counters.malformed++;
+      this.refuse(peer, frame.failure);
+      return this.take();
+    }
+    this.counters.unknownKinds += frame.unknown;
+    if (frame.session === '') {
+      for (const message of frame.messages) {
+        if (message.kind === 'knock') this.onKnock(peer, message.versions);
+        else if (message.kind === 'hello') this.onHello(peer, message);
+      }
+      return this.take();
+    }
+    const session = this.table.find(frame.session);
+    if (session === undefined || session.peer !== peer) {
+      this.counters[session === undefined ? 'unknownSession' : 'forgedSession']++;
+      this.reply(peer, { kind: 'helloAgain' });
+      return this.take();
+    }
+    session.heardAt = this.watch;
+    this.pass(session, frame.messages as readonly ToBroker[]);
+    return this.take();
+  }
+
+  /** `count` messages of the session need no more room here. */
+  answered(id: SessionId, count: number): SessionOutput[] {
+    const session = this.table.find(id);
+    if (session === undefined) return [];
+    session.answered = Math.min(session.received, session.answered + count);
+    const total = session.answered + limits.creditMessages;
+    if (total - session.granted >= limits.creditMessages * grantPart) {
+      session.granted = total;
+      this.out.push({ kind: 'reply', peer: session.peer, session: id, message: { kind: 'credit', total } });
+    }
+    return this.take();
+  }
+
+  /** To be called every `tickMs`. */
+  tick(): SessionOutput[] {
+    const { clock, timers } = this.options;
+    const now = clock.mono();
+    this.watch += Math.min(now - this.tickedAt, watchedTicks * timers.tickMs);
+    this.tickedAt = now;
+    for (const session of this.table.all()) {
+      if (this.watch - session.heardAt <= timers.leaseMs + timers.graceMs) continue;
+      this.counters.silent++;
+      this.end(session, 'silent');
+    }
+    return this.take();
+  }
+
+  /** The peer did not read, or its connection is gone. */
+  lost(peer: PeerKey, why: 'overflow' | 'gone'): SessionOutput[] {
+    this.challenges.forget(peer);
+    const session = this.table.at(peer);
+    if (session) {
+      this.counters[why]++;
+      this.end(session, why);
+    }
+    return this.take();
+  }
+
+  /** Ends a session by the broker's will; the peer is told why. */
+  close(id: SessionId, why: Failure): SessionOutput[] {
+    const session = this.table.find(id);
+    if (session) {
+      this.counters.ended++;
+      this.refuse(session.peer, why);
+    }
+    return this.take();
+  }
+
+  /** Ends the key's sessions at once; it must not be authorised any more. */
+  revoke(key: string): SessionOutput[] {
+    for (const session of this.table.all()) {
+      if (session.key !== key) continue;
+      this.counters.revoked++;
+      this.refuse(session.peer, failure('rejected.forbidden', 'this key has been revoked'));
+    }
+    return this.take();
+  }
+
+  private onKnock(peer: PeerKey, versions: readonly number[]): void {
+    const version = negotiate(versions);
+    if (version === undefined) {
+      this.counters.version++;
+      this.refuse(
+        peer,
+        failure('rejected.version', `this broker speaks none of the versions ${versions.join(', ')}`),
+      );
+      return;
+    }
+    // It is starting over: what it was told in an older session it no longer listens to (E2).
+    const older = this.table.at(peer);
+    if (older) this.end(older, 'superseded');
+    this.reply(peer, {
+      kind: 'challenge',
+      nonce: this.challenges.give(peer),
+      grid: this.options.grid,
+      version,
+    });
+  }
+
+  private onHello(peer: PeerKey, hello: Hello): void {
+    const [reason, why] = this.judge(peer, hello) ?? [];
+    if (reason !== undefined && why !== undefined) {
+      this.counters[reason]++;
+      this.refuse(peer, why);
+      return;
+    }
+    this.open(peer, hello);
+  }
+
+  private judge(peer: PeerKey, hello: Hello): Verdict | undefined {
+    const { grid, authorized } = this.options;
+    if (!this.challenges.take(peer, hello.nonce)) {
+      return ['replayedHello', failure('rejected.state', 'this nonce is not good (any more): knock again')];
+    }
+    const doubt = disbelief(hello, grid, authorized.find(hello.key));
+    if (doubt) return doubt;
+    const holder = this.table.holding(soleOf(hello));
+    if (holder !== undefined && holder.key !== hello.key) {
+      return ['clientTaken', failure('rejected.forbidden', 'another principal uses this client id')];
+    }
+    if (holder === undefined && this.table.size >= limits.sessions) {
+      return ['tooManySessions', failure('rejected.limit', `there are ${limits.sessions} sessions already`)];
+    }
+    return undefined;
+  }
+
+  private open(peer: PeerKey, hello: Hello): void {
+    const { key, role } = hello;
+    const sole = soleOf(hello);
+    for (const older of new Set([this.table.holding(sole), this.table.at(peer)])) {
+      if (older === undefined) continue;
+      this.counters.superseded++;
+      this.end(older, 'superseded');
+    }
+    const id = this.options.random.bytes(sessionIdBytes).toString('base64url') as SessionId;
+    const principal = principalIdOf(key);
+    const granted = limits.creditMessages;
+    const session = {
+      id,
+      peer,
+      key,
+      principal,
+      sole,
+      received: 0,
+      answered: 0,
+      granted,
+      heardAt: this.watch,
+    };
+    this.table.add(session);
+    this.counters.opened++;
+    const { epoch, timers } = this.options;
+    this.reply(peer, { kind: 'welcome', session: id, epoch, timers, credit: granted, principal });
+    const worker = role === 'worker' ? workerIdOf(key) : null;
+    this.out.push({ kind: 'opened', session: id, peer, principal, role, worker, hello: hello.peer });
+  }
+
+  private pass(session: Session, messages: readonly ToBroker[]): void {
+    const passed: PassedOn[] = [];
+    let bye = false;
+    for (const message of messages) {
+      if (message.kind === 'bye') bye = true;
+      else if (message.kind !== 'credit') {
+        if (message.kind !== 'heartbeat') session.received++;
+        passed.push(message);
+      }
+    }
+    if (session.received > session.granted) {
+      this.counters.overCredit++;
+      const words = `sent ${session.received} messages, ${session.granted} are allowed`;
+      this.refuse(session.peer, failure('rejected.limit', words));
+      return;
+    }
+    if (passed.length > 0) this.out.push({ kind: 'messages', session: session.id, messages: passed });
+    if (!bye) return;
+    this.counters.ended++;
+    this.end(session, 'bye');
+  }
+
+  /** Says why, and ends the session that the peer may have. */
+  private refuse(peer: PeerKey, why: Failure): void {
+    this.reply(peer, { kind: 'refusal', failure: why });
+    const session = this.table.at(peer);
+    if (session) this.end(session, why.message);
+  }
+
+  private end(session: Session, reason: string): void {
+    this.table.remove(session);
+    this.out.push({ kind: 'closed', session: session.id, peer: session.peer, reason });
+  }
+
+  private reply(peer: PeerKey, message: Message): void {
+    this.out.push({ kind: 'reply', peer, session: '', message });
+  }
+
+  private take(): SessionOutput[] {
+    const { out } = this;
+    this.out = [];
+    return out;
+  }
+}
+
+type Verdict = readonly [reason: keyof Sessions['counters'], why: Failure];
+
+function soleOf({ key, peer }: Hello): string {
+  return peer.kind === 'worker' ? `worker ${key}` : `client ${peer.client}`;
+}
+
+/** By reason: what was let in, and what was not. */
+function newCounters() {
+  return {
+    opened: 0,
+    malformed: 0,
+    unknownKinds: 0,
+    unknownSession: 0,
+    forgedSession: 0,
+    version: 0,
+    replayedHello: 0,
+    badSignature: 0,
+    unknownKey: 0,
+    wrongRole: 0,
+    clientTaken: 0,
+    tooManySessions: 0,
+    superseded: 0,
+    overCredit: 0,
+    silent: 0,
+    overflow: 0,
+    gone: 0,
+    revoked: 0,
+    ended: 0,
+  };
+}
