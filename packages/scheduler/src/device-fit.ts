@@ -5,7 +5,8 @@
  * 2. A whole device has nobody else of the grid on it. Of those that will do, the least capable are taken: the
  *    RTX 3060 is not spent on what the GTX 1060 can do.
  * 3. Memory held outside the grid is never given away. It may end at any time, so it does not count in mode `ever`.
- * 4. Nothing here allocates (but each device's name in lower case, once): it runs for every device at each placement.
+ * 4. Requests come normalized (shape.ts): names are in lower case.
+ * 5. Nothing here allocates (but each device's name in lower case, once): it runs for every device at each placement.
  */
 import type { Device, GpuRequest } from '@gryphgen/protocol';
 import type { HeldDevice, Ledger } from './ledger.ts';
@@ -82,16 +83,16 @@ function isBefore(a: Device, b: Device): boolean {
 }
 
 export function nameLack(gpu: GpuRequest, device: Device): number {
-  return gpu.name === undefined || lowerName(device).includes(lowerName(gpu)) ? 0 : 1;
+  return gpu.name === undefined || lowerName(device).includes(gpu.name) ? 0 : 1;
 }
 
-const lowerNames = new WeakMap<Device | GpuRequest, string>();
+const lowerNames = new WeakMap<Device, string>();
 
-function lowerName(named: Device | GpuRequest): string {
-  let lower = lowerNames.get(named);
+function lowerName(device: Device): string {
+  let lower = lowerNames.get(device);
   if (lower === undefined) {
-    lower = (named.name ?? '').toLowerCase();
-    lowerNames.set(named, lower);
+    lower = device.name.toLowerCase();
+    lowerNames.set(device, lower);
   }
   return lower;
 }

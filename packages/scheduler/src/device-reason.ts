@@ -18,7 +18,7 @@ const NEAR_MISS = 0.05;
 /** Only where `deviceLack` is not 0. */
 export function deviceReason(gpu: GpuRequest, device: Device, held: Held, mode: Mode): string {
   const causes: string[] = [];
-  if (nameLack(gpu, device) > 0) causes.push(`is not a ${gpu.name}`);
+  if (nameLack(gpu, device) > 0) causes.push(`does not have "${gpu.name}" in its name`);
   if (capabilityLack(gpu, device) > 0) causes.push(tooOld(gpu, device));
   if (gpu.kind === 'part' && partLack(gpu, device, held, mode) > 0) causes.push(tooSmall(gpu, device, held));
   if (gpu.kind === 'whole' && wholeLack(device, held, mode) > 0) {

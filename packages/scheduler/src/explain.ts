@@ -9,7 +9,7 @@
 import { type Placement, place } from './place.ts';
 import { lackOf, reasonsOf } from './predicates.ts';
 import { scoresOf, totalOf } from './score.ts';
-import type { Shape } from './shape.ts';
+import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
 export interface WorkerDecision {
@@ -27,9 +27,10 @@ export interface WorkerDecision {
 
 /** Workers in the order of their ids. */
 export function explain(
-  shape: Shape,
+  task: Shape,
   workers: readonly WorkerView[],
 ): { readonly decision: string; readonly workers: readonly WorkerDecision[] } {
+  const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return {
     decision: inWords(place(shape, ordered), shape, ordered),

@@ -19,7 +19,7 @@ import { impossibility } from './impossibility.ts';
 import type { Ledger } from './ledger.ts';
 import { isFeasible } from './predicates.ts';
 import { totalOf } from './score.ts';
-import type { Shape } from './shape.ts';
+import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
 export type Placement =
@@ -33,7 +33,8 @@ export type Placement =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'impossible'; readonly failure: Failure };
 
-export function place(shape: Shape, workers: readonly WorkerView[]): Placement {
+export function place(task: Shape, workers: readonly WorkerView[]): Placement {
+  const shape = normalized(task);
   let best: WorkerView | undefined;
   let bestReport: WorkerReport | undefined;
   let bestTotal = -1;

@@ -7,7 +7,7 @@
  */
 import type { GpuRequest, WorkerReport } from '@gryphgen/protocol';
 import { bestForPart, capability, freeVram, nextForWhole } from './device-fit.ts';
-import { imageReference, type Shape } from './shape.ts';
+import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
 /** Changing a weight changes where tasks go, never whether they can: keep the reasons true. */
@@ -26,9 +26,6 @@ export const weights = {
   speed: 0.08,
 } as const;
 
-type Term = keyof typeof weights;
-type ScoreOf = (shape: Shape, worker: WorkerView, report: WorkerReport) => number;
-
 /** Speed (1 = the reference machine) that scores 1: twice the reference is beyond what people own. */
 const TOP_SPEED = 2;
 /** What an unmeasured machine is taken for: slow, but not useless. */
@@ -40,32 +37,52 @@ const OPENED_REST = 0.5;
 /** How much of a GPU task's fit is about its device; the rest is about filling one host before opening the next. */
 const DEVICE_SHARE = 0.7;
 
-const scoreOf: Readonly<Record<Term, ScoreOf>> = {
-  fit: ({ resources }, worker, report) =>
-    resources.gpu === undefined ? fitWithoutDevice(report) : fitOnDevices(resources.gpu, worker, report),
-  image: ({ image }, _worker, report) =>
-    image === undefined || hasImage(report, imageReference(image)) ? 1 : 0,
-  reliability: (_shape, { reliability }) => clamp(reliability),
-  load: ({ resources }, { ledger }, report) =>
-    1 - share(ledger.cpuMilli + resources.cpuMilli, report.cpuMilli),
-  spread: (_shape, { ledger }, report) => 1 - share(ledger.attempts + 1, report.slots),
-  speed: (_shape, _worker, { speed }) => clamp((speed > 0 ? speed : UNMEASURED_SPEED) / TOP_SPEED),
-};
-
-const terms = Object.keys(weights) as readonly Term[];
-
-/** Only for a worker that is feasible now. */
+/** Written out rather than looped over, so that the engine inlines it: this runs for each feasible worker. */
 export function totalOf(shape: Shape, worker: WorkerView, report: WorkerReport): number {
-  let total = 0;
-  for (const term of terms) total += weights[term] * scoreOf[term](shape, worker, report);
-  return total;
+  return (
+    weights.fit * fit(shape, worker, report) +
+    weights.image * image(shape, report) +
+    weights.reliability * clamp(worker.reliability) +
+    weights.load * load(shape, worker, report) +
+    weights.spread * spread(worker, report) +
+    weights.speed * speed(report)
+  );
 }
 
-/** The terms that `totalOf` sums, unweighted. */
-export function scoresOf(shape: Shape, worker: WorkerView, report: WorkerReport): Record<string, number> {
-  const scores: Record<string, number> = {};
-  for (const term of terms) scores[term] = scoreOf[term](shape, worker, report);
-  return scores;
+/** The terms that `totalOf` sums, unweighted. Both only for a worker that is feasible now. */
+export function scoresOf(
+  shape: Shape,
+  worker: WorkerView,
+  report: WorkerReport,
+): Record<keyof typeof weights, number> {
+  return {
+    fit: fit(shape, worker, report),
+    image: image(shape, report),
+    reliability: clamp(worker.reliability),
+    load: load(shape, worker, report),
+    spread: spread(worker, report),
+    speed: speed(report),
+  };
+}
+
+function fit({ resources }: Shape, worker: WorkerView, report: WorkerReport): number {
+  return resources.gpu === undefined ? fitWithoutDevice(report) : fitOnDevices(resources.gpu, worker, report);
+}
+
+function image({ image: wanted }: Shape, report: WorkerReport): number {
+  return wanted === undefined || hasImage(report, wanted) ? 1 : 0;
+}
+
+function load({ resources }: Shape, { ledger }: WorkerView, report: WorkerReport): number {
+  return 1 - share(ledger.cpuMilli + resources.cpuMilli, report.cpuMilli);
+}
+
+function spread({ ledger }: WorkerView, report: WorkerReport): number {
+  return 1 - share(ledger.attempts + 1, report.slots);
+}
+
+function speed(report: WorkerReport): number {
+  return clamp((report.speed > 0 ? report.speed : UNMEASURED_SPEED) / TOP_SPEED);
 }
 
 /** A task without a device keeps off machines that have some: their host memory and CPU feed the devices. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GiB, part, shape, whole } from '../fixtures/reference-grid.ts';
-import { imageReference, type Shape, shapeKey } from './shape.ts';
+import { normalized, type Shape, shapeKey } from './shape.ts';
 
 const labels = (map: Record<string, string>): Partial<Shape> => ({ constraints: { labels: map } });
 
@@ -45,4 +45,6 @@ it.each([
   ['busybox:1.36', 'busybox:1.36'],
   ['registry:5000/tools/a', 'registry:5000/tools/a:latest'],
   ['a@sha256:00', 'a@sha256:00'],
-])('image %s is %s', (image, reference) => expect(imageReference(image)).toBe(reference));
+])('image %s is %s', (image, reference) =>
+  expect(normalized(shape(undefined, { image })).image).toBe(reference),
+);

@@ -9,23 +9,36 @@ import type { Envelope, GpuRequest } from '@gryphgen/protocol';
 export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image'>;
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
-export function shapeKey({ kind, resources, constraints, image }: Shape): string {
+export function shapeKey(shape: Shape): string {
+  const { kind, resources, constraints, image } = normalized(shape);
   const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
   const labels = Object.entries(constraints.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
     kind,
     [cpuMilli, memoryBytes, diskBytes, gpu === undefined ? null : gpuKey(gpu)],
     [constraints.worker ?? null, labels],
-    image === undefined ? null : imageReference(image),
+    image ?? null,
   ]);
 }
 
+/** The same request with its names as they are compared: done once for a placement, not once for each worker. */
+export function normalized({ kind, resources, constraints, image }: Shape): Shape {
+  const { gpu } = resources;
+  return {
+    kind,
+    resources:
+      gpu?.name === undefined ? resources : { ...resources, gpu: { ...gpu, name: gpu.name.toLowerCase() } },
+    constraints,
+    ...(image === undefined ? {} : { image: imageReference(image) }),
+  };
+}
+
 /** `busybox` means `busybox:latest`, and that is what a worker reports. */
-export function imageReference(image: string): string {
+function imageReference(image: string): string {
   return image.includes('@') || image.lastIndexOf(':') > image.lastIndexOf('/') ? image : `${image}:latest`;
 }
 
 function gpuKey(gpu: GpuRequest): readonly unknown[] {
   const amount = gpu.kind === 'whole' ? gpu.count : gpu.vramBytes;
-  return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name?.toLowerCase() ?? null];
+  return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null];
 }
