@@ -1,0 +1,64 @@
+/** The submission window: each submission is repeated under its number until it is answered (E5). */
+import type { Accepted, Refused } from '@gryphgen/protocol';
+import { awaitTask } from './awaiting.ts';
+import { admit, type Context, fail, send } from './context.ts';
+import type { Bound } from './effects.ts';
+import type { SubmitEvent } from './events.ts';
+import type { ClientState, Submission } from './state.ts';
+
+/** E5: heartbeats after which an unanswered submission is sent again. */
+const repeatHeartbeats = 2;
+
+export function onSubmit(context: Context, event: SubmitEvent): void {
+  const { state, now } = context;
+  if (!admit(context, event.ref, boundReached(state))) return;
+  const { ref, key, envelope, body } = event;
+  const seq = state.nextSeq;
+  state.nextSeq += 1;
+  const submission = { ref, seq, key, envelope, body, sentMono: now.mono, forgotten: false };
+  state.submissions.set(seq, submission);
+  if (state.session !== null) submit(context, submission);
+}
+
+function boundReached({ nextSeq, floor, submissions, awaited, bounds }: ClientState): Bound | undefined {
+  // The broker counts from the floor: one that stays unanswered holds up all that follow.
+  if (nextSeq - floor >= bounds.outstanding) return 'outstanding';
+  return awaited.size + submissions.size >= bounds.awaited ? 'awaited' : undefined;
+}
+
+export function onAccepted(context: Context, { seq, task }: Accepted): void {
+  const submission = take(context.state, seq);
+  if (submission === undefined) return;
+  context.effects.push({ kind: 'accepted', ref: submission.ref, task });
+  if (!submission.forgotten) awaitTask(context, task, submission.ref, false);
+}
+
+export function onRefused(context: Context, { seq, failure }: Refused): void {
+  const submission = take(context.state, seq);
+  if (submission !== undefined) fail(context, submission.ref, failure);
+}
+
+/** All of them in a new session, else those that have waited long enough. */
+export function repeatSubmissions(context: Context, inNewSession: boolean): void {
+  const { state, now } = context;
+  const sentBefore = now.mono - repeatHeartbeats * state.timers.heartbeatMs;
+  for (const submission of state.submissions.values()) {
+    if (inNewSession || submission.sentMono <= sentBefore) submit(context, submission);
+  }
+}
+
+function submit(context: Context, submission: Submission): void {
+  const { seq, key, envelope, body } = submission;
+  submission.sentMono = context.now.mono;
+  send(context, { kind: 'submit', seq, floor: context.state.floor, key, envelope, body });
+}
+
+/** Undefined: answered before, or never ours. */
+function take(state: ClientState, seq: number): Submission | undefined {
+  const submission = state.submissions.get(seq);
+  if (submission === undefined) return undefined;
+  state.submissions.delete(seq);
+  // Numbers go into the map in order, so its first is the lowest.
+  state.floor = state.submissions.keys().next().value ?? state.nextSeq;
+  return submission;
+}
