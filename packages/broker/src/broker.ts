@@ -36,7 +36,8 @@ import type { Finding, Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open-journal.ts';
 import { Performer } from './performer.ts';
 import { recover } from './recovery.ts';
-import { type SessionOutput, Sessions } from './sessions.ts';
+import type { SessionOutput } from './session-output.ts';
+import { Sessions } from './sessions.ts';
 import { SpecStore } from './spec-store.ts';
 
 /** Long enough to connect to the worker and ask; a stolen grant is soon worthless. */

@@ -219,16 +219,17 @@ type Ending = Pick<TaskOutcome, 'state' | 'exitCode' | 'failure' | 'startedAt' |
 export function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;
   const note: PlacementNote | null = lease?.note ?? null;
-  task.outcome = { ...ending, worker: lease?.worker ?? '', reservation: lease?.reservation ?? null, note };
+  const { state: ended, exitCode, failure, startedAt, endedAt, outcome } = ending;
+  const worker = lease?.worker ?? '';
+  const reservation = lease?.reservation ?? null;
+  task.outcome = { state: ended, worker, exitCode, failure, startedAt, endedAt, outcome, reservation, note };
   if (lease === null && task.notBefore === 0) state.waiting.left();
   endLease(state, task);
   task.phase = 'ended';
   state.tasks.delete(task.id);
   state.ended.set(task.id, task);
-  if (state.ended.size > limits.finishedTasks) {
-    const oldest = state.ended.keys().next().value;
-    if (oldest !== undefined) state.ended.delete(oldest);
-  }
+  const forgotten = state.endedOrder.push(task.id);
+  if (forgotten !== undefined) state.ended.delete(forgotten);
   releaseSpec(state, task.spec);
 }
 
@@ -271,6 +272,7 @@ function addWorker(state: BrokerState, id: WorkerId, name: string): void {
     heartbeatSeq: 0,
     reportSeq: 0,
     nextLeaseSeq: 1,
+    leaseFloor: 1,
     unsettled: new Map(),
     tasks: new Set(),
     ghosts: new Map(),

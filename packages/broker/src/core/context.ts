@@ -88,7 +88,9 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
 
 /** All lease numbers below it are settled. */
 function leaseFloor(worker: Worker): number {
-  return worker.unsettled.keys().next().value ?? worker.nextLeaseSeq;
+  while (worker.leaseFloor < worker.nextLeaseSeq && !worker.unsettled.has(worker.leaseFloor))
+    worker.leaseFloor += 1;
+  return worker.leaseFloor;
 }
 
 export function workerOf(state: BrokerState, id: WorkerId | null): Worker | undefined {

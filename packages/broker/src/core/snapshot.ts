@@ -3,11 +3,12 @@
  * the broker's loop with exactly the code that replays (`apply`).
  */
 import type { ClientId, Epoch, Failure, TaskId, Timers, WorkerId } from '@gryphgen/protocol';
-import { defaultTimers, isEphemeral } from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral, limits } from '@gryphgen/protocol';
 import { apply } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { outcomeStates } from './decisions.ts';
+import { IdRing } from './id-ring.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
@@ -20,6 +21,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     nextTask: 1,
     tasks: new Map(),
     ended: new Map(),
+    endedOrder: new IdRing(limits.finishedTasks),
     specs: new Map(),
     keys: new Map(),
     clients: new Map(),

@@ -26,6 +26,7 @@ import type {
 } from '@gryphgen/protocol';
 import type { WorkerView } from '@gryphgen/scheduler';
 import type { Deadlines } from './deadlines.ts';
+import type { IdRing } from './id-ring.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
 /** An interned envelope. `refs`: live durable tasks that use it. */
@@ -106,7 +107,9 @@ export interface Worker {
   heartbeatSeq: number;
   reportSeq: number;
   nextLeaseSeq: number;
-  /** Leases of this session not yet settled, by number; insertion order is numeric order. */
+  /** Leases of this session not yet settled, by number. */
+  /** No number below it is unsettled. */
+  leaseFloor: number;
   readonly unsettled: Map<number, { readonly task: TaskId; readonly attempt: AttemptNo; sentAt: number }>;
   /** Tasks leased to it. */
   readonly tasks: Set<TaskId>;
@@ -151,6 +154,7 @@ export interface BrokerState {
   readonly tasks: Map<TaskId, Task>;
   /** Newest last; at most limits.finishedTasks. */
   readonly ended: Map<TaskId, Task>;
+  readonly endedOrder: IdRing;
   readonly specs: Map<BlobHash, Spec>;
   /** By `principal key`, oldest first. */
   readonly keys: Map<string, { readonly task: TaskId; readonly spec: string; readonly at: number }>;

@@ -25,6 +25,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.heartbeatSeq = 0;
   worker.reportSeq = 0;
   worker.nextLeaseSeq = 1;
+  worker.leaseFloor = 1;
   worker.view.report = hello.report;
   worker.view.connected = true;
   for (const ghost of worker.ghosts.values()) release(worker.view.ledger, ghost);
