@@ -1,0 +1,47 @@
+/** A SQLite journal in a folder of its own, with a folder of groups that counts. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Folder, type JournalSettings, type OpenedJournal, openJournal } from '@gryphgen/broker';
+import type { JournalPlace } from './journal-suite.ts';
+
+export const countingFolder = new URL('./counting-folder.mjs', import.meta.url);
+
+/** A snapshot about every sixth group, so that twenty make several. */
+export const eager: Partial<JournalSettings> = { foldGroups: 5, snapshotGroups: 5, compactRows: 3 };
+
+export interface SqlitePlace extends JournalPlace {
+  readonly dir: string;
+  open(settings?: Partial<JournalSettings>): Promise<OpenedJournal>;
+  /** What the fold could not do. */
+  readonly troubles: Error[];
+}
+
+export async function sqlitePlace(): Promise<SqlitePlace> {
+  const dir = await mkdtemp(join(tmpdir(), 'journal-'));
+  const troubles: Error[] = [];
+  return {
+    dir,
+    troubles,
+    exclusive: true,
+    folder: (await import(countingFolder.href)) as Folder<unknown>,
+    open: (settings = eager) =>
+      openJournal({
+        dir,
+        settings,
+        folder: countingFolder,
+        program: '0.1.0',
+        holder: 'the suite',
+        wallMs: Date.UTC(2026, 10, 21),
+        onTrouble: (error) => troubles.push(error),
+      }),
+    records: numbered,
+    fold: async () => undefined,
+    remove: () => rm(dir, { recursive: true }),
+  };
+}
+
+/** Like real records: a few dozen bytes. */
+export function numbered(n: number): Uint8Array {
+  return new TextEncoder().encode(`${n} ${'.'.repeat(40)}`);
+}
