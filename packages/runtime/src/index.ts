@@ -19,6 +19,10 @@ export {
   type SettingName,
   type Settings,
 } from './config.ts';
+export { type LogEvent, type LogReading, readLog } from './data-client.ts';
+export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
+export type { DataSource } from './data-stream.ts';
+export { type Grant, signGrant } from './grant.ts';
 export {
   type CurveKeys,
   createIdentity,

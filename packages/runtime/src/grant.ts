@@ -1,0 +1,46 @@
+/**
+ * A broker's signed permission for one transfer on a data endpoint: `base64url(JSON).base64url(signature)`. Whoever
+ * holds it may use it until it expires; it says for whom it was made, so that the server can log it.
+ */
+import type { TaskId } from '@gryphgen/protocol';
+import { z } from 'zod';
+import { type Identity, verifySignature } from './keys.ts';
+
+/** Longer ones are not ours. */
+const maxChars = 2048;
+const magic = 'GG-GRANT\0';
+
+const grantSchema = z.object({
+  grid: z.string().max(64),
+  op: z.literal('logs'),
+  task: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  attempt: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  principal: z.string().max(64).optional(),
+  /** Wall clock, ms. */
+  expiresAt: z.number(),
+});
+
+export interface Grant {
+  readonly grid: string;
+  readonly op: 'logs';
+  readonly task: TaskId | number;
+  readonly attempt: number;
+  readonly principal?: string | undefined;
+  readonly expiresAt: number;
+}
+
+export function signGrant(identity: Identity, grant: Grant): string {
+  const text = JSON.stringify(grant);
+  return `${Buffer.from(text).toString('base64url')}.${identity.sign(Buffer.from(magic + text))}`;
+}
+
+/** The grant, when the key signed it and it has not expired at `wall`. */
+export function readGrant(token: string, key: string, wall: number): Grant | undefined {
+  const [payload, signature, ...more] = token.length > maxChars ? [] : token.split('.');
+  if (payload === undefined || signature === undefined || more.length > 0) return undefined;
+  const text = Buffer.from(payload, 'base64url').toString();
+  if (!verifySignature(key, Buffer.from(magic + text), signature)) return undefined;
+  // Signed by the broker: what does not parse now is of a newer one.
+  const parsed = grantSchema.safeParse(JSON.parse(text));
+  return parsed.success && wall <= parsed.data.expiresAt ? parsed.data : undefined;
+}
