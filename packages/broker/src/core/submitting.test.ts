@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { CoreFixture, leases, sent } from './core.fixture.ts';
+
+describe('submitting', () => {
+  test('a submission is accepted, placed and told of its end (E5, E7)', () => {
+    const grid = new CoreFixture();
+    const worker = grid.worker();
+    const client = grid.client();
+    const effects = grid.submit(client, 1);
+    expect(sent(effects, 'accepted')).toEqual([{ kind: 'accepted', seq: 1, task: 1 }]);
+    expect(leases(effects)).toMatchObject([
+      { session: worker, attempt: 1, leaseSeq: 1, floor: 1, gated: true },
+    ]);
+    const ended = grid.result(worker, 1);
+    expect(sent(ended, 'finished')).toMatchObject([{ task: 1, state: 'succeeded', exitCode: 0 }]);
+    expect(sent(ended, 'resultAck')).toMatchObject([{ task: 1, attempt: 1 }]);
+    expect(grid.state.workers.get('w-1' as never)?.view.ledger.cpuMilli).toBe(0);
+  });
+
+  test('the same number of the same client makes one task, also after a restart (E5)', () => {
+    const grid = new CoreFixture();
+    grid.submit(grid.client(), 1);
+    const again = grid.submit(grid.client(), 1);
+    expect(sent(again, 'accepted')).toMatchObject([{ task: 1 }]);
+    for (const throughSnapshot of [false, true]) {
+      const next = grid.restart(throughSnapshot);
+      const answer = next.submit(next.client(), 1);
+      expect(sent(answer, 'accepted')).toMatchObject([{ task: 1 }]);
+      expect(next.state.tasks.size).toBe(1);
+    }
+  });
+
+  test('submissions below the floor are forgotten and never made again', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    grid.submit(client, 1);
+    grid.submit(client, 2, {}, { floor: 2 });
+    expect(grid.state.clients.get('p-1 c1' as never)?.tasks.size).toBe(1);
+    expect(grid.submit(client, 1, {}, { floor: 1 })).toEqual([]);
+    expect(grid.state.tasks.size).toBe(2);
+  });
+
+  test('a key makes one task across clients, restarts and the end of the task (E6)', () => {
+    const grid = new CoreFixture();
+    const worker = grid.worker();
+    grid.submit(grid.client('admin', 'c1'), 1, {}, { key: 'nightly' });
+    grid.result(worker, 1);
+    for (const throughSnapshot of [false, true]) {
+      const next = grid.restart(throughSnapshot);
+      const other = next.client('admin', 'c2');
+      expect(sent(next.submit(other, 1, {}, { key: 'nightly' }), 'accepted')).toMatchObject([{ task: 1 }]);
+      const conflict = next.submit(other, 2, {}, { key: 'nightly', body: 'other' });
+      expect(sent(conflict, 'refused')[0]?.failure.code).toBe('rejected.key-conflict');
+      const stranger = next.client('admin', 'c3', 'p-2');
+      expect(sent(next.submit(stranger, 1, {}, { key: 'nightly' }), 'accepted')).toMatchObject([{ task: 2 }]);
+    }
+  });
+
+  test('a key is forgotten after its time, not while its task lives', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    grid.submit(client, 1, {}, { key: 'a' });
+    grid.wall += 25 * 3600_000;
+    grid.step({ kind: 'tick' });
+    expect(grid.state.keys.size).toBe(1);
+    grid.say(client, { kind: 'request', id: 1, op: 'cancel', args: { task: 1 } });
+    grid.step({ kind: 'tick' });
+    expect(grid.state.keys.size).toBe(0);
+    expect(grid.restart().state.keys.size).toBe(0);
+  });
+
+  test('what can never be placed is refused at once, with the reason', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    const effects = grid.submit(grid.client(), 1, {
+      resources: { cpuMilli: 64_000, memoryBytes: 0, diskBytes: 0 },
+    });
+    expect(sent(effects, 'refused')[0]?.failure).toMatchObject({ code: 'rejected.impossible' });
+    expect(grid.state.tasks.size).toBe(0);
+  });
+
+  test('with the journal stalled only ephemeral tasks are taken', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    grid.step({ kind: 'journalStalled', stalled: true });
+    expect(sent(grid.submit(client, 1), 'refused')[0]?.failure.code).toBe('unplaceable.journal');
+    expect(sent(grid.submit(client, 1, { durable: false }), 'accepted')).toHaveLength(1);
+  });
+
+  test('roles: a viewer submits nothing, a worker sends no requests, a client no results (invariant 8)', () => {
+    const grid = new CoreFixture();
+    const viewer = grid.client('viewer', 'v');
+    expect(sent(grid.submit(viewer, 1), 'refused')[0]?.failure.code).toBe('rejected.forbidden');
+    const drain = grid.say(viewer, {
+      kind: 'request',
+      id: 1,
+      op: 'drain',
+      args: { node: 'w-1', draining: true },
+    });
+    expect(sent(drain, 'reply')[0]?.failure?.code).toBe('rejected.forbidden');
+    const worker = grid.worker();
+    const asked = grid.say(worker, { kind: 'request', id: 1, op: 'ps', args: {} });
+    expect(sent(asked, 'reply')[0]?.failure?.code).toBe('rejected.forbidden');
+    expect(grid.result(viewer, 1)).toMatchObject([{ kind: 'close' }]);
+    expect(grid.state.sessions.has(viewer)).toBe(false);
+  });
+});
+
+test('a client name counts within its principal', () => {
+  const grid = new CoreFixture();
+  grid.submit(grid.client('admin', 'c1', 'p-1'), 1);
+  const stranger = grid.client('admin', 'c1', 'p-2');
+  expect(sent(grid.submit(stranger, 1), 'accepted')).toMatchObject([{ task: 2 }]);
+});
