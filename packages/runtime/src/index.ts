@@ -22,6 +22,7 @@ export {
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
 export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
 export type { DataSource } from './data-stream.ts';
+export type { BrokerAddress } from './dealer.ts';
 export { type Grant, signGrant } from './grant.ts';
 export {
   type CurveKeys,
@@ -35,6 +36,7 @@ export {
   verifyHello,
   workerIdOf,
 } from './keys.ts';
+export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export type { PushOutcome } from './outbox.ts';
 export { type Random, systemRandom } from './random.ts';
