@@ -99,9 +99,7 @@ function lowerName(device: Device): string {
 
 export function capabilityLack(gpu: GpuRequest, device: Device): number {
   const least = gpu.minComputeCapability;
-  return least === undefined || device.computeCapability >= least
-    ? 0
-    : (least - device.computeCapability) / least;
+  return least === undefined ? 0 : Math.max(0, (least - device.computeCapability) / least);
 }
 
 export function partLack(gpu: Part, device: Device, held: Held, mode: Mode): number {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { forge, GiB, part, shape, worker } from '../fixtures/reference-grid.ts';
 import { explain } from './explain.ts';
 import { reserve } from './ledger.ts';
 import { place } from './place.ts';
+import { forge, GiB, part, shape, worker } from './reference-grid.fixture.ts';
 import { weights } from './score.ts';
 
 describe('explain', () => {

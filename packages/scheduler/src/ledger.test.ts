@@ -1,7 +1,7 @@
 import type { DeviceUuid, Reservation } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
-import { device, forge, GiB, report } from '../fixtures/reference-grid.ts';
 import { emptyLedger, oversubscription, release, reserve } from './ledger.ts';
+import { device, forge, GiB, report } from './reference-grid.fixture.ts';
 
 const uuid = 'gpu-3060' as DeviceUuid;
 const host: Reservation = { cpuMilli: 1000, memoryBytes: GiB, diskBytes: GiB, devices: [] };

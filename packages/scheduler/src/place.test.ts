@@ -1,5 +1,8 @@
 import type { DeviceUuid, Failure, WorkerReport } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
+import { FOREIGN_IDLE_BYTES, FOREIGN_MARGIN_BYTES } from './device-fit.ts';
+import { release, reserve } from './ledger.ts';
+import { place } from './place.ts';
 import {
   device,
   forge,
@@ -11,10 +14,7 @@ import {
   shape,
   whole,
   worker,
-} from '../fixtures/reference-grid.ts';
-import { FOREIGN_IDLE_BYTES, FOREIGN_MARGIN_BYTES } from './device-fit.ts';
-import { reserve } from './ledger.ts';
-import { place } from './place.ts';
+} from './reference-grid.fixture.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -101,6 +101,28 @@ describe('devices of forge', () => {
     const others = [forge({ devices: [rtx3060('a')] })];
     expect(take(shape(whole(1)), others)).toBe('a');
     expect(take(shape(part(1)), others)).toBe('waiting');
+  });
+
+  it('keeps a device barred while a ghost of its whole holder may be there', () => {
+    const machine = forge({ devices: [rtx3060('a')] });
+    const ghost = (vramBytes: number, isWhole: boolean) => ({
+      cpuMilli: 0,
+      memoryBytes: 0,
+      diskBytes: 0,
+      devices: [{ uuid: 'a' as DeviceUuid, vramBytes, whole: isWhole }],
+    });
+    reserve(machine.ledger, ghost(12_288 * MiB, true));
+    reserve(machine.ledger, ghost(GiB, false));
+    release(machine.ledger, ghost(12_288 * MiB, true));
+    expect(chosen(shape(part(GiB)), [machine])).toBe('waiting');
+    release(machine.ledger, ghost(GiB, false));
+    expect(chosen(shape(part(GiB)), [machine])).toBe('w-forge');
+  });
+
+  it('of two with the same left takes the less capable', () => {
+    const workers = [forge()];
+    expect(take(shape(part((12_288 - 6064) * MiB)), workers)).toBe('gpu-3060');
+    expect(take(shape(part(GiB)), workers)).toBe('gpu-1060');
   });
 
   it('charges CPU and memory of the host once, however many devices', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GiB, part, shape, whole } from '../fixtures/reference-grid.ts';
+import { GiB, part, shape, whole } from './reference-grid.fixture.ts';
 import { normalized, type Shape, shapeKey } from './shape.ts';
 
 const labels = (map: Record<string, string>): Partial<Shape> => ({ constraints: { labels: map } });
