@@ -6,3 +6,8 @@ export { nameOfTransition, type PhaseTransition, phaseTransitions } from './core
 export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
+export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
+export type { Executor, ExecutorEvents } from './executors/executor.ts';
+export { NoopExecutor } from './executors/noop-executor.ts';
+export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
+export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';

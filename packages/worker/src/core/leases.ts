@@ -80,7 +80,8 @@ function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
     timeoutMs: envelope.timeoutMs,
     onLinkLost: envelope.onLinkLost,
   };
-  return { fence, facts, envelope, devices: lease.devices, body: lease.body };
+  // A copy: `body` is a view of the received frame, and executors may take their time.
+  return { fence, facts, envelope, devices: lease.devices, body: lease.body.slice() };
 }
 
 /** Of an attempt that never runs: it reserves nothing but what the lease names. */

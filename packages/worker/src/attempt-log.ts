@@ -1,0 +1,110 @@
+/**
+ * The output of one running attempt, on its way to a file.
+ *
+ * 1. The file never exceeds `maxBytes` and one line that says so; the rest is dropped, the attempt runs on.
+ * 2. A disk that refuses costs the rest of the log, told once, never the attempt.
+ */
+import { type FileHandle, open, rm } from 'node:fs/promises';
+
+/** What executors write into. Await each write: that is the back-pressure. */
+export interface LogWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Idempotent; later writes are dropped. */
+  end(): Promise<void>;
+}
+
+export class AttemptLog implements LogWriter {
+  readonly path: string;
+  private readonly maxBytes: number;
+  private readonly onProblem: (error: unknown) => void;
+  private readonly onEnd: (log: AttemptLog) => void;
+  private file: FileHandle | null = null;
+  private written = 0;
+  /** Nothing more is taken: the end was asked for, the log is full, or the disk refused. */
+  private deaf = false;
+  private full = false;
+  private closed = false;
+  private last: Promise<void>;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(
+    path: string,
+    maxBytes: number,
+    onProblem: (error: unknown) => void,
+    onEnd: (log: AttemptLog) => void,
+  ) {
+    this.path = path;
+    this.maxBytes = maxBytes;
+    this.onProblem = onProblem;
+    this.onEnd = onEnd;
+    // An older file of this name is another attempt's (task numbers of ephemeral tasks return): who reads it keeps it.
+    this.last = this.guarded(() => rm(path, { force: true }));
+  }
+
+  get bytes(): number {
+    return this.written;
+  }
+
+  get ended(): boolean {
+    return this.closed;
+  }
+
+  /** Calls `wake` once, when there is more to read or nothing more will come; returns how to take that back. */
+  onGrowth(wake: () => void): () => void {
+    if (this.closed) wake();
+    else this.waiting.add(wake);
+    return () => this.waiting.delete(wake);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (!this.deaf) this.last = this.last.then(() => this.guarded(() => this.append(bytes)));
+    return this.last;
+  }
+
+  end(): Promise<void> {
+    this.deaf = true;
+    this.last = this.last.then(async () => {
+      if (this.closed) return;
+      await this.guarded(async () => this.file?.close());
+      this.closed = true;
+      this.wakeReaders();
+      this.onEnd(this);
+    });
+    return this.last;
+  }
+
+  private async append(bytes: Uint8Array): Promise<void> {
+    if (this.full) return;
+    const room = this.maxBytes - this.written;
+    await this.put(bytes.subarray(0, room));
+    if (bytes.length > room) {
+      this.full = true;
+      this.deaf = true;
+      await this.put(Buffer.from(`\n[gryphgen: the log is cut off here, at ${this.maxBytes} bytes]\n`));
+    }
+    this.wakeReaders();
+  }
+
+  private async put(bytes: Uint8Array): Promise<void> {
+    // `x`: the name is free now, and a link that somebody put there is not followed.
+    this.file ??= await open(this.path, 'wx', 0o600);
+    await this.file.writeFile(bytes);
+    this.written += bytes.length;
+  }
+
+  private wakeReaders(): void {
+    const waking = [...this.waiting];
+    this.waiting.clear();
+    for (const wake of waking) wake();
+  }
+
+  private async guarded(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.deaf = true;
+      if (!this.full) this.onProblem(error);
+      this.full = true;
+    }
+  }
+}

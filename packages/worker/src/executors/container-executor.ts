@@ -1,0 +1,190 @@
+/**
+ * Runs attempts as Docker containers. The container is the worker's memory: it carries its lease in its labels, and it
+ * is removed only when the broker has acknowledged the result (`forget`).
+ *
+ * 1. What runs outlives the worker, and is adopted by its next life, output and all.
+ * 2. Containers of this grid and worker that no attempt here stands for are removed: at adoption, and by each probe.
+ */
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { Log } from '@gryphgen/runtime';
+import type { ContainerInfo, DockerVersion } from 'dockerode';
+import type { StartOrder } from '../core/effects.ts';
+import type { AdoptedAttempt, Exit } from '../core/events.ts';
+import { type Fence, keyOf, nameOf } from '../core/fence.ts';
+import { labelsOf, type Owner, readLabels } from './container-labels.ts';
+import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
+import { containerSpec, type EngineLimits } from './container-spec.ts';
+import { statusOf, within, wordsOf } from './docker-engine.ts';
+import { type Executor, noOutcome } from './executor.ts';
+
+/** An engine that does not answer a question this fast is no use. */
+const questionMs = 10_000;
+/** Removing is slow (70 ms) and competes with starts for the engine: so many at once. */
+const removals = 2;
+
+/** @types/dockerode does not know that these can be aborted. */
+interface AbortableQuestions {
+  version(options: { readonly abortSignal: AbortSignal }): Promise<DockerVersion>;
+  info(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly NCPU: number }>;
+}
+
+export interface ContainerExecutorOptions extends Omit<RunTools, 'signal'> {
+  readonly owner: Owner;
+  readonly log: Log;
+  /** Bound of the engine's own log file of each container. */
+  readonly logBytes: number;
+}
+
+export class ContainerExecutor implements Executor {
+  readonly kind = 'container';
+  private readonly options: ContainerExecutorOptions;
+  private readonly closing = new AbortController();
+  private readonly tools: RunTools;
+  private readonly runs = new Map<string, ContainerRun>();
+  private readonly lanes: Promise<void>[] = Array.from({ length: removals }, () => Promise.resolve());
+  private nextLane = 0;
+  private readonly forgetting = new Set<Promise<void>>();
+  private limits: EngineLimits | null = null;
+  private adopted = false;
+
+  constructor(options: ContainerExecutorOptions) {
+    this.options = options;
+    this.tools = { ...options, beginLog: (fence) => options.beginLog(fence), signal: this.closing.signal };
+  }
+
+  async probe(): Promise<boolean> {
+    const { docker, logBytes } = this.options;
+    try {
+      const engine = docker as unknown as AbortableQuestions;
+      const [version, info] = await Promise.all([
+        this.ask((abortSignal) => engine.version({ abortSignal })),
+        this.ask((abortSignal) => engine.info({ abortSignal })),
+      ]);
+      const initVersion = version.Components?.find(({ Name }) => Name === 'docker-init')?.Version ?? 'N/A';
+      this.limits = { init: initVersion !== 'N/A', cpus: info.NCPU, logBytes };
+      if (this.adopted) await this.sweep();
+      return true;
+    } catch (error) {
+      if (this.limits !== null)
+        this.options.log.warn({ why: wordsOf(error) }, 'the Docker engine does not answer');
+      this.limits = null;
+      return false;
+    }
+  }
+
+  async adopt(): Promise<readonly AdoptedAttempt[]> {
+    const found: AdoptedAttempt[] = [];
+    // Without an engine now, what it holds is unknown to the broker, lost, and swept when the engine is back.
+    for (const info of this.limits === null ? [] : await this.list()) {
+      const attempt = await this.adoptOne(info);
+      if (attempt === null) await this.remove(info.Id);
+      else found.push(attempt);
+    }
+    this.adopted = true;
+    return found;
+  }
+
+  start(order: StartOrder): void {
+    const { fence } = order;
+    const run = this.runs.get(keyOf(fence)) ?? new ContainerRun(fence, this.tools);
+    const spec = this.limits === null ? noEngine() : containerSpec(order, this.options.owner, this.limits);
+    if (!spec.ok) {
+      this.options.events.startFailed(fence, spec.failure);
+      return;
+    }
+    this.runs.set(keyOf(fence), run);
+    run.start(spec.value);
+  }
+
+  stop(fence: Fence, graceMs: number): void {
+    this.runs.get(keyOf(fence))?.stop(graceMs);
+  }
+
+  forget(fence: Fence): void {
+    const key = keyOf(fence);
+    const run = this.runs.get(key);
+    if (run === undefined) return;
+    const gone = run.settled.then(async () => {
+      if (run.container !== null) await this.remove(run.container.id);
+      // Only now: until it is gone it is not a stray that a sweep may report.
+      this.runs.delete(key);
+      this.forgetting.delete(gone);
+    });
+    this.forgetting.add(gone);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.forgetting);
+    this.closing.abort();
+    await Promise.all([...this.runs.values()].map(({ settled }) => settled));
+  }
+
+  private list(): Promise<ContainerInfo[]> {
+    const filters = { label: labelsOf(this.options.owner) };
+    return this.ask((abortSignal) => this.options.docker.listContainers({ all: true, filters, abortSignal }));
+  }
+
+  /** Null when there is nothing to adopt: the labels are not ours, or it is gone. */
+  private async adoptOne(info: ContainerInfo): Promise<AdoptedAttempt | null> {
+    const label = readLabels(info.Labels);
+    const container = this.options.docker.getContainer(info.Id);
+    const seen = await this.ask((abortSignal) => container.inspect({ abortSignal })).catch(
+      (error: unknown) => {
+        if (statusOf(error) === 404) return null;
+        throw error;
+      },
+    );
+    if (label === undefined || seen === null) return null;
+    const run = new ContainerRun(label.fence, this.tools);
+    run.container = container;
+    this.runs.set(keyOf(label.fence), run);
+    this.options.log.info({ attempt: nameOf(label.fence), state: seen.State.Status }, 'adopted a container');
+    const { State, HostConfig } = seen;
+    if (State.Status === 'created') return { ...label, found: { phase: 'held' } };
+    const startedMs = Date.parse(State.StartedAt);
+    if (State.Running) {
+      run.resume(container);
+      const ranMs = Math.max(0, this.options.clock.wall() - startedMs);
+      return { ...label, found: { phase: 'running', ranMs } };
+    }
+    run.recover(container);
+    const failed = State.OOMKilled && State.ExitCode !== 0 ? outOfMemory(HostConfig.Memory ?? 0) : null;
+    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped: false };
+    const ranMs = Math.max(0, Date.parse(State.FinishedAt) - startedMs);
+    return { ...label, found: { phase: 'ended', ranMs, exit } };
+  }
+
+  /** An attempt is in `runs` before its container is created and until it is removed: any other is a stray. */
+  private async sweep(): Promise<void> {
+    for (const info of await this.list()) {
+      const label = readLabels(info.Labels);
+      if (label !== undefined && this.runs.has(keyOf(label.fence))) continue;
+      this.options.log.warn({ container: info.Names[0] }, 'removing a container that belongs to no attempt');
+      await this.remove(info.Id);
+    }
+  }
+
+  /** Resolves when it is gone, or cannot be removed: then a later sweep tries again. */
+  private remove(id: string): Promise<void> {
+    const lane = this.nextLane++ % removals;
+    const gone = (this.lanes[lane] ?? Promise.resolve()).then(async () => {
+      try {
+        await this.options.docker.getContainer(id).remove({ force: true, v: true });
+      } catch (error) {
+        // 404: gone. 409: its removal is in progress.
+        if (statusOf(error) === 404 || statusOf(error) === 409) return;
+        this.options.log.warn({ container: id, why: wordsOf(error) }, 'a container cannot be removed');
+      }
+    });
+    this.lanes[lane] = gone;
+    return gone;
+  }
+
+  private ask<T>(question: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(questionMs, this.tools, question);
+  }
+}
+
+function noEngine(): { readonly ok: false; readonly failure: Failure } {
+  return { ok: false, failure: failure('lost.worker', 'this worker has no Docker engine that answers') };
+}

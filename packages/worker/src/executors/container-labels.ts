@@ -1,0 +1,93 @@
+/**
+ * What a container remembers of its lease: enough for a later life of the worker to adopt it, and never anything from
+ * the task's environment.
+ */
+
+import type { AttemptNo, DeviceUuid, Epoch, TaskId } from '@gryphgen/protocol';
+import { taskKinds } from '@gryphgen/protocol';
+import { z } from 'zod';
+import type { Fence } from '../core/fence.ts';
+import type { LeaseFacts } from '../core/state.ts';
+
+/** The grid and the worker a container belongs to. */
+export interface Owner {
+  readonly grid: string;
+  readonly worker: string;
+}
+
+const names = {
+  grid: 'gryphgen.grid',
+  worker: 'gryphgen.worker',
+  task: 'gryphgen.task',
+  attempt: 'gryphgen.attempt',
+  epoch: 'gryphgen.epoch',
+  lease: 'gryphgen.lease',
+} as const;
+
+const whole = z.number().int().min(0);
+const numeral = z
+  .string()
+  .regex(/^[0-9]{1,16}$/)
+  .transform(Number);
+const factsSchema = z.object({
+  kind: z.enum(taskKinds),
+  reservation: z.object({
+    cpuMilli: whole,
+    memoryBytes: whole,
+    diskBytes: whole,
+    devices: z.array(
+      z.object({
+        uuid: z.string().transform((text) => text as DeviceUuid),
+        vramBytes: whole,
+        whole: z.boolean(),
+      }),
+    ),
+  }),
+  timeoutMs: whole,
+  onLinkLost: z.enum(['move', 'wait']),
+});
+const labelsSchema = z.object({ [names.task]: numeral, [names.attempt]: numeral, [names.epoch]: numeral });
+
+/** `gg-1f2e3d4c-t7.1-e3`: an attempt has one name, so that creating it twice is noticed by the engine. */
+export function containerNameOf({ grid }: Owner, fence: Fence): string {
+  return `gg-${grid.slice(0, 8)}-t${fence.task}.${fence.attempt}-e${fence.epoch}`;
+}
+
+export function writeLabels(owner: Owner, fence: Fence, facts: LeaseFacts): Record<string, string> {
+  return {
+    [names.grid]: owner.grid,
+    [names.worker]: owner.worker,
+    [names.task]: String(fence.task),
+    [names.attempt]: String(fence.attempt),
+    [names.epoch]: String(fence.epoch),
+    [names.lease]: JSON.stringify(facts),
+  };
+}
+
+/** Which labels to ask the engine for. */
+export function labelsOf(owner: Owner): string[] {
+  return [`${names.grid}=${owner.grid}`, `${names.worker}=${owner.worker}`];
+}
+
+/** Undefined when these are not labels we wrote. */
+export function readLabels(
+  labels: Readonly<Record<string, string>>,
+): { readonly fence: Fence; readonly facts: LeaseFacts } | undefined {
+  const read = labelsSchema.safeParse(labels);
+  const facts = factsSchema.safeParse(parseJson(labels[names.lease] ?? ''));
+  if (!read.success || !facts.success) return undefined;
+  const fence: Fence = {
+    task: read.data[names.task] as TaskId,
+    attempt: read.data[names.attempt] as AttemptNo,
+    epoch: read.data[names.epoch] as Epoch,
+  };
+  return { fence, facts: facts.data };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // which no schema accepts
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * One attempt as one container, from its creation to its end.
+ *
+ * 1. No second start: where the container's name is taken, the container is adopted as it is; only one that never ran
+ *    is started.
+ * 2. A stop that comes before the start has happened is kept and acted on as soon as there is something to stop.
+ */
+import type { Failure } from '@gryphgen/protocol';
+import { failure, formatBytes } from '@gryphgen/protocol';
+import type { Cancel } from '@gryphgen/runtime';
+import type Docker from 'dockerode';
+import type { Container, ContainerCreateOptions } from 'dockerode';
+import type { LogWriter } from '../attempt-log.ts';
+import type { Exit } from '../core/events.ts';
+import type { Fence } from '../core/fence.ts';
+import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
+import { createFailure, initFailure, startFailure, statusOf, within } from './docker-engine.ts';
+import { type ExecutorEvents, noOutcome } from './executor.ts';
+
+/** A kill that did not reach the engine is tried again. */
+const killAgainMs = 2000;
+/** Creating and starting take a second on a busy disk; an engine this slow has hung. */
+const engineCallMs = 120_000;
+
+export interface RunTools extends WatchTools {
+  readonly docker: Docker;
+  readonly events: ExecutorEvents;
+  beginLog(fence: Fence): LogWriter;
+}
+
+export class ContainerRun {
+  readonly fence: Fence;
+  /** Resolves when nothing more happens by itself: the output is copied, the end is told. */
+  settled: Promise<void> = Promise.resolve();
+  container: Container | null = null;
+  private readonly tools: RunTools;
+  private running = false;
+  private ended = false;
+  private signalled = false;
+  private killByMono = Number.POSITIVE_INFINITY;
+  private cancelKill: Cancel = () => undefined;
+
+  constructor(fence: Fence, tools: RunTools) {
+    this.fence = fence;
+    this.tools = tools;
+  }
+
+  start(spec: ContainerCreateOptions): void {
+    this.settled = this.create(spec);
+  }
+
+  /** For a container of an earlier life that runs. */
+  resume(container: Container): void {
+    this.container = container;
+    this.running = true;
+    this.settled = this.follow(container);
+  }
+
+  /** For a container of an earlier life that has ended: its output may not be in the log yet. */
+  recover(container: Container): void {
+    this.container = container;
+    this.ended = true;
+    this.settled = this.watch(container).then(() => undefined);
+  }
+
+  stop(graceMs: number): void {
+    const killByMono = this.tools.clock.mono() + graceMs;
+    if (this.ended || killByMono >= this.killByMono) return;
+    const first = this.killByMono === Number.POSITIVE_INFINITY;
+    this.killByMono = killByMono;
+    if (this.running) this.end(first);
+  }
+
+  private async create(spec: ContainerCreateOptions): Promise<void> {
+    const { docker, events } = this.tools;
+    try {
+      this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
+    } catch (error) {
+      if (statusOf(error) !== 409 || spec.name === undefined) {
+        this.fail(createFailure(error, spec.Image ?? ''));
+        return;
+      }
+      const found = docker.getContainer(spec.name);
+      this.container = found;
+      const ran = await this.hasRun(found);
+      if (typeof ran !== 'boolean') return this.fail(ran);
+      if (ran) {
+        this.running = true;
+        events.started(this.fence);
+        return this.follow(found);
+      }
+    }
+    return this.launch(this.container);
+  }
+
+  private async launch(container: Container): Promise<void> {
+    if (this.killByMono < Number.POSITIVE_INFINITY) {
+      this.fail(failure('cancelled.user', 'stopped before its container was started'));
+      return;
+    }
+    try {
+      await this.call((abortSignal) => container.start({ abortSignal }));
+    } catch (error) {
+      // 304: it is running already, which is what was wanted.
+      if (statusOf(error) !== 304) return this.fail(startFailure(error));
+    }
+    if (this.tools.signal.aborted) return;
+    this.running = true;
+    this.tools.events.started(this.fence);
+    if (this.killByMono < Number.POSITIVE_INFINITY) this.end(true);
+    return this.follow(container);
+  }
+
+  private async hasRun(container: Container): Promise<boolean | Failure> {
+    try {
+      const { State } = await this.call((abortSignal) => container.inspect({ abortSignal }));
+      return State.Status !== 'created';
+    } catch (error) {
+      return createFailure(error, '');
+    }
+  }
+
+  private async follow(container: Container): Promise<void> {
+    const end = await this.watch(container);
+    if (end === undefined) return;
+    const failed =
+      end.failure ?? initFailure(end.exitCode, end.firstOutput) ?? (await this.memoryFailure(container, end));
+    this.over();
+    const { exitCode } = end;
+    const exit: Exit = { exitCode, failure: failed, outcome: noOutcome, stopped: this.signalled };
+    if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
+  }
+
+  private watch(container: Container): Promise<ContainerEnd | undefined> {
+    return watchContainer(container, () => this.tools.beginLog(this.fence), this.tools);
+  }
+
+  private async memoryFailure(container: Container, { exitCode }: ContainerEnd): Promise<Failure | null> {
+    if (exitCode === 0) return null;
+    try {
+      const { State, HostConfig } = await this.call((abortSignal) => container.inspect({ abortSignal }));
+      return State.OOMKilled ? outOfMemory(HostConfig.Memory ?? 0) : null;
+    } catch {
+      return null; // The exit code stands; only its cause stays unknown.
+    }
+  }
+
+  private fail(why: Failure): void {
+    this.over();
+    if (!this.tools.signal.aborted) this.tools.events.startFailed(this.fence, why);
+  }
+
+  private over(): void {
+    this.ended = true;
+    this.running = false;
+    this.cancelKill();
+  }
+
+  private end(polite: boolean): void {
+    this.cancelKill();
+    this.cancelKill = this.tools.alarms.after(Math.max(0, this.killByMono - this.tools.clock.mono()), () =>
+      this.kill(),
+    );
+    if (polite) void this.signal('SIGTERM');
+  }
+
+  private kill(): void {
+    if (this.ended) return;
+    this.cancelKill = this.tools.alarms.after(killAgainMs, () => this.kill());
+    void this.signal('SIGKILL');
+  }
+
+  private async signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const { container } = this;
+    if (container === null) return;
+    try {
+      await this.call((abortSignal) => container.kill({ signal, abortSignal }));
+      this.signalled = true;
+    } catch {
+      // 404, 409: it has ended by itself. No answer: the kill, which is repeated, is what counts.
+    }
+  }
+
+  private call<T>(ask: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(engineCallMs, this.tools, ask);
+  }
+}
+
+export function outOfMemory(limitBytes: number): Failure {
+  const limit = limitBytes > 0 ? ` of ${formatBytes(limitBytes)}` : '';
+  return failure('execution.oom', `the kernel killed it at its memory limit${limit}`);
+}

@@ -1,0 +1,141 @@
+/**
+ * Follows one container to its end: copies its output, learns its exit code, and outlasts an engine that goes away for
+ * a while.
+ *
+ * 1. The engine's answer may never come (dockerode does not notice when the connection breaks within `wait`): the log
+ *    stream and `wait` watch over each other, and whatever breaks is begun again from the container's first byte.
+ * 2. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
+ */
+import type { Failure } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
+import type { Alarms, Clock } from '@gryphgen/runtime';
+import type { Container } from 'dockerode';
+import type { LogWriter } from '../attempt-log.ts';
+import { engineLost, payloads, statusOf } from './docker-engine.ts';
+
+const engineLostMs = 60_000;
+const askAgainMs = 500;
+/** From the end of the output to the exit code: normally nothing. */
+const settleMs = 2000;
+const drainMs = 10_000;
+/** Enough to hold what docker-init says of a command it cannot run. */
+const firstOutputBytes = 512;
+
+export interface ContainerEnd {
+  readonly exitCode: number;
+  readonly failure: Failure | null;
+  readonly firstOutput: string;
+}
+
+export interface WatchTools {
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  /** Aborted when the worker stops: nothing more is told then. */
+  readonly signal: AbortSignal;
+}
+
+/** Undefined when `signal` was aborted before the end. `beginLog` gives a new, empty log each time. */
+export async function watchContainer(
+  container: Container,
+  beginLog: () => LogWriter,
+  tools: WatchTools,
+): Promise<ContainerEnd | undefined> {
+  while (!tools.signal.aborted) {
+    const end = await watchOnce(container, beginLog(), tools);
+    if (end !== 'broken') return end;
+    const gone = await waitForEngine(container, tools);
+    if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '' };
+  }
+  return undefined;
+}
+
+async function watchOnce(
+  container: Container,
+  log: LogWriter,
+  tools: WatchTools,
+): Promise<ContainerEnd | 'broken'> {
+  const giveUp = new AbortController();
+  const stop = () => giveUp.abort();
+  tools.signal.addEventListener('abort', stop, { once: true });
+  const copy = new OutputCopy(log);
+  try {
+    const copied = copy.run(container, giveUp.signal);
+    const waited = exitCodeOf(container, giveUp.signal);
+    const outputOver = copied.then(() => pause(tools.alarms, settleMs, giveUp.signal));
+    const exitCode = await Promise.race([waited, outputOver.then(() => null)]);
+    if (exitCode === null) return 'broken';
+    await Promise.race([copied, pause(tools.alarms, drainMs, giveUp.signal)]);
+    return { exitCode, failure: null, firstOutput: copy.firstOutput };
+  } finally {
+    tools.signal.removeEventListener('abort', stop);
+    giveUp.abort();
+    await log.end();
+  }
+}
+
+class OutputCopy {
+  firstOutput = '';
+  private readonly log: LogWriter;
+
+  constructor(log: LogWriter) {
+    this.log = log;
+  }
+
+  /** Resolves when the stream is over, by its end or by its breaking: the exit code tells which it was. */
+  async run(container: Container, signal: AbortSignal): Promise<void> {
+    try {
+      const options = { follow: true, stdout: true, stderr: true, abortSignal: signal } as const;
+      const stream = (await container.logs(options)) as unknown as AsyncIterable<Uint8Array>;
+      for await (const bytes of payloads(stream)) {
+        if (this.firstOutput.length < firstOutputBytes) {
+          this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
+        }
+        await this.log.write(bytes);
+      }
+    } catch {
+      // Broken or aborted: over either way, and `waited` knows more.
+    }
+  }
+}
+
+/** Null when the engine did not say. */
+async function exitCodeOf(container: Container, signal: AbortSignal): Promise<number | null> {
+  try {
+    const { StatusCode } = (await container.wait({ abortSignal: signal })) as { readonly StatusCode: number };
+    return StatusCode;
+  } catch {
+    return null; // `waitForEngine` finds out why, and words for it
+  }
+}
+
+/** Null when the engine answers and the container is there; else why there is nothing more to wait for. */
+async function waitForEngine(
+  container: Container,
+  { clock, alarms, signal }: WatchTools,
+): Promise<Failure | null> {
+  const giveUpMono = clock.mono() + engineLostMs;
+  for (;;) {
+    await pause(alarms, askAgainMs, signal);
+    if (signal.aborted) return null;
+    try {
+      await container.inspect({ abortSignal: signal });
+      return null;
+    } catch (error) {
+      if (statusOf(error) === 404) return failure('lost.worker', 'somebody removed its container');
+      if (clock.mono() >= giveUpMono) return engineLost(error);
+    }
+  }
+}
+
+function pause(alarms: Alarms, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = alarms.after(ms, done);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,111 @@
+/** What the Docker engine says, in our words: its errors as failures, its log stream as bytes. */
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { Alarms } from '@gryphgen/runtime';
+
+export interface CallTools {
+  readonly alarms: Alarms;
+  /** Aborted when the worker stops. */
+  readonly signal: AbortSignal;
+}
+
+/** A call that is given up after `ms`. (AbortSignal.any leaks in Node 20 when one of its sources lives on.) */
+export async function within<T>(
+  ms: number,
+  { alarms, signal }: CallTools,
+  call: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const giveUp = new AbortController();
+  const abort = () => giveUp.abort();
+  signal.addEventListener('abort', abort);
+  const cancel = alarms.after(ms, abort);
+  if (signal.aborted) abort();
+  try {
+    return await call(giveUp.signal);
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Of an answer that came; null when none did (no engine, connection broken, aborted). */
+export function statusOf(error: unknown): number | null {
+  return typeof error === 'object' &&
+    error !== null &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number'
+    ? error.statusCode
+    : null;
+}
+
+/** The engine's own sentence, without dockerode's framing. */
+export function wordsOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'json' in error) {
+    const { json } = error;
+    if (typeof json === 'object' && json !== null && 'message' in json && typeof json.message === 'string') {
+      return json.message.trim();
+    }
+  }
+  return error instanceof Error ? error.message.trim() : String(error);
+}
+
+export function createFailure(error: unknown, image: string): Failure {
+  switch (statusOf(error)) {
+    case null:
+      return engineLost(error);
+    case 404:
+      return failure(
+        'execution.image',
+        `this worker has no image ${image}; load it there (docker load, docker pull)`,
+      );
+    default:
+      return failure('execution.start', `the engine refuses the container: ${wordsOf(error)}`);
+  }
+}
+
+export function startFailure(error: unknown): Failure {
+  if (statusOf(error) === null) return engineLost(error);
+  return failure('execution.start', `the container cannot start: ${wordsOf(error)}`);
+}
+
+export function engineLost(error: unknown): Failure {
+  return failure('lost.worker', `the Docker engine of this worker does not answer: ${wordsOf(error)}`);
+}
+
+/**
+ * With docker-init in front, a command that cannot be run is no start failure for the engine: init says so on the
+ * container's stderr and exits with 127 or 126.
+ */
+export function initFailure(exitCode: number, firstOutput: string): Failure | null {
+  if (exitCode !== 127 && exitCode !== 126) return null;
+  const told = /^\[FATAL tini \([0-9]+\)\] exec (.+) failed: (.+)$/m.exec(firstOutput);
+  return told ? failure('execution.start', `cannot run ${told[1]}: ${told[2]}`) : null;
+}
+
+/** Frames of an attach or log stream: [stream, 0, 0, 0, length big-endian], then the bytes of stdout or stderr. */
+const headerBytes = 8;
+
+/** Takes the frames' headers out of a stream whose chunks break anywhere. */
+export async function* payloads(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let header = Buffer.alloc(0);
+  let left = 0;
+  for await (const chunk of stream) {
+    for (let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length); rest.length > 0; ) {
+      if (left > 0) {
+        const part = rest.subarray(0, left);
+        left -= part.length;
+        rest = rest.subarray(part.length);
+        yield part;
+        continue;
+      }
+      const missing = headerBytes - header.length;
+      header = Buffer.concat([header, rest.subarray(0, missing)]);
+      rest = rest.subarray(missing);
+      if (header.length === headerBytes) {
+        left = header.readUInt32BE(4);
+        header = Buffer.alloc(0);
+      }
+    }
+  }
+}

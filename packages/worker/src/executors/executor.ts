@@ -1,0 +1,35 @@
+/**
+ * What runs attempts: one interface for containers, processes and everything else; one conformance suite
+ * (test/conformance/executor-suite.ts) that each must pass.
+ *
+ * 1. For each `start`, exactly one end is told: `startFailed`, or `exited` after at most one `started`. Output is in the
+ *    log before the end is told. Nothing is told of an attempt after its end.
+ * 2. `stop` may come at any time, also in the middle of a start, and again with less grace: the earlier kill counts.
+ * 3. What an attempt left (container, folder) stays until `forget`: it is the worker's memory over a restart.
+ * 4. No method throws or blocks; what goes wrong is told as a failure in words.
+ */
+import type { Failure, TaskKind } from '@gryphgen/protocol';
+import type { StartOrder } from '../core/effects.ts';
+import type { AdoptedAttempt, Exit } from '../core/events.ts';
+import type { Fence } from '../core/fence.ts';
+
+export interface ExecutorEvents {
+  started(fence: Fence): void;
+  exited(fence: Fence, exit: Exit): void;
+  startFailed(fence: Fence, failure: Failure): void;
+}
+
+export interface Executor {
+  readonly kind: TaskKind;
+  /** Finds out whether attempts can run now (is there an engine?); once before `adopt`, then at a low rate. */
+  probe(): Promise<boolean>;
+  /** What an earlier life of this worker left behind; what cannot be adopted is removed. Once, before any start. */
+  adopt(): Promise<readonly AdoptedAttempt[]>;
+  start(order: StartOrder): void;
+  stop(fence: Fence, graceMs: number): void;
+  forget(fence: Fence): void;
+  /** Lets go of timers, sockets and helpers. What can outlive the worker runs on and is adopted by its next life. */
+  close(): Promise<void>;
+}
+
+export const noOutcome = new Uint8Array(0);

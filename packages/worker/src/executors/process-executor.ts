@@ -1,0 +1,259 @@
+/**
+ * Runs attempts as plain processes, without isolation: for machines whose owner trusts who submits. A helper process
+ * does the forking and holds the groups.
+ *
+ * 1. Processes never outlive their worker: the helper kills them when the worker goes, and the next life kills what a
+ *    crash of both left over. Nothing is adopted.
+ * 2. When the helper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new helper is forked.
+ * 3. An attempt's scratch folder is its own, and gone when it is forgotten.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeBody, failure, type ProcessBody, processBodySchema, type Read } from '@gryphgen/protocol';
+import type { Log } from '@gryphgen/runtime';
+import type { LogWriter } from '../attempt-log.ts';
+import type { StartOrder } from '../core/effects.ts';
+import { type Fence, keyOf } from '../core/fence.ts';
+import { type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
+import type { FromHelper, ToHelper } from './process-messages.ts';
+import { killStrays, scratchVariable } from './stray-processes.ts';
+
+/** Helpers that die at once have a reason that another one has too. */
+const maxHelperDeaths = 10;
+
+export interface ProcessExecutorOptions {
+  readonly events: ExecutorEvents;
+  readonly log: Log;
+  readonly beginLog: (fence: Fence) => LogWriter;
+  /** Holds the scratch folders; nothing else may be in it. */
+  readonly folder: string;
+  /** Looked through for programs, and given to the processes. */
+  readonly path: string;
+  readonly helperFile?: string;
+}
+
+interface Run {
+  readonly fence: Fence;
+  readonly scratch: string;
+  readonly log: LogWriter;
+  stopMs: number | null;
+  sent: boolean;
+  ended: boolean;
+}
+
+export class ProcessExecutor implements Executor {
+  readonly kind = 'process';
+  private readonly options: ProcessExecutorOptions;
+  private readonly root: string;
+  private readonly runs = new Map<string, Run>();
+  private readonly clearing = new Set<Promise<void>>();
+  private helper: ChildProcess | null = null;
+  private helperGone: Promise<void> = Promise.resolve();
+  private deaths = 0;
+  private closed = false;
+
+  constructor(options: ProcessExecutorOptions) {
+    this.options = options;
+    this.root = resolve(options.folder);
+  }
+
+  async probe(): Promise<boolean> {
+    return this.deaths < maxHelperDeaths;
+  }
+
+  async adopt(): Promise<readonly []> {
+    const killed = await killStrays(this.root);
+    if (killed > 0)
+      this.options.log.warn({ killed }, 'killed processes that an earlier life of this worker left');
+    await rm(this.root, { recursive: true, force: true });
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
+    this.forkHelper();
+    return [];
+  }
+
+  start(order: StartOrder): void {
+    const { fence } = order;
+    const body = readBody(order);
+    if (!body.ok) {
+      this.options.events.startFailed(fence, body.failure);
+      return;
+    }
+    const key = keyOf(fence);
+    const log = this.options.beginLog(fence);
+    const run: Run = {
+      fence,
+      scratch: resolve(this.root, key),
+      log,
+      stopMs: null,
+      sent: false,
+      ended: false,
+    };
+    this.runs.set(key, run);
+    void this.launch(key, run, order, body.value);
+  }
+
+  stop(fence: Fence, graceMs: number): void {
+    const key = keyOf(fence);
+    const run = this.runs.get(key);
+    if (run === undefined || run.ended) return;
+    if (run.sent) this.send({ kind: 'stop', key, graceMs });
+    else run.stopMs = Math.min(run.stopMs ?? graceMs, graceMs);
+  }
+
+  forget(fence: Fence): void {
+    const key = keyOf(fence);
+    const run = this.runs.get(key);
+    if (run === undefined) return;
+    this.runs.delete(key);
+    this.clear(run.scratch);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.helper?.connected) this.helper.disconnect();
+    await this.helperGone;
+    await Promise.all([...this.runs.values()].map(({ log }) => log.end()));
+    for (const { scratch } of this.runs.values()) this.clear(scratch);
+    await Promise.all(this.clearing);
+  }
+
+  private async launch(key: string, run: Run, order: StartOrder, body: ProcessBody): Promise<void> {
+    try {
+      await mkdir(run.scratch, { mode: 0o700 });
+    } catch (error) {
+      await this.fail(run, `no scratch folder can be made: ${String(error)}`);
+      return;
+    }
+    if (this.closed) return;
+    if (this.helper === null) {
+      await this.fail(run, 'the helper that starts processes is not running');
+      return;
+    }
+    run.sent = true;
+    this.send({
+      kind: 'start',
+      key,
+      command: body.command,
+      env: this.environmentOf(run, order, body),
+      cwd: body.workdir ?? run.scratch,
+      memoryBytes: order.envelope.resources.memoryBytes,
+    });
+    if (run.stopMs !== null) this.send({ kind: 'stop', key, graceMs: run.stopMs });
+  }
+
+  /** The least that programs expect, and what the attempt is; never the worker's own environment. */
+  private environmentOf(
+    { scratch, fence }: Run,
+    { devices }: StartOrder,
+    { env }: ProcessBody,
+  ): Record<string, string> {
+    return {
+      PATH: this.options.path,
+      HOME: scratch,
+      ...env,
+      [scratchVariable]: scratch,
+      GRID_TASK: `t${fence.task}`,
+      GRID_ATTEMPT: String(fence.attempt),
+      CUDA_VISIBLE_DEVICES: devices.map(({ uuid }) => uuid as string).join(','),
+    };
+  }
+
+  private async fail(run: Run, why: string): Promise<void> {
+    run.ended = true;
+    await run.log.end();
+    if (!this.closed) this.options.events.startFailed(run.fence, failure('lost.worker', why));
+  }
+
+  private forkHelper(): void {
+    const file = this.options.helperFile ?? fileURLToPath(new URL('./process-helper.js', import.meta.url));
+    const helper = fork(file, [], {
+      serialization: 'advanced',
+      execArgv: [],
+      env: {},
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.helper = helper;
+    helper.on('message', (message) => void this.onMessage(message as FromHelper));
+    helper.on('error', (error) => this.options.log.error({ err: error }, 'the process helper'));
+    this.helperGone = new Promise((gone) => {
+      helper.once('exit', () => {
+        this.helper = null;
+        void this.onHelperDeath().finally(gone);
+      });
+    });
+  }
+
+  private async onHelperDeath(): Promise<void> {
+    await killStrays(this.root);
+    if (this.closed) return;
+    this.deaths += 1;
+    this.options.log.error({ deaths: this.deaths }, 'the process helper died; its attempts are lost');
+    const lost = [...this.runs.values()].filter((run) => run.sent && !run.ended);
+    if (this.deaths < maxHelperDeaths) this.forkHelper();
+    for (const run of lost) {
+      run.ended = true;
+      await run.log.end();
+      const why = failure('lost.worker', 'the helper that held its process died');
+      this.options.events.exited(run.fence, {
+        exitCode: -1,
+        failure: why,
+        outcome: noOutcome,
+        stopped: false,
+      });
+    }
+  }
+
+  private async onMessage(message: FromHelper): Promise<void> {
+    const run = this.runs.get(message.key);
+    if (run === undefined || run.ended || this.closed) return;
+    switch (message.kind) {
+      case 'started':
+        this.options.events.started(run.fence);
+        break;
+      case 'output':
+        await run.log.write(message.bytes);
+        this.send({ kind: 'took', key: message.key });
+        break;
+      case 'startFailed':
+        run.ended = true;
+        await run.log.end();
+        this.options.events.startFailed(run.fence, message.failure);
+        break;
+      case 'exited': {
+        run.ended = true;
+        await run.log.end();
+        const { exitCode, stopped } = message;
+        this.options.events.exited(run.fence, { exitCode, failure: null, outcome: noOutcome, stopped });
+        break;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  private send(message: ToHelper): void {
+    // A helper that has just died is told apart by its exit, which ends every attempt it held.
+    if (this.helper?.connected) this.helper.send(message, () => undefined);
+  }
+
+  private clear(scratch: string): void {
+    const cleared = rm(scratch, { recursive: true, force: true })
+      .catch((error: unknown) =>
+        this.options.log.warn({ err: error, scratch }, 'a scratch folder cannot be removed'),
+      )
+      .finally(() => this.clearing.delete(cleared));
+    this.clearing.add(cleared);
+  }
+}
+
+function readBody({ body }: StartOrder): Read<ProcessBody> {
+  const decoded = decodeBody(body);
+  if (!decoded.ok) return decoded;
+  const parsed = processBodySchema.safeParse(decoded.value);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const issue = parsed.error.issues[0];
+  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
+  return { ok: false, failure: failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`) };
+}

@@ -1,0 +1,169 @@
+/**
+ * The output of attempts, as files in one folder: written by executors, read (and followed) through the data endpoint.
+ *
+ * 1. File names are made of numbers only: no name a peer chooses leads anywhere else.
+ * 2. A log ends when its attempt's output has ended; a reader that follows then ends too.
+ * 3. Ended logs stay until the folder exceeds its budget; those that ended first go first. Running ones never go.
+ */
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AttemptNo, TaskId } from '@gryphgen/protocol';
+import type { Log } from '@gryphgen/runtime';
+import { AttemptLog, type LogWriter } from './attempt-log.ts';
+
+const MiB = 1024 * 1024;
+
+export interface LogLimits {
+  readonly attemptBytes: number;
+  readonly totalBytes: number;
+}
+/** An attempt's output is for reading by people; results belong into artifacts. */
+export const defaultLogLimits: LogLimits = { attemptBytes: 64 * MiB, totalBytes: 1024 * MiB };
+
+/** One read from the file, and so one chunk towards the reader. */
+const chunkBytes = 64 * 1024;
+const namePattern = /^t[0-9]+\.[0-9]+\.log$/;
+
+export interface LogRequest {
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+  /** Offset in bytes. */
+  readonly from: number;
+  /** Go on until the attempt ends. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+export class LogStore {
+  private readonly folder: string;
+  private readonly limits: LogLimits;
+  private readonly log: Log;
+  private readonly live = new Map<string, AttemptLog>();
+  /** Ended logs with their size, oldest end first. */
+  private readonly ended = new Map<string, number>();
+  private endedBytes = 0;
+
+  private constructor(folder: string, limits: LogLimits, log: Log) {
+    this.folder = folder;
+    this.limits = limits;
+    this.log = log;
+  }
+
+  static async open(folder: string, limits: LogLimits, log: Log): Promise<LogStore> {
+    const store = new LogStore(folder, limits, log);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const names = (await readdir(folder)).filter((name) => namePattern.test(name));
+    const found = await Promise.all(
+      names.map(async (name) => ({ name, ...(await sizeAndAge(join(folder, name))) })),
+    );
+    for (const { name, bytes } of found.sort((a, b) => a.endedMs - b.endedMs)) store.noteEnded(name, bytes);
+    await store.evict();
+    return store;
+  }
+
+  /** A new, empty log. One of the same name is gone. */
+  begin(task: TaskId, attempt: AttemptNo): LogWriter {
+    const name = nameOf(task, attempt);
+    this.endedBytes -= this.ended.get(name) ?? 0;
+    this.ended.delete(name);
+    const onProblem = (error: unknown) => this.log.warn({ err: error, log: name }, 'a log cannot be written');
+    const log: AttemptLog = new AttemptLog(
+      join(this.folder, name),
+      this.limits.attemptBytes,
+      onProblem,
+      () => {
+        if (this.live.get(name) !== log) return;
+        this.live.delete(name);
+        if (log.bytes > 0) this.noteEnded(name, log.bytes);
+        this.evict().catch((error: unknown) => this.log.warn({ err: error }, 'an old log cannot be removed'));
+      },
+    );
+    this.live.set(name, log);
+    return log;
+  }
+
+  /** Whether there is output, or may be. */
+  has(task: TaskId, attempt: AttemptNo): boolean {
+    const name = nameOf(task, attempt);
+    return this.live.has(name) || this.ended.has(name);
+  }
+
+  /** Ends when the log does (or, not following, where it ends now), or when `signal` is aborted. */
+  async *read({
+    task,
+    attempt,
+    from,
+    follow,
+    signal,
+  }: LogRequest): AsyncGenerator<Uint8Array, void, undefined> {
+    const name = nameOf(task, attempt);
+    const live = this.live.get(name);
+    while (live !== undefined && live.bytes === 0 && !live.ended) {
+      if (!follow || signal.aborted) return;
+      await growthOf(live, signal);
+    }
+    if (live === undefined ? !this.ended.has(name) : live.bytes === 0) return;
+    const file = await open(join(this.folder, name), 'r');
+    try {
+      for (let position = from; !signal.aborted; ) {
+        const complete = live === undefined || live.ended;
+        const { bytesRead, buffer } = await file.read(
+          Buffer.allocUnsafe(chunkBytes),
+          0,
+          chunkBytes,
+          position,
+        );
+        position += bytesRead;
+        if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
+        else if (complete || !follow) return;
+        else if (live.bytes <= position) await growthOf(live, signal);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Ends what is still being written; the attempts' next life begins those logs anew. */
+  async close(): Promise<void> {
+    await Promise.all([...this.live.values()].map((log) => log.end()));
+  }
+
+  private noteEnded(name: string, bytes: number): void {
+    this.ended.set(name, bytes);
+    this.endedBytes += bytes;
+  }
+
+  private async evict(): Promise<void> {
+    for (const [name, bytes] of this.ended) {
+      if (this.endedBytes <= this.limits.totalBytes) return;
+      this.ended.delete(name);
+      this.endedBytes -= bytes;
+      await rm(join(this.folder, name), { force: true });
+    }
+  }
+}
+
+function nameOf(task: TaskId, attempt: AttemptNo): string {
+  if (!Number.isSafeInteger(task) || !Number.isSafeInteger(attempt))
+    throw new Error('a log is named by numbers');
+  return `t${task}.${attempt}.log`;
+}
+
+async function sizeAndAge(path: string): Promise<{ readonly bytes: number; readonly endedMs: number }> {
+  const { size, mtimeMs } = await stat(path);
+  return { bytes: size, endedMs: mtimeMs };
+}
+
+function growthOf(log: AttemptLog, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    let takeBack: () => void = () => undefined;
+    const done = () => {
+      takeBack();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done);
+    takeBack = log.onGrowth(done);
+    if (signal.aborted) done();
+  });
+}
