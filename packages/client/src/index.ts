@@ -1,5 +1,24 @@
 /** Submit tasks to a grid, watch them, ask it questions. */
+export {
+  Client,
+  type ClientOptions,
+  type SubmitOptions,
+  type Submitted,
+  type WatchOptions,
+} from './client.ts';
+export { type ConnectOptions, connect } from './connect.ts';
 export type { ClientEffect } from './core/effects.ts';
 export type { ClientEvent } from './core/events.ts';
 export { type ClientBounds, type ClientState, createClientState } from './core/state.ts';
 export { composeClientHello, stepClient } from './core/step.ts';
+export type { LogOptions } from './logs.ts';
+export {
+  brokerAddresses,
+  gridOf,
+  hasMembership,
+  loadMembership,
+  type Membership,
+  saveMembership,
+} from './membership.ts';
+export type { Outcome } from './pending.ts';
+export { type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';

@@ -1,0 +1,287 @@
+/**
+ * The SDK: submit tasks to a grid, wait for them, ask it questions. One Client is one session at a time over one
+ * connection; many callers may share it.
+ *
+ * 1. A broker that goes away is no error: everything pending is repeated when it is back, and takes effect once.
+ *    Only after `patienceMs` without a session does it fail, with `lost.broker`, and the client is of no use any more.
+ * 2. Errors are GridError; a task that failed is an Outcome, not an error.
+ */
+import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
+import { failure, GridError } from '@gryphgen/protocol';
+import { type Cancel, Link, type LinkOptions } from '@gryphgen/runtime';
+import type { ClientEffect } from './core/effects.ts';
+import type { ClientEvent } from './core/events.ts';
+import { type ClientBounds, type ClientState, createClientState, defaultBounds } from './core/state.ts';
+import { composeClientHello, stepClient } from './core/step.ts';
+import { type LogOptions, readTaskLog } from './logs.ts';
+import { type Deferred, deferred, failPending, type Outcome, outcomeOf, type Pending } from './pending.ts';
+import { type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+
+/** Room for a hello on a busy machine; longer, and there is no broker. */
+const defaultFirstSessionMs = 10_000;
+/** Room for a broker to be restarted, or its machine. */
+const defaultPatienceMs = 10 * 60_000;
+const clientIdBytes = 12;
+
+export interface ClientOptions extends Omit<LinkOptions<'toClient'>, 'direction'> {
+  readonly bounds?: Partial<ClientBounds>;
+  /** Longest wait for the first session. */
+  readonly firstSessionMs?: number;
+  /** Longest time without a session after that, before everything pending fails. */
+  readonly patienceMs?: number;
+  /** Told when the session is lost (with the reason) and when there is one again. */
+  readonly onConnection?: (state: 'open' | 'lost', reason: string) => void;
+}
+
+export interface SubmitOptions {
+  /** Idempotency key: the same key of the same principal makes one task for limits.keyMs. */
+  readonly key?: string;
+  /** Cancels the task; `finished` then resolves as the task ends. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Submitted {
+  /** When the task is durable (if it is to be). Rejects when it was refused. */
+  readonly accepted: Promise<TaskId>;
+  /** When it has ended. Rejects when it was refused or the grid stays away. */
+  readonly finished: Promise<Outcome>;
+}
+
+export interface WatchOptions {
+  readonly onChange?: (change: Changed) => void;
+  /** Stops waiting, with the signal's reason; the task goes on. */
+  readonly signal?: AbortSignal;
+}
+
+export class Client {
+  private readonly options: ClientOptions;
+  private readonly state: ClientState;
+  private readonly link: Link<'toClient'>;
+  private readonly pending = new Map<number, Pending>();
+  private readonly opened = deferred<void>();
+  private nextRef = 1;
+  private session = '';
+  private roomFor: Deferred<void> | undefined;
+  private cancelTick: Cancel = () => undefined;
+  private cancelPatience: Cancel = () => undefined;
+
+  /** Nothing is connected before `start`. */
+  constructor(options: ClientOptions) {
+    this.options = options;
+    const id = options.random.bytes(clientIdBytes).toString('base64url');
+    this.state = createClientState(id as ClientState['client'], { ...defaultBounds, ...options.bounds });
+    this.link = new Link(
+      { ...options, direction: 'toClient' },
+      {
+        hello: () => composeClientHello(this.state),
+        onOpen: ({ session, timers }) => {
+          this.cancelPatience();
+          this.session = session;
+          this.do({ kind: 'sessionOpened', session, timers });
+          this.opened.resolve();
+          options.onConnection?.('open', '');
+        },
+        onMessage: (message) => this.do({ kind: 'message', session: this.session, message }),
+        onClosed: (reason) => {
+          this.do({ kind: 'sessionClosed' });
+          this.losePatienceAfter(options.patienceMs ?? defaultPatienceMs);
+          options.onConnection?.('lost', reason);
+        },
+        onRefused: (why) => this.giveUp(why),
+      },
+    );
+  }
+
+  /** Resolves with the first session. Rejects: refused, or `lost.broker` when none came in time. */
+  start(): Promise<void> {
+    this.losePatienceAfter(this.options.firstSessionMs ?? defaultFirstSessionMs);
+    this.tick();
+    this.link.start();
+    return this.opened.promise;
+  }
+
+  /** Says goodbye. What is pending fails with `lost.link`; tasks go on. Idempotent. */
+  async close(): Promise<void> {
+    this.giveUp(failure('lost.link', 'this client was closed'));
+    await this.link.stop();
+  }
+
+  /**
+   * Fails with `rejected.invalid` before anything is sent when the task makes no sense, with `rejected.limit` when too
+   * many submissions are unanswered: await `room()` between submissions to go as fast as the grid does.
+   */
+  submit(task: TaskSpec | PreparedTask, { key = '', signal }: SubmitOptions = {}): Submitted {
+    const { envelopeBytes, bodyBytes } = 'envelopeBytes' in task ? task : prepareTask(task);
+    const accepted = deferred<TaskId>();
+    const finished = deferred<Outcome>();
+    const ref = this.owe({ kind: 'submission', accepted, finished });
+    this.do({ kind: 'submit', ref, key, envelope: envelopeBytes, body: bodyBytes });
+    if (signal !== undefined) this.cancelWhen(signal, accepted.promise, finished.promise);
+    return { accepted: accepted.promise, finished: finished.promise };
+  }
+
+  /** Resolves when another submission can be taken. */
+  room(): Promise<void> {
+    if (!this.state.wantsRoom) {
+      const isFree = this.state.nextSeq - this.state.floor < this.state.bounds.outstanding;
+      if (isFree || this.state.refused !== null) return Promise.resolve();
+      this.state.wantsRoom = true;
+    }
+    this.roomFor ??= deferred<void>();
+    return this.roomFor.promise;
+  }
+
+  /** Waits for a task's end, whoever submitted it. Rejects with `rejected.not-found` for one that never was. */
+  watch(task: TaskId, { onChange, signal }: WatchOptions = {}): Promise<Outcome> {
+    const finished = deferred<Outcome>();
+    const ref = this.owe({ kind: 'watch', finished, onChange });
+    this.do({ kind: 'watch', ref, task, progress: onChange !== undefined });
+    if (signal !== undefined) this.forgetWhen(signal, ref, finished);
+    return finished.promise;
+  }
+
+  /** Asks or orders; the answer's shape is RequestResults[op]. Rejects with the broker's refusal. */
+  request<O extends Operation>(
+    op: O,
+    args: RequestArgs<O>,
+    signal?: AbortSignal,
+  ): Promise<RequestResults[O]> {
+    const replied = deferred<unknown>();
+    const ref = this.owe({ kind: 'request', replied });
+    this.do({ kind: 'request', ref, op, args });
+    if (signal !== undefined) this.forgetWhen(signal, ref, replied);
+    return replied.promise as Promise<RequestResults[O]>;
+  }
+
+  /**
+   * A task's output as it comes, stdout and stderr as one stream. Without `follow` it is what there is now of the latest
+   * attempt; with it, it goes on until the task ends, over all its attempts. Throws GridError when it cannot be read.
+   */
+  logs(task: TaskId, options: LogOptions = {}): AsyncGenerator<Uint8Array, void> {
+    return readTaskLog(this, this.options.alarms, task, options);
+  }
+
+  private owe(pending: Pending): number {
+    const ref = this.nextRef;
+    this.nextRef += 1;
+    this.pending.set(ref, pending);
+    return ref;
+  }
+
+  private cancelWhen(signal: AbortSignal, accepted: Promise<TaskId>, finished: Promise<Outcome>): void {
+    const cancel = (): void => {
+      // A refusal to cancel leaves the task as it is; its end is told by `finished` in any case.
+      accepted.then((task) => this.request('cancel', { task })).catch(() => undefined);
+    };
+    const done = (): void => signal.removeEventListener('abort', cancel);
+    finished.then(done, done);
+    if (signal.aborted) cancel();
+    else signal.addEventListener('abort', cancel, { once: true });
+  }
+
+  private forgetWhen<T>(signal: AbortSignal, ref: number, { promise, reject }: Deferred<T>): void {
+    const forget = (): void => {
+      this.do({ kind: 'forget', ref });
+      this.pending.delete(ref);
+      reject(signal.reason);
+    };
+    const done = (): void => signal.removeEventListener('abort', forget);
+    promise.then(done, done);
+    if (signal.aborted) forget();
+    else signal.addEventListener('abort', forget, { once: true });
+  }
+
+  private do(event: ClientEvent): void {
+    const effects = stepClient(this.state, event, { mono: this.options.clock.mono() });
+    for (const effect of effects) this.perform(effect);
+  }
+
+  private perform(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        // What the link cannot take now is repeated like anything unanswered.
+        this.link.send(effect.message);
+        break;
+      case 'room':
+        this.roomFor?.resolve();
+        this.roomFor = undefined;
+        break;
+      case 'full':
+        this.settle(effect.ref, fullFailure(effect.bound));
+        break;
+      case 'failed':
+        this.settle(effect.ref, effect.failure);
+        break;
+      default:
+        this.answer(effect);
+    }
+  }
+
+  private answer(
+    effect: Extract<ClientEffect, { kind: 'accepted' | 'finished' | 'changed' | 'replied' }>,
+  ): void {
+    const pending = this.pending.get(effect.ref);
+    if (pending === undefined) return;
+    if (effect.kind === 'accepted') {
+      if (pending.kind === 'submission') pending.accepted.resolve(effect.task);
+    } else if (effect.kind === 'changed') {
+      if (pending.kind === 'watch') pending.onChange?.(effect.message);
+    } else {
+      this.pending.delete(effect.ref);
+      if (effect.kind === 'replied' && pending.kind === 'request')
+        pending.replied.resolve(ownBytes(effect.result));
+      else if (effect.kind === 'finished' && pending.kind !== 'request') {
+        const why = effect.message.failure;
+        if (why?.code === 'rejected.not-found') pending.finished.reject(new GridError(why));
+        else pending.finished.resolve(outcomeOf(effect.message));
+      }
+    }
+  }
+
+  private settle(ref: number, why: Failure): void {
+    const pending = this.pending.get(ref);
+    if (pending === undefined) return;
+    this.pending.delete(ref);
+    failPending(pending, new GridError(why));
+  }
+
+  private giveUp(why: Failure): void {
+    this.cancelTick();
+    this.cancelPatience();
+    this.do({ kind: 'refused', failure: why });
+    this.opened.reject(new GridError(why));
+    this.roomFor?.resolve();
+    this.roomFor = undefined;
+  }
+
+  private losePatienceAfter(ms: number): void {
+    const { alarms, brokers } = this.options;
+    this.cancelPatience();
+    this.cancelPatience = alarms.after(ms, () => {
+      const where = brokers.map(({ endpoint }) => endpoint).join(', ');
+      this.giveUp(failure('lost.broker', `no broker answered at ${where} for ${ms / 1000} s`));
+      void this.link.stop();
+    });
+  }
+
+  private tick(): void {
+    this.cancelTick = this.options.alarms.after(this.state.timers.tickMs, () => {
+      this.tick();
+      this.do({ kind: 'tick' });
+    });
+  }
+}
+
+/** Bytes in answers (a specification's) are views of the frame, which is gone when this turn ends. */
+function ownBytes(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return result;
+  const entries = Object.entries(result);
+  if (!entries.some(([, value]) => value instanceof Uint8Array)) return result;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value instanceof Uint8Array ? Uint8Array.from(value) : value]),
+  );
+}
+
+function fullFailure(bound: keyof ClientBounds): Failure {
+  return failure('rejected.limit', `this client's bound of ${bound} is reached: await room() first`);
+}

@@ -1,0 +1,56 @@
+/** The short way to a client: everything it needs is found in a `$GRID_HOME`. */
+import type { Role } from '@gryphgen/protocol';
+import {
+  type Alarms,
+  type Clock,
+  type Log,
+  loadIdentity,
+  type Random,
+  systemAlarms,
+  systemClock,
+  systemRandom,
+} from '@gryphgen/runtime';
+import { Client, type ClientOptions } from './client.ts';
+import { brokerAddresses, gridOf, loadMembership } from './membership.ts';
+
+export interface ConnectOptions
+  extends Pick<ClientOptions, 'bounds' | 'firstSessionMs' | 'patienceMs' | 'onConnection'> {
+  /** Where the grid's name and this user's key are. */
+  readonly home: string;
+  /** tcp://HOST:PORT or ipc:///PATH of the broker, tried in turn. */
+  readonly endpoints: readonly string[];
+  /** Name of the key in `home`; default `admin`, which `grid up` makes for the local user. */
+  readonly identity?: string;
+  /** What the key was authorised for. */
+  readonly role?: Role;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly alarms?: Alarms;
+  readonly random?: Random;
+}
+
+/**
+ * A client in session. Throws GridError: `lost.broker` when no broker answers in time or `home` knows no
+ * grid, `rejected.forbidden` when the grid does not admit the key.
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const { home, endpoints, identity = 'admin', role = 'admin', ...rest } = options;
+  const membership = loadMembership(home);
+  const client = new Client({
+    clock: systemClock,
+    alarms: systemAlarms,
+    random: systemRandom,
+    ...rest,
+    brokers: brokerAddresses(membership, endpoints),
+    grid: gridOf(membership),
+    identity: loadIdentity(home, identity),
+    role,
+  });
+  try {
+    await client.start();
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}

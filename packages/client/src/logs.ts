@@ -1,0 +1,153 @@
+/**
+ * A task's output, straight from the worker that has it: the broker only says where, and signs that it may be read.
+ *
+ * 1. Following, every attempt is read from its beginning to its end, in order, and none twice.
+ * 2. A connection that breaks is taken up again where it broke, `maxTries` times in a row; then the reader is told.
+ */
+import type { LogGrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
+import { type Failure, GridError } from '@gryphgen/protocol';
+import { type Alarms, readLog } from '@gryphgen/runtime';
+import type { Outcome } from './pending.ts';
+
+const maxTries = 10;
+const retryMs = 1000;
+
+export interface LogOptions {
+  readonly follow?: boolean;
+  /** Offset in bytes in the first attempt read. */
+  readonly from?: number;
+  /** Ends the reading, without an error. */
+  readonly signal?: AbortSignal;
+}
+
+/** What of a client this needs. */
+export interface LogSource {
+  request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<LogGrantDocument>;
+  watch(
+    task: TaskId,
+    options: {
+      readonly onChange: (change: { readonly attempt: number }) => void;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<Outcome>;
+}
+
+export async function* readTaskLog(
+  source: LogSource,
+  alarms: Alarms,
+  task: TaskId,
+  { follow = false, from = 0, signal }: LogOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const life = follow ? new TaskLife(source, task, signal) : undefined;
+  let [attempt, position, tries] = [0, from, 0];
+  try {
+    while (!signal?.aborted) {
+      const found = await grantFor(source, task, signal);
+      let why: Failure | null;
+      if ('code' in found) {
+        why = found;
+        // Not placed yet, or between two attempts.
+        if (why.code === 'rejected.state' && (await life?.newerThan(attempt))) continue;
+      } else {
+        if (attempt !== 0 && found.attempt !== attempt) position = 0;
+        attempt = found.attempt;
+        const reading = readLog({
+          ...found,
+          task,
+          from: position,
+          follow,
+          alarms,
+          ...(signal && { signal }),
+        });
+        why = null;
+        for await (const event of reading) {
+          if (event.kind === 'end') why = event.failure;
+          else {
+            tries = 0;
+            position = event.offset + event.bytes.length;
+            yield event.bytes;
+          }
+        }
+      }
+      if (signal?.aborted) return;
+      if (why === null) {
+        if (!(await life?.newerThan(attempt))) return;
+      } else {
+        tries += 1;
+        if (life === undefined || tries > maxTries || !isPassing(why)) throw new GridError(why);
+        await pause(alarms, retryMs, signal);
+      }
+    }
+  } finally {
+    life?.end();
+  }
+}
+
+/** The grant, or why there is none now. */
+async function grantFor(
+  source: LogSource,
+  task: TaskId,
+  signal: AbortSignal | undefined,
+): Promise<LogGrantDocument | Failure> {
+  try {
+    return await source.request('logs', { task }, signal);
+  } catch (error) {
+    if (error instanceof GridError) return error.failure;
+    throw error;
+  }
+}
+
+function isPassing({ code }: Failure): boolean {
+  return code === 'lost.worker' || code === 'lost.link';
+}
+
+function pause(alarms: Alarms, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = alarms.after(ms, done);
+    signal?.addEventListener('abort', done);
+  });
+}
+
+/** Which attempt a task is at, as far as is known. */
+class TaskLife {
+  private readonly stop = new AbortController();
+  private latest = 0;
+  private ended = false;
+  private wake: () => void = () => undefined;
+
+  constructor(source: LogSource, task: TaskId, signal: AbortSignal | undefined) {
+    const signals = signal === undefined ? [this.stop.signal] : [this.stop.signal, signal];
+    const onChange = ({ attempt }: { readonly attempt: number }): void => this.reached(attempt, false);
+    const watching = source.watch(task, { onChange, signal: AbortSignal.any(signals) });
+    // A task that never was is told by the grant's refusal; here it only has ended.
+    watching.then(
+      ({ attempts }) => this.reached(attempts, true),
+      () => this.reached(this.latest, true),
+    );
+  }
+
+  /** Resolves with true when there is one, with false when there will be none. */
+  async newerThan(attempt: number): Promise<boolean> {
+    while (this.latest <= attempt && !this.ended) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    return this.latest > attempt;
+  }
+
+  end(): void {
+    this.stop.abort();
+  }
+
+  private reached(attempt: number, ended: boolean): void {
+    this.latest = Math.max(this.latest, attempt);
+    this.ended ||= ended;
+    this.wake();
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * How somebody with this `$GRID_HOME` finds its grid: `grid.json` names the grid by its public signing key, and the
+ * CURVE key that its broker proves to hold. Made by `grid up` (or by joining); holds no secret.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { failure, GridError } from '@gryphgen/protocol';
+import { type BrokerAddress, gridIdOf, writePrivateFile } from '@gryphgen/runtime';
+import { z } from 'zod';
+
+const membershipSchema = z.object({
+  version: z.literal(1),
+  /** Base64url Ed25519 public key that vouches for the grid's brokers. */
+  gridKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected a base64url Ed25519 public key'),
+  /** Base64url Ed25519: what it signs are grants. */
+  brokerKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected a base64url Ed25519 public key'),
+  /** Z85 */
+  brokerCurveKey: z.string().length(40),
+});
+export type Membership = Omit<z.infer<typeof membershipSchema>, 'version'>;
+
+export function hasMembership(home: string): boolean {
+  return existsSync(pathIn(home));
+}
+
+/** Throws GridError: `lost.broker` when this home knows no grid, `rejected.invalid` when the file is damaged. */
+export function loadMembership(home: string): Membership {
+  const path = pathIn(home);
+  if (!existsSync(path)) {
+    const words = `${home} belongs to no grid yet: start one with "grid up", or set GRID_HOME to where yours is`;
+    throw new GridError(failure('lost.broker', words));
+  }
+  const parsed = membershipSchema.safeParse(parseJson(readFileSync(path, 'utf8')));
+  if (parsed.success) return parsed.data;
+  throw new GridError(failure('rejected.invalid', `${path}: ${z.prettifyError(parsed.error)}`));
+}
+
+export function saveMembership(home: string, membership: Membership): void {
+  writePrivateFile(pathIn(home), `${JSON.stringify({ version: 1, ...membership }, undefined, 2)}\n`);
+}
+
+export function gridOf({ gridKey }: Membership): string {
+  return gridIdOf(gridKey);
+}
+
+/** One broker may listen at several endpoints; it is the same key at each. */
+export function brokerAddresses(
+  membership: Membership,
+  endpoints: readonly string[],
+): readonly BrokerAddress[] {
+  return endpoints.map((endpoint) => ({ endpoint, curveKey: membership.brokerCurveKey }));
+}
+
+function pathIn(home: string): string {
+  return join(home, 'grid.json');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the schema then says what was expected
+  }
+}

@@ -1,0 +1,71 @@
+/** From what a caller writes to what travels: defaults filled in, checked, encoded once. */
+import {
+  containerBodySchema,
+  type Envelope,
+  encodeBody,
+  encodeEnvelope,
+  envelopeDefaults,
+  envelopeSchema,
+  failure,
+  GridError,
+  limits,
+  noopBodySchema,
+  processBodySchema,
+  type TaskKind,
+} from '@gryphgen/protocol';
+import type { z } from 'zod';
+
+type Options = Partial<Omit<Envelope, 'kind' | 'image'>>;
+
+/**
+ * A task as a caller writes it. Sizes in bytes, times in ms, CPU in thousandths; what is left out is `envelopeDefaults`
+ * (one CPU, durable, no retries). The image of a container is named in its body alone.
+ */
+export type TaskSpec = Options &
+  (
+    | { readonly kind: 'container'; readonly body: z.input<typeof containerBodySchema> }
+    | { readonly kind: 'process'; readonly body: z.input<typeof processBodySchema> }
+    | { readonly kind: 'noop'; readonly body?: z.input<typeof noopBodySchema> }
+  );
+
+/** Checked and encoded: submit the same one as often as you like. */
+export interface PreparedTask {
+  readonly envelope: Envelope;
+  readonly envelopeBytes: Uint8Array;
+  readonly bodyBytes: Uint8Array;
+}
+
+const bodySchemas: { readonly [K in TaskKind]?: z.ZodType } = {
+  container: containerBodySchema,
+  process: processBodySchema,
+  noop: noopBodySchema,
+};
+
+/** Throws GridError `rejected.invalid`, whose message names the field and what was expected. */
+export function prepareTask(spec: TaskSpec): PreparedTask {
+  const { body, ...options } = spec;
+  const schema = bodySchemas[spec.kind];
+  if (schema === undefined) throw invalid(`kind: tasks of kind ${spec.kind} cannot be submitted yet`);
+  const bodyBytes = encodeBody(checked('body', schema, body ?? {}));
+  if (bodyBytes.length > limits.bodyBytes)
+    throw invalid(`body: has ${bodyBytes.length} bytes, at most ${limits.bodyBytes}`);
+  const image = spec.kind === 'container' ? { image: spec.body.image } : {};
+  const envelope = checked('task', envelopeSchema, { ...envelopeDefaults, ...options, ...image });
+  const envelopeBytes = encodeEnvelope(envelope);
+  if (envelopeBytes.length > limits.envelopeBytes)
+    throw invalid(
+      `task: has ${envelopeBytes.length} bytes without its body, at most ${limits.envelopeBytes}`,
+    );
+  return { envelope, envelopeBytes, bodyBytes };
+}
+
+function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw invalid(`${[what, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'is not valid'}`);
+}
+
+function invalid(message: string): GridError {
+  return new GridError(failure('rejected.invalid', message));
+}
