@@ -74,6 +74,14 @@ export interface StatusDocument {
   readonly sessions: number;
   readonly journalStalled: boolean;
   readonly counters: Readonly<Record<string, number>>;
+  /** What came in that was not as it should be, and what became of connections: by name, since the broker started. */
+  readonly door: Readonly<Record<string, number>>;
+  readonly journal: {
+    readonly seq: number;
+    readonly digest: string;
+    /** What was found damaged or missing. */
+    readonly findings: readonly string[];
+  };
 }
 
 /** Where an attempt's log can be read, and the broker's permission to. */

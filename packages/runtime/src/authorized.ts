@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Role, roles } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
-import { curveKeySchema, publicKeySchema } from './keys.ts';
+import { curveKeySchema, parseJson, publicKeySchema } from './keys.ts';
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;
@@ -39,7 +39,7 @@ export class AuthorizedKeys {
   constructor(home: string) {
     this.path = join(home, 'keys', 'authorized.json');
     if (!existsSync(this.path)) return;
-    const parsed = fileSchema.safeParse(JSON.parse(readFileSync(this.path, 'utf8')));
+    const parsed = fileSchema.safeParse(parseJson(readFileSync(this.path, 'utf8')));
     if (!parsed.success) throw new Error(`${this.path}: ${z.prettifyError(parsed.error)}`);
     for (const entry of parsed.data.keys) this.admit(entry);
   }

@@ -37,7 +37,10 @@ export interface Identity {
 const rawKey = /^[A-Za-z0-9_-]{43}$/;
 const z85Key = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
 
-export const publicKeySchema = z.string().regex(rawKey, 'expected a base64url Ed25519 public key');
+export const publicKeySchema = z
+  .string()
+  .regex(rawKey, 'expected a base64url Ed25519 public key')
+  .refine((key) => !isWeak(key), 'this key is of small order: anybody can sign for it');
 export const curveKeySchema = z.string().regex(z85Key, 'expected a Z85 CURVE key');
 
 const fileSchema = z.object({
@@ -99,13 +102,34 @@ export function verifyHello(proof: HelloProof, signature: string): boolean {
 
 /** False also for what is no key or no signature. */
 export function verifySignature(key: string, bytes: Uint8Array, signature: string): boolean {
-  if (!rawKey.test(key)) return false;
+  if (!rawKey.test(key) || isWeak(key)) return false;
   try {
     return verify(null, bytes, publicKeyOf(key), Buffer.from(signature, 'base64url'));
   } catch {
     // 32 bytes that are no point of the curve: somebody's noise, not our bug.
     return false;
   }
+}
+
+/**
+ * Keys of small order, for which signatures can be made without a secret that OpenSSL takes as good. The list is
+ * libsodium's, less the sign bit.
+ */
+const weakKeys = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+]);
+
+function isWeak(key: string): boolean {
+  const raw = Buffer.from(key, 'base64url');
+  if (raw.length !== 32) return false;
+  raw.writeUInt8(raw.readUInt8(31) & 0x7f, 31);
+  return weakKeys.has(raw.toString('hex'));
 }
 
 /** No field can hold a NUL, so two different proofs never have the same bytes. */
@@ -141,7 +165,8 @@ function publicKeyOf(key: string): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
 }
 
-function parseJson(text: string): unknown {
+/** Undefined for what is no JSON: the schema then says what was expected. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,0 +1,160 @@
+/** For tests: any message there can be. */
+import fc from 'fast-check';
+import { failureCodes } from './failure.ts';
+import { limits } from './limits.ts';
+import type { Message } from './messages.ts';
+import { roles } from './messages.ts';
+import type { Direction } from './wire.ts';
+
+const count = fc.maxSafeNat();
+const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const text = fc.string({ unit: 'binary', maxLength: 40 });
+const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,43}$/);
+const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const exitCode = fc.integer({ min: -1, max: 2 ** 31 - 1 });
+const failure = fc.record({ code: fc.constantFrom(...failureCodes), message: text });
+const share = fc.record({
+  uuid: fc.string({ minLength: 1, maxLength: 40 }),
+  vramBytes: count,
+  whole: fc.boolean(),
+});
+const fence = { task: id, attempt: id, epoch: count };
+const reservation = fc.record({
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: fc.array(share, { maxLength: 3 }),
+});
+/** JSON turns -0 into 0, as the wire does. */
+export const plain = fc
+  .json({ maxDepth: 4 })
+  .filter((json) => !json.includes('__proto__'))
+  .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))) as unknown);
+const device = fc.record(
+  {
+    uuid: token,
+    index: fc.nat(8),
+    name: text,
+    vramBytes: count,
+    computeCapability: fc.nat(999),
+    driver: fc.string({ maxLength: 20 }),
+    foreignBytes: count,
+    temperatureC: fc.integer(),
+    powerW: fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }),
+  },
+  { requiredKeys: ['uuid', 'index', 'name', 'vramBytes', 'computeCapability', 'driver', 'foreignBytes'] },
+);
+const report = fc.record({
+  name: text,
+  capabilities: fc.array(fc.string({ maxLength: 12 }), { maxLength: 4 }),
+  labels: fc.dictionary(token, text, { maxKeys: 4, noNullPrototype: true }),
+  cpuMilli: count,
+  memoryBytes: count,
+  diskBytes: count,
+  devices: fc.array(device, { maxLength: 3 }),
+  images: fc.array(text, { maxLength: 3 }),
+  slots: fc.nat(limits.attemptsPerWorker),
+  speed: fc.double({ min: 0, max: 100, noNaN: true }),
+  dataEndpoint: text,
+  dataKey: token,
+  version: fc.string({ maxLength: 20 }),
+});
+const peer = fc.oneof(
+  fc.record({ kind: fc.constant('client'), client: token }),
+  fc.record({
+    kind: fc.constant('worker'),
+    boot: token,
+    report,
+    attempts: fc.array(
+      fc.record({ ...fence, phase: fc.constantFrom('held', 'running', 'ended'), reservation }),
+      { maxLength: 3 },
+    ),
+    head: fc.option(fc.record({ seq: count, digest: fc.constant('0'.repeat(64)) })),
+  }),
+);
+
+type Shapes = {
+  readonly [K in Message['kind']]: readonly [Direction, Record<string, fc.Arbitrary<unknown>>];
+};
+export const shapes: Shapes = {
+  knock: ['toBroker', { versions: fc.array(fc.nat(99), { maxLength: 5 }) }],
+  challenge: ['toClient', { nonce: token, grid: text, version: fc.nat(9) }],
+  hello: [
+    'toBroker',
+    { nonce: token, key: token, role: fc.constantFrom(...roles), signature: token, product: token, peer },
+  ],
+  welcome: [
+    'toWorker',
+    {
+      session: token,
+      epoch: count,
+      timers: fc.record({ heartbeatMs: id, leaseMs: id, graceMs: id, tickMs: id }),
+      credit: count,
+      principal: text,
+    },
+  ],
+  refusal: ['toClient', { failure }],
+  helloAgain: ['toWorker', {}],
+  heartbeat: ['toBroker', { seq: id, attempts: fc.array(fc.tuple(id, id), { maxLength: 9 }) }],
+  heartbeatAck: [
+    'toClient',
+    { seq: id, head: fc.record({ seq: count, digest: fc.constant('a'.repeat(64)) }) },
+  ],
+  credit: ['toWorker', { total: count }],
+  bye: ['toBroker', {}],
+  submit: ['toBroker', { seq: id, floor: count, key: text, envelope: bytes, body: bytes }],
+  accepted: ['toClient', { seq: id, task: id }],
+  refused: ['toClient', { seq: id, failure }],
+  watch: ['toBroker', { tasks: fc.array(id, { maxLength: 9 }), progress: fc.boolean() }],
+  finished: [
+    'toClient',
+    {
+      task: id,
+      attempt: count,
+      state: fc.constantFrom('succeeded', 'failed', 'cancelled'),
+      exitCode,
+      failure: fc.option(failure),
+      outcome: bytes,
+    },
+  ],
+  changed: [
+    'toClient',
+    { task: id, state: fc.constantFrom('waiting', 'leased', 'running'), attempt: count, worker: text },
+  ],
+  request: ['toBroker', { id: count, op: token, args: plain }],
+  reply: ['toClient', { id: count, result: plain, failure: fc.option(failure) }],
+  lease: [
+    'toWorker',
+    {
+      leaseSeq: id,
+      floor: count,
+      ...fence,
+      devices: fc.array(share, { maxLength: 4 }),
+      envelope: bytes,
+      body: bytes,
+    },
+  ],
+  started: ['toBroker', fence],
+  result: [
+    'toBroker',
+    {
+      ...fence,
+      exitCode,
+      failure: fc.option(failure),
+      ranMs: fc.double({ min: 0, max: 1e12, noNaN: true }),
+      outcome: bytes,
+    },
+  ],
+  resultAck: ['toWorker', fence],
+  stop: ['toWorker', { ...fence, leaseSeq: count, reason: fc.constantFrom('cancel', 'drop') }],
+  report: ['toBroker', { seq: id, report }],
+};
+const handshake = new Set(['knock', 'challenge', 'hello', 'welcome', 'refusal', 'helloAgain']);
+export const kinds = Object.keys(shapes) as Message['kind'][];
+export const sessionOf = (kind: string) => (handshake.has(kind) ? '' : 's-1');
+export const messageOf = (kind: Message['kind']) =>
+  fc.record(
+    { kind: fc.constant(kind), ...shapes[kind][1] },
+    { noNullPrototype: true },
+  ) as unknown as fc.Arbitrary<Message>;
+export const anyMessage = fc.constantFrom(...kinds).chain(messageOf);

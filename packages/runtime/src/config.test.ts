@@ -1,0 +1,89 @@
+import { statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir, hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from './config.ts';
+import { brokerSocketPath, makeRunFolder, runFolder } from './run-folder.ts';
+import { afterTest, scratchFolder } from './scratch.fixture.ts';
+
+function home(file?: unknown): string {
+  const folder = scratchFolder();
+  if (file !== undefined)
+    writeFileSync(join(folder, 'config.json'), typeof file === 'string' ? file : JSON.stringify(file));
+  return folder;
+}
+
+describe('settings', () => {
+  it('come from flag, environment, file and default, in this order, and say so', () => {
+    const GRID_HOME = home({ name: 'file', logLevel: 'warn', broker: ['tcp://file:1'] });
+    const env = { GRID_HOME, GRID_LOG_LEVEL: 'debug', GRID_BROKER: 'tcp://a:1,tcp://b:2' };
+    const result = loadConfig({ flags: { broker: ['tcp://flag:1'] }, env });
+    expect(result).toMatchObject({
+      ok: true,
+      config: {
+        home: GRID_HOME,
+        broker: ['tcp://flag:1'],
+        logLevel: 'debug',
+        name: 'file',
+        listen: [`ipc://${brokerSocketPath(GRID_HOME)}`],
+        origins: {
+          home: 'environment',
+          broker: 'flag',
+          logLevel: 'environment',
+          name: 'file',
+          listen: 'default',
+        },
+      },
+    });
+    expect(loadConfig({ flags: {}, env })).toMatchObject({ config: { broker: ['tcp://a:1', 'tcp://b:2'] } });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME: home(), GRID_NAME: '' } })).toMatchObject({
+      config: { name: hostname() },
+    });
+  });
+  it.each([
+    [{}, join(homedir(), '.local', 'state', 'gryphgen')],
+    [{ XDG_STATE_HOME: '/x' }, '/x/gryphgen'],
+    [{ XDG_STATE_HOME: '/x', STATE_DIRECTORY: '/var/lib/gryphgen' }, '/var/lib/gryphgen'],
+  ])('live at home: %j', (env, expected) => {
+    expect(loadConfig({ flags: {}, env })).toMatchObject({
+      config: { home: expected, origins: { home: 'default' } },
+    });
+  });
+  it('name every problem and where it came from', () => {
+    const GRID_HOME = home({ colour: 'blue', name: 7 });
+    const result = loadConfig({ flags: { logLevel: 'loud' }, env: { GRID_HOME, GRID_LISTEN: 'http://x' } });
+    expect(result.ok ? [] : result.problems.map((problem) => problem.replace(/:.*/s, ''))).toEqual([
+      'colour (file)',
+      'listen (environment)',
+      'name (file)',
+      'logLevel (flag)',
+    ]);
+    expect(loadConfig({ flags: {}, env: { GRID_HOME: home('{') } })).toMatchObject({ ok: false });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME: home('[]') } })).toMatchObject({ ok: false });
+  });
+});
+
+describe('the folder of sockets', () => {
+  it('is beside the state where the kernel allows it', () => {
+    expect(runFolder('/srv/grid')).toBe('/srv/grid/run');
+  });
+  it('is elsewhere for a deep home, one for each', () => {
+    const deep = `/${'d'.repeat(120)}`;
+    expect(runFolder(deep).startsWith(join(tmpdir(), 'gryphgen-'))).toBe(true);
+    expect(runFolder(deep)).not.toBe(runFolder(`${deep}x`));
+    expect(Buffer.byteLength(brokerSocketPath(deep))).toBeLessThanOrEqual(107);
+  });
+  it('is private, and never somebody else’s', () => {
+    const folder = makeRunFolder(scratchFolder());
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const before = process.env.TMPDIR;
+    afterTest(() => {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    });
+    process.env.TMPDIR = scratchFolder();
+    const deep = `/${'d'.repeat(120)}`;
+    symlinkSync('/', runFolder(deep));
+    expect(() => makeRunFolder(deep)).toThrow(/belongs to somebody else/);
+  });
+});
