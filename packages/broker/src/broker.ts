@@ -14,6 +14,7 @@ import {
   type JournalHead,
   productVersion,
   type SessionId,
+  type StatusDocument,
   type Timers,
 } from '@gryphgen/protocol';
 import {
@@ -129,6 +130,7 @@ export class Broker {
       close: (session, why) => this.output(sessions.close(session, why)),
       answered: (session) => this.output(sessions.answered(session, 1)),
       grantLog: (session, task, attempt) => this.grantLog(session, task, attempt),
+      shellStatus: () => this.shellStatus(journal),
       findWorker: (id) => dataPlace(engine, id),
     });
     this.committer = new Committer(engine.pipeline, journal, this.specs, alarms, {
@@ -255,6 +257,13 @@ export class Broker {
       });
       this.tick();
     });
+  }
+
+  private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal'> {
+    const { socket, sessions } = this;
+    const door = { ...socket?.counters, ...socket?.door.counters, ...sessions?.counters };
+    const findings = this.findings.map(({ what }) => what);
+    return { door, journal: { ...journal.head(), findings } };
   }
 
   private now(): Now {

@@ -10,6 +10,7 @@ import type {
   LogGrantDocument,
   Message,
   SessionId,
+  StatusDocument,
   TaskDocument,
   TaskId,
 } from '@gryphgen/protocol';
@@ -30,6 +31,7 @@ export interface PerformerParts {
   readonly answered: (session: SessionId) => void;
   /** Permission to read an attempt's log. */
   readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
+  readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   /** A question about an ended task that only the history knows. */
   readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
 }
@@ -79,6 +81,9 @@ export class Performer {
         this.replyGrant(session, request, task, { endpoint, dataKey, attempt });
         return;
       }
+      case 'status':
+        this.reply(effect.session, effect.request, { ...effect.status, ...this.parts.shellStatus() });
+        return;
       case 'lookup':
         this.lookup(effect);
         return;

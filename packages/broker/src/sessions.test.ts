@@ -1,109 +1,26 @@
+import { limits, type PeerHello, type Role } from '@gryphgen/protocol';
+import { createIdentity, principalIdOf, signHello, workerIdOf } from '@gryphgen/runtime';
+import { describe, expect, it } from 'vitest';
 import {
-  type Epoch,
-  type HandshakeMessage,
-  limits,
-  type Message,
-  type PeerHello,
-  type Role,
-  type ToBroker,
-} from '@gryphgen/protocol';
-import {
-  type AuthorizedKey,
-  createIdentity,
-  type Identity,
-  type PeerKey,
-  principalIdOf,
-  signHello,
-  workerIdOf,
-} from '@gryphgen/runtime';
-import { beforeEach, describe, expect, it } from 'vitest';
-import type { SessionOutput } from './session-output.ts';
-import { Sessions } from './sessions.ts';
-
-const grid = 'g-0123456789abcdef';
-const timers = { heartbeatMs: 2000, leaseMs: 15_000, graceMs: 5000, tickMs: 500 };
-const report = {
-  name: 'forge',
-  capabilities: ['noop'],
-  labels: {},
-  cpuMilli: 1000,
-  memoryBytes: 0,
-  diskBytes: 0,
-  devices: [],
-  images: [],
-  slots: 4,
-  speed: 1,
-  dataEndpoint: '',
-  dataKey: '',
-  version: '0.1.0',
-};
-const client = (id: string) => ({ kind: 'client', client: id }) as PeerHello;
-const machine: PeerHello = { kind: 'worker', boot: 'b', report, attempts: [], head: null };
-
-let now = 0;
-let drawn = 0;
-let keys: Map<string, AuthorizedKey>;
-let sessions: Sessions;
-
-beforeEach(() => {
-  now = 1000;
-  drawn = 0;
-  keys = new Map();
-  sessions = new Sessions({
-    grid,
-    epoch: 3 as Epoch,
-    timers,
-    clock: { mono: () => now, wall: () => 0 },
-    random: {
-      bytes: (count) => Buffer.from(String(++drawn).padStart(count)),
-      number: () => 0,
-    },
-    authorized: { find: (key) => keys.get(key) },
-  });
-});
-
-function enrol(role: Role): Identity {
-  const identity = createIdentity();
-  const { key, curve } = identity;
-  keys.set(key, { key, curveKey: curve.publicKey, role, name: role, addedAt: 0 });
-  return identity;
-}
-
-const peer = (name: string) => name as PeerKey;
-const frame = (session: string, ...messages: (HandshakeMessage | ToBroker)[]) =>
-  ({ ok: true, session, messages, unknown: 0 }) as unknown as Parameters<Sessions['receive']>[1];
-const say = (from: string, session: string, ...messages: ToBroker[]) =>
-  sessions.receive(peer(from), frame(session, ...messages));
-
-function nonceFor(from: string): string {
-  const [output] = sessions.receive(peer(from), frame('', { kind: 'knock', versions: [1, 9] }));
-  if (output?.kind !== 'reply' || output.message.kind !== 'challenge') throw new Error('no challenge');
-  return output.message.nonce;
-}
-
-function hello(from: string, who: Identity, role: Role, as: PeerHello, nonce = nonceFor(from), signer = who) {
-  const signature = signHello({ ...signer, key: who.key }, grid, nonce, role);
-  return sessions.receive(
-    peer(from),
-    frame('', { kind: 'hello', nonce, key: who.key, role, signature, product: '0.1.0', peer: as }),
-  );
-}
-
-function open(from: string, who: Identity, role: Role, as: PeerHello): string {
-  const opened = hello(from, who, role, as).find((output) => output.kind === 'opened');
-  if (opened?.kind !== 'opened') throw new Error('not opened');
-  return opened.session;
-}
-
-const refusalIn = (outputs: readonly SessionOutput[]) =>
-  outputs.flatMap((output) =>
-    output.kind === 'reply' && output.message.kind === 'refusal' ? [output.message.failure.code] : [],
-  );
-const repliesIn = (outputs: readonly SessionOutput[]): Message['kind'][] =>
-  outputs.flatMap((output) => (output.kind === 'reply' ? [output.message.kind] : []));
-const closedIn = (outputs: readonly SessionOutput[]) =>
-  outputs.flatMap((output) => (output.kind === 'closed' ? [output.session] : []));
-const request = (id: number): ToBroker => ({ kind: 'request', id, op: 'ps', args: {} });
+  client,
+  closedIn,
+  enrol,
+  frame,
+  grid,
+  hello,
+  keys,
+  machine,
+  nonceFor,
+  open,
+  peer,
+  refusalIn,
+  repliesIn,
+  request,
+  say,
+  sessions,
+  time,
+  timers,
+} from './sessions.fixture.ts';
 
 describe('a hello', () => {
   it('opens a session: welcome for the peer, who it is for the broker', () => {
@@ -149,10 +66,10 @@ describe('a hello', () => {
   it('is good for ten seconds', () => {
     const who = enrol('admin');
     const inTime = nonceFor('a');
-    now += 10_000;
+    time.now += 10_000;
     expect(repliesIn(hello('a', who, 'admin', client('c'), inTime))).toEqual(['welcome']);
     const late = nonceFor('b');
-    now += 10_001;
+    time.now += 10_001;
     expect(refusalIn(hello('b', who, 'admin', client('c2'), late))).toEqual(['rejected.state']);
   });
   it('must be signed by its key', () => {
@@ -293,66 +210,5 @@ describe('a session', () => {
     const outputs = sessions.close(session as never, { code: 'rejected.state', message: 'x' });
     expect(refusalIn(outputs)).toEqual(['rejected.state']);
     expect(sessions.peerOf(session as never)).toBeUndefined();
-  });
-});
-
-describe('credit', () => {
-  const window = limits.creditMessages;
-  const many = (count: number) => Array.from({ length: count }, (_, id) => request(id));
-
-  it('is the window at first; heartbeats cost none; one more ends the session and passes nothing', () => {
-    const session = open('a', enrol('submitter'), 'submitter', client('c'));
-    expect(say('a', session, ...many(window))).toHaveLength(1);
-    expect(say('a', session, { kind: 'heartbeat', seq: 1, attempts: [] })).toMatchObject([
-      { kind: 'messages' },
-    ]);
-    const outputs = say('a', session, request(1));
-    expect(outputs.map(({ kind }) => kind)).toEqual(['reply', 'closed']);
-    expect(refusalIn(outputs)).toEqual(['rejected.limit']);
-    expect(sessions.counters.overCredit).toBe(1);
-  });
-  it('grows as messages are answered, by a part of the window at a time', () => {
-    const session = open('a', enrol('submitter'), 'submitter', client('c')) as never;
-    say('a', session, ...many(window));
-    expect(sessions.answered(session, window / 4 - 1)).toEqual([]);
-    expect(sessions.answered(session, 1)).toEqual([
-      { kind: 'reply', peer: 'a', session, message: { kind: 'credit', total: window + window / 4 } },
-    ]);
-    expect(say('a', session, ...many(window / 4))).toHaveLength(1);
-    expect(refusalIn(say('a', session, request(1)))).toEqual(['rejected.limit']);
-  });
-  it('never exceeds what was received, however often an answer is counted', () => {
-    const session = open('a', enrol('submitter'), 'submitter', client('c')) as never;
-    say('a', session, request(1));
-    expect(sessions.answered(session, 10 * window)).toEqual([]);
-  });
-});
-
-describe('silence', () => {
-  const pass = (ms: number) => {
-    const outputs: SessionOutput[] = [];
-    for (let passed = 0; passed < ms; passed += timers.tickMs) {
-      now += timers.tickMs;
-      outputs.push(...sessions.tick());
-    }
-    return outputs;
-  };
-  it('ends a session after lease and grace', () => {
-    const session = open('a', enrol('worker'), 'worker', machine);
-    expect(pass(timers.leaseMs + timers.graceMs)).toEqual([]);
-    expect(closedIn(pass(timers.tickMs))).toEqual([session]);
-    expect(sessions.counters.silent).toBe(1);
-  });
-  it('is broken by any frame', () => {
-    const session = open('a', enrol('worker'), 'worker', machine);
-    pass(timers.leaseMs);
-    say('a', session, { kind: 'heartbeat', seq: 1, attempts: [] });
-    expect(pass(timers.leaseMs)).toEqual([]);
-  });
-  it('does not count while the broker itself was away', () => {
-    open('a', enrol('worker'), 'worker', machine);
-    now += 3_600_000;
-    expect(sessions.tick()).toEqual([]);
-    expect(pass(timers.leaseMs)).toEqual([]);
   });
 });

@@ -1,7 +1,8 @@
 /** The state as people and programs see it. */
-import type { ExplainDocument, NodeDocument, StatusDocument, TaskDocument } from '@gryphgen/protocol';
+import type { ExplainDocument, NodeDocument, TaskDocument } from '@gryphgen/protocol';
 import { formatTaskId } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
+import type { CoreStatus } from './effects.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
@@ -64,7 +65,8 @@ function nodeState(worker: Worker): NodeDocument['state'] {
   return worker.view.draining ? 'draining' : 'ready';
 }
 
-export function statusDocument(state: BrokerState): StatusDocument {
+/** The shell adds what it alone knows. */
+export function statusDocument(state: BrokerState): CoreStatus {
   return {
     epoch: state.epoch,
     waiting: state.waiting.size,

@@ -8,12 +8,15 @@ import type {
   Envelope,
   Failure,
   SessionId,
+  StatusDocument,
   TaskId,
   ToClient,
   ToWorker,
 } from '@gryphgen/protocol';
 import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
+
+export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
 
 export type BrokerEffect =
   | { readonly kind: 'record'; readonly decision: Decision }
@@ -48,6 +51,13 @@ export type BrokerEffect =
     }
   /** An ephemeral task's body must stay in memory from acceptance to its end. */
   | { readonly kind: 'pinBody' | 'unpinBody'; readonly body: BlobHash }
+  /** Answer with the core's status and the shell's. */
+  | {
+      readonly kind: 'status';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly status: CoreStatus;
+    }
   /** Load the body and answer the request with envelope and body. */
   | {
       readonly kind: 'spec';

@@ -43,7 +43,12 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       reply(context, session.id, id, [...state.workers.values()].map(nodeDocument));
       return;
     case 'status':
-      reply(context, session.id, id, statusDocument(state));
+      context.effects.push({
+        kind: 'status',
+        session: session.id,
+        request: id,
+        status: statusDocument(state),
+      });
       return;
     case 'dryRun': {
       const { decision, workers } = explain((args as RequestArgs<'dryRun'>).envelope, state.views);

@@ -5,7 +5,9 @@
  * 2. `state` is one row with a check of its own, so that a flipped bit in it is told from a newer format.
  * 3. A group's row moves to `digests` when a snapshot has replaced it; the chain stays whole across both, but for what
  *    `gaps` lists: stretches lost to damage that was found, with the digest at their end.
- * 4. user_version is the format, in every format: the one thing that an old program may rely on.
+ * 4. close() lets go of the file only when the connection's statements have been collected, since the binding cannot
+ *    finalize them. So a journal lives in a thread of its own, which ends with it, and nothing relies on close().
+ * 5. user_version is the format, in every format: the one thing that an old program may rely on.
  */
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import { hex, journalFormat, sha256 } from './digest-chain.ts';
@@ -48,6 +50,20 @@ export function createDatabase(
   writeState(db, state);
   db.exec('COMMIT');
   return db;
+}
+
+/**
+ * Whether the tables are those this program makes: their text and where they begin, which are the same in every journal
+ * with one page size. A flipped bit in the schema can make a table empty, or rename a column, and SQLite does not mind.
+ */
+export function hasOurTables(db: DatabaseSyncInstance): boolean {
+  const { page_size: pageBytes } = db.prepare('PRAGMA page_size').get() as { page_size: number };
+  const ours = new DatabaseSync(':memory:');
+  ours.exec(`PRAGMA page_size = ${pageBytes}; ${SCHEMA}`);
+  const tables = 'SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid';
+  const expected = JSON.stringify(ours.prepare(tables).all());
+  ours.close();
+  return JSON.stringify(db.prepare(tables).all()) === expected;
 }
 
 export function openForReading(path: string, settings: DatabaseSettings): DatabaseSyncInstance {

@@ -9,7 +9,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { auditBlobs, missingBlobs } from './blob-audit.ts';
 import { type ChainPoint, firstGroup, readGroups } from './chain-reader.ts';
-import { type DatabaseSettings, openForReading, readState, type StateRow } from './database.ts';
+import { type DatabaseSettings, hasOurTables, openForReading, readState, type StateRow } from './database.ts';
 import { auditDigests, type DigestAudit, extend, type Gap } from './digest-audit.ts';
 import { genesis, hex, sameBytes } from './digest-chain.ts';
 import type { Finding } from './journal.ts';
@@ -109,8 +109,10 @@ function tryOpen(
   let db: DatabaseSyncInstance | undefined;
   try {
     db = openForReading(path, settings);
-    db.prepare('SELECT count(*) FROM sqlite_schema').get();
-    return db;
+    if (hasOurTables(db)) return db;
+    db.close();
+    findings.push(structure("The journal's tables are not as they were made."));
+    return undefined;
   } catch (error) {
     db?.close();
     if (!isDamage(error)) throw error;

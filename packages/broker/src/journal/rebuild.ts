@@ -8,7 +8,7 @@ import { renameSync } from 'node:fs';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { readBlobs } from './blob-audit.ts';
 import { type ChainGroup, readGroups } from './chain-reader.ts';
-import { createDatabase, type DatabaseSettings, openForReading } from './database.ts';
+import { createDatabase, type DatabaseSettings, hasOurTables, openForReading } from './database.ts';
 import type { DigestRow } from './digest-audit.ts';
 import { journalFormat } from './digest-chain.ts';
 import type { Inspection } from './inspection.ts';
@@ -52,8 +52,9 @@ export function rebuild(work: Rebuilding, inspection: Inspection): void {
 function openIfReadable(path: string, settings: DatabaseSettings): DatabaseSyncInstance | undefined {
   const db = openForReading(path, settings);
   try {
-    db.prepare('SELECT count(*) FROM sqlite_schema').get();
-    return db;
+    if (hasOurTables(db)) return db;
+    db.close();
+    return undefined;
   } catch (error) {
     db.close();
     if (!isDamage(error)) throw error;

@@ -8,11 +8,23 @@ const FULL = 13;
 /** PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, FULL, CANTOPEN: they say nothing about what the file holds. */
 const SURROUNDINGS = new Set([3, BUSY, 6, 7, 8, 9, FULL, 14]);
 
+const CORRUPT = 11;
+/** all() and iterate() of the binding throw SQLite's words without its code; while stepping it has few to say. */
+const CODE_OF_WORDS: ReadonlyMap<string, number> = new Map([
+  ['database is locked', BUSY],
+  ['database table is locked', 6],
+  ['out of memory', 7],
+  ['interrupted', 9],
+  ['disk I/O error', IO],
+  ['database or disk is full', FULL],
+]);
+
 /** SQLite's primary result code. */
-export function sqliteCodeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number')
-    return undefined;
-  return error.errcode & 0xff;
+function sqliteCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('errcode' in error && typeof error.errcode === 'number') return error.errcode & 0xff;
+  const isSqlite = 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  return isSqlite ? (CODE_OF_WORDS.get(error.message) ?? CORRUPT) : undefined;
 }
 
 /**

@@ -108,11 +108,11 @@ export class Store {
    * To be called between appends: writes the log back into the database when it has grown long. A full disk leaves the
    * log as it is; a later call tries again.
    */
-  checkpoint(): void {
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE' = 'PASSIVE'): void {
     if (this.#logPages < this.#options.checkpointPages || this.#failed !== undefined) return;
     this.#logPages = 0;
     try {
-      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      this.#db.exec(`PRAGMA wal_checkpoint(${mode})`);
     } catch (error) {
       const failure = failureOfWrite(error, this.#options.dir);
       if (failure.code !== 'full') this.#failed = failure;
@@ -175,8 +175,14 @@ export class Store {
     this.#logPages += hashes.length;
   }
 
+  /** Writes the log back, so that what is closed in order is one file. */
   close(): void {
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    if (this.#failed === undefined) {
+      this.#logPages = this.#options.checkpointPages;
+      this.checkpoint('TRUNCATE');
+    }
+    this.#db.close();
   }
 }
 
