@@ -104,7 +104,7 @@ describe('a transfer', () => {
   it('never runs ahead of its reader, and releases the source when the reader stops', async () => {
     const yielded = new Seen<number>();
     const ended = new Seen<string>();
-    source = async function* (_, signal) {
+    source = async function* (_: LogRange, signal: AbortSignal) {
       signal.addEventListener('abort', () => ended.add('aborted'));
       try {
         for (let index = 0; ; index++) {
