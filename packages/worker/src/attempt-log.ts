@@ -8,7 +8,8 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 
 /** What executors write into. Await each write: that is the back-pressure. */
 export interface LogWriter {
-  write(bytes: Uint8Array): Promise<void>;
+  /** False when the log takes no more. */
+  write(bytes: Uint8Array): Promise<boolean>;
   /** Idempotent; later writes are dropped. */
   end(): Promise<void>;
 }
@@ -56,9 +57,10 @@ export class AttemptLog implements LogWriter {
     return () => this.waiting.delete(wake);
   }
 
-  write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array): Promise<boolean> {
     if (!this.deaf) this.last = this.last.then(() => this.guarded(() => this.append(bytes)));
-    return this.last;
+    await this.last;
+    return !this.full;
   }
 
   end(): Promise<void> {

@@ -34,6 +34,8 @@ export class ContainerRun {
   settled: Promise<void> = Promise.resolve();
   container: Container | null = null;
   private readonly tools: RunTools;
+  /** Begun with the attempt, so that whoever reads it early waits instead of finding nothing. */
+  private log: LogWriter | null = null;
   private running = false;
   private ended = false;
   private signalled = false;
@@ -46,6 +48,7 @@ export class ContainerRun {
   }
 
   start(spec: ContainerCreateOptions): void {
+    this.log = this.tools.beginLog(this.fence);
     this.settled = this.create(spec);
   }
 
@@ -72,31 +75,25 @@ export class ContainerRun {
   }
 
   private async create(spec: ContainerCreateOptions): Promise<void> {
-    const { docker, events } = this.tools;
+    const { docker } = this.tools;
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
     } catch (error) {
       if (statusOf(error) !== 409 || spec.name === undefined) {
-        this.fail(createFailure(error, spec.Image ?? ''));
-        return;
+        return this.fail(createFailure(error, spec.Image ?? ''));
       }
       const found = docker.getContainer(spec.name);
       this.container = found;
       const ran = await this.hasRun(found);
       if (typeof ran !== 'boolean') return this.fail(ran);
-      if (ran) {
-        this.running = true;
-        events.started(this.fence);
-        return this.follow(found);
-      }
+      if (ran) return this.ran(found);
     }
     return this.launch(this.container);
   }
 
   private async launch(container: Container): Promise<void> {
     if (this.killByMono < Number.POSITIVE_INFINITY) {
-      this.fail(failure('cancelled.user', 'stopped before its container was started'));
-      return;
+      return this.fail(failure('cancelled.user', 'stopped before its container was started'));
     }
     try {
       await this.call((abortSignal) => container.start({ abortSignal }));
@@ -104,11 +101,15 @@ export class ContainerRun {
       // 304: it is running already, which is what was wanted.
       if (statusOf(error) !== 304) return this.fail(startFailure(error));
     }
+    return this.ran(container);
+  }
+
+  private async ran(container: Container): Promise<void> {
     if (this.tools.signal.aborted) return;
     this.running = true;
     this.tools.events.started(this.fence);
     if (this.killByMono < Number.POSITIVE_INFINITY) this.end(true);
-    return this.follow(container);
+    await this.follow(container);
   }
 
   private async hasRun(container: Container): Promise<boolean | Failure> {
@@ -132,7 +133,12 @@ export class ContainerRun {
   }
 
   private watch(container: Container): Promise<ContainerEnd | undefined> {
-    return watchContainer(container, () => this.tools.beginLog(this.fence), this.tools);
+    const beginLog = () => {
+      const first = this.log;
+      this.log = null;
+      return first ?? this.tools.beginLog(this.fence);
+    };
+    return watchContainer(container, beginLog, this.tools);
   }
 
   private async memoryFailure(container: Container, { exitCode }: ContainerEnd): Promise<Failure | null> {
@@ -145,8 +151,9 @@ export class ContainerRun {
     }
   }
 
-  private fail(why: Failure): void {
+  private async fail(why: Failure): Promise<void> {
     this.over();
+    await this.log?.end();
     if (!this.tools.signal.aborted) this.tools.events.startFailed(this.fence, why);
   }
 

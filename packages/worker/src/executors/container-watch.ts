@@ -64,7 +64,7 @@ async function watchOnce(
     const outputOver = copied.then(() => pause(tools.alarms, settleMs, giveUp.signal));
     const exitCode = await Promise.race([waited, outputOver.then(() => null)]);
     if (exitCode === null) return 'broken';
-    await Promise.race([copied, pause(tools.alarms, drainMs, giveUp.signal)]);
+    await Promise.race([copied, copy.full, pause(tools.alarms, drainMs, giveUp.signal)]);
     return { exitCode, failure: null, firstOutput: copy.firstOutput };
   } finally {
     tools.signal.removeEventListener('abort', stop);
@@ -75,10 +75,16 @@ async function watchOnce(
 
 class OutputCopy {
   firstOutput = '';
+  /** Resolves when the log takes no more: what is still to come need not be waited for. */
+  readonly full: Promise<void>;
   private readonly log: LogWriter;
+  private isFull: () => void = () => undefined;
 
   constructor(log: LogWriter) {
     this.log = log;
+    this.full = new Promise((resolve) => {
+      this.isFull = resolve;
+    });
   }
 
   /** Resolves when the stream is over, by its end or by its breaking: the exit code tells which it was. */
@@ -90,7 +96,7 @@ class OutputCopy {
         if (this.firstOutput.length < firstOutputBytes) {
           this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
         }
-        await this.log.write(bytes);
+        if (!(await this.log.write(bytes))) this.isFull();
       }
     } catch {
       // Broken or aborted: over either way, and `waited` knows more.

@@ -84,19 +84,20 @@ export function initFailure(exitCode: number, firstOutput: string): Failure | nu
 /** Frames of an attach or log stream: [stream, 0, 0, 0, length big-endian], then the bytes of stdout or stderr. */
 const headerBytes = 8;
 
-/** Takes the frames' headers out of a stream whose chunks break anywhere. */
+/** Takes the frames' headers out of a stream whose chunks break anywhere; what came together leaves together. */
 export async function* payloads(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let header = Buffer.alloc(0);
   let left = 0;
   for await (const chunk of stream) {
+    const parts: Uint8Array[] = [];
     for (let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length); rest.length > 0; ) {
       if (left > 0) {
         const part = rest.subarray(0, left);
         left -= part.length;
         rest = rest.subarray(part.length);
-        yield part;
+        parts.push(part);
         continue;
       }
       const missing = headerBytes - header.length;
@@ -107,5 +108,6 @@ export async function* payloads(
         header = Buffer.alloc(0);
       }
     }
+    if (parts.length > 0) yield Buffer.concat(parts);
   }
 }
