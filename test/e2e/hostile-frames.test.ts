@@ -136,6 +136,23 @@ test('a storm of hostile frames crashes nothing, loses nothing and costs bounded
   expect(status.door.foreign).toBeGreaterThan(100);
 });
 
+test('peers that flood the broker and hang up do not bring it down', async () => {
+  const client = await grid.client();
+  const identity = grid.enrol('submitter', 'mallory');
+  for (let round = 0; round < 8; round += 1) {
+    const flooders = Array.from({ length: 4 }, () => attacker(identity));
+    for (const flooder of flooders) {
+      for (let n = 0; n < 900; n += 1) await flooder.send([Buffer.from(wireMagic), Buffer.alloc(2000)]);
+    }
+    for (const flooder of flooders) flooder.close();
+    // Longer than libzmq's own heartbeat would take, with the broker's loop held up: its receive queues stay full.
+    const until = performance.now() + 400;
+    while (performance.now() < until);
+  }
+  expect((await client.request('status', {})).door.malformed).toBeGreaterThan(0);
+  expect(grid.fatal).toEqual([]);
+});
+
 test('an oversized frame costs its sender the connection, and nobody else anything', async () => {
   const client = await grid.client();
   const mallory = attacker(grid.enrol('submitter', 'mallory'));

@@ -13,6 +13,7 @@
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
 import { Context, Router } from 'zeromq';
 import type { Alarms, Cancel } from './clock.ts';
+import { deadConnectionOptions } from './dead-connections.ts';
 import type { CurveKeys } from './keys.ts';
 import { Outbox, type PushOutcome } from './outbox.ts';
 import { Turn } from './turn.ts';
@@ -27,7 +28,6 @@ const highWaterMark = 64;
 const blockedRetryMs = 5;
 /** For the last words of a stopping broker. */
 const lingerMs = 200;
-const zmtpHeartbeatMs = 2000;
 const handshakeMs = 10_000;
 
 export interface BrokerSocketOptions {
@@ -76,8 +76,7 @@ export class BrokerSocket {
       receiveHighWaterMark: highWaterMark,
       maxMessageSize: limits.frameBytes,
       linger: lingerMs,
-      heartbeatInterval: zmtpHeartbeatMs,
-      heartbeatTimeout: 3 * zmtpHeartbeatMs,
+      ...deadConnectionOptions,
       handshakeInterval: handshakeMs,
       curveServer: true,
       curveSecretKey: options.curve.secretKey,

@@ -8,6 +8,7 @@
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
 import { Dealer } from 'zeromq';
 import type { Alarms, Cancel } from './clock.ts';
+import { deadConnectionOptions } from './dead-connections.ts';
 import type { CurveKeys } from './keys.ts';
 import { Outbox, type PushOutcome } from './outbox.ts';
 import { Turn } from './turn.ts';
@@ -22,7 +23,6 @@ const highWaterMark = 64;
 const blockedRetryMs = 5;
 /** For a goodbye. */
 const lingerMs = 200;
-const zmtpHeartbeatMs = 2000;
 /** libzmq's own tries on one socket; the link moves on to another broker sooner than this grows. */
 const reconnectMs = 50;
 const reconnectCeilingMs = 2000;
@@ -30,6 +30,8 @@ const magicPart = Buffer.from(wireMagic);
 
 export interface DealerEvents {
   onFrame(frame: Buffer): void;
+  /** The broker's door refuses this CURVE key. libzmq does not try again on this socket. */
+  onTurnedAway(): void;
   /** The socket cannot go on; it is closed. */
   onBroken(error: unknown): void;
 }
@@ -55,13 +57,15 @@ export class BrokerDealer {
       receiveHighWaterMark: highWaterMark,
       maxMessageSize: limits.frameBytes,
       linger: lingerMs,
-      heartbeatInterval: zmtpHeartbeatMs,
-      heartbeatTimeout: 3 * zmtpHeartbeatMs,
+      ...deadConnectionOptions,
       reconnectInterval: reconnectMs,
       reconnectMaxInterval: reconnectCeilingMs,
       curvePublicKey: curve.publicKey,
       curveSecretKey: curve.secretKey,
       curveServerKey: broker.curveKey,
+    });
+    this.socket.events.on('handshake:error:auth', () => {
+      if (!this.closing) this.events.onTurnedAway();
     });
     this.socket.connect(broker.endpoint);
     this.receiving = this.receive();
