@@ -9,6 +9,7 @@
  *    finalize them. So a journal lives in a thread of its own, which ends with it, and nothing relies on close().
  * 5. user_version is the format, in every format: the one thing that an old program may rely on.
  */
+import { closeSync, openSync, readSync } from 'node:fs';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import { hex, journalFormat, sha256 } from './digest-chain.ts';
 import { JournalError } from './journal.ts';
@@ -50,6 +51,18 @@ export function createDatabase(
   writeState(db, state);
   db.exec('COMMIT');
   return db;
+}
+
+/** SQLite reads a file whose "write version" it does not know, and refuses to write it: only ever damage, here. */
+export function forbidsWriting(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const header = Buffer.alloc(20);
+    readSync(file, header, 0, header.byteLength, 0);
+    return (header[18] ?? 0) > 2;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**

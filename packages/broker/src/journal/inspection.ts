@@ -9,7 +9,14 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { auditBlobs, missingBlobs } from './blob-audit.ts';
 import { type ChainPoint, firstGroup, readGroups } from './chain-reader.ts';
-import { type DatabaseSettings, hasOurTables, openForReading, readState, type StateRow } from './database.ts';
+import {
+  type DatabaseSettings,
+  forbidsWriting,
+  hasOurTables,
+  openForReading,
+  readState,
+  type StateRow,
+} from './database.ts';
 import { auditDigests, type DigestAudit, extend, type Gap } from './digest-audit.ts';
 import { genesis, hex, sameBytes } from './digest-chain.ts';
 import type { Finding } from './journal.ts';
@@ -48,6 +55,8 @@ export function inspect(dir: string, path: string, settings: DatabaseSettings, p
   const findings: Finding[] = [];
   const torn = scanWal(path);
   if (torn !== undefined) findings.push(torn);
+  if (forbidsWriting(path))
+    findings.push(structure("The journal's header names a version that cannot be written."));
   const db = tryOpen(path, settings, findings);
   try {
     return inspectOpen(dir, db, program, findings);
