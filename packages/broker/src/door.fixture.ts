@@ -25,7 +25,7 @@ import { afterEach, beforeEach } from 'vitest';
 import type { SessionOutput } from './session-output.ts';
 import { Sessions } from './sessions.ts';
 
-export const grid = 'g-0123456789abcdef';
+const grid = 'g-0123456789abcdef';
 const silentLog = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A list that can be waited for. */

@@ -3,6 +3,7 @@
  */
 import type { PrincipalId, SessionId } from '@gryphgen/protocol';
 import type { PeerKey } from '@gryphgen/runtime';
+import type { CreditAccount } from './credit-account.ts';
 
 export interface Session {
   readonly id: SessionId;
@@ -11,10 +12,7 @@ export interface Session {
   readonly principal: PrincipalId;
   /** What there is one of: the worker's key or the client process. */
   readonly sole: string;
-  /** Messages that cost credit, and what was granted for them in all (E3). */
-  received: number;
-  answered: number;
-  granted: number;
+  readonly credit: CreditAccount;
   /** On the watch clock. */
   heardAt: number;
 }

@@ -8,6 +8,7 @@ import {
   enrol,
   machine,
   open,
+  peer,
   refusalIn,
   request,
   say,
@@ -40,6 +41,14 @@ describe('credit', () => {
     ]);
     expect(say('a', session, ...many(window / 4))).toHaveLength(1);
     expect(refusalIn(say('a', session, request(1)))).toEqual(['rejected.limit']);
+  });
+  it('comes back at once for kinds of a newer peer', () => {
+    const session = open('a', enrol('submitter'), 'submitter', client('c'));
+    for (let round = 0; round < 8; round++) {
+      const outputs = sessions.receive(peer('a'), { ok: true, session, messages: [], unknown: window / 4 });
+      expect(outputs).toMatchObject([{ kind: 'reply', message: { kind: 'credit' } }]);
+    }
+    expect(sessions.counters.unknownKinds).toBe(2 * window);
   });
   it('never exceeds what was received, however often an answer is counted', () => {
     const session = open('a', enrol('submitter'), 'submitter', client('c')) as never;

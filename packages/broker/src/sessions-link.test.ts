@@ -87,13 +87,9 @@ describe('a link', () => {
     const { door, endpoint } = await openDoor();
     const misled = linkTo(endpoint, enrol('admin'), 'admin', createIdentity().curve.publicKey);
     const stranger = linkTo(endpoint, createIdentity());
-    await new Promise<void>((resolve) => {
-      const look = setInterval(() => {
-        if (door.socket.door.counters.refused === 0) return;
-        clearInterval(look);
-        resolve();
-      }, 5);
-    });
+    while (stranger.link.trouble === undefined) await new Promise((resolve) => setImmediate(resolve));
+    expect(stranger.link.trouble).toMatchObject({ code: 'rejected.forbidden' });
+    expect(door.socket.door.counters).toEqual({ admitted: 0, refused: 1 });
     expect([misled.link.state, stranger.link.state]).not.toContain('open');
     expect(door.seen.all).toEqual([]);
   });

@@ -31,13 +31,13 @@ import {
   workerIdOf,
 } from '@gryphgen/runtime';
 import { Challenges } from './challenges.ts';
+import { CreditAccount } from './credit-account.ts';
 import { disbelief } from './introduction.ts';
+import { newSessionCounters } from './session-counters.ts';
 import type { PassedOn, SessionOutput } from './session-output.ts';
 import { type Session, SessionTable } from './session-table.ts';
 
 const sessionIdBytes = 16;
-/** Credit is granted when this part of the window has been answered: one small message for many. */
-const grantPart = 1 / 4;
 /** A tick that comes later than this many intervals shows a pause of the broker, not of its peers. */
 const watchedTicks = 4;
 
@@ -51,7 +51,7 @@ export interface SessionsOptions {
 }
 
 export class Sessions {
-  readonly counters = newCounters();
+  readonly counters = newSessionCounters();
   private readonly options: SessionsOptions;
   private readonly challenges: Challenges;
   private readonly table = new SessionTable();
@@ -95,6 +95,9 @@ export class Sessions {
       return this.take();
     }
     session.heardAt = this.watch;
+    // Kinds of a newer peer, which may have cost it credit: stepped over is answered.
+    session.credit.receive(frame.unknown);
+    if (frame.unknown > 0) this.settle(session, frame.unknown);
     this.pass(session, frame.messages as readonly ToBroker[]);
     return this.take();
   }
@@ -103,12 +106,7 @@ export class Sessions {
   answered(id: SessionId, count: number): SessionOutput[] {
     const session = this.table.find(id);
     if (session === undefined) return [];
-    session.answered = Math.min(session.received, session.answered + count);
-    const total = session.answered + limits.creditMessages;
-    if (total - session.granted >= limits.creditMessages * grantPart) {
-      session.granted = total;
-      this.out.push({ kind: 'reply', peer: session.peer, session: id, message: { kind: 'credit', total } });
-    }
+    this.settle(session, count);
     return this.take();
   }
 
@@ -215,22 +213,20 @@ export class Sessions {
     }
     const id = this.options.random.bytes(sessionIdBytes).toString('base64url') as SessionId;
     const principal = principalIdOf(key);
-    const granted = limits.creditMessages;
+    const credit = new CreditAccount();
     const session = {
       id,
       peer,
       key,
       principal,
       sole,
-      received: 0,
-      answered: 0,
-      granted,
+      credit,
       heardAt: this.watch,
     };
     this.table.add(session);
     this.counters.opened++;
     const { epoch, timers } = this.options;
-    this.reply(peer, { kind: 'welcome', session: id, epoch, timers, credit: granted, principal });
+    this.reply(peer, { kind: 'welcome', session: id, epoch, timers, credit: credit.granted, principal });
     const worker = role === 'worker' ? workerIdOf(key) : null;
     this.out.push({ kind: 'opened', session: id, peer, principal, role, worker, hello: hello.peer });
   }
@@ -238,23 +234,34 @@ export class Sessions {
   private pass(session: Session, messages: readonly ToBroker[]): void {
     const passed: PassedOn[] = [];
     let bye = false;
+    let charged = 0;
     for (const message of messages) {
       if (message.kind === 'bye') bye = true;
       else if (message.kind !== 'credit') {
-        if (message.kind !== 'heartbeat') session.received++;
+        if (message.kind !== 'heartbeat') charged++;
         passed.push(message);
       }
     }
-    if (session.received > session.granted) {
+    if (!session.credit.receive(charged)) {
       this.counters.overCredit++;
-      const words = `sent ${session.received} messages, ${session.granted} are allowed`;
-      this.refuse(session.peer, failure('rejected.limit', words));
+      const { received, granted } = session.credit;
+      this.refuse(
+        session.peer,
+        failure('rejected.limit', `sent ${received} messages, ${granted} are allowed`),
+      );
       return;
     }
     if (passed.length > 0) this.out.push({ kind: 'messages', session: session.id, messages: passed });
     if (!bye) return;
     this.counters.ended++;
     this.end(session, 'bye');
+  }
+
+  private settle(session: Session, answered: number): void {
+    const total = session.credit.answer(answered);
+    if (total === undefined) return;
+    const message: Message = { kind: 'credit', total };
+    this.out.push({ kind: 'reply', peer: session.peer, session: session.id, message });
   }
 
   /** Says why, and ends the session that the peer may have. */
@@ -284,29 +291,4 @@ type Verdict = readonly [reason: keyof Sessions['counters'], why: Failure];
 
 function soleOf({ key, peer }: Hello): string {
   return peer.kind === 'worker' ? `worker ${key}` : `client ${peer.client}`;
-}
-
-/** By reason: what was let in, and what was not. */
-function newCounters() {
-  return {
-    opened: 0,
-    malformed: 0,
-    unknownKinds: 0,
-    unknownSession: 0,
-    forgedSession: 0,
-    version: 0,
-    replayedHello: 0,
-    badSignature: 0,
-    unknownKey: 0,
-    wrongRole: 0,
-    clientTaken: 0,
-    tooManySessions: 0,
-    superseded: 0,
-    overCredit: 0,
-    silent: 0,
-    overflow: 0,
-    gone: 0,
-    revoked: 0,
-    ended: 0,
-  };
 }

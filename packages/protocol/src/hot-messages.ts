@@ -46,27 +46,25 @@ export type HotMessage =
   | HeartbeatAck
   | Stop;
 
-export const hotNumbers: Readonly<Record<HotMessage['kind'], number>> = {
-  submit: 1,
-  accepted: 2,
-  lease: 3,
-  started: 4,
-  result: 5,
-  resultAck: 6,
-  finished: 7,
-  credit: 8,
-  heartbeat: 9,
-  heartbeatAck: 10,
-  stop: 11,
-};
 /** By number; 0 is nobody's. */
 export const hotKinds: readonly (HotMessage['kind'] | undefined)[] = [
   undefined,
-  ...(Object.keys(hotNumbers) as HotMessage['kind'][]),
+  'submit',
+  'accepted',
+  'lease',
+  'started',
+  'result',
+  'resultAck',
+  'finished',
+  'credit',
+  'heartbeat',
+  'heartbeatAck',
+  'stop',
 ];
+const hot: ReadonlySet<string | undefined> = new Set(hotKinds);
 
 export function isHot(message: Message): message is HotMessage {
-  return Object.hasOwn(hotNumbers, message.kind);
+  return hot.has(message.kind);
 }
 
 /** What msgpackr is to write for `message`. */

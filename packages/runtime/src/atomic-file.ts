@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-export const privateFile = 0o600;
-export const privateFolder = 0o700;
+const privateFile = 0o600;
+const privateFolder = 0o700;
 
 /** Makes `path` and what leads to it; `path` itself is private, whoever made it before. */
 export function makePrivateFolder(path: string): void {

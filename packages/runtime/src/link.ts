@@ -17,8 +17,7 @@ import {
   type DirectionMessages,
   decodeFrame,
   type Failure,
-  limits,
-  type Message,
+  failure,
   type PeerHello,
   type Role,
   type ToBroker,
@@ -28,6 +27,7 @@ import {
 } from '@gryphgen/protocol';
 import { Backoff } from './backoff.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
+import { CreditGate } from './credit-gate.ts';
 import { type BrokerAddress, BrokerDealer } from './dealer.ts';
 import type { Identity } from './keys.ts';
 import { composeHello, isFinal, knock } from './link-handshake.ts';
@@ -75,10 +75,12 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private dealer: BrokerDealer | undefined;
   private readonly closing = new Set<Promise<void>>();
   private nextBroker = 0;
+  private broker: BrokerAddress | undefined;
+  private lastTrouble: Failure | undefined;
   private session = '';
-  private creditTotal = 0;
-  private creditUsed = 0;
-  private held: ToBroker[] = [];
+  private readonly credit = new CreditGate(
+    (message) => this.dealer?.send(this.session, message) === 'queued',
+  );
   private silentMs = 0;
   private cancelAlarm: Cancel = () => undefined;
 
@@ -91,6 +93,11 @@ export class Link<D extends 'toClient' | 'toWorker'> {
 
   get state(): LinkState {
     return this.current;
+  }
+
+  /** Why there is no session now, as far as known. */
+  get trouble(): Failure | undefined {
+    return this.current === 'open' ? undefined : this.lastTrouble;
   }
 
   start(): void {
@@ -107,29 +114,21 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     await Promise.all(this.closing);
   }
 
-  /** False: not in session, or so much waits for credit that no more is taken. Never throws. */
+  /** False: not in session, too large for a frame, or so much waits that no more is taken. Never throws. */
   send(message: ToBroker): boolean {
-    if (this.current !== 'open') return false;
-    if (isFree(message)) return this.dispatch(message);
-    if (this.held.length === 0 && this.creditUsed < this.creditTotal) return this.dispatch(message);
-    if (this.held.length >= limits.clientOutstanding) return false;
-    this.held.push(message);
-    return true;
-  }
-
-  private dispatch(message: ToBroker): boolean {
-    if (this.dealer?.send(this.session, message) !== 'queued') return false;
-    if (!isFree(message)) this.creditUsed++;
-    return true;
+    return this.current === 'open' && this.credit.send(message);
   }
 
   private connect(): void {
     const { brokers, identity, alarms } = this.options;
     const broker = brokers[this.nextBroker++ % brokers.length];
     if (!broker) return;
+    this.broker = broker;
     const dealer = new BrokerDealer(broker, identity.curve, alarms, {
       onFrame: (frame) => this.onFrame(dealer, frame),
-      onBroken: (error) => this.retry(`the connection failed: ${String(error)}`),
+      onTurnedAway: () =>
+        this.retry(failure('rejected.forbidden', `${broker.endpoint} does not know this machine's key`)),
+      onBroken: (error) => this.retry(lost(`the connection failed: ${String(error)}`)),
     });
     this.dealer = dealer;
     this.knock();
@@ -139,7 +138,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.current = 'connecting';
     this.dealer?.drop();
     this.dealer?.send('', knock);
-    this.alarm(answerMs, () => this.retry('no broker answered'));
+    const where = this.broker?.endpoint;
+    this.alarm(answerMs, () => this.retry(lost(`${where} does not answer`)));
   }
 
   private onFrame(dealer: BrokerDealer, frame: Buffer): void {
@@ -180,10 +180,10 @@ export class Link<D extends 'toClient' | 'toWorker'> {
         this.onHelloAgain();
         break;
       case 'credit':
-        this.onCredit(message.total);
+        this.credit.grant(message.total);
         break;
       case 'bye':
-        this.retry('the broker says goodbye');
+        this.retry(lost('the broker says goodbye'));
         break;
       default:
         // decodeFrame lets pass what is of this link's direction.
@@ -203,45 +203,35 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     if (this.current !== 'connecting') return;
     const { grid } = this.options;
     if (challenge.grid !== grid) {
-      this.retry(`this broker belongs to grid ${challenge.grid}, not ${grid}`);
+      this.retry(failure('rejected.state', `this broker belongs to grid ${challenge.grid}, not ${grid}`));
       return;
     }
     this.current = 'greeting';
     this.dealer?.send('', composeHello(this.options, challenge, this.owner.hello()));
-    this.alarm(answerMs, () => this.retry('no answer to hello'));
+    this.alarm(answerMs, () => this.retry(lost('no answer to hello')));
   }
 
   private onWelcome(welcome: Welcome): void {
     if (this.current !== 'greeting') return;
     this.current = 'open';
     this.session = welcome.session;
-    this.creditTotal = welcome.credit;
-    this.creditUsed = 0;
+    this.credit.reset(welcome.credit);
     this.counters.sessions++;
     this.backoff.reset();
     this.watch(welcome.timers.leaseMs / looksPerLease, welcome.timers.leaseMs);
     this.owner.onOpen(welcome);
   }
 
-  private onRefusal(failure: Failure): void {
-    if (this.current === 'open' || !isFinal(failure)) {
-      this.retry(failure.message);
+  private onRefusal(why: Failure): void {
+    if (this.current === 'open' || !isFinal(why)) {
+      this.retry(why);
       return;
     }
     this.cancelAlarm();
     this.closeDealer();
     this.current = 'refused';
-    this.owner.onRefused(failure);
-  }
-
-  private onCredit(total: number): void {
-    this.creditTotal = Math.max(this.creditTotal, total);
-    let taken = 0;
-    for (const message of this.held) {
-      if (this.creditUsed >= this.creditTotal || !this.dispatch(message)) break;
-      taken++;
-    }
-    if (taken > 0) this.held = this.held.slice(taken);
+    this.lastTrouble = why;
+    this.owner.onRefused(why);
   }
 
   private watch(everyMs: number, leaseMs: number): void {
@@ -252,7 +242,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
       const now = clock.mono();
       this.silentMs += Math.min(now - lookedAt, 2 * everyMs);
       lookedAt = now;
-      if (this.silentMs >= leaseMs) this.retry('the broker has fallen silent');
+      if (this.silentMs >= leaseMs) this.retry(lost('the broker has fallen silent'));
       else this.alarm(everyMs, look);
     };
     this.alarm(everyMs, look);
@@ -260,21 +250,22 @@ export class Link<D extends 'toClient' | 'toWorker'> {
 
   private endSession(reason: string): void {
     this.session = '';
-    this.held = [];
+    this.credit.reset(0);
     this.cancelAlarm();
     this.options.log.info({ reason }, 'session ended');
     this.owner.onClosed(reason);
   }
 
-  private retry(reason: string): void {
+  private retry(why: Failure): void {
+    this.lastTrouble = why;
     const wasOpen = this.current === 'open';
     this.current = 'waiting';
     this.closeDealer();
-    if (wasOpen) this.endSession(reason);
+    if (wasOpen) this.endSession(why.message);
     // The owner may have stopped the link when it heard.
     if (this.current !== 'waiting') return;
     const waitMs = this.backoff.nextMs();
-    this.options.log.debug({ reason, waitMs }, 'trying again');
+    this.options.log.debug({ failure: why, waitMs }, 'trying again');
     this.alarm(waitMs, () => this.connect());
   }
 
@@ -291,7 +282,6 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   }
 }
 
-/** Of credit (E3). */
-function isFree({ kind }: Message): boolean {
-  return kind === 'heartbeat' || kind === 'credit' || kind === 'bye';
+function lost(what: string): Failure {
+  return failure('lost.broker', what);
 }

@@ -18,6 +18,11 @@ interface Entry {
 
 const frameRoom = limits.frameBytes - frameOverheadBytes;
 
+/** Whether any frame can carry it. */
+export function fitsFrame(message: Message): boolean {
+  return messageBytes(message) <= frameRoom;
+}
+
 export class Outbox {
   private entries: Entry[] = [];
   /** Of the first entry not yet in a frame: shifting an array of thousands costs more than it holds. */
