@@ -1,5 +1,6 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
 export { Broker, type BrokerOptions } from './broker.ts';
+export { Committer } from './committer.ts';
 export { apply } from './core/apply.ts';
 export { CommitPipeline } from './core/commit-pipeline.ts';
 export type { Decision } from './core/decisions.ts';
@@ -10,6 +11,7 @@ export { brokenInvariants } from './core/invariants.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
 export type { BrokerState, Task, TaskPhase, Worker } from './core/state.ts';
 export { step } from './core/step.ts';
+export * as fold from './fold.ts';
 export type { Folder } from './journal/folder.ts';
 export type {
   Finding,
@@ -27,3 +29,8 @@ export { JournalError } from './journal/journal.ts';
 export { type OpenJournalOptions, openJournal } from './journal/open-journal.ts';
 export { type OpenedStore, openStore, type StoreOpening } from './journal/open-store.ts';
 export { type JournalSettings, journalSettings } from './journal/settings.ts';
+export { Performer } from './performer.ts';
+export { recover } from './recovery.ts';
+export type { SessionOutput } from './session-output.ts';
+export { Sessions } from './sessions.ts';
+export { SpecStore } from './spec-store.ts';

@@ -1,0 +1,167 @@
+/**
+ * The people behind the clients: begins the workload's operations and keeps what each was answered.
+ *
+ * 1. Whatever was asked in a client's life that lasted to the end is answered exactly once.
+ * 2. A submission that was refused for good made no task.
+ */
+import type { ClientEffect } from '@gryphgen/client';
+import { encodeEnvelope, type Failure, type Finished, formatTaskId, type TaskId } from '@gryphgen/protocol';
+import type { Observer } from './observer.ts';
+import type { ClientWitness, SimClient } from './sim-client.ts';
+import { SimFailure } from './sim-failure.ts';
+import { bodyOf } from './task-script.ts';
+import type { Operation } from './workload.ts';
+import type { World } from './world.ts';
+
+interface Asked {
+  readonly client: string;
+  readonly operation: Operation;
+  task: TaskId | null;
+  refused: Failure | null;
+  finished: Finished | null;
+  answered: boolean;
+}
+
+export class CallerLog implements ClientWitness {
+  private readonly world: World;
+  private readonly observer: Observer;
+  private readonly asked = new Map<number, Asked>();
+  private readonly submissions = new Map<number, Asked[]>();
+  private nextRef = 1;
+
+  constructor(world: World, observer: Observer) {
+    this.world = world;
+    this.observer = observer;
+  }
+
+  /** Cancels a task that no operation named. */
+  cancel(client: SimClient, task: TaskId): void {
+    const ref = this.note(client, { at: this.world.now, kind: 'cancel', client: client.name, no: -1 });
+    client.wish({ kind: 'request', ref, op: 'cancel', args: { task } });
+  }
+
+  private note(client: SimClient, operation: Operation): number {
+    const ref = this.nextRef;
+    this.nextRef += 1;
+    const asked = {
+      client: client.name,
+      operation,
+      task: null,
+      refused: null,
+      finished: null,
+      answered: false,
+    };
+    this.asked.set(ref, asked);
+    if (operation.kind === 'submit') {
+      this.submissions.set(operation.no, [...(this.submissions.get(operation.no) ?? []), asked]);
+    }
+    return ref;
+  }
+
+  begin(client: SimClient, operation: Operation): void {
+    if (!client.up) return;
+    const noted = (): number => this.note(client, operation);
+    switch (operation.kind) {
+      case 'submit': {
+        const { key, script } = operation;
+        const ref = noted();
+        client.wish({
+          kind: 'submit',
+          ref,
+          key,
+          envelope: encodeEnvelope(script.envelope),
+          body: bodyOf(script),
+        });
+        return;
+      }
+      case 'watch': {
+        const task = this.taskOf(operation.no);
+        if (task === undefined) return;
+        client.wish({ kind: 'watch', ref: noted(), task, progress: operation.progress });
+        return;
+      }
+      case 'cancel':
+      case 'ask': {
+        const task = this.taskOf(operation.no);
+        if (task === undefined) return;
+        const op = operation.kind === 'cancel' ? 'cancel' : operation.op;
+        client.wish({ kind: 'request', ref: noted(), op, args: { task } });
+        return;
+      }
+      case 'survey':
+        client.wish({ kind: 'request', ref: noted(), op: operation.op, args: {} });
+        return;
+      case 'drain':
+        client.wish({
+          kind: 'request',
+          ref: noted(),
+          op: 'drain',
+          args: { node: operation.worker, draining: operation.draining },
+        });
+        return;
+      case 'remove':
+        client.wish({ kind: 'request', ref: noted(), op: 'removeNode', args: { node: operation.worker } });
+        return;
+      default:
+        operation satisfies never;
+    }
+  }
+
+  answered(client: SimClient, answer: Exclude<ClientEffect, { kind: 'send' }>): void {
+    if (answer.kind === 'room' || answer.kind === 'changed') return;
+    this.world.trace.note(client.name, `TOLD ${answer.kind} of wish ${answer.ref}`);
+    const asked = this.asked.get(answer.ref);
+    if (asked === undefined || asked.answered) {
+      throw new SimFailure(
+        'a wish is answered once',
+        `${client.name} is told ${answer.kind} of wish ${answer.ref}`,
+      );
+    }
+    this.world.coverage.reached(`answer to ${asked.operation.kind}: ${answer.kind}`);
+    switch (answer.kind) {
+      case 'accepted':
+        if (asked.task !== null)
+          throw new SimFailure('a wish is answered once', `wish ${answer.ref} is accepted twice`);
+        asked.task = answer.task;
+        return;
+      case 'failed':
+        asked.refused = answer.failure;
+        break;
+      case 'finished':
+        asked.finished = answer.message;
+        this.observer.told(answer.message);
+        break;
+      case 'replied':
+      case 'full':
+        break;
+      default:
+        answer satisfies never;
+    }
+    asked.answered = true;
+  }
+
+  crashed(name: string): void {
+    for (const asked of this.asked.values()) if (asked.client === name) asked.answered = true;
+  }
+
+  unanswered(): string[] {
+    return [...this.asked]
+      .filter(([, { answered }]) => !answered)
+      .map(([ref, { client, operation, task }]) => {
+        const as = task === null ? '' : ` (${formatTaskId(task)})`;
+        return `${client} waits for ${operation.kind}, wish ${ref}${as}`;
+      });
+  }
+
+  checkEnd(): void {
+    for (const { operation, refused, task } of this.asked.values()) {
+      if (operation.kind !== 'submit' || refused === null || task !== null) continue;
+      this.world.coverage.reached(`submission refused: ${refused.code}`);
+    }
+  }
+
+  private taskOf(no: number): TaskId | undefined {
+    for (const { task } of this.submissions.get(no) ?? []) if (task !== null) return task;
+    return undefined;
+  }
+}

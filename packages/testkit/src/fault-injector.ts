@@ -1,0 +1,155 @@
+/** Does to the grid what the fault plan says, undoes it in time, and at the end undoes all that is left. */
+import type { Fault } from './fault-plan.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { SimGrid } from './sim-grid.ts';
+import type { Direction } from './sim-network.ts';
+import type { SimNode } from './sim-node.ts';
+
+/** A blow armed for a boundary between effects strikes after this long in any case. */
+const armedMs = 1000;
+
+export class FaultInjector {
+  private readonly grid: SimGrid;
+  private readonly random: SeededRandom;
+  private readonly down = new Set<SimNode>();
+  private healing = false;
+
+  constructor(grid: SimGrid, random: SeededRandom) {
+    this.grid = grid;
+    this.random = random;
+  }
+
+  get allHealed(): boolean {
+    return this.healing && this.grid.nodes().every(({ up, paused }) => up && !paused);
+  }
+
+  begin(fault: Fault): void {
+    if (this.healing) return;
+    const { grid } = this;
+    const { world } = grid;
+    world.trace.note('FAULT', JSON.stringify(fault));
+    switch (fault.kind) {
+      case 'crash':
+        return this.arm(fault.node, fault.boundaries, (node) => this.crash(node, fault.downMs));
+      case 'pause':
+        return this.arm(fault.node, fault.boundaries, (node) => this.pause(node, fault.forMs));
+      case 'wallJump':
+        return this.node(fault.node)?.clock.jumpWall(fault.byMs);
+      case 'link':
+        for (const way of directions(fault.ways)) grid.network.setFault(fault.peer, way, fault.fault);
+        return world.after(fault.forMs, () => this.clearLink(fault.peer));
+      case 'partition':
+        for (const way of directions(fault.ways)) grid.network.partition(fault.peer, way, fault.mode);
+        return world.after(fault.forMs, () => this.clearPartition(fault.peer));
+      case 'cut':
+        return this.cut(fault.peer);
+      case 'disk':
+        grid.disk.fault = fault.fault;
+        return world.after(fault.forMs, () => {
+          grid.disk.fault = null;
+        });
+      case 'compact':
+        return grid.disk.compact();
+      default:
+        fault satisfies never;
+    }
+  }
+
+  healAll(): void {
+    this.healing = true;
+    const { grid } = this;
+    grid.disk.fault = null;
+    for (const { name } of [...grid.workers, ...grid.clients]) {
+      this.clearLink(name);
+      this.clearPartition(name);
+    }
+    for (const node of grid.nodes()) {
+      node.arm(Number.POSITIVE_INFINITY, () => undefined);
+      if (node.paused) this.resume(node);
+      if (!node.up) this.start(node);
+    }
+  }
+
+  /** The journal told the broker that nothing more can be written: it ends, and is started again by its supervisor. */
+  diskDied(): void {
+    this.crash(this.grid.broker, this.random.between(100, 3000));
+  }
+
+  private arm(name: string, boundaries: number, strike: (node: SimNode) => void): void {
+    const node = this.node(name);
+    if (node === undefined) return;
+    let struck = false;
+    const once = (): void => {
+      if (struck || this.healing || !node.up || node.paused) return;
+      struck = true;
+      strike(node);
+    };
+    node.arm(boundaries, once);
+    this.grid.world.after(armedMs, once);
+  }
+
+  private crash(node: SimNode, downMs: number): void {
+    const { grid } = this;
+    if (!node.up) return;
+    node.note('CRASHES');
+    if (node === grid.broker) {
+      grid.observer.watched.watching(false);
+      const wrote = grid.disk.powerLoss();
+      node.note(wrote ? 'the group being written is on disk' : 'nothing half-written is kept');
+      grid.network.lose(() => true, 'crash');
+    } else
+      grid.network.lose((packet) => packet.peer === node.name && packet.direction === 'fromBroker', 'crash');
+    node.crash();
+    grid.callers.crashed(node.name);
+    this.down.add(node);
+    grid.world.after(downMs, () => this.start(node));
+  }
+
+  private start(node: SimNode): void {
+    if (!this.down.delete(node)) return;
+    node.note('STARTS');
+    node.start();
+    if (node === this.grid.broker) this.grid.observer.watched.watching(true);
+  }
+
+  private pause(node: SimNode, forMs: number): void {
+    node.note(`IS STOPPED for ${Math.round(forMs)} ms`);
+    node.pause();
+    if (node === this.grid.broker) this.grid.observer.watched.watching(false);
+    const { life } = node;
+    this.grid.world.after(forMs, () => {
+      if (node.life === life && node.paused) this.resume(node);
+    });
+  }
+
+  private resume(node: SimNode): void {
+    node.note('GOES ON');
+    if (node === this.grid.broker) this.grid.observer.watched.watching(true);
+    node.resume();
+  }
+
+  private cut(name: string): void {
+    const peer = this.grid.peer(name);
+    if (peer === undefined || !peer.up) return;
+    const old = peer.connection;
+    this.grid.network.lose((packet) => packet.connection === old, 'cut');
+    peer.cut();
+    if (this.random.chance(0.5)) this.grid.broker.gone(old);
+  }
+
+  private clearLink(peer: string): void {
+    for (const way of directions('both')) this.grid.network.setFault(peer, way, null);
+  }
+
+  private clearPartition(peer: string): void {
+    for (const way of directions('both')) this.grid.network.partition(peer, way, null);
+  }
+
+  private node(name: string): SimNode | undefined {
+    return name === 'broker' ? this.grid.broker : this.grid.peer(name);
+  }
+}
+
+function directions(ways: 'both' | Direction): readonly Direction[] {
+  return ways === 'both' ? ['toBroker', 'fromBroker'] : [ways];
+}

@@ -1,0 +1,70 @@
+/** The machines and people of one run, after the reference grid: unequal workers, two cards in one host. */
+import type { Device, WorkerReport } from '@gryphgen/protocol';
+import type { SeededRandom } from './seeded-random.ts';
+
+export interface WorkerShape {
+  readonly name: string;
+  readonly report: WorkerReport;
+}
+
+export interface ClientShape {
+  readonly name: string;
+  /** Two clients may act for one principal: then they share its keys. */
+  readonly identity: string;
+}
+
+export interface GridShape {
+  readonly workers: readonly WorkerShape[];
+  readonly clients: readonly ClientShape[];
+  /** Scale of clock drift, 0..1. */
+  readonly drift: number;
+}
+
+const MiB = 1024 ** 2;
+
+export function planGrid(random: SeededRandom): GridShape {
+  const workers = Array.from({ length: random.int(1, 4) }, (_, index) => worker(random, index + 1));
+  const clients = Array.from({ length: random.int(1, 3) }, (_, index) => {
+    const name = `c${index + 1}`;
+    return { name, identity: index > 0 && random.chance(0.4) ? 'c1' : name };
+  });
+  return { workers, clients, drift: random.pick([0, 0.1, 1]) };
+}
+
+function worker(random: SeededRandom, no: number): WorkerShape {
+  const name = `w${no}`;
+  const cpuMilli = random.pick([2000, 4000, 8000]);
+  const report: WorkerReport = {
+    name,
+    capabilities: ['container', 'process', 'noop'],
+    labels: {},
+    cpuMilli,
+    memoryBytes: random.pick([4096, 8192, 16_384]) * MiB,
+    diskBytes: 100_000 * MiB,
+    // The first worker is the reference machine, so that most requests can be placed somewhere.
+    devices: no === 1 || random.chance(0.4) ? devices(name, no === 1 ? 2 : random.int(1, 2)) : [],
+    images: [],
+    slots: random.pick([2, 4, 16]),
+    speed: random.pick([0, 0.5, 1]),
+    dataEndpoint: '',
+    dataKey: '',
+    version: '0.1.0',
+  };
+  return { name, report: no === 1 ? { ...report, cpuMilli: 8000, memoryBytes: 16_384 * MiB } : report };
+}
+
+function devices(worker: string, count: number): Device[] {
+  const cards = [
+    ['NVIDIA GeForce RTX 3060', 12_288, 86],
+    ['NVIDIA GeForce GTX 1060 6GB', 6064, 61],
+  ] as const;
+  return cards.slice(0, count).map(([name, mib, computeCapability], index) => ({
+    uuid: `GPU-${worker}-${index}` as Device['uuid'],
+    index,
+    name,
+    vramBytes: mib * MiB,
+    computeCapability,
+    driver: '550.00',
+    foreignBytes: 0,
+  }));
+}

@@ -1,0 +1,185 @@
+/**
+ * The omniscient witness of a run: sees every step, message, answer and started unit, and fails the run at the first
+ * thing that must not be. What it knows is its own; it asks the broker's state, never the other way round.
+ *
+ * 1. What left the broker (an answer, a lease, an acknowledgement) is in the state after every later recovery.
+ * 2. An outcome told once is the outcome for ever, for everybody.
+ */
+import { type BrokerEvent, type BrokerState, brokenInvariants, type Task } from '@gryphgen/broker';
+import type { Finished, Message, TaskId } from '@gryphgen/protocol';
+import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import type { Fence, StartOrder } from '@gryphgen/worker';
+import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
+import type { GridShape } from './grid-shape.ts';
+import { type Ending, wrongWith } from './outcome-model.ts';
+import { PhysicalCheck, type RunEnd } from './physical-check.ts';
+import { PromiseCheck } from './promise-check.ts';
+import type { BrokerWitness } from './sim-broker.ts';
+import { SimFailure } from './sim-failure.ts';
+import type { MachineWitness } from './sim-machine.ts';
+import type { WorkerWitness } from './sim-worker.ts';
+import { phaseOf, type ShownPhase } from './task-phases.ts';
+import type { Script } from './task-script.ts';
+import { WatchedTime } from './watched-time.ts';
+import type { World } from './world.ts';
+
+interface Shadow {
+  phase: ShownPhase;
+  attempt: number;
+}
+
+export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
+  readonly physical: PhysicalCheck;
+  readonly promises: PromiseCheck;
+  readonly watched: WatchedTime;
+  private readonly world: World;
+  private readonly scripts: (body: string) => Script | undefined;
+  steps = 0;
+  private shadows = new Map<TaskId, Shadow>();
+
+  constructor(world: World, grid: GridShape, scripts: (body: string) => Script | undefined) {
+    this.world = world;
+    this.scripts = scripts;
+    this.physical = new PhysicalCheck(grid.workers);
+    this.watched = new WatchedTime(world);
+    this.promises = new PromiseCheck(() => world.now);
+  }
+
+  stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
+    this.steps += 1;
+    this.watched.stepped(state, event);
+    this.promises.stepped(state, event, wall);
+    for (const task of state.tasks.values()) this.look(event, task);
+    for (const [id, shadow] of this.shadows) {
+      if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
+    }
+    const [wrong] = brokenInvariants(state);
+    if (wrong !== undefined) throw new SimFailure('the state is sound', `after ${event.kind}: ${wrong}`);
+  }
+
+  recovered(state: BrokerState): void {
+    this.watched.restarted();
+    this.promises.recovered(state);
+    const before = this.shadows;
+    this.shadows = new Map();
+    for (const task of [...state.tasks.values(), ...state.ended.values()]) {
+      const phase = phaseOf(task);
+      noteHolder(task);
+      this.shadows.set(task.id, { phase, attempt: task.attempt });
+      const was = before.get(task.id)?.phase;
+      if (was !== undefined && was !== 'ended')
+        this.world.coverage.reached(`task survives a restart: ${was}`);
+    }
+  }
+
+  sent(message: Message, connection: string, session: string): void {
+    if (message.kind === 'lease') {
+      const worker = connection.slice(0, connection.indexOf('#'));
+      this.physical.leaseSent(message, worker, this.world.now);
+    }
+    this.promises.sent(message, session);
+  }
+
+  running(worker: string, order: StartOrder): void {
+    this.world.trace.note(worker, `RUNS ${formatTaskId(order.fence.task)}.${order.fence.attempt}`);
+    this.physical.running(worker, order, this.world.now);
+  }
+
+  ended(worker: string, fence: Fence, how: RunEnd): void {
+    this.world.trace.note(worker, `ENDED ${formatTaskId(fence.task)}.${fence.attempt} ${how}`);
+    this.physical.ended(worker, fence, how, this.world.now);
+  }
+
+  stopTaken(fence: Fence): void {
+    this.physical.stopTaken(fence, this.world.now);
+  }
+
+  violation(words: string): void {
+    throw new SimFailure('a machine does as it is told', words);
+  }
+
+  /** A client was told of an end: it must be the one end there is. */
+  told(message: Finished): void {
+    this.promises.outcomeTold(message);
+  }
+
+  scriptOf(task: Task): Script {
+    const script = this.scripts(task.body);
+    if (script === undefined)
+      throw new SimFailure('bodies are kept', `${formatTaskId(task.id)} has another body`);
+    return script;
+  }
+
+  private look(event: BrokerEvent, task: Task): void {
+    const shadow = this.shadows.get(task.id);
+    const phase = phaseOf(task);
+    if (shadow === undefined) {
+      this.world.coverage.reached(`task none → ${phase}`);
+      this.shadows.set(task.id, { phase, attempt: task.attempt });
+      return;
+    }
+    if (shadow.phase === 'ended')
+      throw new SimFailure('an end is final', `${formatTaskId(task.id)} is live again`);
+    if (shadow.phase === phase && shadow.attempt === task.attempt) return;
+    if (task.attempt < shadow.attempt) {
+      throw new SimFailure(
+        'attempts only grow',
+        `${formatTaskId(task.id)} from ${shadow.attempt} to ${task.attempt}`,
+      );
+    }
+    this.world.coverage.reached(`task ${shadow.phase} → ${phase}`);
+    const wasOut = shadow.phase === 'leased' || shadow.phase === 'running';
+    if (wasOut && task.lastFailure !== null && (phase === 'waiting' || phase === 'backoff')) {
+      this.gaveUp(event, { task, attempt: shadow.attempt, code: task.lastFailure.code });
+    }
+    noteHolder(task);
+    Object.assign(shadow, { phase, attempt: task.attempt });
+  }
+
+  private lookEnded(state: BrokerState, event: BrokerEvent, id: TaskId): void {
+    const task = state.ended.get(id);
+    const shadow = this.shadows.get(id) as Shadow;
+    const past = shadow.phase;
+    shadow.phase = 'ended';
+    if (task?.outcome == null) {
+      if (state.ended.size >= limits.finishedTasks) return;
+      throw new SimFailure('no task vanishes', `${formatTaskId(id)} was ${past} and is nowhere`);
+    }
+    const { state: outcome, failure } = task.outcome;
+    this.world.coverage.reached(`task ${past} → ${outcome}`);
+    const wasOut = past === 'leased' || past === 'running';
+    if (wasOut && failure?.code.startsWith('lost.'))
+      this.gaveUp(event, { task, attempt: shadow.attempt, code: failure.code });
+    const script = this.scriptOf(task);
+    const ending: Ending = { state: outcome, failure, attempt: task.attempt };
+    const run = this.physical.endOf(id, task.attempt);
+    const wrong = wrongWith(ending, {
+      script,
+      run,
+      stopTakenAt: run === undefined ? undefined : this.physical.stoppedAt(run.fence),
+      failures: task.failures,
+      losses: task.losses,
+      ...this.promises.cancelOf(id),
+    });
+    if (wrong === undefined) return;
+    const words = `${formatTaskId(id)}.${task.attempt} ${outcome} ${failure?.code ?? ''}: ${wrong}`;
+    throw new SimFailure('outcomes are true', words);
+  }
+
+  private gaveUp(event: BrokerEvent, given: GivenUp): void {
+    const wrong = checkGivenUp(event, given, this.watched);
+    if (wrong !== undefined) throw new SimFailure('no attempt is given up without cause', wrong);
+  }
+
+  /** What must be over when nothing is asked of the grid any more. */
+  unfinished(): string[] {
+    const { leaseMs, graceMs } = defaultTimers;
+    const open = [...this.shadows].filter(([id, { phase }]) => phase !== 'ended' && !isEphemeral(id));
+    const words = open.map(
+      ([id, { phase, attempt }]) => `${formatTaskId(id)} is still ${phase} (attempt ${attempt})`,
+    );
+    if (this.physical.runningCount > 0)
+      words.push(`${this.physical.runningCount} units run on, ${leaseMs + graceMs} ms later`);
+    return words;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * A sequential model of one task: given what its executor really did and what was asked of it, which outcomes may it
+ * have? Knows nothing of sessions, leases or journals.
+ */
+import type { Failure, OutcomeState } from '@gryphgen/protocol';
+import { limits } from '@gryphgen/protocol';
+import type { Run } from './physical-check.ts';
+import type { Script } from './task-script.ts';
+
+export interface Ending {
+  readonly state: OutcomeState;
+  readonly failure: Failure | null;
+  readonly attempt: number;
+}
+
+export interface TaskPast {
+  readonly script: Script;
+  /** What ran as the attempt that the outcome names. */
+  readonly run: Run | undefined;
+  /** Attempts so far that ended in execution.*, and in lost.*, this one not counted. */
+  readonly failures: number;
+  readonly losses: number;
+  readonly cancelAsked: boolean;
+  /** When somebody was told that the cancel is noted; null when nobody was. */
+  readonly cancelToldAt: number | null;
+  /** When the worker was first told to stop this attempt. */
+  readonly stopTakenAt: number | undefined;
+}
+
+/** Why the outcome cannot be, in words; undefined when it may. */
+export function wrongWith(ending: Ending, past: TaskPast): string | undefined {
+  switch (ending.state) {
+    case 'succeeded':
+      return wrongSuccess(past);
+    case 'cancelled':
+      return past.cancelAsked ? undefined : 'nobody asked to cancel it';
+    case 'failed':
+      return wrongFailure(ending, past);
+  }
+}
+
+/** E15: an attempt that had succeeded when the stop came has succeeded; none begins after that. */
+function wrongSuccess({ run, cancelToldAt, stopTakenAt }: TaskPast): string | undefined {
+  if (run?.end !== 'ok') return `its attempt ${run === undefined ? 'never ran' : `ended: ${run.end}`}`;
+  if (stopTakenAt !== undefined && run.startedAt > stopTakenAt) {
+    return `its attempt started ${Math.round(run.startedAt - stopTakenAt)} ms after its worker was told to stop it`;
+  }
+  if (cancelToldAt !== null && run.leasedAt > cancelToldAt) {
+    return `its attempt was leased ${Math.round(run.leasedAt - cancelToldAt)} ms after the cancel was acknowledged`;
+  }
+  return undefined;
+}
+
+function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
+  const { script, run, failures, losses } = past;
+  const { retries, timeoutMs, queueTimeoutMs, durable } = script.envelope;
+  const { code } = failure ?? { code: 'none' };
+  if (code.startsWith('execution.')) {
+    if (past.cancelAsked && past.cancelToldAt !== null)
+      return 'its cancel was acknowledged, so it is never a failure';
+    if (failures < retries.limit) return `it has ${retries.limit} retries and used ${failures}`;
+    if (code === 'execution.timeout')
+      return timeoutMs > 0 && run?.end === 'stopped' ? undefined : `no timeout: ${run?.end}`;
+    const expected = { 'execution.exit': 'exit', 'execution.oom': 'oom', 'execution.start': 'start' }[
+      code as string
+    ];
+    return run?.end === expected ? undefined : `its attempt ended: ${run?.end ?? 'never ran'}`;
+  }
+  if (code === 'unplaceable.timeout') return queueTimeoutMs > 0 ? undefined : 'it may wait for ever';
+  if (code === 'lost.broker') return durable ? 'a durable task outlives the broker' : undefined;
+  if (code.startsWith('lost.'))
+    return losses >= limits.losses ? undefined : `only ${losses} attempts were lost before`;
+  return 'no task of this workload ends so';
+}

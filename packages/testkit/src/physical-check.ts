@@ -1,0 +1,123 @@
+/**
+ * What really runs on the machines, whoever believes what: counted when a unit starts and ends.
+ *
+ * 1. No machine ever runs more than it has (invariant 4), whatever is paused, cut off or restarted: what is fenced
+ *    stays reserved until it has ended (E14).
+ * 2. A unit runs only what was leased to its worker under its very fence, on the devices of the lease (E8, E9).
+ */
+import type { DeviceShare, Lease, TaskId } from '@gryphgen/protocol';
+import { emptyLedger, type Ledger, oversubscription, release, reserve } from '@gryphgen/scheduler';
+import { type Fence, keyOf, type StartOrder } from '@gryphgen/worker';
+import type { WorkerShape } from './grid-shape.ts';
+import { SimFailure } from './sim-failure.ts';
+import type { AttemptPlan } from './task-script.ts';
+
+export type RunEnd = AttemptPlan | 'stopped' | 'died';
+
+export interface Run {
+  readonly worker: string;
+  readonly fence: Fence;
+  /** When its lease was first sent. */
+  readonly leasedAt: number;
+  readonly startedAt: number;
+  end: RunEnd | null;
+}
+
+interface Leased {
+  readonly at: number;
+  readonly worker: string;
+  readonly devices: string;
+}
+
+export class PhysicalCheck {
+  readonly runs = new Map<TaskId, Run[]>();
+  private readonly leased = new Map<string, Leased>();
+  private readonly shapes: ReadonlyMap<string, WorkerShape>;
+  private readonly used = new Map<string, Ledger>();
+  private readonly stops = new Map<string, number>();
+  private readonly orders = new Map<string, StartOrder>();
+
+  constructor(workers: readonly WorkerShape[]) {
+    this.shapes = new Map(workers.map((shape) => [shape.name, shape]));
+    for (const { name } of workers) this.used.set(name, emptyLedger());
+  }
+
+  /** The broker sends a lease to a worker. */
+  leaseSent(lease: Lease, worker: string, now: number): void {
+    const key = keyOf(lease);
+    const devices = deviceNames(lease.devices);
+    const before = this.leased.get(key);
+    if (before === undefined) this.leased.set(key, { at: now, worker, devices });
+    else if (before.worker !== worker || before.devices !== devices) {
+      const words = `${key} was leased to ${before.worker} on [${before.devices}] and is now to ${worker} on [${devices}]`;
+      throw new SimFailure('a lease never changes', words);
+    }
+  }
+
+  running(worker: string, order: StartOrder, now: number): void {
+    const { fence } = order;
+    const key = keyOf(fence);
+    const lease = this.leased.get(key);
+    if (lease?.worker !== worker || lease.devices !== deviceNames(order.devices)) {
+      throw new SimFailure(
+        'only what was leased runs',
+        `${worker} runs ${key}, leased: ${JSON.stringify(lease)}`,
+      );
+    }
+    const [used, shape] = [this.used.get(worker) as Ledger, this.shapes.get(worker) as WorkerShape];
+    reserve(used, order.facts.reservation);
+    const over = oversubscription(used, shape.report);
+    if (over !== undefined) {
+      throw new SimFailure(
+        'no machine is oversubscribed',
+        `${worker} runs ${key} beside what it had: ${over}`,
+      );
+    }
+    this.orders.set(`${worker} ${key}`, order);
+    let runs = this.runs.get(fence.task);
+    if (runs === undefined) this.runs.set(fence.task, (runs = []));
+    runs.push({ worker, fence, leasedAt: lease.at, startedAt: now, end: null });
+  }
+
+  ended(worker: string, fence: Fence, how: RunEnd, now: number): void {
+    const name = `${worker} ${keyOf(fence)}`;
+    const order = this.orders.get(name);
+    let runs = this.runs.get(fence.task);
+    if (order !== undefined) {
+      this.orders.delete(name);
+      release(this.used.get(worker) as Ledger, order.facts.reservation);
+    }
+    const run = runs?.find((one) => one.worker === worker && keyOf(one.fence) === keyOf(fence));
+    if (run !== undefined) run.end = how;
+    else {
+      // It ended without ever running: it could not be started.
+      if (runs === undefined) this.runs.set(fence.task, (runs = []));
+      runs.push({ worker, fence, leasedAt: now, startedAt: now, end: how });
+    }
+  }
+
+  stopTaken(fence: Fence, now: number): void {
+    const key = keyOf(fence);
+    if (!this.stops.has(key)) this.stops.set(key, now);
+  }
+
+  /** When the worker had first been told to stop it; undefined when it never was. */
+  stoppedAt(fence: Fence): number | undefined {
+    return this.stops.get(keyOf(fence));
+  }
+
+  /** How attempt `attempt` of the task ended on its machine; undefined when it never ran or still does. */
+  endOf(task: TaskId, attempt: number): Run | undefined {
+    return this.runs.get(task)?.find((run) => run.fence.attempt === attempt);
+  }
+
+  get runningCount(): number {
+    return this.orders.size;
+  }
+}
+
+function deviceNames(devices: readonly DeviceShare[]): string {
+  return devices
+    .map(({ uuid, vramBytes, whole }) => `${uuid} ${vramBytes}${whole ? ' whole' : ''}`)
+    .join(', ');
+}

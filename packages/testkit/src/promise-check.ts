@@ -1,0 +1,197 @@
+/**
+ * What the broker has promised by a message that left it, held against every state it has later (invariants 1–3).
+ *
+ * `accepted`: the durable task is known for ever. `finished`, `resultAck`: the outcome stands. `lease`: the attempt's
+ * number is never given again. A reply to a cancel or drain: it is remembered. One key: one task, while it is kept.
+ */
+import type { BrokerEvent, BrokerState } from '@gryphgen/broker';
+import type { Finished, Message, Request, TaskId } from '@gryphgen/protocol';
+import { formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import { SimFailure } from './sim-failure.ts';
+
+interface Promised {
+  accepted: boolean;
+  /** As told; null while nobody was. */
+  outcome: string | null;
+  leasedAttempt: number;
+  acknowledgedAttempt: number;
+  cancelAsked: boolean;
+  cancelToldAt: number | null;
+}
+
+interface KeyPromise {
+  readonly task: TaskId;
+  readonly at: number;
+}
+
+export class PromiseCheck {
+  private readonly now: () => number;
+  private readonly tasks = new Map<TaskId, Promised>();
+  private readonly keys = new Map<string, KeyPromise>();
+  private readonly orders = new Map<string, Request>();
+  private readonly drains = new Map<string, boolean>();
+  /** The latest the broker's wall clock has shown: keys age by it, and once forgotten stay so. */
+  private wall = 0;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  cancelOf(id: TaskId): { readonly cancelAsked: boolean; readonly cancelToldAt: number | null } {
+    const { cancelAsked, cancelToldAt } = this.of(id);
+    return { cancelAsked, cancelToldAt };
+  }
+
+  get acceptedTasks(): readonly TaskId[] {
+    return [...this.tasks].filter(([, promised]) => promised.accepted).map(([id]) => id);
+  }
+
+  stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
+    this.wall = Math.max(this.wall, wall);
+    if (event.kind === 'message' && event.message.kind === 'request')
+      this.onOrder(event.session, event.message);
+    if (event.kind !== 'submit' || event.key === '') return;
+    const session = state.sessions.get(event.session);
+    if (session !== undefined) this.checkKey(state, `${session.principal} ${event.key}`);
+  }
+
+  private onOrder(session: string, order: Request): void {
+    if (order.op === 'cancel') {
+      this.of((order.args as { task: TaskId }).task).cancelAsked = true;
+      this.orders.set(`${session} ${order.id}`, order);
+    } else if (order.op === 'drain') {
+      this.drains.clear();
+      this.orders.set(`${session} ${order.id}`, order);
+    } else if (order.op === 'removeNode') this.drains.clear();
+  }
+
+  private checkKey(state: BrokerState, name: string): void {
+    const held = state.keys.get(name);
+    if (held === undefined) return;
+    const known = this.keys.get(name);
+    if (known === undefined || known.task === held.task) {
+      this.keys.set(name, { task: held.task, at: held.at });
+      return;
+    }
+    const expired = this.wall - known.at >= limits.keyMs;
+    if (!expired && this.of(known.task).accepted) {
+      const words = `key "${name}" made ${formatTaskId(known.task)} and then ${formatTaskId(held.task)}`;
+      throw new SimFailure('one key makes one task', words);
+    }
+    this.keys.set(name, { task: held.task, at: held.at });
+  }
+
+  sent(message: Message, session: string): void {
+    switch (message.kind) {
+      case 'accepted':
+        this.of(message.task).accepted = true;
+        break;
+      case 'finished':
+        this.outcomeTold(message);
+        break;
+      case 'lease': {
+        const promised = this.of(message.task);
+        promised.leasedAttempt = Math.max(promised.leasedAttempt, message.attempt);
+        break;
+      }
+      case 'resultAck': {
+        const promised = this.of(message.task);
+        promised.acknowledgedAttempt = Math.max(promised.acknowledgedAttempt, message.attempt);
+        break;
+      }
+      case 'reply':
+        if (message.failure === null) this.orderDone(`${session} ${message.id}`);
+        break;
+      default:
+    }
+  }
+
+  private orderDone(name: string): void {
+    const order = this.orders.get(name);
+    if (order === undefined) return;
+    this.orders.delete(name);
+    if (order.op === 'cancel') this.of((order.args as { task: TaskId }).task).cancelToldAt ??= this.now();
+    else {
+      const { node, draining } = order.args as { node: string; draining: boolean };
+      this.drains.set(node, draining);
+    }
+  }
+
+  outcomeTold(message: Finished): void {
+    if (message.failure?.code === 'lost.broker' && isEphemeral(message.task)) return;
+    const promised = this.of(message.task);
+    const outcome = outcomeName(message);
+    if (promised.outcome !== null && promised.outcome !== outcome) {
+      const words = `${formatTaskId(message.task)} was told as ${promised.outcome}, now as ${outcome}`;
+      throw new SimFailure('one task has one outcome', words);
+    }
+    promised.outcome = outcome;
+  }
+
+  recovered(state: BrokerState): void {
+    for (const [id, promised] of this.tasks) if (!isEphemeral(id)) checkRecovered(state, id, promised);
+    for (const [node, draining] of this.drains) {
+      const worker = [...state.workers.values()].find(({ id, view }) => id === node || view.name === node);
+      if (worker !== undefined && worker.view.draining !== draining) {
+        throw new SimFailure('what was acknowledged survives', `the drain of ${node}`);
+      }
+    }
+    for (const [name, { task, at }] of this.keys) {
+      const expired = this.wall - at >= limits.keyMs;
+      if (this.of(task).accepted && !expired && state.keys.get(name)?.task !== task) {
+        throw new SimFailure(
+          'what was acknowledged survives',
+          `key "${name}" of ${formatTaskId(task)} is forgotten`,
+        );
+      }
+    }
+    this.orders.clear();
+  }
+
+  private of(id: TaskId): Promised {
+    let promised = this.tasks.get(id);
+    if (promised === undefined) {
+      promised = {
+        accepted: false,
+        outcome: null,
+        leasedAttempt: 0,
+        acknowledgedAttempt: 0,
+        cancelAsked: false,
+        cancelToldAt: null,
+      };
+      this.tasks.set(id, promised);
+    }
+    return promised;
+  }
+}
+
+function checkRecovered(state: BrokerState, id: TaskId, promised: Promised): void {
+  const lost = (what: string): never => {
+    throw new SimFailure('what was acknowledged survives', `${formatTaskId(id)}: ${what}`);
+  };
+  const ended = state.ended.get(id);
+  const task = state.tasks.get(id) ?? ended;
+  if (task === undefined) {
+    if (promised.accepted && state.ended.size < limits.finishedTasks) lost('the task is gone');
+    return;
+  }
+  if (promised.outcome !== null) {
+    const now = ended?.outcome == null ? 'none' : outcomeName({ ...ended.outcome, attempt: ended.attempt });
+    if (now !== promised.outcome) lost(`its outcome was told as ${promised.outcome} and is ${now}`);
+  }
+  if (task.attempt < promised.leasedAttempt)
+    lost(`attempt ${promised.leasedAttempt} was sent, ${task.attempt} is known`);
+  if (task.lease !== null && task.attempt <= promised.acknowledgedAttempt) {
+    lost(`the result of attempt ${task.attempt} was acknowledged, and it is leased`);
+  }
+  if (promised.cancelToldAt !== null && ended === undefined && !task.cancelRequested) lost('its cancel');
+}
+
+function outcomeName({
+  state,
+  failure,
+  exitCode,
+  attempt,
+}: Pick<Finished, 'state' | 'failure' | 'exitCode' | 'attempt'>): string {
+  return `${state} ${failure?.code ?? ''} exit ${exitCode} of attempt ${attempt}`;
+}

@@ -1,0 +1,95 @@
+/**
+ * What a broker's journal leaves on its disk, in memory: the real records, folded by the real code, with a disk that
+ * can be slow, full or broken. It outlives the brokers that open it.
+ *
+ * 1. A group is durable from the moment its write is done; whoever is told is told after.
+ * 2. A group being written when the broker dies is there afterwards whole, or not at all: the random number decides.
+ */
+import { createHash } from 'node:crypto';
+import { type BrokerState, fold, type Group, type GroupRow, type HistoryRow } from '@gryphgen/broker';
+import type { BlobHash, Epoch, JournalHead, TaskId } from '@gryphgen/protocol';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** `full`: nothing is written, it may be tried again. `io`: it may have been written, and nothing more is taken. */
+export type DiskFault = 'slow' | 'full' | 'io';
+
+export class SimDisk {
+  epoch = 0 as Epoch;
+  fault: DiskFault | null = null;
+  readonly groups: GroupRow[] = [];
+  snapshot: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
+  /** The group that is on its way to the disk. */
+  writing: Group | null = null;
+  private readonly random: SeededRandom;
+  private readonly digests: string[] = ['0'.repeat(64)];
+  private readonly blobs = new Map<BlobHash, Uint8Array>();
+  private readonly rows = new Map<TaskId, HistoryRow>();
+  private folded: { readonly state: BrokerState; seq: number } = { state: fold.empty(), seq: 0 };
+
+  constructor(random: SeededRandom) {
+    this.random = random;
+  }
+
+  get head(): JournalHead {
+    const seq = this.digests.length - 1;
+    return { seq, digest: this.digestAt(seq) as string };
+  }
+
+  digestAt(seq: number): string | undefined {
+    return this.digests[seq];
+  }
+
+  commitMs(): number {
+    if (this.fault === 'slow') return this.random.between(50, 3000);
+    return this.random.chance(0.02) ? this.random.exponential(50) : this.random.between(0.1, 2);
+  }
+
+  /** Makes the group being written durable. */
+  commit(): JournalHead {
+    const group = this.writing;
+    if (group === null) throw new Error('no group is being written');
+    this.writing = null;
+    for (const { hash, bytes } of group.blobs) this.blobs.set(hash, bytes);
+    const seq = this.digests.length;
+    const digest = createHash('sha256').update(this.digestAt(seq - 1) as string);
+    this.digests.push(digest.update(`${seq} ${this.epoch}`).update(group.records).digest('hex'));
+    this.groups.push({ seq, epoch: this.epoch, records: group.records });
+    return this.head;
+  }
+
+  /** The broker is gone: what was on its way arrives or does not. Returns whether it arrived. */
+  powerLoss(): boolean {
+    if (this.writing === null) return false;
+    const arrived = this.random.chance(0.5);
+    if (arrived) this.commit();
+    this.writing = null;
+    return arrived;
+  }
+
+  blob(hash: BlobHash): Uint8Array | undefined {
+    return this.blobs.get(hash);
+  }
+
+  /** Folds everything durable into a snapshot, as the journal does off the broker's loop. */
+  compact(): void {
+    this.foldAll();
+    this.snapshot = { seq: this.folded.seq, bytes: fold.save(this.folded.state) };
+    const { seq } = this.snapshot;
+    this.groups.splice(0, this.groups.findLastIndex((group) => group.seq <= seq) + 1);
+    // A fold thread that starts anew goes on from the snapshot's bytes, not from the state that made them.
+    if (this.random.chance(0.5)) this.folded = { state: fold.load(this.snapshot.bytes), seq };
+  }
+
+  historyRows(): ReadonlyMap<TaskId, HistoryRow> {
+    this.foldAll();
+    return this.rows;
+  }
+
+  private foldAll(): void {
+    for (const { seq, epoch, records } of this.groups) {
+      if (seq <= this.folded.seq) continue;
+      for (const row of fold.applyGroup(this.folded.state, epoch, records)) this.rows.set(row.task, row);
+      this.folded.seq = seq;
+    }
+  }
+}

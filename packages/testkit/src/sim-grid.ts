@@ -1,0 +1,238 @@
+/** The parts of one simulated grid, wired together; what happens to them comes from the plan. */
+import { createHash } from 'node:crypto';
+import { JournalError } from '@gryphgen/broker';
+import type { Role, TaskId } from '@gryphgen/protocol';
+import { type AuthorizedKey, gridIdOf } from '@gryphgen/runtime';
+import { CallerLog } from './caller-log.ts';
+import type { Coverage } from './coverage.ts';
+import { FaultInjector } from './fault-injector.ts';
+import { Observer } from './observer.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { SimBroker } from './sim-broker.ts';
+import { type PeerSetting, SimClient } from './sim-client.ts';
+import { SimClock } from './sim-clock.ts';
+import { SimDisk } from './sim-disk.ts';
+import { SimFailure } from './sim-failure.ts';
+import { authorize, simIdentity } from './sim-identity.ts';
+import type { LinkWiring } from './sim-link.ts';
+import { SimMachine } from './sim-machine.ts';
+import { type Packet, SimNetwork } from './sim-network.ts';
+import type { SimNode } from './sim-node.ts';
+import { SimWorker } from './sim-worker.ts';
+import type { RunPlan } from './simulation.ts';
+import { bodyOf, type Script } from './task-script.ts';
+import { World } from './world.ts';
+
+const gridId = gridIdOf(simIdentity('grid').key);
+
+export class SimGrid {
+  readonly world: World;
+  readonly observer: Observer;
+  readonly callers: CallerLog;
+  readonly disk: SimDisk;
+  readonly network: SimNetwork;
+  readonly broker: SimBroker;
+  readonly workers: readonly SimWorker[];
+  readonly clients: readonly SimClient[];
+  failure: SimFailure | null = null;
+  private readonly plan: RunPlan;
+  private readonly coverage: Coverage;
+  private readonly random: SeededRandom;
+  private readonly authorized = new Map<string, AuthorizedKey>();
+  private readonly faults: FaultInjector;
+  private readonly ending = new Set<TaskId>();
+  private connections = 0;
+
+  constructor(plan: RunPlan, coverage: Coverage, keepLines: number) {
+    this.plan = plan;
+    this.coverage = coverage;
+    this.random = new SeededRandom(`${plan.seed}/run`);
+    this.world = new World(coverage, keepLines);
+    const { byNo, byBody } = scriptsOf(plan);
+    this.observer = new Observer(this.world, plan.grid, (body) => byBody.get(body));
+    this.callers = new CallerLog(this.world, this.observer);
+    this.disk = new SimDisk(this.random.split('disk'));
+    this.network = new SimNetwork(this.world, this.random.split('network'), (packet) => this.deliver(packet));
+    this.broker = new SimBroker({
+      world: this.world,
+      clock: this.clock('broker'),
+      random: this.random.split('broker'),
+      disk: this.disk,
+      grid: gridId,
+      authorized: this.authorized,
+      transmit: (packet) => this.network.send(packet),
+      witness: this.observer,
+      onFatal: (error) => this.onFatal(error),
+    });
+    this.workers = plan.grid.workers.map((shape) => {
+      this.admit(shape.name, 'worker');
+      const random = this.random.split(shape.name);
+      const machine = new SimMachine(shape.name, this.world, random.split('machine'), byNo, this.observer);
+      return new SimWorker(shape, machine, this.clock(shape.name), random, this.setting(), this.observer);
+    });
+    const people = plan.grid.clients.map(({ name, identity }) => this.client(name, identity, 'submitter'));
+    this.clients = [
+      ...people,
+      this.client('admin', 'admin', 'admin'),
+      this.client('viewer', 'viewer', 'viewer'),
+    ];
+    this.faults = new FaultInjector(this, this.random.split('faults'));
+  }
+
+  async start(): Promise<void> {
+    this.broker.start();
+    this.observer.watched.watching(true);
+    for (const node of [...this.workers, ...this.clients]) {
+      this.world.at(this.random.between(0, 300), () => node.start());
+    }
+    for (const operation of this.plan.operations) {
+      this.world.at(operation.at, () => this.callers.begin(this.clientNamed(operation.client), operation));
+    }
+    for (const fault of this.plan.faults) this.world.at(fault.at, () => this.faults.begin(fault));
+    for (let n = 0; n < 4; n += 1) {
+      this.world.at(this.random.between(5000, 80_000), () => this.broker.checkReplay());
+    }
+  }
+
+  /** The end of all faults: everything is up, connected and whole again. */
+  heal(): void {
+    this.faults.healAll();
+    this.cancelEndless();
+  }
+
+  /** Tasks that run until they are stopped are cancelled now, unless somebody did: once is enough. */
+  private cancelEndless(): void {
+    for (const task of this.broker.state?.tasks.values() ?? []) {
+      const script = this.observer.scriptOf(task);
+      if (script.runMs !== Number.POSITIVE_INFINITY || task.cancelRequested || this.ending.has(task.id))
+        continue;
+      this.ending.add(task.id);
+      this.callers.cancel(this.clientNamed('admin'), task.id);
+    }
+    this.world.after(5000, () => this.cancelEndless());
+  }
+
+  /** Nothing is asked for, running or unanswered any more. */
+  isQuiet(): boolean {
+    if (!this.faults.allHealed || this.world.now < this.lastOperationAt) return false;
+    const { state } = this.broker;
+    if (state === null || state.tasks.size > 0 || this.observer.physical.runningCount > 0) return false;
+    return (
+      this.workers.every(({ state: held }) => held?.attempts.size === 0) &&
+      this.callers.unanswered().length === 0
+    );
+  }
+
+  unfinished(): string[] {
+    const held = this.workers.flatMap((worker) =>
+      [...(worker.state?.attempts.values() ?? [])].map(
+        ({ key, phase }) => `${worker.name} holds ${key} (${phase})`,
+      ),
+    );
+    return [...this.observer.unfinished(), ...held, ...this.callers.unanswered()];
+  }
+
+  /** What must hold of a grid at rest. */
+  checkEnd(): void {
+    this.broker.checkReplay();
+    for (const { ledger, name } of this.broker.state?.views ?? []) {
+      if (ledger.attempts > 0)
+        throw new SimFailure('all is released', `${name} still holds ${ledger.attempts} attempts`);
+    }
+    for (const { machine, name } of this.workers) {
+      if (machine.unitCount > 0)
+        throw new SimFailure('all is removed', `${name} still keeps ${machine.unitCount} units`);
+    }
+    this.callers.checkEnd();
+  }
+
+  coverageRecord(): Record<string, number> {
+    for (const worker of this.workers) worker.coverReached();
+    return this.coverage.toRecord();
+  }
+
+  nodes(): readonly SimNode[] {
+    return [this.broker, ...this.workers, ...this.clients];
+  }
+
+  peer(name: string): SimWorker | SimClient | undefined {
+    return this.workers.find((node) => node.name === name) ?? this.clients.find((node) => node.name === name);
+  }
+
+  private get lastOperationAt(): number {
+    return this.plan.operations.at(-1)?.at ?? 0;
+  }
+
+  private clientNamed(name: string): SimClient {
+    const found = this.clients.find((client) => client.name === name);
+    if (found === undefined) throw new Error(`no client ${name}`);
+    return found;
+  }
+
+  private client(name: string, identity: string, role: Role): SimClient {
+    this.admit(identity, role);
+    return new SimClient(
+      name,
+      identity,
+      role,
+      this.clock(name),
+      this.random.split(name),
+      this.setting(),
+      this.callers,
+    );
+  }
+
+  private admit(identity: string, role: Role): void {
+    const entry = authorize(identity, role);
+    this.authorized.set(entry.key, entry);
+  }
+
+  private clock(name: string): SimClock {
+    return new SimClock(this.random.split(`clock ${name}`), this.plan.grid.drift);
+  }
+
+  private setting(): PeerSetting {
+    return {
+      world: this.world,
+      wiring: (node, identity, role, random): LinkWiring => ({
+        node,
+        grid: gridId,
+        identity: simIdentity(identity),
+        role,
+        random,
+        newConnection: () => this.newConnection(node.name),
+        transmit: (packet) => this.network.send(packet),
+      }),
+    };
+  }
+
+  newConnection(name: string): string {
+    this.connections += 1;
+    return `${name}#${this.connections}`;
+  }
+
+  private deliver(packet: Packet): void {
+    if (packet.direction === 'toBroker') this.broker.receive(packet);
+    else this.peer(packet.peer)?.receive(packet);
+  }
+
+  /** A real process would end: a lost journal is a fault like a crash, everything else has found a bug. */
+  private onFatal(error: unknown): void {
+    if (error instanceof JournalError && error.code === 'io') this.faults.diskDied();
+    else
+      this.failure ??=
+        error instanceof SimFailure ? error : new SimFailure('nothing throws', String(error), error);
+  }
+}
+
+function scriptsOf(plan: RunPlan): { byNo: Map<number, Script>; byBody: Map<string, Script> } {
+  const byNo = new Map<number, Script>();
+  const byBody = new Map<string, Script>();
+  for (const operation of plan.operations) {
+    if (operation.kind !== 'submit') continue;
+    const { script } = operation;
+    byNo.set(script.no, script);
+    byBody.set(createHash('sha256').update(bodyOf(script)).digest('hex'), script);
+  }
+  return { byNo, byBody };
+}

@@ -1,0 +1,194 @@
+/**
+ * A worker's machine and what really runs on it. Containers outlive the worker's process and are found again by its
+ * next life; processes and no-ops die with it.
+ *
+ * 1. A container is started at most once: asked a second time, the machine says so to the witness.
+ * 2. It tells the worker's process only while that lives; a new life has to look.
+ */
+import type { Failure, JournalHead } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
+import { type AdoptedAttempt, type Exit, type Fence, keyOf, type StartOrder } from '@gryphgen/worker';
+import type { SeededRandom } from './seeded-random.ts';
+import { type AttemptPlan, planOf, type Script, scriptNoOf } from './task-script.ts';
+import type { World } from './world.ts';
+
+export interface MachineWitness {
+  running(worker: string, order: StartOrder): void;
+  ended(worker: string, fence: Fence, how: AttemptPlan | 'stopped' | 'died'): void;
+  violation(words: string): void;
+}
+
+/** Told to the worker's process, if it lives. */
+export interface ProcessEvents {
+  started(fence: Fence): void;
+  exited(fence: Fence, exit: Exit): void;
+  startFailed(fence: Fence, why: Failure): void;
+  /** Something the process itself does when it comes to it: later, if it is stopped now. */
+  turn(run: () => void): void;
+}
+
+interface Unit {
+  readonly order: StartOrder;
+  readonly script: Script;
+  phase: 'made' | 'running' | 'ended';
+  starts: number;
+  startedAt: number;
+  endedAt: number;
+  exit: Exit | null;
+  stopping: boolean;
+  killAt: number;
+}
+
+const nothing = new Uint8Array(0);
+
+export class SimMachine {
+  readonly name: string;
+  /** Grows with each boot of the worker's process. */
+  boots = 0;
+  head: JournalHead | null = null;
+  private readonly world: World;
+  private readonly random: SeededRandom;
+  private readonly scripts: ReadonlyMap<number, Script>;
+  private readonly witness: MachineWitness;
+  private readonly units = new Map<string, Unit>();
+  private process: ProcessEvents | null = null;
+
+  constructor(
+    name: string,
+    world: World,
+    random: SeededRandom,
+    scripts: ReadonlyMap<number, Script>,
+    witness: MachineWitness,
+  ) {
+    this.name = name;
+    this.world = world;
+    this.random = random;
+    this.scripts = scripts;
+    this.witness = witness;
+  }
+
+  get unitCount(): number {
+    return this.units.size;
+  }
+
+  /** A new life of the worker's process looks at what is here. */
+  adopt(process: ProcessEvents): AdoptedAttempt[] {
+    this.boots += 1;
+    this.process = process;
+    return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit }) => {
+      const { fence, facts } = order;
+      if (phase === 'made') return { fence, facts, found: { phase: 'held' } };
+      if (phase === 'running') return { fence, facts, found: { phase, ranMs: this.world.now - startedAt } };
+      return { fence, facts, found: { phase, ranMs: endedAt - startedAt, exit: exit as Exit } };
+    });
+  }
+
+  /** The worker's process is gone, and what cannot live without it. */
+  processDied(): void {
+    this.process = null;
+    for (const [key, unit] of this.units) {
+      if (unit.order.facts.kind === 'container') continue;
+      if (unit.phase === 'running') this.witness.ended(this.name, unit.order.fence, 'died');
+      this.units.delete(key);
+    }
+  }
+
+  start(order: StartOrder): void {
+    const key = keyOf(order.fence);
+    const held = this.units.get(key);
+    if (held !== undefined && held.phase !== 'made') {
+      this.witness.violation(`${this.name} was told to start ${key} again, which is ${held.phase}`);
+      return;
+    }
+    const script = this.scripts.get(scriptNoOf(order.body));
+    if (script === undefined) throw new Error(`a body of no script: ${order.body.length} bytes`);
+    const unit: Unit = held ?? {
+      order,
+      script,
+      phase: 'made',
+      starts: 0,
+      startedAt: 0,
+      endedAt: 0,
+      exit: null,
+      stopping: false,
+      killAt: Number.POSITIVE_INFINITY,
+    };
+    this.units.set(key, unit);
+    const { process } = this;
+    const prepareMs =
+      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000]) * this.random.next();
+    if (prepareMs === 0) this.run(unit);
+    // The order dies with the process that gave it: a container that was made stays made.
+    else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
+  }
+
+  stop(fence: Fence, graceMs: number): void {
+    const unit = this.units.get(keyOf(fence));
+    if (unit === undefined || unit.phase === 'ended') return;
+    unit.stopping = true;
+    if (unit.phase === 'made') return;
+    unit.killAt = Math.min(unit.killAt, this.world.now + graceMs);
+    const after = unit.script.stubborn ? unit.killAt - this.world.now : this.random.exponential(20);
+    this.world.after(Math.min(after, graceMs), () => this.endIn(unit, 'stopped'));
+  }
+
+  forget(fence: Fence): void {
+    const key = keyOf(fence);
+    const unit = this.units.get(key);
+    if (unit === undefined) return;
+    if (unit.phase === 'running') this.witness.violation(`${this.name} forgets ${key}, which still runs`);
+    this.units.delete(key);
+  }
+
+  private run(unit: Unit): void {
+    const { fence } = unit.order;
+    if (this.units.get(keyOf(fence)) !== unit || unit.phase !== 'made') return;
+    const plan = planOf(unit.script, fence.attempt);
+    if (unit.stopping) {
+      // Stopped while it was being prepared: it never ran.
+      this.finish(unit, { exitCode: -1, failure: null, outcome: nothing, stopped: true });
+      this.process?.exited(fence, unit.exit as Exit);
+      return;
+    }
+    if (plan === 'start') {
+      const why = failure('execution.start', 'the script says so');
+      this.finish(unit, { exitCode: -1, failure: why, outcome: nothing, stopped: false });
+      this.witness.ended(this.name, fence, 'start');
+      this.process?.startFailed(fence, why);
+      return;
+    }
+    unit.starts += 1;
+    if (unit.starts > 1) this.witness.violation(`${this.name} started ${keyOf(fence)} ${unit.starts} times`);
+    unit.phase = 'running';
+    unit.startedAt = this.world.now;
+    this.witness.running(this.name, unit.order);
+    if (unit.script.runMs === 0) return this.end(unit, plan);
+    this.process?.started(fence);
+    if (Number.isFinite(unit.script.runMs)) this.world.after(unit.script.runMs, () => this.endIn(unit, plan));
+  }
+
+  /** A no-op is a timer of the worker's process and ends in its turn; all else ends by itself. */
+  private endIn(unit: Unit, how: AttemptPlan | 'stopped'): void {
+    if (unit.order.facts.kind !== 'noop') this.end(unit, how);
+    else this.process?.turn(() => this.end(unit, how));
+  }
+
+  private end(unit: Unit, how: AttemptPlan | 'stopped'): void {
+    const { fence } = unit.order;
+    if (unit.phase !== 'running' || this.units.get(keyOf(fence)) !== unit) return;
+    const stopped = how === 'stopped';
+    const oom = how === 'oom' ? failure('execution.oom', 'the script says so') : null;
+    const exitCode = stopped ? 143 : how === 'ok' ? 0 : how === 'oom' ? 137 : 3;
+    const outcome = how === 'ok' ? new TextEncoder().encode(`done ${unit.script.no}`) : nothing;
+    this.finish(unit, { exitCode, failure: oom, outcome, stopped });
+    this.witness.ended(this.name, fence, how);
+    this.process?.exited(fence, unit.exit as Exit);
+  }
+
+  private finish(unit: Unit, exit: Exit): void {
+    unit.phase = 'ended';
+    unit.endedAt = this.world.now;
+    unit.exit = exit;
+    if (unit.startedAt === 0) unit.startedAt = unit.endedAt;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The network between peers and broker: packets that arrive late, twice, in another order, or never.
+ *
+ * 1. A connection (`w1#3`) keeps order and loses nothing while no fault is set, as ZeroMQ does; a fault on its peer's
+ *    way, in one direction or both, may do anything but change a packet.
+ * 2. What is on its way to a process that crashes, or to a connection that is gone, never arrives.
+ */
+import type { Message } from '@gryphgen/protocol';
+import type { SeededRandom } from './seeded-random.ts';
+import type { World } from './world.ts';
+
+export type Direction = 'toBroker' | 'fromBroker';
+
+/** Chances for each packet; `slowMs` is the longest extra delay of one that is delayed. */
+export interface LinkFault {
+  readonly drop: number;
+  readonly duplicate: number;
+  readonly delay: number;
+  readonly slowMs: number;
+  readonly reorder: number;
+}
+
+/** `lose`: packets vanish. `hold`: they arrive when it heals, as TCP's retransmissions do. */
+export type PartitionKind = 'lose' | 'hold';
+
+export interface Packet {
+  readonly peer: string;
+  readonly connection: string;
+  readonly direction: Direction;
+  readonly session: string;
+  readonly message: Message;
+}
+
+interface Way {
+  fault: LinkFault | null;
+  partition: PartitionKind | null;
+  heldBack: Packet[];
+  lastArrival: number;
+}
+
+/** Packets a partitioned way holds back: a full socket buffer. */
+const heldBackLimit = 1000;
+
+export class SimNetwork {
+  private readonly world: World;
+  private readonly random: SeededRandom;
+  private readonly baseMs: number;
+  private readonly deliver: (packet: Packet) => void;
+  private readonly ways = new Map<string, Way>();
+  private readonly flying = new Set<Packet>();
+
+  constructor(world: World, random: SeededRandom, deliver: (packet: Packet) => void) {
+    this.world = world;
+    this.random = random;
+    this.baseMs = random.pick([0.1, 0.3, 1, 3, 20]);
+    this.deliver = deliver;
+  }
+
+  send(packet: Packet): void {
+    const way = this.way(packet.peer, packet.direction);
+    if (way.partition !== null) {
+      this.met(packet, 'partition');
+      if (way.partition === 'hold' && way.heldBack.length < heldBackLimit) way.heldBack.push(packet);
+      return;
+    }
+    const { fault } = way;
+    if (fault !== null && this.random.chance(fault.drop)) {
+      this.met(packet, 'drop');
+      return;
+    }
+    this.launch(way, packet, false);
+    if (fault !== null && this.random.chance(fault.duplicate)) {
+      this.met(packet, 'duplicate');
+      this.launch(way, { ...packet }, true);
+    }
+  }
+
+  setFault(peer: string, direction: Direction, fault: LinkFault | null): void {
+    this.way(peer, direction).fault = fault;
+  }
+
+  partition(peer: string, direction: Direction, kind: PartitionKind | null): void {
+    const way = this.way(peer, direction);
+    way.partition = kind;
+    if (kind !== null) return;
+    const held = way.heldBack;
+    way.heldBack = [];
+    for (const packet of held) this.launch(way, packet, false);
+  }
+
+  /** Forgets what is on its way to a process or connection that has just died. */
+  lose(isLost: (packet: Packet) => boolean, why: 'crash' | 'cut'): void {
+    for (const packet of this.flying) {
+      if (!isLost(packet)) continue;
+      this.met(packet, why);
+      this.flying.delete(packet);
+    }
+    for (const way of this.ways.values()) way.heldBack = way.heldBack.filter((packet) => !isLost(packet));
+  }
+
+  private launch(way: Way, packet: Packet, twin: boolean): void {
+    const { random, world } = this;
+    const { fault } = way;
+    let arrival = world.now + this.baseMs * random.between(0.5, 1.5);
+    if (fault !== null && random.chance(fault.delay)) {
+      this.met(packet, 'delay');
+      arrival += random.between(0, fault.slowMs);
+    }
+    if (twin) arrival += random.chance(0.5) ? random.exponential(20) : random.exponential(4000);
+    const mayOvertake = twin || (fault !== null && random.chance(fault.reorder));
+    if (!mayOvertake) arrival = Math.max(arrival, way.lastArrival);
+    if (arrival < way.lastArrival) this.met(packet, 'reorder');
+    way.lastArrival = Math.max(way.lastArrival, twin ? 0 : arrival);
+    this.flying.add(packet);
+    world.at(arrival, () => {
+      if (this.flying.delete(packet)) this.deliver(packet);
+    });
+  }
+
+  private met(packet: Packet, fault: string): void {
+    this.world.coverage.reached(`${packet.message.kind} × ${fault}`);
+    this.world.trace.note(
+      'network',
+      `${fault} ${packet.connection} ${packet.direction} ${packet.message.kind}`,
+    );
+  }
+
+  private way(peer: string, direction: Direction): Way {
+    const name = `${peer} ${direction}`;
+    let way = this.ways.get(name);
+    if (way === undefined) {
+      way = { fault: null, partition: null, heldBack: [], lastArrival: 0 };
+      this.ways.set(name, way);
+    }
+    return way;
+  }
+}

@@ -1,0 +1,179 @@
+/** A worker process in the simulation: the real core between a simulated link and a simulated machine. */
+import type { Message, PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
+import {
+  composeHello,
+  createWorkerState,
+  type Fence,
+  stepWorker,
+  type WorkerEffect,
+  type WorkerEvent,
+  type WorkerState,
+} from '@gryphgen/worker';
+import type { WorkerShape } from './grid-shape.ts';
+import { describe } from './message-line.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { PeerSetting } from './sim-client.ts';
+import type { SimClock } from './sim-clock.ts';
+import { SimLink } from './sim-link.ts';
+import type { SimMachine } from './sim-machine.ts';
+import type { Packet } from './sim-network.ts';
+import { SimNode } from './sim-node.ts';
+
+export interface WorkerWitness {
+  /** The worker's core has taken up an order to stop this attempt. */
+  stopTaken(fence: Fence): void;
+}
+
+export class SimWorker extends SimNode {
+  readonly shape: WorkerShape;
+  readonly machine: SimMachine;
+  state: WorkerState | null = null;
+  private readonly setting: PeerSetting;
+  private readonly witness: WorkerWitness;
+  private readonly random: SeededRandom;
+  private link: SimLink | null = null;
+
+  constructor(
+    shape: WorkerShape,
+    machine: SimMachine,
+    clock: SimClock,
+    random: SeededRandom,
+    setting: PeerSetting,
+    witness: WorkerWitness,
+  ) {
+    super(shape.name, setting.world, clock, random.split('turns'));
+    this.shape = shape;
+    this.machine = machine;
+    this.random = random;
+    this.setting = setting;
+    this.witness = witness;
+  }
+
+  get connection(): string {
+    return this.link?.connection ?? '';
+  }
+
+  override start(): void {
+    super.start();
+    this.state = createWorkerState(this.shape.report, this.now.mono);
+    const link = new SimLink(
+      this.setting.wiring(this, this.name, 'worker', this.random.split(`life ${this.life}`)),
+      {
+        hello: () => this.hello(),
+        onOpen: (welcome) => this.onOpen(welcome),
+        onMessage: (session, message) =>
+          this.step({ kind: 'message', session, message: message as ToWorker }),
+        onClosed: () => this.step({ kind: 'sessionClosed' }),
+      },
+    );
+    this.link = link;
+    const { life } = this;
+    const tell = (event: WorkerEvent): void => {
+      if (this.life === life) this.enqueue(() => this.step(event));
+    };
+    const attempts = this.machine.adopt({
+      started: (fence) => tell({ kind: 'started', fence }),
+      exited: (fence, exit) => tell({ kind: 'exited', fence, exit }),
+      startFailed: (fence, why) => tell({ kind: 'startFailed', fence, failure: why }),
+      turn: (run) => this.life === life && this.enqueue(run),
+    });
+    this.enqueue(() => {
+      this.note(`up, finds ${attempts.length} attempts`);
+      this.step({ kind: 'adopted', attempts });
+      link.connect();
+      this.tick();
+    });
+  }
+
+  override crash(): void {
+    super.crash();
+    this.coverReached();
+    this.machine.processDied();
+    this.state = null;
+    this.link = null;
+  }
+
+  /** Adds the transitions this life has taken to the coverage. */
+  coverReached(): void {
+    for (const name of this.state?.reached.keys() ?? []) this.world.coverage.reached(`attempt ${name}`);
+  }
+
+  receive(packet: Packet): void {
+    this.enqueue(() => {
+      this.note(`← ${describe(packet.message)}`);
+      this.link?.receive(packet);
+    });
+  }
+
+  cut(): void {
+    this.link?.cut();
+  }
+
+  private hello(): PeerHello {
+    const { report, attempts } = composeHello(this.state as WorkerState, this.now);
+    return {
+      kind: 'worker',
+      boot: `${this.name}-${this.machine.boots}`,
+      report,
+      attempts,
+      head: this.machine.head,
+    };
+  }
+
+  private onOpen({ session, epoch, timers }: Welcome): void {
+    this.step({ kind: 'sessionOpened', session, epoch, timers });
+  }
+
+  private step(event: WorkerEvent): void {
+    const { state } = this;
+    if (state === null) return;
+    const listens = event.kind === 'message' && event.session === state.session?.id;
+    const effects = stepWorker(state, event, this.now);
+    if (listens && event.message.kind === 'stop') this.witness.stopTaken(event.message);
+    this.perform(effects, (effect) => this.performOne(effect));
+  }
+
+  private performOne(effect: WorkerEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.send(effect.message);
+        break;
+      case 'start':
+        this.note(`starts t${effect.order.fence.task}.${effect.order.fence.attempt}`);
+        this.machine.start(effect.order);
+        break;
+      case 'stop':
+        this.note(`stops t${effect.fence.task}.${effect.fence.attempt}: ${effect.why}`);
+        this.machine.stop(effect.fence, effect.graceMs);
+        break;
+      case 'forget':
+        this.machine.forget(effect.fence);
+        break;
+      case 'witness':
+        this.machine.head = effect.head;
+        break;
+      case 'leaveSession':
+        this.link?.leave();
+        break;
+      case 'note':
+        this.note(`notes ${effect.note.kind}`);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  private send(message: Extract<WorkerEffect, { kind: 'send' }>['message']): void {
+    this.note(`→ ${describe(message as Message)}`);
+    this.link?.send(message);
+  }
+
+  private tick(): void {
+    const { state } = this;
+    if (state === null) return;
+    this.timer(state.timers.tickMs, () => {
+      this.step({ kind: 'tick' });
+      this.tick();
+    });
+  }
+}

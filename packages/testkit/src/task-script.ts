@@ -1,0 +1,32 @@
+/**
+ * What a simulated task asks for and how its attempts go: known beforehand, so that a reference model can say what may
+ * become of it.
+ */
+import type { Envelope } from '@gryphgen/protocol';
+
+/** How one attempt goes if nobody interferes. `start`: it never starts. */
+export type AttemptPlan = 'ok' | 'exit' | 'oom' | 'start';
+
+export interface Script {
+  readonly no: number;
+  readonly envelope: Envelope;
+  /** Milliseconds from start to end; Infinity runs until it is stopped. */
+  readonly runMs: number;
+  /** By attempt; the last repeats. */
+  readonly plans: readonly AttemptPlan[];
+  /** Ends only when killed. */
+  readonly stubborn: boolean;
+}
+
+export function planOf(script: Script, attempt: number): AttemptPlan {
+  return script.plans[Math.min(attempt, script.plans.length) - 1] ?? 'ok';
+}
+
+/** A body that names its script; every script has its own, so tasks can be told apart by it. */
+export function bodyOf(script: Script): Uint8Array {
+  return new TextEncoder().encode(`script ${script.no}`);
+}
+
+export function scriptNoOf(body: Uint8Array): number {
+  return Number(new TextDecoder().decode(body).slice('script '.length));
+}

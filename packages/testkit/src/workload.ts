@@ -1,0 +1,186 @@
+/**
+ * What people do with the grid in one run: submissions of every kind, the same key twice, cancels, watches, drains.
+ * A list of operations with times, so that a failing run can be shrunk by leaving some out.
+ */
+import { type Envelope, envelopeDefaults, type TaskKind } from '@gryphgen/protocol';
+import type { GridShape } from './grid-shape.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { AttemptPlan, Script } from './task-script.ts';
+
+export type Operation =
+  | {
+      readonly at: number;
+      readonly kind: 'submit';
+      readonly client: string;
+      readonly no: number;
+      readonly key: string;
+      readonly script: Script;
+    }
+  /** Of whatever task submission `no` has become by then. */
+  | { readonly at: number; readonly kind: 'cancel'; readonly client: string; readonly no: number }
+  | {
+      readonly at: number;
+      readonly kind: 'watch';
+      readonly client: string;
+      readonly no: number;
+      readonly progress: boolean;
+    }
+  | {
+      readonly at: number;
+      readonly kind: 'ask';
+      readonly client: string;
+      readonly op: 'show' | 'explain' | 'spec';
+      readonly no: number;
+    }
+  | {
+      readonly at: number;
+      readonly kind: 'survey';
+      readonly client: string;
+      readonly op: 'ps' | 'nodes' | 'status';
+    }
+  | {
+      readonly at: number;
+      readonly kind: 'drain';
+      readonly client: string;
+      readonly worker: string;
+      readonly draining: boolean;
+    }
+  | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string };
+
+const MiB = 1024 ** 2;
+/** Operations begin in this span; what they start goes on after it. */
+export const workloadMs = 60_000;
+
+export function planWorkload(random: SeededRandom, grid: GridShape): Operation[] {
+  const operations: Operation[] = [];
+  const count = random.int(5, random.pick([15, 25, 50]));
+  const bursty = random.chance(0.5);
+  for (let no = 0; no < count; no += 1) {
+    const at = bursty
+      ? random.pick([500, 2000, 20_000, 40_000]) + random.between(0, 200)
+      : random.between(0, workloadMs);
+    operations.push(...submission(random.split(no), grid, no, at));
+  }
+  if (random.chance(0.4)) operations.push(...drains(random, grid));
+  for (let n = random.int(0, 4); n > 0; n -= 1) {
+    const [at, client] = [random.between(0, workloadMs), random.pick(grid.clients).name];
+    operations.push({ at, kind: 'survey', client, op: random.pick(['ps', 'nodes', 'status'] as const) });
+  }
+  return operations.sort((a, b) => a.at - b.at);
+}
+
+function submission(random: SeededRandom, grid: GridShape, no: number, at: number): Operation[] {
+  const client = random.pick(grid.clients).name;
+  const script = makeScript(random, grid, no);
+  const keyed = script.envelope.durable && random.chance(0.35);
+  // Few keys, so that they meet: again by the same client, by another of its principal, with another specification.
+  const key = keyed ? `key-${random.int(1, 6)}` : '';
+  const made: Operation[] = [{ at, kind: 'submit', client, no, key, script }];
+  if (keyed && random.chance(0.5)) {
+    const again = at + random.pick([1, 50, 3000, 30_000]) * random.next();
+    made.push({
+      at: again,
+      kind: 'submit',
+      client: random.pick(grid.clients).name,
+      no: no + 1000,
+      key,
+      script,
+    });
+  }
+  if (script.runMs === Number.POSITIVE_INFINITY && script.envelope.timeoutMs === 0) {
+    // It must end somehow: its owner cancels it, again and again until it is heard.
+    for (const delay of [random.between(1, 20_000), 40_000]) {
+      made.push({ at: at + delay, kind: 'cancel', client: 'admin', no });
+    }
+  } else if (random.chance(0.25)) {
+    const delay = random.pick([0, 5, 100, 3000, 15_000]) * random.between(0.5, 1.5);
+    const by = random.weighted([
+      [6, client],
+      [2, 'admin'],
+      [1, random.pick(grid.clients).name],
+    ]);
+    made.push({ at: at + delay, kind: 'cancel', client: by, no });
+  }
+  if (random.chance(0.2)) {
+    const watcher = random.pick([...grid.clients.map(({ name }) => name), 'viewer']);
+    made.push({
+      at: at + random.between(0, 10_000),
+      kind: 'watch',
+      client: watcher,
+      no,
+      progress: random.chance(0.5),
+    });
+  }
+  if (random.chance(0.1)) {
+    const op = random.pick(['show', 'explain', 'spec'] as const);
+    made.push({ at: at + random.between(0, 20_000), kind: 'ask', client, op, no });
+  }
+  return made;
+}
+
+function drains(random: SeededRandom, grid: GridShape): Operation[] {
+  const worker = random.pick(grid.workers).name;
+  const at = random.between(1000, 0.8 * workloadMs);
+  if (random.chance(0.25)) return [{ at, kind: 'remove', client: 'admin', worker }];
+  return [
+    { at, kind: 'drain', client: 'admin', worker, draining: true },
+    { at: at + random.between(100, 15_000), kind: 'drain', client: 'admin', worker, draining: false },
+  ];
+}
+
+function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
+  const forever = random.chance(0.08);
+  const runMs = forever
+    ? Number.POSITIVE_INFINITY
+    : random.weighted([
+        [2, 0],
+        [3, random.between(1, 100)],
+        [4, random.between(100, 5000)],
+        [2, random.between(5000, 25_000)],
+      ]);
+  return {
+    no,
+    envelope: envelope(random, grid, forever),
+    runMs,
+    plans: plans(random),
+    stubborn: random.chance(0.3),
+  };
+}
+
+function plans(random: SeededRandom): AttemptPlan[] {
+  if (random.chance(0.7)) return ['ok'];
+  const one = (): AttemptPlan => random.pick(['ok', 'exit', 'exit', 'oom', 'start'] as const);
+  return Array.from({ length: random.int(1, 4) }, one);
+}
+
+function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Envelope {
+  const kind: TaskKind = random.weighted([
+    [5, 'container'],
+    [3, 'process'],
+    [2, 'noop'],
+  ]);
+  const constrained = random.chance(0.1) ? { worker: random.pick(grid.workers).name } : {};
+  return {
+    ...envelopeDefaults,
+    kind,
+    name: random.pick(['', 'train', 'render']),
+    durable: random.chance(0.8),
+    priority: random.pick([0, 0, 0, 10, -5]),
+    retries: { limit: random.pick([0, 0, 1, 2, 3]), backoffMs: random.pick([0, 100, 1000, 4000]) },
+    timeoutMs: random.chance(forever ? 0.5 : 0.15) ? random.int(500, 10_000) : 0,
+    queueTimeoutMs: random.chance(0.1) ? random.int(500, 20_000) : 0,
+    onLinkLost: random.chance(0.3) ? 'wait' : 'move',
+    constraints: { ...constrained, labels: {} },
+    resources: {
+      cpuMilli: random.pick([0, 100, 1000, 1000, 2000, 4000]),
+      memoryBytes: random.pick([0, 256, 1024, 4096]) * MiB,
+      diskBytes: 0,
+      ...(random.chance(0.3) ? { gpu: gpu(random) } : {}),
+    },
+  };
+}
+
+function gpu(random: SeededRandom): NonNullable<Envelope['resources']['gpu']> {
+  if (random.chance(0.3)) return { kind: 'whole', count: random.pick([1, 1, 2]) };
+  return { kind: 'part', vramBytes: random.pick([1000, 3000, 5000, 11_000]) * MiB };
+}
