@@ -71,12 +71,27 @@ export function forbidsWriting(path: string): boolean {
  */
 export function hasOurTables(db: DatabaseSyncInstance): boolean {
   const { page_size: pageBytes } = db.prepare('PRAGMA page_size').get() as { page_size: number };
-  const ours = new DatabaseSync(':memory:');
-  ours.exec(`PRAGMA page_size = ${pageBytes}; ${SCHEMA}`);
-  const tables = 'SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid';
-  const expected = JSON.stringify(ours.prepare(tables).all());
-  ours.close();
-  return JSON.stringify(db.prepare(tables).all()) === expected;
+  return tablesOf(db) === ourTables(pageBytes);
+}
+
+const tablesByPageSize = new Map<number, string>();
+
+function ourTables(pageBytes: number): string {
+  let tables = tablesByPageSize.get(pageBytes);
+  if (tables === undefined) {
+    const fresh = new DatabaseSync(':memory:');
+    fresh.exec(`PRAGMA page_size = ${pageBytes}; ${SCHEMA}`);
+    tables = tablesOf(fresh);
+    fresh.close();
+    tablesByPageSize.set(pageBytes, tables);
+  }
+  return tables;
+}
+
+function tablesOf(db: DatabaseSyncInstance): string {
+  return JSON.stringify(
+    db.prepare('SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid').all(),
+  );
 }
 
 export function openForReading(path: string, settings: DatabaseSettings): DatabaseSyncInstance {
