@@ -15,6 +15,7 @@ import {
   silenceMs,
   windowBytes,
 } from './data-wire.ts';
+import { deadConnectionOptions } from './dead-connections.ts';
 
 /** Granted again when this part of the window has been taken. */
 const grantPart = 1 / 2;
@@ -47,6 +48,7 @@ export async function* readLog(reading: LogReading): AsyncGenerator<LogEvent, vo
     linger: 200,
     sendTimeout: 0,
     maxMessageSize: maxDataFrameBytes,
+    ...deadConnectionOptions,
     curvePublicKey: publicKey,
     curveSecretKey: secretKey,
     curveServerKey: dataKey,

@@ -19,6 +19,7 @@ import {
   maxDataFrameBytes,
   silenceMs,
 } from './data-wire.ts';
+import { deadConnectionOptions } from './dead-connections.ts';
 import { readGrant } from './grant.ts';
 import type { CurveKeys } from './keys.ts';
 
@@ -65,6 +66,7 @@ export class DataServer {
       sendHighWaterMark: highWaterMark,
       receiveHighWaterMark: highWaterMark,
       maxMessageSize: maxDataFrameBytes,
+      ...deadConnectionOptions,
       linger: lingerMs,
       curveServer: true,
       curveSecretKey: options.curve.secretKey,

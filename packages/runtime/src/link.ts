@@ -59,8 +59,9 @@ export interface LinkOwner<D extends 'toClient' | 'toWorker'> {
   /** What this peer is, now. From here on nothing of an older session arrives. */
   hello(): PeerHello;
   onOpen(welcome: Welcome): void;
+  /** Bytes in `message` are views of a frame that is valid during the call only. */
   onMessage(message: D extends 'toClient' ? ToClient : ToWorker): void;
-  /** Bytes in `message` are views of a frame that is valid during the call only. The link goes on trying. */
+  /** The link goes on trying. */
   onClosed(reason: string): void;
   /** The link has given up. */
   onRefused(failure: Failure): void;
