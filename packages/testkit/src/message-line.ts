@@ -1,4 +1,5 @@
 /** Messages as one line of a trace. */
+import type { Decision } from '@gryphgen/broker';
 import type { Message } from '@gryphgen/protocol';
 
 /** The kind, and what names it. */
@@ -26,4 +27,22 @@ export function describe(message: Message): string {
   if ('seq' in message)
     return `${kind} ${message.seq}${'failure' in message ? ` ${message.failure.code}` : ''}`;
   return 'id' in message ? `${kind} ${message.id}` : kind;
+}
+
+const decisionWords = [
+  'envelope',
+  'accepted',
+  'leased',
+  'ended',
+  'requeued',
+  'cancel requested',
+  'worker known',
+  'drained',
+  'worker removed',
+  'keys forgotten',
+  'clients forgotten',
+];
+
+export function describeDecision([kind, ...rest]: Decision): string {
+  return `${decisionWords[kind] ?? kind} ${kind === 0 ? String(rest[0]).slice(0, 8) : JSON.stringify(rest)}`;
 }

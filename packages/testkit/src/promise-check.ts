@@ -129,6 +129,7 @@ export class PromiseCheck {
   }
 
   recovered(state: BrokerState): void {
+    this.forgetUnpromised();
     for (const [id, promised] of this.tasks) if (!isEphemeral(id)) checkRecovered(state, id, promised);
     for (const [node, draining] of this.drains) {
       const worker = [...state.workers.values()].find(({ id, view }) => id === node || view.name === node);
@@ -146,6 +147,12 @@ export class PromiseCheck {
       }
     }
     this.orders.clear();
+  }
+
+  /** What nobody was told of may be gone, and its number may be given to another task. */
+  private forgetUnpromised(): void {
+    for (const [name, { task }] of this.keys) if (!this.of(task).accepted) this.keys.delete(name);
+    for (const [id, { accepted }] of this.tasks) if (!accepted) this.tasks.delete(id);
   }
 
   private of(id: TaskId): Promised {

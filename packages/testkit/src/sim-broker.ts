@@ -19,7 +19,7 @@ import {
 } from '@gryphgen/broker';
 import { defaultTimers, type Message } from '@gryphgen/protocol';
 import type { Alarms, AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
-import { describe } from './message-line.ts';
+import { describe, describeDecision } from './message-line.ts';
 import { compareReplay } from './replay-check.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
@@ -137,6 +137,7 @@ export class SimBroker extends SimNode {
     const seqBefore = journal.head().seq;
     const engine = new BrokerEngine(state, ({ decision }) => {
       decided += 1;
+      this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
       this.running?.committer.note(decision);
     });
     const sessions = new Sessions({

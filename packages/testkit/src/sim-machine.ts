@@ -162,7 +162,10 @@ export class SimMachine {
     unit.phase = 'running';
     unit.startedAt = this.world.now;
     this.witness.running(this.name, unit.order);
-    if (unit.script.runMs === 0) return this.end(unit, plan);
+    if (unit.script.runMs === 0) {
+      this.end(unit, plan);
+      return;
+    }
     this.process?.started(fence);
     if (Number.isFinite(unit.script.runMs)) this.world.after(unit.script.runMs, () => this.endIn(unit, plan));
   }

@@ -23,9 +23,17 @@ export class Trace {
     this.hash(who);
     this.hash(what);
     this.mix(Math.floor(at * 1000) | 0);
-    if (this.keep === 0) return;
-    this.kept.push(`${(at / 1000).toFixed(4).padStart(10)}  ${who.padEnd(8)} ${what}`);
+    if (this.keep > 0) this.write(who, what);
+  }
+
+  private write(who: string, what: string): void {
+    this.kept.push(`${(this.now() / 1000).toFixed(4).padStart(10)}  ${who.padEnd(8)} ${what}`);
     if (this.kept.length > 2 * this.keep) this.kept.splice(0, this.kept.length - this.keep);
+  }
+
+  /** A line for readers only: no part of the digest, and not even made unless kept. */
+  detail(who: string, what: () => string): void {
+    if (this.keep > 0) this.write(who, what());
   }
 
   tail(): readonly string[] {
