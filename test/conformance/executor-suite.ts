@@ -172,7 +172,7 @@ export function executorSuite(under: ExecutorUnderTest): void {
       executor.stop(fence, 30_000);
       const { exit } = await place.events.find('exited', fence);
       expect(exit).toMatchObject({ exitCode: 7, stopped: true });
-      expect(await textOf(place.logs, fence)).toMatch(/^ready\n[^]*bye\n$/);
+      expect(await textOf(place.logs, fence)).toMatch(/^ready\n(.*\n)*bye\n$/);
     });
 
     it('kills what ignores the request, and brings the kill forward when told again', async () => {
@@ -218,7 +218,7 @@ export function executorSuite(under: ExecutorUnderTest): void {
     });
 
     it('keeps environment and identity apart from its own', async () => {
-      process.env['GRID_SECRET_OF_THE_WORKER'] = 'x';
+      process.env.GRID_SECRET_OF_THE_WORKER = 'x';
       const fence = run(sh('echo "$GRID_TASK $GRID_ATTEMPT [$GRID_SECRET_OF_THE_WORKER]"'));
       await place.events.find('exited', fence);
       expect(await textOf(place.logs, fence)).toBe(`t${fence.task} 1 []\n`);

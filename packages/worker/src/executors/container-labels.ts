@@ -50,7 +50,7 @@ const labelsSchema = z.object({ [names.task]: numeral, [names.attempt]: numeral,
 
 /** `gg-1f2e3d4c-t7.1-e3`: an attempt has one name, so that creating it twice is noticed by the engine. */
 export function containerNameOf({ grid }: Owner, fence: Fence): string {
-  return `gg-${grid.slice(0, 8)}-t${fence.task}.${fence.attempt}-e${fence.epoch}`;
+  return `gg-${grid.replace(/^g-/, '').slice(0, 8)}-t${fence.task}.${fence.attempt}-e${fence.epoch}`;
 }
 
 export function writeLabels(owner: Owner, fence: Fence, facts: LeaseFacts): Record<string, string> {

@@ -1,0 +1,35 @@
+/** Which executors a worker has, by its configuration. */
+import { join } from 'node:path';
+import { workerIdOf } from '@gryphgen/runtime';
+import type Docker from 'dockerode';
+import type { Fence } from './core/fence.ts';
+import { ExecutorSet } from './executor-set.ts';
+import { ContainerExecutor } from './executors/container-executor.ts';
+import type { Executor, ExecutorEvents } from './executors/executor.ts';
+import { NoopExecutor } from './executors/noop-executor.ts';
+import { ProcessExecutor } from './executors/process-executor.ts';
+import { defaultLogLimits, type LogStore } from './log-store.ts';
+import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
+
+export function composeExecutors(
+  config: WorkerConfig,
+  deps: WorkerDeps,
+  docker: Docker,
+  logs: LogStore,
+  events: ExecutorEvents,
+): ExecutorSet {
+  const { clock, alarms, log, identity } = deps;
+  const beginLog = ({ task, attempt }: Fence) => logs.begin(task, attempt);
+  const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
+  const logBytes = (config.logLimits ?? defaultLogLimits).attemptBytes;
+  const executors: Executor[] = [
+    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, owner, logBytes }),
+  ];
+  if (config.allowProcess) {
+    const folder = join(config.home, 'worker', 'scratch');
+    const path = process.env.PATH ?? '/usr/bin:/bin';
+    executors.push(new ProcessExecutor({ events, log, beginLog, folder, path }));
+  }
+  if (config.allowNoop) executors.push(new NoopExecutor(alarms, events));
+  return new ExecutorSet(executors, events);
+}

@@ -1,0 +1,41 @@
+/** What a worker is told by whoever starts it. */
+import type { Failure, Welcome } from '@gryphgen/protocol';
+import type { Alarms, BrokerAddress, Clock, Identity, Log, Random } from '@gryphgen/runtime';
+import type Docker from 'dockerode';
+import type { LogLimits } from './log-store.ts';
+
+export interface WorkerConfig {
+  readonly grid: string;
+  readonly name: string;
+  /** `$GRID_HOME`; the worker's own files are in `worker` below it. */
+  readonly home: string;
+  readonly brokers: readonly BrokerAddress[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Attempts held at once; by default four for each CPU thread, at least 16. */
+  readonly slots?: number;
+  /** Whether tasks may run as processes of this user, without isolation. */
+  readonly allowProcess: boolean;
+  /** Whether tasks that do nothing are run, for benchmarks. */
+  readonly allowNoop: boolean;
+  /** Where logs are served; empty: nowhere. The first is told to others. */
+  readonly dataEndpoints: readonly string[];
+  /** Whose grants open a log: the broker's Ed25519 key. */
+  readonly brokerKey: string;
+  readonly logLimits?: LogLimits;
+}
+
+export interface WorkerDeps {
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly random: Random;
+  readonly log: Log;
+  /** The link has given up: the broker will not have this worker. */
+  readonly onRefused: (failure: Failure) => void;
+  /** Each session, for who wants to know that the worker is there. */
+  readonly onSession?: (welcome: Welcome) => void;
+  /** Default: the engine that DOCKER_HOST or the standard socket names. */
+  readonly docker?: Docker;
+  /** Default: `nvidia-smi` on the PATH. */
+  readonly nvidiaSmi?: string;
+}

@@ -1,0 +1,237 @@
+/**
+ * The worker's shell: link, executors, logs, probes and clock around the core. It decides nothing.
+ *
+ * 1. Stopping ends no container: they run on, and the next start adopts them.
+ * 2. Nothing is said to the broker before adoption is complete: the first hello lists all there is (E11).
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DeviceUuid, failure, type PeerHello, type ToWorker, type Welcome } from '@gryphgen/protocol';
+import {
+  type Cancel,
+  DataServer,
+  type DataSource,
+  Link,
+  type LogRange,
+  type Service,
+} from '@gryphgen/runtime';
+import Docker from 'dockerode';
+import { composeExecutors } from './compose-executors.ts';
+import type { WorkerEffect } from './core/effects.ts';
+import { composeHello } from './core/sessions.ts';
+import { createWorkerState, type WorkerState } from './core/state.ts';
+import { CoreLoop } from './core-loop.ts';
+import type { ExecutorSet } from './executor-set.ts';
+import { HeadFile } from './head-file.ts';
+import { defaultLogLimits, LogStore } from './log-store.ts';
+import { differs, WorkerProbe } from './probe/worker-probe.ts';
+import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
+import { writeNote } from './worker-notes.ts';
+
+/** Machines change slowly: an engine that starts, a card that appears. */
+const probeEveryMs = 30_000;
+
+export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
+  return new Worker(config, deps);
+}
+
+/** What exists from the end of `start` on. */
+interface Parts {
+  readonly state: WorkerState;
+  readonly logs: LogStore;
+  readonly executors: ExecutorSet;
+  readonly data: DataServer | null;
+  readonly dataEndpoint: string;
+}
+
+class Worker implements Service {
+  private readonly config: WorkerConfig;
+  private readonly deps: WorkerDeps;
+  private readonly docker: Docker;
+  private readonly boot: string;
+  private readonly probe: WorkerProbe;
+  private readonly loop: CoreLoop;
+  private readonly link: Link<'toWorker'>;
+  private readonly head: HeadFile;
+  private parts: Parts | null = null;
+  private session = '';
+  private cancelTick: Cancel = () => undefined;
+  private cancelProbe: Cancel = () => undefined;
+  private busy: Promise<unknown> = Promise.resolve();
+  private stopped: Promise<void> | null = null;
+  /** What `stop` has to undo, in the order it was done. */
+  private readonly undo: (() => Promise<void>)[] = [];
+
+  constructor(config: WorkerConfig, deps: WorkerDeps) {
+    const { identity, clock, alarms, random, log } = deps;
+    const { grid, brokers, home, name, labels, slots } = config;
+    this.config = config;
+    this.deps = deps;
+    this.docker = deps.docker ?? new Docker();
+    this.boot = random.bytes(8).toString('hex');
+    this.head = new HeadFile(join(home, 'worker', 'head.json'), log);
+    this.probe = new WorkerProbe({
+      home,
+      name,
+      labels,
+      slots,
+      docker: this.docker,
+      nvidiaSmi: deps.nvidiaSmi ?? 'nvidia-smi',
+      log,
+    });
+    this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
+    this.link = new Link(
+      { brokers, grid, identity, role: 'worker', direction: 'toWorker', clock, alarms, random, log },
+      {
+        hello: () => this.hello(),
+        onOpen: (welcome) => this.onOpen(welcome),
+        onMessage: (message) => this.onMessage(message),
+        onClosed: () => this.loop.post({ kind: 'sessionClosed' }),
+        onRefused: (why) => deps.onRefused(why),
+      },
+    );
+  }
+
+  async start(): Promise<void> {
+    const { config, deps } = this;
+    const folder = join(config.home, 'worker');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await this.head.load();
+    this.undo.push(() => this.head.close());
+    const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps.log);
+    this.undo.push(() => logs.close());
+    const executors = composeExecutors(config, deps, this.docker, logs, {
+      started: (fence) => this.loop.post({ kind: 'started', fence }),
+      exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
+      startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
+    });
+    this.undo.push(() => executors.close());
+    const { data, dataEndpoint } = await this.serveLogs(logs);
+    const capabilities = await executors.probe();
+    const adopted = await executors.adopt();
+    const held = new Set(adopted.flatMap(({ facts }) => facts.reservation.devices.map(({ uuid }) => uuid)));
+    const report = await this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
+    const state = createWorkerState(report, deps.clock.mono());
+    this.parts = { state, logs, executors, data, dataEndpoint };
+    this.loop.begin(state, { kind: 'adopted', attempts: adopted });
+    this.undo.push(() => this.link.stop());
+    this.link.start();
+    this.tick();
+    this.probeLater();
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.shutDown();
+    return this.stopped;
+  }
+
+  private async shutDown(): Promise<void> {
+    this.cancelTick();
+    this.cancelProbe();
+    this.loop.stop();
+    await this.busy;
+    for (const undo of this.undo.splice(0).reverse()) await undo();
+  }
+
+  private hello(): PeerHello {
+    const { state } = this.started();
+    const { clock } = this.deps;
+    const { report, attempts } = composeHello(state, { mono: clock.mono(), wall: clock.wall() });
+    return { kind: 'worker', boot: this.boot, report, attempts, head: this.head.latest };
+  }
+
+  private onOpen(welcome: Welcome): void {
+    const { session, epoch, timers } = welcome;
+    this.session = session;
+    this.loop.post({ kind: 'sessionOpened', session, epoch, timers });
+    this.deps.onSession?.(welcome);
+  }
+
+  private onMessage(message: ToWorker): void {
+    this.loop.post({ kind: 'message', session: this.session, message });
+  }
+
+  private perform(effect: WorkerEffect): void {
+    const { executors } = this.started();
+    switch (effect.kind) {
+      case 'send':
+        // What the link cannot take now is repeated: results by heartbeats, the rest by what they lead to.
+        this.link.send(effect.message);
+        break;
+      case 'start':
+        executors.start(effect.order);
+        break;
+      case 'stop':
+        executors.stop(effect.fence, effect.graceMs);
+        break;
+      case 'forget':
+        executors.forget(effect.fence);
+        break;
+      case 'witness':
+        this.head.save(effect.head);
+        break;
+      case 'leaveSession':
+        this.deps.log.warn({ why: effect.why }, 'leaving the session to begin a new one');
+        this.busy = this.busy.then(() => this.link.stop()).then(() => this.restartLink());
+        break;
+      case 'note':
+        writeNote(this.deps.log, effect.note);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  private restartLink(): void {
+    if (this.stopped === null) this.link.start();
+  }
+
+  private tick(): void {
+    const { tickMs } = this.started().state.timers;
+    this.cancelTick = this.deps.alarms.after(tickMs, () => {
+      this.loop.post({ kind: 'tick' });
+      this.tick();
+    });
+  }
+
+  private probeLater(): void {
+    this.cancelProbe = this.deps.alarms.after(probeEveryMs, () => {
+      this.busy = this.busy.then(() => this.probeAgain());
+    });
+  }
+
+  private async probeAgain(): Promise<void> {
+    const { executors, state, data, dataEndpoint } = this.started();
+    const capabilities = await executors.probe();
+    const held = new Set<DeviceUuid>();
+    for (const { facts } of state.attempts.values())
+      for (const { uuid } of facts.reservation.devices) held.add(uuid);
+    const report = await this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
+    if (this.stopped !== null) return;
+    if (differs(report, state.report)) this.loop.post({ kind: 'reportChanged', report });
+    this.probeLater();
+  }
+
+  private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
+    const { dataEndpoints: endpoints, grid, brokerKey } = this.config;
+    if (endpoints.length === 0) return { data: null, dataEndpoint: '' };
+    const { identity, clock, alarms } = this.deps;
+    const open = (range: LogRange, signal: AbortSignal): DataSource =>
+      logs.has(range.task, range.attempt)
+        ? logs.read({ ...range, signal })
+        : failure('rejected.not-found', `this worker has no output of t${range.task}.${range.attempt}`);
+    const data = new DataServer({ endpoints, curve: identity.curve, grid, brokerKey, clock, alarms, open });
+    this.undo.push(() => data.stop());
+    const [dataEndpoint = ''] = await data.start();
+    return { data, dataEndpoint };
+  }
+
+  private dataKey(data: DataServer | null): string {
+    return data === null ? '' : this.deps.identity.curve.publicKey;
+  }
+
+  private started(): Parts {
+    if (this.parts === null) throw new Error('the worker has not started');
+    return this.parts;
+  }
+}
