@@ -1,0 +1,45 @@
+/**
+ * `npm run bench -- [NAME…] [--json] [--tiny] [--profile DIR]`: measures this grid on this machine, and says what each
+ * number is held against. Rows go to stdout, progress to stderr. docs/benchmarks.md says how to read them.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Benchmark } from './benchmark.ts';
+import { cost } from './cost.ts';
+import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { peers } from './peers.ts';
+import { placement } from './placement.ts';
+import { type Row, renderRows } from './row.ts';
+import { fullScale, tinyScale } from './scale.ts';
+import { tasks } from './tasks.ts';
+
+const benchmarks: readonly Benchmark[] = [tasks, latency, peers, cost, memory, placement];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    /** Shows that everything runs; its numbers mean nothing. */
+    tiny: { type: 'boolean', default: false },
+    /** CPU profiles of each process go there. */
+    profile: { type: 'string' },
+  },
+});
+
+const chosen = positionals.length === 0 ? benchmarks : positionals.map(named);
+const say = (words: string): void => void process.stderr.write(`${words}\n`);
+const rows: Row[] = [];
+for (const { name, about, run } of chosen) {
+  say(`${name}: ${about}`);
+  const profileDir = values.profile === undefined ? undefined : resolve(values.profile, name);
+  rows.push(...(await run({ scale: values.tiny ? tinyScale : fullScale, say, profileDir })));
+}
+process.stdout.write(`${values.json ? JSON.stringify(rows, undefined, 2) : renderRows(rows)}\n`);
+
+function named(name: string): Benchmark {
+  const found = benchmarks.find((benchmark) => benchmark.name === name);
+  if (found !== undefined) return found;
+  process.stderr.write(`no benchmark ${name}: there are ${benchmarks.map((each) => each.name).join(', ')}\n`);
+  process.exit(2);
+}

@@ -1,0 +1,97 @@
+/** One placement decision, alone: how it grows with the grid. */
+import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import { emptyLedger, place, type Shape, type WorkerView } from '@gryphgen/scheduler';
+import type { Benchmark } from './benchmark.ts';
+import { type Row, row } from './row.ts';
+import { percentile } from './statistics.ts';
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const host = { cpuMilli: 1000, memoryBytes: 2 * GiB, diskBytes: 0 };
+
+const shapes: Readonly<Record<string, Shape>> = {
+  cpu: { kind: 'container', constraints: { labels: {} }, resources: host, image: 'busybox:latest' },
+  vram: {
+    kind: 'container',
+    constraints: { labels: {} },
+    resources: { ...host, gpu: { kind: 'part', vramBytes: 5 * GiB, minComputeCapability: 61 } },
+  },
+};
+
+export const placement: Benchmark = {
+  name: 'placement',
+  about: 'µs to place one task on grids of several sizes',
+  async run({ scale }) {
+    return scale.gridSizes.flatMap((size) => {
+      const workers = gridOf(size);
+      return Object.entries(shapes).flatMap(([name, shape]) =>
+        rowsOf(`placement.${size}.${name}`, timesOf(shape, workers, scale.placements)),
+      );
+    });
+  },
+};
+
+function timesOf(shape: Shape, workers: readonly WorkerView[], runs: number): Float64Array {
+  for (let run = 0; run < runs; run++) place(shape, workers);
+  return Float64Array.from({ length: runs }, () => {
+    const begun = performance.now();
+    const placed = place(shape, workers);
+    const us = (performance.now() - begun) * 1000;
+    if (placed.kind !== 'placed') throw new Error('every shape fits somewhere on this grid');
+    return us;
+  });
+}
+
+function rowsOf(name: string, times: Float64Array): Row[] {
+  return [
+    row(`${name}.p50`, percentile(times, 0.5), 'µs'),
+    row(`${name}.p99`, percentile(times, 0.99), 'µs'),
+  ];
+}
+
+/** Every fourth machine has the reference machine's two cards; each is busy to a different degree. */
+function gridOf(size: number): readonly WorkerView[] {
+  return Array.from({ length: size }, (_, index) => {
+    const name = `worker-${index}`;
+    const ledger = emptyLedger();
+    ledger.cpuMilli = (index * 1000) % 16_000;
+    ledger.attempts = index % 16;
+    return {
+      id: `w-${name}` as WorkerId,
+      name,
+      report: reportOf(name, index),
+      connected: true,
+      draining: false,
+      ledger,
+      reliability: 1 - (index % 10) / 100,
+    };
+  });
+}
+
+function reportOf(name: string, index: number): WorkerReport {
+  const cards = [
+    { name: 'NVIDIA GeForce RTX 3060', vramBytes: 12_288 * MiB, computeCapability: 86 },
+    { name: 'NVIDIA GeForce GTX 1060 6GB', vramBytes: 6064 * MiB, computeCapability: 61 },
+  ].map((card, at) => ({
+    ...card,
+    uuid: `${name}-gpu-${at}` as DeviceUuid,
+    index: at,
+    driver: '550.54',
+    foreignBytes: 0,
+  }));
+  return {
+    name,
+    capabilities: ['container', 'process'],
+    labels: {},
+    cpuMilli: 16_000 + (index % 3) * 8000,
+    memoryBytes: 128 * GiB,
+    diskBytes: 1024 * GiB,
+    devices: index % 4 === 0 ? cards : [],
+    images: index % 2 === 0 ? ['busybox:latest'] : [],
+    slots: 64,
+    speed: 0.5 + (index % 5) / 4,
+    dataEndpoint: '',
+    dataKey: '',
+    version: '0.1.0',
+  };
+}

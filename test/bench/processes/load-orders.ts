@@ -1,0 +1,25 @@
+/** What the load process is told to do, and what it answers. Travels over Node's IPC channel. */
+
+export type LoadOrder =
+  /** Opens this many clients, each a session of its own. */
+  | { readonly kind: 'open'; readonly home: string; readonly endpoint: string; readonly clients: number }
+  /** Closed loop: `outstanding` tasks over all clients, each finished one followed by the next. */
+  | { readonly kind: 'burst'; readonly tasks: number; readonly outstanding: number }
+  /** Open loop: tasks arrive at this rate whether or not others have finished. */
+  | { readonly kind: 'steady'; readonly ratePerS: number; readonly seconds: number }
+  /** Submits and waits for acceptance only; each body differs. */
+  | { readonly kind: 'queue'; readonly tasks: number; readonly bodyBytes: number }
+  /** One container after the other. */
+  | { readonly kind: 'container'; readonly image: string; readonly command: readonly string[] };
+
+export interface LoadReport {
+  readonly tasks: number;
+  readonly seconds: number;
+  /** Submit to result (of `queue`: to acceptance), in ms. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export type LoadAnswer =
+  | { readonly kind: 'done'; readonly report: LoadReport }
+  | { readonly kind: 'failed'; readonly message: string };

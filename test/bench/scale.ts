@@ -1,0 +1,53 @@
+/** How much each benchmark does. `tiny` is for the smoke test: it shows that all runs, and measures nothing. */
+
+export interface Scale {
+  /** Repetitions of what is compared; rounds of both sides are interleaved. */
+  readonly rounds: number;
+  /** No-op tasks of one round. */
+  readonly tasks: number;
+  /** Submitted and not finished, at most. */
+  readonly outstanding: number;
+  /** Tasks run before measuring, so that code is compiled and connections stand. */
+  readonly warmUp: number;
+  /** Tasks submitted one after the other. */
+  readonly sequential: number;
+  /** How long half the peak rate is kept up. */
+  readonly steadySeconds: number;
+  /** Workers, and clients, of the benchmark of many peers. */
+  readonly peers: number;
+  /** Tasks that wait in the benchmark of memory. */
+  readonly queued: number;
+  /** Grid sizes at which placement is measured. */
+  readonly gridSizes: readonly number[];
+  readonly placements: number;
+  /** Pairs of containers. */
+  readonly containers: number;
+}
+
+export const fullScale: Scale = {
+  rounds: 5,
+  tasks: 100_000,
+  outstanding: 1000,
+  warmUp: 20_000,
+  sequential: 2000,
+  steadySeconds: 5,
+  peers: 50,
+  queued: 1_000_000,
+  gridSizes: [10, 1000, 10_000],
+  placements: 500,
+  containers: 30,
+};
+
+export const tinyScale: Scale = {
+  rounds: 1,
+  tasks: 200,
+  outstanding: 50,
+  warmUp: 50,
+  sequential: 10,
+  steadySeconds: 0.1,
+  peers: 3,
+  queued: 500,
+  gridSizes: [10, 20],
+  placements: 10,
+  containers: 2,
+};
