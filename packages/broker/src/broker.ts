@@ -271,9 +271,11 @@ export class Broker {
     return { mono: clock.mono(), wall: clock.wall() };
   }
 
-  private grantLog(_session: SessionId, task: number, attempt: number): string {
+  private grantLog(session: SessionId, task: number, attempt: number): string {
     const { identity, grid, clock } = this.options;
-    return signGrant(identity, { grid, op: 'logs', task, attempt, expiresAt: clock.wall() + grantMs });
+    const principal = this.engine?.state.sessions.get(session)?.principal;
+    const expiresAt = clock.wall() + grantMs;
+    return signGrant(identity, { grid, op: 'logs', task, attempt, principal, expiresAt });
   }
 
   /** An exception in the loop is a bug: going on would be guessing. */

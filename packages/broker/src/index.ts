@@ -34,3 +34,4 @@ export { recover } from './recovery.ts';
 export type { SessionOutput } from './session-output.ts';
 export { Sessions } from './sessions.ts';
 export { SpecStore } from './spec-store.ts';
+export { decodeDecisions } from './records.ts';
