@@ -1,9 +1,9 @@
 /**
- * A folder for tests: its state is the list of task numbers seen, its records are one such number as text. Plain
- * JavaScript, because the fold's thread loads it without a compiler.
+ * A folder for tests: its state is the list of task numbers seen, its records are one such number as text, and maybe
+ * the hash of a blob, which is needed until ten more tasks have come. Plain JavaScript, because the fold's thread loads it without a compiler.
  */
 export function empty() {
-  return { tasks: [] };
+  return { tasks: [], blobs: [] };
 }
 
 export function load(bytes) {
@@ -15,6 +15,7 @@ export function applyGroup(state, epoch, records) {
   const task = Number.parseInt(text, 10);
   if (text.startsWith('poison')) throw new Error('a folder that fails');
   state.tasks.push(task);
+  state.blobs.push(/[0-9a-f]{64}/.exec(text)?.[0] ?? null);
   const ended = task % 5 === 0 ? 'failed' : 'succeeded';
   return [
     {
@@ -29,4 +30,8 @@ export function applyGroup(state, epoch, records) {
 
 export function save(state) {
   return new TextEncoder().encode(JSON.stringify(state));
+}
+
+export function liveBlobs(state) {
+  return state.blobs.slice(-10).filter((hash) => hash !== null);
 }

@@ -3,28 +3,25 @@
  * A damaged blob does not shorten the log; the tasks that need it can be told by its hash.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
-import { hex, sameBytes, sha256 } from './digest-chain.ts';
+import { BlobIndex } from './blob-index.ts';
+import { digestBytes, hex, sameBytes, sha256 } from './digest-chain.ts';
 import type { Finding } from './journal.ts';
 import { isDamage } from './sqlite-failure.ts';
 
 export interface BlobRow {
+  readonly id: number;
   readonly hash: Uint8Array;
   readonly seq: number;
   readonly bytes: Uint8Array;
 }
 
-/** Each blob that is whole, once. What is not is added to `findings`. */
+/** Each blob that is whole. What is not is added to `findings`. */
 export function* readBlobs(db: DatabaseSyncInstance, findings: Finding[]): Generator<BlobRow> {
-  let last: Uint8Array | undefined;
+  let last = 0;
   try {
     for (const row of scan(db, 'ASC')) {
-      if (!isWhole(row, findings)) continue;
-      if (last !== undefined && Buffer.compare(row.hash, last) <= 0) {
-        findings.push(blobFinding(row.hash, 'is out of order'));
-        continue;
-      }
-      last = row.hash;
-      yield row;
+      last = row.id;
+      if (isWhole(row, findings)) yield row;
     }
     return;
   } catch (error) {
@@ -33,7 +30,7 @@ export function* readBlobs(db: DatabaseSyncInstance, findings: Finding[]): Gener
   }
   try {
     for (const row of scan(db, 'DESC')) {
-      if (last !== undefined && row.hash instanceof Uint8Array && Buffer.compare(row.hash, last) <= 0) return;
+      if (row.id <= last) return;
       if (isWhole(row, findings)) yield row;
     }
   } catch (error) {
@@ -42,32 +39,27 @@ export function* readBlobs(db: DatabaseSyncInstance, findings: Finding[]): Gener
   }
 }
 
-/** For its findings alone. */
-export function auditBlobs(db: DatabaseSyncInstance, findings: Finding[]): void {
-  const blobs = readBlobs(db, findings);
-  while (!blobs.next().done);
+export function indexBlobs(db: DatabaseSyncInstance, findings: Finding[]): BlobIndex {
+  const index = new BlobIndex();
+  for (const { hash, id, seq } of readBlobs(db, findings)) index.set(hash, { id, seq });
+  return index;
 }
 
-/** The blobs a group supplied that are not there. */
-export function missingBlobs(db: DatabaseSyncInstance, supplied: Uint8Array): Finding[] {
-  const there = db.prepare('SELECT 1 FROM blobs WHERE hash = ?');
+/** Notes in `index` that commit `seq` named these blobs; returns those that are not there. */
+export function touchBlobs(index: BlobIndex, named: Uint8Array, seq: number): Finding[] {
   const findings: Finding[] = [];
-  for (let at = 0; at < supplied.byteLength; at += 32) {
-    const hash = supplied.subarray(at, at + 32);
-    try {
-      if (there.get(hash) === undefined)
-        findings.push({ ...blobFinding(hash, 'is missing'), kind: 'missing' });
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      findings.push(blobFinding(hash, `cannot be read: ${error.message}`));
-    }
+  for (let at = 0; at < named.byteLength; at += digestBytes) {
+    const hash = named.subarray(at, at + digestBytes);
+    const place = index.get(hash);
+    if (place === undefined) findings.push({ ...blobFinding(hash, 'is missing'), kind: 'missing' });
+    else index.set(hash, { id: place.id, seq: Math.max(seq, place.seq) });
   }
   return findings;
 }
 
 function scan(db: DatabaseSyncInstance, direction: 'ASC' | 'DESC'): IterableIterator<BlobRow> {
   return db
-    .prepare(`SELECT hash, seq, bytes FROM blobs ORDER BY hash ${direction}`)
+    .prepare(`SELECT id, hash, seq, bytes FROM blobs ORDER BY id ${direction}`)
     .iterate() as IterableIterator<BlobRow>;
 }
 

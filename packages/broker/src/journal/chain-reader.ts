@@ -22,7 +22,7 @@ export interface ChainGroup {
   readonly previous: Uint8Array;
   readonly content: Uint8Array;
   readonly digest: Uint8Array;
-  readonly supplied: Uint8Array;
+  readonly named: Uint8Array;
   readonly records: Uint8Array;
 }
 
@@ -67,7 +67,7 @@ function wrongWith(row: ChainGroup, last: ChainPoint): Finding | undefined {
   const seq = last.seq + 1;
   if (!isWellFormed(row)) return groupFinding(seq, 'is not a group', null, null);
   if (row.seq !== seq) return groupFinding(seq, `is missing; the next one is ${row.seq}`, null, null);
-  const content = contentDigest(row.records, row.supplied);
+  const content = contentDigest(row.records, row.named);
   if (!sameBytes(content, row.content)) {
     return groupFinding(seq, 'has damaged content', hex(row.content), hex(content));
   }
@@ -85,7 +85,7 @@ function wrongWith(row: ChainGroup, last: ChainPoint): Finding | undefined {
 function isWellFormed(row: ChainGroup): boolean {
   return (
     [row.seq, row.epoch, row.format].every((value) => Number.isSafeInteger(value) && value >= 0) &&
-    [row.previous, row.content, row.digest, row.supplied, row.records].every(
+    [row.previous, row.content, row.digest, row.named, row.records].every(
       (value) => value instanceof Uint8Array,
     )
   );

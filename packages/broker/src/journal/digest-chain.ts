@@ -2,7 +2,7 @@
  * The hash chain over commit groups: who holds one digest can check everything before it, content or no content.
  *
  * 1. The encodings below are frozen for format 1: a changed byte here makes every existing journal look damaged.
- * 2. A group's digest covers its place (seq, epoch), its predecessor, its records and which blobs it supplied.
+ * 2. A group's digest covers its place (seq, epoch), its predecessor, its records and which blobs it named.
  */
 import { hash } from 'node:crypto';
 
@@ -25,9 +25,9 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** `supplied`: the 32-byte hashes of the group's blobs, one after the other. */
-export function contentDigest(records: Uint8Array, supplied: Uint8Array): Uint8Array {
-  return sha256(Buffer.concat([sha256(records), supplied]));
+/** `named`: the 32-byte hashes of the group's blobs, one after the other. */
+export function contentDigest(records: Uint8Array, named: Uint8Array): Uint8Array {
+  return sha256(Buffer.concat([sha256(records), named]));
 }
 
 export function linkDigest(link: Link): Uint8Array {

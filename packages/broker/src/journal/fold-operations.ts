@@ -126,7 +126,7 @@ export class FoldOperations {
     this.#attempt(() => this.#history.write(rows, this.#end.seq));
   }
 
-  /** Blobs supplied by now that no task in the state needs. */
+  /** Blobs stored by now that no task in the state needs. */
   #dead(): Uint8Array {
     const { liveBlobs } = this.#folder;
     if (liveBlobs === undefined) return new Uint8Array();

@@ -7,7 +7,8 @@
  * 3. No believable start (groups gone into a snapshot that cannot be read) is an error, never an empty journal.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
-import { auditBlobs, missingBlobs } from './blob-audit.ts';
+import { indexBlobs, touchBlobs } from './blob-audit.ts';
+import { BlobIndex } from './blob-index.ts';
 import { type ChainPoint, firstGroup, readGroups } from './chain-reader.ts';
 import {
   type DatabaseSettings,
@@ -36,6 +37,7 @@ export interface Inspection {
   /** Of what follows the snapshot. */
   readonly tailGroups: number;
   readonly tailBytes: number;
+  readonly blobs: BlobIndex;
   readonly findings: readonly Finding[];
   /** Snapshots that cannot be used, by seq. */
   readonly badSnapshots: readonly number[];
@@ -77,8 +79,9 @@ function inspectOpen(
   const gaps = [...audit.gaps];
   const start = db === undefined ? audit.end : startOfGroups(db, audit.end, gaps, findings);
   const { good, bad } = readSnapshots(dir, findings);
+  const blobs = db === undefined ? new BlobIndex() : indexBlobs(db, findings);
 
-  const choice = chooseSnapshot(db, start, good, findings);
+  const choice = chooseSnapshot(db, start, good, blobs, findings);
   bad.push(...choice.rejected);
   const { snapshot, spare } = choice;
   if (snapshot === undefined && start.seq > 0) throw hopeless(dir, start.seq, findings);
@@ -90,9 +93,8 @@ function inspectOpen(
     // An older snapshot could no longer be followed to this one.
     bad.push(...good.filter(({ seq }) => seq < snapshot.seq).map(({ seq }) => seq));
   }
-  const tail = walk(db, base, Number.MAX_SAFE_INTEGER, findings);
+  const tail = walk(db, base, Number.MAX_SAFE_INTEGER, blobs, findings);
   if (tail.broken !== undefined) findings.push(tail.broken);
-  if (db !== undefined) auditBlobs(db, findings);
   const unreadable = db === undefined || tail.broken !== undefined || state === undefined;
   if (tail.end.seq === 0 && unreadable) throw hopeless(dir, 0, findings);
   return {
@@ -103,6 +105,7 @@ function inspectOpen(
     epoch: Math.max(state?.epoch ?? 0, spare.epoch, tail.epoch, snapshot?.epoch ?? 0),
     tailGroups: tail.end.seq - base.seq,
     tailBytes: tail.bytes,
+    blobs,
     findings,
     badSnapshots: bad,
   };
@@ -179,11 +182,12 @@ function chooseSnapshot(
   db: DatabaseSyncInstance | undefined,
   start: ChainPoint,
   good: readonly Snapshot[],
+  blobs: BlobIndex,
   findings: Finding[],
 ): { snapshot: Snapshot | undefined; spare: Walk; rejected: number[] } {
   const rejected: number[] = [];
   for (const snapshot of good.toReversed()) {
-    const spare = walk(db, start, snapshot.seq, findings);
+    const spare = walk(db, start, snapshot.seq, blobs, findings);
     const reached = spare.end.seq === snapshot.seq;
     if (snapshot.seq >= start.seq && (!reached || sameBytes(spare.end.digest, snapshot.digest))) {
       return { snapshot, spare, rejected };
@@ -215,8 +219,14 @@ function readSnapshots(dir: string, findings: Finding[]): { good: Snapshot[]; ba
   return { good, bad };
 }
 
-/** Follows the groups after `from`, and looks whether the blobs they supplied are there. */
-function walk(db: DatabaseSyncInstance | undefined, from: ChainPoint, to: number, findings: Finding[]): Walk {
+/** Follows the groups after `from`, and looks whether the blobs they name are there. */
+function walk(
+  db: DatabaseSyncInstance | undefined,
+  from: ChainPoint,
+  to: number,
+  blobs: BlobIndex,
+  findings: Finding[],
+): Walk {
   let end = from;
   let epoch = 0;
   let bytes = 0;
@@ -228,7 +238,7 @@ function walk(db: DatabaseSyncInstance | undefined, from: ChainPoint, to: number
     end = { seq: group.seq, digest: group.digest };
     epoch = Math.max(epoch, group.epoch);
     bytes += group.records.byteLength;
-    findings.push(...missingBlobs(db, group.supplied));
+    findings.push(...touchBlobs(blobs, group.named, group.seq));
   }
 }
 

@@ -12,7 +12,10 @@ import type { BlobHash, Epoch, JournalHead, TaskId } from '@gryphgen/protocol';
 /** What one commit makes durable together. `records` is the broker's own encoding of its decisions. */
 export interface Group {
   readonly records: Uint8Array;
-  /** Every blob that `records` names and that no task the broker still keeps has named before. */
+  /**
+   * Every blob that `records` is the first to name for some task, each once here, known to the journal or
+   * not: it stores each once, and keeps it as long as a group or a task in the folded state may need it.
+   */
   readonly blobs: readonly JournalBlob[];
 }
 

@@ -63,8 +63,8 @@ export function openStore(opening: StoreOpening): OpenedStore {
     writeEpochFile(dir, epoch);
     const db = openForWriting(path, settings, settings.checkpointPages * (settings.pageBytes + 24));
     writeState(db, { format: journalFormat, epoch, program });
-    const { head, snapshot, tailGroups, tailBytes } = inspection;
-    const store = new Store(db, { ...settings, dir, epoch, head });
+    const { blobs, head, snapshot, tailGroups, tailBytes } = inspection;
+    const store = new Store(db, { ...settings, dir, epoch, head, blobs });
     return { store, path, snapshot, tailGroups, tailBytes, findings };
   } catch (error) {
     throw failureOfWrite(error, dir);

@@ -96,17 +96,17 @@ function copyGroups(
   inspection: Inspection,
 ): void {
   const insert = target.prepare(
-    `INSERT INTO groups (seq, epoch, format, previous, content, digest, supplied, records)
+    `INSERT INTO groups (seq, epoch, format, previous, content, digest, named, records)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   for (const row of readGroups(source, inspection.groupsAfter, inspection.head.seq)) {
-    const { seq, epoch, format, previous, content, digest, supplied, records }: ChainGroup = row;
-    insert.run(seq, epoch, format, previous, content, digest, supplied, records);
+    const { seq, epoch, format, previous, content, digest, named, records }: ChainGroup = row;
+    insert.run(seq, epoch, format, previous, content, digest, named, records);
   }
 }
 
 function copyBlobs(source: DatabaseSyncInstance, target: DatabaseSyncInstance): void {
   const told: Finding[] = [];
-  const insert = target.prepare('INSERT OR IGNORE INTO blobs (hash, seq, bytes) VALUES (?, ?, ?)');
-  for (const { hash, seq, bytes } of readBlobs(source, told)) insert.run(hash, seq, bytes);
+  const insert = target.prepare('INSERT INTO blobs (id, hash, seq, bytes) VALUES (?, ?, ?, ?)');
+  for (const { id, hash, seq, bytes } of readBlobs(source, told)) insert.run(id, hash, seq, bytes);
 }

@@ -3,9 +3,11 @@
  *
  * 1. One append is one transaction: the epoch is still ours, the blobs, the group. It fails whole.
  * 2. After a failure other than a full disk nothing more is written: a failed sync says nothing about what is on disk.
- * 3. Removing folded groups goes in small transactions, between which commits take place.
+ * 3. A blob that is here is not stored again; every group lists what it names, so that nothing named lately goes.
+ * 4. Removing folded groups goes in small transactions, between which commits take place.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { BlobIndex } from './blob-index.ts';
 import type { ChainGroup, ChainPoint } from './chain-reader.ts';
 import { knownDigest } from './digest-audit.ts';
 import { contentDigest, genesis, hex, journalFormat, linkDigest } from './digest-chain.ts';
@@ -22,6 +24,7 @@ export interface StoreOptions {
   readonly dir: string;
   readonly epoch: number;
   readonly head: ChainPoint;
+  readonly blobs: BlobIndex;
   /** Pages of log after which it is written back into the database. */
   readonly checkpointPages: number;
   readonly pageBytes: number;
@@ -57,27 +60,41 @@ export class Store {
 
   /** Durable when it returns. Throws JournalError. */
   append(records: Uint8Array, blobs: readonly StoredBlob[]): ChainPoint {
-    const supplied = Buffer.concat(blobs.map(({ hash }) => hash));
+    const named = Buffer.concat(blobs.map(({ hash }) => hash));
     const link = {
       seq: this.#head.seq + 1,
       epoch: this.epoch,
       format: journalFormat,
       previous: this.#head.digest,
-      content: contentDigest(records, supplied),
+      content: contentDigest(records, named),
     };
-    const group: ChainGroup = { ...link, digest: linkDigest(link), supplied, records };
-    this.#transaction(() => this.#insert(group, blobs));
+    const group: ChainGroup = { ...link, digest: linkDigest(link), named, records };
+    const index = this.#options.blobs;
+    const places = blobs.map(({ hash }) => index.get(hash)?.id);
+    this.#transaction(() => {
+      blobs.forEach((blob, at) => {
+        places[at] ??= this.#insertBlob(blob, group.seq);
+      });
+      this.#insertGroup(group);
+    });
+    blobs.forEach(({ hash }, at) => {
+      index.set(hash, { id: places[at] as number, seq: group.seq });
+    });
     this.#head = { seq: group.seq, digest: group.digest };
-    this.#logPages +=
-      3 + this.#pagesOf(records) + blobs.reduce((sum, { bytes }) => sum + this.#pagesOf(bytes), 0);
+    this.#logPages += 3 + this.#pagesOf(records);
     return this.#head;
   }
 
   #pagesOf(bytes: Uint8Array): number {
-    return Math.ceil(bytes.byteLength / this.#options.pageBytes);
+    return bytes.byteLength / this.#options.pageBytes;
   }
 
-  #insert(group: ChainGroup, blobs: readonly StoredBlob[]): void {
+  #insertBlob({ hash, bytes }: StoredBlob, seq: number): number {
+    this.#logPages += this.#pagesOf(bytes);
+    return this.#statements.blob.run(hash, seq, bytes).lastInsertRowid as number;
+  }
+
+  #insertGroup(group: ChainGroup): void {
     const now = this.#statements.epoch.get() as { epoch: number };
     if (now.epoch !== this.epoch) {
       throw new JournalError(
@@ -85,9 +102,8 @@ export class Store {
         `This broker's journal epoch is ${this.epoch}, but another broker has opened it with epoch ${now.epoch}.`,
       );
     }
-    for (const { hash, bytes } of blobs) this.#statements.blob.run(hash, group.seq, bytes);
-    const { seq, epoch, format, previous, content, digest, supplied, records } = group;
-    this.#statements.group.run(seq, epoch, format, previous, content, digest, supplied, records);
+    const { seq, epoch, format, previous, content, digest, named, records } = group;
+    this.#statements.group.run(seq, epoch, format, previous, content, digest, named, records);
   }
 
   #transaction(work: () => void): void {
@@ -120,7 +136,9 @@ export class Store {
   }
 
   blob(hash: Uint8Array): Uint8Array | undefined {
-    const row = this.#statements.readBlob.get(hash) as { bytes: Uint8Array } | undefined;
+    const place = this.#options.blobs.get(hash);
+    if (place === undefined) return undefined;
+    const row = this.#statements.readBlob.get(place.id, hash) as { bytes: Uint8Array } | undefined;
     return row?.bytes;
   }
 
@@ -167,12 +185,18 @@ export class Store {
     return sizes.length < rows && last === (sizes.at(-1)?.seq ?? 0);
   }
 
-  /** Removes blobs that nothing needed at commit `seq`, unless a later group supplied them again. */
+  /** Removes blobs that nothing needed at commit `seq`, but for those that a later group named again. */
   removeBlobs(hashes: readonly Uint8Array[], seq: number): void {
-    this.#transaction(() => {
-      for (const hash of hashes) this.#statements.removeBlob.run(hash, seq);
+    const index = this.#options.blobs;
+    const going = hashes.flatMap((hash) => {
+      const place = index.get(hash);
+      return place === undefined || place.seq > seq ? [] : [{ hash, id: place.id }];
     });
-    this.#logPages += hashes.length;
+    this.#transaction(() => {
+      for (const { id } of going) this.#statements.removeBlob.run(id);
+    });
+    for (const { hash } of going) index.delete(hash);
+    this.#logPages += going.length;
   }
 
   /** Writes the log back, so that what is closed in order is one file. */
@@ -191,15 +215,12 @@ function prepare(db: DatabaseSyncInstance) {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
     epoch: db.prepare('SELECT epoch FROM state WHERE id = 1'),
-    blob: db.prepare(
-      `INSERT INTO blobs (hash, seq, bytes) VALUES (?, ?, ?)
-       ON CONFLICT (hash) DO UPDATE SET seq = excluded.seq, bytes = excluded.bytes`,
-    ),
+    blob: db.prepare('INSERT INTO blobs (hash, seq, bytes) VALUES (?, ?, ?)'),
     group: db.prepare(
-      `INSERT INTO groups (seq, epoch, format, previous, content, digest, supplied, records)
+      `INSERT INTO groups (seq, epoch, format, previous, content, digest, named, records)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    readBlob: db.prepare('SELECT bytes FROM blobs WHERE hash = ?'),
+    readBlob: db.prepare('SELECT bytes FROM blobs WHERE id = ? AND hash = ?'),
     read: db.prepare('SELECT seq, epoch, records FROM groups WHERE seq > ? ORDER BY seq'),
     sizes: db.prepare('SELECT seq, length(records) AS size FROM groups WHERE seq <= ? ORDER BY seq LIMIT ?'),
     keepDigests: db.prepare(
@@ -207,6 +228,6 @@ function prepare(db: DatabaseSyncInstance) {
        SELECT seq, epoch, format, content, digest FROM groups WHERE seq <= ?`,
     ),
     removeGroups: db.prepare('DELETE FROM groups WHERE seq <= ?'),
-    removeBlob: db.prepare('DELETE FROM blobs WHERE hash = ? AND seq <= ?'),
+    removeBlob: db.prepare('DELETE FROM blobs WHERE id = ?'),
   };
 }
