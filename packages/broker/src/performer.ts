@@ -117,7 +117,7 @@ export class Performer {
       const { lease } = task;
       if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
       const { epoch, reservation } = lease;
-      const envelope = encodeEnvelope(task.spec.envelope);
+      const envelope = this.parts.specs.envelopeBytes(task.spec.envelope);
       const { devices } = reservation;
       this.send(session, {
         kind: 'lease',

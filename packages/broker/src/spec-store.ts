@@ -35,6 +35,7 @@ export class SpecStore {
   private readonly envelopes = new Map<string, KnownEnvelope>();
   private readonly bodies = new Map<BlobHash, KnownBody>();
   private readonly recognised = new Map<string, BlobHash>();
+  private readonly encoded = new WeakMap<Envelope, Uint8Array>();
   private bodyBytes = 0;
 
   /** Reads a submission's two parts; what is wrong is returned in words. */
@@ -77,6 +78,16 @@ export class SpecStore {
       this.recognised.set(text, hash);
     }
     return hash;
+  }
+
+  /** As it travels. Tasks share envelopes, and each lease carries one: encoded once. */
+  envelopeBytes(envelope: Envelope): Uint8Array {
+    let bytes = this.encoded.get(envelope);
+    if (bytes === undefined) {
+      bytes = encodeEnvelope(envelope);
+      this.encoded.set(envelope, bytes);
+    }
+    return bytes;
   }
 
   /** The body, if it is in memory. */
