@@ -8,7 +8,7 @@ import type { JournalPlace } from './journal-suite.ts';
 export const countingFolder = new URL('./counting-folder.mjs', import.meta.url);
 
 /** A snapshot about every sixth group, so that twenty make several. */
-export const eager: Partial<JournalSettings> = { foldGroups: 5, snapshotGroups: 5, compactRows: 3 };
+const eager: Partial<JournalSettings> = { foldGroups: 5, snapshotGroups: 5, compactRows: 3 };
 
 export interface SqlitePlace extends JournalPlace {
   readonly dir: string;
