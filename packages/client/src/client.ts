@@ -15,7 +15,7 @@ import { type ClientBounds, type ClientState, createClientState, defaultBounds }
 import { composeClientHello, stepClient } from './core/step.ts';
 import { type LogOptions, readTaskLog } from './logs.ts';
 import { type Deferred, deferred, failPending, type Outcome, outcomeOf, type Pending } from './pending.ts';
-import { type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
 /** Room for a hello on a busy machine; longer, and there is no broker. */
 const defaultFirstSessionMs = 10_000;
@@ -110,7 +110,7 @@ export class Client {
    * Fails with `rejected.invalid` before anything is sent when the task makes no sense, with `rejected.limit` when too
    * many submissions are unanswered: await `room()` between submissions to go as fast as the grid does.
    */
-  submit(task: TaskSpec | PreparedTask, { key = '', signal }: SubmitOptions = {}): Submitted {
+  submit(task: TaskSpec | EncodedTask, { key = '', signal }: SubmitOptions = {}): Submitted {
     const { envelopeBytes, bodyBytes } = 'envelopeBytes' in task ? task : prepareTask(task);
     const accepted = deferred<TaskId>();
     const finished = deferred<Outcome>();

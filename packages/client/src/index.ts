@@ -21,4 +21,4 @@ export {
   saveMembership,
 } from './membership.ts';
 export type { Outcome } from './pending.ts';
-export { type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+export { type EncodedTask, type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';

@@ -28,11 +28,15 @@ export type TaskSpec = Options &
     | { readonly kind: 'noop'; readonly body?: z.input<typeof noopBodySchema> }
   );
 
-/** Checked and encoded: submit the same one as often as you like. */
-export interface PreparedTask {
-  readonly envelope: Envelope;
+/** msgpack of an Envelope, and of what its executor reads. */
+export interface EncodedTask {
   readonly envelopeBytes: Uint8Array;
   readonly bodyBytes: Uint8Array;
+}
+
+/** Checked and encoded: submit the same one as often as you like. */
+export interface PreparedTask extends EncodedTask {
+  readonly envelope: Envelope;
 }
 
 const bodySchemas: { readonly [K in TaskKind]?: z.ZodType } = {

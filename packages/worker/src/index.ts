@@ -11,5 +11,6 @@ export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
+export { type DevicesFound, findDevices } from './probe/nvidia-smi.ts';
 export { createWorker } from './worker.ts';
 export type { WorkerConfig, WorkerDeps } from './worker-config.ts';

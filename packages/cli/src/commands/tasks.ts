@@ -1,0 +1,172 @@
+/** A task's life from outside: ps, show, logs, wait, cancel, retry, explain. */
+import { StringDecoder } from 'node:string_decoder';
+import { formatTaskId, limits } from '@gryphgen/protocol';
+import { type Command, InvalidArgumentError } from 'commander';
+import { gridCommand, type Invocation, runs } from '../command.ts';
+import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
+import { follow, onInterrupt } from '../follow.ts';
+import { explainJson, explainLines } from '../render/explain-view.ts';
+import { taskJson, taskLines, taskTable } from '../render/task-view.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { taskIdOf } from '../task-id.ts';
+import { printJson, printJsonLine, type Terminal } from '../terminal.ts';
+
+export function psCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand('ps', 'List tasks, newest first.', 'ps', 'ps -a --limit 20 --json')
+    .option('-a, --all', 'ended ones too')
+    .option('--limit <count>', 'at most so many', parseLimit, 100);
+  return runs<CommonFlags & { all?: true; limit: number }>(command, invocation, (flags) =>
+    withClient(terminal, flags, async (client) => {
+      const tasks = await client.request('ps', { all: flags.all === true, limit: flags.limit });
+      if (flags.json) printJson(terminal, tasks.map(taskJson));
+      else print(terminal, taskTable(tasks, Date.now(), terminal.style, terminal.columns));
+      return 0;
+    }),
+  );
+}
+
+export function showCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  return onTask('show', 'Show a task.', invocation, async (client, task, flags) => {
+    const document = await client.request('show', { task });
+    if (flags.json) printJson(terminal, taskJson(document));
+    else print(terminal, taskLines(document, Date.now(), terminal.style));
+    return 0;
+  });
+}
+
+export function explainCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  return onTask(
+    'explain',
+    'Say why a task is where it is, or why it waits.',
+    invocation,
+    async (client, task, flags) => {
+      const document = await client.request('explain', { task });
+      if (flags.json) printJson(terminal, explainJson(document));
+      else print(terminal, explainLines(document, terminal.style, terminal.columns));
+      return 0;
+    },
+  );
+}
+
+export function waitCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const summary =
+    'Wait for the end of a task and exit as it did: 0 succeeded, 1 failed, 4 cancelled, 5 timed out.';
+  return onTask('wait', summary, invocation, async (client, task, flags) => {
+    const outcome = await follow(client, terminal, task, {
+      output: null,
+      live: terminal.isTty && !flags.json,
+    });
+    if (flags.json) printJson(terminal, taskJson(await client.request('show', { task })));
+    else
+      terminal.out(
+        `${outcome.id} ${outcome.state}${outcome.failure === null ? '' : `: ${outcome.failure.message}`}\n`,
+      );
+    return exitCodeOfOutcome(outcome.state, outcome.failure);
+  });
+}
+
+export function cancelCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  return onTask(
+    'cancel',
+    'Cancel a task: at once if it waits, else as soon as its worker has stopped it.',
+    invocation,
+    async (client, task, flags) => {
+      const document = await client.request('cancel', { task });
+      if (flags.json) printJson(terminal, taskJson(document));
+      else terminal.out(`${document.id} ${cancelWords(document)}\n`);
+      return 0;
+    },
+  );
+}
+
+function cancelWords({
+  state,
+  cancelRequested,
+}: {
+  readonly state: string;
+  readonly cancelRequested: boolean;
+}): string {
+  if (state === 'cancelled') return 'is cancelled';
+  return cancelRequested && (state === 'leased' || state === 'running')
+    ? 'is being cancelled'
+    : `has already ${state}`;
+}
+
+export function retryCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  return onTask(
+    'retry',
+    'Submit a task again, as a new one. Prints the new id.',
+    invocation,
+    async (client, task, flags) => {
+      const { envelope: envelopeBytes, body: bodyBytes } = await client.request('spec', { task });
+      const id = await client.submit({ envelopeBytes, bodyBytes }).accepted;
+      if (flags.json) printJson(terminal, { id: formatTaskId(id), retryOf: formatTaskId(task) });
+      else terminal.out(`${formatTaskId(id)}\n`);
+      return 0;
+    },
+  );
+}
+
+export function logsCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = onTask<CommonFlags & { follow?: true }>(
+    'logs',
+    'Print the output of a task. With --json, lines of {"text"}.',
+    invocation,
+    async (client, task, flags) => {
+      const given = new AbortController();
+      const stopListening = onInterrupt(() => given.abort());
+      const decoder = new StringDecoder('utf8');
+      try {
+        const options = { follow: flags.follow === true, signal: given.signal };
+        for await (const bytes of client.logs(task, options)) {
+          if (flags.json) printJsonLine(terminal, { text: decoder.write(Buffer.from(bytes)) });
+          else await terminal.outBytes(bytes);
+        }
+      } finally {
+        stopListening();
+      }
+      return given.signal.aborted ? interruptedExit : 0;
+    },
+  );
+  return command.option('-f, --follow', 'go on until the task ends');
+}
+
+type Work<F> = (
+  client: Parameters<Parameters<typeof withClient<number>>[2]>[0],
+  task: ReturnType<typeof taskIdOf>,
+  flags: F,
+) => Promise<number>;
+
+function onTask<F extends CommonFlags = CommonFlags>(
+  name: string,
+  summary: string,
+  invocation: Invocation,
+  work: Work<F>,
+): Command {
+  const command = gridCommand(name, summary, `${name} t42`).argument('<id>', 'a task, such as t42');
+  return runs<F>(command, invocation, (flags, [id]) => {
+    const task = taskIdOf(id);
+    return withClient(invocation.terminal, flags, (client) => work(client, task, flags));
+  });
+}
+
+function print(terminal: Terminal, lines: readonly string[]): void {
+  for (const line of lines) terminal.out(`${line}\n`);
+}
+
+function parseLimit(text: string): number {
+  const limit = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > limits.queryRows)
+    throw new InvalidArgumentError(
+      `Found ${JSON.stringify(text)}, expected a whole number from 1 to ${limits.queryRows}.`,
+    );
+  return limit;
+}

@@ -1,0 +1,65 @@
+/**
+ * A daemon's process: started, told to be ready, stopped by a signal or because its supervisor is gone.
+ *
+ * 1. Under a supervisor (a channel to the parent exists) it stops when the channel closes: no daemon outlives it.
+ * 2. What ends it is logged, told to the supervisor, and becomes the exit code.
+ */
+import { endSignal, type Log } from '@gryphgen/runtime';
+import { z } from 'zod';
+import { bugExit } from '../exit-codes.ts';
+
+export interface Daemon {
+  /** Resolves when it answers; `details` are for whoever started it. */
+  start(): Promise<Readonly<Record<string, unknown>>>;
+  stop(): Promise<void>;
+  /** Rejects when it cannot go on. */
+  readonly failed: Promise<never>;
+}
+
+/** What a daemon says to its supervisor. */
+export const daemonWordSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ready'), details: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal('failed'), words: z.string() }),
+]);
+type DaemonWord = z.infer<typeof daemonWordSchema>;
+
+/** Runs it until it is told to stop. Returns the exit code. */
+export async function live(daemon: Daemon, log: Log): Promise<number> {
+  const end = Promise.race([endSignal(), parentGone()]);
+  let code = 0;
+  try {
+    const started = await Promise.race([daemon.start(), end, daemon.failed]);
+    if (typeof started !== 'string') {
+      tell({ kind: 'ready', details: started });
+      log.info({ reason: await Promise.race([end, daemon.failed]) }, 'stopping');
+    }
+  } catch (error) {
+    log.error({ err: error }, 'the daemon cannot go on');
+    tell({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
+    code = bugExit;
+  }
+  await daemon.stop();
+  if (process.connected) process.disconnect();
+  return code;
+}
+
+/** A daemon's `failed`, and how it is made to reject. */
+export function failure(): { readonly failed: Promise<never>; readonly fail: (error: unknown) => void } {
+  let fail: (error: unknown) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // It may fail while nobody looks, such as during stop.
+  failed.catch(() => undefined);
+  return { failed, fail };
+}
+
+function parentGone(): Promise<string> {
+  return new Promise((resolve) => {
+    if (process.send !== undefined) process.once('disconnect', () => resolve('the supervisor is gone'));
+  });
+}
+
+function tell(word: DaemonWord): void {
+  if (process.connected) process.send?.(word);
+}

@@ -1,0 +1,34 @@
+/**
+ * The first use of a `$GRID_HOME`: a grid of one machine needs the grid's key, its broker's, a worker's (one to sign,
+ * one for its data endpoint) and one for the person who owns the machine. Idempotent; the broker must not be running.
+ */
+import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
+import { AuthorizedKeys, type Identity, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
+import { UsageError } from '../problem.ts';
+
+export interface BrokerHome {
+  readonly identity: Identity;
+  readonly authorized: AuthorizedKeys;
+}
+
+/** Throws UsageError when the grid of this home has its broker elsewhere. */
+export function prepareHome(home: string, wallMs: number): BrokerHome {
+  makePrivateFolder(home);
+  const gridKey = loadIdentity(home, 'grid').key;
+  const identity = loadIdentity(home, 'broker');
+  if (!hasMembership(home)) {
+    saveMembership(home, { gridKey, brokerKey: identity.key, brokerCurveKey: identity.curve.publicKey });
+  } else if (loadMembership(home).brokerKey !== identity.key) {
+    throw new UsageError(`${home} belongs to a grid whose broker is elsewhere: run "grid worker" here`);
+  }
+  const authorized = new AuthorizedKeys(home);
+  for (const [name, role] of [
+    ['worker', 'worker'],
+    ['admin', 'admin'],
+  ] as const) {
+    const { key, curve } = loadIdentity(home, name);
+    if (authorized.find(key) === undefined)
+      authorized.add({ key, curveKey: curve.publicKey, role, name, addedAt: wallMs });
+  }
+  return { identity, authorized };
+}

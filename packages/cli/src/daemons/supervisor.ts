@@ -1,0 +1,81 @@
+/**
+ * The daemons of one machine: what `grid up` is.
+ *
+ * The broker goes last: workers say goodbye, so that nobody waits for them.
+ */
+import { join } from 'node:path';
+import {
+  type Alarms,
+  type Clock,
+  type Config,
+  makePrivateFolder,
+  type Random,
+  systemAlarms,
+  systemClock,
+  systemRandom,
+} from '@gryphgen/runtime';
+import { z } from 'zod';
+import { Supervised, type SupervisedOptions } from './supervised.ts';
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly env: SupervisedOptions['env'];
+  readonly workerArgs: readonly string[];
+  readonly onRestart: SupervisedOptions['onRestart'];
+}
+
+const brokerDetails = z.object({ endpoints: z.array(z.string()).min(1) });
+
+export class Supervisor {
+  private readonly broker: Supervised;
+  private readonly worker: Supervised;
+  private readonly running: Supervised[] = [];
+
+  constructor({ config, env, workerArgs, onRestart }: SupervisorOptions) {
+    const { home, listen, broker, name, logLevel } = config;
+    const logs = join(home, 'logs');
+    makePrivateFolder(logs);
+    // What was decided here holds for the children, whatever the environment says.
+    const settled = {
+      ...env,
+      GRID_HOME: home,
+      GRID_LISTEN: listen.join(','),
+      GRID_BROKER: broker.join(','),
+      GRID_NAME: name,
+      GRID_LOG_LEVEL: logLevel,
+    };
+    const clocks: { clock: Clock; alarms: Alarms; random: Random } = {
+      clock: systemClock,
+      alarms: systemAlarms,
+      random: systemRandom,
+    };
+    const make = (daemon: string, args: readonly string[]): Supervised =>
+      new Supervised({
+        name: daemon,
+        args,
+        env: settled,
+        logFile: join(logs, `${daemon}.log`),
+        onRestart,
+        ...clocks,
+      });
+    this.broker = make('broker', []);
+    this.worker = make('worker', workerArgs);
+  }
+
+  /** Resolves with the broker's endpoints when every daemon is ready; if one is not, none is left running. */
+  async start(): Promise<readonly string[]> {
+    this.running.push(this.broker, this.worker);
+    try {
+      // Together: a worker's link waits for its broker anyway.
+      const [details] = await Promise.all([this.broker.start(), this.worker.start()]);
+      return brokerDetails.parse(details).endpoints;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const daemon of this.running.splice(0).reverse()) await daemon.stop();
+  }
+}

@@ -1,0 +1,58 @@
+/** `grid worker` as a daemon: SYMAUG with this machine's clock, keys and log. Ready when it is in session. */
+import { brokerAddresses, gridOf, loadMembership } from '@gryphgen/client';
+import { GridError } from '@gryphgen/protocol';
+import {
+  type Config,
+  type Log,
+  loadIdentity,
+  makeRunFolder,
+  systemAlarms,
+  systemClock,
+  systemRandom,
+} from '@gryphgen/runtime';
+import { createWorker } from '@gryphgen/worker';
+import { type Daemon, failure } from './daemon-life.ts';
+
+export interface WorkerChoices {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly allowProcess: boolean;
+  readonly allowNoop: boolean;
+  readonly slots: number | undefined;
+  /** Where its logs are read, of this machine's addresses; default a socket in the home. */
+  readonly dataEndpoints: readonly string[] | undefined;
+}
+
+export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoices, log: Log): Daemon {
+  const membership = loadMembership(home);
+  const { failed, fail } = failure();
+  const { slots, dataEndpoints, ...rest } = choices;
+  let onSession: () => void = () => undefined;
+  const inSession = new Promise<void>((resolve) => {
+    onSession = resolve;
+  });
+  const config = {
+    ...rest,
+    grid: gridOf(membership),
+    name,
+    home,
+    brokers: brokerAddresses(membership, broker),
+    dataEndpoints: dataEndpoints ?? [`ipc://${makeRunFolder(home)}/worker-data.sock`],
+    brokerKey: membership.brokerKey,
+    ...(slots !== undefined && { slots }),
+  };
+  const worker = createWorker(config, {
+    identity: loadIdentity(home, 'worker'),
+    clock: systemClock,
+    alarms: systemAlarms,
+    random: systemRandom,
+    log,
+    onRefused: (why) => fail(new GridError(why)),
+    onSession,
+  });
+  const start = async () => {
+    await worker.start();
+    await inSession;
+    return { name };
+  };
+  return { failed, start, stop: () => worker.stop() };
+}

@@ -1,0 +1,101 @@
+/** All of `grid`: its commands in the order of --help, and how a mistake on the command line is told. */
+import { productVersion } from '@gryphgen/protocol';
+import { Command, CommanderError } from 'commander';
+import type { Invocation } from './command.ts';
+import { completionCommand } from './commands/completion.ts';
+import { configCommand } from './commands/config.ts';
+import { brokerCommand, workerCommand } from './commands/daemons.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { nodeCommand, nodesCommand } from './commands/nodes.ts';
+import { runCommand, submitCommand } from './commands/submit.ts';
+import {
+  cancelCommand,
+  explainCommand,
+  logsCommand,
+  psCommand,
+  retryCommand,
+  showCommand,
+  waitCommand,
+} from './commands/tasks.ts';
+import { topCommand } from './commands/top.ts';
+import { downCommand, upCommand } from './commands/up.ts';
+import { usageExit } from './exit-codes.ts';
+import { report } from './problem.ts';
+import { printJson, type Terminal } from './terminal.ts';
+
+const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
+  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
+  ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
+  ['Tasks:', [cancelCommand, retryCommand, explainCommand]],
+  ['The grid:', [nodesCommand, nodeCommand, topCommand]],
+  ['This command line:', [configCommand, completionCommand]],
+];
+
+/** Runs one command line (without the program's own name) and returns the exit code. */
+export async function run(terminal: Terminal, args: readonly string[]): Promise<number> {
+  const dashes = args.indexOf('--');
+  const own = dashes === -1 ? args : args.slice(0, dashes);
+  const afterDashes = dashes === -1 ? undefined : args.slice(dashes + 1);
+  const invocation: Invocation = { terminal, afterDashes, exitCode: 0 };
+  const json = own.includes('--json');
+  const program = programOf(invocation);
+  const complaint: string[] = [];
+  for (const command of everyCommand(program)) {
+    command
+      .exitOverride()
+      .showHelpAfterError(hintOf(command))
+      .configureOutput({
+        writeOut: (text) => terminal.out(text),
+        writeErr: (text) => complaint.push(text),
+        outputError: (text) => complaint.push(text),
+        getOutHelpWidth: () => terminal.columns,
+      });
+  }
+  try {
+    if (own.length === 0) {
+      program.outputHelp();
+      return 0;
+    }
+    await program.parseAsync([...own], { from: 'user' });
+    return invocation.exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return report(terminal, error, json);
+    if (error.exitCode === 0) return 0;
+    return tellUsage(terminal, complaint.join(''), json);
+  }
+}
+
+function programOf(invocation: Invocation): Command {
+  const program = new Command('grid')
+    .description('One grid out of the machines you own.')
+    .version(productVersion, '--version')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ grid up --detach\n  $ grid submit --wait -- echo hello\n  $ grid explain t1',
+    );
+  for (const [title, commands] of groups)
+    for (const make of commands) program.addCommand(make(invocation).helpGroup(title));
+  return program;
+}
+
+function hintOf(command: Command): string {
+  const path = pathOf(command);
+  if (command.parent === null) return '("grid --help" lists the commands)';
+  const dashes = command.name() === 'submit' ? 'a command to run goes after "--"; ' : '';
+  return `(${dashes}"${path} --help" explains the command)`;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? 'grid' : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function everyCommand(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+function tellUsage(terminal: Terminal, complaint: string, json: boolean): number {
+  const message = complaint.replace(/^error: /, '').trim();
+  if (json) printJson(terminal, { failure: { code: 'rejected.invalid', message } });
+  terminal.err(`${terminal.style.red('grid:')} ${message}\n`);
+  return usageExit;
+}

@@ -1,0 +1,47 @@
+/** Why a task is where it is: the decision, then each worker with its scores or its reasons. */
+import type { ExplainDocument, WorkerDecisionDocument } from '@gryphgen/protocol';
+import type { Style } from '../terminal.ts';
+import { type Column, table } from './table.ts';
+
+/** cli.md's document, and when the decision was taken. */
+export function explainJson({ id, state, when, decision, workers }: ExplainDocument) {
+  return { ...(id === '' ? {} : { id, state }), when, decision, workers };
+}
+
+export function explainLines(document: ExplainDocument, style: Style, columns: number): readonly string[] {
+  const { id, state, when, decision, workers } = document;
+  const head = id === '' ? decision : `${style.bold(id)} is ${state}: ${decision}`;
+  const feasible = workers
+    .filter(({ feasible }) => feasible)
+    .toSorted((a, b) => (b.total ?? 0) - (a.total ?? 0));
+  const others = workers.filter(({ feasible }) => !feasible);
+  const lines = [head];
+  if (when === 'placed' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
+  if (feasible.length > 0) lines.push('', ...table(feasible, scoreColumns(feasible, style), columns));
+  for (const [index, worker] of others.entries()) {
+    if (index === 0) lines.push('');
+    lines.push(`${nameOf(worker)} ${style.dim('cannot take it now:')}`);
+    for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
+  }
+  return lines;
+}
+
+function scoreColumns(
+  workers: readonly WorkerDecisionDocument[],
+  style: Style,
+): readonly Column<WorkerDecisionDocument>[] {
+  const terms = [...new Set(workers.flatMap(({ scores }) => Object.keys(scores ?? {})))];
+  return [
+    { title: 'WORKER', value: nameOf },
+    { title: 'TOTAL', value: ({ total }) => style.bold(total?.toFixed(3) ?? '-'), right: true },
+    ...terms.map((term) => ({
+      title: term.toUpperCase(),
+      value: ({ scores }: WorkerDecisionDocument) => scores?.[term]?.toFixed(2) ?? '-',
+      right: true,
+    })),
+  ];
+}
+
+function nameOf({ name, worker }: WorkerDecisionDocument): string {
+  return name === '' || name === worker ? worker : `${name} (${worker})`;
+}

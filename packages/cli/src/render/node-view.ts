@@ -1,0 +1,125 @@
+/** Machines and their devices, with what the ledger holds of each. */
+import { formatBytes, formatComputeCapability, type NodeDocument } from '@gryphgen/protocol';
+import type { Style } from '../terminal.ts';
+import { type Column, table } from './table.ts';
+import { pairs } from './task-view.ts';
+
+/** What is not known of a worker that has not reported is null. */
+export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: NodeDocument) {
+  return {
+    id,
+    name,
+    state,
+    cpuMilli: report?.cpuMilli ?? null,
+    memoryBytes: report?.memoryBytes ?? null,
+    diskBytes: report?.diskBytes ?? null,
+    slots: report?.slots ?? null,
+    capabilities: report?.capabilities ?? [],
+    labels: report?.labels ?? {},
+    images: report?.images ?? [],
+    version: report?.version ?? null,
+    devices: (report?.devices ?? []).map((device) => ({
+      uuid: device.uuid,
+      name: device.name,
+      vramBytes: device.vramBytes,
+      computeCapability: formatComputeCapability(device.computeCapability),
+      foreignBytes: device.foreignBytes,
+      reservedBytes: reserved.devices.find(({ uuid }) => uuid === device.uuid)?.vramBytes ?? 0,
+    })),
+    reserved: {
+      cpuMilli: reserved.cpuMilli,
+      memoryBytes: reserved.memoryBytes,
+      diskBytes: reserved.diskBytes,
+      attempts: reserved.attempts,
+    },
+    tasks,
+    ghosts,
+  };
+}
+
+export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns: number): readonly string[] {
+  const layout: readonly Column<NodeDocument>[] = [
+    { title: 'NODE', value: ({ name }) => name },
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'STATE', value: ({ state }) => stateWord(state, style) },
+    { title: 'CPU', value: (node) => used(node, ({ cpuMilli }) => cpuMilli, cpus), right: true },
+    {
+      title: 'MEMORY',
+      value: (node) => used(node, ({ memoryBytes }) => memoryBytes, formatBytes),
+      right: true,
+    },
+    { title: 'TASKS', value: ({ tasks }) => String(tasks.length), right: true },
+    { title: 'GPUS', value: gpus },
+  ];
+  return table(nodes, layout, columns);
+}
+
+export function nodeLines(node: NodeDocument, style: Style, columns: number): readonly string[] {
+  const { report, reserved } = node;
+  const facts: readonly (readonly [string, string])[] = [
+    ['id', node.id],
+    ['state', stateWord(node.state, style)],
+    ['cpu', used(node, ({ cpuMilli }) => cpuMilli, cpus)],
+    ['memory', used(node, ({ memoryBytes }) => memoryBytes, formatBytes)],
+    ['disk', used(node, ({ diskBytes }) => diskBytes, formatBytes)],
+    ['slots', report === null ? '' : `${reserved.attempts} / ${report.slots}`],
+    ['runs', report?.capabilities.join(' ') ?? ''],
+    ['labels', pairs(report?.labels ?? {})],
+    ['images', String(report?.images.length ?? 0)],
+    ['tasks', node.tasks.join(' ')],
+    ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
+    ['version', report?.version ?? ''],
+  ];
+  const lines = facts
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${style.dim(name.padEnd(8))} ${value}`);
+  const devices = report?.devices ?? [];
+  return [style.bold(node.name), ...lines, ...(devices.length === 0 ? [] : deviceTable(node, columns))];
+}
+
+function deviceTable({ report, reserved }: NodeDocument, columns: number): readonly string[] {
+  const held = (uuid: string) => reserved.devices.find((device) => device.uuid === uuid)?.vramBytes ?? 0;
+  return [
+    '',
+    ...table(
+      report?.devices ?? [],
+      [
+        { title: 'GPU', value: ({ name }) => name },
+        { title: 'UUID', value: ({ uuid }) => uuid },
+        { title: 'VRAM', value: ({ vramBytes }) => formatBytes(vramBytes), right: true },
+        { title: 'RESERVED', value: ({ uuid }) => formatBytes(held(uuid)), right: true },
+        { title: 'FOREIGN', value: ({ foreignBytes }) => formatBytes(foreignBytes), right: true },
+        {
+          title: 'CC',
+          value: ({ computeCapability }) => formatComputeCapability(computeCapability),
+          right: true,
+        },
+      ],
+      columns,
+    ),
+  ];
+}
+
+function stateWord(state: NodeDocument['state'], style: Style): string {
+  if (state === 'ready') return style.green(state);
+  return state === 'draining' ? style.yellow(state) : style.red(state);
+}
+
+type Amounts = Pick<NodeDocument['reserved'], 'cpuMilli' | 'memoryBytes' | 'diskBytes'>;
+
+function used(
+  { report, reserved }: NodeDocument,
+  pick: (amounts: Amounts) => number,
+  format: (amount: number) => string,
+): string {
+  return report === null ? '-' : `${format(pick(reserved))} / ${format(pick(report))}`;
+}
+
+function cpus(milli: number): string {
+  return String(milli / 1000);
+}
+
+function gpus({ report }: NodeDocument): string {
+  const names = (report?.devices ?? []).map(({ name, vramBytes }) => `${name} ${formatBytes(vramBytes)}`);
+  return names.length === 0 ? '-' : names.join(', ');
+}

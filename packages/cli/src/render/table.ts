@@ -1,0 +1,45 @@
+/** Columns for people: aligned, cut to the terminal's width, never wrapped. Colours do not count as width. */
+
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (row: T) => string;
+  /** Numbers read better aligned to the right. */
+  readonly right?: boolean;
+}
+
+const gap = '  ';
+// Escape sequences that styleOf makes.
+const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9]+m`, 'g');
+
+/** Lines without line ends, the first of them the titles. */
+export function table<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  maxColumns: number,
+): readonly string[] {
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ value }) => value(row))),
+  ];
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => widthOf(line[index] ?? ''))));
+  return cells.map((line) => {
+    const padded = line.map((cell, index) => pad(cell, widths[index] ?? 0, columns[index]?.right === true));
+    return cut(padded.join(gap).trimEnd(), maxColumns);
+  });
+}
+
+export function widthOf(text: string): number {
+  return [...text.replace(escapes, '')].length;
+}
+
+function pad(text: string, width: number, right: boolean): string {
+  const fill = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return right ? fill + text : text + fill;
+}
+
+/** A cut line loses its colours: half an escape sequence would colour everything after it. */
+export function cut(line: string, maxColumns: number): string {
+  if (widthOf(line) <= maxColumns) return line;
+  const plain = [...line.replace(escapes, '')];
+  return `${plain.slice(0, Math.max(1, maxColumns - 1)).join('')}…`;
+}

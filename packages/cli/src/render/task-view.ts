@@ -1,0 +1,133 @@
+/** Tasks as documents for programs, and as lines for people. */
+import {
+  type Envelope,
+  formatBytes,
+  formatComputeCapability,
+  formatDuration,
+  type TaskDocument,
+} from '@gryphgen/protocol';
+import type { Style } from '../terminal.ts';
+import { type Column, table } from './table.ts';
+
+/** Wall ms → ISO 8601; 0, which means "not yet", → null. */
+export function isoTime(wallMs: number): string | null {
+  return wallMs === 0 ? null : new Date(wallMs).toISOString();
+}
+
+/** cli.md's task document. */
+export function taskJson(task: TaskDocument) {
+  const { id, name, kind, state, exitCode, worker, workerName, devices, attempts, failure, envelope } = task;
+  return {
+    id,
+    name,
+    kind,
+    state,
+    exitCode,
+    worker: worker === '' ? null : worker,
+    workerName: workerName === '' ? null : workerName,
+    devices: devices.map(({ uuid }) => uuid),
+    attempts,
+    queuedAt: isoTime(task.queuedAt),
+    startedAt: isoTime(task.startedAt),
+    endedAt: isoTime(task.endedAt),
+    ...(failure === null ? {} : { failure }),
+    cancelRequested: task.cancelRequested,
+    principal: task.principal,
+    priority: envelope.priority,
+    resources: envelope.resources,
+    labels: envelope.labels,
+    ...(envelope.image === undefined ? {} : { image: envelope.image }),
+  };
+}
+
+export function stateWord(state: TaskDocument['state'], style: Style): string {
+  switch (state) {
+    case 'succeeded':
+      return style.green(state);
+    case 'failed':
+      return style.red(state);
+    case 'cancelled':
+    case 'waiting':
+      return style.yellow(state);
+    case 'leased':
+    case 'running':
+      return style.cyan(state);
+  }
+}
+
+export function taskTable(
+  tasks: readonly TaskDocument[],
+  nowMs: number,
+  style: Style,
+  columns: number,
+): readonly string[] {
+  const layout: readonly Column<TaskDocument>[] = [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'NAME', value: ({ name }) => name || '-' },
+    { title: 'KIND', value: ({ kind }) => kind },
+    { title: 'STATE', value: ({ state }) => stateWord(state, style) },
+    { title: 'WORKER', value: ({ workerName }) => workerName || '-' },
+    { title: 'TRIES', value: ({ attempts }) => String(attempts), right: true },
+    { title: 'AGE', value: ({ queuedAt }) => age(nowMs - queuedAt), right: true },
+    { title: 'RAN', value: (task) => ranFor(task, nowMs), right: true },
+    { title: 'WHY', value: ({ failure }) => failure?.message ?? '' },
+  ];
+  return table(tasks, layout, columns);
+}
+
+export function taskLines(task: TaskDocument, nowMs: number, style: Style): readonly string[] {
+  const { envelope, failure } = task;
+  const rows: readonly (readonly [string, string])[] = [
+    ['id', style.bold(task.id)],
+    ['name', task.name],
+    ['kind', task.kind],
+    ['image', envelope.image ?? ''],
+    ['state', stateWord(task.state, style) + (task.cancelRequested ? ' (cancel requested)' : '')],
+    ['exit code', task.exitCode === null ? '' : String(task.exitCode)],
+    ['failure', failure === null ? '' : style.red(`${failure.message} (${failure.code})`)],
+    ['worker', task.worker === '' ? '' : `${task.workerName} (${task.worker})`],
+    ['devices', task.devices.map(({ uuid, vramBytes }) => `${uuid} (${formatBytes(vramBytes)})`).join(', ')],
+    ['asks for', resourcesWords(envelope.resources)],
+    ['tries', task.attempts === 0 ? '' : `${task.attempts} (retries: ${envelope.retries.limit})`],
+    ['queued', when(task.queuedAt, nowMs)],
+    ['started', when(task.startedAt, nowMs)],
+    ['ended', when(task.endedAt, nowMs)],
+    ['ran', ranFor(task, nowMs)],
+    ['labels', pairs(envelope.labels)],
+    ['principal', task.principal],
+  ];
+  return rows
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${style.dim(name.padEnd(10))} ${value}`);
+}
+
+export function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['resources']): string {
+  const parts = [`${cpuMilli / 1000} CPU`];
+  if (memoryBytes > 0) parts.push(`${formatBytes(memoryBytes)} memory`);
+  if (diskBytes > 0) parts.push(`${formatBytes(diskBytes)} disk`);
+  if (gpu?.kind === 'whole') parts.push(`${gpu.count} whole GPU${gpu.count === 1 ? '' : 's'}`);
+  if (gpu?.kind === 'part') parts.push(`${formatBytes(gpu.vramBytes)} VRAM of one GPU`);
+  if (gpu?.minComputeCapability !== undefined)
+    parts.push(`compute capability ≥ ${formatComputeCapability(gpu.minComputeCapability)}`);
+  if (gpu?.name !== undefined) parts.push(`GPU named "${gpu.name}"`);
+  return parts.join(', ');
+}
+
+export function pairs(map: Readonly<Record<string, string>>): string {
+  return Object.entries(map)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}
+
+function ranFor({ startedAt, endedAt }: TaskDocument, nowMs: number): string {
+  return startedAt === 0 ? '' : formatDuration(Math.max(0, (endedAt || nowMs) - startedAt));
+}
+
+/** Clocks of two machines differ: nothing is younger than now. */
+function age(ms: number): string {
+  return formatDuration(Math.max(0, Math.floor(ms / 1000) * 1000));
+}
+
+function when(wallMs: number, nowMs: number): string {
+  return wallMs === 0 ? '' : `${new Date(wallMs).toISOString()} (${age(nowMs - wallMs)} ago)`;
+}

@@ -1,0 +1,20 @@
+/** A command's settings, from its flags and everything behind them (runtime/config). */
+import { type Config, loadConfig } from '@gryphgen/runtime';
+import { UsageError } from './problem.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Flags that every command takes. */
+export interface CommonFlags {
+  readonly home?: string;
+  readonly broker?: string;
+  readonly json?: boolean;
+}
+
+type Flags = Parameters<typeof loadConfig>[0]['flags'];
+
+/** `more`: the flags of daemons. Throws UsageError naming each setting that is wrong and where it came from. */
+export function settingsOf({ env }: Terminal, { home, broker }: CommonFlags, more: Flags = {}): Config {
+  const loaded = loadConfig({ flags: { home, broker, ...more }, env });
+  if (!loaded.ok) throw new UsageError(...loaded.problems);
+  return loaded.config;
+}

@@ -1,0 +1,113 @@
+/**
+ * Readers of values. Each takes a node and its path, and returns the value or notes what was found and what was
+ * expected. A key that is not there, or is there without a value, is for the reader of its map to judge.
+ */
+import { isMap, isScalar, isSeq, type Node, type Scalar } from 'yaml';
+import { nearest } from './nearest.ts';
+import { scalarText, type YamlSource } from './yaml-source.ts';
+
+export type Reader<T> = (source: YamlSource, node: Node, path: string) => T | undefined;
+
+/** Text; a number or a truth value is taken as it was written. */
+export function text(expected: string, accept: (text: string) => boolean = () => true): Reader<string> {
+  return parsed(expected, (value) => (accept(value) ? value : undefined));
+}
+
+/** What `parse` makes of the scalar as it was written. */
+export function parsed<T>(expected: string, parse: (text: string) => T | undefined): Reader<T> {
+  return (source, node, path) => {
+    const scalar = source.follow(node);
+    if (!isScalar(scalar) || scalar.value === null) return source.unexpected(node, path, expected);
+    return parse(scalarText(scalar.value, scalar.source)) ?? source.unexpected(node, path, expected);
+  };
+}
+
+export function integer(min: number, max: number): Reader<number> {
+  return parsed(`a whole number from ${min} to ${max}`, (text) => {
+    const value = /^[+-]?[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  });
+}
+
+export const truth: Reader<boolean> = (source, node, path) => {
+  const scalar = source.follow(node);
+  if (isScalar(scalar) && typeof scalar.value === 'boolean') return scalar.value;
+  return source.unexpected(node, path, 'true or false');
+};
+
+export function oneOf<T extends string>(values: readonly T[]): Reader<T> {
+  return (source, node, path) => {
+    const scalar = source.follow(node);
+    const written = isScalar(scalar) ? String(scalar.value) : undefined;
+    const value = values.find((candidate) => candidate === written);
+    if (value !== undefined) return value;
+    const hint = written === undefined ? undefined : nearest(written, values);
+    const meant = hint === undefined ? '' : ` (did you mean ${hint}?)`;
+    return source.unexpected(node, path, `one of ${values.join(', ')}${meant}`);
+  };
+}
+
+export function list<T>(expected: string, item: Reader<T>): Reader<readonly T[]> {
+  return (source, node, path) => {
+    const seq = source.follow(node);
+    if (!isSeq<Node>(seq)) return source.unexpected(node, path, expected);
+    const items = seq.items.map((element, index) => item(source, element, `${path}[${index}]`));
+    return items.every((value) => value !== undefined) ? (items as readonly T[]) : undefined;
+  };
+}
+
+/** A map with keys of the writer's choice. */
+export function mapOf(
+  keyExpected: string,
+  acceptKey: (key: string) => boolean,
+  value: Reader<string>,
+): Reader<Record<string, string>> {
+  return (source, node, path) => {
+    const map = source.follow(node);
+    if (!isMap<Scalar<string>, Node | null>(map)) return source.unexpected(node, path, 'a map');
+    const entries: [string, string][] = [];
+    for (const { key, value: held } of map.items) {
+      const name = String(key.value);
+      const at = `${path}.${name}`;
+      if (!acceptKey(name))
+        source.problem(key, at, `found key ${JSON.stringify(name)}, expected ${keyExpected}`);
+      const read =
+        held === null ? source.problem(key, at, 'found nothing, expected text') : value(source, held, at);
+      if (read !== undefined) entries.push([name, read]);
+    }
+    return Object.fromEntries(entries);
+  };
+}
+
+/** `later`: keys of a later version, and what to say of them. */
+export function object<T extends object>(
+  fields: { readonly [K in keyof T]-?: Reader<NonNullable<T[K]>> },
+  later: Readonly<Record<string, string>> = {},
+): Reader<Partial<T>> {
+  const known = Object.keys(fields);
+  return (source, node, path) => {
+    const map = source.follow(node);
+    if (!isMap<Scalar<string>, Node | null>(map))
+      return source.unexpected(node, path, `a map with ${known.join(', ')}`);
+    const result: Partial<T> = {};
+    for (const { key, value } of map.items) {
+      const name = String(key.value);
+      const at = path === '' ? name : `${path}.${name}`;
+      source.note(at, key);
+      const words = Object.hasOwn(later, name) ? later[name] : undefined;
+      if (words !== undefined) source.problem(key, at, words);
+      else if (!Object.hasOwn(fields, name)) {
+        const hint = nearest(name, known);
+        const expected = hint === undefined ? `one of ${known.join(', ')}` : `"${hint}"`;
+        source.problem(key, at, `found unknown key ${JSON.stringify(name)}, expected ${expected}`);
+      } else if (value === null || (isScalar(value) && value.value === null)) {
+        source.problem(key, at, 'found nothing, expected a value (or leave the key out)');
+      } else {
+        const field = name as keyof T;
+        const read = fields[field](source, value, at);
+        if (read !== undefined) result[field] = read;
+      }
+    }
+    return result;
+  };
+}

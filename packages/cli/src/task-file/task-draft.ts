@@ -1,0 +1,135 @@
+/**
+ * A task as a person described it, by a file or by flags: each value is valid in itself. `specOf` judges them together
+ * and fills in what follows from them.
+ */
+import type { TaskSpec } from '@gryphgen/client';
+import { type Envelope, envelopeDefaults, type GpuRequest, type OnLinkLost } from '@gryphgen/protocol';
+
+/** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
+export interface TaskDraft {
+  readonly name?: string;
+  readonly kind?: DraftKind;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly network?: 'none';
+  readonly sleep?: number;
+  readonly resources?: Partial<DraftResources>;
+  readonly timeout?: number;
+  readonly queueTimeout?: number;
+  readonly retries?: { readonly limit?: number; readonly backoff?: number };
+  readonly priority?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly constraints?: { readonly worker?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly onLinkLost?: OnLinkLost;
+  readonly durable?: boolean;
+}
+
+export const draftKinds = ['container', 'process', 'noop'] as const;
+export type DraftKind = (typeof draftKinds)[number];
+
+export interface DraftResources {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly disk: number;
+  readonly gpu: DraftGpu;
+}
+
+export interface DraftGpu {
+  readonly count?: number;
+  readonly vram?: number;
+  readonly minComputeCapability?: number;
+  readonly name?: string;
+}
+
+/** Says what is wrong with the field at `path` ('' the task as a whole). */
+export type Complain = (path: string, words: string) => void;
+
+/** Undefined when something was complained of. */
+export function specOf(draft: TaskDraft, complain: Complain): TaskSpec | undefined {
+  let isRight = true;
+  const wrong: Complain = (path, words) => {
+    isRight = false;
+    complain(path, words);
+  };
+  const kind = draft.kind ?? (draft.image === undefined ? 'process' : 'container');
+  judgeKind(draft, kind, wrong);
+  const gpu = gpuOf(draft.resources?.gpu, wrong);
+  if (!isRight) return undefined;
+  return withBody(optionsOf(draft, gpu), draft, kind);
+}
+
+function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
+  const { image, command, user, sleep } = draft;
+  if (kind === 'container' && image === undefined) wrong('', 'a container task needs an image');
+  if (kind !== 'container' && image !== undefined) wrong('image', `a ${kind} task has no image`);
+  if (kind !== 'container' && user !== undefined) wrong('user', `a ${kind} task has no user of its own`);
+  if (kind === 'process' && (command === undefined || command.length === 0))
+    wrong(
+      command === undefined ? '' : 'command',
+      'a process task needs a command, such as [sh, -c, "echo hello"]',
+    );
+  if (kind === 'noop' && command !== undefined) wrong('command', 'a noop task has no command');
+  if (kind !== 'noop' && sleep !== undefined) wrong('sleep', 'only a noop task sleeps');
+}
+
+function withBody(options: Options, draft: TaskDraft, kind: DraftKind): TaskSpec {
+  const { image = '', command = [], env = {}, workdir, user, sleep = 0 } = draft;
+  const shared = { command: [...command], env, ...(workdir !== undefined && { workdir }) };
+  switch (kind) {
+    case 'container':
+      return { ...options, kind, body: { image, ...shared, ...(user !== undefined && { user }) } };
+    case 'process':
+      return { ...options, kind, body: shared };
+    case 'noop':
+      return { ...options, kind, body: { sleepMs: sleep } };
+  }
+}
+
+type Options = Omit<Envelope, 'kind' | 'image'>;
+
+function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
+  const { resources, retries, constraints } = draft;
+  const byDefault = envelopeDefaults;
+  return {
+    name: draft.name ?? byDefault.name,
+    resources: {
+      cpuMilli: resources?.cpu ?? byDefault.resources.cpuMilli,
+      memoryBytes: resources?.memory ?? byDefault.resources.memoryBytes,
+      diskBytes: resources?.disk ?? byDefault.resources.diskBytes,
+      ...(gpu && { gpu }),
+    },
+    durable: draft.durable ?? byDefault.durable,
+    priority: draft.priority ?? byDefault.priority,
+    retries: {
+      limit: retries?.limit ?? byDefault.retries.limit,
+      backoffMs: retries?.backoff ?? byDefault.retries.backoffMs,
+    },
+    timeoutMs: draft.timeout ?? byDefault.timeoutMs,
+    queueTimeoutMs: draft.queueTimeout ?? byDefault.queueTimeoutMs,
+    onLinkLost: draft.onLinkLost ?? byDefault.onLinkLost,
+    labels: draft.labels ?? byDefault.labels,
+    constraints: {
+      ...(constraints?.worker !== undefined && { worker: constraints.worker }),
+      labels: constraints?.labels ?? byDefault.constraints.labels,
+    },
+  };
+}
+
+function gpuOf(gpu: DraftGpu | undefined, wrong: Complain): GpuRequest | undefined {
+  if (gpu === undefined) return undefined;
+  const { count, vram, minComputeCapability, name } = gpu;
+  const wishes = {
+    ...(minComputeCapability !== undefined && { minComputeCapability }),
+    ...(name !== undefined && { name }),
+  };
+  if (count !== undefined && vram !== undefined) {
+    wrong('resources.gpu', 'count asks for whole devices, vram for a part of one: expected only one of them');
+    return undefined;
+  }
+  if (vram === 0) wrong('resources.gpu.vram', 'found 0, expected at least one byte');
+  if (vram !== undefined) return { kind: 'part', vramBytes: vram, ...wishes };
+  return { kind: 'whole', count: count ?? 1, ...wishes };
+}

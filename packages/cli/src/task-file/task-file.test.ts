@@ -1,0 +1,182 @@
+/** What a task file may hold, and where each mistake is said to be. */
+import { describe, expect, it } from 'vitest';
+import { readTaskFile } from './task-file.ts';
+
+const GiB = 1024 ** 3;
+
+describe('a task file', () => {
+  it('is read as cli.md shows it', () => {
+    const read = readTaskFile(
+      'hello.yaml',
+      `name: hello
+kind: container            # a comment
+image: busybox:latest
+command: [sh, -c, "echo hello from $(hostname)"]
+resources: { cpu: 1, memory: 256MiB, gpu: { vram: 5GiB, minComputeCapability: "6.1" } }
+timeout: 10m
+retries: { limit: 2, backoff: 5s }
+`,
+    );
+    expect(read).toMatchObject({
+      ok: true,
+      spec: {
+        kind: 'container',
+        name: 'hello',
+        timeoutMs: 600_000,
+        retries: { limit: 2, backoffMs: 5000 },
+        resources: {
+          cpuMilli: 1000,
+          memoryBytes: GiB / 4,
+          gpu: { kind: 'part', vramBytes: 5 * GiB, minComputeCapability: 61 },
+        },
+        body: { image: 'busybox:latest', command: ['sh', '-c', 'echo hello from $(hostname)'] },
+      },
+    });
+  });
+
+  it('infers the kind, takes numbers as they are written, and follows aliases', () => {
+    const read = readTaskFile(
+      'a.yaml',
+      `command: &c [echo, 1.50, true]
+env: { N: 010, T: yes }
+resources: { cpu: 0.5, gpu: { minComputeCapability: 8.0 } }
+labels: { a: &x b, c: *x }
+onLinkLost: wait
+durable: false
+`,
+    );
+    expect(read).toMatchObject({
+      ok: true,
+      spec: {
+        kind: 'process',
+        durable: false,
+        onLinkLost: 'wait',
+        labels: { a: 'b', c: 'b' },
+        resources: { cpuMilli: 500, gpu: { kind: 'whole', count: 1, minComputeCapability: 80 } },
+        body: { command: ['echo', '1.50', 'true'], env: { N: '010', T: 'yes' } },
+      },
+    });
+  });
+});
+
+const bad: readonly (readonly [what: string, content: string, problem: string])[] = [
+  ['an empty file', '', '1:1: found an empty file, expected a task'],
+  ['a comment alone', '# nothing\n', '1:1: found'],
+  ['a list', '- a\n', '1:1: found a list, expected a map with'],
+  ['text', 'hello\n', '1:1: found "hello", expected a map with'],
+  ['broken YAML', 'command: [a\nname: b\n', '2:1: not valid YAML'],
+  ['a tab', 'command: [a]\nenv:\n\tA: b\n', '3:1: not valid YAML'],
+  ['a key twice', 'name: a\nname: b\ncommand: [x]\n', '2:1: not valid YAML: Map keys must be unique'],
+  ['an unknown tag', 'name: !evil x\ncommand: [x]\n', '1:7: not valid YAML: Unresolved tag'],
+  ['two documents', 'command: [x]\n---\ncommand: [y]\n', '2:1: found a second YAML document'],
+  ['an alias of nothing', 'command: *x\n', '1:10: '],
+  ['a typo', 'comand: [x]\n', '1:1: comand: found unknown key "comand", expected "command"'],
+  [
+    'a typo below',
+    'command: [x]\nresources:\n  memmory: 1GiB\n',
+    '3:3: resources.memmory: found unknown key "memmory", expected "memory"',
+  ],
+  ['a stranger', 'command: [x]\nzzz: 1\n', '2:1: zzz: found unknown key "zzz", expected one of name, kind'],
+  [
+    'a size',
+    'command: [x]\nresources: { memory: 12 bananas }\n',
+    '2:22: resources.memory: found "12 bananas", expected a size such as 256MiB',
+  ],
+  [
+    'a negative size',
+    'command: [x]\nresources: { memory: -1 }\n',
+    '2:22: resources.memory: found -1, expected a size',
+  ],
+  [
+    'CPUs',
+    'command: [x]\nresources: { cpu: many }\n',
+    '2:19: resources.cpu: found "many", expected a number of CPUs',
+  ],
+  [
+    'a duration',
+    'command: [x]\ntimeout: soon\n',
+    '2:10: timeout: found "soon", expected a duration such as 90s or 10m',
+  ],
+  ['a duration of nothing', 'command: [x]\ntimeout:\n', '2:1: timeout: found nothing, expected a value'],
+  [
+    'a kind',
+    'kind: contaner\nimage: a\n',
+    '1:7: kind: found "contaner", expected one of container, process, noop (did you mean container?)',
+  ],
+  ['an image', 'image: "Bad Image"\n', '1:8: image: found "Bad Image", expected an image name'],
+  ['a command that is no list', 'command: echo hi\n', '1:10: command: found "echo hi", expected a list'],
+  ['a command with a map', 'command: [a, {b: c}]\n', '1:14: command[1]: found a map, expected text'],
+  ['a NUL', 'command: ["a\\0b"]\n', '1:11: command[0]: found '],
+  ['an empty command', 'command: []\n', '1:1: command: a process task needs a command'],
+  ['no command', 'name: x\n', '1:1: a process task needs a command'],
+  ['a container without an image', 'kind: container\n', '1:1: a container task needs an image'],
+  [
+    'a process with an image',
+    'kind: process\ncommand: [x]\nimage: busybox\n',
+    '3:1: image: a process task has no image',
+  ],
+  [
+    'an env name',
+    'command: [x]\nenv: { "A-B": c }\n',
+    '2:8: env.A-B: found key "A-B", expected a name of letters',
+  ],
+  ['an env list', 'command: [x]\nenv: [A=b]\n', '2:6: env: found a list, expected a map'],
+  ['an env without value', 'command: [x]\nenv: { A: }\n', '2:11: env.A: found nothing, expected text'],
+  [
+    'both GPU forms',
+    'command: [x]\nresources: { gpu: { count: 1, vram: 1GiB } }\n',
+    '2:14: resources.gpu: count asks for whole devices',
+  ],
+  [
+    'no GPU',
+    'command: [x]\nresources: { gpu: { count: 0 } }\n',
+    '2:28: resources.gpu.count: found 0, expected a whole number from 1 to 64',
+  ],
+  [
+    'a capability',
+    'command: [x]\nresources: { gpu: { minComputeCapability: new } }\n',
+    '2:43: resources.gpu.minComputeCapability: found "new", expected a compute capability such as 8.6',
+  ],
+  [
+    'retries',
+    'command: [x]\nretries: { limit: 101 }\n',
+    '2:19: retries.limit: found 101, expected a whole number from 0 to 100',
+  ],
+  [
+    'half a retry',
+    'command: [x]\nretries: { limit: 1.5 }\n',
+    '2:19: retries.limit: found 1.5, expected a whole number',
+  ],
+  [
+    'a priority',
+    'command: [x]\npriority: high\n',
+    '2:11: priority: found "high", expected a whole number from -100 to 100',
+  ],
+  ['a truth value', 'command: [x]\ndurable: maybe\n', '2:10: durable: found "maybe", expected true or false'],
+  ['a network', 'command: [x]\nnetwork: host\n', '2:10: network: found "host", expected one of none'],
+  ['inputs', 'command: [x]\ninputs: [ { from: a, to: /b } ]\n', '2:1: inputs: is of a later version'],
+  ['a job', 'tasks: { a: { command: [x] } }\n', '1:1: tasks: is of a later version'],
+];
+
+describe('a mistake in a task file', () => {
+  it.each(bad)('%s', (_, content, problem) => {
+    const read = readTaskFile('f.yaml', content);
+    expect(read.ok).toBe(false);
+    expect(read.ok ? [] : read.problems).toContainEqual(expect.stringContaining(`f.yaml:${problem}`));
+  });
+
+  it('is told together with the others', () => {
+    const read = readTaskFile('f.yaml', 'comand: [x]\ntimeout: soon\npriority: 200\n');
+    expect(read.ok ? [] : read.problems).toHaveLength(3);
+  });
+
+  it('does not fill the screen', () => {
+    const read = readTaskFile('f.yaml', Array.from({ length: 100 }, (_, n) => `k${n}: 1\n`).join(''));
+    expect(read.ok ? [] : read.problems).toHaveLength(21);
+  });
+
+  it('of a huge file is its size', () => {
+    const read = readTaskFile('f.yaml', `# ${'x'.repeat(1024 * 1024)}\ncommand: [x]\n`);
+    expect(read.ok ? [] : read.problems).toEqual([expect.stringContaining('expected at most 1048576')]);
+  });
+});

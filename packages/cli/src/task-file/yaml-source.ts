@@ -1,0 +1,101 @@
+/**
+ * A YAML file whose every value knows its place, and the list of what is wrong with it. Readers (fields.ts) go on after
+ * a problem, so that a person sees all of them at once.
+ */
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+
+/** A task's limits are far below; what is larger is not a task file. */
+const maxFileBytes = 1024 * 1024;
+/** More would only scroll the first away. */
+const maxProblems = 20;
+
+export type Place = Pick<Node, 'range'>;
+
+export class YamlSource {
+  readonly root: Node | null;
+  readonly problems: string[] = [];
+  private readonly file: string;
+  private readonly places = new Map<string, Place>();
+  private readonly lines = new LineCounter();
+  private readonly resolveAlias: (alias: Alias) => Node | undefined;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.resolveAlias = () => undefined;
+    this.root = null;
+    if (Buffer.byteLength(text) > maxFileBytes) {
+      this.problems.push(
+        `${file}:1:1: found ${Buffer.byteLength(text)} bytes, expected at most ${maxFileBytes}`,
+      );
+      return;
+    }
+    const documents = parseAllDocuments(text, {
+      lineCounter: this.lines,
+      prettyErrors: false,
+      stringKeys: true,
+    });
+    const [document, second] = [...documents];
+    if (document === undefined) {
+      this.problems.push(`${file}:1:1: found an empty file, expected a task`);
+      return;
+    }
+    for (const { message, pos } of [...document.errors, ...document.warnings])
+      this.say(pos[0], `not valid YAML: ${message}`);
+    if (second !== undefined)
+      this.say(second.range[0], 'found a second YAML document, expected one task in a file');
+    if (this.problems.length > 0) return;
+    this.resolveAlias = (alias) => alias.resolve(document) as Node | undefined;
+    this.root = document.contents;
+    if (this.root === null) this.say(0, 'found nothing, expected a task');
+  }
+
+  /** The node an alias stands for; others are themselves. */
+  follow(node: Node | null): Node | null {
+    return isAlias(node) ? (this.resolveAlias(node) ?? null) : node;
+  }
+
+  /** Where the key of `path` is, for what is noticed later. */
+  note(path: string, key: Place): void {
+    this.places.set(path, key);
+  }
+
+  placeOf(path: string): Place | null {
+    return this.places.get(path) ?? this.root;
+  }
+
+  /** `path` names the field as in `resources.memory`; '' is the task itself. */
+  problem(node: Place | null, path: string, words: string): undefined {
+    this.say(node?.range?.[0] ?? 0, path === '' ? words : `${path}: ${words}`);
+    return undefined;
+  }
+
+  unexpected(node: Node | null, path: string, expected: string): undefined {
+    return this.problem(node, path, `found ${found(this.follow(node))}, expected ${expected}`);
+  }
+
+  private say(offset: number, words: string): void {
+    const { line, col } = this.lines.linePos(offset);
+    if (this.problems.length === maxProblems) this.problems.push(`${this.file}: and more problems`);
+    if (this.problems.length < maxProblems)
+      this.problems.push(`${this.file}:${Math.max(1, line)}:${Math.max(1, col)}: ${words}`);
+  }
+}
+
+const shownChars = 60;
+
+function found(node: Node | null): string {
+  if (node === null) return 'nothing';
+  if (isMap(node)) return 'a map';
+  if (isSeq(node)) return 'a list';
+  if (!isScalar(node)) return 'something else';
+  if (node.value === null) return 'nothing';
+  const text = scalarText(node.value, node.source);
+  return typeof node.value === 'string'
+    ? JSON.stringify(text.length > shownChars ? `${text.slice(0, shownChars)}…` : text)
+    : text;
+}
+
+/** As it was written: `6.10` stays 6.10. */
+export function scalarText(value: unknown, source: string | undefined): string {
+  return typeof value === 'string' ? value : (source ?? String(value));
+}
