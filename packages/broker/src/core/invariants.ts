@@ -41,7 +41,7 @@ function taskWrongs(state: BrokerState, task: Task): string[] {
 
 function workerWrongs(state: BrokerState, worker: Worker): string[] {
   const wrong: string[] = [];
-  const held: Reservation[] = [...worker.ghosts.values()];
+  const held: Reservation[] = [...worker.ghosts.values()].map(({ reservation }) => reservation);
   for (const id of worker.tasks) {
     const lease = state.tasks.get(id)?.lease;
     if (!lease || lease.worker !== worker.id)

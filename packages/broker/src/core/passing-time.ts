@@ -58,7 +58,7 @@ function checkWorker(context: Context, worker: Worker): void {
     attemptFailed(context, task, failure('lost.link', words));
   }
   // Nothing new is placed there until it says hello, which lists what it still runs.
-  for (const ghost of worker.ghosts.values()) release(worker.view.ledger, ghost);
+  for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
 }
 

@@ -10,6 +10,7 @@
  */
 import type {
   AttemptNo,
+  AttemptReport,
   BlobHash,
   ClientId,
   Envelope,
@@ -114,7 +115,7 @@ export interface Worker {
   /** Tasks leased to it. */
   readonly tasks: Set<TaskId>;
   /** Fenced attempts it still runs (E14), by `task.attempt`. */
-  readonly ghosts: Map<string, Reservation>;
+  readonly ghosts: Map<string, AttemptReport>;
 }
 
 export interface Session {

@@ -2,7 +2,7 @@
  * Workers' signs of life: hello, heartbeat, report (E9–E11, E14).
  *
  * 1. Only a hello takes an attempt from a worker; a heartbeat never does.
- * 2. A ghost stays reserved until a later heartbeat does not list it.
+ * 2. A ghost stays reserved, and is told to end, until a later heartbeat does not list it.
  */
 import type { AttemptReport, Heartbeat, PeerHello, Report, SessionId, WorkerId } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
@@ -28,11 +28,11 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.leaseFloor = 1;
   worker.view.report = hello.report;
   worker.view.connected = true;
-  for (const ghost of worker.ghosts.values()) release(worker.view.ledger, ghost);
+  for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
   const kept = new Set<number>();
   for (const reported of hello.attempts) {
-    if (adopt(context, worker, session, reported)) kept.add(reported.task);
+    if (adopt(context, worker, reported)) kept.add(reported.task);
   }
   for (const id of [...worker.tasks]) {
     const task = state.tasks.get(id);
@@ -49,18 +49,18 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
 }
 
 /** Confirms a reported attempt that holds its task's lease, or has it dropped. Returns whether it was confirmed. */
-function adopt(context: Context, worker: Worker, session: SessionId, reported: AttemptReport): boolean {
+function adopt(context: Context, worker: Worker, reported: AttemptReport): boolean {
   const { state } = context;
   const task = leasedTo(state, worker, reported);
   if (task?.lease == null) {
-    const { task: id, attempt, epoch } = reported;
-    const name = `${id}.${attempt}`;
-    if (!worker.ghosts.has(name)) {
-      worker.ghosts.set(name, reported.reservation);
+    const name = `${reported.task}.${reported.attempt}`;
+    // One that has ended holds nothing any more, and what it held may be another's by now.
+    if (reported.phase !== 'ended' && !worker.ghosts.has(name)) {
+      worker.ghosts.set(name, reported);
       reserve(worker.view.ledger, reported.reservation);
     }
     state.counters.fenced += 1;
-    send(context, session, { kind: 'stop', task: id, attempt, epoch, leaseSeq: 0, reason: 'drop' });
+    sendDrop(context, worker, reported);
     return false;
   }
   state.counters.adopted += 1;
@@ -74,13 +74,22 @@ function adopt(context: Context, worker: Worker, session: SessionId, reported: A
   return true;
 }
 
+/** Sent with each heartbeat that still lists the attempt: the word may be lost, and nothing else ends it. */
+function sendDrop(context: Context, worker: Worker, { task, attempt, epoch }: AttemptReport): void {
+  if (worker.session === null) return;
+  send(context, worker.session, { kind: 'stop', task, attempt, epoch, leaseSeq: 0, reason: 'drop' });
+}
+
 export function onWorkerHeartbeat(context: Context, worker: Worker, message: Heartbeat): void {
   const { state } = context;
   const listed = new Set<string>();
   for (const [task, attempt] of message.attempts) listed.add(`${task}.${attempt}`);
-  for (const [name, reservation] of worker.ghosts) {
-    if (listed.has(name)) continue;
-    release(worker.view.ledger, reservation);
+  for (const [name, ghost] of worker.ghosts) {
+    if (listed.has(name)) {
+      sendDrop(context, worker, ghost);
+      continue;
+    }
+    release(worker.view.ledger, ghost.reservation);
     worker.ghosts.delete(name);
     state.waiting.capacityVersion += 1;
     state.wake = true;

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { CoreFixture, sent } from './core.fixture.ts';
+
+const held = { cpuMilli: 3000, memoryBytes: 0, diskBytes: 0, devices: [] };
+const fenced = (task: number, phase: 'running' | 'ended') =>
+  ({ task, attempt: 1, epoch: 1, phase, reservation: held }) as never;
+
+test('a fenced attempt that has ended holds nothing; one that runs is a ghost (E14)', () => {
+  const grid = new CoreFixture();
+  grid.worker('w-1', {}, [fenced(7, 'ended'), fenced(8, 'running'), fenced(9, 'ended')]);
+  const worker = [...grid.state.workers.values()][0];
+  expect(worker?.view.ledger).toMatchObject({ attempts: 1, cpuMilli: 3000 });
+  expect([...(worker?.ghosts.keys() ?? [])]).toEqual(['8.1']);
+});
+
+test('a ghost is told to end with each heartbeat that lists it', () => {
+  const grid = new CoreFixture();
+  const session = grid.worker('w-1', {}, [fenced(8, 'running')]);
+  expect(sent(grid.heartbeat(session, 1, [[8, 1]]), 'stop')).toMatchObject([{ task: 8, reason: 'drop' }]);
+  expect(sent(grid.heartbeat(session, 2, []), 'stop')).toEqual([]);
+  expect([...grid.state.workers.values()][0]?.view.ledger.attempts).toBe(0);
+});
