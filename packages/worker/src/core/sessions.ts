@@ -46,6 +46,8 @@ export function onSessionOpened(context: Context, id: string, epoch: Epoch, time
   state.timers = timers;
   alive(state, state.helloMono);
   state.helloMono = null;
+  // What was sent in an older session may be lost with it.
+  for (const attempt of state.attempts.values()) attempt.resultSentMono = Number.NEGATIVE_INFINITY;
   beat(context, state.session);
 }
 

@@ -22,7 +22,7 @@ const gpuSchema = z.object({
 const reportSchema = z.object({
   nvidia_smi_log: z.object({
     driver_version: text,
-    gpu: z.union([z.array(z.unknown()), z.unknown().transform((one) => (one === undefined ? [] : [one]))]),
+    gpu: z.unknown().optional(),
   }),
 });
 
@@ -34,7 +34,8 @@ export function readNvidiaSmi(xml: string, capabilities: ComputeCapabilities): r
   const parsed = reportSchema.safeParse(parseXml(xml));
   if (!parsed.success) return undefined;
   const { driver_version: driver = '', gpu } = parsed.data.nvidia_smi_log;
-  return gpu.flatMap((one, index) => {
+  const gpus: readonly unknown[] = Array.isArray(gpu) ? gpu : [gpu];
+  return gpus.flatMap((one, index) => {
     const device = readGpu(one, index, driver, capabilities);
     return device === undefined ? [] : [device];
   });

@@ -1,0 +1,122 @@
+import { failure } from '@gryphgen/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { nameOfTransition, phaseTransitions } from './phases.ts';
+import { facts, fence, forgotten, results, starts, success, WorkerUnderTest } from './worker-core.fixture.ts';
+
+let worker: WorkerUnderTest;
+const task = fence(7);
+
+beforeEach(() => {
+  worker = new WorkerUnderTest();
+});
+
+describe('adopted attempts', () => {
+  it('are listed in the first hello as they were found (E11)', () => {
+    worker.step({
+      kind: 'adopted',
+      attempts: [
+        { fence: fence(1), facts, found: { phase: 'held' } },
+        { fence: fence(2), facts, found: { phase: 'running', ranMs: 5 } },
+        { fence: fence(3), facts, found: { phase: 'ended', ranMs: 9, exit: success } },
+      ],
+    });
+    expect(worker.hello().attempts.map(({ task: id, phase }) => [id, phase])).toEqual([
+      [1, 'held'],
+      [2, 'running'],
+      [3, 'ended'],
+    ]);
+  });
+
+  it('that never started start when the broker confirms them, and only then', () => {
+    worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+    worker.open();
+    expect(starts(worker.live(20_000))).toEqual([]);
+    expect(starts(worker.lease(task))).toHaveLength(1);
+    expect(starts(worker.lease(task))).toEqual([]);
+  });
+
+  it('that never started end when their confirmation cannot be read', () => {
+    worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+    worker.open();
+    const effects = worker.hear(worker.leaseOf(task, { envelope: new Uint8Array([0xc1]) }));
+    expect(results(effects)).toMatchObject([{ failure: { code: 'rejected.invalid' } }]);
+  });
+
+  it('that ended tell their result in the first session', () => {
+    const exit = { ...success, exitCode: 3 };
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts, found: { phase: 'ended', ranMs: 9, exit } }],
+    });
+    expect(results(worker.open())).toMatchObject([
+      {
+        exitCode: 3,
+        ranMs: 9,
+        failure: { code: 'execution.exit', message: 'the command exited with code 3' },
+      },
+    ]);
+  });
+});
+
+describe('executors', () => {
+  beforeEach(() => {
+    worker.open();
+  });
+
+  it('tell how it ended; the container goes only with the acknowledgement (E10)', () => {
+    worker.run(task);
+    const effects = worker.exit(task);
+    expect(results(effects)).toMatchObject([{ exitCode: 0, failure: null }]);
+    expect(forgotten(effects)).toEqual([]);
+    expect(forgotten(worker.ack(task))).toEqual([task]);
+    expect(worker.ack(task)).toEqual([]);
+  });
+
+  it('may end an attempt before they could tell of its start', () => {
+    worker.lease(task);
+    expect(results(worker.exit(task))).toMatchObject([{ failure: null, ranMs: 0 }]);
+  });
+
+  it('tell why an attempt cannot start', () => {
+    worker.lease(task);
+    const why = failure('execution.image', 'there is no such image');
+    expect(results(worker.step({ kind: 'startFailed', fence: task, failure: why }))).toMatchObject([
+      { exitCode: -1, failure: why },
+    ]);
+  });
+
+  it('are not believed what cannot be: that throws, with the story', () => {
+    worker.run(task);
+    expect(() => worker.step({ kind: 'started', fence: task })).toThrow(
+      /t7\.1 of epoch 1: running cannot take started/,
+    );
+    worker.exit(task);
+    expect(() => worker.exit(task)).toThrow(
+      /none lease starting\n.*starting started running\n.*running exited ended/,
+    );
+    expect(() => worker.exit(fence(99))).toThrow(/none cannot take exited/);
+    expect(() =>
+      worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] }),
+    ).toThrow(/ended cannot take adopted/);
+  });
+
+  it('keep a peer that acknowledges too early from doing harm', () => {
+    worker.run(task);
+    expect(worker.ack(task)).toMatchObject([{ kind: 'note', note: { kind: 'staleAck', phase: 'running' } }]);
+    expect(worker.phase(task)).toBe('running');
+  });
+});
+
+describe('the table of phases', () => {
+  it('names each transition once, and what is taken is counted by its name', () => {
+    const names = phaseTransitions.map(nameOfTransition);
+    expect(new Set(names).size).toBe(names.length);
+    worker.open();
+    worker.run(task);
+    expect(Object.fromEntries(worker.state.reached)).toEqual({
+      'none lease starting': 1,
+      'starting started running': 1,
+    });
+    for (const name of worker.state.reached.keys()) expect(names).toContain(name);
+  });
+});

@@ -1,0 +1,136 @@
+import { failure } from '@gryphgen/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  facts,
+  fence,
+  forgotten,
+  results,
+  starts,
+  stopped,
+  stops,
+  success,
+  WorkerUnderTest,
+} from './worker-core.fixture.ts';
+
+let worker: WorkerUnderTest;
+const task = fence(7);
+
+beforeEach(() => {
+  worker = new WorkerUnderTest();
+  worker.open();
+});
+
+function adoptHeld(): void {
+  worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+  worker.open();
+}
+
+describe('cancel', () => {
+  it('stops a running attempt and tells cancelled', () => {
+    worker.run(task);
+    expect(stops(worker.stop(task))).toEqual([{ kind: 'stop', fence: task, graceMs: 10_000, why: 'cancel' }]);
+    const [result] = results(worker.exit(task, stopped));
+    expect(result).toMatchObject({ ...task, exitCode: 143, failure: { code: 'cancelled.user' } });
+  });
+
+  it('is told to the executor once, however often the broker repeats it', () => {
+    worker.run(task);
+    worker.stop(task);
+    worker.mono += 2000;
+    expect(worker.stop(task)).toEqual([]);
+  });
+
+  it('crossing the start is not lost', () => {
+    worker.lease(task);
+    expect(stops(worker.stop(task))).toHaveLength(1);
+    worker.step({ kind: 'started', fence: task });
+    expect(worker.phase(task)).toBe('stopping');
+    expect(results(worker.exit(task, stopped))).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+  });
+
+  it('names the result also when the start then fails', () => {
+    worker.lease(task);
+    worker.stop(task);
+    const why = failure('execution.start', 'stopped before it was started');
+    const effects = worker.step({ kind: 'startFailed', fence: task, failure: why });
+    expect(results(effects)).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+  });
+
+  it('that comes after the end changes nothing: what succeeded first has succeeded (E15)', () => {
+    worker.run(task);
+    worker.stop(task);
+    expect(results(worker.exit(task, success))).toMatchObject([{ exitCode: 0, failure: null }]);
+    expect(results(worker.stop(task))).toMatchObject([{ exitCode: 0, failure: null }]);
+  });
+
+  it('that overtakes its lease uses the lease up and is answered (E15)', () => {
+    const lease = worker.leaseOf(task);
+    expect(results(worker.stop(task, 'cancel', lease.leaseSeq))).toMatchObject([
+      { ...task, failure: { code: 'cancelled.user' } },
+    ]);
+    expect(starts(worker.hear(lease))).toEqual([]);
+    expect(results(worker.live(2000))).toHaveLength(1);
+    expect(forgotten(worker.ack(task))).toEqual([task]);
+  });
+
+  it('of what is no longer here is answered each time, and kept nowhere', () => {
+    worker.run(task);
+    worker.exit(task);
+    worker.ack(task);
+    for (const leaseSeq of [0, 1]) {
+      expect(results(worker.stop(task, 'cancel', leaseSeq))).toMatchObject([
+        { failure: { code: 'cancelled.user' } },
+      ]);
+    }
+    expect(worker.state.attempts.size).toBe(0);
+  });
+
+  it('ends a held attempt without starting it', () => {
+    adoptHeld();
+    expect(results(worker.stop(task))).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+    expect(starts(worker.lease(task))).toEqual([]);
+    expect(forgotten(worker.ack(task))).toEqual([task]);
+  });
+});
+
+describe('drop', () => {
+  it('ends a running attempt in a hurry, reports nothing and forgets it', () => {
+    worker.run(task);
+    expect(stops(worker.stop(task, 'drop'))).toMatchObject([{ graceMs: 2500, why: 'drop' }]);
+    const effects = worker.exit(task, stopped);
+    expect(results(effects)).toEqual([]);
+    expect(forgotten(effects)).toEqual([task]);
+    expect(worker.phase(task)).toBe('none');
+  });
+
+  it('brings the kill of a cancelled attempt forward', () => {
+    worker.run(task);
+    worker.stop(task);
+    expect(stops(worker.stop(task, 'drop'))).toMatchObject([{ graceMs: 2500 }]);
+    expect(results(worker.exit(task, stopped))).toEqual([]);
+  });
+
+  it('forgets a held attempt at once', () => {
+    adoptHeld();
+    expect(forgotten(worker.stop(task, 'drop'))).toEqual([task]);
+  });
+
+  it('forgets an ended attempt at once', () => {
+    worker.run(task);
+    worker.exit(task);
+    expect(forgotten(worker.stop(task, 'drop'))).toEqual([task]);
+  });
+
+  it('of what never came uses its lease up', () => {
+    const lease = worker.leaseOf(task);
+    expect(worker.stop(task, 'drop', lease.leaseSeq)).toEqual([]);
+    expect(worker.hear(lease)).toEqual([]);
+  });
+
+  it('forgets an attempt whose start fails meanwhile', () => {
+    worker.lease(task);
+    worker.stop(task, 'drop');
+    const why = failure('execution.image', 'no image');
+    expect(forgotten(worker.step({ kind: 'startFailed', fence: task, failure: why }))).toEqual([task]);
+  });
+});

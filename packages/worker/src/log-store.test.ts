@@ -1,0 +1,143 @@
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AttemptNo, TaskId } from '@gryphgen/protocol';
+import { createLog } from '@gryphgen/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LogStore } from './log-store.ts';
+
+const log = createLog({ daemon: 'test', level: 'silent' });
+const task = 7 as TaskId;
+const attempt = 1 as AttemptNo;
+const bytes = (text: string) => Buffer.from(text);
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gg-logs-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const openStore = (attemptBytes = 1000, totalBytes = 10_000) =>
+  LogStore.open(folder, { attemptBytes, totalBytes }, log);
+
+async function textOf(store: LogStore, over: { from?: number; follow?: boolean; signal?: AbortSignal } = {}) {
+  const never = new AbortController().signal;
+  let text = '';
+  for await (const chunk of store.read({ task, attempt, from: 0, follow: false, signal: never, ...over })) {
+    text += Buffer.from(chunk).toString();
+  }
+  return text;
+}
+
+describe('a log', () => {
+  it('is read from where one asks, and has an end', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    await writer.write(bytes('hello '));
+    await writer.write(bytes('world'));
+    expect(await textOf(store)).toBe('hello world');
+    await writer.end();
+    expect(await textOf(store, { follow: true, from: 6 })).toBe('world');
+    expect(await textOf(store, { from: 100 })).toBe('');
+  });
+
+  it('is followed from before its first byte to its end', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    const following = textOf(store, { follow: true });
+    await writer.write(bytes('a'));
+    await writer.write(bytes('b'));
+    await writer.end();
+    await writer.write(bytes('after the end'));
+    expect(await following).toBe('ab');
+  });
+
+  it('lets go of a reader that does not want any more', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    const gone = new AbortController();
+    const early = textOf(store, { follow: true, signal: gone.signal });
+    gone.abort();
+    expect(await early).toBe('');
+    await writer.write(bytes('a'));
+    expect(await textOf(store, { follow: true, signal: gone.signal })).toBe('');
+    await writer.end();
+  });
+
+  it('is cut off at its limit, says so, and its writer learns it', async () => {
+    const store = await openStore(10);
+    const writer = store.begin(task, attempt);
+    expect(await writer.write(bytes('0123456'))).toBe(true);
+    expect(await writer.write(bytes('789abc'))).toBe(false);
+    expect(await writer.write(bytes('def'))).toBe(false);
+    await writer.end();
+    expect(await textOf(store)).toBe('0123456789\n[gryphgen: the log is cut off here, at 10 bytes]\n');
+  });
+
+  it('of an attempt that wrote nothing leaves no file', async () => {
+    const store = await openStore();
+    await store.begin(task, attempt).end();
+    expect(await textOf(store, { follow: true })).toBe('');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('begun again replaces the old one', async () => {
+    const store = await openStore();
+    const old = store.begin(task, attempt);
+    await old.write(bytes('old'));
+    const renewed = store.begin(task, attempt);
+    await renewed.write(bytes('new'));
+    await Promise.all([old.end(), renewed.end()]);
+    expect(await textOf(store)).toBe('new');
+  });
+
+  it('does not follow a link that somebody put in its place', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    await writer.write(bytes('')); // the place is clear now
+    await rm(join(folder, 't7.1.log'), { force: true });
+    const target = join(folder, 'target');
+    await writeFile(target, 'precious');
+    const second = store.begin(task, 2 as AttemptNo);
+    await symlink(target, join(folder, 't7.3.log'));
+    const third = store.begin(task, 3 as AttemptNo);
+    await third.write(bytes('x'));
+    await Promise.all([writer.end(), second.end(), third.end()]);
+    expect((await readdir(folder)).sort()).toEqual(['t7.3.log', 'target']);
+    await expect(textOf(store)).resolves.toBe('');
+  });
+});
+
+describe('the store', () => {
+  it('forgets the logs that ended first when there are too many, and never a running one', async () => {
+    const store = await openStore(1000, 250);
+    const running = store.begin(1 as TaskId, attempt);
+    await running.write(Buffer.alloc(100, 'r'));
+    for (const id of [2, 3, 4]) {
+      const writer = store.begin(id as TaskId, attempt);
+      await writer.write(Buffer.alloc(100, 'x'));
+      await writer.end();
+    }
+    await running.end();
+    const reopened = await openStore(1000, 250);
+    expect([1, 2, 3, 4].filter((id) => reopened.has(id as TaskId, attempt))).toEqual([1, 4]);
+    expect((await readdir(folder)).sort()).toEqual(['t1.1.log', 't4.1.log']);
+  });
+
+  it('names files by numbers only', async () => {
+    const store = await openStore();
+    expect(() => store.begin('../../etc' as unknown as TaskId, attempt)).toThrow();
+    expect(() => store.has(1.5 as TaskId, attempt)).toThrow();
+  });
+
+  it('costs an attempt nothing when the disk refuses', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    await writer.write(bytes(''));
+    await rm(folder, { recursive: true });
+    await rm(join(folder, 't7.1.log'), { force: true });
+    expect(await store.begin(8 as TaskId, attempt).write(bytes('x'))).toBe(false);
+    await writer.end();
+    folder = await mkdtemp(join(tmpdir(), 'gg-logs-'));
+  });
+});
