@@ -56,6 +56,15 @@ describe('adopted attempts', () => {
       },
     ]);
   });
+
+  it('that an earlier life stopped have not failed by themselves', () => {
+    const exit = { ...success, exitCode: 143, stopped: true };
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts, found: { phase: 'ended', ranMs: 9, exit } }],
+    });
+    expect(results(worker.open())).toMatchObject([{ failure: { code: 'lost.worker' } }]);
+  });
 });
 
 describe('executors', () => {

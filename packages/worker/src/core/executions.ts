@@ -22,13 +22,19 @@ export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): v
   }
 }
 
-/** A stop that the earlier life gave is known no more; one for the timeout can be told by the time it ran. */
+/**
+ * Why the earlier life stopped it is known no more, only that it did: one for the timeout can be told by the time it
+ * ran, any other is no failing of the task. (Was it a cancel, the broker knows.)
+ */
 function adoptedFailure(
   attempt: Attempt,
   as: { readonly ranMs: number; readonly exit: Exit },
 ): Failure | null {
   const { timeoutMs } = attempt.facts;
   const killed = as.exit.failure === null && as.exit.exitCode !== 0;
+  if (as.exit.stopped && !(timeoutMs > 0 && as.ranMs >= timeoutMs)) {
+    return failure('lost.worker', 'stopped by an earlier life of its worker');
+  }
   return killed && timeoutMs > 0 && as.ranMs >= timeoutMs ? timedOut(attempt) : failureOf(as.exit);
 }
 
