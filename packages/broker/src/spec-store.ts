@@ -35,6 +35,8 @@ export class SpecStore {
   private readonly envelopes = new Map<string, KnownEnvelope>();
   private readonly bodies = new Map<BlobHash, KnownBody>();
   private readonly recognised = new Map<string, BlobHash>();
+  /** Tasks come in runs of one envelope: comparing bytes is cheaper than making a string to look up. */
+  private latest: { readonly bytes: Uint8Array; readonly known: KnownEnvelope } | undefined;
   private readonly encoded = new WeakMap<Envelope, Uint8Array>();
   private bodyBytes = 0;
 
@@ -50,9 +52,14 @@ export class SpecStore {
   }
 
   private envelopeOf(bytes: Uint8Array): KnownEnvelope | Failure {
+    if (this.latest !== undefined && Buffer.compare(this.latest.bytes, bytes) === 0) return this.latest.known;
     const text = latin1(bytes);
-    const known = this.envelopes.get(text);
-    if (known !== undefined) return known;
+    const known = this.envelopes.get(text) ?? this.learn(text, bytes);
+    if (!('code' in known)) this.latest = { bytes: new Uint8Array(bytes), known };
+    return known;
+  }
+
+  private learn(text: string, bytes: Uint8Array): KnownEnvelope | Failure {
     const read = decodeEnvelope(bytes);
     if (!read.ok) return read.failure;
     // Hash our own encoding: two encodings of one envelope are one specification.
