@@ -45,15 +45,20 @@ export type Pending =
 
 /** A caller that awaits only one of two promises must not die of the other's rejection. */
 export function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
+  let resolve: (value: T) => void = ignore;
+  let settleBadly: (error: unknown) => void = ignore;
   const promise = new Promise<T>((onValue, onError) => {
     resolve = onValue;
-    reject = onError;
+    settleBadly = onError;
   });
-  promise.catch(() => undefined);
+  const reject = (error: unknown): void => {
+    promise.catch(ignore);
+    settleBadly(error);
+  };
   return { promise, resolve, reject };
 }
+
+function ignore(): void {}
 
 export function failPending(pending: Pending, error: GridError): void {
   if (pending.kind === 'request') pending.replied.reject(error);

@@ -58,7 +58,7 @@ function take(state: ClientState, seq: number): Submission | undefined {
   const submission = state.submissions.get(seq);
   if (submission === undefined) return undefined;
   state.submissions.delete(seq);
-  // Numbers go into the map in order, so its first is the lowest.
-  state.floor = state.submissions.keys().next().value ?? state.nextSeq;
+  // Not by the map's first key: finding it walks over all that were deleted before it.
+  while (state.floor < state.nextSeq && !state.submissions.has(state.floor)) state.floor += 1;
   return submission;
 }
