@@ -26,10 +26,17 @@ export function useOf(pid: number): ProcessUse {
   };
 }
 
+/** Node's own threads have the process's name; one with a niceness of its own is told apart by it. */
 function readThread(folder: string, isMain: boolean): { readonly name: string; readonly cpuUs: number } {
-  const name = isMain ? 'main' : readFileSync(`${folder}/comm`, 'utf8').trim();
+  const comm = isMain ? 'main' : readFileSync(`${folder}/comm`, 'utf8').trim();
+  const name = nicenessIn(readFileSync(`${folder}/stat`, 'utf8')) > 0 ? `${comm}.background` : comm;
   const [onCpuNs] = readFileSync(`${folder}/schedstat`, 'utf8').split(' ');
   return { name, cpuUs: Number(onCpuNs) / 1000 };
+}
+
+/** The 19th field; the 2nd may hold spaces and ends at the last bracket. */
+function nicenessIn(stat: string): number {
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
 }
 
 function field(path: string, name: string): number {

@@ -21,5 +21,6 @@ export interface LoadReport {
 }
 
 export type LoadAnswer =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly report: LoadReport }
   | { readonly kind: 'failed'; readonly message: string };

@@ -157,5 +157,6 @@ process.on('message', (order: LoadOrder) => {
     (error: unknown) => answer({ kind: 'failed', message: String(error) }),
   );
 });
+process.send?.({ kind: 'ready' } satisfies LoadAnswer);
 process.on('disconnect', () => process.exit());
 process.on('SIGTERM', () => process.exit());

@@ -1,85 +1,43 @@
-/** Workers that only run no-ops, many in one process: `workers.ts HOME ENDPOINT COUNT`. */
-import type { WorkerReport } from '@gryphgen/protocol';
-import {
-  createLog,
-  gridIdOf,
-  Link,
-  loadIdentity,
-  systemAlarms,
-  systemClock,
-  systemRandom,
-} from '@gryphgen/runtime';
+/** Many workers in one process, each with a key and a link of its own: `workers.ts HOME ENDPOINT COUNT`. */
+import { join } from 'node:path';
+import { brokerAddresses, gridOf, loadMembership } from '@gryphgen/client';
+import { createLog, loadIdentity, systemAlarms, systemClock, systemRandom } from '@gryphgen/runtime';
+import { createWorker } from '@gryphgen/worker';
 
 const [home = '', endpoint = '', count = '1'] = process.argv.slice(2);
-const broker = loadIdentity(home, 'broker');
-const none = new Uint8Array(0);
+const membership = loadMembership(home);
 
+function run(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = createWorker(
+      {
+        grid: gridOf(membership),
+        name,
+        home: join(home, name),
+        brokers: brokerAddresses(membership, [endpoint]),
+        labels: {},
+        slots: 1024,
+        allowProcess: false,
+        allowNoop: true,
+        dataEndpoints: [],
+        brokerKey: membership.brokerKey,
+      },
+      {
+        identity: loadIdentity(home, name),
+        clock: systemClock,
+        alarms: systemAlarms,
+        random: systemRandom,
+        log: createLog({ daemon: name, level: 'error' }),
+        onRefused: (why) => reject(new Error(why.message)),
+        onSession: () => resolve(),
+      },
+    );
+    worker.start().catch(reject);
+  });
+}
+
+process.on('disconnect', () => process.exit());
 process.on('SIGTERM', () => process.exit());
-for (let index = 0; index < Number(count); index++) run(index);
-
-function run(index: number): void {
-  let heartbeats = 0;
-  const link = new Link(
-    {
-      brokers: [{ endpoint, curveKey: broker.curve.publicKey }],
-      grid: gridIdOf(broker.key),
-      identity: loadIdentity(home, `worker-${index}`),
-      role: 'worker',
-      direction: 'toWorker',
-      clock: systemClock,
-      alarms: systemAlarms,
-      random: systemRandom,
-      log: createLog({ daemon: 'worker', level: 'warn' }),
-    },
-    {
-      hello: () => ({
-        kind: 'worker',
-        boot: String(process.pid),
-        report: reportOf(index),
-        attempts: [],
-        head: null,
-      }),
-      onOpen: () => {
-        heartbeats = 0;
-      },
-      onMessage: (message) => {
-        if (message.kind !== 'lease') return;
-        const { task, attempt, epoch } = message;
-        link.send({
-          kind: 'result',
-          task,
-          attempt,
-          epoch,
-          exitCode: 0,
-          failure: null,
-          ranMs: 0,
-          outcome: none,
-        });
-      },
-      onClosed: () => undefined,
-      onRefused: (failure) => {
-        throw new Error(failure.message);
-      },
-    },
-  );
-  link.start();
-  setInterval(() => link.send({ kind: 'heartbeat', seq: ++heartbeats, attempts: [] }), 2000);
-}
-
-function reportOf(index: number): WorkerReport {
-  return {
-    name: `worker-${index}`,
-    capabilities: ['noop'],
-    labels: {},
-    cpuMilli: 4000,
-    memoryBytes: 16e9,
-    diskBytes: 16e9,
-    devices: [],
-    images: [],
-    slots: 1024,
-    speed: 1,
-    dataEndpoint: '',
-    dataKey: '',
-    version: '',
-  };
-}
+const names = Array.from({ length: Number(count) }, (_, index) => `worker-${index}`);
+await Promise.all(names.map(run));
+process.send?.({ kind: 'ready', details: {} });
