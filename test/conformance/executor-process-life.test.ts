@@ -1,0 +1,94 @@
+/** What only processes do: depend on a helper, and end with their worker. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DeviceShare, encodeBody } from '@gryphgen/protocol';
+import type { ProcessExecutor } from '@gryphgen/worker';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createProcessExecutor, helperPid, processesOf } from './executor-process-place.ts';
+import { makePlace, newFence, orderOf, type Place, textOf } from './executor-suite.ts';
+
+let place: Place;
+let executor: ProcessExecutor;
+
+beforeEach(async () => {
+  place = await makePlace();
+  executor = createProcessExecutor(place);
+  await executor.adopt();
+});
+
+afterEach(async () => {
+  await executor.close();
+  await place.logs.close();
+  expect(await processesOf(place)).toEqual([]);
+  await rm(place.folder, { recursive: true });
+});
+
+const order = (...command: string[]) => orderOf('process', newFence(), encodeBody({ command }));
+
+it('loses its attempts when the helper dies, kills what it held, and goes on with a new one', async () => {
+  const held = order('sh', '-c', 'setsid sleep 600 & echo up; sleep 600');
+  executor.start(held);
+  await textOf(place.logs, held.fence, /up/);
+  process.kill(await helperPid(), 'SIGKILL');
+  const { exit } = await place.events.find('exited', held.fence);
+  expect(exit).toMatchObject({ failure: { code: 'lost.worker' }, stopped: false });
+  expect(await processesOf(place)).toEqual([]);
+  const after = order('sh', '-c', 'exit 3');
+  executor.start(after);
+  expect((await place.events.find('exited', after.fence)).exit.exitCode).toBe(3);
+});
+
+it('kills what it ran when it closes, background processes of its group included', async () => {
+  const held = order('sh', '-c', 'sleep 600 & echo up; wait');
+  executor.start(held);
+  await textOf(place.logs, held.fence, /up/);
+  await executor.close();
+});
+
+it('kills what a crash of worker and helper left, before anything is started', async () => {
+  const root = join(await realpath(place.folder), 'scratch');
+  const stray = spawn('sleep', ['600'], { env: { GRID_SCRATCH: `${root}/1.2.3` }, stdio: 'ignore' });
+  await once(stray, 'spawn');
+  const gone = once(stray, 'exit');
+  const next = createProcessExecutor(place);
+  await next.adopt();
+  expect(await gone).toEqual([null, 'SIGKILL']);
+  await next.close();
+});
+
+it('ends the leftovers of a command that has ended, and its scratch folder with it', async () => {
+  const quick = order('sh', '-c', 'sleep 600 & touch file; pwd');
+  executor.start(quick);
+  const { exit } = await place.events.find('exited', quick.fence);
+  expect(exit.exitCode).toBe(0);
+  const scratch = (await textOf(place.logs, quick.fence)).trim();
+  expect(await readdir(scratch)).toEqual(['file']);
+  executor.forget(quick.fence);
+  await executor.close();
+  await expect(readdir(scratch)).rejects.toThrow('ENOENT');
+});
+
+it('limits memory where it is asked for', async () => {
+  const resources = { cpuMilli: 1000, memoryBytes: 64 * 1024 * 1024, diskBytes: 0 };
+  const command = ['sh', '-c', 'head -c 200000000 /dev/zero | tail | wc -c'];
+  const fence = newFence();
+  executor.start(orderOf('process', fence, encodeBody({ command }), { resources }));
+  await place.events.find('exited', fence);
+  expect(await textOf(place.logs, fence)).toMatch(/memory/i);
+});
+
+it('shows it the devices it was given, and none where it was given none', async () => {
+  const device = { uuid: 'GPU-1', vramBytes: 1, whole: true } as DeviceShare;
+  const command = ['sh', '-c', 'echo "[$CUDA_VISIBLE_DEVICES]"'];
+  for (const [devices, told] of [
+    [[device], '[GPU-1]\n'],
+    [[], '[]\n'],
+  ] as const) {
+    const given = { ...order(...command), devices };
+    executor.start(given);
+    await place.events.find('exited', given.fence);
+    expect(await textOf(place.logs, given.fence)).toBe(told);
+  }
+});
