@@ -8,7 +8,7 @@ import { exitCodeOfOutcome, impossibleExit } from '../exit-codes.ts';
 import { follow } from '../follow.ts';
 import { UsageError } from '../problem.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
-import { taskJson } from '../render/task-view.ts';
+import { outcomeWords, taskJson } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { addTaskOptions, givenTaskFlags, specOfFlags, type TaskFlags } from '../submit-flags.ts';
@@ -119,8 +119,7 @@ async function submit(
   const output = json ? terminal.errBytes : terminal.outBytes;
   const outcome = await follow(client, terminal, id, { output, live });
   if (json) printJson(terminal, taskJson(await client.request('show', { task: id })));
-  else if (outcome.failure !== null)
-    terminal.err(`${outcome.id} ${outcome.state}: ${outcome.failure.message}\n`);
+  else if (live || outcome.failure !== null) terminal.err(`${outcomeWords(outcome)}\n`);
   return exitCodeOfOutcome(outcome.state, outcome.failure);
 }
 

@@ -6,7 +6,7 @@ import { gridCommand, type Invocation, runs } from '../command.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
 import { follow, onInterrupt } from '../follow.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
-import { taskJson, taskLines, taskTable } from '../render/task-view.ts';
+import { outcomeWords, taskJson, taskLines, taskTable } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { taskIdOf } from '../task-id.ts';
@@ -62,10 +62,7 @@ export function waitCommand(invocation: Invocation): Command {
       live: terminal.isTty && !flags.json,
     });
     if (flags.json) printJson(terminal, taskJson(await client.request('show', { task })));
-    else
-      terminal.out(
-        `${outcome.id} ${outcome.state}${outcome.failure === null ? '' : `: ${outcome.failure.message}`}\n`,
-      );
+    else terminal.out(`${outcomeWords(outcome)}\n`);
     return exitCodeOfOutcome(outcome.state, outcome.failure);
   });
 }

@@ -1,4 +1,5 @@
 /** Tasks as documents for programs, and as lines for people. */
+import type { Outcome } from '@gryphgen/client';
 import {
   type Envelope,
   formatBytes,
@@ -38,6 +39,11 @@ export function taskJson(task: TaskDocument) {
     labels: envelope.labels,
     ...(envelope.image === undefined ? {} : { image: envelope.image }),
   };
+}
+
+/** `t42 failed: the command exited with code 3` */
+export function outcomeWords({ id, state, failure }: Outcome): string {
+  return `${id} ${state}${failure === null ? '' : `: ${failure.message}`}`;
 }
 
 export function stateWord(state: TaskDocument['state'], style: Style): string {

@@ -1,0 +1,115 @@
+/** `grid up` and `grid down`: one machine's grid as processes that are started, supervised and stopped. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+let grids: GridFixture[];
+beforeEach(() => {
+  grids = [];
+});
+afterEach(async () => {
+  await Promise.all(grids.map((grid) => grid.stop()));
+});
+
+function newGrid(): GridFixture {
+  const grid = new GridFixture();
+  grids.push(grid);
+  return grid;
+}
+
+it('detached: returns when all answers, is up once, and is gone after down', async () => {
+  const grid = newGrid();
+  const up = await grid.json<{ home: string; broker: string; gateway: null }>('up', '--detach');
+  expect(up).toEqual({ home: grid.home, broker: expect.stringMatching(/^ipc:\/\//), gateway: null });
+  expect((await grid.grid('submit', '--wait', '--', 'true')).code).toBe(0);
+  const again = await grid.grid('up', '--detach');
+  expect(again.stderr).toContain('already up');
+  expect(again.code).toBe(0);
+  expect(await grid.json('down')).toMatchObject({ stopped: true });
+  expect((await grid.grid('ps')).code).toBe(6);
+  expect(await grid.json('down')).toMatchObject({ stopped: false });
+});
+
+it('keeps what was done over a restart', async () => {
+  const grid = newGrid();
+  await grid.grid('up', '--detach');
+  const id = await grid.submit('--', 'echo', 'kept');
+  await grid.grid('wait', id);
+  await grid.grid('down');
+  await grid.grid('up', '--detach');
+  expect(await grid.json('show', id)).toMatchObject({ id, state: 'succeeded' });
+  expect((await grid.grid('logs', id)).stdout).toBe('kept\n');
+});
+
+it('in the foreground: says what it found, restarts what dies, stops at a signal', async () => {
+  const grid = newGrid();
+  const up = grid.start('up', '--name', 'forge');
+  await up.said('slots');
+  expect(up.stdout).toContain('the grid is up');
+  expect(up.stdout).toContain('forge');
+  const log = readFileSync(join(grid.home, 'up.json'), 'utf8');
+  expect(JSON.parse(log)).toMatchObject({ pid: up.child.pid });
+  for (const child of childrenOf(up.child.pid ?? 0)) process.kill(child, 'SIGKILL');
+  // The client waits for the broker that is being restarted.
+  expect((await grid.grid('submit', '--wait', '--', 'echo', 'again')).stdout).toBe('again\n');
+  expect(up.stderr).toContain('broker ended with SIGKILL; starting it again');
+  expect(up.stderr).toContain('worker ended with SIGKILL; starting it again');
+  const children = childrenOf(up.child.pid ?? 0);
+  expect(children).toHaveLength(2);
+  up.child.kill('SIGTERM');
+  expect((await up.end()).code).toBe(0);
+  expect(children.filter(isAlive)).toEqual([]);
+});
+
+it('leaves no daemon behind when the supervisor is killed, and comes up again', async () => {
+  const grid = newGrid();
+  const up = grid.start('up');
+  await up.said('slots');
+  const children = childrenOf(up.child.pid ?? 0);
+  expect(children).toHaveLength(2);
+  up.child.kill('SIGKILL');
+  await up.end();
+  // The journal and the socket are free when the next one answers.
+  const next = await grid.grid('up', '--detach');
+  expect(next.code, next.stderr).toBe(0);
+  expect(children.filter(isAlive)).toEqual([]);
+});
+
+it('says why it cannot come up', async () => {
+  const grid = newGrid();
+  const { code, stderr } = await grid.grid('up', '--detach', '--listen', 'tcp://203.0.113.1:7600');
+  expect(stderr).toContain('broker');
+  expect(code).toBe(6);
+});
+
+it('two homes never meet', async () => {
+  const [one, two] = [newGrid(), newGrid()];
+  await Promise.all([
+    one.grid('up', '--detach', '--name', 'one'),
+    two.grid('up', '--detach', '--name', 'two'),
+  ]);
+  const id = await one.submit('--', 'true');
+  expect((await one.grid('wait', id)).code).toBe(0);
+  expect((await two.grid('show', id)).code).toBe(3);
+  expect(await two.json('nodes')).toMatchObject([{ name: 'two' }]);
+  // Even at the other's endpoint: its keys are unknown there.
+  const { broker } = await one.json<{ broker: string }>('up', '--detach');
+  const { code } = await two.grid('ps', '--broker', broker);
+  expect(code).toBe(6);
+});
+
+/** As Linux knows them. */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
