@@ -1,4 +1,4 @@
-/** What only processes do: depend on a helper, and end with their worker. */
+/** What only processes do: depend on a keeper, and end with their worker. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, realpath, rm } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type DeviceShare, encodeBody } from '@gryphgen/protocol';
 import type { ProcessExecutor } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createProcessExecutor, helperPid, processesOf } from './executor-process-place.ts';
+import { createProcessExecutor, keeperPid, processesOf } from './executor-process-place.ts';
 import { makePlace, newFence, orderOf, type Place, textOf } from './executor-suite.ts';
 
 let place: Place;
@@ -27,11 +27,11 @@ afterEach(async () => {
 
 const order = (...command: string[]) => orderOf('process', newFence(), encodeBody({ command }));
 
-it('loses its attempts when the helper dies, kills what it held, and goes on with a new one', async () => {
+it('loses its attempts when the keeper dies, kills what it held, and goes on with a new one', async () => {
   const held = order('sh', '-c', 'setsid sleep 600 & echo up; sleep 600');
   executor.start(held);
   await textOf(place.logs, held.fence, /up/);
-  process.kill(await helperPid(), 'SIGKILL');
+  process.kill(await keeperPid(), 'SIGKILL');
   const { exit } = await place.events.find('exited', held.fence);
   expect(exit).toMatchObject({ failure: { code: 'lost.worker' }, stopped: false });
   expect(await processesOf(place)).toEqual([]);
@@ -47,7 +47,7 @@ it('kills what it ran when it closes, background processes of its group included
   await executor.close();
 });
 
-it('kills what a crash of worker and helper left, before anything is started', async () => {
+it('kills what a crash of worker and keeper left, before anything is started', async () => {
   const root = join(await realpath(place.folder), 'scratch');
   const stray = spawn('sleep', ['600'], { env: { GRID_SCRATCH: `${root}/1.2.3` }, stdio: 'ignore' });
   await once(stray, 'spawn');

@@ -28,16 +28,16 @@ export async function processesOf({ folder }: Place): Promise<readonly string[]>
   return found;
 }
 
-/** The helper this process has forked last. */
-export async function helperPid(): Promise<number> {
+/** The keeper this process has forked last. */
+export async function keeperPid(): Promise<number> {
   const pids = (await readdir('/proc')).filter((name) => numbers.test(name));
   for (const pid of pids.sort((a, b) => Number(b) - Number(a))) {
     const command = await readProc(pid, 'cmdline');
     const status = await readProc(pid, 'status');
-    if (command.includes('process-helper.js') && status.includes(`PPid:\t${process.pid}\n`))
+    if (command.includes('process-keeper.js') && status.includes(`PPid:\t${process.pid}\n`))
       return Number(pid);
   }
-  throw new Error('there is no process helper');
+  throw new Error('there is no process keeper');
 }
 
 /** Empty when the process has ended meanwhile, or is somebody else's. */

@@ -68,7 +68,7 @@ export interface ExecutorUnderTest {
   leftovers(place: Place): Promise<readonly string[]>;
 }
 
-export const logBytes = 1_000_000;
+const logBytes = 1_000_000;
 let lastTask = 0;
 
 export function newFence(): Fence {

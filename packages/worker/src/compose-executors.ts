@@ -27,9 +27,9 @@ export function composeExecutors(
   ];
   if (config.allowProcess) {
     const folder = join(config.home, 'worker', 'scratch');
-    const helper = deps.helperFile === undefined ? {} : { helperFile: deps.helperFile };
+    const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
     const path = process.env.PATH ?? '/usr/bin:/bin';
-    executors.push(new ProcessExecutor({ events, log, beginLog, folder, path, ...helper }));
+    executors.push(new ProcessExecutor({ events, log, beginLog, folder, path, ...keeper }));
   }
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events));
   return new ExecutorSet(executors, events);

@@ -38,6 +38,6 @@ export interface WorkerDeps {
   readonly docker?: Docker;
   /** Default: `nvidia-smi` on the PATH. */
   readonly nvidiaSmi?: string;
-  /** Default: the process helper beside this code. */
-  readonly helperFile?: string;
+  /** Default: the process keeper beside this code. */
+  readonly keeperFile?: string;
 }

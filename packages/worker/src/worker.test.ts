@@ -107,7 +107,7 @@ function newWorker(): Service {
       },
       docker: new Docker({ socketPath: join(home, 'no-engine.sock') }),
       nvidiaSmi: join(home, 'no-nvidia-smi'),
-      helperFile: new URL('../dist/executors/process-helper.js', import.meta.url).pathname,
+      keeperFile: new URL('../dist/executors/process-keeper.js', import.meta.url).pathname,
     },
   );
 }

@@ -13,7 +13,7 @@ export interface Now {
 export interface Exit {
   /** -1 when there is none. */
   readonly exitCode: number;
-  /** What ended it when the exit code does not tell (out of memory, helper lost), else null. */
+  /** What ended it when the exit code does not tell (out of memory, keeper lost), else null. */
   readonly failure: Failure | null;
   readonly outcome: Uint8Array;
   readonly stopped: boolean;

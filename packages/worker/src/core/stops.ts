@@ -75,7 +75,7 @@ function drop(context: Context, attempt: Attempt): void {
 }
 
 /** Grace where somebody else may be starting the same task: half of what the broker waits (E12). */
-export function hurriedMs(state: WorkerState): number {
+function hurriedMs(state: WorkerState): number {
   return state.timers.graceMs / 2;
 }
 

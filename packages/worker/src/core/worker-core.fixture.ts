@@ -37,7 +37,7 @@ export const report: WorkerReport = {
   version: '0',
 };
 
-export const noBytes = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 export const success: Exit = { exitCode: 0, failure: null, outcome: noBytes, stopped: false };
 export const stopped: Exit = { exitCode: 143, failure: null, outcome: noBytes, stopped: true };
 

@@ -28,7 +28,7 @@ export interface Executor {
   start(order: StartOrder): void;
   stop(fence: Fence, graceMs: number): void;
   forget(fence: Fence): void;
-  /** Lets go of timers, sockets and helpers. What can outlive the worker runs on and is adopted by its next life. */
+  /** Lets go of timers, sockets and keepers. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Runs attempts as plain processes, without isolation: for machines whose owner trusts who submits. A helper process
+ * Runs attempts as plain processes, without isolation: for machines whose owner trusts who submits. A keeper process
  * does the forking and holds the groups.
  *
- * 1. Processes never outlive their worker: the helper kills them when the worker goes, and the next life kills what a
+ * 1. Processes never outlive their worker: the keeper kills them when the worker goes, and the next life kills what a
  *    crash of both left over. Nothing is adopted.
- * 2. When the helper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new helper is forked.
+ * 2. When the keeper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new keeper is forked.
  * 3. An attempt's scratch folder is its own, and gone when it is forgotten.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -17,11 +17,11 @@ import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
 import { type Fence, keyOf } from '../core/fence.ts';
 import { type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
-import type { FromHelper, ToHelper } from './process-messages.ts';
+import type { FromKeeper, ToKeeper } from './process-messages.ts';
 import { killStrays, scratchVariable } from './stray-processes.ts';
 
-/** Helpers that die at once have a reason that another one has too. */
-const maxHelperDeaths = 10;
+/** Keepers that die at once have a reason that another one has too. */
+const maxKeeperDeaths = 10;
 
 export interface ProcessExecutorOptions {
   readonly events: ExecutorEvents;
@@ -31,7 +31,7 @@ export interface ProcessExecutorOptions {
   readonly folder: string;
   /** Looked through for programs, and given to the processes. */
   readonly path: string;
-  readonly helperFile?: string;
+  readonly keeperFile?: string;
 }
 
 interface Run {
@@ -49,8 +49,8 @@ export class ProcessExecutor implements Executor {
   private readonly root: string;
   private readonly runs = new Map<string, Run>();
   private readonly clearing = new Set<Promise<void>>();
-  private helper: ChildProcess | null = null;
-  private helperGone: Promise<void> = Promise.resolve();
+  private keeper: ChildProcess | null = null;
+  private keeperGone: Promise<void> = Promise.resolve();
   private deaths = 0;
   private closed = false;
 
@@ -60,7 +60,7 @@ export class ProcessExecutor implements Executor {
   }
 
   async probe(): Promise<boolean> {
-    return this.deaths < maxHelperDeaths;
+    return this.deaths < maxKeeperDeaths;
   }
 
   async adopt(): Promise<readonly []> {
@@ -69,7 +69,7 @@ export class ProcessExecutor implements Executor {
       this.options.log.warn({ killed }, 'killed processes that an earlier life of this worker left');
     await rm(this.root, { recursive: true, force: true });
     await mkdir(this.root, { recursive: true, mode: 0o700 });
-    this.forkHelper();
+    this.forkKeeper();
     return [];
   }
 
@@ -112,8 +112,8 @@ export class ProcessExecutor implements Executor {
 
   async close(): Promise<void> {
     this.closed = true;
-    if (this.helper?.connected) this.helper.disconnect();
-    await this.helperGone;
+    if (this.keeper?.connected) this.keeper.disconnect();
+    await this.keeperGone;
     await Promise.all([...this.runs.values()].map(({ log }) => log.end()));
     for (const { scratch } of this.runs.values()) this.clear(scratch);
     await Promise.all(this.clearing);
@@ -127,8 +127,8 @@ export class ProcessExecutor implements Executor {
       return;
     }
     if (this.closed) return;
-    if (this.helper === null) {
-      await this.fail(run, 'the helper that starts processes is not running');
+    if (this.keeper === null) {
+      await this.fail(run, 'the keeper that starts processes is not running');
       return;
     }
     run.sent = true;
@@ -166,36 +166,36 @@ export class ProcessExecutor implements Executor {
     if (!this.closed) this.options.events.startFailed(run.fence, failure('lost.worker', why));
   }
 
-  private forkHelper(): void {
-    const file = this.options.helperFile ?? fileURLToPath(new URL('./process-helper.js', import.meta.url));
-    const helper = fork(file, [], {
+  private forkKeeper(): void {
+    const file = this.options.keeperFile ?? fileURLToPath(new URL('./process-keeper.js', import.meta.url));
+    const keeper = fork(file, [], {
       serialization: 'advanced',
       execArgv: [],
       env: {},
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    this.helper = helper;
-    helper.on('message', (message) => void this.onMessage(message as FromHelper));
-    helper.on('error', (error) => this.options.log.error({ err: error }, 'the process helper'));
-    this.helperGone = new Promise((gone) => {
-      helper.once('exit', () => {
-        this.helper = null;
-        void this.onHelperDeath().finally(gone);
+    this.keeper = keeper;
+    keeper.on('message', (message) => void this.onMessage(message as FromKeeper));
+    keeper.on('error', (error) => this.options.log.error({ err: error }, 'the process keeper'));
+    this.keeperGone = new Promise((gone) => {
+      keeper.once('exit', () => {
+        this.keeper = null;
+        void this.onKeeperDeath().finally(gone);
       });
     });
   }
 
-  private async onHelperDeath(): Promise<void> {
+  private async onKeeperDeath(): Promise<void> {
     await killStrays(this.root);
     if (this.closed) return;
     this.deaths += 1;
-    this.options.log.error({ deaths: this.deaths }, 'the process helper died; its attempts are lost');
+    this.options.log.error({ deaths: this.deaths }, 'the process keeper died; its attempts are lost');
     const lost = [...this.runs.values()].filter((run) => run.sent && !run.ended);
-    if (this.deaths < maxHelperDeaths) this.forkHelper();
+    if (this.deaths < maxKeeperDeaths) this.forkKeeper();
     for (const run of lost) {
       run.ended = true;
       await run.log.end();
-      const why = failure('lost.worker', 'the helper that held its process died');
+      const why = failure('lost.worker', 'the keeper that held its process died');
       this.options.events.exited(run.fence, {
         exitCode: -1,
         failure: why,
@@ -205,7 +205,7 @@ export class ProcessExecutor implements Executor {
     }
   }
 
-  private async onMessage(message: FromHelper): Promise<void> {
+  private async onMessage(message: FromKeeper): Promise<void> {
     const run = this.runs.get(message.key);
     if (run === undefined || run.ended || this.closed) return;
     switch (message.kind) {
@@ -233,9 +233,9 @@ export class ProcessExecutor implements Executor {
     }
   }
 
-  private send(message: ToHelper): void {
-    // A helper that has just died is told apart by its exit, which ends every attempt it held.
-    if (this.helper?.connected) this.helper.send(message, () => undefined);
+  private send(message: ToKeeper): void {
+    // A keeper that has just died is told apart by its exit, which ends every attempt it held.
+    if (this.keeper?.connected) this.keeper.send(message, () => undefined);
   }
 
   private clear(scratch: string): void {

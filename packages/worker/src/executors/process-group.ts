@@ -1,5 +1,5 @@
 /**
- * One attempt as a process group of its own, inside the helper.
+ * One attempt as a process group of its own, inside the keeper.
  *
  * 1. Output is read only as fast as the worker takes it: one chunk under way for each attempt.
  * 2. When the command has ended, whatever it left in its group is killed; a stranger that holds its output open is
@@ -10,15 +10,15 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { failure } from '@gryphgen/protocol';
 import { findProgram } from './find-program.ts';
-import type { FromHelper, ToHelper } from './process-messages.ts';
+import type { FromKeeper, ToKeeper } from './process-messages.ts';
 
 const drainMs = 2000;
 
-type StartMessage = Extract<ToHelper, { kind: 'start' }>;
+type StartMessage = Extract<ToKeeper, { kind: 'start' }>;
 
 export class ProcessGroup {
   private readonly order: StartMessage;
-  private readonly tell: (message: FromHelper) => void;
+  private readonly tell: (message: FromKeeper) => void;
   private child: ChildProcess | null = null;
   private stopMs: number | null = null;
   private killTimer: NodeJS.Timeout | undefined;
@@ -28,7 +28,7 @@ export class ProcessGroup {
   private took: () => void = () => undefined;
   private underWay: Promise<void> = Promise.resolve();
 
-  constructor(order: StartMessage, tell: (message: FromHelper) => void) {
+  constructor(order: StartMessage, tell: (message: FromKeeper) => void) {
     this.order = order;
     this.tell = tell;
   }

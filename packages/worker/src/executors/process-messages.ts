@@ -1,7 +1,7 @@
-/** What the worker and its process helper say to each other over Node's IPC channel. `key` names an attempt. */
+/** What the worker and its process keeper say to each other over Node's IPC channel. `key` names an attempt. */
 import type { Failure } from '@gryphgen/protocol';
 
-export type ToHelper =
+export type ToKeeper =
   | {
       readonly kind: 'start';
       readonly key: string;
@@ -15,7 +15,7 @@ export type ToHelper =
   /** The last output of the attempt is in the log: send the next. */
   | { readonly kind: 'took'; readonly key: string };
 
-export type FromHelper =
+export type FromKeeper =
   | { readonly kind: 'started'; readonly key: string }
   | { readonly kind: 'startFailed'; readonly key: string; readonly failure: Failure }
   | { readonly kind: 'output'; readonly key: string; readonly bytes: Uint8Array }

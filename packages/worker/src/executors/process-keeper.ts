@@ -1,21 +1,21 @@
 /**
- * The process helper: forked by the worker while that is still small, because forking costs by the parent's size
+ * The process keeper: forked by the worker while that is still small, because forking costs by the parent's size
  * (2 ms from here, 21 ms from a worker of 1 GiB).
  *
- * 1. When the worker goes away, however it does, every group is killed and the helper ends.
+ * 1. When the worker goes away, however it does, every group is killed and the keeper ends.
  */
 
 import { ProcessGroup } from './process-group.ts';
-import type { FromHelper, ToHelper } from './process-messages.ts';
+import type { FromKeeper, ToKeeper } from './process-messages.ts';
 
 const groups = new Map<string, ProcessGroup>();
 
-function tell(message: FromHelper): void {
+function tell(message: FromKeeper): void {
   // Nobody to tell: `disconnect` comes next and ends it all.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
-process.on('message', (message: ToHelper) => {
+process.on('message', (message: ToKeeper) => {
   switch (message.kind) {
     case 'start': {
       const group = new ProcessGroup(message, tell);
