@@ -40,6 +40,18 @@ export class CallerLog implements ClientWitness {
     client.wish({ kind: 'request', ref, op: 'cancel', args: { task } });
   }
 
+  resume(client: SimClient, worker: string): void {
+    const operation: Operation = {
+      at: this.world.now,
+      kind: 'drain',
+      client: client.name,
+      worker,
+      draining: false,
+    };
+    const ref = this.note(client, operation);
+    client.wish({ kind: 'request', ref, op: 'drain', args: { node: worker, draining: false } });
+  }
+
   private note(client: SimClient, operation: Operation): number {
     const ref = this.nextRef;
     this.nextRef += 1;

@@ -60,13 +60,17 @@ const kinds: readonly FaultKind[] = [
   'compact',
 ];
 
-export function planFaults(random: SeededRandom, grid: GridShape): Fault[] {
+/** `lossless`: connections may break, but lose nothing while they last. */
+export function planFaults(random: SeededRandom, grid: GridShape, lossless: boolean): Fault[] {
   const on = kinds.filter((kind) => random.chance(kind === 'compact' ? 0.7 : 0.4));
   const faults: Fault[] = [];
   const busy = random.pick([2, 5, 12]);
   for (const kind of on) {
     const from = random.split(kind);
-    for (let n = from.int(1, busy); n > 0; n -= 1) faults.push(makeFault(from, grid, kind));
+    for (let n = from.int(1, busy); n > 0; n -= 1) {
+      const fault = makeFault(from, grid, kind);
+      faults.push(lossless ? withoutLoss(fault) : fault);
+    }
   }
   return faults.sort((a, b) => a.at - b.at);
 }
@@ -115,6 +119,11 @@ function makeFault(random: SeededRandom, grid: GridShape, kind: FaultKind): Faul
     case 'compact':
       return { at, kind };
   }
+}
+
+function withoutLoss(fault: Fault): Fault {
+  if (fault.kind === 'link') return { ...fault, fault: { ...fault.fault, drop: 0 } };
+  return fault.kind === 'partition' ? { ...fault, mode: 'hold' } : fault;
 }
 
 function linkFault(random: SeededRandom): LinkFault {

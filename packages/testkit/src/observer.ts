@@ -9,6 +9,7 @@ import { type BrokerEvent, type BrokerState, brokenInvariants, type Task } from 
 import type { Finished, Message, TaskId } from '@gryphgen/protocol';
 import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import type { Fence, StartOrder } from '@gryphgen/worker';
+import { CreditCheck } from './credit-check.ts';
 import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
 import type { GridShape } from './grid-shape.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
@@ -32,6 +33,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   readonly physical: PhysicalCheck;
   readonly promises: PromiseCheck;
   readonly watched: WatchedTime;
+  private readonly credit = new CreditCheck();
   private readonly world: World;
   private readonly scripts: (body: string) => Script | undefined;
   steps = 0;
@@ -47,6 +49,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     this.steps += 1;
+    this.credit.stepped(event);
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);
     for (const task of state.tasks.values()) this.look(event, task);
@@ -77,6 +80,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       const worker = connection.slice(0, connection.indexOf('#'));
       this.physical.leaseSent(message, worker, this.world.now);
     }
+    this.credit.sent(message, session);
     this.promises.sent(message, session);
   }
 

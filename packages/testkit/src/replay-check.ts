@@ -4,7 +4,7 @@
  * What is left out on both sides is no decision: floors of submission windows (a client tells its floor anew with each
  * submission) with what lies below them, and when a client was last seen.
  */
-import { type BrokerState, recover, type Snapshot, saveSnapshot } from '@gryphgen/broker';
+import { type BrokerState, type Decision, recover, type Snapshot, saveSnapshot } from '@gryphgen/broker';
 import type { TaskId } from '@gryphgen/protocol';
 import type { SimDisk } from './sim-disk.ts';
 import { SimFailure } from './sim-failure.ts';
@@ -24,17 +24,35 @@ export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<v
 }
 
 function decided(state: BrokerState, live: BrokerState) {
-  const { nextTask, decisions, tries, keys, windows }: Snapshot = saveSnapshot(state);
+  const { nextTask, decisions, keptSpecs, tries, keys, windows }: Snapshot = saveSnapshot(state);
+  const isKnown = (id: TaskId): boolean => live.tasks.has(id) || live.ended.has(id);
   return {
     nextTask: [String(nextTask)],
-    decisions: decisions.map((decision) => JSON.stringify(decision)),
-    tries: tries.map((one) => JSON.stringify(one)),
+    decisions: decisions
+      .filter(([, decision]) => isCompared(decision, live))
+      .map((decision) => JSON.stringify(decision)),
+    specs: [...keptSpecs].sort(),
+    tries: tries.filter(([id]) => isKnown(id)).map((one) => JSON.stringify(one)),
     keys: keys.map((key) => JSON.stringify(key)),
     windows: windows
       .map(([client, , , tasks]) => `${client}: ${openOnes(live, client, tasks)}`)
       .filter((line) => !line.endsWith(': '))
       .sort(),
   };
+}
+
+function isCompared(decision: Decision, live: BrokerState): boolean {
+  switch (decision[0]) {
+    case 0: // Envelopes that only ended tasks name are in no order; those kept are compared apart.
+      return false;
+    case 2: // Where an ended task ran is forgotten with a worker that was removed.
+      return live.tasks.has(decision[1]);
+    case 1:
+    case 3: // Ephemeral ends push durable ones out of the live memory.
+      return live.tasks.has(decision[1]) || live.ended.has(decision[1]);
+    default:
+      return true;
+  }
 }
 
 function openOnes(live: BrokerState, client: string, tasks: readonly (readonly [number, TaskId])[]): string {

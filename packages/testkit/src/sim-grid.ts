@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { JournalError } from '@gryphgen/broker';
 import type { Role, TaskId } from '@gryphgen/protocol';
 import { type AuthorizedKey, gridIdOf } from '@gryphgen/runtime';
-import { place } from '@gryphgen/scheduler';
+import { explain, place } from '@gryphgen/scheduler';
 import { CallerLog } from './caller-log.ts';
 import type { Coverage } from './coverage.ts';
 import { FaultInjector } from './fault-injector.ts';
@@ -98,19 +98,28 @@ export class SimGrid {
   /** The end of all faults: everything is up, connected and whole again. */
   heal(): void {
     this.faults.healAll();
-    this.cancelEndless();
+    this.endEndless();
   }
 
-  /** Tasks that run until they are stopped are cancelled now, unless somebody did: once is enough. */
-  private cancelEndless(): void {
-    for (const task of this.broker.state?.tasks.values() ?? []) {
-      const script = this.observer.scriptOf(task);
-      if (script.runMs !== Number.POSITIVE_INFINITY || task.cancelRequested || this.ending.has(task.id))
-        continue;
+  /**
+   * Tasks that run until they are stopped, and those that wait for a machine that this grid does not have, are cancelled
+   * now, unless somebody did: once is enough. Workers that still drain are resumed.
+   */
+  private endEndless(): void {
+    const { state } = this.broker;
+    for (const { name, draining } of state?.views ?? []) {
+      if (draining) this.callers.resume(this.clientNamed('admin'), name);
+    }
+    for (const task of state?.tasks.values() ?? []) {
+      if (task.cancelRequested || this.ending.has(task.id)) continue;
+      const runsOn = this.observer.scriptOf(task).runMs === Number.POSITIVE_INFINITY;
+      const homeless =
+        task.phase === 'waiting' && place(task.spec.envelope, state?.views ?? []).kind === 'impossible';
+      if (!runsOn && !homeless) continue;
       this.ending.add(task.id);
       this.callers.cancel(this.clientNamed('admin'), task.id);
     }
-    this.world.after(5000, () => this.cancelEndless());
+    this.world.after(5000, () => this.endEndless());
   }
 
   /** Nothing is asked for, running or unanswered any more. */
@@ -118,10 +127,7 @@ export class SimGrid {
     if (!this.faults.allHealed || this.world.now < this.lastOperationAt) return false;
     const { state } = this.broker;
     if (state === null || state.tasks.size > 0 || this.observer.physical.runningCount > 0) return false;
-    return (
-      this.workers.every(({ state: held }) => held?.attempts.size === 0) &&
-      this.callers.unanswered().length === 0
-    );
+    return this.leftOver().length === 0 && this.callers.unanswered().length === 0;
   }
 
   unfinished(): string[] {
@@ -137,7 +143,17 @@ export class SimGrid {
       ...[...(state?.attempts.values() ?? [])].map(({ key, phase }) => `${name} holds ${key} (${phase})`),
       ...(machine.unitCount > 0 ? [`${name} keeps ${machine.unitCount} units`] : []),
     ]);
-    return [...reserved, ...held];
+    return [...this.waitingWhy(), ...reserved, ...held];
+  }
+
+  private waitingWhy(): string[] {
+    const { state } = this.broker;
+    const waiting = [...(state?.tasks.values() ?? [])].filter(({ phase }) => phase === 'waiting');
+    return waiting.map((task) => {
+      const { decision, workers } = explain(task.spec.envelope, state?.views ?? []);
+      const each = workers.map(({ name, reasons }) => `${name}: ${reasons?.join(', ') ?? 'feasible'}`);
+      return `t${task.id} waits: ${decision} (${each.join('; ')})`;
+    });
   }
 
   /** What must hold of a grid at rest. */

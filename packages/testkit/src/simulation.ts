@@ -10,6 +10,7 @@ import { type GridShape, planGrid } from './grid-shape.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimFailure } from './sim-failure.ts';
 import { SimGrid } from './sim-grid.ts';
+import { planLimits, type SqueezedLimits, withLimits } from './squeezed-limits.ts';
 import { type Operation, planWorkload } from './workload.ts';
 
 export interface RunPlan {
@@ -17,6 +18,7 @@ export interface RunPlan {
   readonly grid: GridShape;
   readonly operations: readonly Operation[];
   readonly faults: readonly Fault[];
+  readonly limits: SqueezedLimits;
 }
 
 export interface RunResult {
@@ -36,16 +38,24 @@ const recoveryMs = 900_000;
 export function planRun(seed: number): RunPlan {
   const random = new SeededRandom(seed);
   const grid = planGrid(random.split('grid'));
+  const limits = planLimits(random.split('limits'));
+  // What a connection loses costs its sender's credit until the connection ends: no wire of ours does that.
+  const lossless = limits.creditMessages !== undefined;
   return {
     seed,
     grid,
+    limits,
     operations: planWorkload(random.split('workload'), grid),
-    faults: planFaults(random.split('faults'), grid),
+    faults: planFaults(random.split('faults'), grid, lossless),
   };
 }
 
 /** `keepLines`: of the trace; 0 keeps none. */
-export async function runPlan(plan: RunPlan, keepLines: number): Promise<RunResult> {
+export function runPlan(plan: RunPlan, keepLines: number): Promise<RunResult> {
+  return withLimits(plan.limits, () => run(plan, keepLines));
+}
+
+async function run(plan: RunPlan, keepLines: number): Promise<RunResult> {
   const grid = new SimGrid(plan, new Coverage(), keepLines);
   const { world } = grid;
   let failure: SimFailure | null = null;

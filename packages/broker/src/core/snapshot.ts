@@ -2,7 +2,7 @@
  * The decided part of the state as plain data, and back; and the folding of groups into it, which the journal does off
  * the broker's loop with exactly the code that replays (`apply`).
  */
-import type { ClientId, Epoch, Failure, TaskId, Timers, WorkerId } from '@gryphgen/protocol';
+import type { BlobHash, ClientId, Epoch, Failure, TaskId, Timers, WorkerId } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits } from '@gryphgen/protocol';
 import { apply } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
@@ -59,6 +59,8 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
 export interface Snapshot {
   readonly nextTask: number;
   readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
+  /** The envelopes the state keeps: later groups may name them. Others in `decisions` are only named by ended tasks. */
+  readonly keptSpecs: readonly BlobHash[];
   /** Per task that was tried: attempts so far, execution failures, losses, the last failure. */
   readonly tries: readonly (readonly [
     task: TaskId,
@@ -94,6 +96,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   return {
     nextTask: state.nextTask,
     decisions,
+    keptSpecs: [...state.specs.keys()],
     tries,
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
@@ -150,7 +153,16 @@ function saveTask(task: Task, state: BrokerState, into: [Epoch, Decision][]): vo
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
 export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
   const state = emptyState(epoch, timers);
-  for (const [decidedIn, decision] of snapshot.decisions) apply(state, decidedIn, decision);
+  for (const [decidedIn, decision] of snapshot.decisions) {
+    apply(state, decidedIn, decision);
+    // Held until all are applied: an ended task must not let go of what a later one in the list still names.
+    if (decision[0] === 0) (state.specs.get(decision[1]) as Spec).refs += 1;
+  }
+  const kept = new Set(snapshot.keptSpecs);
+  for (const [hash, spec] of state.specs) {
+    spec.refs -= 1;
+    if (!kept.has(hash)) state.specs.delete(hash);
+  }
   state.clients.clear();
   state.nextTask = snapshot.nextTask;
   for (const [id, attempt, failures, losses, lastFailure] of snapshot.tries) {

@@ -1,0 +1,28 @@
+/**
+ * Limits so large that no short run would meet them, made small for some runs, so that what happens at them happens.
+ *
+ * 1. What a run changed is put back when it ends: limits are the process's, runs come one after the other.
+ */
+import { limits } from '@gryphgen/protocol';
+import type { SeededRandom } from './seeded-random.ts';
+
+export type SqueezedLimits = Partial<Record<'creditMessages' | 'finishedTasks' | 'envelopes', number>>;
+
+export function planLimits(random: SeededRandom): SqueezedLimits {
+  return {
+    ...(random.chance(0.3) ? { creditMessages: random.pick([4, 16]) } : {}),
+    ...(random.chance(0.2) ? { finishedTasks: random.pick([3, 8]) } : {}),
+    ...(random.chance(0.2) ? { envelopes: 2 } : {}),
+  };
+}
+
+export async function withLimits<T>(squeezed: SqueezedLimits, run: () => Promise<T>): Promise<T> {
+  const shared = limits as Record<string, number>;
+  const before = { ...shared };
+  Object.assign(shared, squeezed);
+  try {
+    return await run();
+  } finally {
+    Object.assign(shared, before);
+  }
+}
