@@ -43,6 +43,8 @@ import { SpecStore } from './spec-store.ts';
 
 /** Long enough to connect to the worker and ask; a stolen grant is soon worthless. */
 const grantMs = 60_000;
+/** Findings told to who asks for the status; the log has them all. */
+const keptFindings = 100;
 
 export interface BrokerOptions {
   readonly home: string;
@@ -95,8 +97,11 @@ export class Broker {
     });
     this.journal = opened.journal;
     const { state, findings, replayedGroups } = await recover(opened, this.timers);
-    this.findings = findings;
-    for (const finding of findings) log.error({ finding }, `journal: ${finding.what}`);
+    this.findings = findings.filter(({ kind }) => kind !== 'torn').slice(0, keptFindings);
+    for (const finding of findings) {
+      // A crash may leave a torn, never acknowledged end: worth knowing, not alarming.
+      log[finding.kind === 'torn' ? 'info' : 'error']({ finding }, `journal: ${finding.what}`);
+    }
     state.lastMono = clock.mono();
     this.engine = new BrokerEngine(state, ({ decision }) => this.committer?.note(decision));
     this.build(this.journal, this.engine);
@@ -203,7 +208,7 @@ export class Broker {
         if (verdict === 'known' || verdict === 'unknown') return;
         const what = `${worker} witnessed commit ${head.seq}, which this journal ${verdict === 'cut' ? 'lacks: its end was cut' : 'does not have in that place'}`;
         const finding: Finding = { kind: 'cut', seq: head.seq, what, expected: head.digest, found: null };
-        this.findings = [...this.findings, finding].slice(-100);
+        this.findings = [...this.findings, finding].slice(-keptFindings);
         log.error({ finding }, `journal: ${what}`);
       },
       (error: unknown) => this.options.onFatal(error),

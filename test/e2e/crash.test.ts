@@ -1,0 +1,156 @@
+/**
+ * kill -9 of broker, worker and both, at random moments, under a load of containers and no-ops; and a worker that is
+ * paused past its lease. Real daemons, real engine, real disk.
+ */
+import { join } from 'node:path';
+import { brokenInvariants, decodeDecisions, type GroupRow, openJournal, recover } from '@gryphgen/broker';
+import type { Client, Outcome } from '@gryphgen/client';
+import { defaultTimers, productVersion, type TaskId } from '@gryphgen/protocol';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ContainerStarts, type Daemon, DaemonsFixture } from './daemons.fixture.ts';
+
+let grid: DaemonsFixture;
+
+beforeEach(async () => {
+  grid = new DaemonsFixture();
+  await grid.prepare();
+});
+
+afterEach(async () => {
+  await grid.stop();
+  expect(grid.deaths).toEqual([]);
+});
+
+/** Keeps a number of tasks under way until it is told to stop. */
+class Load {
+  readonly outcomes = new Map<number, Outcome>();
+  private readonly lanes: Promise<void>[];
+  private stopping = false;
+
+  constructor(lanes: number, submit: () => ReturnType<Client['submit']>) {
+    this.lanes = Array.from({ length: lanes }, () => this.lane(submit));
+  }
+
+  private async lane(submit: () => ReturnType<Client['submit']>): Promise<void> {
+    while (!this.stopping) {
+      const { accepted, finished } = submit();
+      const id = await accepted;
+      const outcome = await finished;
+      if (this.outcomes.has(id)) throw new Error(`t${id} was answered twice`);
+      this.outcomes.set(id, outcome);
+    }
+  }
+
+  /** Resolves when everything under way has ended. */
+  async drain(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.lanes);
+  }
+}
+
+const small = { cpuMilli: 10, memoryBytes: 16 * 2 ** 20, diskBytes: 0 };
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('50 times kill -9: what was acknowledged commits once, and no container starts twice', {
+  timeout: 400_000,
+}, async () => {
+  const starts = new ContainerStarts(grid.home);
+  grid.onStop(() => starts.stop());
+  const daemons: Record<'broker' | 'worker', Daemon> = {
+    broker: grid.daemon(['broker']),
+    worker: grid.daemon(['worker', '--noop']),
+  };
+  const client = await grid.client();
+  const noops = new Load(40, () => client.submit({ kind: 'noop', resources: { ...small, memoryBytes: 0 } }));
+  const body = { image: 'gryphgen-test:latest', command: ['sh', '-c', 'sleep 0.3'] };
+  const containers = new Load(3, () => client.submit({ kind: 'container', resources: small, body }));
+  for (let round = 0; round < 50; round += 1) {
+    // A random moment, not a wait for something: crashes come when they come.
+    await pause(300 + Math.random() * 2500);
+    const victims = [['broker'], ['worker'], ['broker', 'worker']][round % 3] as ('broker' | 'worker')[];
+    await Promise.all(victims.map((name) => daemons[name].kill()));
+    for (const name of victims) daemons[name].start();
+  }
+  await Promise.all([noops.drain(), containers.drain()]);
+
+  expect(noops.outcomes.size).toBeGreaterThan(200);
+  expect(containers.outcomes.size).toBeGreaterThan(20);
+  for (const load of [noops, containers]) {
+    const bad = [...load.outcomes].filter(([, { state }]) => state !== 'succeeded');
+    expect(bad).toEqual([]);
+  }
+  const twice = [...starts.byTask].filter(([, count]) => count > 1);
+  expect(twice).toEqual([]);
+  for (const id of containers.outcomes.keys()) expect(starts.byTask.get(String(id))).toBe(1);
+
+  const status = await client.request('status', {});
+  expect(status.live).toBe(0);
+  expect(status.journal.findings).toEqual([]);
+  await client.close();
+  await daemons.worker.end();
+  await daemons.broker.end();
+  await checkJournal(join(grid.home, 'journal'), [...noops.outcomes.keys(), ...containers.outcomes.keys()]);
+});
+
+/** The simulator's invariant checker on the real journal, and one committed outcome for each task. */
+async function checkJournal(dir: string, tasks: readonly number[]): Promise<void> {
+  const opened = await openJournal({
+    dir,
+    folder: new URL('../../packages/broker/dist/fold.js', import.meta.url),
+    program: productVersion,
+    holder: 'crash.test',
+    wallMs: Date.now(),
+    onTrouble: (error) => {
+      throw error;
+    },
+  });
+  const commits = new Map<number, number>();
+  async function* counted(): AsyncGenerator<GroupRow> {
+    for await (const group of opened.groups) {
+      for (const decision of decodeDecisions(group.records)) {
+        if (decision[0] === 3) commits.set(decision[1], (commits.get(decision[1]) ?? 0) + 1);
+      }
+      yield group;
+    }
+  }
+  const { state, journal } = await recover({ ...opened, groups: counted() }, defaultTimers);
+  expect(opened.findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
+  expect(brokenInvariants(state)).toEqual([]);
+  expect([...commits.values()].filter((count) => count !== 1)).toEqual([]);
+  const inSnapshot = (id: number) => opened.snapshot !== null && !commits.has(id);
+  for (const id of tasks)
+    expect(commits.has(id) || inSnapshot(id) || state.ended.has(id as TaskId)).toBe(true);
+  await journal.close();
+}
+
+test('a worker paused past its lease: its work moves, and what it still says is fenced', {
+  timeout: 120_000,
+}, async () => {
+  const elsewhere = grid.enrolWorker('bellows');
+  grid.daemon(['broker']);
+  const paused = grid.daemon(['worker', '--name', 'anvil', '--allow-process']);
+  const client = await grid.client();
+  const task = client.submit({
+    kind: 'process',
+    body: { command: ['sh', '-c', 'sleep 5; echo done by $GRID_ATTEMPT'] },
+  });
+  const id = await task.accepted;
+  const running = new Promise<void>((resolve) => {
+    client.watch(id, { onChange: ({ state }) => state === 'running' && resolve() });
+  });
+  await running;
+  paused.signal('SIGSTOP');
+  grid.daemon(['worker', '--name', 'bellows', '--allow-process'], elsewhere);
+  const outcome = await task.finished;
+  expect(outcome).toMatchObject({ state: 'succeeded', attempts: 2 });
+  expect((await client.request('show', { task: id })).workerName).toBe('bellows');
+  const before = (await client.request('status', {})).counters.fenced ?? 0;
+  paused.signal('SIGCONT');
+  // It says hello again and reports the attempt it still holds, which is fenced.
+  for (;;) {
+    const { counters } = await client.request('status', {});
+    if ((counters.fenced ?? 0) > before) break;
+    await pause(200);
+  }
+  expect((await client.request('show', { task: id })).workerName).toBe('bellows');
+});

@@ -1,0 +1,160 @@
+/** Real daemons as the spawned `grid` runs them: started, killed, paused and restarted by a test. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type Client, connect, gridOf, loadMembership, saveMembership } from '@gryphgen/client';
+import { AuthorizedKeys, brokerSocketPath, loadIdentity } from '@gryphgen/runtime';
+import { silentLog } from './broker.fixture.ts';
+
+const gridCommand = fileURLToPath(new URL('../../packages/cli/bin/grid.js', import.meta.url));
+const run = promisify(execFile);
+
+/** One daemon in a process of its own; `restart` after `kill` is the same daemon again. */
+export class Daemon {
+  private child: ChildProcess | undefined;
+  private exited: Promise<unknown> = Promise.resolve();
+  private readonly args: readonly string[];
+  private readonly env: NodeJS.ProcessEnv;
+  private ending = false;
+  private stderr = '';
+  /** Ends that nobody asked for, with the last words. */
+  private readonly deaths: string[];
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, deaths: string[]) {
+    this.args = args;
+    this.env = env;
+    this.deaths = deaths;
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, [gridCommand, ...this.args], {
+      env: this.env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr?.on('data', (bytes: Buffer) => {
+      this.stderr = (this.stderr + bytes.toString()).slice(-20_000);
+    });
+    this.child = child;
+    this.ending = false;
+    this.exited = once(child, 'exit').then(([code, signal]) => {
+      if (!this.ending) this.deaths.push(`${this.args.join(' ')} exited: ${code ?? signal}\n${this.stderr}`);
+    });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child?.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    this.ending = true;
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
+  async end(): Promise<void> {
+    if (this.child?.exitCode !== null) return;
+    this.ending = true;
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    await this.exited;
+  }
+}
+
+export class DaemonsFixture {
+  /** Daemons that ended by themselves: a test expects none. */
+  readonly deaths: string[] = [];
+  readonly home = mkdtempSync(join(tmpdir(), 'gg-daemons-'));
+  readonly env: NodeJS.ProcessEnv = { ...process.env, GRID_HOME: this.home, GRID_LOG_LEVEL: 'warn' };
+  private readonly undo: (() => Promise<void>)[] = [];
+
+  get endpoint(): string {
+    return `ipc://${brokerSocketPath(this.home)}`;
+  }
+
+  /** Makes the keys of a one-machine grid, as `grid up` does for its user. */
+  async prepare(): Promise<void> {
+    await this.grid('up', '--detach');
+    await this.grid('down');
+  }
+
+  async grid(...args: string[]): Promise<string> {
+    const { stdout } = await run(process.execPath, [gridCommand, ...args], { env: this.env });
+    return stdout;
+  }
+
+  daemon(args: readonly string[], home = this.home): Daemon {
+    const env = { ...this.env, GRID_HOME: home, GRID_BROKER: this.endpoint };
+    const daemon = new Daemon(args, env, this.deaths);
+    this.undo.push(() => daemon.end());
+    daemon.start();
+    return daemon;
+  }
+
+  /** A home for another machine's worker that this grid admits. Before the broker starts: it reads its keys once. */
+  enrolWorker(name: string): string {
+    const home = mkdtempSync(join(tmpdir(), 'gg-worker-'));
+    this.undo.push(async () => rmSync(home, { recursive: true, force: true }));
+    const { key, curve } = loadIdentity(home, 'worker');
+    const authorized = new AuthorizedKeys(this.home);
+    authorized.add({ key, curveKey: curve.publicKey, role: 'worker', name, addedAt: Date.now() });
+    saveMembership(home, loadMembership(this.home));
+    return home;
+  }
+
+  async client(): Promise<Client> {
+    const client = await connect({
+      home: this.home,
+      endpoints: [this.endpoint],
+      log: silentLog,
+      patienceMs: 120_000,
+    });
+    this.undo.push(() => client.close());
+    return client;
+  }
+
+  onStop(undo: () => Promise<void>): void {
+    this.undo.push(undo);
+  }
+
+  async stop(): Promise<void> {
+    for (const undo of this.undo.splice(0).reverse()) await undo();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Starts of this grid's containers, as the engine itself tells them. */
+export class ContainerStarts {
+  readonly byTask = new Map<string, number>();
+  private readonly child: ChildProcess;
+
+  constructor(home: string) {
+    const ours = `label=gryphgen.grid=${gridOf(loadMembership(home))}`;
+    this.child = spawn(
+      'docker',
+      ['events', '--filter', 'event=start', '--filter', ours, '--format', '{{json .Actor.Attributes}}'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let rest = '';
+    this.child.stdout?.on('data', (bytes: Buffer) => {
+      const lines = (rest + bytes.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.note(JSON.parse(line) as Record<string, string>);
+    });
+  }
+
+  private note(attributes: Record<string, string>): void {
+    const task = attributes['gryphgen.task'];
+    if (task !== undefined) this.byTask.set(task, (this.byTask.get(task) ?? 0) + 1);
+  }
+
+  async stop(): Promise<void> {
+    this.child.kill();
+    await once(this.child, 'exit');
+  }
+}
