@@ -1,0 +1,166 @@
+/** A container whose engine stalls, breaks and comes back: what a real engine does only when it is in trouble. */
+import { PassThrough } from 'node:stream';
+import type { Container } from 'dockerode';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { LogWriter } from '../attempt-log.ts';
+import { watchContainer } from './container-watch.ts';
+
+/** Time passes only when everybody waits for it. */
+class Alarms {
+  mono = 0;
+  private readonly pending = new Map<() => void, number>();
+
+  after(ms: number, run: () => void): () => void {
+    this.pending.set(run, this.mono + ms);
+    return () => this.pending.delete(run);
+  }
+
+  next(): boolean {
+    const [first] = [...this.pending].sort(([, a], [, b]) => a - b);
+    if (first === undefined) return false;
+    this.mono = first[1];
+    this.pending.delete(first[0]);
+    first[0]();
+    return true;
+  }
+}
+
+class Engine {
+  readonly streams: PassThrough[] = [];
+  readonly waits: { resolve(code: number): void; reject(error: Error): void }[] = [];
+  inspect: () => Promise<unknown> = async () => ({});
+
+  readonly container = {
+    logs: async ({ abortSignal }: { abortSignal: AbortSignal }) => {
+      const stream = new PassThrough();
+      this.streams.push(stream);
+      abortSignal.addEventListener('abort', () => stream.destroy());
+      return stream;
+    },
+    wait: ({ abortSignal }: { abortSignal: AbortSignal }) =>
+      new Promise((resolve, reject) => {
+        abortSignal.addEventListener('abort', () => reject(new Error('aborted')));
+        this.waits.push({ resolve: (StatusCode) => resolve({ StatusCode }), reject });
+      }),
+    inspect: () => this.inspect(),
+  } as unknown as Container;
+}
+
+function frame(text: string): Buffer {
+  const header = Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]);
+  return Buffer.concat([header, Buffer.from(text)]);
+}
+
+let alarms: Alarms;
+let engine: Engine;
+let logs: string[];
+let closing: AbortController;
+
+beforeEach(() => {
+  alarms = new Alarms();
+  engine = new Engine();
+  logs = [];
+  closing = new AbortController();
+});
+
+function beginLog(): LogWriter {
+  const index = logs.push('') - 1;
+  return {
+    write: async (bytes) => {
+      logs[index] += Buffer.from(bytes).toString();
+      return true;
+    },
+    end: async () => undefined,
+  };
+}
+
+function watch() {
+  const clock = { mono: () => alarms.mono, wall: () => alarms.mono };
+  return watchContainer(engine.container, beginLog, { clock, alarms, signal: closing.signal });
+}
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function passTimeUntil(done: () => boolean): Promise<void> {
+  for (let turns = 0; !done(); turns += 1) {
+    if (turns > 2000) throw new Error('nothing happens any more');
+    await settled();
+    if (!done()) alarms.next();
+  }
+}
+
+describe('watching a container', () => {
+  it('puts the output together however its frames break', async () => {
+    const end = watch();
+    await settled();
+    const bytes = Buffer.concat([frame('hello '), frame('world')]);
+    for (const byte of bytes) engine.streams[0]?.write(Buffer.from([byte]));
+    engine.streams[0]?.end();
+    engine.waits[0]?.resolve(3);
+    expect(await end).toEqual({ exitCode: 3, failure: null, firstOutput: 'hello world' });
+    expect(logs).toEqual(['hello world']);
+  });
+
+  it('begins again from the first byte when the connection breaks, though wait never says so', async () => {
+    const end = watch();
+    await settled();
+    engine.streams[0]?.write(frame('one'));
+    await settled();
+    engine.streams[0]?.destroy(new Error('ECONNRESET'));
+    let failures = 3;
+    engine.inspect = async () => {
+      if (failures-- > 0) throw new Error('ECONNREFUSED');
+      return {};
+    };
+    await passTimeUntil(() => engine.streams.length === 2);
+    engine.streams[1]?.write(frame('one two'));
+    engine.streams[1]?.end();
+    engine.waits[1]?.resolve(0);
+    expect(await end).toMatchObject({ exitCode: 0, failure: null });
+    expect(logs).toEqual(['one', 'one two']);
+  });
+
+  it('does not wait for ever for the end of the output', async () => {
+    const end = watch();
+    await settled();
+    engine.waits[0]?.resolve(0);
+    let over = false;
+    void end.then(() => {
+      over = true;
+    });
+    await passTimeUntil(() => over);
+    expect(await end).toMatchObject({ exitCode: 0 });
+    expect(alarms.mono).toBe(10_000);
+  });
+
+  it('gives up on an engine that stays away', async () => {
+    engine.inspect = () => Promise.reject(new Error('ECONNREFUSED'));
+    const end = watch();
+    await settled();
+    engine.waits[0]?.reject(new Error('ECONNREFUSED'));
+    let over = false;
+    void end.then(() => {
+      over = true;
+    });
+    await passTimeUntil(() => over);
+    expect(await end).toMatchObject({ exitCode: -1, failure: { code: 'lost.worker' } });
+    expect(alarms.mono).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('says that somebody removed it', async () => {
+    engine.inspect = () => Promise.reject(Object.assign(new Error('no such container'), { statusCode: 404 }));
+    const end = watch();
+    await settled();
+    engine.waits[0]?.reject(new Error('404'));
+    await passTimeUntil(() => alarms.mono >= 500);
+    expect(await end).toMatchObject({ failure: { message: 'somebody removed its container' } });
+  });
+
+  it('tells nothing when the worker stops', async () => {
+    const end = watch();
+    await settled();
+    closing.abort();
+    await passTimeUntil(() => alarms.mono >= 0);
+    expect(await end).toBeUndefined();
+  });
+});
