@@ -68,6 +68,11 @@ describe('heartbeats', () => {
     expect(seen.size).toBe(600);
   });
 
+  it('repeat no report that the hello told: its number would be none', () => {
+    worker.open();
+    const sent = Array.from({ length: 20 }, () => worker.tick(heartbeatMs)).flat();
+    expect(sent.filter((effect) => effect.kind === 'send' && effect.message.kind === 'report')).toEqual([]);
+  });
   it('are followed by the report at times: nobody acknowledges that', () => {
     worker.open();
     worker.step({ kind: 'reportChanged', report: { ...report, cpuMilli: 1 } });

@@ -35,7 +35,8 @@ export function beat(context: Context, session: Session): void {
   const attempts = [...state.attempts.values()].map(({ fence }) => [fence.task, fence.attempt] as const);
   send(context, { kind: 'heartbeat', seq: session.heartbeatSeq, attempts });
   for (const attempt of unanswered(context)) sendResult(context, attempt);
-  if (session.heartbeatSeq % reportEvery === 0) sendReport(context);
+  // What has not changed since the worker began was told by its hello, and has no number.
+  if (state.reportSeq > 0 && session.heartbeatSeq % reportEvery === 0) sendReport(context);
 }
 
 export function sendReport(context: Context): void {
