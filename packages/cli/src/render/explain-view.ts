@@ -10,7 +10,9 @@ export function explainJson({ id, state, when, decision, workers }: ExplainDocum
 
 export function explainLines(document: ExplainDocument, style: Style, columns: number): readonly string[] {
   const { id, state, when, decision, workers } = document;
-  const head = id === '' ? decision : `${style.bold(id)} is ${state}: ${decision}`;
+  // The decision often begins with the state in its own words.
+  const words = decision.startsWith(state) ? decision : `is ${state}: ${decision}`;
+  const head = id === '' ? decision : `${style.bold(id)} ${words}`;
   const feasible = workers
     .filter(({ feasible }) => feasible)
     .toSorted((a, b) => (b.total ?? 0) - (a.total ?? 0));

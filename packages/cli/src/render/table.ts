@@ -38,7 +38,7 @@ function pad(text: string, width: number, right: boolean): string {
 }
 
 /** A cut line loses its colours: half an escape sequence would colour everything after it. */
-export function cut(line: string, maxColumns: number): string {
+function cut(line: string, maxColumns: number): string {
   if (widthOf(line) <= maxColumns) return line;
   const plain = [...line.replace(escapes, '')];
   return `${plain.slice(0, Math.max(1, maxColumns - 1)).join('')}…`;

@@ -11,7 +11,7 @@ import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 
 /** Wall ms → ISO 8601; 0, which means "not yet", → null. */
-export function isoTime(wallMs: number): string | null {
+function isoTime(wallMs: number): string | null {
   return wallMs === 0 ? null : new Date(wallMs).toISOString();
 }
 
@@ -46,7 +46,7 @@ export function outcomeWords({ id, state, failure }: Outcome): string {
   return `${id} ${state}${failure === null ? '' : `: ${failure.message}`}`;
 }
 
-export function stateWord(state: TaskDocument['state'], style: Style): string {
+function stateWord(state: TaskDocument['state'], style: Style): string {
   switch (state) {
     case 'succeeded':
       return style.green(state);
@@ -107,7 +107,7 @@ export function taskLines(task: TaskDocument, nowMs: number, style: Style): read
     .map(([name, value]) => `${style.dim(name.padEnd(10))} ${value}`);
 }
 
-export function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['resources']): string {
+function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['resources']): string {
   const parts = [`${cpuMilli / 1000} CPU`];
   if (memoryBytes > 0) parts.push(`${formatBytes(memoryBytes)} memory`);
   if (diskBytes > 0) parts.push(`${formatBytes(diskBytes)} disk`);

@@ -1,0 +1,195 @@
+/** What people see: tables that fit, times and sizes in words, colours only where asked for. */
+import { envelopeDefaults, type NodeDocument, type TaskDocument } from '@gryphgen/protocol';
+import { describe, expect, it } from 'vitest';
+import { styleOf } from '../terminal.ts';
+import { explainJson, explainLines } from './explain-view.ts';
+import { nodeJson, nodeLines, nodeTable } from './node-view.ts';
+import { table, widthOf } from './table.ts';
+import { taskJson, taskLines, taskTable } from './task-view.ts';
+
+const plain = styleOf(false);
+const colored = styleOf(true);
+const now = Date.UTC(2026, 10, 21, 12, 0, 0);
+const GiB = 1024 ** 3;
+
+const task: TaskDocument = {
+  id: 't42',
+  name: 'train',
+  kind: 'container',
+  state: 'failed',
+  exitCode: 137,
+  worker: 'w-1',
+  workerName: 'forge',
+  devices: [{ uuid: 'GPU-1' as never, vramBytes: 5 * GiB, whole: false }],
+  attempts: 2,
+  queuedAt: now - 90_000,
+  startedAt: now - 60_000,
+  endedAt: now - 1000,
+  failure: { code: 'execution.oom', message: 'the container ran out of its 1 GiB of memory' },
+  cancelRequested: false,
+  principal: 'p-1',
+  envelope: {
+    ...envelopeDefaults,
+    kind: 'container',
+    image: 'busybox:latest',
+    resources: {
+      cpuMilli: 1500,
+      memoryBytes: GiB,
+      diskBytes: 0,
+      gpu: { kind: 'part', vramBytes: 5 * GiB, minComputeCapability: 61 },
+    },
+  },
+  body: 'b' as never,
+};
+
+const node: NodeDocument = {
+  id: 'w-1',
+  name: 'forge',
+  state: 'ready',
+  report: {
+    name: 'forge',
+    capabilities: ['container'],
+    labels: { rack: 'a' },
+    cpuMilli: 32_000,
+    memoryBytes: 128 * GiB,
+    diskBytes: 100 * GiB,
+    devices: [
+      {
+        uuid: 'GPU-1' as never,
+        index: 0,
+        name: 'GeForce GTX 1060 6GB',
+        vramBytes: 6064 * 1024 ** 2,
+        computeCapability: 61,
+        driver: '550',
+        foreignBytes: 0,
+      },
+    ],
+    images: [],
+    slots: 16,
+    speed: 1,
+    dataEndpoint: '',
+    dataKey: '',
+    version: '0.1.0',
+  },
+  reserved: {
+    cpuMilli: 1500,
+    memoryBytes: GiB,
+    diskBytes: 0,
+    attempts: 1,
+    devices: [{ uuid: 'GPU-1', vramBytes: 5 * GiB, holders: 1 }],
+  },
+  tasks: ['t42'],
+  ghosts: 0,
+};
+
+describe('a table', () => {
+  const columns = [
+    { title: 'NAME', value: ({ name }: { name: string; n: number }) => name },
+    { title: 'N', value: ({ n }: { name: string; n: number }) => String(n), right: true },
+  ];
+  it('aligns, and counts no colours', () => {
+    const rows = [
+      { name: colored.red('a'), n: 1 },
+      { name: 'long', n: 100 },
+    ];
+    const lines = table(rows, columns, 80);
+    expect(lines.map(widthOf)).toEqual([9, 9, 9]);
+    expect(lines[1]).toBe(`${colored.red('a')}       1`);
+  });
+
+  it('is cut at the edge of the terminal, without half a colour', () => {
+    const lines = table([{ name: colored.red('x'.repeat(50)), n: 1 }], columns, 10);
+    expect(lines[1]).toBe(`${'x'.repeat(9)}…`);
+  });
+});
+
+describe('a task', () => {
+  it('is the contract’s document', () => {
+    expect(taskJson(task)).toMatchObject({
+      id: 't42',
+      state: 'failed',
+      exitCode: 137,
+      worker: 'w-1',
+      devices: ['GPU-1'],
+      attempts: 2,
+      queuedAt: '2026-11-21T11:58:30.000Z',
+      failure: { code: 'execution.oom' },
+    });
+    const waiting = {
+      ...task,
+      state: 'waiting',
+      worker: '',
+      startedAt: 0,
+      endedAt: 0,
+      failure: null,
+    } as const;
+    expect(taskJson(waiting)).toMatchObject({ worker: null, startedAt: null, endedAt: null });
+    expect(taskJson(waiting)).not.toHaveProperty('failure');
+  });
+
+  it('is a line and a page for people', () => {
+    expect(taskTable([task], now, plain, 200)[1]).toMatch(
+      /^t42 +train +container +failed +forge +2 +1 m 30 s +59 s +the container ran out/,
+    );
+    const page = taskLines(task, now, plain).join('\n');
+    expect(page).toContain(
+      'asks for   1.5 CPU, 1 GiB memory, 5 GiB VRAM of one GPU, compute capability ≥ 6.1',
+    );
+    expect(page).toContain('failure    the container ran out of its 1 GiB of memory (execution.oom)');
+    expect(page).not.toContain('labels');
+  });
+});
+
+describe('a node', () => {
+  it('is a document with the ledger of each device', () => {
+    expect(nodeJson(node)).toMatchObject({
+      cpuMilli: 32_000,
+      devices: [
+        { uuid: 'GPU-1', computeCapability: '6.1', vramBytes: 6_358_564_864, reservedBytes: 5 * GiB },
+      ],
+      reserved: { attempts: 1 },
+    });
+  });
+
+  it('shows exact sizes of cards', () => {
+    expect(nodeTable([node], plain, 200)[1]).toContain('1.5 / 32  1 GiB / 128 GiB');
+    expect(nodeLines(node, plain, 200).join('\n')).toContain('6064 MiB');
+  });
+
+  it('that has not reported yet says so by what is not there', () => {
+    const silent = { ...node, report: null, state: 'away' } as const;
+    expect(nodeJson(silent)).toMatchObject({ cpuMilli: null, devices: [] });
+    expect(nodeTable([silent], plain, 200)[1]).toMatch(/forge +w-1 +away +- +-/);
+    expect(nodeLines(silent, plain, 200).join('\n')).toContain('away');
+  });
+});
+
+describe('a decision', () => {
+  const document = {
+    id: 't42',
+    state: 'waiting',
+    when: 'now',
+    decision: 'waiting: 1 of 2 workers may take it later',
+    workers: [
+      { worker: 'w-2', name: 'anvil', feasible: true, scores: { fit: 0.5, load: 1 }, total: 0.75 },
+      { worker: 'w-1', name: 'forge', feasible: false, reasons: ['memory: 4 GiB asked, 1 GiB free'] },
+    ],
+  } as const;
+
+  it('shows scores of those that can, and reasons of those that cannot', () => {
+    expect(explainLines(document, plain, 120)).toEqual([
+      't42 waiting: 1 of 2 workers may take it later',
+      '',
+      'WORKER       TOTAL   FIT  LOAD',
+      'anvil (w-2)  0.750  0.50  1.00',
+      '',
+      'forge (w-1) cannot take it now:',
+      '  - memory: 4 GiB asked, 1 GiB free',
+    ]);
+  });
+
+  it('of a dry run has no task', () => {
+    expect(explainJson({ ...document, id: '' })).not.toHaveProperty('id');
+    expect(explainLines({ ...document, id: '' }, plain, 120)[0]).toBe(document.decision);
+  });
+});
