@@ -102,6 +102,17 @@ describe('a container', () => {
     expect(await textOf(place.logs, ended.fence)).toBe('done\n');
   });
 
+  it('that was killed while no worker watched is told apart from one that failed', async () => {
+    const killed = order('sleep 60');
+    const container = await createOnly(killed, 'sleep 60');
+    await container.start();
+    await container.kill();
+    await container.wait();
+    expect(await nextLife()).toMatchObject([
+      { found: { phase: 'ended', exit: { exitCode: 137, stopped: true } } },
+    ]);
+  });
+
   it('that was never started is held, and is started once when told', async () => {
     const held = order('echo mine');
     await createOnly(held, 'echo theirs');

@@ -14,7 +14,7 @@ import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import { labelsOf, type Owner, readLabels } from './container-labels.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
 import { containerSpec, type EngineLimits } from './container-spec.ts';
-import { statusOf, within, wordsOf } from './docker-engine.ts';
+import { endedFromOutside, statusOf, within, wordsOf } from './docker-engine.ts';
 import { type Executor, noOutcome } from './executor.ts';
 
 /** An engine that does not answer a question this fast is no use. */
@@ -149,7 +149,9 @@ export class ContainerExecutor implements Executor {
     }
     run.recover(container);
     const failed = State.OOMKilled && State.ExitCode !== 0 ? outOfMemory(HostConfig.Memory ?? 0) : null;
-    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped: false };
+    // By the earlier life, the engine's end or a reboot: the core then calls it lost, not failed.
+    const stopped = failed === null && endedFromOutside(State.ExitCode);
+    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped };
     const ranMs = Math.max(0, Date.parse(State.FinishedAt) - startedMs);
     return { ...label, found: { phase: 'ended', ranMs, exit } };
   }

@@ -14,7 +14,14 @@ import type { LogWriter } from '../attempt-log.ts';
 import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
-import { createFailure, initFailure, startFailure, statusOf, within } from './docker-engine.ts';
+import {
+  createFailure,
+  endedFromOutside,
+  initFailure,
+  startFailure,
+  statusOf,
+  within,
+} from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
 
 /** A kill that did not reach the engine is tried again. */
@@ -125,7 +132,10 @@ export class ContainerRun {
     const end = await this.watch(container);
     if (end === undefined) return;
     const failed =
-      end.failure ?? initFailure(end.exitCode, end.firstOutput) ?? (await this.memoryFailure(container, end));
+      end.failure ??
+      initFailure(end.exitCode, end.firstOutput) ??
+      (await this.memoryFailure(container, end)) ??
+      (end.interrupted && !this.signalled && endedFromOutside(end.exitCode) ? endedWithEngine() : null);
     this.over();
     const { exitCode } = end;
     const exit: Exit = { exitCode, failure: failed, outcome: noOutcome, stopped: this.signalled };
@@ -191,6 +201,10 @@ export class ContainerRun {
   private call<T>(ask: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return within(engineCallMs, this.tools, ask);
   }
+}
+
+function endedWithEngine(): Failure {
+  return failure('lost.worker', 'its container ended while the Docker engine of this worker was away');
 }
 
 export function outOfMemory(limitBytes: number): Failure {

@@ -97,7 +97,7 @@ describe('watching a container', () => {
     for (const byte of bytes) engine.streams[0]?.write(Buffer.from([byte]));
     engine.streams[0]?.end();
     engine.waits[0]?.resolve(3);
-    expect(await end).toEqual({ exitCode: 3, failure: null, firstOutput: 'hello world' });
+    expect(await end).toEqual({ exitCode: 3, failure: null, firstOutput: 'hello world', interrupted: false });
     expect(logs).toEqual(['hello world']);
   });
 
@@ -116,7 +116,7 @@ describe('watching a container', () => {
     engine.streams[1]?.write(frame('one two'));
     engine.streams[1]?.end();
     engine.waits[1]?.resolve(0);
-    expect(await end).toMatchObject({ exitCode: 0, failure: null });
+    expect(await end).toMatchObject({ exitCode: 0, failure: null, interrupted: true });
     expect(logs).toEqual(['one', 'one two']);
   });
 

@@ -25,6 +25,8 @@ export interface ContainerEnd {
   readonly exitCode: number;
   readonly failure: Failure | null;
   readonly firstOutput: string;
+  /** The engine went away meanwhile: it may have taken the container with it. */
+  readonly interrupted: boolean;
 }
 
 export interface WatchTools {
@@ -40,11 +42,11 @@ export async function watchContainer(
   beginLog: () => LogWriter,
   tools: WatchTools,
 ): Promise<ContainerEnd | undefined> {
-  while (!tools.signal.aborted) {
+  for (let interrupted = false; !tools.signal.aborted; interrupted = true) {
     const end = await watchOnce(container, beginLog(), tools);
-    if (end !== 'broken') return end;
+    if (end !== 'broken') return { ...end, failure: null, interrupted };
     const gone = await waitForEngine(container, tools);
-    if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '' };
+    if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '', interrupted };
   }
   return undefined;
 }
@@ -53,7 +55,7 @@ async function watchOnce(
   container: Container,
   log: LogWriter,
   tools: WatchTools,
-): Promise<ContainerEnd | 'broken'> {
+): Promise<Pick<ContainerEnd, 'exitCode' | 'firstOutput'> | 'broken'> {
   const giveUp = new AbortController();
   const stop = () => giveUp.abort();
   tools.signal.addEventListener('abort', stop, { once: true });
@@ -65,7 +67,7 @@ async function watchOnce(
     const exitCode = await Promise.race([waited, outputOver.then(() => null)]);
     if (exitCode === null) return 'broken';
     await Promise.race([copied, copy.full, pause(tools.alarms, drainMs, giveUp.signal)]);
-    return { exitCode, failure: null, firstOutput: copy.firstOutput };
+    return { exitCode, firstOutput: copy.firstOutput };
   } finally {
     tools.signal.removeEventListener('abort', stop);
     giveUp.abort();

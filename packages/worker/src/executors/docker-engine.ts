@@ -81,6 +81,14 @@ export function initFailure(exitCode: number, firstOutput: string): Failure | nu
   return told ? failure('execution.start', `cannot run ${told[1]}: ${told[2]}`) : null;
 }
 
+/**
+ * Whether this may be the end of a container that was ended from outside: TERM, KILL, or what the engine notes for those
+ * it finds dead after a crash or a reboot. A command can end so by itself; who cannot tell should not blame it.
+ */
+export function endedFromOutside(exitCode: number): boolean {
+  return exitCode === 143 || exitCode === 137 || exitCode === 255;
+}
+
 /** Frames of an attach or log stream: [stream, 0, 0, 0, length big-endian], then the bytes of stdout or stderr. */
 const headerBytes = 8;
 
