@@ -8,12 +8,12 @@
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Cancel, Link, type LinkOptions } from '@gryphgen/runtime';
+import { type Cancel, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
 import { type ClientBounds, type ClientState, createClientState, defaultBounds } from './core/state.ts';
 import { composeClientHello, stepClient } from './core/step.ts';
-import { type LogOptions, readTaskLog } from './logs.ts';
+import { type LogOptions, type LogSource, readTaskLog } from './logs.ts';
 import { type Deferred, deferred, failPending, type Outcome, outcomeOf, type Pending } from './pending.ts';
 import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
@@ -122,13 +122,10 @@ export class Client {
 
   /** Resolves when another submission can be taken. */
   room(): Promise<void> {
-    if (!this.state.wantsRoom) {
-      const isFree = this.state.nextSeq - this.state.floor < this.state.bounds.outstanding;
-      if (isFree || this.state.refused !== null) return Promise.resolve();
-      this.state.wantsRoom = true;
-    }
-    this.roomFor ??= deferred<void>();
-    return this.roomFor.promise;
+    const room = this.roomFor ?? deferred<void>();
+    this.roomFor = room;
+    this.do({ kind: 'wantRoom' });
+    return room.promise;
   }
 
   /** Waits for a task's end, whoever submitted it. Rejects with `rejected.not-found` for one that never was. */
@@ -158,7 +155,12 @@ export class Client {
    * attempt; with it, it goes on until the task ends, over all its attempts. Throws GridError when it cannot be read.
    */
   logs(task: TaskId, options: LogOptions = {}): AsyncGenerator<Uint8Array, void> {
-    return readTaskLog(this, this.options.alarms, task, options);
+    const source = {
+      read: readLog,
+      request: (...args: Parameters<LogSource['request']>) => this.request(...args),
+      watch: (...args: Parameters<LogSource['watch']>) => this.watch(...args),
+    };
+    return readTaskLog(source, this.options.alarms, task, options);
   }
 
   private owe(pending: Pending): number {
@@ -250,8 +252,6 @@ export class Client {
     this.cancelPatience();
     this.do({ kind: 'refused', failure: why });
     this.opened.reject(new GridError(why));
-    this.roomFor?.resolve();
-    this.roomFor = undefined;
   }
 
   private losePatienceAfter(ms: number): void {

@@ -6,7 +6,7 @@
  */
 import type { LogGrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Failure, GridError } from '@gryphgen/protocol';
-import { type Alarms, readLog } from '@gryphgen/runtime';
+import type { Alarms, readLog } from '@gryphgen/runtime';
 import type { Outcome } from './pending.ts';
 
 const maxTries = 10;
@@ -20,8 +20,9 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What of a client this needs. */
+/** What of a client, and of the wire, this needs. */
 export interface LogSource {
+  readonly read: typeof readLog;
   request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<LogGrantDocument>;
   watch(
     task: TaskId,
@@ -47,11 +48,14 @@ export async function* readTaskLog(
       if ('code' in found) {
         why = found;
         // Not placed yet, or between two attempts.
-        if (why.code === 'rejected.state' && (await life?.newerThan(attempt))) continue;
+        if (why.code === 'rejected.state' && life !== undefined) {
+          if (await life.newerThan(attempt)) continue;
+          return;
+        }
       } else {
         if (attempt !== 0 && found.attempt !== attempt) position = 0;
         attempt = found.attempt;
-        const reading = readLog({
+        const reading = source.read({
           ...found,
           task,
           from: position,

@@ -46,4 +46,6 @@ export type ClientEvent =
   | RequestEvent
   /** The caller no longer waits: of a submission or watch, its end; of a request, the reply. */
   | { readonly kind: 'forget'; readonly ref: number }
+  /** Somebody waits for `room`; it may come at once. */
+  | { readonly kind: 'wantRoom' }
   | { readonly kind: 'tick' };

@@ -41,6 +41,9 @@ export function stepClient(state: ClientState, event: ClientEvent, now: Now): Cl
     case 'forget':
       forget(state, event.ref);
       break;
+    case 'wantRoom':
+      state.wantsRoom = true;
+      break;
     case 'tick':
       onTick(context);
       break;
@@ -139,7 +142,9 @@ function failAll(context: Context, failure: Failure): void {
   state.floor = state.nextSeq;
 }
 
-function hasRoom({ nextSeq, floor, submissions, awaited, asked, bounds }: ClientState): boolean {
+/** Of a client that is of no use any more, there is no use in waiting. */
+function hasRoom({ refused, nextSeq, floor, submissions, awaited, asked, bounds }: ClientState): boolean {
+  if (refused !== null) return true;
   return (
     nextSeq - floor < bounds.outstanding &&
     submissions.size + awaited.size < bounds.awaited &&

@@ -1,0 +1,101 @@
+/** The SDK against a real grid: many tasks at once, keys, signals, and a broker that goes away. */
+import { type Client, connect, type Outcome } from '@gryphgen/client';
+import { brokerSocketPath, createLog } from '@gryphgen/runtime';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+const grid = new GridFixture();
+const log = createLog({ daemon: 'test', level: 'silent' });
+const endpoints = [`ipc://${brokerSocketPath(grid.home)}`];
+const noop = { kind: 'noop', resources: { cpuMilli: 1, memoryBytes: 0, diskBytes: 0 } } as const;
+let client: Client;
+
+beforeAll(async () => {
+  const { code, stderr } = await grid.grid('up', '--detach', '--noop');
+  if (code !== 0) throw new Error(stderr);
+  client = await connect({ home: grid.home, endpoints, log, bounds: { outstanding: 100 } });
+}, 60_000);
+afterAll(async () => {
+  await client.close();
+  await grid.stop();
+});
+
+it('carries thousands of tasks, as fast as the grid takes them', async () => {
+  const count = 5000;
+  const finished: Promise<Outcome>[] = [];
+  for (let n = 0; n < count; n += 1) {
+    await client.room();
+    finished.push(client.submit(noop).finished);
+  }
+  const outcomes = await Promise.all(finished);
+  expect(new Set(outcomes.map(({ id }) => id)).size).toBe(count);
+  expect(outcomes.every(({ state }) => state === 'succeeded')).toBe(true);
+});
+
+it('refuses what exceeds its window, in words', async () => {
+  const submitted = Array.from({ length: 200 }, () => client.submit(noop));
+  const accepted = await Promise.allSettled(submitted.map((each) => each.accepted));
+  const refused = accepted.filter(({ status }) => status === 'rejected');
+  expect(refused).toHaveLength(100);
+  expect(refused[0]).toMatchObject({ reason: { code: 'rejected.limit' } });
+  await Promise.allSettled(submitted.map(({ finished }) => finished));
+});
+
+it('makes one task of one key', async () => {
+  const [one, two] = [client.submit(noop, { key: 'k' }), client.submit(noop, { key: 'k' })];
+  expect(await one.accepted).toBe(await two.accepted);
+  expect((await one.finished).state).toBe('succeeded');
+  expect((await two.finished).state).toBe('succeeded');
+});
+
+it('cancels by signal', async () => {
+  const stop = new AbortController();
+  const body = { command: ['sleep', '600'] };
+  const { accepted, finished } = client.submit({ kind: 'process', body }, { signal: stop.signal });
+  await accepted;
+  stop.abort();
+  expect(await finished).toMatchObject({ state: 'cancelled', failure: { code: 'cancelled.user' } });
+});
+
+it('stops waiting by signal, and the task goes on', async () => {
+  const task = await client.submit({ kind: 'process', body: { command: ['sleep', '600'] } }).accepted;
+  const stop = new AbortController();
+  const watching = client.watch(task, { signal: stop.signal });
+  stop.abort(new Error('enough'));
+  await expect(watching).rejects.toThrow('enough');
+  expect((await client.request('show', { task })).state).not.toBe('cancelled');
+  await client.request('cancel', { task });
+  expect((await client.watch(task)).state).toBe('cancelled');
+});
+
+it('says what is wrong with a task before it is sent', () => {
+  expect(() => client.submit({ kind: 'container', body: { image: 'Bad Image', command: [] } })).toThrow(
+    'image name',
+  );
+  expect(() => client.submit({ ...noop, priority: 1000 })).toThrow('task.priority');
+});
+
+it('waits for a broker that is restarted, and is answered once', async () => {
+  const { accepted, finished } = client.submit({
+    kind: 'process',
+    body: { command: ['sleep', '600'] },
+    onLinkLost: 'wait',
+  });
+  const task = await accepted;
+  await grid.grid('down');
+  const early = client.submit(noop);
+  await grid.grid('up', '--detach', '--noop');
+  expect((await early.finished).state).toBe('succeeded');
+  await client.request('cancel', { task });
+  expect(['cancelled', 'failed']).toContain((await finished).state);
+}, 60_000);
+
+it('gives up after its patience, with lost.broker', async () => {
+  const other = connect({
+    home: grid.home,
+    endpoints: ['ipc:///nonexistent/broker.sock'],
+    log,
+    firstSessionMs: 300,
+  });
+  await expect(other).rejects.toMatchObject({ code: 'lost.broker' });
+});
