@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
+import { container } from './container.ts';
 import { cost } from './cost.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -14,7 +15,7 @@ import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
 
-const benchmarks: readonly Benchmark[] = [tasks, latency, peers, cost, memory, placement];
+const benchmarks: readonly Benchmark[] = [tasks, latency, peers, cost, memory, placement, container];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,0 +1,65 @@
+/**
+ * Each benchmark runs and says what it should, at sizes that measure nothing: no number is judged here, because a test
+ * that judges time fails when the machine is busy.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+const main = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
+const run = promisify(execFile);
+
+const rowsSchema = z.array(
+  z.strictObject({
+    name: z.string(),
+    value: z.number().finite(),
+    unit: z.string().min(1),
+    against: z.string().optional(),
+    ratio: z.number().positive().optional(),
+  }),
+);
+
+const expected: Readonly<Record<string, readonly string[]>> = {
+  tasks: [
+    'tasks.best',
+    'tasks.median',
+    'tasks.p50',
+    'tasks.p99',
+    'tasks.floor.fdatasync',
+    'tasks.floor.echo',
+  ],
+  latency: [
+    'latency.alone.p50',
+    'latency.alone.p99',
+    'latency.half.rate',
+    'latency.half.p50',
+    'latency.half.p99',
+  ],
+  peers: ['peers.3+3', 'peers.1+1'],
+  cost: ['cost.broker', 'cost.worker', 'cost.client', 'cost.wire', 'cost.written'],
+  memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
+  placement: ['placement.10.cpu.p50', 'placement.20.vram.p99'],
+  container: ['container.grid.p50', 'container.dockerode.p50'],
+};
+
+const bench = (...args: string[]) =>
+  run(process.execPath, ['--import', 'tsx', main, ...args, '--tiny', '--json']);
+
+describe('npm run bench', () => {
+  it.each(Object.keys(expected))('%s prints its rows and nothing else on stdout', async (name) => {
+    const { stdout, stderr } = await bench(name);
+    const rows = rowsSchema.parse(JSON.parse(stdout));
+    if (stderr.includes('left out')) return;
+    expect(rows.map((row) => row.name)).toEqual(expect.arrayContaining([...(expected[name] ?? [])]));
+    for (const row of rows) expect(row.against === undefined).toBe(row.ratio === undefined);
+  });
+
+  it('names what there is when asked for what there is not', async () => {
+    await expect(bench('speed')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('placement'),
+    });
+  });
+});
