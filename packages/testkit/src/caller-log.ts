@@ -70,7 +70,7 @@ export class CallerLog implements ClientWitness {
     return ref;
   }
 
-  begin(client: SimClient, operation: Operation): void {
+  begin(client: SimClient, operation: Exclude<Operation, { kind: 'change' }>): void {
     if (!client.up) return;
     const noted = (): number => this.note(client, operation);
     switch (operation.kind) {

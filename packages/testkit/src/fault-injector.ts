@@ -2,7 +2,7 @@
 import type { Fault } from './fault-plan.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimGrid } from './sim-grid.ts';
-import type { Direction } from './sim-network.ts';
+import type { Direction, Mishap, Packet } from './sim-network.ts';
 import type { SimNode } from './sim-node.ts';
 
 /** A blow armed for a boundary between effects strikes after this long in any case. */
@@ -30,26 +30,40 @@ export class FaultInjector {
     world.trace.note('FAULT', JSON.stringify(fault));
     switch (fault.kind) {
       case 'crash':
-        return this.arm(fault.node, fault.boundaries, (node) => this.crash(node, fault.downMs));
+        this.arm(fault.node, fault.boundaries, (node) => this.crash(node, fault.downMs));
+        break;
       case 'pause':
-        return this.arm(fault.node, fault.boundaries, (node) => this.pause(node, fault.forMs));
+        this.arm(fault.node, fault.boundaries, (node) => this.pause(node, fault.forMs));
+        break;
       case 'wallJump':
-        return this.node(fault.node)?.clock.jumpWall(fault.byMs);
+        this.node(fault.node)?.clock.jumpWall(fault.byMs);
+        break;
       case 'link':
         for (const way of directions(fault.ways)) grid.network.setFault(fault.peer, way, fault.fault);
-        return world.after(fault.forMs, () => this.clearLink(fault.peer));
+        world.after(fault.forMs, () => this.clearLink(fault.peer));
+        break;
       case 'partition':
         for (const way of directions(fault.ways)) grid.network.partition(fault.peer, way, fault.mode);
-        return world.after(fault.forMs, () => this.clearPartition(fault.peer));
+        world.after(fault.forMs, () => this.clearPartition(fault.peer));
+        break;
       case 'cut':
-        return this.cut(fault.peer);
+        this.cut(fault.peer);
+        break;
       case 'disk':
         grid.disk.fault = fault.fault;
-        return world.after(fault.forMs, () => {
+        world.after(fault.forMs, () => {
           grid.disk.fault = null;
         });
+        break;
+      case 'ambush':
+        grid.network.lieInWait(fault.message, {
+          mishap: fault.mishap,
+          strike: (packet) => this.befall(fault.mishap, packet, fault.forMs),
+        });
+        break;
       case 'compact':
-        return grid.disk.compact();
+        grid.disk.compact();
+        break;
       default:
         fault satisfies never;
     }
@@ -59,6 +73,7 @@ export class FaultInjector {
     this.healing = true;
     const { grid } = this;
     grid.disk.fault = null;
+    grid.network.endAmbushes();
     for (const { name } of [...grid.workers, ...grid.clients]) {
       this.clearLink(name);
       this.clearPartition(name);
@@ -73,6 +88,20 @@ export class FaultInjector {
   /** The journal told the broker that nothing more can be written: it ends, and is started again by its supervisor. */
   diskDied(): void {
     this.crash(this.grid.broker, this.random.between(100, 3000));
+  }
+
+  /** What befalls a message beyond the network's own doing. */
+  private befall(mishap: Mishap, { peer, direction }: Packet, forMs: number): void {
+    if (mishap === 'cut') this.cut(peer);
+    else if (mishap === 'partition') {
+      this.grid.network.partition(peer, direction, this.random.pick(['lose', 'hold'] as const));
+      this.grid.world.after(forMs, () => this.clearPartition(peer));
+    } else if (mishap === 'crash') {
+      const victim = direction === 'toBroker' ? this.grid.broker : this.grid.peer(peer);
+      // An event of its own: the message is on its way when its receiver dies.
+      if (victim !== undefined)
+        this.grid.world.after(0, () => this.crash(victim, this.random.between(10, 5000)));
+    }
   }
 
   private arm(name: string, boundaries: number, strike: (node: SimNode) => void): void {

@@ -3,9 +3,10 @@
  * nothing else goes wrong), then how many and when. All are over by `faultsEndMs`; then the grid must recover.
  */
 import type { GridShape } from './grid-shape.ts';
+import { messageKinds } from './message-line.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { DiskFault } from './sim-disk.ts';
-import type { LinkFault, PartitionKind } from './sim-network.ts';
+import type { LinkFault, Mishap, PartitionKind } from './sim-network.ts';
 
 export type Ways = 'both' | 'toBroker' | 'fromBroker';
 
@@ -45,6 +46,14 @@ export type Fault =
   /** The connection breaks and is made anew; what was under way is lost. */
   | { readonly at: number; readonly kind: 'cut'; readonly peer: string }
   | { readonly at: number; readonly kind: 'disk'; readonly fault: DiskFault; readonly forMs: number }
+  /** Befalls the next message of this kind. */
+  | {
+      readonly at: number;
+      readonly kind: 'ambush';
+      readonly message: string;
+      readonly mishap: Mishap;
+      readonly forMs: number;
+    }
   | { readonly at: number; readonly kind: 'compact' };
 
 export const faultsEndMs = 75_000;
@@ -57,6 +66,7 @@ const kinds: readonly FaultKind[] = [
   'partition',
   'cut',
   'disk',
+  'ambush',
   'compact',
 ];
 
@@ -116,12 +126,21 @@ function makeFault(random: SeededRandom, grid: GridShape, kind: FaultKind): Faul
       ]);
       return { at, kind, fault, forMs: Math.min(forMs, fault === 'io' ? 1000 : 15_000) };
     }
+    case 'ambush': {
+      const mishap = random.pick(mishaps);
+      return { at, kind, message: random.pick(messageKinds), mishap, forMs: Math.min(forMs, 8000) };
+    }
     case 'compact':
       return { at, kind };
   }
 }
 
+const mishaps: readonly Mishap[] = ['drop', 'duplicate', 'delay', 'reorder', 'partition', 'cut', 'crash'];
+
 function withoutLoss(fault: Fault): Fault {
+  if (fault.kind === 'ambush' && (fault.mishap === 'drop' || fault.mishap === 'partition')) {
+    return { ...fault, mishap: 'cut' };
+  }
   if (fault.kind === 'link') return { ...fault, fault: { ...fault.fault, drop: 0 } };
   return fault.kind === 'partition' ? { ...fault, mode: 'hold' } : fault;
 }

@@ -46,3 +46,34 @@ const decisionWords = [
 export function describeDecision([kind, ...rest]: Decision): string {
   return `${decisionWords[kind] ?? kind} ${kind === 0 ? String(rest[0]).slice(0, 8) : JSON.stringify(rest)}`;
 }
+
+const toBroker = [
+  'knock',
+  'hello',
+  'heartbeat',
+  'submit',
+  'watch',
+  'request',
+  'started',
+  'result',
+  'report',
+] as const;
+const fromBroker = [
+  'challenge',
+  'welcome',
+  'refusal',
+  'helloAgain',
+  'heartbeatAck',
+  'credit',
+  'accepted',
+  'refused',
+  'finished',
+  'changed',
+  'reply',
+  'lease',
+  'resultAck',
+  'stop',
+] as const;
+
+/** Every kind there is on the wire, but the goodbyes of an orderly end: in the simulation nobody leaves in order. */
+export const messageKinds: readonly Message['kind'][] = [...toBroker, ...fromBroker];

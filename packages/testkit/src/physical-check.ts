@@ -30,7 +30,7 @@ interface Leased {
 }
 
 export class PhysicalCheck {
-  readonly runs = new Map<TaskId, Run[]>();
+  private readonly runs = new Map<TaskId, Run[]>();
   private readonly leased = new Map<string, Leased>();
   private readonly shapes: ReadonlyMap<string, WorkerShape>;
   private readonly used = new Map<string, Ledger>();
@@ -74,24 +74,21 @@ export class PhysicalCheck {
       );
     }
     this.orders.set(`${worker} ${key}`, order);
-    let runs = this.runs.get(fence.task);
-    if (runs === undefined) this.runs.set(fence.task, (runs = []));
-    runs.push({ worker, fence, leasedAt: lease.at, startedAt: now, end: null });
+    this.runsOf(fence.task).push({ worker, fence, leasedAt: lease.at, startedAt: now, end: null });
   }
 
   ended(worker: string, fence: Fence, how: RunEnd, now: number): void {
     const name = `${worker} ${keyOf(fence)}`;
     const order = this.orders.get(name);
-    let runs = this.runs.get(fence.task);
+    const runs = this.runsOf(fence.task);
     if (order !== undefined) {
       this.orders.delete(name);
       release(this.used.get(worker) as Ledger, order.facts.reservation);
     }
-    const run = runs?.find((one) => one.worker === worker && keyOf(one.fence) === keyOf(fence));
+    const run = runs.find((one) => one.worker === worker && keyOf(one.fence) === keyOf(fence));
     if (run !== undefined) run.end = how;
     else {
       // It ended without ever running: it could not be started.
-      if (runs === undefined) this.runs.set(fence.task, (runs = []));
       runs.push({ worker, fence, leasedAt: now, startedAt: now, end: how });
     }
   }
@@ -104,6 +101,14 @@ export class PhysicalCheck {
   /** When the worker had first been told to stop it; undefined when it never was. */
   stoppedAt(fence: Fence): number | undefined {
     return this.stops.get(keyOf(fence));
+  }
+
+  private runsOf(task: TaskId): Run[] {
+    const known = this.runs.get(task);
+    if (known !== undefined) return known;
+    const made: Run[] = [];
+    this.runs.set(task, made);
+    return made;
   }
 
   /** How attempt `attempt` of the task ended on its machine; undefined when it never ran or still does. */

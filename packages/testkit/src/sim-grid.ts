@@ -22,6 +22,7 @@ import type { SimNode } from './sim-node.ts';
 import { SimWorker } from './sim-worker.ts';
 import type { RunPlan } from './simulation.ts';
 import { bodyOf, type Script } from './task-script.ts';
+import type { Operation } from './workload.ts';
 import { World } from './world.ts';
 
 const gridId = gridIdOf(simIdentity('grid').key);
@@ -87,12 +88,17 @@ export class SimGrid {
       this.world.at(this.random.between(0, 300), () => node.start());
     }
     for (const operation of this.plan.operations) {
-      this.world.at(operation.at, () => this.callers.begin(this.clientNamed(operation.client), operation));
+      this.world.at(operation.at, () => this.begin(operation));
     }
     for (const fault of this.plan.faults) this.world.at(fault.at, () => this.faults.begin(fault));
     for (let n = 0; n < 4; n += 1) {
       this.world.at(this.random.between(5000, 80_000), () => this.broker.checkReplay());
     }
+  }
+
+  private begin(operation: Operation): void {
+    if (operation.kind !== 'change') this.callers.begin(this.clientNamed(operation.client), operation);
+    else this.workers.find(({ name }) => name === operation.worker)?.change(operation.foreignBytes);
   }
 
   /** The end of all faults: everything is up, connected and whole again. */

@@ -106,19 +106,23 @@ export class SimLink {
     this.silentMs = 0;
     switch (message.kind) {
       case 'challenge':
-        return this.onChallenge(message);
+        this.onChallenge(message);
+        break;
       case 'welcome':
-        return this.onWelcome(message);
+        this.onWelcome(message);
+        break;
       case 'refusal':
-        return this.retry();
+      case 'bye':
+        this.retry();
+        break;
       case 'helloAgain':
         if (this.state !== 'open') return;
         this.endSession();
-        return this.knock();
+        this.knock();
+        break;
       case 'credit':
-        return this.onCredit(message.total);
-      case 'bye':
-        return this.retry();
+        this.onCredit(message.total);
+        break;
       default:
         if (this.state === 'open') this.owner.onMessage(session, message as ToClient | ToWorker);
     }

@@ -116,7 +116,7 @@ export class SimMachine {
     this.units.set(key, unit);
     const { process } = this;
     const prepareMs =
-      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000]) * this.random.next();
+      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000, 8000]) * this.random.next();
     if (prepareMs === 0) this.run(unit);
     // The order dies with the process that gave it: a container that was made stays made.
     else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
@@ -144,7 +144,7 @@ export class SimMachine {
     const { fence } = unit.order;
     if (this.units.get(keyOf(fence)) !== unit || unit.phase !== 'made') return;
     const plan = planOf(unit.script, fence.attempt);
-    if (unit.stopping) {
+    if (unit.stopping && plan !== 'start') {
       // Stopped while it was being prepared: it never ran.
       this.finish(unit, { exitCode: -1, failure: null, outcome: nothing, stopped: true });
       this.process?.exited(fence, unit.exit as Exit);

@@ -23,6 +23,15 @@ export interface LinkFault {
 /** `lose`: packets vanish. `hold`: they arrive when it heals, as TCP's retransmissions do. */
 export type PartitionKind = 'lose' | 'hold';
 
+/** What may befall one packet. `reorder`: those sent after it overtake it. `partition`: its way is cut off first. */
+export type Mishap = 'drop' | 'duplicate' | 'delay' | 'reorder' | 'partition' | 'cut' | 'crash';
+
+export interface Ambush {
+  readonly mishap: Mishap;
+  /** Called for the packet, for what the network itself cannot do. */
+  readonly strike: (packet: Packet) => void;
+}
+
 export interface Packet {
   readonly peer: string;
   readonly connection: string;
@@ -48,6 +57,7 @@ export class SimNetwork {
   private readonly deliver: (packet: Packet) => void;
   private readonly ways = new Map<string, Way>();
   private readonly flying = new Set<Packet>();
+  private readonly ambushes = new Map<string, Ambush>();
 
   constructor(world: World, random: SeededRandom, deliver: (packet: Packet) => void) {
     this.world = world;
@@ -56,7 +66,56 @@ export class SimNetwork {
     this.deliver = deliver;
   }
 
+  /** Lies in wait for the next message of this kind. */
+  lieInWait(kind: string, ambush: Ambush): void {
+    this.ambushes.set(kind, ambush);
+  }
+
+  endAmbushes(): void {
+    this.ambushes.clear();
+  }
+
   send(packet: Packet): void {
+    const ambush = this.ambushes.get(packet.message.kind);
+    if (ambush === undefined) {
+      this.dispatch(packet);
+      return;
+    }
+    this.ambushes.delete(packet.message.kind);
+    this.befall(packet, ambush);
+  }
+
+  private befall(packet: Packet, { mishap, strike }: Ambush): void {
+    const way = this.way(packet.peer, packet.direction);
+    switch (mishap) {
+      case 'partition':
+        strike(packet);
+        this.dispatch(packet);
+        return;
+      case 'cut':
+      case 'crash':
+        this.dispatch(packet);
+        strike(packet);
+        return;
+      case 'drop':
+        this.met(packet, mishap);
+        return;
+      case 'duplicate':
+        this.met(packet, mishap);
+        this.launch(way, packet, false);
+        this.launch(way, { ...packet }, true);
+        return;
+      case 'delay':
+      case 'reorder':
+        this.met(packet, mishap);
+        this.fly(packet, this.world.now + this.random.between(1, 6000));
+        return;
+      default:
+        mishap satisfies never;
+    }
+  }
+
+  private dispatch(packet: Packet): void {
     const way = this.way(packet.peer, packet.direction);
     if (way.partition !== null) {
       this.met(packet, 'partition');
@@ -111,8 +170,12 @@ export class SimNetwork {
     if (!mayOvertake) arrival = Math.max(arrival, way.lastArrival);
     if (arrival < way.lastArrival) this.met(packet, 'reorder');
     way.lastArrival = Math.max(way.lastArrival, twin ? 0 : arrival);
+    this.fly(packet, arrival);
+  }
+
+  private fly(packet: Packet, arrival: number): void {
     this.flying.add(packet);
-    world.at(arrival, () => {
+    this.world.at(arrival, () => {
       if (this.flying.delete(packet)) this.deliver(packet);
     });
   }

@@ -105,6 +105,12 @@ export class SimWorker extends SimNode {
     });
   }
 
+  change(foreignBytes: number): void {
+    const [first, ...others] = this.shape.report.devices;
+    const devices = first === undefined ? [] : [{ ...first, foreignBytes }, ...others];
+    this.enqueue(() => this.step({ kind: 'reportChanged', report: { ...this.shape.report, devices } }));
+  }
+
   cut(): void {
     this.link?.cut();
   }

@@ -45,6 +45,8 @@ export type Operation =
       readonly worker: string;
       readonly draining: boolean;
     }
+  /** The worker's machine changes: a program outside the grid takes or frees memory of its first card. */
+  | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly foreignBytes: number }
   | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string };
 
 const MiB = 1024 ** 2;
@@ -62,6 +64,15 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
     operations.push(...submission(random.split(no), grid, no, at));
   }
   if (random.chance(0.4)) operations.push(...drains(random, grid));
+  for (let n = random.int(0, 3); n > 0; n -= 1) {
+    const foreignBytes = random.pick([0, 100, 4000]) * MiB;
+    operations.push({
+      at: random.between(0, workloadMs),
+      kind: 'change',
+      worker: random.pick(grid.workers).name,
+      foreignBytes,
+    });
+  }
   for (let n = random.int(0, 4); n > 0; n -= 1) {
     const [at, client] = [random.between(0, workloadMs), random.pick(grid.clients).name];
     operations.push({ at, kind: 'survey', client, op: random.pick(['ps', 'nodes', 'status'] as const) });
