@@ -28,3 +28,15 @@ test('a snapshot keeps the very envelopes the state keeps, however many ended ta
   );
   expect(saveSnapshot(loaded)).toEqual(saved);
 });
+
+test('what a removed worker ran still names it after a snapshot', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const client = grid.client();
+  grid.submit(client, 1);
+  grid.result(worker, 1);
+  grid.say(client, { kind: 'request', id: 1, op: 'removeNode', args: { node: 'w-1' } });
+  const next = grid.restart(true);
+  expect(next.state.workers.size).toBe(0);
+  expect(next.task(1)?.outcome).toMatchObject({ worker: 'w-1', reservation: { cpuMilli: 1000 } });
+});

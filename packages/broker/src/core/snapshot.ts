@@ -88,11 +88,15 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     decisions.push([state.epoch, [6, id, view.name, 0]]);
     if (view.draining) decisions.push([state.epoch, [7, id, true, 0]]);
   }
+  // Removed workers come and go again, so that what they ran still names them.
+  const removed = removedWorkers(state);
+  for (const id of removed) decisions.push([state.epoch, [6, id, id, 0]]);
   for (const task of [...state.ended.values(), ...state.tasks.values()]) {
     if (isEphemeral(task.id)) continue;
-    saveTask(task, state, decisions);
+    saveTask(task, state.epoch, decisions);
     if (task.attempt > 0) tries.push([task.id, task.attempt, task.failures, task.losses, task.lastFailure]);
   }
+  for (const id of removed) decisions.push([state.epoch, [8, id, 0]]);
   return {
     nextTask: state.nextTask,
     decisions,
@@ -115,26 +119,32 @@ function liveSpecs(state: BrokerState): Iterable<Spec> {
   return specs.values();
 }
 
-function saveTask(task: Task, state: BrokerState, into: [Epoch, Decision][]): void {
+function removedWorkers(state: BrokerState): readonly WorkerId[] {
+  const named = new Set<WorkerId>();
+  for (const { id, outcome } of state.ended.values()) {
+    const worker = outcome?.worker ?? '';
+    if (worker !== '' && !isEphemeral(id) && !state.workers.has(worker)) named.add(worker);
+  }
+  return [...named];
+}
+
+function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const { id, spec, body, principal, client, submittedAt, lease, outcome } = task;
   // Keys and windows are saved apart: some outlive their tasks.
-  into.push([state.epoch, [1, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
+  into.push([epoch, [1, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
   const held = lease ?? outcome;
-  if (held?.reservation && held.worker !== '' && state.workers.has(held.worker as WorkerId)) {
+  if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
     const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
-    into.push([
-      lease?.epoch ?? state.epoch,
-      [2, id, task.attempt, held.worker as WorkerId, devices, leasedAt],
-    ]);
+    into.push([lease?.epoch ?? epoch, [2, id, task.attempt, held.worker, devices, leasedAt]]);
   }
-  if (task.cancelRequested && outcome === null) into.push([state.epoch, [5, id, 0]]);
+  if (task.cancelRequested && outcome === null) into.push([epoch, [5, id, 0]]);
   if (outcome === null) return;
   const { exitCode, failure, startedAt, endedAt } = outcome;
   const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
   const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
   into.push([
-    state.epoch,
+    epoch,
     [
       3,
       id,
