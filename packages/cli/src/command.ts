@@ -1,5 +1,6 @@
 /** What every command of `grid` has in common: the flags, an example, and how it fails. */
 import { Command, Option } from 'commander';
+import { UsageError } from './problem.ts';
 import type { CommonFlags } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -29,6 +30,13 @@ export function runs<F extends CommonFlags>(
 ): Command {
   return command.action(async () => {
     invocation.exitCode = await work(command.opts<F>(), command.processedArgs.flat().filter(isText));
+  });
+}
+
+/** A flag that is known by the contract, not by this version: said, not ignored. */
+export function refuseFlag(command: Command, name: string, why: string): Command {
+  return command.addOption(new Option(`--${name}`).hideHelp()).on(`option:${name}`, () => {
+    throw new UsageError(`--${name} is of a later version of grid: ${why}`);
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import { exitCodeOf, type Failure, type OutcomeState } from '@gryphgen/protocol';
 
+export const failedExit = 1;
 export const usageExit = 2;
 export const impossibleExit = 3;
 export const bugExit = 70;

@@ -109,6 +109,7 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submit --mount a:/b -- x', 'of a later version'],
   ['submit --in a -- x', 'of a later version'],
   ['submit --out /b -- x', 'of a later version'],
+  ['show t1 --events', 'of a later version'],
   ['completion tcsh', 'Allowed choices are bash, zsh, fish'],
   ['nodes --broker nowhere', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],
 ];

@@ -19,7 +19,7 @@ export function brokerCommand(invocation: Invocation): Command {
     const { brokerDaemon } = await import('../daemons/broker-daemon.ts');
     const config = settingsOf(terminal, flags, { listen: flags.listen });
     const log = createLog({ daemon: 'broker', level: config.logLevel });
-    return await live(brokerDaemon(config, log), log);
+    return await live(() => brokerDaemon(config, log), log);
   });
 }
 
@@ -52,7 +52,7 @@ export function workerCommand(invocation: Invocation): Command {
     const { label: labels = {}, allowProcess = false, noop: allowNoop = false, slots, dataEndpoint } = flags;
     const dataEndpoints = dataEndpoint?.split(',');
     const choices = { labels, allowProcess, allowNoop, slots, dataEndpoints };
-    return await live(workerDaemon(config, choices, log), log);
+    return await live(() => workerDaemon(config, choices, log), log);
   });
 }
 

@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { formatTaskId, limits } from '@gryphgen/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import { gridCommand, type Invocation, refuseFlag, runs } from '../command.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
 import { follow, onInterrupt } from '../follow.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
@@ -29,12 +29,13 @@ export function psCommand(invocation: Invocation): Command {
 
 export function showCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  return onTask('show', 'Show a task.', invocation, async (client, task, flags) => {
+  const command = onTask('show', 'Show a task.', invocation, async (client, task, flags) => {
     const document = await client.request('show', { task });
     if (flags.json) printJson(terminal, taskJson(document));
     else print(terminal, taskLines(document, Date.now(), terminal.style));
     return 0;
   });
+  return refuseFlag(command, 'events', 'it keeps no list of a task’s events for now');
 }
 
 export function explainCommand(invocation: Invocation): Command {

@@ -107,7 +107,7 @@ async function tellUp(terminal: Terminal, flags: CommonFlags, config: Config, up
     return 0;
   }
   const { style, columns } = terminal;
-  const nodes = await withClient(terminal, { home: config.home, broker }, (client) =>
+  const nodes = await withClient(terminal, { home: config.home, broker: up.broker[0] ?? broker }, (client) =>
     client.request('nodes', {}),
   );
   const docker = await checkDocker(terminal.env);

@@ -2,6 +2,7 @@
 import { Broker } from '@gryphgen/broker';
 import { gridOf, loadMembership } from '@gryphgen/client';
 import {
+  brokerSocketPath,
   type Config,
   type Log,
   makeRunFolder,
@@ -18,7 +19,8 @@ export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
   makeRunFolder(home);
   const broker = new Broker({
     home,
-    endpoints: listen,
+    // Whoever shares this home always finds it by its socket, whatever else it listens at.
+    endpoints: [...new Set([`ipc://${brokerSocketPath(home)}`, ...listen])],
     grid: gridOf(loadMembership(home)),
     identity,
     authorized,

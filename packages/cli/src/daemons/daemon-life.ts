@@ -4,9 +4,10 @@
  * 1. Under a supervisor (a channel to the parent exists) it stops when the channel closes: no daemon outlives it.
  * 2. What ends it is logged, told to the supervisor, and becomes the exit code.
  */
+import { exitCodeOf, GridError } from '@gryphgen/protocol';
 import { endSignal, type Log } from '@gryphgen/runtime';
 import { z } from 'zod';
-import { bugExit } from '../exit-codes.ts';
+import { failedExit } from '../exit-codes.ts';
 
 export interface Daemon {
   /** Resolves when it answers; `details` are for whoever started it. */
@@ -23,8 +24,15 @@ export const daemonWordSchema = z.discriminatedUnion('kind', [
 ]);
 type DaemonWord = z.infer<typeof daemonWordSchema>;
 
-/** Runs it until it is told to stop. Returns the exit code. */
-export async function live(daemon: Daemon, log: Log): Promise<number> {
+/** Makes it and runs it until it is told to stop. Returns the exit code. */
+export async function live(make: () => Daemon, log: Log): Promise<number> {
+  let daemon: Daemon;
+  try {
+    daemon = make();
+  } catch (error) {
+    tell({ kind: 'failed', words: wordsOf(error) });
+    throw error;
+  }
   const end = Promise.race([endSignal(), parentGone()]);
   let code = 0;
   try {
@@ -35,8 +43,8 @@ export async function live(daemon: Daemon, log: Log): Promise<number> {
     }
   } catch (error) {
     log.error({ err: error }, 'the daemon cannot go on');
-    tell({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
-    code = bugExit;
+    tell({ kind: 'failed', words: wordsOf(error) });
+    code = error instanceof GridError ? exitCodeOf(error.code) : failedExit;
   }
   await daemon.stop();
   if (process.connected) process.disconnect();
@@ -58,6 +66,10 @@ function parentGone(): Promise<string> {
   return new Promise((resolve) => {
     if (process.send !== undefined) process.once('disconnect', () => resolve('the supervisor is gone'));
   });
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function tell(word: DaemonWord): void {

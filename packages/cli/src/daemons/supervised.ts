@@ -5,7 +5,7 @@
  * 2. The channel to the child is its life line: when this process dies, the child stops (daemon-life.ts).
  * 3. A daemon that ends before it was ever ready is not restarted: `start` rejects with its last words.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { closeSync, openSync, renameSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Alarms, Backoff, type Cancel, type Clock, type Random } from '@gryphgen/runtime';
@@ -57,9 +57,14 @@ export class Supervised {
     });
   }
 
-  async stop(): Promise<void> {
+  /** It is not started again, however it ends. */
+  retire(): void {
     this.stopping = true;
     this.cancelRestart();
+  }
+
+  async stop(): Promise<void> {
+    this.retire();
     const { child } = this;
     if (child === undefined) return;
     child.kill('SIGTERM');
@@ -75,7 +80,9 @@ export class Supervised {
     const { name, args, env, logFile, clock } = this.options;
     const log = openLog(logFile);
     const startedAt = clock.mono();
-    const child = fork(program, [name, ...args], { env, stdio: ['ignore', log, log, 'ipc'] });
+    // In a group of its own: a Ctrl-C at the terminal is for the supervisor, which stops its daemons in order.
+    const options = { env, detached: true, stdio: ['ignore', log, log, 'ipc'] } satisfies ForkOptions;
+    const child = fork(program, [name, ...args], options);
     closeSync(log);
     this.child = child;
     let isFirst = onEndedFirst !== undefined;

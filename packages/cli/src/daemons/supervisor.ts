@@ -76,6 +76,7 @@ export class Supervisor {
   }
 
   async stop(): Promise<void> {
+    for (const daemon of this.running) daemon.retire();
     for (const daemon of this.running.splice(0).reverse()) await daemon.stop();
   }
 }
