@@ -23,6 +23,9 @@ import { usageExit } from './exit-codes.ts';
 import { report } from './problem.ts';
 import { printJson, type Terminal } from './terminal.ts';
 
+/** Longer lines are hard to read. */
+const helpColumns = 110;
+
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
@@ -48,7 +51,7 @@ export async function run(terminal: Terminal, args: readonly string[]): Promise<
         writeOut: (text) => terminal.out(text),
         writeErr: (text) => complaint.push(text),
         outputError: (text) => complaint.push(text),
-        getOutHelpWidth: () => terminal.columns,
+        getOutHelpWidth: () => Math.min(terminal.columns, helpColumns),
       });
   }
   try {

@@ -8,6 +8,7 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A person reads stdout. */
   readonly isTty: boolean;
+  /** Where lines are cut; never in a pipe. */
   readonly columns: number;
   readonly style: Style;
   out(text: string): void;
@@ -28,6 +29,7 @@ export interface Style {
 
 export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
+/** A terminal that does not say how wide it is. */
 const plainColumns = 120;
 
 export function openTerminal(stdout: TerminalStream, stderr: TerminalStream, env: Terminal['env']): Terminal {
@@ -35,7 +37,7 @@ export function openTerminal(stdout: TerminalStream, stderr: TerminalStream, env
   return {
     env,
     isTty,
-    columns: stdout.columns ?? plainColumns,
+    columns: isTty ? stdout.columns || plainColumns : Number.POSITIVE_INFINITY,
     style: styleOf(isTty && !env.NO_COLOR && env.TERM !== 'dumb'),
     out: (text) => void stdout.write(text),
     outBytes: (bytes) => writeAll(stdout, bytes),

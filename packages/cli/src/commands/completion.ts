@@ -47,13 +47,13 @@ const names = ({ commands, flags }: Words): string =>
 
 /** Shared by bash and zsh: both know `case`, and the path is what was typed without flags. */
 function cases(words: readonly Words[]): string {
-  return words.map((each) => `    '${each.path}') words='${names(each)}' ;;`).join('\n');
+  return words.map((each) => `    '${each.path}') candidates='${names(each)}' ;;`).join('\n');
 }
 
 const scripts: Readonly<Record<Shell, (words: readonly Words[]) => string>> = {
   bash: (words) => `# bash completion of grid
 _grid() {
-  local words='' path='' word i
+  local candidates='' path='' word i
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
     [[ $word == -* ]] || path="\${path:+$path }$word"
@@ -61,25 +61,25 @@ _grid() {
   case "$path" in
 ${cases(words)}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$candidates" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _grid grid
 `,
   zsh: (words) => `#compdef grid
 # zsh completion of grid
-_grid() {
-  local words='' path_='' word
-  local -a typed
-  typed=("\${(@)\${(z)BUFFER}[2,CURRENT-1]}")
-  for word in $typed; do
-    [[ $word == -* ]] || path_="\${path_:+$path_ }$word"
-  done
-  case "$path_" in
-${cases(words).replaceAll("words='", "words='")}
-  esac
-  if [[ -n $words ]]; then compadd -- \${=words}; else _files; fi
-}
 compdef _grid grid
+_grid() {
+  local candidates='' typed='' word
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    [[ $word == -* ]] || typed="\${typed:+$typed }$word"
+  done
+  case "$typed" in
+${cases(words)}
+  esac
+  if [[ -n $candidates ]]; then compadd -- \${=candidates}; else _files; fi
+}
+# Loaded from $fpath, this file is the function's body.
+if [ "$funcstack[1]" = _grid ]; then _grid; fi
 `,
   fish: (words) => `# fish completion of grid
 function __grid_path

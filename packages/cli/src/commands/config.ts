@@ -26,7 +26,7 @@ export function configCommand(invocation: Invocation): Command {
         { title: 'VALUE', value: ({ value }) => [value].flat().join(',') },
         { title: 'FROM', value: ({ from }) => (from === 'file' ? join(config.home, 'config.json') : from) },
       ],
-      terminal.isTty ? terminal.columns : Number.POSITIVE_INFINITY,
+      terminal.columns,
     );
     for (const line of lines) terminal.out(`${line}\n`);
     return 0;
