@@ -125,9 +125,10 @@ export function logsCommand(invocation: Invocation): Command {
       try {
         const options = { follow: flags.follow === true, signal: given.signal };
         for await (const bytes of client.logs(task, options)) {
-          if (flags.json) printJsonLine(terminal, { text: decoder.write(Buffer.from(bytes)) });
+          if (flags.json) printText(terminal, decoder.write(Buffer.from(bytes)));
           else await terminal.outBytes(bytes);
         }
+        printText(terminal, decoder.end());
       } finally {
         stopListening();
       }
@@ -135,6 +136,11 @@ export function logsCommand(invocation: Invocation): Command {
     },
   );
   return command.option('-f, --follow', 'go on until the task ends');
+}
+
+/** A chunk may hold half a character and nothing else. */
+function printText(terminal: Terminal, text: string): void {
+  if (text !== '') printJsonLine(terminal, { text });
 }
 
 type Work<F> = (

@@ -131,7 +131,7 @@ function ranFor({ startedAt, endedAt }: TaskDocument, nowMs: number): string {
 
 /** Clocks of two machines differ: nothing is younger than now. */
 function age(ms: number): string {
-  return formatDuration(Math.max(0, Math.floor(ms / 1000) * 1000));
+  return ms < 1000 ? '0 s' : formatDuration(Math.floor(ms / 1000) * 1000);
 }
 
 function when(wallMs: number, nowMs: number): string {
