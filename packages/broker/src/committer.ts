@@ -4,6 +4,7 @@
  * 1. A full disk is waited out: the same group is tried again, nothing it held leaves, and the core refuses new durable
  *    work meanwhile. Any other failure is the broker's end: it can no longer keep its word.
  */
+import type { BlobHash } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '@gryphgen/runtime';
 import type { CommitPipeline } from './core/commit-pipeline.ts';
 import type { Decision } from './core/decisions.ts';
@@ -28,7 +29,8 @@ export class Committer {
   private readonly specs: SpecStore;
   private readonly alarms: Alarms;
   private readonly events: CommitterEvents;
-  private blobs: JournalBlob[] = [];
+  /** Of the open group: the journal keeps each once, whoever named it before. */
+  private blobs = new Map<BlobHash, JournalBlob>();
   private stalled = false;
   private writing: Promise<void> | undefined;
   private cancelRetry: Cancel | undefined;
@@ -51,8 +53,8 @@ export class Committer {
   /** A decision entered the open group: the body it names must be journaled with it. */
   note(decision: Decision): void {
     if (decision[0] !== 1) return;
-    const blob = this.specs.toJournal(decision[3]);
-    if (blob !== undefined) this.blobs.push(blob);
+    const hash = decision[3];
+    if (!this.blobs.has(hash)) this.blobs.set(hash, this.specs.toJournal(hash));
   }
 
   /** Writes the open group unless one is being written. */
@@ -62,8 +64,8 @@ export class Committer {
     if (decisions === null) return;
     this.counters.groups += 1;
     this.counters.decisions += decisions.length;
-    const { blobs } = this;
-    this.blobs = [];
+    const blobs = [...this.blobs.values()];
+    this.blobs = new Map();
     this.write(decisions, blobs);
   }
 

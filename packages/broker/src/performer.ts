@@ -143,7 +143,6 @@ export class Performer {
     this.later(async () => {
       const bytes = await journal.blob(hash);
       if (bytes === undefined) throw new Error(`the journal has no body ${hash}`);
-      specs.restore(hash, bytes);
       use(bytes);
     });
   }

@@ -30,11 +30,17 @@ test('keeps its own copy of a body, not a view of the frame', () => {
   expect(Buffer.from(store.body(bodyHash) ?? []).toString()).toBe('body');
 });
 
-test('a body is journaled once', () => {
+test('a pinned body stays until its last pin goes', () => {
   const store = new SpecStore();
   const { bodyHash } = read(store, bytes('a'));
-  expect(store.toJournal(bodyHash)?.hash).toBe(bodyHash);
-  expect(store.toJournal(bodyHash)).toBeUndefined();
+  store.pin(bodyHash);
+  store.pin(bodyHash);
+  expect(store.toJournal(bodyHash)).toEqual({ hash: bodyHash, bytes: Buffer.from('a') });
+  store.unpin(bodyHash);
+  for (let n = 0; n < 600; n += 1) read(store, new Uint8Array(limits.bodyBytes - 1 - n));
+  expect(Buffer.from(store.body(bodyHash) ?? []).toString()).toBe('a');
+  store.unpin(bodyHash);
+  expect(store.body(bodyHash)).toBeUndefined();
 });
 
 test('memory is bounded; pinned bodies stay', () => {

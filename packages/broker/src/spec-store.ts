@@ -5,12 +5,13 @@
  * 1. A frame's bytes are copied before they are kept: a view would hold the whole frame.
  * 2. Memory is bounded: envelopes by number, bodies by bytes. A body that was journaled may be let go and is read back
  *    from the journal; one of an ephemeral task is pinned until the task ends.
- * 3. Whoever reads a submission journals or pins its body before reading the next.
+ * 3. Whoever reads a submission journals or pins its body before reading the next: the newest are there for certain.
  */
 import { createHash } from 'node:crypto';
 import type { BlobHash, Envelope, Failure } from '@gryphgen/protocol';
 import { decodeEnvelope, encodeEnvelope, failure, limits } from '@gryphgen/protocol';
 import { shapeKey } from '@gryphgen/scheduler';
+import { BodyArena } from './body-arena.ts';
 import type { SubmittedSpec } from './core/events.ts';
 import type { JournalBlob } from './journal/journal.ts';
 
@@ -20,25 +21,24 @@ interface KnownEnvelope {
   readonly shapeKey: string;
 }
 
-interface KnownBody {
+interface PinnedBody {
   readonly bytes: Uint8Array;
   pins: number;
-  journaled: boolean;
 }
 
 /** Bodies up to this size are recognised by their bytes, which is cheaper than hashing them again. */
 const recognisedBytes = 1024;
-/** Bodies kept in memory. */
+/** Bodies kept in memory beside those pinned. */
 const bodyBudgetBytes = 128 * 1024 * 1024;
 
 export class SpecStore {
   private readonly envelopes = new Map<string, KnownEnvelope>();
-  private readonly bodies = new Map<BlobHash, KnownBody>();
+  private readonly bodies = new BodyArena(bodyBudgetBytes);
+  private readonly pinned = new Map<BlobHash, PinnedBody>();
   private readonly recognised = new Map<string, BlobHash>();
   /** Tasks come in runs of one envelope: comparing bytes is cheaper than making a string to look up. */
   private latest: { readonly bytes: Uint8Array; readonly known: KnownEnvelope } | undefined;
   private readonly encoded = new WeakMap<Envelope, Uint8Array>();
-  private bodyBytes = 0;
 
   /** Reads a submission's two parts; what is wrong is returned in words. */
   read(envelopeBytes: Uint8Array, body: Uint8Array): SubmittedSpec | Failure {
@@ -75,11 +75,7 @@ export class SpecStore {
     const recognised = text === undefined ? undefined : this.recognised.get(text);
     if (recognised !== undefined && this.bodies.has(recognised)) return recognised;
     const hash = sha256(body);
-    if (!this.bodies.has(hash)) {
-      this.bodies.set(hash, { bytes: new Uint8Array(body), pins: 0, journaled: false });
-      this.bodyBytes += body.byteLength;
-      this.trim();
-    }
+    this.bodies.put(hash, body);
     if (text !== undefined) {
       if (this.recognised.size >= limits.envelopes) this.recognised.clear();
       this.recognised.set(text, hash);
@@ -99,47 +95,32 @@ export class SpecStore {
 
   /** The body, if it is in memory. */
   body(hash: BlobHash): Uint8Array | undefined {
-    return this.bodies.get(hash)?.bytes;
+    return this.bodies.get(hash) ?? this.pinned.get(hash)?.bytes;
   }
 
-  /** A body read back from the journal. */
-  restore(hash: BlobHash, bytes: Uint8Array): void {
-    if (this.bodies.has(hash)) return;
-    this.bodies.set(hash, { bytes, pins: 0, journaled: true });
-    this.bodyBytes += bytes.byteLength;
-    this.trim();
-  }
-
-  /** The blob to journal with a decision that names it, unless an earlier group holds it. */
-  toJournal(hash: BlobHash): JournalBlob | undefined {
-    const known = this.bodies.get(hash);
-    if (known === undefined || known.journaled) return undefined;
-    known.journaled = true;
-    return { hash, bytes: known.bytes };
-  }
-
+  /** Of a submission just read. */
   pin(hash: BlobHash): void {
-    const known = this.bodies.get(hash);
-    if (known) known.pins += 1;
+    const known = this.pinned.get(hash);
+    if (known !== undefined) known.pins += 1;
+    else this.pinned.set(hash, { bytes: new Uint8Array(this.justRead(hash)), pins: 1 });
   }
 
   unpin(hash: BlobHash): void {
-    const known = this.bodies.get(hash);
-    if (known) known.pins -= 1;
+    const known = this.pinned.get(hash);
+    if (known === undefined) return;
+    known.pins -= 1;
+    if (known.pins === 0) this.pinned.delete(hash);
   }
 
-  /**
-   * Lets the oldest bodies go until the budget holds. One without a pin is journaled, about to be, or was refused; the
-   * newest, which a submission under way may need, is far from the front.
-   */
-  private trim(): void {
-    if (this.bodyBytes <= bodyBudgetBytes) return;
-    for (const [hash, { bytes, pins }] of this.bodies) {
-      if (pins > 0) continue;
-      this.bodies.delete(hash);
-      this.bodyBytes -= bytes.byteLength;
-      if (this.bodyBytes <= bodyBudgetBytes * 0.9) return;
-    }
+  /** Of a submission just read. */
+  toJournal(hash: BlobHash): JournalBlob {
+    return { hash, bytes: this.justRead(hash) };
+  }
+
+  private justRead(hash: BlobHash): Uint8Array {
+    const bytes = this.body(hash);
+    if (bytes === undefined) throw new Error(`body ${hash} was not just read`);
+    return bytes;
   }
 }
 
