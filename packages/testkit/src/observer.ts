@@ -98,6 +98,10 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.physical.stopTaken(fence, this.world.now);
   }
 
+  died(worker: string): void {
+    this.physical.forgetStops(worker);
+  }
+
   violation(words: string): void {
     throw new SimFailure('a machine does as it is told', words);
   }

@@ -64,6 +64,11 @@ export class PhysicalCheck {
         `${worker} runs ${key}, leased: ${JSON.stringify(lease)}`,
       );
     }
+    const stopped = this.stops.get(key);
+    if (stopped !== undefined) {
+      const words = `${worker} runs ${key} ${Math.round(now - stopped)} ms after it was told to stop it`;
+      throw new SimFailure('a stop is not overtaken', words);
+    }
     const [used, shape] = [this.used.get(worker) as Ledger, this.shapes.get(worker) as WorkerShape];
     reserve(used, order.facts.reservation);
     const over = oversubscription(used, shape.report);
@@ -96,6 +101,11 @@ export class PhysicalCheck {
   stopTaken(fence: Fence, now: number): void {
     const key = keyOf(fence);
     if (!this.stops.has(key)) this.stops.set(key, now);
+  }
+
+  /** The worker's process is gone, and with it what it was told: it will be told again. */
+  forgetStops(worker: string): void {
+    for (const key of this.stops.keys()) if (this.leased.get(key)?.worker === worker) this.stops.delete(key);
   }
 
   /** When the worker had first been told to stop it; undefined when it never was. */

@@ -104,6 +104,7 @@ export class SimGrid {
   /** The end of all faults: everything is up, connected and whole again. */
   heal(): void {
     this.faults.healAll();
+    for (const worker of this.workers) worker.change(0);
     this.endEndless();
   }
 

@@ -22,6 +22,7 @@ import { SimNode } from './sim-node.ts';
 export interface WorkerWitness {
   /** The worker's core has taken up an order to stop this attempt. */
   stopTaken(fence: Fence): void;
+  died(worker: string): void;
 }
 
 export class SimWorker extends SimNode {
@@ -89,6 +90,7 @@ export class SimWorker extends SimNode {
     super.crash();
     this.coverReached();
     this.machine.processDied();
+    this.witness.died(this.name);
     this.state = null;
     this.link = null;
   }

@@ -1,0 +1,81 @@
+/**
+ * Bugs to plant, each as a replacement in the built code of a copy of the packages. They are what the simulator is for:
+ * if one is not found, the workload or the checks are too weak.
+ *
+ * 1. The snippet to replace must be there exactly once: when the code has moved on, so must the patch.
+ */
+export interface PlantedBug {
+  readonly name: string;
+  /** Under packages/<package>/dist. */
+  readonly file: string;
+  readonly snippet: string;
+  readonly instead: string;
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'acknowledge before fsync',
+    file: 'broker/dist/core/submitting.js',
+    snippet: "send(context, session, { kind: 'accepted', seq, task });",
+    instead: "send(context, session, { kind: 'accepted', seq, task }, false);",
+  },
+  {
+    name: 'forget the fence on a late result',
+    file: 'broker/dist/core/outcomes.js',
+    snippet:
+      'export function onResult(context, worker, session, message) {\n    const task = leasedTo(context.state, worker, message);',
+    instead:
+      'export function onResult(context, worker, session, message) {\n    const task = context.state.tasks.get(message.task);',
+  },
+  {
+    name: 'release a reservation twice',
+    file: 'broker/dist/core/apply.js',
+    snippet: 'release(worker.view.ledger, lease.reservation);',
+    instead:
+      'release(worker.view.ledger, lease.reservation);\n    release(worker.view.ledger, lease.reservation);',
+  },
+  {
+    name: 're-lease on a stale heartbeat',
+    file: 'broker/dist/core/workers.js',
+    snippet: 'if (sentAt > due || listed.has(`${id}.${attempt}`))\n            continue;',
+    instead:
+      "if (listed.has(`${id}.${attempt}`))\n            continue;\n        if (sentAt <= due) {\n            attemptFailed(context, task, failure('lost.worker', 'not listed'));\n            continue;\n        }\n        continue;",
+  },
+  {
+    name: "count the broker's own pause against workers",
+    file: 'broker/dist/core/passing-time.js',
+    snippet: 'Math.min(Math.max(0, mono - state.lastMono), 4 * state.timers.tickMs)',
+    instead: 'Math.max(0, mono - state.lastMono)',
+  },
+  {
+    name: 'drop the idempotency key at snapshot',
+    file: 'broker/dist/core/snapshot.js',
+    snippet: 'keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at]),',
+    instead: 'keys: [],',
+  },
+  {
+    name: 'lose a cancel that crosses a start',
+    file: 'worker/dist/core/stops.js',
+    snippet: 'const overtaking = stop.leaseSeq > 0 && session.leases.take(stop.leaseSeq);',
+    instead: 'const overtaking = false;',
+  },
+  {
+    name: 'replay a lease without its devices',
+    file: 'broker/dist/recovery.js',
+    snippet: 'apply(state, group.epoch, decision);',
+    instead: 'apply(state, group.epoch, decision[0] === 2 ? decision.with(4, []) : decision);',
+  },
+  {
+    name: 'ack the same credit twice',
+    file: 'broker/dist/credit-account.js',
+    snippet: 'this.answered = Math.min(this.received, this.answered + count);',
+    instead: 'this.answered += 2 * count;',
+  },
+  {
+    name: 'adopt an attempt of an older epoch',
+    file: 'broker/dist/core/workers.js',
+    snippet: 'const task = leasedTo(state, worker, reported);',
+    instead:
+      'const task = leasedTo(state, worker, reported);\n    if (task?.lease == null && reported.epoch < state.epoch)\n        return true;',
+  },
+];
