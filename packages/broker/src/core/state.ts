@@ -126,6 +126,8 @@ export interface Session {
   readonly client: ClientId | null;
   /** Tasks it asked to be told of. */
   readonly watching: Set<TaskId>;
+  /** Refused submissions at or above the client's floor: said again to a repeat, whatever has changed meanwhile (E5). */
+  readonly refused: Map<number, Failure>;
   heartbeatSeq: number;
 }
 

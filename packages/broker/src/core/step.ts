@@ -65,7 +65,16 @@ function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'session
     const window = state.clients.get(client);
     if (window !== undefined) window.lastSeenAt = context.now.wall;
   }
-  state.sessions.set(id, { id, principal, role, worker, client, watching: new Set(), heartbeatSeq: 0 });
+  state.sessions.set(id, {
+    id,
+    principal,
+    role,
+    worker,
+    client,
+    watching: new Set(),
+    refused: new Map(),
+    heartbeatSeq: 0,
+  });
   if (peer.kind === 'worker' && worker !== null) onWorkerHello(context, id, worker, peer);
 }
 

@@ -84,7 +84,7 @@ describe('submitting', () => {
     const client = grid.client();
     grid.step({ kind: 'journalStalled', stalled: true });
     expect(sent(grid.submit(client, 1), 'refused')[0]?.failure.code).toBe('unplaceable.journal');
-    expect(sent(grid.submit(client, 1, { durable: false }), 'accepted')).toHaveLength(1);
+    expect(sent(grid.submit(client, 2, { durable: false }), 'accepted')).toHaveLength(1);
   });
 
   test('roles: a viewer submits nothing, a worker sends no requests, a client no results (invariant 8)', () => {
@@ -111,4 +111,16 @@ test('a client name counts within its principal', () => {
   grid.submit(grid.client('admin', 'c1', 'p-1'), 1);
   const stranger = grid.client('admin', 'c1', 'p-2');
   expect(sent(grid.submit(stranger, 1), 'accepted')).toMatchObject([{ task: 2 }]);
+});
+
+test('a refusal stands: a repeat that was under way is not taken after the reason has passed (E5)', () => {
+  const grid = new CoreFixture();
+  const client = grid.client();
+  grid.step({ kind: 'journalStalled', stalled: true });
+  grid.submit(client, 1);
+  grid.step({ kind: 'journalStalled', stalled: false });
+  expect(sent(grid.submit(client, 1), 'refused')[0]?.failure.code).toBe('unplaceable.journal');
+  expect(grid.state.tasks.size).toBe(0);
+  expect(sent(grid.submit(client, 2, {}, { floor: 2 }), 'accepted')).toHaveLength(1);
+  expect(grid.state.sessions.get(client)?.refused.size).toBe(0);
 });

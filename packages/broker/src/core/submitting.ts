@@ -14,11 +14,19 @@ type SubmitEvent = Extract<BrokerEvent, { kind: 'submit' }>;
 export function onSubmit(context: Context, session: Session, event: SubmitEvent): void {
   const { state } = context;
   const answer = (why: Failure): void => {
+    if (session.refused.size < limits.clientOutstanding) session.refused.set(event.seq, why);
     send(context, session.id, { kind: 'refused', seq: event.seq, failure: why }, false);
   };
   if (session.client === null || !maySubmit(session.role)) {
     state.counters.forbidden += 1;
     answer(failure('rejected.forbidden', `role ${session.role} may not submit tasks`));
+    return;
+  }
+  for (const seq of session.refused.keys()) if (seq < event.floor) session.refused.delete(seq);
+  const refusedBefore = session.refused.get(event.seq);
+  if (refusedBefore !== undefined) {
+    state.counters.duplicateSubmissions += 1;
+    answer(refusedBefore);
     return;
   }
   const window = state.clients.get(session.client);
