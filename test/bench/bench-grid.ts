@@ -62,7 +62,8 @@ export class BenchGrid {
     if (workers > 1) this.enrol(workers);
     this.broker = this.spawn('broker', program, ['broker'], ['--import', probe]);
     const { details } = await this.broker.hear<Ready>('ready');
-    this.endpoint = details.endpoints[0] as string;
+    // It listens on a socket in its home as well.
+    this.endpoint = details.endpoints.find((endpoint) => endpoint.startsWith('tcp:')) as string;
     if (workers === 1) {
       this.workers = this.spawn('worker', program, ['worker', '--noop', '--slots', String(slots)]);
     } else if (workers > 1) {
