@@ -32,6 +32,16 @@ describe('a lease', () => {
     expect(order?.body).toEqual(new Uint8Array([2, 3]));
   });
 
+  it('that confirms what has ended and been forgotten meanwhile starts nothing (E11)', () => {
+    worker.lease(fence(7));
+    worker.step({ kind: 'started', fence: fence(7) });
+    worker.exit(fence(7));
+    worker.open();
+    const late = worker.leaseOf(fence(7));
+    worker.ack(fence(7));
+    expect(worker.hear(late)).toEqual([]);
+  });
+
   it('starts nothing when it comes twice, late, or in a session that is over (E2, E9)', () => {
     const lease = worker.leaseOf(fence(7));
     expect(starts(worker.hear(lease))).toHaveLength(1);

@@ -2,7 +2,8 @@
  * A lease arrives: it starts an attempt, confirms one, or does nothing at all.
  *
  * 1. E9: each lease number is used once; a duplicate or late lease starts nothing.
- * 2. E11: a lease for an attempt that is already here confirms it, and only that lets a held one start.
+ * 2. E11: a lease for an attempt that the hello listed confirms it, and only that lets a held one start; it never
+ *    starts one anew.
  * 3. A lease that cannot be taken is answered with a failed result, kept and repeated like any other.
  */
 import type { Envelope, Failure, Lease } from '@gryphgen/protocol';
@@ -33,7 +34,8 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
   if (session.leases.overflowed) {
     effects.push({ kind: 'leaveSession', why: `lease number ${lease.leaseSeq} is too far ahead` });
   }
-  if (!fresh) return;
+  // One that the hello listed and that is gone has ended meanwhile: its confirmation comes too late to start it again.
+  if (!fresh || (held === undefined && session.listed.has(keyOf(fence)))) return;
   const read = readEnvelope(state, lease.envelope);
   if (held === undefined) {
     if (!read.ok) refuse(context, lease, fence, read.failure);

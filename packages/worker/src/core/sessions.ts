@@ -22,7 +22,7 @@ export interface WorkerHello {
 /** Call it when the hello is about to be sent: from now on nothing of an older session is listened to (E2). */
 export function composeHello(state: WorkerState, now: Now): WorkerHello {
   state.session = null;
-  state.helloMono = now.mono;
+  state.hello = { monoMs: now.mono, listed: new Set(state.attempts.keys()) };
   return { report: state.report, attempts: [...state.attempts.values()].map(reportOf) };
 }
 
@@ -34,18 +34,20 @@ function reportOf({ fence, facts, phase }: Attempt): AttemptReport {
 
 export function onSessionOpened(context: Context, id: string, epoch: Epoch, timers: Timers): void {
   const { state } = context;
-  if (state.helloMono === null) throw new Error(`session ${id} opened without a hello`);
+  const { hello } = state;
+  if (hello === null) throw new Error(`session ${id} opened without a hello`);
   state.session = {
     id,
     epoch,
     leases: new LeaseNumbers(),
+    listed: hello.listed,
     heartbeatSeq: 0,
     heartbeatMono: Number.NEGATIVE_INFINITY,
     sentAt: new Map(),
   };
   state.timers = timers;
-  alive(state, state.helloMono);
-  state.helloMono = null;
+  alive(state, hello.monoMs);
+  state.hello = null;
   // What was sent in an older session may be lost with it.
   for (const attempt of state.attempts.values()) attempt.resultSentMono = Number.NEGATIVE_INFINITY;
   beat(context, state.session);

@@ -52,6 +52,8 @@ export interface Session {
   readonly id: string;
   readonly epoch: Epoch;
   readonly leases: LeaseNumbers;
+  /** Keys of the attempts its hello listed: a lease can only confirm them. */
+  readonly listed: ReadonlySet<string>;
   heartbeatSeq: number;
   heartbeatMono: number;
   /** When each unacknowledged heartbeat was sent. */
@@ -64,8 +66,8 @@ export interface WorkerState {
   readonly attempts: Map<string, Attempt>;
   /** When the last acknowledged heartbeat or hello was sent (E12). */
   aliveMono: number;
-  /** When the hello that waits for its welcome was composed. */
-  helloMono: number | null;
+  /** The hello that waits for its welcome: when it was composed, and what it listed. */
+  hello: { readonly monoMs: number; readonly listed: ReadonlySet<string> } | null;
   /** The lease loss of this silence has been noted. */
   leaseLost: boolean;
   report: WorkerReport;
@@ -82,7 +84,7 @@ export function createWorkerState(report: WorkerReport, monoMs: number): WorkerS
     timers: defaultTimers,
     attempts: new Map(),
     aliveMono: monoMs,
-    helloMono: null,
+    hello: null,
     leaseLost: false,
     report,
     reportSeq: 0,
