@@ -8,13 +8,13 @@ import { explain, place } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { tellChanged } from './outcomes.ts';
-import type { Task, Worker } from './state.ts';
+import type { PlacementNote, Task, Worker } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 /** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
 const triesPerTurn = 2048;
-/** Placements of one turn whose full explanation is kept: bursts of equal tasks keep the winner only. */
-const notesPerTurn = 64;
+/** Looks at a worker that they may take together: some 10 ms, on a grid however large. */
+const looksPerTurn = 50_000;
 
 interface Candidate {
   readonly from: WaitingClass;
@@ -27,14 +27,15 @@ export function schedule(context: Context): void {
   if (state.waiting.size === 0) return;
   const waits = holds(context);
   const line = candidates(context, waits);
+  const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
   let tries = 0;
   for (let next = line.shift(); next !== undefined; next = line.shift()) {
-    if (tries === triesPerTurn) {
+    if (tries === most) {
       state.wake = true;
       return;
     }
     tries += 1;
-    if (!placeHead(context, next, tries <= notesPerTurn)) {
+    if (!placeHead(context, next)) {
       next.from.blockedAt = state.waiting.capacityVersion;
       continue;
     }
@@ -74,25 +75,27 @@ function insert(line: Candidate[], candidate: Candidate): void {
   else line.splice(at, 0, candidate);
 }
 
-function placeHead(context: Context, candidate: Candidate, note: boolean): boolean {
+function placeHead(context: Context, candidate: Candidate): boolean {
   const { state, now } = context;
   const task = state.tasks.get(candidate.head) as Task;
   const { envelope } = task.spec;
   const placement = place(envelope, state.views);
   if (placement.kind !== 'placed') return false;
-  const why = note ? explain(envelope, state.views) : null;
+  const why = state.notes.allows(state.views.length, state.watch) ? explain(envelope, state.views) : null;
   state.waiting.take(candidate.from);
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   state.counters.leased += 1;
   decide(context, [2, task.id, attempt, placement.worker, devices, now.wall], !isEphemeral(task.id));
   if (task.lease) {
-    task.lease.note = why ?? {
-      decision: `placed in a burst of equal tasks; winner's total ${placement.total.toFixed(3)}`,
-      workers: [],
-    };
+    task.lease.note = why === null ? winnerOnly(placement.total) : { ...why };
+    if (why !== null) state.notes.keep(task.lease.note);
   }
   sendLease(context, task, state.workers.get(placement.worker) as Worker);
   tellChanged(context, task);
   return true;
+}
+
+function winnerOnly(total: number): PlacementNote {
+  return { decision: `placed in a burst of tasks; winner's total ${total.toFixed(3)}`, workers: [] };
 }

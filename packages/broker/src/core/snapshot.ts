@@ -9,6 +9,7 @@ import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { outcomeStates } from './decisions.ts';
 import { IdRing } from './id-ring.ts';
+import { PlacementNotes } from './placement-notes.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
@@ -33,6 +34,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     clientSessions: new Map(),
     watchers: new Map(),
     nextEphemeral: 1,
+    notes: new PlacementNotes(),
     wake: true,
     journalStalled: false,
     counters: {

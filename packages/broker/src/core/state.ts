@@ -28,6 +28,7 @@ import type {
 import type { WorkerView } from '@gryphgen/scheduler';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
+import type { PlacementNotes } from './placement-notes.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
 /** An interned envelope. `refs`: live durable tasks that use it. */
@@ -40,8 +41,8 @@ export interface Spec {
 
 /** Why an attempt was placed where it is: what `grid explain` prints later, unchanged. */
 export interface PlacementNote {
-  readonly decision: string;
-  readonly workers: readonly unknown[];
+  decision: string;
+  workers: readonly unknown[];
 }
 
 export interface TaskLease {
@@ -177,6 +178,7 @@ export interface BrokerState {
   /** Sessions that watch a task beside its submitter. */
   readonly watchers: Map<TaskId, Set<SessionId>>;
   nextEphemeral: number;
+  readonly notes: PlacementNotes;
   /** Something changed that may let a waiting task be placed. */
   wake: boolean;
   /** The journal cannot take anything now: durable submissions are refused meanwhile. */

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { PlacementNotes } from './placement-notes.ts';
+import type { PlacementNote } from './state.ts';
+
+const note = (workers: number): PlacementNote => ({
+  decision: 'placed',
+  workers: Array.from({ length: workers }, () => ({})),
+});
+
+test('explains what comes singly, and of a burst as much as the budget allows', () => {
+  const notes = new PlacementNotes();
+  const burst = Array.from({ length: 1000 }, () => notes.allows(50, 0)).filter((is) => is).length;
+  expect(burst).toBe(80);
+  expect(notes.allows(50, 0)).toBe(false);
+  expect(Array.from({ length: 100 }, (_, second) => notes.allows(50, 1000 * (second + 1)))).not.toContain(
+    false,
+  );
+});
+
+test('explains on a grid however large, though rarely', () => {
+  const notes = new PlacementNotes();
+  expect([0, 1, 2, 10_000].map((at) => notes.allows(10_000, at))).toEqual([true, false, false, true]);
+});
+
+test('cuts the oldest to their winner when the memory for them is full', () => {
+  const notes = new PlacementNotes();
+  const kept = Array.from({ length: 3000 }, () => note(50));
+  for (const each of kept) notes.keep(each);
+  const whole = kept.map(({ workers }) => workers.length === 50);
+  expect(whole.filter((is) => is).length).toBe(2000);
+  expect(whole.indexOf(true)).toBe(1000);
+  expect(kept[0]?.decision).toMatch(/^placed; .* not kept/);
+});
