@@ -141,7 +141,7 @@ export class BrokerSocket {
           this.blocked.delete(peer);
           this.events.onFrame(peer, frame);
         } else this.counters.foreign++;
-        await this.turn.took();
+        await this.turn.took(frame?.length ?? 0);
       }
     } catch (error) {
       this.events.onBroken(error);

@@ -100,7 +100,7 @@ export class BrokerDealer {
       for await (const [magic, frame, ...more] of this.socket) {
         if (this.closing) return;
         if (magic && frame && more.length === 0 && magic.equals(magicPart)) this.events.onFrame(frame);
-        await this.turn.took();
+        await this.turn.took(frame?.length ?? 0);
       }
     } catch (error) {
       this.broken(error);

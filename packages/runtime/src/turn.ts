@@ -3,13 +3,17 @@
  * nothing else is going on it comes at once.
  */
 
-/** Frames taken in one turn: at 1024 messages each, tens of milliseconds at the worst. */
-const receiveBurst = 32;
+/**
+ * What is taken in one turn. Many small frames of many peers are taken together, so that what they cause leaves
+ * together too; large ones end the turn early: 256 KiB are some 5000 messages, 20 ms at the worst.
+ */
+const burst = { frames: 256, bytes: 256 * 1024 };
 
 export class Turn {
   private readonly onEnd: () => void;
   private ending: Promise<void> | undefined;
-  private received = 0;
+  private frames = 0;
+  private bytes = 0;
 
   constructor(onEnd: () => void) {
     this.onEnd = onEnd;
@@ -20,7 +24,8 @@ export class Turn {
     this.ending ??= new Promise((resolve) => {
       setImmediate(() => {
         this.ending = undefined;
-        this.received = 0;
+        this.frames = 0;
+        this.bytes = 0;
         this.onEnd();
         resolve();
       });
@@ -29,8 +34,10 @@ export class Turn {
   }
 
   /** To be awaited after each frame taken, so that timers and other sockets get their turn under saturation. */
-  async took(): Promise<void> {
+  async took(bytes: number): Promise<void> {
     const ending = this.end();
-    if (++this.received >= receiveBurst) await ending;
+    this.frames += 1;
+    this.bytes += bytes;
+    if (this.frames >= burst.frames || this.bytes >= burst.bytes) await ending;
   }
 }
