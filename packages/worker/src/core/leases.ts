@@ -97,7 +97,7 @@ export function bareFacts(lease: { readonly devices: Lease['devices'] }): LeaseF
 }
 
 function readEnvelope(state: WorkerState, bytes: Uint8Array): Read<Envelope> {
-  const known = state.envelopes.find((entry) => sameBytes(entry.bytes, bytes));
+  const known = state.envelopes.find((entry) => Buffer.compare(entry.bytes, bytes) === 0);
   if (known !== undefined) return { ok: true, value: known.envelope };
   const read = decodeEnvelope(bytes);
   if (read.ok) {
@@ -106,8 +106,4 @@ function readEnvelope(state: WorkerState, bytes: Uint8Array): Read<Envelope> {
     if (state.envelopes.length > keptEnvelopes) state.envelopes.pop();
   }
   return read;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
