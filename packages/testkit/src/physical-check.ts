@@ -20,6 +20,7 @@ export interface Run {
   /** When its lease was first sent. */
   readonly leasedAt: number;
   readonly startedAt: number;
+  endedAt: number;
   end: RunEnd | null;
 }
 
@@ -79,7 +80,14 @@ export class PhysicalCheck {
       );
     }
     this.orders.set(`${worker} ${key}`, order);
-    this.runsOf(fence.task).push({ worker, fence, leasedAt: lease.at, startedAt: now, end: null });
+    this.runsOf(fence.task).push({
+      worker,
+      fence,
+      leasedAt: lease.at,
+      startedAt: now,
+      endedAt: now,
+      end: null,
+    });
   }
 
   ended(worker: string, fence: Fence, how: RunEnd, now: number): void {
@@ -91,10 +99,10 @@ export class PhysicalCheck {
       release(this.used.get(worker) as Ledger, order.facts.reservation);
     }
     const run = runs.find((one) => one.worker === worker && keyOf(one.fence) === keyOf(fence));
-    if (run !== undefined) run.end = how;
+    if (run !== undefined) Object.assign(run, { end: how, endedAt: now });
     else {
       // It ended without ever running: it could not be started.
-      runs.push({ worker, fence, leasedAt: now, startedAt: now, end: how });
+      runs.push({ worker, fence, leasedAt: now, startedAt: now, endedAt: now, end: how });
     }
   }
 

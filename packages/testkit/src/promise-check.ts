@@ -30,6 +30,8 @@ export class PromiseCheck {
   private readonly keys = new Map<string, KeyPromise>();
   private readonly orders = new Map<string, Request>();
   private readonly drains = new Map<string, boolean>();
+  /** Orders to drain or resume a node that were taken up and not yet answered: only the last answer says what holds. */
+  private readonly openDrains = new Map<string, number>();
   /** The latest the broker's wall clock has shown: keys age by it, and once forgotten stay so. */
   private wall = 0;
 
@@ -60,7 +62,9 @@ export class PromiseCheck {
       this.of((order.args as { task: TaskId }).task).cancelAsked = true;
       this.orders.set(`${session} ${order.id}`, order);
     } else if (order.op === 'drain') {
-      this.drains.clear();
+      const { node } = order.args as { node: string };
+      this.drains.delete(node);
+      this.openDrains.set(node, (this.openDrains.get(node) ?? 0) + 1);
       this.orders.set(`${session} ${order.id}`, order);
     } else if (order.op === 'removeNode') this.drains.clear();
   }
@@ -113,7 +117,9 @@ export class PromiseCheck {
     if (order.op === 'cancel') this.of((order.args as { task: TaskId }).task).cancelToldAt ??= this.now();
     else {
       const { node, draining } = order.args as { node: string; draining: boolean };
-      this.drains.set(node, draining);
+      const open = (this.openDrains.get(node) ?? 0) - 1;
+      this.openDrains.set(node, open);
+      if (open === 0) this.drains.set(node, draining);
     }
   }
 
@@ -147,6 +153,7 @@ export class PromiseCheck {
       }
     }
     this.orders.clear();
+    this.openDrains.clear();
   }
 
   /** What nobody was told of may be gone, and its number may be given to another task. */

@@ -45,9 +45,13 @@ function isCompared(decision: Decision, live: BrokerState): boolean {
   switch (decision[0]) {
     case 0: // Envelopes that only ended tasks name are in no order; those kept are compared apart.
       return false;
-    case 2: // Where an ended task ran is forgotten with a worker that was removed.
-      return live.tasks.has(decision[1]);
+    case 6:
+    case 7: // Removed workers are named for the sake of ended tasks alone.
+      return live.workers.has(decision[1]);
+    case 8:
+      return false;
     case 1:
+    case 2:
     case 3: // Ephemeral ends push durable ones out of the live memory.
       return live.tasks.has(decision[1]) || live.ended.has(decision[1]);
     default:

@@ -87,6 +87,8 @@ export class SimMachine {
   processDied(): void {
     this.process = null;
     for (const [key, unit] of this.units) {
+      // That a container being prepared was to be stopped is known to the process alone.
+      if (unit.phase === 'made') unit.stopping = false;
       if (unit.order.facts.kind === 'container') continue;
       if (unit.phase === 'running') this.witness.ended(this.name, unit.order.fence, 'died');
       this.units.delete(key);

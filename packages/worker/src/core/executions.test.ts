@@ -57,6 +57,16 @@ describe('adopted attempts', () => {
     ]);
   });
 
+  it('that an earlier life was stopping have not failed when they end', () => {
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts, found: { phase: 'running', ranMs: 9 } }],
+    });
+    worker.open();
+    const effects = worker.exit(task, { ...success, exitCode: 143, stopped: true });
+    expect(results(effects)).toMatchObject([{ failure: { code: 'lost.worker' } }]);
+  });
+
   it('that an earlier life stopped have not failed by themselves', () => {
     const exit = { ...success, exitCode: 143, stopped: true };
     worker.step({

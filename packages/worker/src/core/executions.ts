@@ -33,7 +33,7 @@ function adoptedFailure(
   const { timeoutMs } = attempt.facts;
   const killed = as.exit.failure === null && as.exit.exitCode !== 0;
   if (as.exit.stopped && !(timeoutMs > 0 && as.ranMs >= timeoutMs)) {
-    return failure('lost.worker', 'stopped by an earlier life of its worker');
+    return stoppedBefore();
   }
   return killed && timeoutMs > 0 && as.ranMs >= timeoutMs ? timedOut(attempt) : failureOf(as.exit);
 }
@@ -48,8 +48,7 @@ export function onStarted(context: Context, fence: Fence): void {
 
 export function onExited(context: Context, fence: Fence, exit: Exit): void {
   const attempt = heldBy(context, fence, 'exited');
-  const failed =
-    exit.stopped && attempt.stopping !== null ? stopFailure(context.state, attempt) : failureOf(exit);
+  const failed = exit.stopped ? stopFailure(context.state, attempt) : failureOf(exit);
   finish(context, attempt, 'exited', exit.exitCode, failed, exit.outcome);
 }
 
@@ -87,9 +86,17 @@ function stopFailure(state: WorkerState, attempt: Attempt): Failure {
         'lost.link',
         `stopped after ${formatDuration(state.timers.leaseMs)} without a word from the broker`,
       );
-    default:
+    case 'cancel':
+    case 'drop':
       return failure('cancelled.user', 'cancelled while it ran');
+    default:
+      return stoppedBefore();
   }
+}
+
+/** By a signal that this life did not send: no failing of the task. */
+function stoppedBefore(): Failure {
+  return failure('lost.worker', 'stopped by an earlier life of its worker');
 }
 
 function timedOut(attempt: Attempt): Failure {
