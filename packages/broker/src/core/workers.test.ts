@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { CoreFixture, sent } from './core.fixture.ts';
+import { CoreFixture, leases, sent } from './core.fixture.ts';
 
-const held = { cpuMilli: 3000, memoryBytes: 0, diskBytes: 0, devices: [] };
+const nothing = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
+const held = { ...nothing, cpuMilli: 3000 };
 const fenced = (task: number, phase: 'running' | 'ended') =>
   ({ task, attempt: 1, epoch: 1, phase, reservation: held }) as never;
 
@@ -19,4 +20,16 @@ test('a ghost is told to end with each heartbeat that lists it', () => {
   expect(sent(grid.heartbeat(session, 1, [[8, 1]]), 'stop')).toMatchObject([{ task: 8, reason: 'drop' }]);
   expect(sent(grid.heartbeat(session, 2, []), 'stop')).toEqual([]);
   expect([...grid.state.workers.values()][0]?.view.ledger.attempts).toBe(0);
+});
+
+test('the word that lets a held attempt start is repeated although its heartbeats list it (E9, E11)', () => {
+  const grid = new CoreFixture();
+  grid.worker();
+  grid.submit(grid.client(), 1);
+  const held = { task: 1, attempt: 1, epoch: 1, phase: 'held', reservation: { ...nothing, cpuMilli: 1000 } } as never;
+  const session = grid.worker('w-1', {}, [held], 'b2');
+  const repeated = leases(grid.pass(10_000, [session]));
+  expect(repeated.map(({ leaseSeq }) => leaseSeq)).toEqual([1, 1]);
+  grid.say(session, { kind: 'started', task: 1, attempt: 1, epoch: 1 } as never);
+  expect(leases(grid.pass(10_000, [session]))).toEqual([]);
 });
