@@ -66,7 +66,7 @@ function clearLeaseSeq(task: Task | undefined): void {
 }
 
 /** Sends a lease, for the first time in the worker's present session or again under the same number (E9). */
-export function sendLease(context: Context, task: Task, worker: Worker): void {
+export function sendLease(context: Context, task: Task, worker: Worker, held = false): void {
   const lease = task.lease;
   if (lease === null || worker.session === null) return;
   if (lease.leaseSeq === 0) {
@@ -74,7 +74,7 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
     worker.nextLeaseSeq += 1;
   }
   const { watch } = context.state;
-  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt: watch });
+  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt: watch, held });
   context.effects.push({
     kind: 'lease',
     session: worker.session,

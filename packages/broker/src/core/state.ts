@@ -99,6 +99,14 @@ export interface SubmissionWindow {
   readonly tasks: Map<number, TaskId>;
 }
 
+export interface UnsettledLease {
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+  readonly sentAt: number;
+  /** The worker has it and waits for this word to start it: that it lists it does not show that the word arrived. */
+  readonly held: boolean;
+}
+
 export interface Worker {
   readonly id: WorkerId;
   readonly view: WorkerView;
@@ -112,7 +120,7 @@ export interface Worker {
   /** Leases of this session not yet settled, by number. */
   /** No number below it is unsettled. */
   leaseFloor: number;
-  readonly unsettled: Map<number, { readonly task: TaskId; readonly attempt: AttemptNo; sentAt: number }>;
+  readonly unsettled: Map<number, UnsettledLease>;
   /** Tasks leased to it. */
   readonly tasks: Set<TaskId>;
   /** Fenced attempts it still runs (E14), by `task.attempt`. */

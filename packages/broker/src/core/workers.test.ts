@@ -26,7 +26,13 @@ test('the word that lets a held attempt start is repeated although its heartbeat
   const grid = new CoreFixture();
   grid.worker();
   grid.submit(grid.client(), 1);
-  const held = { task: 1, attempt: 1, epoch: 1, phase: 'held', reservation: { ...nothing, cpuMilli: 1000 } } as never;
+  const held = {
+    task: 1,
+    attempt: 1,
+    epoch: 1,
+    phase: 'held',
+    reservation: { ...nothing, cpuMilli: 1000 },
+  } as never;
   const session = grid.worker('w-1', {}, [held], 'b2');
   const repeated = leases(grid.pass(10_000, [session]));
   expect(repeated.map(({ leaseSeq }) => leaseSeq)).toEqual([1, 1]);

@@ -69,7 +69,7 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
     task.lease.startedAt ||= context.now.wall;
     tellChanged(context, task);
   }
-  sendLease(context, task, worker);
+  sendLease(context, task, worker, reported.phase === 'held');
   if (task.cancelRequested) sendStop(context, task, worker);
   return true;
 }
@@ -101,13 +101,14 @@ export function onWorkerHeartbeat(context: Context, worker: Worker, message: Hea
 function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<string>): void {
   const { state } = context;
   const due = state.watch - 2 * state.timers.heartbeatMs;
-  for (const { task: id, attempt, sentAt } of [...worker.unsettled.values()]) {
+  for (const { task: id, attempt, sentAt, held } of [...worker.unsettled.values()]) {
     const task = state.tasks.get(id);
     if (task === undefined || task.attempt !== attempt) continue;
     if (task.cancelRequested) sendStop(context, task, worker);
-    if (sentAt > due || listed.has(`${id}.${attempt}`)) continue;
+    const arrived = listed.has(`${id}.${attempt}`) && !(held && task.phase === 'leased');
+    if (sentAt > due || arrived) continue;
     state.counters.leaseRepeats += 1;
-    sendLease(context, task, worker);
+    sendLease(context, task, worker, held);
   }
 }
 
