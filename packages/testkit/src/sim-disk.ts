@@ -6,7 +6,7 @@
  * 2. A group being written when the broker dies is there afterwards whole, or not at all: the random number decides.
  */
 import { createHash } from 'node:crypto';
-import { type BrokerState, fold, type Group, type GroupRow, type HistoryRow } from '@gryphgen/broker';
+import { type Folder, fold, type Group, type GroupRow, type HistoryRow } from '@gryphgen/broker';
 import type { BlobHash, Epoch, JournalHead, TaskId } from '@gryphgen/protocol';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -24,10 +24,13 @@ export class SimDisk {
   private readonly digests: string[] = ['0'.repeat(64)];
   private readonly blobs = new Map<BlobHash, Uint8Array>();
   private readonly rows = new Map<TaskId, HistoryRow>();
-  private folded: { readonly state: BrokerState; seq: number } = { state: fold.empty(), seq: 0 };
+  private readonly folder: Folder<unknown>;
+  private folded: { readonly state: unknown; seq: number };
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, folder: Folder<unknown> = fold as Folder<unknown>) {
     this.random = random;
+    this.folder = folder;
+    this.folded = { state: folder.empty(), seq: 0 };
   }
 
   get head(): JournalHead {
@@ -73,11 +76,11 @@ export class SimDisk {
   /** Folds everything durable into a snapshot, as the journal does off the broker's loop. */
   compact(): void {
     this.foldAll();
-    this.snapshot = { seq: this.folded.seq, bytes: fold.save(this.folded.state) };
+    this.snapshot = { seq: this.folded.seq, bytes: this.folder.save(this.folded.state) };
     const { seq } = this.snapshot;
     this.groups.splice(0, this.groups.findLastIndex((group) => group.seq <= seq) + 1);
     // A fold thread that starts anew goes on from the snapshot's bytes, not from the state that made them.
-    if (this.random.chance(0.5)) this.folded = { state: fold.load(this.snapshot.bytes), seq };
+    if (this.random.chance(0.5)) this.folded = { state: this.folder.load(this.snapshot.bytes), seq };
   }
 
   historyRows(): ReadonlyMap<TaskId, HistoryRow> {
@@ -88,7 +91,8 @@ export class SimDisk {
   private foldAll(): void {
     for (const { seq, epoch, records } of this.groups) {
       if (seq <= this.folded.seq) continue;
-      for (const row of fold.applyGroup(this.folded.state, epoch, records)) this.rows.set(row.task, row);
+      for (const row of this.folder.applyGroup(this.folded.state, epoch, records))
+        this.rows.set(row.task, row);
       this.folded.seq = seq;
     }
   }
