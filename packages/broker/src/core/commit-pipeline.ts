@@ -53,6 +53,8 @@ export class CommitPipeline {
 function leavesAtOnce(effect: BrokerEffect): boolean {
   switch (effect.kind) {
     case 'heartbeatAck':
+    // Counts, no decisions; and it must tell that the journal is stalled while it is.
+    case 'status':
     case 'close':
     case 'pinBody':
     case 'unpinBody':

@@ -92,7 +92,8 @@ function forgetClients(context: Context): void {
   for (const [client, window] of state.clients) {
     if (old.length === forgetBatch) break;
     const away = now.wall - window.lastSeenAt >= limits.clientWindowMs && !state.clientSessions.has(client);
-    if (away && ![...window.tasks.values()].some((id) => isEphemeral(id))) old.push(client);
+    if (away && ![...window.tasks.values()].some((id) => isEphemeral(id) && state.tasks.has(id)))
+      old.push(client);
   }
   if (old.length > 0) decide(context, [10, old, now.wall]);
 }

@@ -4,9 +4,19 @@
  * 1. Only a hello takes an attempt from a worker; a heartbeat never does.
  * 2. A ghost stays reserved, and is told to end, until a later heartbeat does not list it.
  */
-import type { AttemptReport, Heartbeat, PeerHello, Report, SessionId, WorkerId } from '@gryphgen/protocol';
+import type {
+  AttemptReport,
+  DeviceShare,
+  Heartbeat,
+  PeerHello,
+  Report,
+  Reservation,
+  SessionId,
+  WorkerId,
+  WorkerReport,
+} from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
-import { release, reserve } from '@gryphgen/scheduler';
+import { type Ledger, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { decide, forgetSession, send, sendLease } from './context.ts';
 import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
@@ -26,7 +36,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.reportSeq = 0;
   worker.nextLeaseSeq = 1;
   worker.leaseFloor = 1;
-  worker.view.report = hello.report;
+  worker.view.report = believable(hello.report);
   worker.view.connected = true;
   for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
@@ -56,8 +66,9 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
     const name = `${reported.task}.${reported.attempt}`;
     // One that has ended holds nothing any more, and what it held may be another's by now.
     if (reported.phase !== 'ended' && !worker.ghosts.has(name)) {
-      worker.ghosts.set(name, reported);
-      reserve(worker.view.ledger, reported.reservation);
+      const reservation = countable(worker.view.ledger, reported.reservation);
+      worker.ghosts.set(name, { ...reported, reservation });
+      reserve(worker.view.ledger, reservation);
     }
     state.counters.fenced += 1;
     sendDrop(context, worker, reported);
@@ -72,6 +83,32 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
   sendLease(context, task, worker, reported.phase === 'held');
   if (task.cancelRequested) sendStop(context, task, worker);
   return true;
+}
+
+/**
+ * What a worker says a ghost holds is only its word: added to what is held it must stay exact, or the release would not
+ * match. No honest sum comes near.
+ */
+function countable(ledger: Ledger, said: Reservation): Reservation {
+  const most = (amount: number, held: number) =>
+    Math.min(amount, Math.max(0, Number.MAX_SAFE_INTEGER - held));
+  const devices = new Map<string, DeviceShare>();
+  for (const share of said.devices) {
+    const held = ledger.devices.get(share.uuid)?.vramBytes ?? 0;
+    devices.set(share.uuid, { ...share, vramBytes: most(share.vramBytes, held) });
+  }
+  return {
+    cpuMilli: most(said.cpuMilli, ledger.cpuMilli),
+    memoryBytes: most(said.memoryBytes, ledger.memoryBytes),
+    diskBytes: most(said.diskBytes, ledger.diskBytes),
+    devices: [...devices.values()],
+  };
+}
+
+/** A device named twice is one device: placement counts devices, and would give out one that is not there. */
+function believable(report: WorkerReport): WorkerReport {
+  const devices = new Map(report.devices.map((device) => [device.uuid, device]));
+  return devices.size === report.devices.length ? report : { ...report, devices: [...devices.values()] };
 }
 
 /** Sent with each heartbeat that still lists the attempt: the word may be lost, and nothing else ends it. */
@@ -115,7 +152,7 @@ function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<s
 export function onReport(context: Context, worker: Worker, message: Report): void {
   if (message.seq <= worker.reportSeq) return;
   worker.reportSeq = message.seq;
-  worker.view.report = message.report;
+  worker.view.report = believable(message.report);
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
 }

@@ -1,0 +1,61 @@
+import type { AttemptReport } from '@gryphgen/protocol';
+import { limits } from '@gryphgen/protocol';
+import { expect, test } from 'vitest';
+import { CommitPipeline } from './commit-pipeline.ts';
+import { CoreFixture } from './core.fixture.ts';
+
+const most = Number.MAX_SAFE_INTEGER;
+
+test('a worker that reports absurd ghosts breaks no ledger', () => {
+  const grid = new CoreFixture();
+  const ghost = (task: number, cpuMilli: number): AttemptReport => ({
+    task: task as never,
+    attempt: 1 as never,
+    epoch: 1 as never,
+    phase: 'running',
+    reservation: { cpuMilli, memoryBytes: 0, diskBytes: 0, devices: [] },
+  });
+  const worker = grid.worker('w-1', { cpuMilli: most }, [ghost(7, 1000), ghost(8, most), ghost(9, 1001)]);
+  grid.heartbeat(worker, 1);
+  expect(grid.state.workers.get('w-1' as never)?.view.ledger).toMatchObject({ cpuMilli: 0, attempts: 0 });
+});
+
+test('a device reported twice is given out once', () => {
+  const grid = new CoreFixture();
+  const device = {
+    uuid: 'GPU-1' as never,
+    index: 0,
+    name: 'RTX 3060',
+    vramBytes: 12 * 1024 ** 3,
+    computeCapability: 86,
+    driver: '1',
+    foreignBytes: 0,
+  };
+  grid.worker('w-1', { devices: [device, device] });
+  const client = grid.client();
+  grid.submit(client, 1, {
+    resources: { cpuMilli: 1, memoryBytes: 1, diskBytes: 0, gpu: { kind: 'whole', count: 2 } },
+  });
+  expect(grid.task(1)?.phase).not.toBe('leased');
+});
+
+test('a client away for long is forgotten though it had ephemeral tasks that ended', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const client = grid.client();
+  grid.submit(client, 1, { durable: false });
+  const [id] = grid.state.tasks.keys();
+  grid.result(worker, id as number);
+  grid.step({ kind: 'sessionClosed', session: client });
+  for (let n = 0; n < limits.clients / 2; n += 1)
+    grid.state.clients.set(`p-${n} c` as never, { floor: 1, lastSeenAt: 0, tasks: new Map() });
+  grid.wall += limits.clientWindowMs + 1;
+  for (let n = 0; n < 10; n += 1) grid.step({ kind: 'tick' });
+  expect(grid.state.clients.has('p-1 c1' as never)).toBe(false);
+});
+
+test('the status is told while the journal takes nothing', () => {
+  const pipeline = new CommitPipeline();
+  const status = { kind: 'status', session: 's', request: 1, status: {} } as never;
+  expect(pipeline.admit([{ kind: 'record', decision: [8, 'w', 0] as never }, status])).toEqual([status]);
+});
