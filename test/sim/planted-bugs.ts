@@ -37,9 +37,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 're-lease on a stale heartbeat',
     file: 'broker/dist/core/workers.js',
-    snippet: 'if (sentAt > due || listed.has(`${id}.${attempt}`))\n            continue;',
+    snippet: 'if (sentAt > due || arrived)\n            continue;',
     instead:
-      "if (listed.has(`${id}.${attempt}`))\n            continue;\n        if (sentAt <= due) {\n            attemptFailed(context, task, failure('lost.worker', 'not listed'));\n            continue;\n        }\n        continue;",
+      "if (!arrived && sentAt <= due)\n            attemptFailed(context, task, failure('lost.worker', 'not listed'));\n        if (sentAt > due || arrived || task.lease === null)\n            continue;",
   },
   {
     name: "count the broker's own pause against workers",

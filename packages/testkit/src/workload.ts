@@ -51,7 +51,7 @@ export type Operation =
 
 const MiB = 1024 ** 2;
 /** Operations begin in this span; what they start goes on after it. */
-export const workloadMs = 60_000;
+const workloadMs = 60_000;
 
 export function planWorkload(random: SeededRandom, grid: GridShape): Operation[] {
   const operations: Operation[] = [];
