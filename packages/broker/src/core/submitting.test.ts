@@ -56,6 +56,17 @@ describe('submitting', () => {
     }
   });
 
+  test('whoever submits a key again hears of the end, as it comes or as it was (E7)', () => {
+    const grid = new CoreFixture();
+    const worker = grid.worker();
+    grid.submit(grid.client('admin', 'c1'), 1, {}, { key: 'nightly' });
+    const other = grid.client('admin', 'c2');
+    grid.submit(other, 1, {}, { key: 'nightly' });
+    const ended = sent(grid.result(worker, 1), 'finished');
+    expect(ended).toHaveLength(2);
+    expect(sent(grid.submit(other, 2, {}, { key: 'nightly' }), 'finished')).toMatchObject([{ task: 1 }]);
+  });
+
   test('a key is forgotten after its time, not while its task lives', () => {
     const grid = new CoreFixture();
     const client = grid.client();

@@ -8,6 +8,7 @@ import { decide, send } from './context.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
 import { maySubmit } from './roles.ts';
 import type { BrokerState, Session } from './state.ts';
+import { onWatch } from './watching.ts';
 
 type SubmitEvent = Extract<BrokerEvent, { kind: 'submit' }>;
 
@@ -35,7 +36,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     const known = event.seq < window.floor ? 'answered' : window.tasks.get(event.seq);
     if (known !== undefined) {
       state.counters.duplicateSubmissions += 1;
-      if (known !== 'answered') accepted(context, session.id, event.seq, known);
+      if (known !== 'answered') acceptedBefore(context, session, event.seq, known);
       return;
     }
   }
@@ -47,7 +48,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
   if (again !== undefined) {
     state.counters.duplicateSubmissions += 1;
     if (again.spec === specName(event.spec.envelopeHash, event.spec.bodyHash)) {
-      accepted(context, session.id, event.seq, again.task);
+      acceptedBefore(context, session, event.seq, again.task);
     } else {
       const words = `key "${event.key}" already made ${formatTaskId(again.task)} from another specification`;
       answer(failure('rejected.key-conflict', words));
@@ -57,6 +58,12 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
   const why = refusal(state, session.client, event);
   if (why !== undefined) answer(why);
   else accept(context, session, session.client, event, event.spec);
+}
+
+/** Its end may be past, or another client's to hear: whoever asked again is told all the same, and at once (E7). */
+function acceptedBefore(context: Context, session: Session, seq: number, task: TaskId): void {
+  accepted(context, session.id, seq, task);
+  onWatch(context, session, { kind: 'watch', tasks: [task], progress: false });
 }
 
 function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Failure | undefined {
