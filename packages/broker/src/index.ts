@@ -30,8 +30,8 @@ export { type OpenJournalOptions, openJournal } from './journal/open-journal.ts'
 export { type OpenedStore, openStore, type StoreOpening } from './journal/open-store.ts';
 export { type JournalSettings, journalSettings } from './journal/settings.ts';
 export { Performer } from './performer.ts';
+export { decodeDecisions } from './records.ts';
 export { recover } from './recovery.ts';
 export type { SessionOutput } from './session-output.ts';
 export { Sessions } from './sessions.ts';
 export { SpecStore } from './spec-store.ts';
-export { decodeDecisions } from './records.ts';
