@@ -169,7 +169,7 @@ export function raiseFloor(window: SubmissionWindow, floor: number): void {
   window.floor = floor;
 }
 
-export function reservationFor(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
+function reservationFor(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
   const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
   return {
     cpuMilli,
@@ -179,7 +179,7 @@ export function reservationFor(envelope: Envelope, devices: readonly WireDevice[
   };
 }
 
-export function leaseTask(
+function leaseTask(
   state: BrokerState,
   task: Task,
   attempt: AttemptNo,
@@ -216,7 +216,7 @@ function endLease(state: BrokerState, task: Task): void {
 
 type Ending = Pick<TaskOutcome, 'state' | 'exitCode' | 'failure' | 'startedAt' | 'endedAt' | 'outcome'>;
 
-export function endTask(state: BrokerState, task: Task, ending: Ending): void {
+function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;
   const note: PlacementNote | null = lease?.note ?? null;
   const { state: ended, exitCode, failure, startedAt, endedAt, outcome } = ending;
@@ -238,7 +238,7 @@ function releaseSpec(state: BrokerState, spec: Spec): void {
   if (spec.refs === 0 && state.specs.size > limits.envelopes) state.specs.delete(spec.hash);
 }
 
-export function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: number): void {
+function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: number): void {
   endLease(state, task);
   if (failure.code.startsWith('lost.')) task.losses += 1;
   else task.failures += 1;
@@ -288,13 +288,13 @@ function removeWorker(state: BrokerState, id: WorkerId): void {
   state.views.splice(state.views.indexOf(worker.view), 1);
 }
 
-export function liveTask(state: BrokerState, id: TaskId): Task {
+function liveTask(state: BrokerState, id: TaskId): Task {
   const task = state.tasks.get(id);
   if (task === undefined) throw new Error(`a decision names t${id}, which is not live`);
   return task;
 }
 
-export function knownWorker(state: BrokerState, id: WorkerId): Worker {
+function knownWorker(state: BrokerState, id: WorkerId): Worker {
   const worker = state.workers.get(id);
   if (worker === undefined) throw new Error(`a decision names worker ${id}, which is not known`);
   return worker;

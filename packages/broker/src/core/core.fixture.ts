@@ -22,13 +22,13 @@ import { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './snapsho
 import type { BrokerState } from './state.ts';
 import { step } from './step.ts';
 
-export const GiB = 1024 ** 3;
+const GiB = 1024 ** 3;
 
-export function envelope(over: Partial<Envelope> = {}): Envelope {
+function envelope(over: Partial<Envelope> = {}): Envelope {
   return { ...envelopeDefaults, kind: 'process', ...over };
 }
 
-export function report(over: Partial<WorkerReport> = {}): WorkerReport {
+function report(over: Partial<WorkerReport> = {}): WorkerReport {
   return {
     name: 'anvil',
     capabilities: ['process', 'container', 'noop'],

@@ -14,7 +14,7 @@ import type {
 } from '@gryphgen/protocol';
 
 /** Numbers on disk: never reused. */
-export const decisionKinds = {
+const decisionKinds = {
   envelope: 0,
   accepted: 1,
   leased: 2,

@@ -54,4 +54,4 @@ export type BrokerEvent =
   | { readonly kind: 'tick' }
   | { readonly kind: 'journalStalled'; readonly stalled: boolean };
 
-export type RequestEvent = Request;
+type RequestEvent = Request;

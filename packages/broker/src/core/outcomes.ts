@@ -103,7 +103,7 @@ function retryDelay(task: Task, why: Failure): number | undefined {
   }
 }
 
-export const cancelledByUser: Failure = failure('cancelled.user', 'cancelled on request');
+const cancelledByUser: Failure = failure('cancelled.user', 'cancelled on request');
 
 export function end(
   context: Context,

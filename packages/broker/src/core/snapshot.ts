@@ -189,7 +189,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = 
 }
 
 /** For the invariant checker and tests: the leases as a replay must make them. */
-export function leaseNames(state: BrokerState): string[] {
+function leaseNames(state: BrokerState): string[] {
   const names: string[] = [];
   for (const task of state.tasks.values()) {
     if (task.lease) names.push(`${task.id}.${task.attempt}@${task.lease.worker} e${task.lease.epoch}`);
