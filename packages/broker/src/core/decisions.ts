@@ -13,21 +13,6 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 
-/** Numbers on disk: never reused. */
-const decisionKinds = {
-  envelope: 0,
-  accepted: 1,
-  leased: 2,
-  ended: 3,
-  requeued: 4,
-  cancelRequested: 5,
-  workerKnown: 6,
-  drained: 7,
-  workerRemoved: 8,
-  keysForgotten: 9,
-  clientsForgotten: 10,
-} as const;
-
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
 
 export type Decision =

@@ -5,7 +5,6 @@ import type {
   Failure,
   PeerHello,
   PrincipalId,
-  Request,
   Role,
   SessionId,
   ToBroker,
@@ -53,5 +52,3 @@ export type BrokerEvent =
   | { readonly kind: 'schedule' }
   | { readonly kind: 'tick' }
   | { readonly kind: 'journalStalled'; readonly stalled: boolean };
-
-type RequestEvent = Request;

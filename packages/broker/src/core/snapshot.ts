@@ -187,12 +187,3 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = 
   }
   return state;
 }
-
-/** For the invariant checker and tests: the leases as a replay must make them. */
-function leaseNames(state: BrokerState): string[] {
-  const names: string[] = [];
-  for (const task of state.tasks.values()) {
-    if (task.lease) names.push(`${task.id}.${task.attempt}@${task.lease.worker} e${task.lease.epoch}`);
-  }
-  return names.sort();
-}
