@@ -41,7 +41,10 @@ class Fake implements LogSource {
     });
   }
 
-  readonly read: LogSource['read'] = async function* (this: Fake, { attempt, from }) {
+  readonly read: LogSource['read'] = async function* (
+    this: Fake,
+    { attempt, from }: Parameters<LogSource['read']>[0],
+  ) {
     this.asked.push([attempt, from]);
     yield* this.readings.shift() ?? [end(broken)];
   }.bind(this) as LogSource['read'];
