@@ -2,6 +2,8 @@
 import type { TaskSpec } from '@gryphgen/client';
 import {
   imagePattern,
+  isEnvironmentName,
+  isLabelName,
   limits,
   type OnLinkLost,
   parseBytes,
@@ -48,9 +50,6 @@ const integer =
     return value >= min && value <= max ? value : undefined;
   };
 
-const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
-const isLabel = (name: string): boolean => name.length > 0 && name.length <= 63;
-
 /** In the order of --help. */
 function taskOptions(): readonly Option[] {
   return [
@@ -78,7 +77,7 @@ function taskOptions(): readonly Option[] {
       parseComputeCapability,
     ),
     new Option('--gpu-name <part>', 'part of the name of its GPU'),
-    pairs('--env <NAME=VALUE>', 'set an environment variable (repeatable)', isVariable),
+    pairs('--env <NAME=VALUE>', 'set an environment variable (repeatable)', isEnvironmentName),
     new Option('--workdir <path>', 'working directory, absolute'),
     new Option('--user <uid[:gid]>', 'user in the container, in numbers'),
     new Option('--network <network>', 'network of the container').choices(['none']),
@@ -97,7 +96,7 @@ function taskOptions(): readonly Option[] {
       'a duration such as 5s',
       parseDuration,
     ),
-    pairs('--label <NAME=VALUE>', 'label the task (repeatable)', isLabel),
+    pairs('--label <NAME=VALUE>', 'label the task (repeatable)', isLabelName),
     new Option('--worker <id>', 'run it on this worker alone'),
     new Option('--on-link-lost <rule>', 'when its worker is cut off').choices(['move', 'wait']),
     new Option('--ephemeral', 'not kept over a restart of the broker'),

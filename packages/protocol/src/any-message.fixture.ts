@@ -44,10 +44,12 @@ const device = fc.record(
   },
   { requiredKeys: ['uuid', 'index', 'name', 'vramBytes', 'computeCapability', 'driver', 'foreignBytes'] },
 );
+/** No frame carries the one name that changes what an object is. */
+const labelName = token.filter((name) => name !== '__proto__');
 const report = fc.record({
   name: text,
   capabilities: fc.array(fc.string({ maxLength: 12 }), { maxLength: 4 }),
-  labels: fc.dictionary(token, text, { maxKeys: 4, noNullPrototype: true }),
+  labels: fc.dictionary(labelName, text, { maxKeys: 4, noNullPrototype: true }),
   cpuMilli: count,
   memoryBytes: count,
   diskBytes: count,

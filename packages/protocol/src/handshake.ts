@@ -17,6 +17,7 @@ import type {
 } from './messages.ts';
 import { roles } from './messages.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
+import { labelMap } from './string-map.ts';
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const name = z.string().max(limits.nameChars);
@@ -47,10 +48,6 @@ const reservationSchema: z.ZodType<Reservation> = z.object({
   diskBytes: count,
   devices: z.array(deviceShareSchema).max(limits.devices),
 });
-
-const labelMap = z
-  .record(z.string().min(1).max(63), name)
-  .refine((map) => Object.keys(map).length <= limits.labels, { message: `at most ${limits.labels} labels` });
 
 export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   name,

@@ -8,6 +8,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './requests.ts';
 export * from './resources.ts';
+export { isEnvironmentName, isLabelName } from './string-map.ts';
 export * from './task-spec.ts';
 export * from './units.ts';
 export * from './version.ts';

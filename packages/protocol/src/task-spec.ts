@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import type { Resources } from './resources.ts';
+import { environmentMap, labelMap } from './string-map.ts';
 
 export const taskKinds = [
   'container',
@@ -43,9 +44,6 @@ export interface Envelope {
 }
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const labelMap = z
-  .record(z.string().min(1).max(63), z.string().max(limits.nameChars))
-  .refine((map) => Object.keys(map).length <= limits.labels, { message: `at most ${limits.labels} labels` });
 const device = {
   minComputeCapability: z.number().int().min(1).max(999).optional(),
   name: z.string().min(1).max(128).optional(),
@@ -83,10 +81,7 @@ const argument = z
   .string()
   .max(128 * 1024)
   .refine(noNul, { message: 'must not hold a NUL character' });
-const environment = z.record(
-  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'an environment name is letters, digits and _'),
-  argument,
-);
+const environment = environmentMap(argument);
 
 /** docker's grammar: [registry[:port]/]path[:tag][@sha256:…] */
 export const imagePattern =

@@ -2,6 +2,8 @@
 import type { TaskSpec } from '@gryphgen/client';
 import {
   imagePattern,
+  isEnvironmentName,
+  isLabelName,
   limits,
   parseBytes,
   parseComputeCapability,
@@ -32,9 +34,7 @@ const later: Readonly<Record<string, string>> = {
 const size = parsed('a size such as 256MiB', parseBytes);
 const duration = parsed('a duration such as 90s or 10m', parseDuration);
 const name = text(`at most ${limits.nameChars} characters`, (value) => value.length <= limits.nameChars);
-const labelKey = (key: string): boolean => key.length > 0 && key.length <= 63;
-const labels = mapOf('1 to 63 characters', labelKey, name);
-const isVariable = (key: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key);
+const labels = mapOf('1 to 63 characters', isLabelName, name);
 const noNul = text('text without a NUL character', (value) => !value.includes('\0'));
 
 const gpu = object<DraftGpu>({
@@ -52,7 +52,7 @@ const task = object<TaskDraft>(
     command: list('a list such as [sh, -c, "echo hello"]', noNul),
     workdir: text('an absolute path', (value) => value.startsWith('/') && !value.includes('\0')),
     user: text('uid or uid:gid in numbers', (value) => /^[0-9]{1,10}(:[0-9]{1,10})?$/.test(value)),
-    env: mapOf('a name of letters, digits and _', isVariable, noNul),
+    env: mapOf('a name of letters, digits and _', isEnvironmentName, noNul),
     network: oneOf(['none']),
     sleep: duration,
     resources: object<DraftResources>({
