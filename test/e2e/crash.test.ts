@@ -64,7 +64,9 @@ test('50 times kill -9: what was acknowledged commits once, and no container sta
   const noops = new Load(40, () => client.submit({ kind: 'noop', resources: { ...small, memoryBytes: 0 } }));
   const body = { image: 'gryphgen-test:latest', command: ['sh', '-c', 'sleep 0.3'] };
   const containers = new Load(3, () => client.submit({ kind: 'container', resources: small, body }));
-  for (let round = 0; round < 50; round += 1) {
+  // On a slow machine more rounds are needed until enough has ended between two crashes.
+  const enough = () => noops.outcomes.size > 200 && containers.outcomes.size > 20;
+  for (let round = 0; round < 50 || !enough(); round += 1) {
     // A random moment, not a wait for something: crashes come when they come.
     await pause(300 + Math.random() * 2500);
     const victims = [['broker'], ['worker'], ['broker', 'worker']][round % 3] as ('broker' | 'worker')[];
@@ -73,8 +75,6 @@ test('50 times kill -9: what was acknowledged commits once, and no container sta
   }
   await Promise.all([noops.drain(), containers.drain()]);
 
-  expect(noops.outcomes.size).toBeGreaterThan(200);
-  expect(containers.outcomes.size).toBeGreaterThan(20);
   for (const load of [noops, containers]) {
     const bad = [...load.outcomes].filter(([, { state }]) => state !== 'succeeded');
     expect(bad).toEqual([]);
