@@ -11,7 +11,6 @@ export function newSessionCounters() {
     badSignature: 0,
     unknownKey: 0,
     wrongRole: 0,
-    clientTaken: 0,
     tooManySessions: 0,
     superseded: 0,
     overCredit: 0,

@@ -10,7 +10,7 @@ export interface Session {
   readonly peer: PeerKey;
   readonly key: string;
   readonly principal: PrincipalId;
-  /** What there is one of: the worker's key or the client process. */
+  /** What there is one of: the worker's key or, within its key, the client process. */
   readonly sole: string;
   readonly credit: CreditAccount;
   /** On the watch clock. */

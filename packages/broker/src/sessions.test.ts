@@ -133,13 +133,13 @@ describe('a hello', () => {
     expect(closedIn(hello('b', who, 'submitter', client('c2')))).toEqual([]);
     expect(sessions.size).toBe(2);
   });
-  it('may not take over the client id of another principal', () => {
-    open('a', enrol('submitter'), 'submitter', client('c1'));
-    expect(refusalIn(hello('b', enrol('submitter'), 'submitter', client('c1')))).toEqual([
-      'rejected.forbidden',
-    ]);
-    expect(sessions.counters.clientTaken).toBe(1);
-    expect(sessions.size).toBe(1);
+  it('that names the client id of another principal takes nothing from it, and is kept out by nobody', () => {
+    const session = open('a', enrol('submitter'), 'submitter', client('c1'));
+    const outputs = hello('b', enrol('submitter'), 'submitter', client('c1'));
+    expect(repliesIn(outputs)).toEqual(['welcome']);
+    expect(closedIn(outputs)).toEqual([]);
+    expect(say('a', session, request(1))).toMatchObject([{ kind: 'messages', session }]);
+    expect(sessions.size).toBe(2);
   });
   it('is refused when there are too many sessions, but not from somebody who has one', () => {
     const who = enrol('submitter');

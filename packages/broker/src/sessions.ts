@@ -194,9 +194,6 @@ export class Sessions {
     const doubt = disbelief(hello, grid, authorized.find(hello.key));
     if (doubt) return doubt;
     const holder = this.table.holding(soleOf(hello));
-    if (holder !== undefined && holder.key !== hello.key) {
-      return ['clientTaken', failure('rejected.forbidden', 'another principal uses this client id')];
-    }
     if (holder === undefined && this.table.size >= limits.sessions) {
       return ['tooManySessions', failure('rejected.limit', `there are ${limits.sessions} sessions already`)];
     }
@@ -289,6 +286,7 @@ export class Sessions {
 
 type Verdict = readonly [reason: keyof Sessions['counters'], why: Failure];
 
+/** Within its key: nobody ends another's session, or keeps another out, by naming its client id. */
 function soleOf({ key, peer }: Hello): string {
-  return peer.kind === 'worker' ? `worker ${key}` : `client ${peer.client}`;
+  return peer.kind === 'worker' ? `worker ${key}` : `client ${key} ${peer.client}`;
 }
