@@ -7,10 +7,12 @@ import type {
   TaskId,
   WorkerId,
 } from '@gryphgen/protocol';
-import { envelopeDefaults } from '@gryphgen/protocol';
+import { defaultTimers, envelopeDefaults } from '@gryphgen/protocol';
+import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from './core/decisions.ts';
-import { decodeDecisions, encodeDecisions } from './records.ts';
+import { decodeDecisions, decodeSnapshot, encodeDecisions } from './records.ts';
+import { recover } from './recovery.ts';
 
 const envelope: Envelope = { ...envelopeDefaults, kind: 'noop' };
 const hash = (digit: string) => digit.repeat(64) as BlobHash;
@@ -52,5 +54,34 @@ describe('a commit group as bytes', () => {
     const one = encodeDecisions([accepted(1000, hash('b'))]).length;
     const ten = encodeDecisions(Array.from({ length: 10 }, (_, at) => accepted(1000 + at, hash('b')))).length;
     expect(ten - one).toBeLessThan(9 * 32);
+  });
+});
+
+describe('records that this version cannot read', () => {
+  const packed = (value: unknown) => new Uint8Array(new Packr({ useRecords: false }).pack(value));
+  const known: Decision = [5, 7 as TaskId, 5];
+
+  it.each<[string, Uint8Array, RegExp]>([
+    ['a plain list of decisions', packed([known]), /format 1 .*a list of decisions.* reads format 2/],
+    ['a later format', packed([[], [known], 3]), /format 3, .* reads format 2: start a newer gryphgen/],
+    ['another kind', packed([[], [[11, 7]], 2]), /kind 11, .* knows kinds 0 to 10: start a newer gryphgen/],
+    ['too little of a kind', packed([[], [[5, 7]], 2]), /kind 5 has 2 parts, 3 were expected/],
+    ['a name that is not there', packed([['a'], [[2, 7, 1, 9, [], 5]], 2]), /names number 9 of 1/],
+    ['no list at all', packed({ a: 1 }), /an object.* expected a list/],
+    ['no msgpack', Uint8Array.of(0x93, 0x01), /no msgpack/],
+  ])('say so in words: %s', (_what, bytes, words) => {
+    expect(() => decodeDecisions(bytes)).toThrow(words);
+  });
+  it('are reported with the commit they stand in', async () => {
+    const groups = (async function* () {
+      yield { seq: 41, epoch: 3 as never, records: packed([known]) };
+    })();
+    const opened = { journal: { epoch: 4 } as never, snapshot: null, groups, findings: [] };
+    await expect(recover(opened, defaultTimers)).rejects.toThrow(/^commit 41 of epoch 3: .*format 1/);
+  });
+  it('include snapshots, which say what is missing', () => {
+    expect(() => decodeSnapshot(packed({ nextTask: 1, decisions: [] }))).toThrow(
+      /snapshot lacks keptSpecs, tries, keys, windows/,
+    );
   });
 });

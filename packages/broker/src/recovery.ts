@@ -1,10 +1,17 @@
 /** Opens the journal and rebuilds the decided state: snapshot, then every group after it, in order. */
 import type { Timers } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
+import type { Decision } from './core/decisions.ts';
 import { brokenInvariants } from './core/invariants.ts';
 import { emptyState, loadSnapshot } from './core/snapshot.ts';
 import type { BrokerState } from './core/state.ts';
-import type { Finding, Journal, OpenedJournal } from './journal/journal.ts';
+import {
+  type Finding,
+  type GroupRow,
+  type Journal,
+  JournalError,
+  type OpenedJournal,
+} from './journal/journal.ts';
 import { decodeDecisions, decodeSnapshot } from './records.ts';
 
 export interface Recovered {
@@ -14,7 +21,7 @@ export interface Recovered {
   readonly replayedGroups: number;
 }
 
-/** Throws when a verified journal makes a state that breaks an invariant: that is our bug, and going on would hide it. */
+/** Throws JournalError for records of another version, Error when a verified journal makes a state that breaks an invariant: that is our bug, and going on would hide it. */
 export async function recover(opened: OpenedJournal, timers: Timers): Promise<Recovered> {
   const { journal, snapshot, groups, findings } = opened;
   const state =
@@ -23,10 +30,19 @@ export async function recover(opened: OpenedJournal, timers: Timers): Promise<Re
       : loadSnapshot(decodeSnapshot(snapshot.bytes), journal.epoch, timers);
   let replayedGroups = 0;
   for await (const group of groups) {
-    for (const decision of decodeDecisions(group.records)) apply(state, group.epoch, decision);
+    for (const decision of decisionsOf(group)) apply(state, group.epoch, decision);
     replayedGroups += 1;
   }
   const wrong = brokenInvariants(state);
   if (wrong.length > 0) throw new Error(`the journal replays to a broken state: ${wrong.join('; ')}`);
   return { journal, state, findings, replayedGroups };
+}
+
+function decisionsOf({ seq, epoch, records }: GroupRow): Decision[] {
+  try {
+    return decodeDecisions(records);
+  } catch (error) {
+    if (!(error instanceof JournalError)) throw error;
+    throw new JournalError(error.code, `commit ${seq} of epoch ${epoch}: ${error.message}`, error);
+  }
 }
