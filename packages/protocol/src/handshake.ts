@@ -30,7 +30,12 @@ const base64url = z
 export const taskIdSchema: z.ZodType<TaskId> = count.min(1).transform((id) => id as TaskId);
 export const attemptNoSchema: z.ZodType<AttemptNo> = count.transform((no) => no as AttemptNo);
 const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
-const deviceUuid = name.min(1).transform((uuid) => uuid as DeviceUuid);
+const deviceUuid = z
+  .string()
+  .min(1)
+  .max(limits.uuidChars)
+  .regex(/^[ -~]*$/, 'expected plain ASCII')
+  .transform((uuid) => uuid as DeviceUuid);
 
 export const failureSchema = z.object({
   code: z.enum(failureCodes) satisfies z.ZodType<FailureCode>,
@@ -42,7 +47,7 @@ const deviceShareSchema: z.ZodType<DeviceShare> = z.object({
   vramBytes: count,
   whole: z.boolean(),
 });
-const reservationSchema: z.ZodType<Reservation> = z.object({
+export const reservationSchema: z.ZodType<Reservation> = z.object({
   cpuMilli: count,
   memoryBytes: count,
   diskBytes: count,
@@ -71,7 +76,15 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
       }),
     )
     .max(limits.devices),
-  images: z.array(z.string().max(512)).max(limits.images),
+  images: z
+    .array(z.string().max(512))
+    .max(limits.images)
+    .refine(
+      (images) => images.reduce((sum, image) => sum + Buffer.byteLength(image), 0) <= limits.imagesBytes,
+      {
+        message: `at most ${limits.imagesBytes} bytes of names`,
+      },
+    ),
   slots: count.max(limits.attemptsPerWorker),
   speed: z.number().min(0).max(1e6),
   dataEndpoint: z.string().max(limits.endpointChars),
@@ -95,6 +108,14 @@ const attemptReportSchema: z.ZodType<AttemptReport> = z.object({
   reservation: reservationSchema,
 });
 
+/** Bytes that one listed attempt takes in a hello, never too few. */
+export function attemptReportBytes({ reservation }: Pick<AttemptReport, 'reservation'>): number {
+  return reservation.devices.reduce((sum, { uuid }) => sum + shareBytes + uuid.length, bareAttemptBytes);
+}
+
+const bareAttemptBytes = 144;
+const shareBytes = 34;
+
 const peerHelloSchema: z.ZodType<PeerHello> = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('client'),
@@ -108,7 +129,15 @@ const peerHelloSchema: z.ZodType<PeerHello> = z.discriminatedUnion('kind', [
     kind: z.literal('worker'),
     boot: z.string().min(1).max(64),
     report: workerReportSchema,
-    attempts: z.array(attemptReportSchema).max(limits.attemptsPerWorker),
+    attempts: z
+      .array(attemptReportSchema)
+      .max(limits.attemptsListed)
+      .refine(
+        (attempts) => attempts.reduce((sum, one) => sum + attemptReportBytes(one), 0) <= limits.heldBytes,
+        {
+          message: `at most ${limits.heldBytes} bytes`,
+        },
+      ),
     head: journalHeadSchema.nullable(),
   }),
 ]);

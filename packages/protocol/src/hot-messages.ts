@@ -108,7 +108,7 @@ export function hotBytes(m: HotMessage): number {
     case 'submit':
       return 64 + m.key.length * utf8BytesPerChar + m.envelope.length + m.body.length;
     case 'lease':
-      return 96 + m.devices.length * (32 + limits.nameChars) + m.envelope.length + m.body.length;
+      return 96 + m.devices.length * (32 + limits.uuidChars) + m.envelope.length + m.body.length;
     case 'result':
     case 'finished':
       return 96 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
@@ -208,7 +208,7 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
     const fields = reader.array('lease.devices');
     need('lease.devices', fields, 3);
     devices.push({
-      uuid: reader.string('lease.devices.uuid', limits.nameChars) as DeviceUuid,
+      uuid: reader.string('lease.devices.uuid', limits.uuidChars) as DeviceUuid,
       vramBytes: reader.integer('lease.devices.vramBytes', 0, safe),
       whole: reader.boolean('lease.devices.whole'),
     });
@@ -245,8 +245,8 @@ function readFinished(positions: number, parts: number, reader: MsgpackReader): 
 
 function readAttempts(reader: MsgpackReader): Heartbeat['attempts'] {
   const count = reader.array('heartbeat.attempts');
-  if (count > limits.attemptsPerWorker) {
-    throw new Malformed(`heartbeat.attempts are ${count}, at most ${limits.attemptsPerWorker}`);
+  if (count > limits.attemptsListed) {
+    throw new Malformed(`heartbeat.attempts are ${count}, at most ${limits.attemptsListed}`);
   }
   const attempts: [TaskId, AttemptNo][] = [];
   for (let index = 0; index < count; index++) {

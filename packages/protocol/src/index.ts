@@ -2,7 +2,13 @@
 export * from './body.ts';
 export * from './documents.ts';
 export * from './failure.ts';
-export { journalHeadSchema, taskIdSchema, workerReportSchema } from './handshake.ts';
+export {
+  attemptReportBytes,
+  journalHeadSchema,
+  reservationSchema,
+  taskIdSchema,
+  workerReportSchema,
+} from './handshake.ts';
 export * from './ids.ts';
 export * from './limits.ts';
 export * from './messages.ts';

@@ -5,9 +5,14 @@
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
+const frameBytes = 1 * MiB;
+const reportBytes = 240 * KiB;
+const attemptsPerWorker = 4096;
+const keptRefusals = 256;
+
 export const limits = {
   /** One control frame. Small messages only: a full batch of the largest bodies still fits. */
-  frameBytes: 1 * MiB,
+  frameBytes,
   /** Logical messages coalesced into one frame: bounds the time one frame holds the event loop. */
   frameMessages: 1024,
   /** A task's body (command, environment, …). Larger inputs travel as artifacts. */
@@ -31,7 +36,15 @@ export const limits = {
   sessions: 4096,
   workers: 10_000,
   /** Attempts one worker may hold, ended ones not yet acknowledged included. */
-  attemptsPerWorker: 4096,
+  attemptsPerWorker,
+  /** Refusals of leases that a full worker keeps beyond those until they are acknowledged. */
+  keptRefusals,
+  /** Attempts in one hello or heartbeat: all that a worker may ever hold. */
+  attemptsListed: attemptsPerWorker + keptRefusals,
+  /** What the attempts in one hello may take (`attemptReportBytes`): a frame less the report and the hello around it. */
+  heldBytes: frameBytes - reportBytes - 4 * KiB,
+  /** A worker's report: no less than what its parts may take together. */
+  reportBytes,
   /** Tries of one task that end in `execution.*`. */
   retries: 100,
   /** Tries of one task that end in `lost.*` before it is dead-lettered: a task that kills its machines must stop. */
@@ -52,8 +65,11 @@ export const limits = {
   messageChars: 4096,
   /** GPUs of one machine. */
   devices: 64,
-  /** Images a worker reports as present. */
+  /** What a driver calls a device: `GPU-` and 36 characters; a part of one has some more. */
+  uuidChars: 64,
+  /** Images a worker reports as present, and the bytes of all their names. */
   images: 1024,
+  imagesBytes: 64 * KiB,
   endpointChars: 256,
   sessionChars: 64,
   /** Rows one query answers with. */

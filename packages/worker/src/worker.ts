@@ -18,7 +18,7 @@ import {
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
-import { composeHello } from './core/sessions.ts';
+import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
 import type { ExecutorSet } from './executor-set.ts';
@@ -109,6 +109,9 @@ class Worker implements Service {
     const { data, dataEndpoint } = await this.serveLogs(logs);
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
+    const surplus = whyNotListed(adopted);
+    if (surplus !== null)
+      throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${config.grid}`);
     const held = new Set(adopted.flatMap(({ facts }) => facts.reservation.devices.map(({ uuid }) => uuid)));
     const report = await this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
     const state = createWorkerState(report, deps.clock.mono());

@@ -1,5 +1,12 @@
 /** One step in the making: the state, the time, and the effects so far. */
-import type { Failure, Heartbeat, Report, Result, Started } from '@gryphgen/protocol';
+import {
+  attemptReportBytes,
+  type Failure,
+  type Heartbeat,
+  type Report,
+  type Result,
+  type Started,
+} from '@gryphgen/protocol';
 import type { WorkerEffect } from './effects.ts';
 import type { Now } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -45,6 +52,7 @@ export function holdAttempt(
     story,
   };
   context.state.attempts.set(attempt.key, attempt);
+  context.state.listedBytes += attemptReportBytes(facts);
   return attempt;
 }
 
@@ -68,6 +76,7 @@ export function conclude(
 }
 
 export function forget(context: Context, attempt: Attempt): void {
-  context.state.attempts.delete(attempt.key);
+  if (context.state.attempts.delete(attempt.key))
+    context.state.listedBytes -= attemptReportBytes(attempt.facts);
   context.effects.push({ kind: 'forget', fence: attempt.fence });
 }

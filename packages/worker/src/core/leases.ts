@@ -4,17 +4,17 @@
  * 1. E9: each lease number is used once; a duplicate or late lease starts nothing.
  * 2. E11: a lease for an attempt that the hello listed confirms it, and only that lets a held one start; it never
  *    starts one anew.
- * 3. A lease that cannot be taken is answered with a failed result, kept and repeated like any other.
+ * 3. A lease that cannot be taken is answered with a failed result, kept and repeated like any other; beyond
+ *    `keptRefusals` it stays unanswered and is sent again.
+ * 4. Whatever is held, the next hello can list it: by number and by bytes.
  */
 import type { Envelope, Failure, Lease } from '@gryphgen/protocol';
-import { decodeEnvelope, failure, limits, type Read } from '@gryphgen/protocol';
+import { attemptReportBytes, decodeEnvelope, failure, limits, type Read } from '@gryphgen/protocol';
 import { type Context, conclude, holdAttempt, noOutcome } from './context.ts';
 import { type Fence, keyOf } from './fence.ts';
 import type { LeaseFacts, Session, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
-/** Refusals kept beyond the attempts' limit until acknowledged; past them a lease stays unanswered and is sent again. */
-const keptRefusals = 256;
 /** Envelopes kept decoded; more would cost more to search than to decode. */
 const keptEnvelopes = 8;
 
@@ -22,7 +22,7 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
   const { state, effects } = context;
   const fence: Fence = { task: lease.task, attempt: lease.attempt, epoch: lease.epoch };
   const held = state.attempts.get(keyOf(fence));
-  if (held === undefined && state.attempts.size >= limits.attemptsPerWorker + keptRefusals) {
+  if (held === undefined && !canKeepOne(state)) {
     effects.push({
       kind: 'note',
       note: { kind: 'leaseRefused', fence, why: 'too many refusals await their answer' },
@@ -38,14 +38,10 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
   if (!fresh || (held === undefined && session.listed.has(keyOf(fence)))) return;
   const read = readEnvelope(state, lease.envelope);
   if (held === undefined) {
-    if (!read.ok) refuse(context, lease, fence, read.failure);
-    else if (state.attempts.size >= limits.attemptsPerWorker) {
-      refuse(
-        context,
-        lease,
-        fence,
-        failure('lost.worker', `the worker is full: it holds ${state.attempts.size} attempts`),
-      );
+    if (!read.ok) refuse(context, fence, read.failure);
+    else if (!hasRoom(state, lease)) {
+      const why = `the worker is full: it holds ${state.attempts.size} attempts`;
+      refuse(context, fence, failure('lost.worker', why));
     } else begin(context, lease, fence, read.value);
     return;
   }
@@ -61,6 +57,20 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
   }
 }
 
+/** Room for one that never runs. */
+export function canKeepOne({ attempts, listedBytes }: WorkerState): boolean {
+  return (
+    attempts.size < limits.attemptsListed && listedBytes + attemptReportBytes(bareFacts) <= limits.heldBytes
+  );
+}
+
+/** Room to run it, beside all the refusals that may yet have to be kept. */
+function hasRoom({ attempts, listedBytes }: WorkerState, { devices }: Lease): boolean {
+  const refusalBytes = limits.keptRefusals * attemptReportBytes(bareFacts);
+  const bytes = attemptReportBytes({ reservation: { ...bareFacts.reservation, devices } });
+  return attempts.size < limits.attemptsPerWorker && listedBytes + bytes + refusalBytes <= limits.heldBytes;
+}
+
 function begin(context: Context, lease: Lease, fence: Fence, envelope: Envelope): void {
   const order = orderOf(lease, fence, envelope);
   const story = noteTransition(context.state, fence, 'lease', 'starting', context.now.mono);
@@ -68,10 +78,10 @@ function begin(context: Context, lease: Lease, fence: Fence, envelope: Envelope)
   context.effects.push({ kind: 'start', order });
 }
 
-function refuse(context: Context, lease: Lease, fence: Fence, why: Failure): void {
+function refuse(context: Context, fence: Fence, why: Failure): void {
   context.effects.push({ kind: 'note', note: { kind: 'leaseRefused', fence, why: why.message } });
   const story = noteTransition(context.state, fence, 'lease', 'ended', context.now.mono);
-  conclude(context, holdAttempt(context, fence, bareFacts(lease), 'ended', story), -1, why, noOutcome);
+  conclude(context, holdAttempt(context, fence, bareFacts, 'ended', story), -1, why, noOutcome);
 }
 
 function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
@@ -86,15 +96,13 @@ function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
   return { fence, facts, envelope, devices: lease.devices, body: lease.body.slice() };
 }
 
-/** Of an attempt that never runs: it reserves nothing but what the lease names. */
-export function bareFacts(lease: { readonly devices: Lease['devices'] }): LeaseFacts {
-  return {
-    kind: 'noop',
-    reservation: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: lease.devices },
-    timeoutMs: 0,
-    onLinkLost: 'move',
-  };
-}
+/** Of an attempt that never runs: it holds nothing. */
+export const bareFacts: LeaseFacts = {
+  kind: 'noop',
+  reservation: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] },
+  timeoutMs: 0,
+  onLinkLost: 'move',
+};
 
 function readEnvelope(state: WorkerState, bytes: Uint8Array): Read<Envelope> {
   const known = state.envelopes.find((entry) => Buffer.compare(entry.bytes, bytes) === 0);

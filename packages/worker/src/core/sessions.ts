@@ -4,13 +4,22 @@
  * 1. E2: composing a hello ends the older session at that moment; what still arrives in it changes nothing.
  * 2. E12: life is counted from when an acknowledged heartbeat (or the hello that was welcomed) was *sent*.
  */
-import type { AttemptReport, Epoch, HeartbeatAck, ResultAck, Timers, WorkerReport } from '@gryphgen/protocol';
+import {
+  type AttemptReport,
+  attemptReportBytes,
+  type Epoch,
+  type HeartbeatAck,
+  limits,
+  type ResultAck,
+  type Timers,
+  type WorkerReport,
+} from '@gryphgen/protocol';
 import { type Context, forget } from './context.ts';
 import type { Now } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
 import { beat } from './heartbeats.ts';
 import { LeaseNumbers } from './lease-numbers.ts';
-import type { Attempt, Session, WorkerState } from './state.ts';
+import type { Attempt, LeaseFacts, Session, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
 /** The part of a worker's hello that the core knows; the shell adds boot and journal head. */
@@ -24,6 +33,13 @@ export function composeHello(state: WorkerState, now: Now): WorkerHello {
   state.session = null;
   state.hello = { monoMs: now.mono, listed: new Set(state.attempts.keys()) };
   return { report: state.report, attempts: [...state.attempts.values()].map(reportOf) };
+}
+
+/** Why no hello could list all of these, in words; null when one can. */
+export function whyNotListed(found: readonly { readonly facts: LeaseFacts }[]): string | null {
+  const bytes = found.reduce((sum, { facts }) => sum + attemptReportBytes(facts), 0);
+  if (found.length <= limits.attemptsListed && bytes <= limits.heldBytes) return null;
+  return `${found.length} attempts of an earlier life are here (${bytes} bytes in a hello), at most ${limits.attemptsListed} (${limits.heldBytes} bytes) can be told to the broker`;
 }
 
 function reportOf({ fence, facts, phase }: Attempt): AttemptReport {

@@ -64,6 +64,8 @@ export interface WorkerState {
   session: Session | null;
   timers: Timers;
   readonly attempts: Map<string, Attempt>;
+  /** What `attempts` take in a hello. */
+  listedBytes: number;
   /** When the last acknowledged heartbeat or hello was sent (E12). */
   aliveMono: number;
   /** The hello that waits for its welcome: when it was composed, and what it listed. */
@@ -83,6 +85,7 @@ export function createWorkerState(report: WorkerReport, monoMs: number): WorkerS
     session: null,
     timers: defaultTimers,
     attempts: new Map(),
+    listedBytes: 0,
     aliveMono: monoMs,
     hello: null,
     leaseLost: false,

@@ -10,7 +10,7 @@ import type { Stop } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send, sendResult } from './context.ts';
 import { type Fence, keyOf } from './fence.ts';
-import { bareFacts } from './leases.ts';
+import { bareFacts, canKeepOne } from './leases.ts';
 import type { Attempt, Session, StopWhy, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
@@ -29,13 +29,13 @@ export function onStop(context: Context, session: Session, stop: Stop): void {
 function stopUnknown(context: Context, fence: Fence, reason: Stop['reason'], overtaking: boolean): void {
   const { state, now } = context;
   if (reason === 'drop') noteTransition(state, fence, 'drop', 'none', now.mono);
-  else if (overtaking) {
+  else if (overtaking && canKeepOne(state)) {
     const story = noteTransition(state, fence, 'cancel', 'ended', now.mono);
-    const attempt = holdAttempt(context, fence, bareFacts({ devices: [] }), 'ended', story);
+    const attempt = holdAttempt(context, fence, bareFacts, 'ended', story);
     conclude(context, attempt, -1, failure('cancelled.user', 'cancelled before it started'), noOutcome);
   } else {
-    // It is not here and can no longer start here (its number is used up, or its session is over): the same answer,
-    // without keeping it, because the broker repeats the stop until it has heard one.
+    // It is not here and can no longer start here (its number is used up, or its session is over), or there is no room
+    // to keep more: the same answer, without keeping it, because the broker repeats the stop until it has heard one.
     noteTransition(state, fence, 'cancel', 'none', now.mono);
     const why = failure('cancelled.user', 'cancelled; the worker no longer held it');
     send(context, { kind: 'result', ...fence, exitCode: -1, failure: why, ranMs: 0, outcome: noOutcome });

@@ -4,13 +4,16 @@
  * 1. A probe that fails costs its own part only: the part known before stands, and the reason is logged.
  * 2. Memory of devices held outside the grid is measured only where the grid itself holds none: what nvidia-smi counts
  *    there then is not ours.
+ * 3. What cannot be told to the broker is no report: it is refused here, in words, and not by every broker.
  */
 import {
   type Device,
   type DeviceUuid,
+  limits,
   productVersion,
   type TaskKind,
   type WorkerReport,
+  workerReportSchema,
 } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
@@ -20,7 +23,6 @@ import { findDevices } from './nvidia-smi.ts';
 const MiB = 1024 * 1024;
 /** Desktops move this much about when a window opens. */
 const foreignStep = 256 * MiB;
-const maxImages = 1000;
 
 export interface ProbeOptions {
   readonly home: string;
@@ -56,19 +58,19 @@ export class WorkerProbe {
       capabilities.includes('container') ? this.images() : [],
       this.findDevices(held),
     ]);
-    return {
+    return legal({
       name,
       capabilities,
       labels,
       ...machine,
       devices: this.devices,
       images,
-      slots: slots ?? Math.max(16, machine.cpuMilli / 250),
+      slots: slots ?? Math.min(Math.max(16, machine.cpuMilli / 250), limits.attemptsPerWorker),
       speed: 0,
       dataEndpoint,
       dataKey,
       version: productVersion,
-    };
+    });
   }
 
   private async findDevices(held: ReadonlySet<DeviceUuid>): Promise<void> {
@@ -89,12 +91,32 @@ export class WorkerProbe {
     try {
       const images = await this.options.docker.listImages();
       const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
-      return [...new Set(names)].sort().slice(0, maxImages);
+      return tellable([...new Set(names)].sort());
     } catch (error) {
       this.options.log.warn({ err: error }, 'images cannot be listed');
       return [];
     }
   }
+}
+
+/** As many as a report may carry. A task whose image is left out still runs here; only its warmth is not seen. */
+export function tellable(images: readonly string[]): readonly string[] {
+  const told: string[] = [];
+  let room: number = limits.imagesBytes;
+  for (const image of images) {
+    room -= Buffer.byteLength(image);
+    if (room < 0 || told.length === limits.images) break;
+    told.push(image);
+  }
+  return told;
+}
+
+/** Throws what is wrong with it. */
+function legal(report: WorkerReport): WorkerReport {
+  const parsed = workerReportSchema.safeParse(report);
+  if (parsed.success) return report;
+  const issue = parsed.error.issues[0];
+  throw new Error(`this machine's report cannot be sent: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 /** Whether the broker would decide otherwise: temperature, power and small change do not count. */
