@@ -8,6 +8,8 @@
  *   execution.*    by the task's retry policy
  *   internal.*     never, and loudly: a bug of ours
  */
+import { limits } from './limits.ts';
+
 export const failureCodes = [
   'rejected.invalid',
   'rejected.forbidden',
@@ -36,14 +38,22 @@ export const failureCodes = [
 export type FailureCode = (typeof failureCodes)[number];
 export type FailureFamily = 'rejected' | 'cancelled' | 'unplaceable' | 'lost' | 'execution' | 'internal';
 
-/** `message` is one sentence for a person: what happened, what was expected, where. */
+/**
+ * `message` is one sentence for a person: what happened, what was expected, where; at most limits.messageChars, or no
+ * peer takes the message that carries it.
+ */
 export interface Failure {
   readonly code: FailureCode;
   readonly message: string;
 }
 
+/** A longer message is cut: it may quote what somebody else wrote, such as the name of a program. */
 export function failure(code: FailureCode, message: string): Failure {
-  return { code, message };
+  const { messageChars } = limits;
+  return {
+    code,
+    message: message.length <= messageChars ? message : `${message.slice(0, messageChars - 1)}…`,
+  };
 }
 
 export function familyOf(code: FailureCode): FailureFamily {
