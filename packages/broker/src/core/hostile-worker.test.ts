@@ -1,10 +1,19 @@
-import type { AttemptReport } from '@gryphgen/protocol';
+import type { AttemptNo, AttemptReport, Epoch, TaskId } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { CoreFixture } from './core.fixture.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
+const succeeded = {
+  kind: 'result',
+  task: 1 as TaskId,
+  attempt: 1 as AttemptNo,
+  epoch: 1 as Epoch,
+  exitCode: 0,
+  failure: null,
+  outcome: new Uint8Array(0),
+} as const;
 
 test('a worker that reports absurd ghosts breaks no ledger', () => {
   const grid = new CoreFixture();
@@ -18,6 +27,16 @@ test('a worker that reports absurd ghosts breaks no ledger', () => {
   const worker = grid.worker('w-1', { cpuMilli: most }, [ghost(7, 1000), ghost(8, most), ghost(9, 1001)]);
   grid.heartbeat(worker, 1);
   expect(grid.state.workers.get('w-1' as never)?.view.ledger).toMatchObject({ cpuMilli: 0, attempts: 0 });
+});
+
+test('an attempt said to have run longer than it was leased started with its lease', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  grid.submit(grid.client(), 1);
+  const leasedAt = grid.wall;
+  grid.wall += 500;
+  grid.say(worker, { ...succeeded, ranMs: 1e308 });
+  expect(grid.task(1)?.outcome?.startedAt).toBe(leasedAt);
 });
 
 test('a device reported twice is given out once', () => {

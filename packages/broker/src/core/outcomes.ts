@@ -10,7 +10,7 @@ import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, send } from './context.ts';
 import { outcomeStates } from './decisions.ts';
-import type { BrokerState, Task, Worker } from './state.ts';
+import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const backoffCeilingMs = 600_000;
 
@@ -43,13 +43,18 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
   if (task?.lease == null) {
     context.state.counters.fenced += 1;
   } else {
-    task.lease.startedAt ||= context.now.wall - message.ranMs;
+    task.lease.startedAt ||= startOf(task.lease, message.ranMs, context.now.wall);
     noteReliability(worker, true);
     if (message.failure === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
     else attemptFailed(context, task, message.failure, message.exitCode, message.outcome);
   }
   const { task: id, attempt, epoch } = message;
   send(context, session, { kind: 'resultAck', task: id, attempt, epoch });
+}
+
+/** How long it ran is the worker's word alone: it did so between its lease and now. */
+function startOf({ leasedAt }: TaskLease, ranMs: number, wall: number): number {
+  return Math.min(wall, Math.max(leasedAt, wall - ranMs));
 }
 
 /** The attempt is over without success: tries again when the failure's family and the task's policy allow it. */
