@@ -111,6 +111,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
     principal,
     client,
     submittedAt,
+    turn: isEphemeral(id) ? state.nextTask - 1 : id,
     phase: 'waiting',
     attempt: 0 as AttemptNo,
     failures: 0,
@@ -128,7 +129,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   window.tasks.set(seq, id);
   window.lastSeenAt = submittedAt;
   raiseFloor(window, floor);
-  state.waiting.push(spec, id);
+  state.waiting.add(spec, id);
   const { queueTimeoutMs } = spec.envelope;
   if (queueTimeoutMs > 0) {
     state.deadlines.add({ at: state.watch + queueTimeoutMs, kind: 'queueTimeout', task: id });
@@ -192,7 +193,7 @@ function leaseTask(
   const reservation = reservationFor(task.spec.envelope, devices);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
-  if (task.notBefore === 0) state.waiting.left();
+  if (task.notBefore === 0) state.waiting.remove(task.spec, task.id);
   task.notBefore = 0;
   task.phase = 'leased';
   task.attempt = attempt;
@@ -223,7 +224,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const worker = lease?.worker ?? '';
   const reservation = lease?.reservation ?? null;
   task.outcome = { state: ended, worker, exitCode, failure, startedAt, endedAt, outcome, reservation, note };
-  if (lease === null && task.notBefore === 0) state.waiting.left();
+  if (lease === null && task.notBefore === 0) state.waiting.remove(task.spec, task.id);
   endLease(state, task);
   task.phase = 'ended';
   state.tasks.delete(task.id);
@@ -248,7 +249,7 @@ function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: 
     task.notBefore = state.watch + delayMs;
     state.deadlines.add({ at: task.notBefore, kind: 'backoff', task: task.id });
   } else {
-    state.waiting.pushBack(task.spec, task.id);
+    state.waiting.add(task.spec, task.id);
     state.wake = true;
   }
 }

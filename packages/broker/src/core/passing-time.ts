@@ -70,7 +70,7 @@ function queueTimedOut(context: Context, task: Task): void {
 
 function backoffOver(state: BrokerState, task: Task): void {
   task.notBefore = 0;
-  state.waiting.pushBack(task.spec, task.id);
+  state.waiting.add(task.spec, task.id);
   state.wake = true;
 }
 

@@ -2,13 +2,12 @@
  * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that none of equal
  * priority is starved by another's long line. A class that finds no place rests until capacity changes.
  */
-import type { TaskId } from '@gryphgen/protocol';
 import { isEphemeral } from '@gryphgen/protocol';
 import { explain, place } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { tellChanged } from './outcomes.ts';
-import type { PlacementNote, Task, Worker } from './state.ts';
+import type { BrokerState, PlacementNote, Task, Worker } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 /** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
@@ -18,15 +17,14 @@ const looksPerTurn = 50_000;
 
 interface Candidate {
   readonly from: WaitingClass;
-  head: TaskId;
+  readonly task: Task;
 }
 
 export function schedule(context: Context): void {
   const { state } = context;
   state.wake = false;
   if (state.waiting.size === 0) return;
-  const waits = holds(context);
-  const line = candidates(context, waits);
+  const line = candidates(state);
   const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
   let tries = 0;
   for (let next = line.shift(); next !== undefined; next = line.shift()) {
@@ -35,36 +33,33 @@ export function schedule(context: Context): void {
       return;
     }
     tries += 1;
-    if (!placeHead(context, next)) {
+    if (!placeTask(context, next.task)) {
       next.from.blockedAt = state.waiting.capacityVersion;
       continue;
     }
-    const head = state.waiting.peek(next.from, waits);
-    if (head !== undefined) insert(line, { from: next.from, head });
+    const candidate = candidateOf(state, next.from);
+    if (candidate !== undefined) insert(line, candidate);
   }
 }
 
-function holds(context: Context): (id: TaskId) => boolean {
-  const { tasks } = context.state;
-  return (id) => {
-    const task = tasks.get(id);
-    return task !== undefined && task.phase === 'waiting' && task.notBefore === 0;
-  };
-}
-
-function candidates(context: Context, waits: (id: TaskId) => boolean): Candidate[] {
-  const { waiting } = context.state;
+function candidates(state: BrokerState): Candidate[] {
+  const { waiting } = state;
   const found: Candidate[] = [];
-  for (const from of [...waiting.inOrder()]) {
+  for (const from of waiting.classes()) {
     if (from.blockedAt === waiting.capacityVersion) continue;
-    const head = waiting.peek(from, waits);
-    if (head !== undefined) found.push({ from, head });
+    const candidate = candidateOf(state, from);
+    if (candidate !== undefined) found.push(candidate);
   }
   return found.sort(byTurn);
 }
 
+function candidateOf(state: BrokerState, from: WaitingClass): Candidate | undefined {
+  const first = state.waiting.first(from);
+  return first === undefined ? undefined : { from, task: state.tasks.get(first) as Task };
+}
+
 function byTurn(a: Candidate, b: Candidate): number {
-  return b.from.priority - a.from.priority || a.head - b.head;
+  return b.from.priority - a.from.priority || a.task.turn - b.task.turn || a.task.id - b.task.id;
 }
 
 /** Keeps the line sorted; nearly always the place is the front. */
@@ -75,14 +70,12 @@ function insert(line: Candidate[], candidate: Candidate): void {
   else line.splice(at, 0, candidate);
 }
 
-function placeHead(context: Context, candidate: Candidate): boolean {
+function placeTask(context: Context, task: Task): boolean {
   const { state, now } = context;
-  const task = state.tasks.get(candidate.head) as Task;
   const { envelope } = task.spec;
   const placement = place(envelope, state.views);
   if (placement.kind !== 'placed') return false;
   const why = state.notes.allows(state.views.length, state.watch) ? explain(envelope, state.views) : null;
-  state.waiting.take(candidate.from);
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   state.counters.leased += 1;

@@ -79,6 +79,8 @@ export interface Task {
   readonly principal: PrincipalId;
   readonly client: ClientId;
   readonly submittedAt: number;
+  /** Its place among all that were accepted: its id; of an ephemeral task, that of the last durable one before it. */
+  readonly turn: number;
   phase: TaskPhase;
   attempt: AttemptNo;
   /** Attempts that ended in execution.*, and in lost.*. */

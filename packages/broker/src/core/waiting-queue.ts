@@ -2,95 +2,152 @@
  * Waiting tasks, by class: tasks of one shape and priority, which placement cannot tell apart. A class that found no
  * place is not tried again before capacity changed, so a freed device wakes classes, not a million tasks.
  *
- * Within a class: first in, first out by task id; a task that comes back (retry, loss) goes before those still in line.
- * Tasks that left (cancelled) are skipped when they reach the front: `holds` says whether one still waits.
+ * 1. Within a class: by task id, first in, first out; a task that comes back (retry, loss) goes before those accepted
+ *    after it. Ids of ephemeral tasks are of another order, so those have classes of their own.
+ * 2. The first of a class is always one that waits. Ids that leave from further behind stay in line as `gone`, until
+ *    they are half of it: a line is never longer than twice what waits in it and a little.
  */
 import type { TaskId } from '@gryphgen/protocol';
+import { isEphemeral } from '@gryphgen/protocol';
 import type { Spec } from './state.ts';
 
 export interface WaitingClass {
-  readonly name: string;
-  readonly spec: Spec;
+  readonly shapeKey: string;
   readonly priority: number;
-  /** Ids in order; those before `head` are taken. */
+  readonly ephemeral: boolean;
+  /** Ids in ascending order; those before `head` are free places. */
   line: TaskId[];
   head: number;
+  /** Those in line that wait no more. */
+  readonly gone: Set<TaskId>;
   /** Capacity version at which it last found no place; -1 when it may try. */
   blockedAt: number;
 }
 
+/** Free places in front that are not worth a copy of the line, and ids gone that are not worth a pass over it. */
+const keptFree = 4096;
+const keptGone = 64;
+
 export class WaitingQueue {
-  private readonly classes = new Map<string, WaitingClass>();
-  private ordered: WaitingClass[] | null = null;
+  /** By shape, of those by priority, of those the durable and the ephemeral. */
+  private readonly shapes = new Map<string, Map<number, WaitingClass>>();
   /** Waiting tasks, those in backoff not counted. */
   size = 0;
   /** Grows whenever a worker may have become able to take more. */
   capacityVersion = 0;
 
-  push(spec: Spec, id: TaskId): void {
-    this.classOf(spec).line.push(id);
+  /** The id is not in the queue. */
+  add(spec: Spec, id: TaskId): void {
     this.size += 1;
+    const into = this.classOf(spec, id);
+    const { line } = into;
+    const last = line.at(-1);
+    if (last === undefined || last < id) line.push(id);
+    else insert(into, id);
   }
 
-  /** For a task that comes back: keeps the line in order of ids. */
-  pushBack(spec: Spec, id: TaskId): void {
-    const into = this.classOf(spec);
-    let at = into.head;
-    while (at < into.line.length && (into.line[at] as TaskId) < id) at += 1;
-    if (at === into.head && into.head > 0) {
-      into.head -= 1;
-      into.line[into.head] = id;
-    } else {
-      into.line.splice(at, 0, id);
-    }
-    this.size += 1;
-  }
-
-  /** A task no longer waits: placed (its entry was taken) or ended (its entry is skipped later). */
-  left(): void {
+  /** The id is in the queue: its task was placed, or ended. */
+  remove(spec: Spec, id: TaskId): void {
     this.size -= 1;
-  }
-
-  /** Classes by priority, then by the age of their first task's class. */
-  inOrder(): readonly WaitingClass[] {
-    this.ordered ??= [...this.classes.values()].sort((a, b) => b.priority - a.priority);
-    return this.ordered;
-  }
-
-  /** The next id of a class for which `holds` is true, left in line; undefined when the class is empty. */
-  peek(from: WaitingClass, holds: (id: TaskId) => boolean): TaskId | undefined {
-    while (from.head < from.line.length) {
-      const id = from.line[from.head] as TaskId;
-      if (holds(id)) return id;
-      from.head += 1;
+    const from = this.classOf(spec, id);
+    if (from.line[from.head] !== id) {
+      from.gone.add(id);
+      if (from.gone.size > keptGone && 2 * from.gone.size > from.line.length - from.head) dropGone(from);
+      return;
     }
-    this.drop(from);
-    return undefined;
-  }
-
-  /** Takes the id that peek returned out of the line. */
-  take(from: WaitingClass): void {
-    from.head += 1;
+    do from.head += 1;
+    while (from.gone.size > 0 && from.gone.delete(from.line[from.head] as TaskId));
     if (from.head === from.line.length) this.drop(from);
-    else if (from.head > 4096 && from.head * 2 > from.line.length) {
+    else if (from.head > keptFree && from.head * 2 > from.line.length) {
       from.line = from.line.slice(from.head);
       from.head = 0;
     }
   }
 
-  private drop(from: WaitingClass): void {
-    this.classes.delete(from.name);
-    this.ordered = null;
+  classes(): WaitingClass[] {
+    const all: WaitingClass[] = [];
+    for (const lanes of this.shapes.values()) for (const one of lanes.values()) all.push(one);
+    return all;
   }
 
-  private classOf(spec: Spec): WaitingClass {
-    const name = `${spec.envelope.priority} ${spec.shapeKey}`;
-    let found = this.classes.get(name);
+  /** The id whose turn it is in a class; undefined when none waits there. */
+  first(from: WaitingClass): TaskId | undefined {
+    return from.line[from.head];
+  }
+
+  /** Places in memory, those of ids that are gone included. */
+  get places(): number {
+    let places = 0;
+    for (const { line } of this.classes()) places += line.length;
+    return places;
+  }
+
+  private drop({ shapeKey, priority, ephemeral }: WaitingClass): void {
+    const lanes = this.shapes.get(shapeKey);
+    lanes?.delete(laneOf(priority, ephemeral));
+    if (lanes?.size === 0) this.shapes.delete(shapeKey);
+  }
+
+  private classOf({ shapeKey, envelope: { priority } }: Spec, id: TaskId): WaitingClass {
+    const ephemeral = isEphemeral(id);
+    const lane = laneOf(priority, ephemeral);
+    let lanes = this.shapes.get(shapeKey);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.shapes.set(shapeKey, lanes);
+    }
+    let found = lanes.get(lane);
     if (found === undefined) {
-      found = { name, spec, priority: spec.envelope.priority, line: [], head: 0, blockedAt: -1 };
-      this.classes.set(name, found);
-      this.ordered = null;
+      found = { shapeKey, priority, ephemeral, line: [], head: 0, gone: new Set(), blockedAt: -1 };
+      lanes.set(lane, found);
     }
     return found;
   }
+}
+
+function laneOf(priority: number, ephemeral: boolean): number {
+  return 2 * priority + (ephemeral ? 1 : 0);
+}
+
+/** Into its place before the last: what stands on the shorter side of it moves by one. */
+function insert(into: WaitingClass, id: TaskId): void {
+  const at = placeOf(into, id);
+  if (into.line[at] === id) {
+    into.gone.delete(id);
+    return;
+  }
+  if (at - into.head > into.line.length - at) {
+    into.line.splice(at, 0, id);
+    return;
+  }
+  const before = at - into.head;
+  if (into.head === 0) openFront(into);
+  const { line } = into;
+  into.head -= 1;
+  for (let index = into.head; index < into.head + before; index += 1) line[index] = line[index + 1] as TaskId;
+  line[into.head + before] = id;
+}
+
+/** The first place whose id is not lower. */
+function placeOf({ line, head }: WaitingClass, id: TaskId): number {
+  let [low, high] = [head, line.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((line[middle] as TaskId) < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Free places in proportion to the line: thousands that come back to a long line together must not move it each. */
+function openFront(into: WaitingClass): void {
+  const free = 64 + (into.line.length >> 2);
+  into.line = new Array<TaskId>(free).fill(0 as TaskId).concat(into.line);
+  into.head = free;
+}
+
+function dropGone(from: WaitingClass): void {
+  from.line = from.line.filter((id, place) => place >= from.head && !from.gone.has(id));
+  from.head = 0;
+  from.gone.clear();
 }
