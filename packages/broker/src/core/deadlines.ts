@@ -1,5 +1,10 @@
-/** A binary min-heap of (time, task): what falls due first is on top. Entries are never removed early; who takes one checks that it still holds. */
+/**
+ * A binary min-heap of (time, task): what falls due first is on top. What was overtaken (its task ended or moved on) is
+ * not looked for when that happens, but swept out whenever the heap has doubled: it is never longer than twice what
+ * held at the last sweep, and a little.
+ */
 import type { TaskId } from '@gryphgen/protocol';
+import type { Task } from './state.ts';
 
 export interface Deadline {
   readonly at: number;
@@ -7,14 +12,25 @@ export interface Deadline {
   readonly task: TaskId;
 }
 
+/** So few are not worth a sweep. */
+const unswept = 64;
+
 export class Deadlines {
-  private readonly heap: Deadline[] = [];
+  private readonly tasks: ReadonlyMap<TaskId, Task>;
+  private heap: Deadline[] = [];
+  private sweepAt = unswept;
+
+  /** `tasks`: those that have not ended. */
+  constructor(tasks: ReadonlyMap<TaskId, Task>) {
+    this.tasks = tasks;
+  }
 
   get size(): number {
     return this.heap.length;
   }
 
   add(deadline: Deadline): void {
+    if (this.heap.length >= this.sweepAt) this.sweep();
     const heap = this.heap;
     let index = heap.push(deadline) - 1;
     while (index > 0) {
@@ -26,19 +42,33 @@ export class Deadlines {
     heap[index] = deadline;
   }
 
-  /** Takes the earliest that is due, or undefined. */
+  /** Takes the earliest that is due and holds, or undefined. */
   takeDue(now: number): Deadline | undefined {
-    const heap = this.heap;
-    const top = heap[0];
-    if (top === undefined || top.at > now) return undefined;
-    const last = heap.pop() as Deadline;
-    if (heap.length > 0) this.sink(last);
-    return top;
+    for (;;) {
+      const top = this.heap[0];
+      if (top === undefined || top.at > now) return undefined;
+      const last = this.heap.pop() as Deadline;
+      if (this.heap.length > 0) this.sink(last, 0);
+      if (this.holds(top)) return top;
+    }
   }
 
-  private sink(item: Deadline): void {
+  private holds({ at, kind, task: id }: Deadline): boolean {
+    const task = this.tasks.get(id);
+    return task !== undefined && (kind === 'queueTimeout' || task.notBefore === at);
+  }
+
+  private sweep(): void {
+    const held = this.heap.filter((deadline) => this.holds(deadline));
+    this.heap = held;
+    for (let index = (held.length >> 1) - 1; index >= 0; index -= 1)
+      this.sink(held[index] as Deadline, index);
+    this.sweepAt = Math.max(unswept, 2 * held.length);
+  }
+
+  private sink(item: Deadline, from: number): void {
     const heap = this.heap;
-    let index = 0;
+    let index = from;
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;

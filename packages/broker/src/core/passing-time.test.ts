@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CoreFixture } from './core.fixture.ts';
+import { CoreFixture, sent } from './core.fixture.ts';
 
 describe('silence', () => {
   test('a worker that is silent for lease and grace loses its move tasks, not its wait tasks (E12)', () => {
@@ -39,6 +39,44 @@ describe('silence', () => {
     grid.step({ kind: 'tick' });
     expect(grid.task(1)?.phase).toBe('leased');
   });
+});
+
+test('a task that found no place within its queueTimeout fails, another whose timeout is over runs on', () => {
+  const grid = new CoreFixture();
+  grid.worker('w-1', { slots: 1 });
+  const client = grid.client();
+  grid.submit(client, 1, { queueTimeoutMs: 3000 });
+  grid.submit(client, 2, { queueTimeoutMs: 3000 });
+  grid.pass(3500);
+  expect(grid.task(1)?.phase).toBe('leased');
+  expect(grid.task(2)?.outcome?.failure?.code).toBe('unplaceable.timeout');
+});
+
+test('deadlines of tasks that have ended are not kept until they are due, live or replayed', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const client = grid.client();
+  grid.submit(client, 1, { queueTimeoutMs: 24 * 3600_000 });
+  for (let n = 2; n <= 400; n += 1) {
+    grid.submit(client, n, { queueTimeoutMs: 24 * 3600_000 });
+    grid.result(worker, n);
+  }
+  expect(grid.state.deadlines.size).toBeLessThan(100);
+  expect(grid.restart().state.deadlines.size).toBeLessThan(100);
+});
+
+test('deadlines fall due in order, whatever was swept out meanwhile', () => {
+  const grid = new CoreFixture();
+  const client = grid.client();
+  grid.step({ kind: 'sessionClosed', session: grid.worker() });
+  const dueMs = (n: number) => 1000 + ((n * 7919) % 500) * 1000;
+  for (let n = 1; n <= 500; n += 1) {
+    grid.submit(client, n, { queueTimeoutMs: dueMs(n) });
+    if (n % 3 !== 0) grid.say(client, { kind: 'request', id: n, op: 'cancel', args: { task: n } });
+  }
+  const timedOut = sent(grid.pass(501_000), 'finished').map(({ task }) => dueMs(task));
+  expect(timedOut).toHaveLength(166);
+  expect(timedOut).toEqual(timedOut.toSorted((a, b) => a - b));
 });
 
 test('a cancelled task does not wait for a machine that is gone, even when it is to wait for its link', () => {

@@ -26,10 +26,9 @@ export function onTick(context: Context): void {
   for (;;) {
     const due = state.deadlines.takeDue(state.watch);
     if (due === undefined) break;
-    const task = state.tasks.get(due.task);
-    if (task === undefined || task.phase !== 'waiting') continue;
-    if (due.kind === 'queueTimeout') queueTimedOut(context, task);
-    else if (task.notBefore === due.at) backoffOver(state, task);
+    const task = state.tasks.get(due.task) as Task;
+    if (due.kind === 'backoff') backoffOver(state, task);
+    else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
   forgetKeys(context);
   forgetClients(context);

@@ -14,13 +14,14 @@ import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
+  const tasks = new Map<TaskId, Task>();
   return {
     epoch,
     timers,
     watch: 0,
     lastMono: 0,
     nextTask: 1,
-    tasks: new Map(),
+    tasks,
     ended: new Map(),
     endedOrder: new IdRing(limits.finishedTasks),
     specs: new Map(),
@@ -28,7 +29,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     clients: new Map(),
     workers: new Map(),
     waiting: new WaitingQueue(),
-    deadlines: new Deadlines(),
+    deadlines: new Deadlines(tasks),
     views: [],
     sessions: new Map(),
     clientSessions: new Map(),
