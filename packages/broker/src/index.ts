@@ -1,11 +1,8 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
 export { Broker, type BrokerOptions } from './broker.ts';
-export { Committer } from './committer.ts';
+export { BrokerLoop } from './broker-loop.ts';
 export { apply } from './core/apply.ts';
-export { CommitPipeline } from './core/commit-pipeline.ts';
 export type { Decision } from './core/decisions.ts';
-export type { BrokerEffect } from './core/effects.ts';
-export { BrokerEngine } from './core/engine.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { brokenInvariants } from './core/invariants.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
@@ -29,9 +26,5 @@ export { JournalError } from './journal/journal.ts';
 export { type OpenJournalOptions, openJournal } from './journal/open-journal.ts';
 export { type OpenedStore, openStore, type StoreOpening } from './journal/open-store.ts';
 export { type JournalSettings, journalSettings } from './journal/settings.ts';
-export { Performer } from './performer.ts';
 export { decodeDecisions } from './records.ts';
 export { recover } from './recovery.ts';
-export type { SessionOutput } from './session-output.ts';
-export { Sessions } from './sessions.ts';
-export { SpecStore } from './spec-store.ts';

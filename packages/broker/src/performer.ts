@@ -43,11 +43,7 @@ export class Performer {
     this.parts = parts;
   }
 
-  perform(effects: readonly BrokerEffect[]): void {
-    for (const effect of effects) this.performOne(effect);
-  }
-
-  private performOne(effect: BrokerEffect): void {
+  perform(effect: BrokerEffect): void {
     const { specs } = this.parts;
     switch (effect.kind) {
       case 'send':

@@ -1,22 +1,10 @@
 /**
- * The broker in the simulation: the real core, sessions, committer, performer and recovery around a simulated network,
- * clock and disk. What broker.ts does with sockets and timers is done here with packets and simulated time.
+ * The broker in the simulation: its real loop and recovery around a simulated network, clock and disk. What broker.ts
+ * does with sockets and timers is done here with packets and simulated time.
  *
- * 1. The order is that of the real shell: step and perform message by message; at the end of a turn place, then commit.
- * 2. It may be crashed or paused between any two effects.
+ * 1. It may be crashed or paused between any two effects.
  */
-import {
-  type BrokerEffect,
-  BrokerEngine,
-  type BrokerEvent,
-  type BrokerState,
-  Committer,
-  Performer,
-  recover,
-  type SessionOutput,
-  Sessions,
-  SpecStore,
-} from '@gryphgen/broker';
+import { type BrokerEvent, BrokerLoop, type BrokerState, type Journal, recover } from '@gryphgen/broker';
 import { defaultTimers, type Message } from '@gryphgen/protocol';
 import type { Alarms, AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
 import { describe, describeDecision } from './message-line.ts';
@@ -51,11 +39,7 @@ export interface BrokerParts {
 }
 
 interface Running {
-  readonly engine: BrokerEngine;
-  readonly sessions: Sessions;
-  readonly committer: Committer;
-  readonly performer: Performer;
-  readonly specs: SpecStore;
+  readonly loop: BrokerLoop;
   /** Whether the disk holds every decision taken. */
   readonly durable: () => boolean;
 }
@@ -70,7 +54,7 @@ export class SimBroker extends SimNode {
   }
 
   get state(): BrokerState | null {
-    return this.running?.engine.state ?? null;
+    return this.running?.loop.engine.state ?? null;
   }
 
   override start(): void {
@@ -99,13 +83,13 @@ export class SimBroker extends SimNode {
       if (this.running === null) return;
       this.note(`← ${connection} ${describe(message)}`);
       const frame = { ok: true, session, messages: [message as never], unknown: 0 } as const;
-      this.output(this.running.sessions.receive(connection as PeerKey, frame));
+      this.running.loop.receive(connection as PeerKey, frame);
     });
   }
 
   /** The connection is known to be gone. */
   gone(connection: string): void {
-    this.enqueue(() => this.output(this.running?.sessions.lost(connection as PeerKey, 'gone') ?? []));
+    this.enqueue(() => this.running?.loop.lost(connection as PeerKey, 'gone'));
   }
 
   /** Rebuilds the state from the disk and holds it against the one that was never down, if all of that is durable. */
@@ -113,7 +97,7 @@ export class SimBroker extends SimNode {
     const { running } = this;
     if (running === null || running.durable() === false) return;
     this.world.settle(
-      compareReplay(this.parts.disk, running.engine.state).catch((error: unknown) =>
+      compareReplay(this.parts.disk, running.loop.engine.state).catch((error: unknown) =>
         this.parts.onFatal(error),
       ),
     );
@@ -122,116 +106,51 @@ export class SimBroker extends SimNode {
   protected override onTurnEnd(): void {
     const { running } = this;
     if (running === null) return;
-    if (running.engine.state.wake) this.step({ kind: 'schedule' });
-    if (!this.busy) running.committer.pump();
+    running.loop.place();
+    if (!this.busy) running.loop.commit();
   }
 
-  private build(
-    state: BrokerState,
-    journal: ConstructorParameters<typeof Committer>[1],
-    alarms: Alarms,
-  ): Running {
-    const { grid, random, authorized } = this.parts;
-    const specs = new SpecStore();
+  private build(state: BrokerState, journal: Journal, alarms: Alarms): Running {
+    const { grid, random, authorized, onFatal } = this.parts;
     let decided = 0;
     const seqBefore = journal.head().seq;
-    const engine = new BrokerEngine(state, ({ decision }) => {
-      decided += 1;
-      this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
-      this.running?.committer.note(decision);
-    });
-    const sessions = new Sessions({
-      grid,
-      epoch: state.epoch,
-      timers: state.timers,
-      clock: { mono: () => this.now.mono, wall: () => this.now.wall },
-      random: randomOf(random.split(`epoch ${state.epoch}`)),
-      authorized: { find: (key) => authorized.get(key) },
-    });
-    const performer = new Performer({
-      journal,
-      specs,
-      log: { ...silentLog, error: ({ err }: { err: unknown }) => this.parts.onFatal(err) } as unknown as Log,
-      peerOf: (session) => sessions.peerOf(session),
-      queue: (peer, session, message) => this.queue(peer, session, message),
-      close: (session, why) => this.output(sessions.close(session, why)),
-      answered: (session) => this.output(sessions.answered(session, 1)),
-      grantLog: () => 'grant',
-      shellStatus: () => ({}) as never,
-      findWorker: () => undefined,
-    });
     const { life } = this;
     // Told in a promise's continuation; what follows is an event of its own.
     const later = (job: () => void): void => this.world.after(0, () => this.life === life && job());
-    const committer = new Committer(engine.pipeline, journal, specs, alarms, {
-      onDurable: (effects) => later(() => this.enqueue(() => this.performAll(effects))),
-      onStalled: (stalled) => later(() => this.enqueue(() => this.step({ kind: 'journalStalled', stalled }))),
-      onFatal: (error) => later(() => this.parts.onFatal(error)),
+    const loop = new BrokerLoop({
+      grid,
+      state,
+      journal,
+      clock: { mono: () => this.now.mono, wall: () => this.now.wall },
+      alarms,
+      random: randomOf(random.split(`epoch ${state.epoch}`)),
+      authorized: { find: (key) => authorized.get(key) },
+      log: { ...silentLog, error: ({ err }: { err: unknown }) => onFatal(err) } as unknown as Log,
+      queue: (peer, session, message) => this.queue(peer, session, message),
+      perform: (effects, one) => this.perform(effects, one),
+      defer: (job) => later(() => this.enqueue(job)),
+      stepped: (event, { wall }) => this.parts.witness.stepped(state, event, wall),
+      decided: (decision) => {
+        decided += 1;
+        this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
+      },
+      opened: () => undefined,
+      grantLog: () => 'grant',
+      shellStatus: () => ({}) as never,
+      onFatal: (error) => later(() => onFatal(error)),
     });
+    const { committer } = loop;
     const durable = (): boolean =>
       decided === committer.counters.decisions &&
       journal.head().seq === seqBefore + committer.counters.groups;
-    return { engine, sessions, committer, performer, specs, durable };
-  }
-
-  private output(outputs: readonly SessionOutput[]): void {
-    for (const output of outputs) {
-      switch (output.kind) {
-        case 'reply':
-          this.queue(output.peer, output.session, output.message);
-          break;
-        case 'opened': {
-          const { session, principal, role, worker, hello: peer } = output;
-          this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
-          break;
-        }
-        case 'closed':
-          this.step({ kind: 'sessionClosed', session: output.session });
-          break;
-        case 'messages':
-          this.onMessages(output);
-          break;
-        default:
-          output satisfies never;
-      }
-    }
-  }
-
-  private onMessages({ session, messages }: Extract<SessionOutput, { kind: 'messages' }>): void {
-    const { running } = this;
-    if (running === null) return;
-    let answered = 0;
-    for (const message of messages) {
-      if (message.kind === 'submit') {
-        const { seq, floor, key, envelope, body } = message;
-        this.step({ kind: 'submit', session, seq, floor, key, spec: running.specs.read(envelope, body) });
-      } else {
-        if (message.kind !== 'heartbeat') answered += 1;
-        this.step({ kind: 'message', session, message });
-      }
-    }
-    if (answered > 0) this.output(running.sessions.answered(session, answered));
-  }
-
-  private step(event: BrokerEvent): void {
-    const { running } = this;
-    if (running === null) return;
-    const { now } = this;
-    const effects = running.engine.step(event, now);
-    this.parts.witness.stepped(running.engine.state, event, now.wall);
-    this.performAll(effects);
-  }
-
-  private performAll(effects: readonly BrokerEffect[]): void {
-    this.perform(effects, (effect) => this.running?.performer.perform([effect]));
+    return { loop, durable };
   }
 
   private tick(): void {
     const { running } = this;
     if (running === null) return;
-    this.timer(running.engine.state.timers.tickMs, () => {
-      this.output(running.sessions.tick());
-      this.step({ kind: 'tick' });
+    this.timer(running.loop.engine.state.timers.tickMs, () => {
+      running.loop.tick();
       this.tick();
     });
   }

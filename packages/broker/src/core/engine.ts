@@ -28,9 +28,4 @@ export class BrokerEngine {
     for (const effect of effects) if (effect.kind === 'record') this.onRecord(effect);
     return this.pipeline.admit(effects);
   }
-
-  /** Places what waits. `state.wake` still set means that there is more to place in the next turn. */
-  endTurn(now: Now): BrokerEffect[] {
-    return this.state.wake ? this.step({ kind: 'schedule' }, now) : [];
-  }
 }

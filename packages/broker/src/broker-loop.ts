@@ -1,0 +1,187 @@
+/**
+ * What comes of a frame, a tick, a commit, and in which order. The real broker drives it with sockets and timers, the
+ * simulator with packets and simulated time: what differs between them is in `LoopParts` and nowhere else.
+ *
+ * 1. Messages are stepped and their effects performed one by one; at the end of a turn tasks are placed, then committed.
+ */
+import type {
+  DecodedFrame,
+  Epoch,
+  Message,
+  PeerHello,
+  SessionId,
+  StatusDocument,
+  TaskId,
+  WorkerId,
+} from '@gryphgen/protocol';
+import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
+import { Committer } from './committer.ts';
+import type { Decision } from './core/decisions.ts';
+import type { BrokerEffect } from './core/effects.ts';
+import { BrokerEngine } from './core/engine.ts';
+import type { BrokerEvent, Now } from './core/events.ts';
+import type { BrokerState } from './core/state.ts';
+import type { Journal } from './journal/journal.ts';
+import { Performer } from './performer.ts';
+import type { SessionOutput } from './session-output.ts';
+import { Sessions } from './sessions.ts';
+import { SpecStore } from './spec-store.ts';
+
+export interface LoopParts {
+  readonly grid: string;
+  readonly state: BrokerState;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly random: Random;
+  readonly authorized: { find(key: string): AuthorizedKey | undefined };
+  readonly log: Log;
+  queue(peer: PeerKey, session: string, message: Message): PushOutcome;
+  /** Performs the effects, in order, each by `one`. */
+  perform(effects: readonly BrokerEffect[], one: (effect: BrokerEffect) => void): void;
+  /** A job that comes from outside a turn: the journal has answered. */
+  defer(job: () => void): void;
+  /** A step has been made, and its effects are about to be performed. */
+  stepped(event: BrokerEvent, now: Now): void;
+  /** A decision enters the open group. */
+  decided(decision: Decision): void;
+  /** A peer has said a hello that is believed. */
+  opened(hello: PeerHello): void;
+  grantLog(session: SessionId, task: TaskId, attempt: number): string;
+  shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
+  /** The broker can no longer keep its word. */
+  onFatal(error: unknown): void;
+}
+
+export class BrokerLoop {
+  readonly engine: BrokerEngine;
+  readonly sessions: Sessions;
+  readonly committer: Committer;
+  private readonly parts: LoopParts;
+  private readonly specs = new SpecStore();
+  private readonly performer: Performer;
+
+  constructor(parts: LoopParts) {
+    const { grid, state, journal, clock, alarms, random, authorized, log } = parts;
+    const { epoch, timers } = state;
+    const { specs } = this;
+    const engine = new BrokerEngine(state, ({ decision }) => {
+      parts.decided(decision);
+      this.committer.note(decision);
+    });
+    const sessions = new Sessions({ grid, epoch: epoch as Epoch, timers, clock, random, authorized });
+    this.parts = parts;
+    this.engine = engine;
+    this.sessions = sessions;
+    this.performer = new Performer({
+      journal,
+      specs,
+      log,
+      peerOf: (session) => sessions.peerOf(session),
+      queue: (peer, session, message) => parts.queue(peer, session, message),
+      close: (session, why) => this.output(sessions.close(session, why)),
+      answered: (session) => this.output(sessions.answered(session, 1)),
+      grantLog: (session, task, attempt) => parts.grantLog(session, task, attempt),
+      shellStatus: () => parts.shellStatus(),
+      findWorker: (id) => dataPlace(state, id as WorkerId),
+    });
+    this.committer = new Committer(engine.pipeline, journal, specs, alarms, {
+      onDurable: (effects) => parts.defer(() => this.perform(effects)),
+      onStalled: (stalled) => {
+        const words = stalled ? 'the journal is full: durable work is refused' : 'the journal writes again';
+        log.warn({ stalled }, words);
+        parts.defer(() => this.step({ kind: 'journalStalled', stalled }));
+      },
+      onFatal: (error) => parts.onFatal(error),
+    });
+  }
+
+  /** Whether there is more to place than one turn takes. */
+  get wakes(): boolean {
+    return this.engine.state.wake;
+  }
+
+  receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>): void {
+    this.output(this.sessions.receive(peer, frame));
+  }
+
+  /** The peer did not read, or its connection is gone. */
+  lost(peer: PeerKey, why: 'overflow' | 'gone'): void {
+    this.output(this.sessions.lost(peer, why));
+  }
+
+  /** To be called every `tickMs`. */
+  tick(): void {
+    this.output(this.sessions.tick());
+    this.step({ kind: 'tick' });
+  }
+
+  /** Gives out what waits and can be placed. */
+  place(): void {
+    if (this.wakes) this.step({ kind: 'schedule' });
+  }
+
+  /** Writes what was decided, unless a group is being written. */
+  commit(): void {
+    this.committer.pump();
+  }
+
+  private output(outputs: readonly SessionOutput[]): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'reply':
+          this.parts.queue(output.peer, output.session, output.message);
+          break;
+        case 'opened': {
+          const { session, principal, role, worker, hello: peer } = output;
+          this.parts.opened(peer);
+          this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
+          break;
+        }
+        case 'closed':
+          this.step({ kind: 'sessionClosed', session: output.session });
+          break;
+        case 'messages':
+          this.onMessages(output);
+          break;
+        default:
+          output satisfies never;
+      }
+    }
+  }
+
+  private onMessages({ session, messages }: Extract<SessionOutput, { kind: 'messages' }>): void {
+    let answered = 0;
+    for (const message of messages) {
+      if (message.kind === 'submit') {
+        const { seq, floor, key, envelope, body } = message;
+        this.step({ kind: 'submit', session, seq, floor, key, spec: this.specs.read(envelope, body) });
+      } else {
+        if (message.kind !== 'heartbeat') answered += 1;
+        this.step({ kind: 'message', session, message });
+      }
+    }
+    if (answered > 0) this.output(this.sessions.answered(session, answered));
+  }
+
+  private step(event: BrokerEvent): void {
+    const { clock } = this.parts;
+    const now: Now = { mono: clock.mono(), wall: clock.wall() };
+    const effects = this.engine.step(event, now);
+    this.parts.stepped(event, now);
+    this.perform(effects);
+  }
+
+  private perform(effects: readonly BrokerEffect[]): void {
+    this.parts.perform(effects, this.performOne);
+  }
+
+  private readonly performOne = (effect: BrokerEffect): void => this.performer.perform(effect);
+}
+
+function dataPlace(state: BrokerState, id: WorkerId): { endpoint: string; dataKey: string } | undefined {
+  const worker = state.workers.get(id);
+  const report = worker?.view.report;
+  if (!worker || worker.session === null || !report || report.dataEndpoint === '') return undefined;
+  return { endpoint: report.dataEndpoint, dataKey: report.dataKey };
+}
