@@ -139,7 +139,7 @@ export class BrokerLoop {
           break;
         }
         case 'closed':
-          this.step({ kind: 'sessionClosed', session: output.session });
+          this.step({ kind: 'sessionClosed', session: output.session, bye: output.reason === 'bye' });
           break;
         case 'messages':
           this.onMessages(output);

@@ -27,10 +27,12 @@ export const limits = {
   keys: 1_000_000,
   /** How long an idempotency key makes one task, from acceptance. */
   keyMs: 24 * 3600_000,
-  /** A client that has been away this long has its submission window forgotten. */
+  /** A client that vanished without a goodbye has its submission window forgotten after this long. */
   clientWindowMs: 24 * 3600_000,
-  /** Clients whose submission windows are kept. */
-  clients: 10_000,
+  /** And after this long when half of `clients` are kept: longer than a client's patience without a session. */
+  clientReturnMs: 15 * 60_000,
+  /** Clients whose submission windows are kept, of some 500 B each. */
+  clients: 100_000,
   /** Submissions one client may have unacknowledged. */
   clientOutstanding: 16_384,
   sessions: 4096,

@@ -2,7 +2,7 @@
  * Replay equivalence: the state rebuilt from snapshot and groups is the decided state of the broker that lives.
  *
  * What is left out on both sides is no decision: floors of submission windows (a client tells its floor anew with each
- * submission) with what lies below them, and when a client was last seen.
+ * submission) with what lies below them.
  */
 import { type BrokerState, type Decision, recover, type Snapshot, saveSnapshot } from '@gryphgen/broker';
 import type { TaskId } from '@gryphgen/protocol';

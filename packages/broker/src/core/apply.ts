@@ -88,7 +88,10 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       for (const key of decision[1]) state.keys.delete(key);
       return;
     case 10:
-      for (const client of decision[1]) state.clients.delete(client);
+      for (const client of decision[1]) {
+        state.clients.delete(client);
+        state.away.delete(client);
+      }
       return;
     default:
       decision satisfies never;
@@ -127,7 +130,6 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   if (!isEphemeral(id)) state.nextTask = Math.max(state.nextTask, id + 1);
   const window = windowOf(state, client);
   window.tasks.set(seq, id);
-  window.lastSeenAt = submittedAt;
   raiseFloor(window, floor);
   state.waiting.add(spec, id);
   const { queueTimeoutMs } = spec.envelope;
@@ -153,8 +155,9 @@ export function specName(envelopeHash: string, bodyHash: string): string {
 function windowOf(state: BrokerState, client: Task['client']): SubmissionWindow {
   let window = state.clients.get(client);
   if (window === undefined) {
-    window = { floor: 1, lastSeenAt: 0, tasks: new Map() };
+    window = { floor: 1, tasks: new Map() };
     state.clients.set(client, window);
+    if (!state.clientSessions.has(client)) state.away.set(client, state.watch);
   }
   return window;
 }

@@ -38,7 +38,8 @@ export type BrokerEvent =
       readonly worker: WorkerId | null;
       readonly peer: PeerHello;
     }
-  | { readonly kind: 'sessionClosed'; readonly session: SessionId }
+  /** `bye`: the peer said so itself, and this life of it does not come back. */
+  | { readonly kind: 'sessionClosed'; readonly session: SessionId; readonly bye?: boolean }
   | {
       readonly kind: 'submit';
       readonly session: SessionId;

@@ -1,5 +1,4 @@
 import type { AttemptNo, AttemptReport, Epoch, TaskId } from '@gryphgen/protocol';
-import { limits } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { CoreFixture } from './core.fixture.ts';
@@ -56,21 +55,6 @@ test('a device reported twice is given out once', () => {
     resources: { cpuMilli: 1, memoryBytes: 1, diskBytes: 0, gpu: { kind: 'whole', count: 2 } },
   });
   expect(grid.task(1)?.phase).not.toBe('leased');
-});
-
-test('a client away for long is forgotten though it had ephemeral tasks that ended', () => {
-  const grid = new CoreFixture();
-  const worker = grid.worker();
-  const client = grid.client();
-  grid.submit(client, 1, { durable: false });
-  const [id] = grid.state.tasks.keys();
-  grid.result(worker, id as number);
-  grid.step({ kind: 'sessionClosed', session: client });
-  for (let n = 0; n < limits.clients / 2; n += 1)
-    grid.state.clients.set(`p-${n} c` as never, { floor: 1, lastSeenAt: 0, tasks: new Map() });
-  grid.wall += limits.clientWindowMs + 1;
-  for (let n = 0; n < 10; n += 1) grid.step({ kind: 'tick' });
-  expect(grid.state.clients.has('p-1 c1' as never)).toBe(false);
 });
 
 test('the status is told while the journal takes nothing', () => {

@@ -87,7 +87,10 @@ function boundWrongs(state: BrokerState): string[] {
   const wrong = bounds
     .filter(([, size, limit]) => size > limit)
     .map(([what, size, limit]) => `${size} ${what}, limit ${limit}`);
+  if (state.away.size > state.clients.size) wrong.push(`${state.away.size} clients are away`);
   for (const [client, window] of state.clients) {
+    if (state.away.has(client) === state.clientSessions.has(client))
+      wrong.push(`${client} is ${state.away.has(client) ? '' : 'not '}away`);
     if (window.tasks.size > limits.clientOutstanding)
       wrong.push(`${client} has ${window.tasks.size} submissions kept`);
   }

@@ -2,7 +2,7 @@
  * What happens because time passes: silence, lost leases, backoffs, waits that took too long, forgetting (E12, E13).
  */
 import type { ClientId } from '@gryphgen/protocol';
-import { failure, formatDuration, isEphemeral, limits } from '@gryphgen/protocol';
+import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { release } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
@@ -84,15 +84,14 @@ function forgetKeys(context: Context): void {
   if (old.length > 0) decide(context, [9, old, now.wall]);
 }
 
+/** Of those that vanished, and might still come back to repeat a submission that was not answered (E5). */
 function forgetClients(context: Context): void {
   const { state, now } = context;
-  if (state.clients.size <= limits.clients / 2) return;
+  const keptMs = state.clients.size > limits.clients / 2 ? limits.clientReturnMs : limits.clientWindowMs;
   const old: ClientId[] = [];
-  for (const [client, window] of state.clients) {
-    if (old.length === forgetBatch) break;
-    const away = now.wall - window.lastSeenAt >= limits.clientWindowMs && !state.clientSessions.has(client);
-    if (away && ![...window.tasks.values()].some((id) => isEphemeral(id) && state.tasks.has(id)))
-      old.push(client);
+  for (const [client, since] of state.away) {
+    if (state.watch - since < keptMs || old.length === forgetBatch) break;
+    old.push(client);
   }
   if (old.length > 0) decide(context, [10, old, now.wall]);
 }

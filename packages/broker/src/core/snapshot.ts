@@ -33,6 +33,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     views: [],
     sessions: new Map(),
     clientSessions: new Map(),
+    away: new Map(),
     watchers: new Map(),
     nextEphemeral: 1,
     notes: new PlacementNotes(),
@@ -76,7 +77,7 @@ export interface Snapshot {
   readonly windows: readonly (readonly [
     client: ClientId,
     floor: number,
-    lastSeenAt: number,
+    unused: 0,
     tasks: readonly (readonly [number, TaskId])[],
   ])[];
 }
@@ -107,8 +108,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     tries,
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
-      ([client, { floor, lastSeenAt, tasks }]) =>
-        [client, floor, lastSeenAt, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
+      ([client, { floor, tasks }]) =>
+        [client, floor, 0, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
     ),
   };
 }
@@ -177,14 +178,16 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = 
     if (!kept.has(hash)) state.specs.delete(hash);
   }
   state.clients.clear();
+  state.away.clear();
   state.nextTask = snapshot.nextTask;
   for (const [id, attempt, failures, losses, lastFailure] of snapshot.tries) {
     const task = state.tasks.get(id) ?? state.ended.get(id);
     if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure });
   }
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
-  for (const [client, floor, lastSeenAt, tasks] of snapshot.windows) {
-    state.clients.set(client, { floor, lastSeenAt, tasks: new Map(tasks) });
+  for (const [client, floor, , tasks] of snapshot.windows) {
+    state.clients.set(client, { floor, tasks: new Map(tasks) });
+    state.away.set(client, state.watch);
   }
   return state;
 }

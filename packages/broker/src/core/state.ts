@@ -97,7 +97,6 @@ export interface Task {
 /** One client's submissions: `tasks` by number, for those at or above `floor` (E5). */
 export interface SubmissionWindow {
   floor: number;
-  lastSeenAt: number;
   readonly tasks: Map<number, TaskId>;
 }
 
@@ -119,9 +118,9 @@ export interface Worker {
   heartbeatSeq: number;
   reportSeq: number;
   nextLeaseSeq: number;
-  /** Leases of this session not yet settled, by number. */
   /** No number below it is unsettled. */
   leaseFloor: number;
+  /** Leases of this session not yet settled, by number. */
   readonly unsettled: Map<number, UnsettledLease>;
   /** Tasks leased to it. */
   readonly tasks: Set<TaskId>;
@@ -185,6 +184,8 @@ export interface BrokerState {
   // observations
   readonly sessions: Map<SessionId, Session>;
   readonly clientSessions: Map<ClientId, SessionId>;
+  /** Clients with a window and no session, since which watch time, longest first. After a restart that is all of them. */
+  readonly away: Map<ClientId, number>;
   /** Sessions that watch a task beside its submitter. */
   readonly watchers: Map<TaskId, Set<SessionId>>;
   nextEphemeral: number;

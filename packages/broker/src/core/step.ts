@@ -6,7 +6,7 @@
  */
 import { type ClientId, failure } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
-import { forgetSession, workerOf } from './context.ts';
+import { decide, forgetSession, workerOf } from './context.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { onResult, onStarted } from './outcomes.ts';
@@ -36,7 +36,7 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       onOpened(context, event);
       break;
     case 'sessionClosed':
-      forgetSession(state, event.session);
+      onClosed(context, event);
       break;
     case 'schedule':
       schedule(context);
@@ -62,8 +62,7 @@ function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'session
     const older = state.clientSessions.get(client);
     if (older !== undefined) forgetSession(state, older);
     state.clientSessions.set(client, id);
-    const window = state.clients.get(client);
-    if (window !== undefined) window.lastSeenAt = context.now.wall;
+    state.away.delete(client);
   }
   state.sessions.set(id, {
     id,
@@ -76,6 +75,18 @@ function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'session
     heartbeatSeq: 0,
   });
   if (peer.kind === 'worker' && worker !== null) onWorkerHello(context, id, worker, peer);
+}
+
+/** A client that said goodbye, or has all its answers, repeats nothing: its window has no use any more (E5). */
+function onClosed(
+  context: Context,
+  { session, bye = false }: Extract<BrokerEvent, { kind: 'sessionClosed' }>,
+): void {
+  const { state } = context;
+  const client = state.sessions.get(session)?.client ?? null;
+  forgetSession(state, session);
+  if (client === null || !state.away.has(client)) return;
+  if (bye || state.clients.get(client)?.tasks.size === 0) decide(context, [10, [client], context.now.wall]);
 }
 
 function onMessage(context: Context, session: Session, message: PassedMessage): void {
