@@ -10,7 +10,7 @@ const count = fc.maxSafeNat();
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const text = fc.string({ unit: 'binary', maxLength: 40 });
 const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,43}$/);
-const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const bytes = fc.uint8Array({ maxLength: 200 });
 const exitCode = fc.integer({ min: -1, max: 2 ** 31 - 1 });
 const failure = fc.record({ code: fc.constantFrom(...failureCodes), message: text });
 const share = fc.record({

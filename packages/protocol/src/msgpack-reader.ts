@@ -202,10 +202,12 @@ export class MsgpackReader {
     return length === 0 ? '' : this.bytes.toString('utf8', start, this.position);
   }
 
+  /** Never a Buffer, whatever the frame is: the `slice` of one is no copy. */
   private view(length: number): Uint8Array {
-    const start = this.position;
+    const { buffer, byteOffset } = this.bytes;
+    const start = byteOffset + this.position;
     this.position += length;
-    return this.bytes.subarray(start, this.position);
+    return new Uint8Array(buffer, start, length);
   }
 
   private byte(field: string): number {

@@ -16,7 +16,7 @@ interface Capture {
 
 const path = new URL('../fixtures/wire-1.json', import.meta.url);
 const captures = JSON.parse(readFileSync(path, 'utf8'), (_, value) =>
-  value?.$bytes === undefined ? value : Buffer.from(value.$bytes),
+  value?.$bytes === undefined ? value : Uint8Array.from(Buffer.from(value.$bytes)),
 ) as readonly Capture[];
 
 describe('a peer of wire version 1', () => {

@@ -26,6 +26,17 @@ describe('every kind', () => {
   }
 });
 
+it('bytes of a message are copied by slice, also when the frame is a Buffer', () => {
+  const body = new Uint8Array([1, 2, 3]);
+  const submit = { kind: 'submit', seq: 1, floor: 1, key: '', envelope: body, body } as const;
+  const frame = Buffer.from(encodeFrame('s', [submit]));
+  const decoded = decodeFrame(frame, 'toBroker');
+  const [read] = decoded.ok ? decoded.messages : [];
+  const kept = read?.kind === 'submit' ? [read.envelope.slice(), read.body.slice()] : [];
+  frame.fill(0);
+  expect(kept).toEqual([body, body]);
+});
+
 const failureOf = (bytes: Uint8Array, direction: Direction = 'toBroker') => {
   const decoded = decodeFrame(bytes, direction);
   return decoded.ok ? undefined : decoded.failure;

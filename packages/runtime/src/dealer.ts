@@ -36,7 +36,15 @@ export interface DealerEvents {
   onBroken(error: unknown): void;
 }
 
-export class BrokerDealer {
+/** A connection to one broker, as a link uses it. */
+export interface BrokerConnection {
+  send(session: string, message: Message): PushOutcome;
+  /** Drops what has not left. */
+  drop(): void;
+  close(): Promise<void>;
+}
+
+export class BrokerDealer implements BrokerConnection {
   private readonly socket: Dealer;
   private readonly events: DealerEvents;
   private readonly alarms: Alarms;
@@ -78,7 +86,6 @@ export class BrokerDealer {
     return outcome;
   }
 
-  /** Drops what has not left. */
   drop(): void {
     this.outbox.clear();
   }

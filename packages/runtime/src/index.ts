@@ -22,7 +22,7 @@ export {
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
 export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
 export type { DataSource } from './data-stream.ts';
-export type { BrokerAddress } from './dealer.ts';
+export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts';
 export { type Grant, signGrant } from './grant.ts';
 export {
   type CurveKeys,

@@ -28,7 +28,7 @@ import {
 import { Backoff } from './backoff.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
 import { CreditGate } from './credit-gate.ts';
-import { type BrokerAddress, BrokerDealer } from './dealer.ts';
+import { type BrokerAddress, type BrokerConnection, BrokerDealer, type DealerEvents } from './dealer.ts';
 import type { Identity } from './keys.ts';
 import { composeHello, isFinal, knock } from './link-handshake.ts';
 import type { Log } from './log.ts';
@@ -53,6 +53,8 @@ export interface LinkOptions<D extends 'toClient' | 'toWorker'> {
   readonly alarms: Alarms;
   readonly random: Random;
   readonly log: Log;
+  /** Opens a connection; a DEALER unless a simulation has other ways. */
+  readonly dial?: (broker: BrokerAddress, events: DealerEvents) => BrokerConnection;
 }
 
 export interface LinkOwner<D extends 'toClient' | 'toWorker'> {
@@ -73,7 +75,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private readonly owner: LinkOwner<D>;
   private readonly backoff: Backoff;
   private current: LinkState = 'idle';
-  private dealer: BrokerDealer | undefined;
+  private dealer: BrokerConnection | undefined;
   private readonly closing = new Set<Promise<void>>();
   private nextBroker = 0;
   private broker: BrokerAddress | undefined;
@@ -121,11 +123,11 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   }
 
   private connect(): void {
-    const { brokers, identity, alarms } = this.options;
+    const { brokers } = this.options;
     const broker = brokers[this.nextBroker++ % brokers.length];
     if (!broker) return;
     this.broker = broker;
-    const dealer = new BrokerDealer(broker, identity.curve, alarms, {
+    const dealer = this.dial(broker, {
       onFrame: (frame) => this.onFrame(dealer, frame),
       onTurnedAway: () =>
         this.retry(failure('rejected.forbidden', `${broker.endpoint} does not know this machine's key`)),
@@ -133,6 +135,11 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     });
     this.dealer = dealer;
     this.knock();
+  }
+
+  private dial(broker: BrokerAddress, events: DealerEvents): BrokerConnection {
+    const { dial, identity, alarms } = this.options;
+    return dial?.(broker, events) ?? new BrokerDealer(broker, identity.curve, alarms, events);
   }
 
   private knock(): void {
@@ -143,7 +150,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.alarm(answerMs, () => this.retry(lost(`${where} does not answer`)));
   }
 
-  private onFrame(dealer: BrokerDealer, frame: Buffer): void {
+  private onFrame(dealer: BrokerConnection, frame: Buffer): void {
     if (dealer !== this.dealer) return;
     const direction: Direction = this.options.direction;
     const decoded = decodeFrame(frame, direction);

@@ -5,6 +5,8 @@
  * 1. `split` gives an independent stream by name, so that what one part draws never moves another part's numbers: a
  *    shrunk run, which asks for less, still sees the same network and the same executors.
  */
+import type { Random } from '@gryphgen/runtime';
+
 export class SeededRandom {
   private a: number;
   private b: number;
@@ -88,4 +90,9 @@ function hash(text: string, salt: number): number {
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
   return (value ^ (value >>> 16)) | 0;
+}
+
+/** As the grid's own code takes it. */
+export function randomPort(random: SeededRandom): Random {
+  return { bytes: (count) => Buffer.from(random.hex(2 * count), 'hex'), number: () => random.next() };
 }

@@ -1,21 +1,21 @@
 /**
- * The broker in the simulation: its real loop and recovery around a simulated network, clock and disk. What broker.ts
- * does with sockets and timers is done here with packets and simulated time.
+ * The broker in the simulation: its real loop around a simulated network, clock and disk. What broker.ts does with
+ * sockets and files is done here with packets and simulated time.
  *
  * 1. It may be crashed or paused between any two effects.
  */
 import { type BrokerEvent, BrokerLoop, type BrokerState, type Journal, recover } from '@gryphgen/broker';
-import { defaultTimers, type Message } from '@gryphgen/protocol';
-import type { Alarms, AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
-import { describe, describeDecision } from './message-line.ts';
+import { decodeFrame, defaultTimers, type Message, type PeerHello } from '@gryphgen/protocol';
+import type { AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
+import { describeDecision } from './message-line.ts';
 import { compareReplay } from './replay-check.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import { randomPort, type SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
 import type { SimDisk } from './sim-disk.ts';
+import { SimFailure } from './sim-failure.ts';
 import { openSimJournal } from './sim-journal.ts';
 import type { Packet } from './sim-network.ts';
-import { SimNode } from './sim-node.ts';
-import type { World } from './world.ts';
+import { type NodeSetting, SimNode } from './sim-node.ts';
 
 export interface BrokerWitness {
   /** After every step; `wall` is the broker's. */
@@ -25,14 +25,12 @@ export interface BrokerWitness {
   sent(message: Message, connection: string, session: string): void;
 }
 
-export interface BrokerParts {
-  readonly world: World;
+export interface BrokerParts extends NodeSetting {
   readonly clock: SimClock;
   readonly random: SeededRandom;
   readonly disk: SimDisk;
   readonly grid: string;
   readonly authorized: ReadonlyMap<string, AuthorizedKey>;
-  readonly transmit: (packet: Packet) => void;
   readonly witness: BrokerWitness;
   /** The core or the shell threw, or the journal is lost: a real process would end here. */
   readonly onFatal: (error: unknown) => void;
@@ -49,7 +47,7 @@ export class SimBroker extends SimNode {
   private running: Running | null = null;
 
   constructor(parts: BrokerParts) {
-    super('broker', parts.world, parts.clock, parts.random.split('turns'));
+    super('broker', parts, parts.clock, parts.random.split('turns'));
     this.parts = parts;
   }
 
@@ -60,17 +58,17 @@ export class SimBroker extends SimNode {
   override start(): void {
     super.start();
     const { life } = this;
-    const alarms = this.alarms();
-    const opened = openSimJournal(this.parts.disk, alarms, (promise) => this.world.settle(promise));
+    const { disk, witness, onFatal } = this.parts;
+    const opened = openSimJournal(disk, this.alarms, (promise) => this.world.settle(promise));
     const recovered = recover(opened, defaultTimers).then(({ state, journal, replayedGroups }) => {
       if (this.life !== life) return;
       this.note(`up in epoch ${state.epoch}, ${replayedGroups} groups replayed, ${state.tasks.size} live`);
       state.lastMono = this.now.mono;
-      this.parts.witness.recovered(state);
-      this.running = this.build(state, journal, alarms);
+      witness.recovered(state);
+      this.running = this.build(state, journal);
       this.tick();
     });
-    this.world.settle(recovered.catch((error: unknown) => this.parts.onFatal(error)));
+    this.world.settle(recovered.catch(onFatal));
   }
 
   override crash(): void {
@@ -78,13 +76,11 @@ export class SimBroker extends SimNode {
     this.running = null;
   }
 
-  receive({ connection, session, message }: Packet): void {
-    this.enqueue(() => {
-      if (this.running === null) return;
-      this.note(`← ${connection} ${describe(message)}`);
-      const frame = { ok: true, session, messages: [message as never], unknown: 0 } as const;
-      this.running.loop.receive(connection as PeerKey, frame);
-    });
+  receive(packet: Packet): void {
+    const { connection } = packet;
+    this.takeFrame(packet, `${connection} `, (frame) =>
+      this.running?.loop.receive(connection as PeerKey, decodeFrame(frame, 'toBroker')),
+    );
   }
 
   /** The connection is known to be gone. */
@@ -95,12 +91,8 @@ export class SimBroker extends SimNode {
   /** Rebuilds the state from the disk and holds it against the one that was never down, if all of that is durable. */
   checkReplay(): void {
     const { running } = this;
-    if (running === null || running.durable() === false) return;
-    this.world.settle(
-      compareReplay(this.parts.disk, running.loop.engine.state).catch((error: unknown) =>
-        this.parts.onFatal(error),
-      ),
-    );
+    if (running?.durable() !== true) return;
+    this.world.settle(compareReplay(this.parts.disk, running.loop.engine.state).catch(this.parts.onFatal));
   }
 
   protected override onTurnEnd(): void {
@@ -110,40 +102,52 @@ export class SimBroker extends SimNode {
     if (!this.busy) running.loop.commit();
   }
 
-  private build(state: BrokerState, journal: Journal, alarms: Alarms): Running {
-    const { grid, random, authorized, onFatal } = this.parts;
+  private build(state: BrokerState, journal: Journal): Running {
+    const { grid, random, authorized, witness, onFatal } = this.parts;
     let decided = 0;
     const seqBefore = journal.head().seq;
     const { life } = this;
     // Told in a promise's continuation; what follows is an event of its own.
-    const later = (job: () => void): void => this.world.after(0, () => this.life === life && job());
+    const later = (work: () => void): void => this.world.after(0, () => this.life === life && work());
     const loop = new BrokerLoop({
       grid,
       state,
       journal,
-      clock: { mono: () => this.now.mono, wall: () => this.now.wall },
-      alarms,
-      random: randomOf(random.split(`epoch ${state.epoch}`)),
+      clock: this.clockPort,
+      alarms: this.alarms,
+      random: randomPort(random.split(`epoch ${journal.epoch}`)),
       authorized: { find: (key) => authorized.get(key) },
-      log: { ...silentLog, error: ({ err }: { err: unknown }) => onFatal(err) } as unknown as Log,
+      log: logTo(onFatal),
       queue: (peer, session, message) => this.queue(peer, session, message),
       perform: (effects, one) => this.perform(effects, one),
       defer: (job) => later(() => this.enqueue(job)),
-      stepped: (event, { wall }) => this.parts.witness.stepped(state, event, wall),
+      stepped: (event, { wall }) => witness.stepped(state, event, wall),
       decided: (decision) => {
         decided += 1;
         this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
       },
-      opened: () => undefined,
+      opened: (hello) => this.checkHead(journal, hello),
       grantLog: () => 'grant',
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),
     });
-    const { committer } = loop;
-    const durable = (): boolean =>
-      decided === committer.counters.decisions &&
-      journal.head().seq === seqBefore + committer.counters.groups;
+    const durable = (): boolean => {
+      const { decisions, groups } = loop.committer.counters;
+      return decided === decisions && journal.head().seq === seqBefore + groups;
+    };
     return { loop, durable };
+  }
+
+  /** No worker has ever been shown a commit that the journal does not hold. */
+  private checkHead(journal: Journal, hello: PeerHello): void {
+    if (hello.kind !== 'worker' || hello.head === null) return;
+    const { head, report } = hello;
+    const checked = journal.checkWitness(head).then((verdict) => {
+      if (verdict === 'known') return;
+      const words = `${report.name} was shown commit ${head.seq}, which is ${verdict}`;
+      this.parts.onFatal(new SimFailure('a witnessed commit is kept', words));
+    });
+    this.world.settle(checked);
   }
 
   private tick(): void {
@@ -155,37 +159,17 @@ export class SimBroker extends SimNode {
     });
   }
 
-  private queue(peer: PeerKey, session: string, message: Message): 'queued' {
-    this.note(`→ ${peer} ${describe(message)}`);
-    this.parts.witness.sent(message, peer, session);
-    const name = peer.slice(0, peer.indexOf('#'));
-    this.parts.transmit({ peer: name, connection: peer, direction: 'fromBroker', session, message });
+  private queue(connection: PeerKey, session: string, message: Message): 'queued' {
+    this.parts.witness.sent(message, connection, session);
+    const peer = connection.slice(0, connection.indexOf('#'));
+    this.outgoing.put({ peer, connection, direction: 'fromBroker', session }, message);
     return 'queued';
-  }
-
-  private alarms(): Alarms {
-    const { life } = this;
-    return {
-      after: (ms, run) => {
-        let cancelled = false;
-        this.world.after(ms, () => {
-          if (this.life !== life) return;
-          this.enqueue(() => {
-            if (!cancelled) run();
-            this.world.settle(Promise.resolve());
-          });
-        });
-        return () => {
-          cancelled = true;
-        };
-      },
-    };
   }
 }
 
-const ignore = (): void => undefined;
-const silentLog = { debug: ignore, info: ignore, warn: ignore };
-
-function randomOf(random: SeededRandom) {
-  return { bytes: (count: number) => Buffer.from(random.hex(2 * count), 'hex'), number: () => random.next() };
+/** What the broker finds worth an error ends the run. */
+function logTo(onFatal: (error: unknown) => void): Log {
+  const ignore = (): void => undefined;
+  const error = ({ err }: { err: unknown }): void => onFatal(err);
+  return { debug: ignore, info: ignore, warn: ignore, error } as unknown as Log;
 }

@@ -1,4 +1,4 @@
-/** A client process in the simulation: the real core behind a simulated link; its callers are the workload. */
+/** A client process in the simulation: the real core behind the real link; its callers are the workload. */
 import {
   type ClientEffect,
   type ClientEvent,
@@ -6,20 +6,11 @@ import {
   createClientState,
   stepClient,
 } from '@gryphgen/client';
-import type { ClientId, Message, Role, ToClient } from '@gryphgen/protocol';
-import { describe } from './message-line.ts';
+import type { ClientId, Role, Welcome } from '@gryphgen/protocol';
+import type { LinkOwner } from '@gryphgen/runtime';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
-import { type LinkWiring, SimLink } from './sim-link.ts';
-import type { Packet } from './sim-network.ts';
-import { SimNode } from './sim-node.ts';
-import type { World } from './world.ts';
-
-/** What every peer of one simulation shares. */
-export interface PeerSetting {
-  readonly world: World;
-  wiring(node: SimNode, identity: string, role: Role, random: SeededRandom): LinkWiring;
-}
+import { type PeerSetting, SimPeer } from './sim-peer.ts';
 
 type Answer = Exclude<ClientEffect, { kind: 'send' }>;
 
@@ -30,14 +21,10 @@ export interface ClientWitness {
 /** As the client's shell ticks its core. */
 const tickMs = 500;
 
-export class SimClient extends SimNode {
-  readonly identity: string;
-  readonly role: Role;
-  private readonly setting: PeerSetting;
+export class SimClient extends SimPeer<'toClient'> {
   private readonly witness: ClientWitness;
-  private readonly random: SeededRandom;
   private state: ReturnType<typeof createClientState> | null = null;
-  private link: SimLink | null = null;
+  private session = '';
 
   constructor(
     name: string,
@@ -48,31 +35,15 @@ export class SimClient extends SimNode {
     setting: PeerSetting,
     witness: ClientWitness,
   ) {
-    super(name, setting.world, clock, random.split('turns'));
-    this.identity = identity;
-    this.role = role;
-    this.random = random;
-    this.setting = setting;
+    super({ name, identity, role, direction: 'toClient' }, setting, clock, random);
     this.witness = witness;
-  }
-
-  get connection(): string {
-    return this.link?.connection ?? '';
   }
 
   override start(): void {
     super.start();
-    const random = this.random.split(`life ${this.life}`);
     this.state = createClientState(`${this.name}-${this.life}` as ClientId);
-    const link = new SimLink(this.setting.wiring(this, this.identity, this.role, random), {
-      hello: () => composeClientHello(this.state as never),
-      onOpen: ({ session, timers }) => this.step({ kind: 'sessionOpened', session, timers }),
-      onMessage: (session, message) => this.step({ kind: 'message', session, message: message as ToClient }),
-      onClosed: () => this.step({ kind: 'sessionClosed' }),
-    });
-    this.link = link;
     this.enqueue(() => {
-      link.connect();
+      this.connect();
       this.tick();
     });
   }
@@ -80,23 +51,25 @@ export class SimClient extends SimNode {
   override crash(): void {
     super.crash();
     this.state = null;
-    this.link = null;
-  }
-
-  receive(packet: Packet): void {
-    this.enqueue(() => {
-      this.note(`← ${describe(packet.message)}`);
-      this.link?.receive(packet);
-    });
-  }
-
-  cut(): void {
-    this.link?.cut();
   }
 
   /** A caller's wish, taken up in this life's next turn. */
   wish(event: ClientEvent): void {
     this.enqueue(() => this.step(event));
+  }
+
+  protected override owner(): Omit<LinkOwner<'toClient'>, 'onRefused'> {
+    return {
+      hello: () => composeClientHello(this.state as never),
+      onOpen: (welcome) => this.onOpen(welcome),
+      onMessage: (message) => this.step({ kind: 'message', session: this.session, message }),
+      onClosed: () => this.step({ kind: 'sessionClosed' }),
+    };
+  }
+
+  private onOpen({ session, timers }: Welcome): void {
+    this.session = session;
+    this.step({ kind: 'sessionOpened', session, timers });
   }
 
   private step(event: ClientEvent): void {
@@ -105,12 +78,8 @@ export class SimClient extends SimNode {
   }
 
   private performOne(effect: ClientEffect): void {
-    if (effect.kind === 'send') {
-      this.note(`→ ${describe(effect.message as Message)}`);
-      this.link?.send(effect.message);
-      return;
-    }
-    this.witness.answered(this, effect);
+    if (effect.kind === 'send') this.send(effect.message);
+    else this.witness.answered(this, effect);
   }
 
   private tick(): void {

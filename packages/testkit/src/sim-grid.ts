@@ -10,15 +10,15 @@ import { FaultInjector } from './fault-injector.ts';
 import { Observer } from './observer.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimBroker } from './sim-broker.ts';
-import { type PeerSetting, SimClient } from './sim-client.ts';
+import { SimClient } from './sim-client.ts';
 import { SimClock } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimFailure } from './sim-failure.ts';
 import { authorize, simIdentity } from './sim-identity.ts';
-import type { LinkWiring } from './sim-link.ts';
 import { SimMachine } from './sim-machine.ts';
 import { type Packet, SimNetwork } from './sim-network.ts';
 import type { SimNode } from './sim-node.ts';
+import type { PeerSetting } from './sim-peer.ts';
 import { SimWorker } from './sim-worker.ts';
 import type { RunPlan } from './simulation.ts';
 import { bodyOf, type Script } from './task-script.ts';
@@ -38,6 +38,7 @@ export class SimGrid {
   readonly clients: readonly SimClient[];
   failure: SimFailure | null = null;
   private readonly plan: RunPlan;
+  private readonly setting: PeerSetting;
   private readonly coverage: Coverage;
   private readonly random: SeededRandom;
   private readonly authorized = new Map<string, AuthorizedKey>();
@@ -55,22 +56,27 @@ export class SimGrid {
     this.callers = new CallerLog(this.world, this.observer);
     this.disk = new SimDisk(this.random.split('disk'));
     this.network = new SimNetwork(this.world, this.random.split('network'), (packet) => this.deliver(packet));
-    this.broker = new SimBroker({
+    this.setting = {
       world: this.world,
+      transmit: (packet) => this.network.send(packet),
+      coalesces: plan.coalesces,
+      grid: gridId,
+      newConnection: (peer) => this.newConnection(peer),
+      onFatal: (error) => this.onFatal(error),
+    };
+    this.broker = new SimBroker({
+      ...this.setting,
       clock: this.clock('broker'),
       random: this.random.split('broker'),
       disk: this.disk,
-      grid: gridId,
       authorized: this.authorized,
-      transmit: (packet) => this.network.send(packet),
       witness: this.observer,
-      onFatal: (error) => this.onFatal(error),
     });
     this.workers = plan.grid.workers.map((shape) => {
       this.admit(shape.name, 'worker');
       const random = this.random.split(shape.name);
       const machine = new SimMachine(shape.name, this.world, random.split('machine'), byNo, this.observer);
-      return new SimWorker(shape, machine, this.clock(shape.name), random, this.setting(), this.observer);
+      return new SimWorker(shape, machine, this.clock(shape.name), random, this.setting, this.observer);
     });
     const people = plan.grid.clients.map(({ name, identity }) => this.client(name, identity, 'submitter'));
     this.clients = [
@@ -200,7 +206,7 @@ export class SimGrid {
       role,
       this.clock(name),
       this.random.split(name),
-      this.setting(),
+      this.setting,
       this.callers,
     );
   }
@@ -214,22 +220,7 @@ export class SimGrid {
     return new SimClock(this.random.split(`clock ${name}`), this.plan.grid.drift);
   }
 
-  private setting(): PeerSetting {
-    return {
-      world: this.world,
-      wiring: (node, identity, role, random): LinkWiring => ({
-        node,
-        grid: gridId,
-        identity: simIdentity(identity),
-        role,
-        random,
-        newConnection: () => this.newConnection(node.name),
-        transmit: (packet) => this.network.send(packet),
-      }),
-    };
-  }
-
-  newConnection(name: string): string {
+  private newConnection(name: string): string {
     this.connections += 1;
     return `${name}#${this.connections}`;
   }

@@ -80,6 +80,7 @@ class SimJournal implements Journal {
 
   private finish(resolve: (head: JournalHead) => void, reject: (error: JournalError) => void): void {
     const { disk } = this;
+    this.settle(Promise.resolve());
     if (disk.fault === 'full') {
       disk.writing = null;
       reject(new JournalError('full', 'no space is left on the simulated disk'));
@@ -100,6 +101,7 @@ class SimJournal implements Journal {
   }
 
   async checkWitness({ seq, digest }: JournalHead): Promise<Witnessed> {
+    this.settle(Promise.resolve());
     const own = this.disk.digestAt(seq);
     if (own === undefined) return 'cut';
     return own === digest ? 'known' : 'diverged';

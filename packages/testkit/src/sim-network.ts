@@ -37,7 +37,9 @@ export interface Packet {
   readonly connection: string;
   readonly direction: Direction;
   readonly session: string;
-  readonly message: Message;
+  /** What the frame says, for whoever looks on; its receiver decodes the frame. */
+  readonly messages: readonly Message[];
+  readonly frame: Buffer;
 }
 
 interface Way {
@@ -76,13 +78,14 @@ export class SimNetwork {
   }
 
   send(packet: Packet): void {
-    const ambush = this.ambushes.get(packet.message.kind);
-    if (ambush === undefined) {
-      this.dispatch(packet);
+    for (const { kind } of packet.messages) {
+      const ambush = this.ambushes.get(kind);
+      if (ambush === undefined) continue;
+      this.ambushes.delete(kind);
+      this.befall(packet, ambush);
       return;
     }
-    this.ambushes.delete(packet.message.kind);
-    this.befall(packet, ambush);
+    this.dispatch(packet);
   }
 
   private befall(packet: Packet, { mishap, strike }: Ambush): void {
@@ -181,11 +184,10 @@ export class SimNetwork {
   }
 
   private met(packet: Packet, fault: string): void {
-    this.world.coverage.reached(`${packet.message.kind} × ${fault}`);
-    this.world.trace.note(
-      'network',
-      `${fault} ${packet.connection} ${packet.direction} ${packet.message.kind}`,
-    );
+    const { connection, direction, messages } = packet;
+    for (const { kind } of messages) this.world.coverage.reached(`${kind} × ${fault}`);
+    const kinds = messages.map(({ kind }) => kind).join(' + ');
+    this.world.trace.note('network', `${fault} ${connection} ${direction} ${kinds}`);
   }
 
   private way(peer: string, direction: Direction): Way {

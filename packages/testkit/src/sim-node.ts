@@ -7,9 +7,21 @@
  * 3. A pause (SIGSTOP) forgets nothing: timers that fall due meanwhile and messages that arrive wait for its end.
  */
 
+import type { Alarms, Clock } from '@gryphgen/runtime';
+import { describe } from './message-line.ts';
+import { Outgoing } from './outgoing.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
+import type { Packet } from './sim-network.ts';
 import type { World } from './world.ts';
+
+/** What every node of one simulation shares. */
+export interface NodeSetting {
+  readonly world: World;
+  readonly transmit: (packet: Packet) => void;
+  /** Whether what a node sends in one turn leaves in one frame. */
+  readonly coalesces: boolean;
+}
 
 /** A blow that waits for the node to stand between two effects. */
 interface Armed {
@@ -27,6 +39,7 @@ export class SimNode {
   paused = false;
   /** Grows with each start: what an earlier life planned is void. */
   life = 0;
+  readonly outgoing: Outgoing;
   protected readonly world: World;
   private readonly turnRandom: SeededRandom;
   private readonly inbox: (() => void)[] = [];
@@ -36,11 +49,17 @@ export class SimNode {
   private inTurn = false;
   private turnPlanned = false;
 
-  constructor(name: string, world: World, clock: SimClock, random: SeededRandom) {
+  constructor(name: string, setting: NodeSetting, clock: SimClock, random: SeededRandom) {
     this.name = name;
-    this.world = world;
+    this.world = setting.world;
     this.clock = clock;
     this.turnRandom = random;
+    this.outgoing = new Outgoing(
+      () => setting.coalesces && this.inTurn,
+      setting.transmit,
+      ({ connection, direction }, message) =>
+        this.note(`→ ${direction === 'toBroker' ? '' : `${connection} `}${describe(message)}`),
+    );
   }
 
   /** Overridden by what must happen once a turn. */
@@ -48,6 +67,26 @@ export class SimNode {
 
   get now(): { readonly mono: number; readonly wall: number } {
     return this.clock.now(this.world.now);
+  }
+
+  /** Its clocks, as the grid's own code takes them. */
+  get clockPort(): Clock {
+    return { mono: () => this.now.mono, wall: () => this.now.wall };
+  }
+
+  /** Alarms of this life. */
+  get alarms(): Alarms {
+    return {
+      after: (ms, run) => {
+        let cancelled = false;
+        this.timer(ms, () => {
+          if (!cancelled) run();
+        });
+        return () => {
+          cancelled = true;
+        };
+      },
+    };
   }
 
   note(what: string): void {
@@ -66,6 +105,19 @@ export class SimNode {
     const { life } = this;
     this.world.after(this.clock.simDuration(ms), () => {
       if (this.life === life) this.enqueue(run);
+    });
+  }
+
+  /**
+   * Gives a frame to `take`, in a turn of its own, and spoils its bytes when all that came of it is done: they are only
+   * lent (whoever keeps them keeps nonsense).
+   */
+  takeFrame({ frame, messages }: Packet, from: string, take: (frame: Buffer) => void): void {
+    this.enqueue(() => {
+      for (const message of messages) this.note(`← ${from}${describe(message)}`);
+      const lent = Buffer.from(frame);
+      take(lent);
+      this.perform([lent], (bytes) => bytes.fill(0xee));
     });
   }
 
@@ -99,6 +151,7 @@ export class SimNode {
     this.life += 1;
     this.inbox.length = 0;
     this.effects.length = 0;
+    this.outgoing.clear();
     this.turnPlanned = false;
   }
 
@@ -150,6 +203,7 @@ export class SimNode {
       this.onTurnEnd();
       if (!this.busy) break;
     }
+    if (this.canGoOn()) this.outgoing.flush();
     this.inTurn = false;
   }
 

@@ -1,5 +1,6 @@
-/** A worker process in the simulation: the real core between a simulated link and a simulated machine. */
-import type { Message, PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
+/** A worker process in the simulation: the real core between the real link and a simulated machine. */
+import type { PeerHello, Welcome } from '@gryphgen/protocol';
+import type { LinkOwner } from '@gryphgen/runtime';
 import {
   composeHello,
   createWorkerState,
@@ -10,14 +11,10 @@ import {
   type WorkerState,
 } from '@gryphgen/worker';
 import type { WorkerShape } from './grid-shape.ts';
-import { describe } from './message-line.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import type { PeerSetting } from './sim-client.ts';
 import type { SimClock } from './sim-clock.ts';
-import { SimLink } from './sim-link.ts';
 import type { SimMachine } from './sim-machine.ts';
-import type { Packet } from './sim-network.ts';
-import { SimNode } from './sim-node.ts';
+import { type PeerSetting, SimPeer } from './sim-peer.ts';
 
 export interface WorkerWitness {
   /** The worker's core has taken up an order to stop this attempt. */
@@ -25,14 +22,12 @@ export interface WorkerWitness {
   died(worker: string): void;
 }
 
-export class SimWorker extends SimNode {
+export class SimWorker extends SimPeer<'toWorker'> {
   readonly shape: WorkerShape;
   readonly machine: SimMachine;
   state: WorkerState | null = null;
-  private readonly setting: PeerSetting;
   private readonly witness: WorkerWitness;
-  private readonly random: SeededRandom;
-  private link: SimLink | null = null;
+  private session = '';
 
   constructor(
     shape: WorkerShape,
@@ -42,32 +37,20 @@ export class SimWorker extends SimNode {
     setting: PeerSetting,
     witness: WorkerWitness,
   ) {
-    super(shape.name, setting.world, clock, random.split('turns'));
+    super(
+      { name: shape.name, identity: shape.name, role: 'worker', direction: 'toWorker' },
+      setting,
+      clock,
+      random,
+    );
     this.shape = shape;
     this.machine = machine;
-    this.random = random;
-    this.setting = setting;
     this.witness = witness;
-  }
-
-  get connection(): string {
-    return this.link?.connection ?? '';
   }
 
   override start(): void {
     super.start();
     this.state = createWorkerState(this.shape.report, this.now.mono);
-    const link = new SimLink(
-      this.setting.wiring(this, this.name, 'worker', this.random.split(`life ${this.life}`)),
-      {
-        hello: () => this.hello(),
-        onOpen: (welcome) => this.onOpen(welcome),
-        onMessage: (session, message) =>
-          this.step({ kind: 'message', session, message: message as ToWorker }),
-        onClosed: () => this.step({ kind: 'sessionClosed' }),
-      },
-    );
-    this.link = link;
     const { life } = this;
     const tell = (event: WorkerEvent): void => {
       if (this.life === life) this.enqueue(() => this.step(event));
@@ -81,7 +64,7 @@ export class SimWorker extends SimNode {
     this.enqueue(() => {
       this.note(`up, finds ${attempts.length} attempts`);
       this.step({ kind: 'adopted', attempts });
-      link.connect();
+      this.connect();
       this.tick();
     });
   }
@@ -92,19 +75,11 @@ export class SimWorker extends SimNode {
     this.machine.processDied();
     this.witness.died(this.name);
     this.state = null;
-    this.link = null;
   }
 
   /** Adds the transitions this life has taken to the coverage. */
   coverReached(): void {
     for (const name of this.state?.reached.keys() ?? []) this.world.coverage.reached(`attempt ${name}`);
-  }
-
-  receive(packet: Packet): void {
-    this.enqueue(() => {
-      this.note(`← ${describe(packet.message)}`);
-      this.link?.receive(packet);
-    });
   }
 
   change(foreignBytes: number): void {
@@ -113,8 +88,13 @@ export class SimWorker extends SimNode {
     this.enqueue(() => this.step({ kind: 'reportChanged', report: { ...this.shape.report, devices } }));
   }
 
-  cut(): void {
-    this.link?.cut();
+  protected override owner(): Omit<LinkOwner<'toWorker'>, 'onRefused'> {
+    return {
+      hello: () => this.hello(),
+      onOpen: (welcome) => this.onOpen(welcome),
+      onMessage: (message) => this.step({ kind: 'message', session: this.session, message }),
+      onClosed: () => this.step({ kind: 'sessionClosed' }),
+    };
   }
 
   private hello(): PeerHello {
@@ -129,6 +109,7 @@ export class SimWorker extends SimNode {
   }
 
   private onOpen({ session, epoch, timers }: Welcome): void {
+    this.session = session;
     this.step({ kind: 'sessionOpened', session, epoch, timers });
   }
 
@@ -161,7 +142,7 @@ export class SimWorker extends SimNode {
         this.machine.head = effect.head;
         break;
       case 'leaveSession':
-        this.link?.leave();
+        this.leave();
         break;
       case 'note':
         this.note(`notes ${effect.note.kind}`);
@@ -169,11 +150,6 @@ export class SimWorker extends SimNode {
       default:
         effect satisfies never;
     }
-  }
-
-  private send(message: Extract<WorkerEffect, { kind: 'send' }>['message']): void {
-    this.note(`→ ${describe(message as Message)}`);
-    this.link?.send(message);
   }
 
   private tick(): void {

@@ -19,6 +19,8 @@ export interface RunPlan {
   readonly operations: readonly Operation[];
   readonly faults: readonly Fault[];
   readonly limits: SqueezedLimits;
+  /** What a process sends in one turn leaves in one frame. */
+  readonly coalesces: boolean;
 }
 
 export interface RunResult {
@@ -45,6 +47,7 @@ export function planRun(seed: number): RunPlan {
     seed,
     grid,
     limits,
+    coalesces: random.split('frames').chance(0.4),
     operations: planWorkload(random.split('workload'), grid),
     faults: planFaults(random.split('faults'), grid, lossless),
   };
