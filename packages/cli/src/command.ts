@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { UsageError } from './problem.ts';
 import type { CommonFlags } from './settings.ts';
+import type { Value } from './task-file/values.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Invocation {
@@ -31,6 +32,45 @@ export function runs<F extends CommonFlags>(
   return command.action(async () => {
     invocation.exitCode = await work(command.opts<F>(), command.processedArgs.flat().filter(isText));
   });
+}
+
+/** A flag with a value. What is no such value: UsageError `--memory: found "12 GBs", expected a size such as 4GiB`. */
+export function flagOf<T>(flags: string, description: string, { expected, parse }: Value<T>): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    throw new UsageError(`${option.long}: found ${quoted(text)}, expected ${expected}`);
+  });
+}
+
+/** A flag `NAME=VALUE` that may be given many times. */
+export function pairsOf(
+  flags: string,
+  description: string,
+  names: Value<string>,
+  texts: Value<string>,
+): Option {
+  const option = new Option(flags, description);
+  const flag = option.long ?? flags;
+  return option.argParser((text, before: Record<string, string> | undefined) => {
+    const at = text.indexOf('=');
+    const name = text.slice(0, Math.max(0, at));
+    const value = text.slice(at + 1);
+    if (at < 1) throw new UsageError(`${flag}: found ${quoted(text)}, expected NAME=VALUE`);
+    if (names.parse(name) === undefined)
+      throw new UsageError(`${flag}: found ${quoted(name)}, expected ${names.expected}`);
+    if (texts.parse(value) === undefined)
+      throw new UsageError(`${flag} ${name}: found ${quoted(value)}, expected ${texts.expected}`);
+    return { ...before, [name]: value };
+  });
+}
+
+const shownChars = 60;
+
+/** Of what was written, enough to know it again. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > shownChars ? `${text.slice(0, shownChars)}…` : text);
 }
 
 /** A flag that is known by the contract, not by this version: said, not ignored. */

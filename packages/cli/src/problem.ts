@@ -1,8 +1,9 @@
 /** Why a command cannot be done as it was given: what a person reads, and the exit code. */
 import { exitCodeOf, type Failure, GridError } from '@gryphgen/protocol';
 import { bugExit, usageExit } from './exit-codes.ts';
-import type { Terminal } from './terminal.ts';
-import { printJson } from './terminal.ts';
+import { printable } from './printable.ts';
+import { systemFailure } from './system-error.ts';
+import { printJson, type Terminal } from './terminal.ts';
 
 /** Bad flags, bad files: exit 2. Each line is one problem, with its place where it has one. */
 export class UsageError extends Error {
@@ -31,7 +32,10 @@ export function report(terminal: Terminal, error: unknown, json: boolean): numbe
   if (error instanceof Exit) return error.code;
   const { failure, code, lines } = describe(error);
   if (json) printJson(terminal, { failure });
-  for (const line of lines) terminal.err(`${terminal.style.red('grid:')} ${line}\n`);
+  for (const line of lines) {
+    const text = line.split('\n').map(printable).join('\n  ');
+    terminal.err(`${terminal.style.red('grid:')} ${text}\n`);
+  }
   return code;
 }
 
@@ -44,10 +48,9 @@ function describe(error: unknown): {
     const failure: Failure = { code: 'rejected.invalid', message: error.message };
     return { failure, code: usageExit, lines: error.lines };
   }
-  if (error instanceof GridError) {
-    const { failure } = error;
+  const failure = error instanceof GridError ? error.failure : systemFailure(error);
+  if (failure !== undefined)
     return { failure, code: exitCodeOf(failure.code), lines: [`${failure.message} (${failure.code})`] };
-  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const message = error instanceof Error ? error.message : String(error);
   return {

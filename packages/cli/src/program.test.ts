@@ -1,6 +1,6 @@
 /** The command line itself, in this process: help, typos, bad flags and files. Nothing here gets as far as a grid. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -91,19 +91,15 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submit nothing.yaml', 'nothing.yaml: there is no such file'],
   ['submit a.yaml -- x', 'expected one of them'],
   ['submit --image Bad!Name -- x', 'expected an image name such as busybox:latest'],
-  ['submit --cpu many -- x', 'expected a number of CPUs such as 2, 0.5 or 500m'],
-  ['submit --memory 12bananas -- x', 'Found "12bananas", expected a size such as 4GiB'],
-  ['submit --memory -1 -- x', 'expected a size'],
   ['submit --gpu 0 -- x', 'expected a whole number from 1 to 64'],
   ['submit --gpu 1 --vram 1GiB -- x', 'give only one of them'],
-  ['submit --min-cc new -- x', 'expected such as 7.0'],
-  ['submit --env A-B=c -- x', 'Found "A-B=c", expected NAME=VALUE'],
-  ['submit --env A -- x', 'Found "A", expected NAME=VALUE'],
+  ['submit --min-cc new -- x', 'expected a compute capability such as 8.6'],
+  ['submit --env A-B=c -- x', '--env: found "A-B", expected a name of letters, digits and _'],
+  ['submit --env A -- x', '--env: found "A", expected NAME=VALUE'],
   ['submit --label =x -- x', 'expected NAME=VALUE'],
   ['submit --priority 101 -- x', 'expected a whole number from -100 to 100'],
-  ['submit --timeout soon -- x', 'expected a duration such as 10m'],
-  ['submit --retries 1000 -- x', 'expected 0 to 100'],
-  ['submit --workdir here -- x', 'body.workdir'],
+  ['submit --retries 1000 -- x', 'expected a whole number from 0 to 100'],
+  ['submit --workdir here -- x', '--workdir: found "here", expected an absolute path'],
   ['submit --user root --image a -- x', 'expected uid or uid:gid in numbers'],
   ['submit --network host --image a -- x', 'Allowed choices are none'],
   ['submit --mount a:/b -- x', 'of a later version'],
@@ -111,10 +107,81 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submit --out /b -- x', 'of a later version'],
   ['show t1 --events', 'of a later version'],
   ['completion tcsh', 'Allowed choices are bash, zsh, fish'],
+  ['node', 'expected one of show, drain, resume, remove after it'],
+  ['config', 'expected one of show after it'],
+  ['chat', '"grid chat" is of a later version'],
+  ['models --help', '"grid models" is of a later version'],
+  ['exec -it t1 -- sh', '"grid exec" is of a later version'],
+  ['worker --slots 0', '--slots: found "0", expected a whole number from 1 to 4096'],
+  ['worker --label a', '--label: found "a", expected NAME=VALUE'],
+  ['top --interval 1ms', '--interval: found "1ms", expected a duration from 100ms to 1h'],
   ['nodes --broker nowhere', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],
 ];
 
+const long = 'x'.repeat(5000);
+
+/** Each is told as `--flag: found …, expected …`. */
+const values: readonly (readonly [flag: string, expected: string, ...bad: readonly string[]])[] = [
+  [
+    'memory',
+    'a size such as 256MiB',
+    ...[
+      '12 GBs',
+      '12bananas',
+      '-1',
+      '1e999',
+      '٣',
+      '',
+      ' ',
+      '1EiB',
+      '0x10',
+      'NaN',
+      '99999999999999999999',
+      long,
+    ],
+  ],
+  ['disk', 'a size such as 256MiB', 'much'],
+  ['vram', 'a size such as 256MiB', '5 giga'],
+  ['cpu', 'a number of CPUs such as 2, 0.5 or 500m', 'many', '', '-1', '٣', '1e3', '0.0001', '99999', long],
+  ['timeout', 'a duration such as 90s or 10m', 'soon', '', '-1', '٣', '1 h', '1h30', '999999999d', long],
+  ['queue-timeout', 'a duration such as 90s or 10m', 'never'],
+  ['backoff', 'a duration of at most a day such as 5s', '2d', 'x'],
+  ['gpu', 'a whole number from 1 to 64', '0', '65', '1.5', 'two', ''],
+  ['image', 'an image name such as busybox:latest', '', '../../x', 'a b', '-x', 'A', long],
+  ['name', 'at most 256 characters', long],
+  ['key', 'at most 256 characters', long],
+  ['worker', "a worker's name or id, of 1 to 256 characters", '', long],
+  ['gpu-name', "a part of a GPU's name, of 1 to 128 characters", '', long],
+  ['workdir', 'an absolute path', '', 'here', `/${long}`],
+  ['label', 'NAME=VALUE', '', '='],
+];
+
 describe('a mistake', () => {
+  it.each(
+    values.flatMap(([flag, expected, ...bad]) =>
+      bad.map((text) => [flag, text.slice(0, 40), text, expected]),
+    ),
+  )('in the value of --%s %j is told', async (flag, _, text, expected) => {
+    const { code, stdout, stderr } = await grid('submit', `--${flag}`, text, '--', 'x');
+    expect(stderr).toContain(`grid: --${flag}: found ${JSON.stringify(text).slice(0, 40)}`.replace(/"$/, ''));
+    expect(stderr).toContain(`expected ${expected}`);
+    expect(stderr.length).toBeLessThan(300);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('of a program without a name is told', async () => {
+    const { code, stderr } = await grid('submit', '--', '');
+    expect(stderr).toContain('command: found "" as the program');
+    expect(code).toBe(2);
+  });
+
+  it('that holds control characters is shown without them', async () => {
+    const { stderr } = await grid('submit', write('bad\u001b[31m.yaml', 'x: 1\n'));
+    expect(stderr).toContain('bad\\u{1b}[31m.yaml:1:1: x: found unknown key');
+    expect(stderr).not.toContain('\u001b');
+  });
+
   it.each(usage)('grid %s', async (args, expected) => {
     const { code, stdout, stderr } = await grid(...args.split(' ').filter((word) => word !== ''));
     expect(stderr).toContain(expected);
@@ -145,6 +212,54 @@ describe('a mistake', () => {
   });
 });
 
+describe('a machine that refuses', () => {
+  const home = (path: string, ...args: string[]) => grid(...args, '--home', path);
+
+  it('is no bug of grid: a path through a file', async () => {
+    for (const command of ['ps', 'up', 'down', 'doctor']) {
+      const { code, stderr } = await home(join(write('file', ''), 'home'), command);
+      expect(stderr).toContain('is GRID_HOME right?');
+      expect(stderr).not.toContain('bug');
+      expect(code).toBe(2);
+    }
+  });
+
+  it('keeps a folder that serves another purpose as it is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gg-other-'));
+    try {
+      chmodSync(folder, 0o755);
+      writeFileSync(join(folder, 'thesis.tex'), '');
+      const { code, stderr } = await home(folder, 'up', '--detach');
+      expect(stderr).toContain(`${folder} holds other things`);
+      expect(code).toBe(2);
+      expect(statSync(folder).mode & 0o777).toBe(0o755);
+      expect(readdirSync(folder)).toEqual(['thesis.tex']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('says which line of the settings it cannot use', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gg-config-'));
+    try {
+      for (const [text, expected] of [
+        ['', 'config.json'],
+        ['[]', 'must hold one JSON object'],
+        ['{"nmae": "x"}', 'nmae (file): there is no such setting'],
+        ['{"name": 5}', 'name (file)'],
+        ['{"broker": ["nowhere"]}', 'broker (file): expected tcp://HOST:PORT'],
+      ] as const) {
+        writeFileSync(join(folder, 'config.json'), text);
+        const { code, stderr } = await home(folder, 'ps');
+        expect(stderr).toContain(expected);
+        expect(code).toBe(2);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe('completion', () => {
   it('of bash is a script that completes commands and flags', async () => {
     const { stdout } = await grid('completion', 'bash');
@@ -164,6 +279,8 @@ describe('completion', () => {
     expect(complete('grid', 'sub')).toBe('submit');
     expect(complete('grid', 'node', 'dr')).toBe('drain');
     expect(complete('grid', 'submit', '--dry')).toBe('--dry-run');
+    // What is not there yet is not offered.
+    expect(complete('grid', 'cha')).toBe('');
   });
 
   it.each(['zsh', 'fish'])('of %s is printed', async (shell) => {

@@ -6,6 +6,7 @@ import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { brokerCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
 import {
@@ -26,12 +27,14 @@ import { printJson, type Terminal } from './terminal.ts';
 /** Longer lines are hard to read. */
 const helpColumns = 110;
 
+const ownGroup = 'This command line:';
+
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, topCommand]],
-  ['This command line:', [configCommand, completionCommand]],
+  [ownGroup, [configCommand, completionCommand]],
 ];
 
 /** Runs one command line (without the program's own name) and returns the exit code. */
@@ -64,7 +67,8 @@ export async function run(terminal: Terminal, args: readonly string[]): Promise<
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(terminal, error, json);
     if (error.exitCode === 0) return 0;
-    return tellUsage(terminal, complaint.join(''), json);
+    const isGroupAlone = error.code === 'commander.help';
+    return tellUsage(terminal, isGroupAlone ? groupWords(program, own[0]) : complaint.join(''), json);
   }
 }
 
@@ -72,12 +76,16 @@ function programOf(invocation: Invocation): Command {
   const program = new Command('grid')
     .description('One grid out of the machines you own.')
     .version(productVersion, '--version')
+    .addHelpCommand(
+      new Command('help').argument('[command]').description('Explain a command.').helpGroup(ownGroup),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  $ grid up --detach\n  $ grid submit --wait -- echo hello\n  $ grid explain t1',
     );
   for (const [title, commands] of groups)
     for (const make of commands) program.addCommand(make(invocation).helpGroup(title));
+  for (const command of laterCommands()) program.addCommand(command, { hidden: true });
   return program;
 }
 
@@ -94,6 +102,13 @@ function pathOf(command: Command): string {
 
 function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+/** `grid node` alone: which of its commands was meant? */
+function groupWords(program: Command, name: string | undefined): string {
+  const group = program.commands.find((command) => command.name() === name) ?? program;
+  const names = group.commands.map((command) => command.name()).join(', ');
+  return `found "${pathOf(group)}" alone, expected one of ${names} after it\n${hintOf(group)}`;
 }
 
 function tellUsage(terminal: Terminal, complaint: string, json: boolean): number {

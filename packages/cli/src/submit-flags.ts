@@ -1,19 +1,11 @@
 /** The flags that describe a task, and the task they describe. */
 import type { TaskSpec } from '@gryphgen/client';
-import {
-  imagePattern,
-  isEnvironmentName,
-  isLabelName,
-  limits,
-  type OnLinkLost,
-  parseBytes,
-  parseComputeCapability,
-  parseCpu,
-  parseDuration,
-} from '@gryphgen/protocol';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { OnLinkLost } from '@gryphgen/protocol';
+import { type Command, Option } from 'commander';
+import { flagOf, pairsOf } from './command.ts';
 import { UsageError } from './problem.ts';
 import { type DraftGpu, specOf, type TaskDraft } from './task-file/task-draft.ts';
+import * as values from './task-file/values.ts';
 
 export interface TaskFlags {
   readonly image?: string;
@@ -40,64 +32,34 @@ export interface TaskFlags {
   readonly ephemeral?: true;
 }
 
-type Parse<T> = (text: string) => T | undefined;
-type Pairs = Record<string, string>;
-
-const integer =
-  (min: number, max: number): Parse<number> =>
-  (text) => {
-    const value = /^-?[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  };
-
 /** In the order of --help. */
 function taskOptions(): readonly Option[] {
   return [
-    option(
-      '--image <image>',
-      'run in a container of this image',
-      'an image name such as busybox:latest',
-      (text) => (imagePattern.test(text) ? text : undefined),
+    flagOf('--image <image>', 'run in a container of this image', values.image),
+    flagOf('--name <name>', 'what to call it', values.name),
+    flagOf('--cpu <count>', 'CPUs (default: 1)', values.cpu),
+    flagOf('--memory <size>', 'memory', values.size),
+    flagOf('--disk <size>', 'disk', values.size),
+    flagOf('--gpu <count>', 'whole GPUs', values.gpuCount),
+    flagOf('--vram <size>', 'a part of one GPU', values.size),
+    flagOf('--min-cc <version>', 'least compute capability of its GPU', values.computeCapability),
+    flagOf('--gpu-name <part>', 'part of the name of its GPU', values.gpuName),
+    pairsOf(
+      '--env <NAME=VALUE>',
+      'set an environment variable (repeatable)',
+      values.variableName,
+      values.argument,
     ),
-    new Option('--name <name>', 'what to call it'),
-    option('--cpu <count>', 'CPUs (default: 1)', 'a number of CPUs such as 2, 0.5 or 500m', parseCpu),
-    option('--memory <size>', 'memory', 'a size such as 4GiB', parseBytes),
-    option('--disk <size>', 'disk', 'a size such as 10GiB', parseBytes),
-    option(
-      '--gpu <count>',
-      'whole GPUs',
-      `a whole number from 1 to ${limits.devices}`,
-      integer(1, limits.devices),
-    ),
-    option('--vram <size>', 'a part of one GPU', 'a size such as 5GiB', parseBytes),
-    option(
-      '--min-cc <version>',
-      'least compute capability of its GPU',
-      'such as 7.0',
-      parseComputeCapability,
-    ),
-    new Option('--gpu-name <part>', 'part of the name of its GPU'),
-    pairs('--env <NAME=VALUE>', 'set an environment variable (repeatable)', isEnvironmentName),
-    new Option('--workdir <path>', 'working directory, absolute'),
-    new Option('--user <uid[:gid]>', 'user in the container, in numbers'),
+    flagOf('--workdir <path>', 'working directory, absolute', values.workdir),
+    flagOf('--user <uid[:gid]>', 'user in the container, in numbers', values.user),
     new Option('--network <network>', 'network of the container').choices(['none']),
-    option('--priority <number>', 'higher goes first', 'a whole number from -100 to 100', integer(-100, 100)),
-    option('--timeout <time>', 'longest run of one try', 'a duration such as 10m', parseDuration),
-    option('--queue-timeout <time>', 'longest wait for a place', 'a duration such as 1h', parseDuration),
-    option(
-      '--retries <count>',
-      'tries after a failed one',
-      `0 to ${limits.retries}`,
-      integer(0, limits.retries),
-    ),
-    option(
-      '--backoff <time>',
-      'wait before the first retry; doubles',
-      'a duration such as 5s',
-      parseDuration,
-    ),
-    pairs('--label <NAME=VALUE>', 'label the task (repeatable)', isLabelName),
-    new Option('--worker <id>', 'run it on this worker alone'),
+    flagOf('--priority <number>', 'higher goes first', values.priority),
+    flagOf('--timeout <time>', 'longest run of one try', values.duration),
+    flagOf('--queue-timeout <time>', 'longest wait for a place', values.duration),
+    flagOf('--retries <count>', 'tries after a failed one', values.retries),
+    flagOf('--backoff <time>', 'wait before the first retry; doubles', values.backoff),
+    pairsOf('--label <NAME=VALUE>', 'label the task (repeatable)', values.labelName, values.name),
+    flagOf('--worker <id>', 'run it on this worker alone', values.worker),
     new Option('--on-link-lost <rule>', 'when its worker is cut off').choices(['move', 'wait']),
     new Option('--ephemeral', 'not kept over a restart of the broker'),
     later('--mount <mount>'),
@@ -171,30 +133,12 @@ function flagWords(path: string, words: string): string {
   return `${path}: ${words}`;
 }
 
-function option<T>(flags: string, description: string, expected: string, parse: Parse<T>): Option {
-  return new Option(flags, description).argParser((text) => {
-    const value = parse(text);
-    if (value === undefined)
-      throw new InvalidArgumentError(`Found ${JSON.stringify(text)}, expected ${expected}.`);
-    return value;
-  });
-}
-
-function pairs(flags: string, description: string, accept: (name: string) => boolean): Option {
-  return new Option(flags, description).argParser((text, before: Pairs | undefined) => {
-    const at = text.indexOf('=');
-    const name = text.slice(0, Math.max(0, at));
-    if (at < 1 || !accept(name))
-      throw new InvalidArgumentError(`Found ${JSON.stringify(text)}, expected NAME=VALUE.`);
-    return { ...before, [name]: text.slice(at + 1) };
-  });
-}
-
 /** Known by the contract, not by this version: said, not ignored. */
 function later(flags: string): Option {
-  return new Option(flags).hideHelp().argParser(() => {
-    throw new InvalidArgumentError(
-      'It is of a later version of grid: tasks have no files of their own for now.',
+  const option = new Option(flags).hideHelp();
+  return option.argParser(() => {
+    throw new UsageError(
+      `${option.long} is of a later version of grid: tasks have no files of their own for now`,
     );
   });
 }

@@ -10,6 +10,8 @@ export interface Terminal {
   readonly isTty: boolean;
   /** Where lines are cut; never in a pipe. */
   readonly columns: number;
+  /** Lines that a person sees at once. */
+  readonly rows: number;
   readonly style: Style;
   out(text: string): void;
   /** Bytes as they are, waiting for a slow reader. */
@@ -27,17 +29,27 @@ export interface Style {
   readonly cyan: (text: string) => string;
 }
 
-export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type TerminalStream = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
-/** A terminal that does not say how wide it is. */
+/** A terminal that does not say how large it is. */
 const plainColumns = 120;
+const plainRows = 24;
 
 export function openTerminal(stdout: TerminalStream, stderr: TerminalStream, env: Terminal['env']): Terminal {
   const isTty = stdout.isTTY === true;
   return {
     env,
     isTty,
-    columns: isTty ? stdout.columns || plainColumns : Number.POSITIVE_INFINITY,
+    get columns() {
+      return isTty ? stdout.columns || plainColumns : Number.POSITIVE_INFINITY;
+    },
+    get rows() {
+      return isTty ? stdout.rows || plainRows : Number.POSITIVE_INFINITY;
+    },
     style: styleOf(isTty && !env.NO_COLOR && env.TERM !== 'dumb'),
     out: (text) => void stdout.write(text),
     outBytes: (bytes) => writeAll(stdout, bytes),

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Role, roles } from '@gryphgen/protocol';
+import { failure, GridError, type Role, roles } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
 import { curveKeySchema, parseJson, publicKeySchema } from './keys.ts';
@@ -40,7 +40,10 @@ export class AuthorizedKeys {
     this.path = join(home, 'keys', 'authorized.json');
     if (!existsSync(this.path)) return;
     const parsed = fileSchema.safeParse(parseJson(readFileSync(this.path, 'utf8')));
-    if (!parsed.success) throw new Error(`${this.path}: ${z.prettifyError(parsed.error)}`);
+    if (!parsed.success) {
+      const words = `${this.path}: ${z.prettifyError(parsed.error)}`;
+      throw new GridError(failure('rejected.invalid', words));
+    }
     for (const entry of parsed.data.keys) this.admit(entry);
   }
 
@@ -60,7 +63,8 @@ export class AuthorizedKeys {
   /** Replaces what was known of the key. */
   add(entry: AuthorizedKey): void {
     if (this.byKey.size >= maxKeys && !this.byKey.has(entry.key)) {
-      throw new Error(`${this.path} holds ${maxKeys} keys already: revoke some first`);
+      const words = `${this.path} holds ${maxKeys} keys already: revoke some first`;
+      throw new GridError(failure('rejected.limit', words));
     }
     this.save([...this.list().filter(({ key }) => key !== entry.key), entrySchema.parse(entry)]);
   }

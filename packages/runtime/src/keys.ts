@@ -16,7 +16,7 @@ import {
 } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PrincipalId, Role, WorkerId } from '@gryphgen/protocol';
+import { failure, GridError, type PrincipalId, type Role, type WorkerId } from '@gryphgen/protocol';
 import { curveKeyPair } from 'zeromq';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
@@ -54,7 +54,10 @@ export function createIdentity(): Identity {
   return identityOf(newKeys());
 }
 
-/** Reads `keys/<name>.json` in `home`, or makes it. Throws when it cannot be read or others may read it. */
+/**
+ * Reads `keys/<name>.json` in `home`, or makes it. Throws GridError `rejected.forbidden` when others may read it,
+ * `rejected.invalid` when it is no key file, and what the file system says.
+ */
 export function loadIdentity(home: string, name: string): Identity {
   const path = join(home, 'keys', `${name}.json`);
   if (!existsSync(path)) {
@@ -63,12 +66,14 @@ export function loadIdentity(home: string, name: string): Identity {
     return identityOf(keys);
   }
   if ((statSync(path).mode & 0o077) !== 0) {
-    throw new Error(
-      `${path} can be read by others: chmod 600 it, and make new keys if it may have been read`,
-    );
+    const words = `${path} can be read by others: chmod 600 it, and make new keys if it may have been read`;
+    throw new GridError(failure('rejected.forbidden', words));
   }
   const parsed = fileSchema.safeParse(parseJson(readFileSync(path, 'utf8')));
-  if (!parsed.success) throw new Error(`${path} is not a key file: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) {
+    const words = `${path} is not a key file: ${z.prettifyError(parsed.error)}`;
+    throw new GridError(failure('rejected.invalid', words));
+  }
   return identityOf(parsed.data);
 }
 

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { failure, GridError } from '@gryphgen/protocol';
 import { makePrivateFolder } from './atomic-file.ts';
 
 const maxSocketPathBytes = 107;
@@ -24,12 +25,13 @@ export function brokerSocketPath(home: string): string {
   return join(runFolder(home), 'broker.sock');
 }
 
-/** Throws when the folder is somebody else's. */
+/** Throws GridError `rejected.forbidden` when the folder is somebody else's. */
 export function makeRunFolder(home: string): string {
   const folder = runFolder(home);
   const before = lstatSync(folder, { throwIfNoEntry: false });
   if (before && (!before.isDirectory() || before.uid !== process.getuid?.())) {
-    throw new Error(`${folder} belongs to somebody else: set TMPDIR or use a shorter GRID_HOME`);
+    const words = `${folder} belongs to somebody else: set TMPDIR or use a shorter GRID_HOME`;
+    throw new GridError(failure('rejected.forbidden', words));
   }
   makePrivateFolder(folder);
   return folder;

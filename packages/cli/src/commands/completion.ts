@@ -29,13 +29,12 @@ export function completionCommand(invocation: Invocation): Command {
 }
 
 function wordsOf(command: Command, path: string): readonly Words[] {
-  const commands = command.commands.map((sub) => ({ name: sub.name(), summary: sub.description() }));
+  const visible = command.createHelp().visibleCommands(command);
+  const commands = visible.map((sub) => ({ name: sub.name(), summary: sub.description() }));
   const flags = command.options
     .filter(({ hidden, long }) => !hidden && long !== undefined)
     .map(({ long, description }) => ({ name: long ?? '', summary: description }));
-  const below = command.commands.flatMap((sub) =>
-    wordsOf(sub, path === '' ? sub.name() : `${path} ${sub.name()}`),
-  );
+  const below = visible.flatMap((sub) => wordsOf(sub, path === '' ? sub.name() : `${path} ${sub.name()}`));
   return [
     { path, commands, flags: [...flags, { name: '--help', summary: 'explain this command' }] },
     ...below,

@@ -33,6 +33,7 @@ export function configCommand(invocation: Invocation): Command {
   });
   return new Command('config')
     .description('The settings of this command line.')
+    .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ grid config show')
     .addCommand(show);
 }

@@ -2,11 +2,13 @@
  * `grid broker` and `grid worker`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
  * made of is imported when one runs: no other command should wait for it.
  */
+import { limits } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
-import { type Command, InvalidArgumentError } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import type { Command } from 'commander';
+import { flagOf, gridCommand, type Invocation, pairsOf, runs } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
+import { integer, labelName, name } from '../task-file/values.ts';
 
 export function brokerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -40,10 +42,10 @@ export function workerCommand(invocation: Invocation): Command {
     'worker --broker tcp://forge:7600 --label rack=a',
   )
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
-    .option('--label <NAME=VALUE>', 'label this worker (repeatable)', addLabel)
+    .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
     .option('--allow-process', 'run processes too, without a container: trust who submits')
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
-    .option('--slots <count>', 'tasks at once', parseSlots)
+    .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
     .option('--data-endpoint <endpoints>', 'where its logs are read, such as tcp://10.0.0.7:7601');
   return runs<WorkerFlags>(command, invocation, async (flags) => {
     const { workerDaemon } = await import('../daemons/worker-daemon.ts');
@@ -54,18 +56,4 @@ export function workerCommand(invocation: Invocation): Command {
     const choices = { labels, allowProcess, allowNoop, slots, dataEndpoints };
     return await live(() => workerDaemon(config, choices, log), log);
   });
-}
-
-function addLabel(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const at = text.indexOf('=');
-  if (at < 1 || at > 63)
-    throw new InvalidArgumentError(`Found ${JSON.stringify(text)}, expected NAME=VALUE.`);
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function parseSlots(text: string): number {
-  const slots = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
-  if (slots < 1 || slots > 4096)
-    throw new InvalidArgumentError(`Found ${JSON.stringify(text)}, expected a whole number from 1 to 4096.`);
-  return slots;
 }

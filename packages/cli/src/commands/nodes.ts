@@ -1,11 +1,12 @@
 /** Machines: nodes, node show|drain|resume|remove. */
 import { failure, GridError } from '@gryphgen/protocol';
-import type { Command } from 'commander';
-import { Command as Group } from 'commander';
+import { Argument, Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
+import { UsageError } from '../problem.ts';
 import { nodeJson, nodeLines, nodeTable } from '../render/node-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
+import { worker } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
 
 export function nodesCommand(invocation: Invocation): Command {
@@ -22,8 +23,9 @@ export function nodesCommand(invocation: Invocation): Command {
 }
 
 export function nodeCommand(invocation: Invocation): Command {
-  return new Group('node')
+  return new Command('node')
     .description('Show one machine, or change what it may do.')
+    .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ grid node drain forge')
     .addCommand(nodeShowCommand(invocation))
     .addCommand(
@@ -77,5 +79,9 @@ function nodeRemoveCommand(invocation: Invocation): Command {
 }
 
 function onNode(name: string, summary: string): Command {
-  return gridCommand(name, summary, `node ${name} forge`).argument('<node>', 'a machine, by name or id');
+  const node = new Argument('<node>', 'a machine, by name or id').argParser((text) => {
+    if (worker.parse(text) !== undefined) return text;
+    throw new UsageError(`found ${JSON.stringify(text.slice(0, 60))}, expected ${worker.expected}`);
+  });
+  return gridCommand(name, summary, `node ${name} forge`).addArgument(node);
 }

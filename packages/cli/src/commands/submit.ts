@@ -1,9 +1,8 @@
 /** `grid submit` and `grid run`: one task, from flags or from a file. */
-import { existsSync, readFileSync } from 'node:fs';
 import { type Client, type PreparedTask, prepareTask } from '@gryphgen/client';
-import { formatTaskId, GridError, limits } from '@gryphgen/protocol';
-import type { Command } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import { formatTaskId, GridError } from '@gryphgen/protocol';
+import type { Command, Option } from 'commander';
+import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { exitCodeOfOutcome, impossibleExit } from '../exit-codes.ts';
 import { follow } from '../follow.ts';
 import { UsageError } from '../problem.ts';
@@ -12,7 +11,9 @@ import { outcomeWords, taskJson } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { addTaskOptions, givenTaskFlags, specOfFlags, type TaskFlags } from '../submit-flags.ts';
+import { readFileStart } from '../task-file/file-start.ts';
 import { readTaskFile } from '../task-file/task-file.ts';
+import { key } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 
 interface SubmitFlags extends CommonFlags, TaskFlags {
@@ -34,12 +35,9 @@ export function submitCommand(invocation: Invocation): Command {
     .argument('[file]', 'a task file')
     .option('--wait', 'follow it to its end with its output; Ctrl-C stops following, not the task')
     .option('--dry-run', 'print where it would be placed; place nothing')
-    .option('--key <key>', 'idempotency key: the same key makes one task for 24 hours');
+    .addOption(keyFlag());
   addTaskOptions(command);
   return runs<SubmitFlags>(command, invocation, (flags, [file]) => {
-    const { key = '' } = flags;
-    if (key.length > limits.keyChars)
-      throw new UsageError(`--key has ${key.length} characters, at most ${limits.keyChars}`);
     const task = taskOf(command, flags, file, invocation.afterDashes);
     return withClient(invocation.terminal, flags, (client) =>
       submit(client, invocation.terminal, task, flags, false),
@@ -47,11 +45,13 @@ export function submitCommand(invocation: Invocation): Command {
   });
 }
 
+function keyFlag(): Option {
+  return flagOf('--key <key>', 'idempotency key: the same key makes one task for 24 hours', key);
+}
+
 export function runCommand(invocation: Invocation): Command {
   const command = gridCommand('run', 'Submit a task file and follow it to its end.', 'run task.yaml');
-  command
-    .argument('<file>', 'a task file')
-    .option('--key <key>', 'idempotency key: the same key makes one task for 24 hours');
+  command.argument('<file>', 'a task file').addOption(keyFlag());
   return runs<SubmitFlags>(command, invocation, (flags, [file]) => {
     const task = readTask(file ?? '');
     return withClient(invocation.terminal, flags, (client) =>
@@ -75,19 +75,9 @@ function taskOf(
 }
 
 function readTask(file: string): PreparedTask {
-  if (!existsSync(file))
-    throw new UsageError(`${file}: there is no such file (a command to run goes after "--")`);
-  const read = readTaskFile(file, readText(file));
+  const read = readTaskFile(file, readFileStart(file));
   if (!read.ok) throw new UsageError(...read.problems);
   return prepare(() => prepareTask(read.spec), `${file}:1:1: `);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 /** What the schemas of the wire refuse is the user's to correct. */

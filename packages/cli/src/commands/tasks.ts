@@ -1,14 +1,15 @@
 /** A task's life from outside: ps, show, logs, wait, cancel, retry, explain. */
 import { StringDecoder } from 'node:string_decoder';
 import { formatTaskId, limits } from '@gryphgen/protocol';
-import { type Command, InvalidArgumentError } from 'commander';
-import { gridCommand, type Invocation, refuseFlag, runs } from '../command.ts';
+import type { Command } from 'commander';
+import { flagOf, gridCommand, type Invocation, refuseFlag, runs } from '../command.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
 import { follow, onInterrupt } from '../follow.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
 import { outcomeWords, taskJson, taskLines, taskTable } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
+import { integer } from '../task-file/values.ts';
 import { taskIdOf } from '../task-id.ts';
 import { printJson, printJsonLine, type Terminal } from '../terminal.ts';
 
@@ -16,7 +17,7 @@ export function psCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const command = gridCommand('ps', 'List tasks, newest first.', 'ps', 'ps -a --limit 20 --json')
     .option('-a, --all', 'ended ones too')
-    .option('--limit <count>', 'at most so many', parseLimit, 100);
+    .addOption(flagOf('--limit <count>', 'at most so many', integer(1, limits.queryRows)).default(100));
   return runs<CommonFlags & { all?: true; limit: number }>(command, invocation, (flags) =>
     withClient(terminal, flags, async (client) => {
       const tasks = await client.request('ps', { all: flags.all === true, limit: flags.limit });
@@ -164,13 +165,4 @@ function onTask<F extends CommonFlags = CommonFlags>(
 
 function print(terminal: Terminal, lines: readonly string[]): void {
   for (const line of lines) terminal.out(`${line}\n`);
-}
-
-function parseLimit(text: string): number {
-  const limit = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > limits.queryRows)
-    throw new InvalidArgumentError(
-      `Found ${JSON.stringify(text)}, expected a whole number from 1 to ${limits.queryRows}.`,
-    );
-  return limit;
 }

@@ -1,8 +1,8 @@
 /** `grid top`: machines, devices and tasks, live. In a pipe it prints once; with --json one document a line. */
 import type { Client } from '@gryphgen/client';
 import { parseDuration } from '@gryphgen/protocol';
-import { type Command, InvalidArgumentError } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import type { Command } from 'commander';
+import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
 import { nodeJson, nodeTable } from '../render/node-view.ts';
 import { taskTable } from '../render/task-view.ts';
@@ -11,7 +11,18 @@ import type { CommonFlags } from '../settings.ts';
 import { printJsonLine, type Terminal } from '../terminal.ts';
 
 const shownTasks = 20;
-const clearScreen = '\u001b[H\u001b[2J';
+/** Drawn over what was there, each line to its end, then all below: a cleared screen would flicker. */
+const toTop = '\u001b[H';
+const clearLine = '\u001b[K';
+const clearBelow = '\u001b[J';
+
+const interval = {
+  expected: 'a duration from 100ms to 1h',
+  parse: (text: string): number | undefined => {
+    const ms = parseDuration(text);
+    return ms !== undefined && ms >= 100 && ms <= 3_600_000 ? ms : undefined;
+  },
+};
 
 interface TopFlags extends CommonFlags {
   readonly interval: number;
@@ -26,7 +37,7 @@ export function topCommand(invocation: Invocation): Command {
     'top',
     'top --json --interval 5s',
   )
-    .option('--interval <time>', 'time between two looks', parseInterval, 1000)
+    .addOption(flagOf('--interval <time>', 'time between two looks', interval).default(1000, '1s'))
     .option('--once', 'look once');
   return runs<TopFlags>(command, invocation, (flags) =>
     withClient(terminal, flags, async (client) => {
@@ -40,6 +51,7 @@ export function topCommand(invocation: Invocation): Command {
         } while (!once && (await pause(flags.interval, given.signal)));
       } finally {
         stopListening();
+        if (!once && !flags.json) terminal.out('\n');
       }
       return 0;
     }),
@@ -52,7 +64,7 @@ async function look(client: Client) {
 }
 
 async function draw(client: Client, terminal: Terminal, once: boolean): Promise<void> {
-  const { style, columns } = terminal;
+  const { style, columns, rows } = terminal;
   const [status, nodes, tasks] = await Promise.all([
     client.request('status', {}),
     client.request('nodes', {}),
@@ -67,7 +79,16 @@ async function draw(client: Client, terminal: Terminal, once: boolean): Promise<
     '',
     ...taskTable(tasks, Date.now(), style, columns),
   ];
-  terminal.out(`${once ? '' : clearScreen}${lines.join('\n')}\n`);
+  if (once) terminal.out(`${lines.join('\n')}\n`);
+  else terminal.out(`${toTop}${fitting(lines, rows).join(`${clearLine}\n`)}${clearLine}${clearBelow}`);
+}
+
+/** The last line of a terminal stays free: a line end there would scroll the first away. */
+function fitting(lines: readonly string[], rows: number): readonly string[] {
+  const room = Math.max(2, rows - 1);
+  return lines.length <= room
+    ? lines
+    : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
 }
 
 /** False when it was ended. */
@@ -82,11 +103,4 @@ function pause(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.addEventListener('abort', done);
     if (signal.aborted) done();
   });
-}
-
-function parseInterval(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined || ms < 100 || ms > 3_600_000)
-    throw new InvalidArgumentError(`Found ${JSON.stringify(text)}, expected a duration from 100ms to 1h.`);
-  return ms;
 }

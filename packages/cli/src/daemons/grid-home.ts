@@ -2,6 +2,7 @@
  * The first use of a `$GRID_HOME`: a grid of one machine needs the grid's key, its broker's, a worker's (one to sign,
  * one for its data endpoint) and one for the person who owns the machine. Idempotent; the broker must not be running.
  */
+import { readdirSync } from 'node:fs';
 import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
 import { AuthorizedKeys, type Identity, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
@@ -11,8 +12,12 @@ export interface BrokerHome {
   readonly authorized: AuthorizedKeys;
 }
 
-/** Throws UsageError when the grid of this home has its broker elsewhere. */
+/** What may lie in a home before its first use. */
+const before = ['config.json', 'logs', 'run', 'lost+found'];
+
+/** Throws UsageError when the folder serves another purpose, or the grid of this home has its broker elsewhere. */
 export function prepareHome(home: string, wallMs: number): BrokerHome {
+  refuseOtherFolder(home);
   makePrivateFolder(home);
   const gridKey = loadIdentity(home, 'grid').key;
   const identity = loadIdentity(home, 'broker');
@@ -31,4 +36,19 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
       authorized.add({ key, curveKey: curve.publicKey, role, name, addedAt: wallMs });
   }
   return { identity, authorized };
+}
+
+/** A home becomes its owner's alone: done to /tmp or somebody's home folder, that would take it from everybody else. */
+function refuseOtherFolder(home: string): void {
+  let entries: string[];
+  try {
+    entries = readdirSync(home);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw error;
+  }
+  if (entries.includes('keys') || entries.every((name) => before.includes(name))) return;
+  throw new UsageError(
+    `${home} holds other things: expected a folder that is empty or not there yet, or the home of a grid (GRID_HOME)`,
+  );
 }

@@ -1,5 +1,6 @@
 /** Why a task is where it is: the decision, then each worker with its scores or its reasons. */
 import type { ExplainDocument, WorkerDecisionDocument } from '@gryphgen/protocol';
+import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 
@@ -9,9 +10,9 @@ export function explainJson({ id, state, when, decision, workers }: ExplainDocum
 }
 
 export function explainLines(document: ExplainDocument, style: Style, columns: number): readonly string[] {
-  const { id, state, when, decision, workers } = document;
+  const { id, state, when, decision, workers } = printableDocument(document);
   // The decision often begins with the state in its own words.
-  const words = decision.startsWith(state) ? decision : `is ${state}: ${decision}`;
+  const words = decision.startsWith(state) ? decision : `${stateWords(state)}: ${decision}`;
   const head = id === '' ? decision : `${style.bold(id)} ${words}`;
   const feasible = workers
     .filter(({ feasible }) => feasible)
@@ -26,6 +27,10 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
   }
   return lines;
+}
+
+function stateWords(state: ExplainDocument['state']): string {
+  return state === 'succeeded' || state === 'failed' ? state : `is ${state}`;
 }
 
 function scoreColumns(

@@ -1,5 +1,6 @@
 /** Machines and their devices, with what the ledger holds of each. */
 import { formatBytes, formatComputeCapability, type NodeDocument } from '@gryphgen/protocol';
+import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 import { pairs } from './task-view.ts';
@@ -51,10 +52,11 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
     { title: 'TASKS', value: ({ tasks }) => String(tasks.length), right: true },
     { title: 'GPUS', value: gpus },
   ];
-  return table(nodes, layout, columns);
+  return table(printableDocument(nodes), layout, columns);
 }
 
-export function nodeLines(node: NodeDocument, style: Style, columns: number): readonly string[] {
+export function nodeLines(document: NodeDocument, style: Style, columns: number): readonly string[] {
+  const node = printableDocument(document);
   const { report, reserved } = node;
   const facts: readonly (readonly [string, string])[] = [
     ['id', node.id],

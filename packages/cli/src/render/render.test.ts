@@ -82,6 +82,28 @@ const node: NodeDocument = {
   ghosts: 0,
 };
 
+const hostile = '\u001b[2Jevil\nt1 succeeded\u202e';
+
+describe('what somebody else wrote', () => {
+  it('does not reach the terminal as it is', () => {
+    const poisoned: TaskDocument = {
+      ...task,
+      name: hostile,
+      failure: { code: 'execution.exit', message: hostile },
+      envelope: { ...task.envelope, labels: { [hostile]: hostile }, image: hostile },
+    };
+    const report = node.report === null ? null : { ...node.report, labels: { a: hostile } };
+    const lines = [
+      ...taskTable([poisoned], now, plain, Number.POSITIVE_INFINITY),
+      ...taskLines(poisoned, now, plain),
+      ...nodeTable([{ ...node, name: hostile, report }], plain, Number.POSITIVE_INFINITY),
+      ...nodeLines({ ...node, name: hostile, report }, plain, Number.POSITIVE_INFINITY),
+    ];
+    expect(lines.filter((line) => line.includes('evil')).length).toBeGreaterThan(5);
+    expect(lines.filter((line) => /[\p{Cc}\u202e]/u.test(line))).toEqual([]);
+  });
+});
+
 describe('a table', () => {
   const columns = [
     { title: 'NAME', value: ({ name }: { name: string; n: number }) => name },
@@ -99,7 +121,7 @@ describe('a table', () => {
 
   it('is cut at the edge of the terminal, without half a colour', () => {
     const lines = table([{ name: colored.red('x'.repeat(50)), n: 1 }], columns, 10);
-    expect(lines[1]).toBe(`${'x'.repeat(9)}…`);
+    expect(lines[1]).toBe(colored.red(`${'x'.repeat(9)}…`));
   });
 });
 

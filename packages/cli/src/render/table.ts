@@ -8,8 +8,10 @@ export interface Column<T> {
 }
 
 const gap = '  ';
+const escapeChar = String.fromCharCode(27);
 // Escape sequences that styleOf makes.
-const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9]+m`, 'g');
+const escapes = new RegExp(`${escapeChar}\\[[0-9]+m`, 'g');
+const escapesAndCharacters = new RegExp(`${escapeChar}\\[[0-9]+m|.`, 'gsu');
 
 /** Lines without line ends, the first of them the titles. */
 export function table<T>(
@@ -37,9 +39,17 @@ function pad(text: string, width: number, right: boolean): string {
   return right ? fill + text : text + fill;
 }
 
-/** A cut line loses its colours: half an escape sequence would colour everything after it. */
+/** Escape sequences are kept, also those after the cut: what was opened before it is closed. */
 function cut(line: string, maxColumns: number): string {
   if (widthOf(line) <= maxColumns) return line;
-  const plain = [...line.replace(escapes, '')];
-  return `${plain.slice(0, Math.max(1, maxColumns - 1)).join('')}…`;
+  let room = Math.max(1, maxColumns - 1);
+  let isCut = false;
+  return line.replace(escapesAndCharacters, (piece) => {
+    if (piece.length > 1 && piece.startsWith(escapeChar)) return piece;
+    room -= 1;
+    if (room >= 0) return piece;
+    const mark = isCut ? '' : '…';
+    isCut = true;
+    return mark;
+  });
 }

@@ -7,6 +7,7 @@ import {
   formatDuration,
   type TaskDocument,
 } from '@gryphgen/protocol';
+import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 
@@ -43,7 +44,7 @@ export function taskJson(task: TaskDocument) {
 
 /** `t42 failed: the command exited with code 3` */
 export function outcomeWords({ id, state, failure }: Outcome): string {
-  return `${id} ${state}${failure === null ? '' : `: ${failure.message}`}`;
+  return `${id} ${state}${failure === null ? '' : `: ${printable(failure.message)}`}`;
 }
 
 function stateWord(state: TaskDocument['state'], style: Style): string {
@@ -78,10 +79,11 @@ export function taskTable(
     { title: 'RAN', value: (task) => ranFor(task, nowMs), right: true },
     { title: 'WHY', value: ({ failure }) => failure?.message ?? '' },
   ];
-  return table(tasks, layout, columns);
+  return table(printableDocument(tasks), layout, columns);
 }
 
-export function taskLines(task: TaskDocument, nowMs: number, style: Style): readonly string[] {
+export function taskLines(document: TaskDocument, nowMs: number, style: Style): readonly string[] {
+  const task = printableDocument(document);
   const { envelope, failure } = task;
   const rows: readonly (readonly [string, string])[] = [
     ['id', style.bold(task.id)],

@@ -4,41 +4,30 @@
  */
 import { isMap, isScalar, isSeq, type Node, type Scalar } from 'yaml';
 import { nearest } from './nearest.ts';
+import type { Value } from './values.ts';
 import { scalarText, type YamlSource } from './yaml-source.ts';
 
 export type Reader<T> = (source: YamlSource, node: Node, path: string) => T | undefined;
 
-/** Text; a number or a truth value is taken as it was written. */
-export function text(expected: string, accept: (text: string) => boolean = () => true): Reader<string> {
-  return parsed(expected, (value) => (accept(value) ? value : undefined));
-}
-
-/** What `parse` makes of the scalar as it was written. */
-export function parsed<T>(expected: string, parse: (text: string) => T | undefined): Reader<T> {
+/** A scalar as it was written: `6.10` stays 6.10, a number or a truth value may be text. */
+export function scalar<T>({ expected, parse }: Value<T>): Reader<T> {
   return (source, node, path) => {
-    const scalar = source.follow(node);
-    if (!isScalar(scalar) || scalar.value === null) return source.unexpected(node, path, expected);
-    return parse(scalarText(scalar.value, scalar.source)) ?? source.unexpected(node, path, expected);
+    const found = source.follow(node);
+    if (!isScalar(found) || found.value === null) return source.unexpected(node, path, expected);
+    return parse(scalarText(found.value, found.source)) ?? source.unexpected(node, path, expected);
   };
 }
 
-export function integer(min: number, max: number): Reader<number> {
-  return parsed(`a whole number from ${min} to ${max}`, (text) => {
-    const value = /^[+-]?[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  });
-}
-
 export const truth: Reader<boolean> = (source, node, path) => {
-  const scalar = source.follow(node);
-  if (isScalar(scalar) && typeof scalar.value === 'boolean') return scalar.value;
+  const found = source.follow(node);
+  if (isScalar(found) && typeof found.value === 'boolean') return found.value;
   return source.unexpected(node, path, 'true or false');
 };
 
 export function oneOf<T extends string>(values: readonly T[]): Reader<T> {
   return (source, node, path) => {
-    const scalar = source.follow(node);
-    const written = isScalar(scalar) ? String(scalar.value) : undefined;
+    const found = source.follow(node);
+    const written = isScalar(found) ? String(found.value) : undefined;
     const value = values.find((candidate) => candidate === written);
     if (value !== undefined) return value;
     const hint = written === undefined ? undefined : nearest(written, values);
@@ -57,11 +46,7 @@ export function list<T>(expected: string, item: Reader<T>): Reader<readonly T[]>
 }
 
 /** A map with keys of the writer's choice. */
-export function mapOf(
-  keyExpected: string,
-  acceptKey: (key: string) => boolean,
-  value: Reader<string>,
-): Reader<Record<string, string>> {
+export function mapOf(keys: Value<string>, value: Reader<string>): Reader<Record<string, string>> {
   return (source, node, path) => {
     const map = source.follow(node);
     if (!isMap<Scalar<string>, Node | null>(map)) return source.unexpected(node, path, 'a map');
@@ -69,8 +54,8 @@ export function mapOf(
     for (const { key, value: held } of map.items) {
       const name = String(key.value);
       const at = `${path}.${name}`;
-      if (!acceptKey(name))
-        source.problem(key, at, `found key ${JSON.stringify(name)}, expected ${keyExpected}`);
+      if (keys.parse(name) === undefined)
+        source.problem(key, at, `found key ${JSON.stringify(name)}, expected ${keys.expected}`);
       const read =
         held === null ? source.problem(key, at, 'found nothing, expected text') : value(source, held, at);
       if (read !== undefined) entries.push([name, read]);

@@ -66,6 +66,7 @@ function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
   if (kind === 'container' && image === undefined) wrong('', 'a container task needs an image');
   if (kind !== 'container' && image !== undefined) wrong('image', `a ${kind} task has no image`);
   if (kind !== 'container' && user !== undefined) wrong('user', `a ${kind} task has no user of its own`);
+  if (command?.[0] === '') wrong('command', 'found "" as the program, expected its name or path');
   if (kind === 'process' && (command === undefined || command.length === 0))
     wrong(
       command === undefined ? '' : 'command',

@@ -1,17 +1,8 @@
 /** A task file, as cli.md shows it. One task in a file; jobs (`tasks:`, `needs:`, …) belong to a later version. */
 import type { TaskSpec } from '@gryphgen/client';
-import {
-  imagePattern,
-  isEnvironmentName,
-  isLabelName,
-  limits,
-  parseBytes,
-  parseComputeCapability,
-  parseCpu,
-  parseDuration,
-} from '@gryphgen/protocol';
-import { integer, list, mapOf, object, oneOf, parsed, text, truth } from './fields.ts';
+import { list, mapOf, object, oneOf, scalar, truth } from './fields.ts';
 import { type DraftGpu, type DraftResources, draftKinds, specOf, type TaskDraft } from './task-draft.ts';
+import * as values from './values.ts';
 import { YamlSource } from './yaml-source.ts';
 
 export type ReadTaskFile =
@@ -31,52 +22,49 @@ const later: Readonly<Record<string, string>> = {
   tasks: inJobs,
 };
 
-const size = parsed('a size such as 256MiB', parseBytes);
-const duration = parsed('a duration such as 90s or 10m', parseDuration);
-const name = text(`at most ${limits.nameChars} characters`, (value) => value.length <= limits.nameChars);
-const labels = mapOf('1 to 63 characters', isLabelName, name);
-const noNul = text('text without a NUL character', (value) => !value.includes('\0'));
+const labels = mapOf(values.labelName, scalar(values.name));
 
 const gpu = object<DraftGpu>({
-  count: integer(1, limits.devices),
-  vram: size,
-  minComputeCapability: parsed('a compute capability such as 8.6', parseComputeCapability),
-  name,
+  count: scalar(values.gpuCount),
+  vram: scalar(values.size),
+  minComputeCapability: scalar(values.computeCapability),
+  name: scalar(values.gpuName),
 });
 
 const task = object<TaskDraft>(
   {
-    name,
+    name: scalar(values.name),
     kind: oneOf(draftKinds),
-    image: text('an image name such as busybox:latest', (value) => imagePattern.test(value)),
-    command: list('a list such as [sh, -c, "echo hello"]', noNul),
-    workdir: text('an absolute path', (value) => value.startsWith('/') && !value.includes('\0')),
-    user: text('uid or uid:gid in numbers', (value) => /^[0-9]{1,10}(:[0-9]{1,10})?$/.test(value)),
-    env: mapOf('a name of letters, digits and _', isEnvironmentName, noNul),
+    image: scalar(values.image),
+    command: list('a list such as [sh, -c, "echo hello"]', scalar(values.argument)),
+    workdir: scalar(values.workdir),
+    user: scalar(values.user),
+    env: mapOf(values.variableName, scalar(values.argument)),
     network: oneOf(['none']),
-    sleep: duration,
+    sleep: scalar(values.backoff),
     resources: object<DraftResources>({
-      cpu: parsed('a number of CPUs such as 2, 0.5 or 500m', parseCpu),
-      memory: size,
-      disk: size,
+      cpu: scalar(values.cpu),
+      memory: scalar(values.size),
+      disk: scalar(values.size),
       gpu,
     }),
-    timeout: duration,
-    queueTimeout: duration,
+    timeout: scalar(values.duration),
+    queueTimeout: scalar(values.duration),
     retries: object<NonNullable<TaskDraft['retries']>>({
-      limit: integer(0, limits.retries),
-      backoff: duration,
+      limit: scalar(values.retries),
+      backoff: scalar(values.backoff),
     }),
-    priority: integer(-100, 100),
+    priority: scalar(values.priority),
     labels,
-    constraints: object<NonNullable<TaskDraft['constraints']>>({ worker: name, labels }),
+    constraints: object<NonNullable<TaskDraft['constraints']>>({ worker: scalar(values.worker), labels }),
     onLinkLost: oneOf(['move', 'wait']),
     durable: truth,
   },
   later,
 );
 
-export function readTaskFile(file: string, content: string): ReadTaskFile {
+/** `content`: all of it, or more than `maxFileBytes`. */
+export function readTaskFile(file: string, content: Uint8Array): ReadTaskFile {
   const source = new YamlSource(file, content);
   const draft = source.root === null ? undefined : task(source, source.root, '');
   const spec =

@@ -2,10 +2,11 @@
  * A YAML file whose every value knows its place, and the list of what is wrong with it. Readers (fields.ts) go on after
  * a problem, so that a person sees all of them at once.
  */
+import { isUtf8 } from 'node:buffer';
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
 
 /** A task's limits are far below; what is larger is not a task file. */
-const maxFileBytes = 1024 * 1024;
+export const maxFileBytes = 1024 * 1024;
 /** More would only scroll the first away. */
 const maxProblems = 20;
 
@@ -19,14 +20,15 @@ export class YamlSource {
   private readonly lines = new LineCounter();
   private readonly resolveAlias: (alias: Alias) => Node | undefined;
 
-  constructor(file: string, text: string) {
+  constructor(file: string, bytes: Uint8Array) {
     this.file = file;
     this.resolveAlias = () => undefined;
     this.root = null;
-    if (Buffer.byteLength(text) > maxFileBytes) {
-      this.problems.push(
-        `${file}:1:1: found ${Buffer.byteLength(text)} bytes, expected at most ${maxFileBytes}`,
-      );
+    const text = Buffer.from(bytes).toString();
+    const wrong = whyNoText(bytes, text);
+    if (wrong !== undefined) {
+      const before = text.slice(0, wrong[0]).split('\n');
+      this.problems.push(`${file}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}: ${wrong[1]}`);
       return;
     }
     const documents = parseAllDocuments(text, {
@@ -39,8 +41,9 @@ export class YamlSource {
       this.problems.push(`${file}:1:1: found an empty file, expected a task`);
       return;
     }
-    for (const { message, pos } of [...document.errors, ...document.warnings])
-      this.say(pos[0], `not valid YAML: ${message}`);
+    // What follows the first is mostly said because of it.
+    const [error] = [...document.errors, ...document.warnings];
+    if (error !== undefined) this.say(error.pos[0], `not valid YAML: ${yamlWords(error.message)}`);
     if (second !== undefined)
       this.say(second.range[0], 'found a second YAML document, expected one task in a file');
     if (this.problems.length > 0) return;
@@ -79,6 +82,21 @@ export class YamlSource {
     if (this.problems.length < maxProblems)
       this.problems.push(`${this.file}:${Math.max(1, line)}:${Math.max(1, col)}: ${words}`);
   }
+}
+
+/** Where it is no text, and what was found there. */
+function whyNoText(bytes: Uint8Array, text: string): [offset: number, words: string] | undefined {
+  if (bytes.length > maxFileBytes) return [0, `found more than ${maxFileBytes} bytes, expected a task file`];
+  const nul = text.indexOf('\0');
+  if (nul !== -1) return [nul, 'found a NUL character, expected a text file'];
+  return isUtf8(bytes)
+    ? undefined
+    : [text.indexOf('\ufffd'), 'found bytes that are no UTF-8, expected a text file'];
+}
+
+/** The reader goes down into lists and maps by calling itself. */
+function yamlWords(message: string): string {
+  return message.includes('call stack') ? 'lists and maps are nested too deeply' : message;
 }
 
 const shownChars = 60;

@@ -1,0 +1,97 @@
+/**
+ * The values of a task as people write them, in a file and as flags alike: what is expected, in words, and what the text
+ * means. Bounds are those of the wire's schemas (protocol/task-spec), which say less well what was wrong.
+ */
+import {
+  imagePattern,
+  isEnvironmentName,
+  isLabelName,
+  limits,
+  parseBytes,
+  parseComputeCapability,
+  parseCpu,
+  parseDuration,
+} from '@gryphgen/protocol';
+
+export interface Value<T> {
+  /** Follows "expected". */
+  readonly expected: string;
+  /** Undefined when the text is not of this kind. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const maxCpuMilli = 10_000_000;
+const dayMs = 86_400_000;
+const argumentChars = 128 * 1024;
+const pathChars = 4096;
+const imageChars = 512;
+const gpuNameChars = 128;
+
+export const image = text(
+  'an image name such as busybox:latest',
+  (value) => value.length <= imageChars && imagePattern.test(value),
+);
+export const name = text(
+  `at most ${limits.nameChars} characters`,
+  (value) => value.length <= limits.nameChars,
+);
+export const worker = text(
+  `a worker's name or id, of 1 to ${limits.nameChars} characters`,
+  (value) => value !== '' && value.length <= limits.nameChars,
+);
+export const gpuName = text(
+  `a part of a GPU's name, of 1 to ${gpuNameChars} characters`,
+  (value) => value !== '' && value.length <= gpuNameChars,
+);
+export const workdir = text(
+  'an absolute path',
+  (value) => value.startsWith('/') && value.length <= pathChars && !value.includes('\0'),
+);
+export const user = text('uid or uid:gid in numbers', (value) => /^[0-9]{1,10}(:[0-9]{1,10})?$/.test(value));
+export const argument = text(
+  `text of at most ${argumentChars / 1024} KiB without a NUL character`,
+  (value) => value.length <= argumentChars && !value.includes('\0'),
+);
+export const key = text(`at most ${limits.keyChars} characters`, (value) => value.length <= limits.keyChars);
+
+export const variableName = text('a name of letters, digits and _', isEnvironmentName);
+export const labelName = text('a name of 1 to 63 characters', isLabelName);
+
+export const cpu: Value<number> = {
+  expected: 'a number of CPUs such as 2, 0.5 or 500m',
+  parse: (written) => within(parseCpu(written), maxCpuMilli),
+};
+export const size: Value<number> = { expected: 'a size such as 256MiB', parse: parseBytes };
+export const duration: Value<number> = {
+  expected: 'a duration such as 90s or 10m',
+  parse: (written) => within(parseDuration(written), Number.MAX_SAFE_INTEGER),
+};
+export const backoff: Value<number> = {
+  expected: 'a duration of at most a day such as 5s',
+  parse: (written) => within(parseDuration(written), dayMs),
+};
+export const computeCapability: Value<number> = {
+  expected: 'a compute capability such as 8.6',
+  parse: parseComputeCapability,
+};
+export const gpuCount = integer(1, limits.devices);
+export const retries = integer(0, limits.retries);
+export const priority = integer(-100, 100);
+
+export function integer(min: number, max: number): Value<number> {
+  return {
+    expected: `a whole number from ${min} to ${max}`,
+    parse: (written) => {
+      const value = /^[+-]?[0-9]{1,16}$/.test(written) ? Number(written) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+function text(expected: string, accept: (text: string) => boolean): Value<string> {
+  return { expected, parse: (written) => (accept(written) ? written : undefined) };
+}
+
+function within(value: number | undefined, max: number): number | undefined {
+  return value !== undefined && value <= max ? value : undefined;
+}
