@@ -1,5 +1,13 @@
-import type { AttemptNo, AttemptReport, Epoch, TaskId } from '@gryphgen/protocol';
+import {
+  type AttemptNo,
+  type AttemptReport,
+  type Epoch,
+  limits,
+  type TaskId,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
+import { apply } from './apply.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { CoreFixture } from './core.fixture.ts';
 
@@ -61,4 +69,17 @@ test('the status is told while the journal takes nothing', () => {
   const pipeline = new CommitPipeline();
   const status = { kind: 'status', session: 's', request: 1, status: {} } as never;
   expect(pipeline.admit([{ kind: 'record', decision: [8, 'w', 0] as never }, status])).toEqual([status]);
+});
+
+test('one worker more than the grid can know is refused in words, and nothing of it is kept', () => {
+  const grid = new CoreFixture();
+  for (let n = 1; n <= limits.workers; n += 1)
+    apply(grid.state, 1 as Epoch, [6, `w-${n}` as WorkerId, 'w', 0]);
+  const session = grid.worker('w-0');
+  const [refused] = grid.effects.filter(({ kind }) => kind === 'close');
+  expect(refused).toMatchObject({ session, failure: { code: 'rejected.limit' } });
+  expect(grid.state.sessions.size).toBe(0);
+  expect(grid.state.counters.turnedAway).toBe(1);
+  grid.worker('w-1');
+  expect(grid.state.sessions.size).toBe(1);
 });

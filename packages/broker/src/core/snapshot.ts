@@ -52,6 +52,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
       adopted: 0,
       forbidden: 0,
       leaseRepeats: 0,
+      turnedAway: 0,
     },
   };
 }

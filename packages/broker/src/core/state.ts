@@ -154,6 +154,8 @@ export interface Counters {
   adopted: number;
   forbidden: number;
   leaseRepeats: number;
+  /** Workers beyond limits.workers. */
+  turnedAway: number;
 }
 
 export interface BrokerState {

@@ -15,10 +15,10 @@ import type {
   WorkerId,
   WorkerReport,
 } from '@gryphgen/protocol';
-import { failure } from '@gryphgen/protocol';
+import { failure, limits } from '@gryphgen/protocol';
 import { type Ledger, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { decide, forgetSession, send, sendLease } from './context.ts';
+import { closeSession, decide, forgetSession, send, sendLease } from './context.ts';
 import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
 import type { Worker } from './state.ts';
 
@@ -26,7 +26,13 @@ type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
 
 export function onWorkerHello(context: Context, session: SessionId, id: WorkerId, hello: WorkerHello): void {
   const { state } = context;
-  if (!state.workers.has(id)) decide(context, [6, id, hello.report.name, context.now.wall]);
+  if (!state.workers.has(id)) {
+    if (state.workers.size >= limits.workers) {
+      turnAway(context, session);
+      return;
+    }
+    decide(context, [6, id, hello.report.name, context.now.wall]);
+  }
   const worker = state.workers.get(id) as Worker;
   if (worker.session !== null) forgetSession(state, worker.session);
   worker.session = session;
@@ -56,6 +62,12 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   }
   state.waiting.capacityVersion += 1;
   state.wake = true;
+}
+
+function turnAway(context: Context, session: SessionId): void {
+  context.state.counters.turnedAway += 1;
+  const words = `this grid knows ${limits.workers} workers, its limit: "grid node remove" one that is gone for good`;
+  closeSession(context, session, failure('rejected.limit', words));
 }
 
 /** Confirms a reported attempt that holds its task's lease, or has it dropped. Returns whether it was confirmed. */
