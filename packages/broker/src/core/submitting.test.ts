@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, leases, sent } from './core.fixture.ts';
 
@@ -36,7 +37,8 @@ describe('submitting', () => {
     grid.submit(client, 1);
     grid.submit(client, 2, {}, { floor: 2 });
     expect(grid.state.clients.get('p-1 c1' as never)?.tasks.size).toBe(1);
-    expect(grid.submit(client, 1, {}, { floor: 1 })).toEqual([]);
+    const late = sent(grid.submit(client, 1, {}, { floor: 1 }), 'refused');
+    expect(late).toMatchObject([{ seq: 1, failure: { code: 'rejected.state' } }]);
     expect(grid.state.tasks.size).toBe(2);
   });
 
@@ -134,4 +136,24 @@ test('a refusal stands: a repeat that was under way is not taken after the reaso
   expect(grid.state.tasks.size).toBe(0);
   expect(sent(grid.submit(client, 2, {}, { floor: 2 }), 'accepted')).toHaveLength(1);
   expect(grid.state.sessions.get(client)?.refused.size).toBe(0);
+});
+
+test('every submission is answered once, however a client numbers them: its credit comes back with the answer (E3)', () => {
+  const submission = fc.record({
+    seq: fc.integer({ min: 1, max: 8 }),
+    floor: fc.integer({ min: 0, max: 10 }),
+    key: fc.constantFrom('', 'k'),
+    body: fc.constantFrom('b', 'other'),
+    durable: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(submission, { maxLength: 30 }), (submissions) => {
+      const grid = new CoreFixture();
+      const client = grid.client();
+      for (const { seq, durable, ...more } of submissions) {
+        const effects = grid.submit(client, seq, { durable }, more);
+        expect([...sent(effects, 'accepted'), ...sent(effects, 'refused')]).toHaveLength(1);
+      }
+    }),
+  );
 });

@@ -16,7 +16,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
   const { state } = context;
   const answer = (why: Failure): void => {
     if (session.refused.size < limits.clientOutstanding) session.refused.set(event.seq, why);
-    send(context, session.id, { kind: 'refused', seq: event.seq, failure: why }, false);
+    refused(context, session.id, event.seq, why);
   };
   if (session.client === null || !maySubmit(session.role)) {
     state.counters.forbidden += 1;
@@ -31,14 +31,20 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     return;
   }
   const window = state.clients.get(session.client);
-  if (window !== undefined) {
-    raiseFloor(window, event.floor);
-    const known = event.seq < window.floor ? 'answered' : window.tasks.get(event.seq);
-    if (known !== undefined) {
-      state.counters.duplicateSubmissions += 1;
-      if (known !== 'answered') acceptedBefore(context, session, event.seq, known);
-      return;
-    }
+  if (window !== undefined) raiseFloor(window, event.floor);
+  const floor = Math.max(event.floor, window?.floor ?? 0);
+  if (event.seq < floor) {
+    state.counters.duplicateSubmissions += 1;
+    // Nobody waits for it. It is sent all the same, and never left out, because an answer is what gives credit back (E3).
+    const words = `submission ${event.seq} is below this client's floor of ${floor}: it was answered`;
+    refused(context, session.id, event.seq, failure('rejected.state', words));
+    return;
+  }
+  const known = window?.tasks.get(event.seq);
+  if (known !== undefined) {
+    state.counters.duplicateSubmissions += 1;
+    acceptedBefore(context, session, event.seq, known);
+    return;
   }
   if (!('envelope' in event.spec)) {
     answer(event.spec);
@@ -124,6 +130,10 @@ function accept(
   const { seq, floor, key } = event;
   decide(context, [1, id, envelopeHash, bodyHash, session.principal, client, seq, floor, key, now.wall]);
   accepted(context, session.id, seq, id);
+}
+
+function refused(context: Context, session: SessionId, seq: number, why: Failure): void {
+  send(context, session, { kind: 'refused', seq, failure: why }, false);
 }
 
 function accepted(context: Context, session: SessionId, seq: number, task: TaskId): void {
