@@ -42,6 +42,6 @@ export async function sqlitePlace(): Promise<SqlitePlace> {
 }
 
 /** Like real records: a few dozen bytes. */
-export function numbered(n: number): Uint8Array {
-  return new TextEncoder().encode(`${n} ${'.'.repeat(40)}`);
+export function numbered(n: number, needs = '.'.repeat(40)): Uint8Array {
+  return new TextEncoder().encode(`${n} ${needs}`);
 }

@@ -13,8 +13,11 @@ export interface JournalPlace {
   open(): Promise<OpenedJournal>;
   /** What the journal folds with. */
   readonly folder: Folder<unknown>;
-  /** The records of a group that ends task `n`: each different, each foldable. */
-  records(n: number): Uint8Array;
+  /**
+   * The records of a group that ends task `n`: each different, each foldable. It needs the blob `needs` until ten more
+   * groups have come.
+   */
+  records(n: number, needs?: BlobHash): Uint8Array;
   /** Called while it is closed: the next opening finds a snapshot of at least the first group. */
   fold(): Promise<void>;
   /** True where a second opening is refused while the first lasts; else it fences the first off. */
@@ -202,6 +205,51 @@ export function journalConformance(name: string, make: () => Promise<JournalPlac
       expect(await journal.historyOf(99 as TaskId)).toBeUndefined();
       await journal.append(group(6));
       expect((await journal.history({ limit: 1 })).rows.map(({ task }) => task)).toEqual([6]);
+    });
+
+    it('lets blobs go that no task needs, but none that was named again', async () => {
+      const shared = blob('shared');
+      const own = (n: number) => blob(`own ${n}`);
+      for (let round = 0; round < 6; round += 1) {
+        const { journal, findings } = await open();
+        expect(findings).toEqual([]);
+        for (let n = round * 10 + 1; n <= round * 10 + 10; n += 1) {
+          const one = n % 7 === 0 ? shared : own(n);
+          await journal.append({ records: place.records(n, one.hash), blobs: [one] });
+        }
+        await journal.close();
+        await place.fold();
+      }
+      const { journal, findings } = await open();
+      expect(findings).toEqual([]);
+      expect(await journal.blob(own(1).hash)).toBeUndefined();
+      expect(await journal.blob(own(20).hash)).toBeUndefined();
+      for (let n = 51; n <= 60; n += 1) {
+        if (n % 7 !== 0) expect(bytesOf(await journal.blob(own(n).hash))).toEqual([...own(n).bytes]);
+      }
+      expect(await journal.blob(shared.hash)).toBeDefined();
+    });
+
+    it('takes a blob again that it had let go', async () => {
+      const again = blob('again');
+      const first = await open();
+      await first.journal.append({ records: place.records(1, again.hash), blobs: [again] });
+      await first.journal.close();
+      for (let round = 0; round < 3; round += 1) {
+        const { journal } = await open();
+        for (let n = 0; n < 10; n += 1) await journal.append(group(round * 10 + n + 2));
+        await journal.close();
+        await place.fold();
+      }
+      const { journal } = await open();
+      expect(await journal.blob(again.hash)).toBeUndefined();
+      await journal.append({ records: place.records(32, again.hash), blobs: [again] });
+      expect(bytesOf(await journal.blob(again.hash))).toEqual([...again.bytes]);
+      await journal.close();
+      await place.fold();
+      const last = await open();
+      expect(last.findings).toEqual([]);
+      expect(bytesOf(await last.journal.blob(again.hash))).toEqual([...again.bytes]);
     });
 
     it('keeps the history of groups that a snapshot has replaced', async () => {

@@ -141,29 +141,6 @@ describe('the SQLite journal', () => {
     await again.journal.close();
   });
 
-  it('lets blobs go that no task needs, but none that was named again', async () => {
-    const shared = blob('shared');
-    const own = (n: number) => blob(`own ${n}`);
-    for (let round = 0; round < 6; round += 1) {
-      const { journal, findings } = await place.open();
-      expect(findings).toEqual([]);
-      for (let n = round * 10 + 1; n <= round * 10 + 10; n += 1) {
-        const one = n % 7 === 0 ? shared : own(n);
-        await journal.append({ records: Buffer.from(`${n} ${one.hash}`), blobs: [one] });
-      }
-      await journal.close();
-    }
-    const { journal, findings } = await place.open();
-    expect(findings).toEqual([]);
-    expect(await journal.blob(own(1).hash)).toBeUndefined();
-    expect(await journal.blob(own(20).hash)).toBeUndefined();
-    for (let n = 50; n <= 60; n += 1) {
-      if (n % 7 !== 0) expect(await journal.blob(own(n).hash)).toBeDefined();
-    }
-    expect(await journal.blob(shared.hash)).toBeDefined();
-    await journal.close();
-  });
-
   it('filters history by state and name', async () => {
     const { journal } = await place.open();
     await append(journal, 1, 10);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Broker } from '@gryphgen/broker';
+import { Broker, type JournalSettings } from '@gryphgen/broker';
 import { Client } from '@gryphgen/client';
 import type { Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import {
@@ -26,10 +26,12 @@ export class BrokerFixture {
   readonly authorized: AuthorizedKeys;
   readonly fatal: unknown[] = [];
   endpoint = '';
+  private readonly journal: Partial<JournalSettings>;
   private broker: Broker | undefined;
   private readonly undo: (() => Promise<void>)[] = [];
 
-  constructor() {
+  constructor(journal: Partial<JournalSettings> = {}) {
+    this.journal = journal;
     this.identity = loadIdentity(this.home, 'broker');
     this.grid = gridIdOf(this.identity.key);
     this.authorized = new AuthorizedKeys(this.home);
@@ -46,6 +48,7 @@ export class BrokerFixture {
       alarms: systemAlarms,
       random: systemRandom,
       log: silentLog,
+      journal: this.journal,
       onFatal: (error) => this.fatal.push(error),
     });
     this.endpoint = (await this.broker.start())[0] as string;
@@ -81,8 +84,8 @@ export class BrokerFixture {
     };
   }
 
-  async client(role: Role = 'admin'): Promise<Client> {
-    const client = new Client(this.linkOptions(this.enrol(role, role), role));
+  async client(role: Role = 'admin', identity = this.enrol(role, role)): Promise<Client> {
+    const client = new Client(this.linkOptions(identity, role));
     this.undo.push(() => client.close());
     await client.start();
     return client;
@@ -93,6 +96,7 @@ export class BrokerFixture {
     name: string,
     onMessage: (message: ToWorker, say: (message: ToBroker) => void) => void,
     over: Partial<WorkerReport> = {},
+    identity = this.enrol('worker', name),
   ): Promise<Link<'toWorker'>> {
     const report: WorkerReport = {
       name,
@@ -110,7 +114,6 @@ export class BrokerFixture {
       version: '0.1.0',
       ...over,
     };
-    const identity = this.enrol('worker', name);
     let heartbeat = 0;
     let opened: () => void = () => undefined;
     const isOpen = new Promise<void>((resolve) => {

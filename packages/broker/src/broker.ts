@@ -32,6 +32,7 @@ import { BrokerLoop } from './broker-loop.ts';
 import type { BrokerState } from './core/state.ts';
 import type { Finding, Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open-journal.ts';
+import type { JournalSettings } from './journal/settings.ts';
 import { recover } from './recovery.ts';
 
 /** Long enough to connect to the worker and ask; a stolen grant is soon worthless. */
@@ -52,6 +53,7 @@ export interface BrokerOptions {
   readonly alarms: Alarms;
   readonly random: Random;
   readonly log: Log;
+  readonly journal?: Partial<JournalSettings>;
   /** The broker can no longer keep its word (journal lost, invariant broken): the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -91,6 +93,7 @@ export class Broker {
       program: productVersion,
       holder: `grid broker, pid ${process.pid}`,
       wallMs: clock.wall(),
+      settings: this.options.journal ?? {},
       onTrouble: (error) => log.error({ err: error }, 'the journal could not be folded; it goes on growing'),
     });
     this.journal = opened.journal;

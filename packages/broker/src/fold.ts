@@ -2,7 +2,7 @@
  * How the journal folds groups into a snapshot off the broker's loop: with the very code that replays them. Loaded by
  * the journal's fold thread.
  */
-import type { Epoch } from '@gryphgen/protocol';
+import type { BlobHash, Epoch } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
 import { taskDocument } from './core/documents.ts';
 import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
@@ -35,4 +35,13 @@ export function applyGroup(state: BrokerState, epoch: Epoch, records: Uint8Array
 
 export function save(state: BrokerState): Uint8Array {
   return encodeSnapshot(saveSnapshot(state));
+}
+
+/**
+ * Bodies that a worker may still be sent, and those that a retry by hand may ask for: of the newest ended tasks, as many
+ * as the state remembers (limits.finishedTasks).
+ */
+export function* liveBlobs(state: BrokerState): Generator<BlobHash> {
+  for (const { body } of state.tasks.values()) yield body;
+  for (const { body } of state.ended.values()) yield body;
 }

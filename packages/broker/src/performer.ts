@@ -6,6 +6,7 @@
  */
 import type {
   BlobHash,
+  Envelope,
   Failure,
   LogGrantDocument,
   Message,
@@ -14,7 +15,7 @@ import type {
   TaskDocument,
   TaskId,
 } from '@gryphgen/protocol';
-import { encodeEnvelope, failure, formatTaskId } from '@gryphgen/protocol';
+import { encodeEnvelope, failure, formatTaskId, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import type { BrokerEffect } from './core/effects.ts';
 import type { Journal } from './journal/journal.ts';
@@ -67,10 +68,7 @@ export class Performer {
         specs.unpin(effect.body);
         return;
       case 'spec':
-        this.withBody(effect.body, (body) => {
-          const result = { envelope: encodeEnvelope(effect.envelope), body };
-          this.reply(effect.session, effect.request, result);
-        });
+        this.replySpec(effect.session, effect.request, effect.envelope, effect.body);
         return;
       case 'grant': {
         const { session, request, task, attempt, endpoint, dataKey } = effect;
@@ -109,6 +107,7 @@ export class Performer {
   private lease(effect: Extract<BrokerEffect, { kind: 'lease' }>): void {
     const { task, attempt, session, leaseSeq, floor } = effect;
     this.withBody(task.body, (body) => {
+      if (body === undefined) throw new Error(`the journal has no body ${task.body}`);
       // It may have ended, or moved on, while its message waited for the disk.
       const { lease } = task;
       if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
@@ -129,18 +128,22 @@ export class Performer {
     });
   }
 
-  private withBody(hash: BlobHash, use: (body: Uint8Array) => void): void {
+  /** For who submits a task again: one that ended so long ago that its body was let go can only be submitted anew. */
+  private replySpec(session: SessionId, request: number, envelope: Envelope, hash: BlobHash): void {
+    this.withBody(hash, (body) => {
+      if (body === undefined) this.reply(session, request, null, bodyGone());
+      else this.reply(session, request, { envelope: encodeEnvelope(envelope), body });
+    });
+  }
+
+  private withBody(hash: BlobHash, use: (body: Uint8Array | undefined) => void): void {
     const { specs, journal } = this.parts;
     const body = specs.body(hash);
     if (body !== undefined) {
       use(body);
       return;
     }
-    this.later(async () => {
-      const bytes = await journal.blob(hash);
-      if (bytes === undefined) throw new Error(`the journal has no body ${hash}`);
-      use(bytes);
-    });
+    this.later(async () => use(await journal.blob(hash)));
   }
 
   private lookup(effect: Extract<BrokerEffect, { kind: 'lookup' }>): void {
@@ -168,9 +171,7 @@ export class Performer {
         return;
       }
       case 'spec':
-        this.withBody(document.body, (body) => {
-          this.reply(session, request, { envelope: encodeEnvelope(document.envelope), body });
-        });
+        this.replySpec(session, request, document.envelope, document.body);
         return;
       case 'logs': {
         const place = this.parts.findWorker(document.worker);
@@ -214,6 +215,13 @@ export class Performer {
 
 function unknownTask(task: TaskId): Failure {
   return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
+}
+
+function bodyGone(): Failure {
+  const words =
+    `its command is not kept any more: the grid keeps those of unfinished tasks and of about ` +
+    `${limits.finishedTasks} that ended last; submit it anew`;
+  return failure('rejected.not-found', words);
 }
 
 function finishedFrom(task: TaskId, document: TaskDocument | undefined): Message {

@@ -21,7 +21,10 @@ export const limits = {
   envelopeBytes: 16 * KiB,
   /** Durable tasks that wait: at about 300 B each this stays well inside a small machine's memory. */
   waitingTasks: 2_000_000,
-  /** Finished tasks the broker's core still remembers; older ones are in the history table. */
+  /**
+   * Finished tasks the broker's core still remembers, and whose bodies the journal keeps so that they can be retried by
+   * hand; older ones are in the history table, with the hash of their body. At most 2.5 GiB of bodies, usually a few MiB.
+   */
   finishedTasks: 10_000,
   /** Idempotency keys kept. */
   keys: 1_000_000,

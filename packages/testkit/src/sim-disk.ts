@@ -73,12 +73,15 @@ export class SimDisk {
     return this.blobs.get(hash);
   }
 
-  /** Folds everything durable into a snapshot, as the journal does off the broker's loop. */
+  /** Folds everything durable into a snapshot and lets go of what nothing needs, as the journal does off the broker's loop. */
   compact(): void {
     this.foldAll();
     this.snapshot = { seq: this.folded.seq, bytes: this.folder.save(this.folded.state) };
     const { seq } = this.snapshot;
     this.groups.splice(0, this.groups.findLastIndex((group) => group.seq <= seq) + 1);
+    // The group being written brings its blobs along, whether they are here or not.
+    const live = new Set(this.folder.liveBlobs(this.folded.state));
+    for (const hash of this.blobs.keys()) if (!live.has(hash)) this.blobs.delete(hash);
     // A fold thread that starts anew goes on from the snapshot's bytes, not from the state that made them.
     if (this.random.chance(0.5)) this.folded = { state: this.folder.load(this.snapshot.bytes), seq };
   }

@@ -8,7 +8,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlobHash, Epoch, TaskId } from '@gryphgen/protocol';
+import type { Epoch, TaskId } from '@gryphgen/protocol';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { type ChainPoint, readGroups } from './chain-reader.ts';
 import { openForReading } from './database.ts';
@@ -24,6 +24,8 @@ import { failureOfWrite } from './sqlite-failure.ts';
 
 /** Rows of history written in one transaction: bounds what one holds in memory. */
 const BATCH_ROWS = 5000;
+/** Blobs looked at in one read: while one lasts, the log cannot begin anew. */
+const PAGE_BLOBS = 4096;
 
 export interface StartFoldArgs {
   readonly dir: string;
@@ -128,15 +130,17 @@ export class FoldOperations {
 
   /** Blobs stored by now that no task in the state needs. */
   #dead(): Uint8Array {
-    const { liveBlobs } = this.#folder;
-    if (liveBlobs === undefined) return new Uint8Array();
-    const live = new Set<string>(liveBlobs(this.#state) as Iterable<BlobHash>);
+    const live = new Set<string>(this.#folder.liveBlobs(this.#state));
     const dead: Uint8Array[] = [];
-    const rows = this.#log.prepare('SELECT hash FROM blobs WHERE seq <= ?').iterate(this.#end.seq);
-    for (const { hash } of rows as IterableIterator<{ hash: Uint8Array }>) {
-      if (!live.has(hex(hash))) dead.push(hash);
+    const page = this.#log.prepare(
+      'SELECT id, hash FROM blobs WHERE id > ? AND seq <= ? ORDER BY id LIMIT ?',
+    );
+    for (let last = 0; ; ) {
+      const rows = page.all(last, this.#end.seq, PAGE_BLOBS) as { id: number; hash: Uint8Array }[];
+      if (rows.length === 0) return Buffer.concat(dead);
+      dead.push(Buffer.concat(rows.map(({ hash }) => hash).filter((hash) => !live.has(hex(hash)))));
+      last = rows.at(-1)?.id ?? 0;
     }
-    return Buffer.concat(dead);
   }
 
   #attempt<T>(work: () => T): T {

@@ -11,6 +11,6 @@ export interface Folder<State> {
   /** Changes `state` by one group; returns the tasks that it ended. */
   applyGroup(state: State, epoch: Epoch, records: Uint8Array): readonly HistoryRow[];
   save(state: State): Uint8Array;
-  /** Blobs that a task in `state` still needs; others may go. Without it blobs are kept for ever. */
-  liveBlobs?(state: State): Iterable<BlobHash>;
+  /** Blobs that a task in `state` still needs; others may go. */
+  liveBlobs(state: State): Iterable<BlobHash>;
 }

@@ -8,6 +8,7 @@
  * 3. A fold that fails is told and tried again at the next occasion, MAX_FAILURES times in a row; appending goes on.
  */
 import type { TaskId } from '@gryphgen/protocol';
+import { digestBytes } from './digest-chain.ts';
 import type { StartFoldArgs } from './fold-operations.ts';
 import type { FoldThread } from './fold-thread.ts';
 import type { HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
@@ -16,8 +17,6 @@ import type { JournalThread } from './journal-thread.ts';
 import { ThreadCalls } from './thread-calls.ts';
 
 const MAX_FAILURES = 3;
-/** Hashes removed in one transaction. */
-const REMOVE_BYTES = 256 * 32;
 
 export interface FoldingOptions extends StartFoldArgs {
   readonly tailGroups: number;
@@ -124,8 +123,10 @@ export class Folding {
     const { seq, dead } = taken.older;
     const step = { seq, rows: settings.compactRows, bytes: settings.compactBytes };
     while (!(await journal.call('compact', step)));
-    for (let at = 0; at < dead.byteLength; at += REMOVE_BYTES) {
-      await journal.call('removeBlobs', { hashes: dead.slice(at, at + REMOVE_BYTES), seq });
+    // Blobs go after the groups that name them: whatever an opening finds, the groups it reads have theirs.
+    for (let at = 0; at < dead.byteLength; ) {
+      const hashes = dead.slice(at, at + settings.compactRows * digestBytes);
+      at += digestBytes * (await journal.call('removeBlobs', { ...step, hashes }));
     }
   }
 

@@ -1,13 +1,13 @@
 /** What the journal's thread does when asked: one lock, one store. No thread in here, so that it can be tested without. */
 
-import { hex } from './digest-chain.ts';
+import { digestBytes, hex } from './digest-chain.ts';
 import type { Finding, GroupRow, Witnessed } from './journal.ts';
 import { JournalError } from './journal.ts';
 import { type Lock, lockFolder } from './lock.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
 import type { JournalSettings } from './settings.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
-import type { Store } from './store.ts';
+import type { CompactionStep, Store } from './store.ts';
 
 export interface OpenJournalArgs {
   readonly dir: string;
@@ -32,6 +32,12 @@ export interface AppendArgs {
   readonly packed: Uint8Array;
   readonly recordBytes: number;
   readonly blobs: readonly { readonly hash: string; readonly length: number }[];
+}
+
+/** `hashes`: one after the other. */
+export interface RemoveBlobsArgs extends CompactionStep {
+  readonly hashes: Uint8Array;
+  readonly seq: number;
 }
 
 export class JournalOperations {
@@ -92,10 +98,11 @@ export class JournalOperations {
     return this.#opened().compact(args.seq, args);
   }
 
-  removeBlobs({ hashes, seq }: { readonly hashes: Uint8Array; readonly seq: number }): void {
+  removeBlobs({ hashes, seq, ...step }: RemoveBlobsArgs): number {
     const each: Uint8Array[] = [];
-    for (let at = 0; at < hashes.byteLength; at += 32) each.push(hashes.subarray(at, at + 32));
-    this.#opened().removeBlobs(each, seq);
+    for (let at = 0; at < hashes.byteLength; at += digestBytes)
+      each.push(hashes.subarray(at, at + digestBytes));
+    return this.#opened().removeBlobs(each, seq, step);
   }
 
   checkpoint(): void {

@@ -1,5 +1,10 @@
 /** The journal's thread: every synchronous call to the log's database happens here. */
-import { type AppendArgs, JournalOperations, type OpenJournalArgs } from './journal-operations.ts';
+import {
+  type AppendArgs,
+  JournalOperations,
+  type OpenJournalArgs,
+  type RemoveBlobsArgs,
+} from './journal-operations.ts';
 import { serve } from './thread-calls.ts';
 
 const journal = new JournalOperations();
@@ -13,7 +18,7 @@ const operations = {
   read: (args: { readonly after: number; readonly bytes: number }) => journal.read(args),
   compact: (args: { readonly seq: number; readonly rows: number; readonly bytes: number }) =>
     journal.compact(args),
-  removeBlobs: (args: { readonly hashes: Uint8Array; readonly seq: number }) => journal.removeBlobs(args),
+  removeBlobs: (args: RemoveBlobsArgs) => journal.removeBlobs(args),
   close: () => journal.close(),
 };
 

@@ -17,7 +17,7 @@ export interface JournalSettings extends DatabaseSettings {
   /** Bytes of groups after which a snapshot is taken, if it is not smaller than the last snapshot was. */
   readonly snapshotBytes: number;
   readonly snapshotGroups: number;
-  /** One step of removing folded groups: about a millisecond between two commits. */
+  /** One step of removing folded groups, or blobs that nothing needs: about a millisecond between two commits. */
   readonly compactRows: number;
   readonly compactBytes: number;
   /** Finished tasks that can be queried; the oldest give way. About 1 KiB each on disk. */

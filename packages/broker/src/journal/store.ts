@@ -4,7 +4,7 @@
  * 1. One append is one transaction: the epoch is still ours, the blobs, the group. It fails whole.
  * 2. After a failure other than a full disk nothing more is written: a failed sync says nothing about what is on disk.
  * 3. A blob that is here is not stored again; every group lists what it names, so that nothing named lately goes.
- * 4. Removing folded groups goes in small transactions, between which commits take place.
+ * 4. Removing folded groups, and blobs that nothing needs, goes in small transactions, between which commits take place.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { BlobIndex } from './blob-index.ts';
@@ -30,7 +30,7 @@ export interface StoreOptions {
   readonly pageBytes: number;
 }
 
-/** Bounds of one transaction that removes groups, so that a commit waits for one only briefly. */
+/** Bounds of one transaction that removes groups or blobs, so that a commit waits for one only briefly. */
 export interface CompactionStep {
   readonly rows: number;
   readonly bytes: number;
@@ -185,18 +185,28 @@ export class Store {
     return sizes.length < rows && last === (sizes.at(-1)?.seq ?? 0);
   }
 
-  /** Removes blobs that nothing needed at commit `seq`, but for those that a later group named again. */
-  removeBlobs(hashes: readonly Uint8Array[], seq: number): void {
+  /**
+   * Removes blobs that nothing needed at commit `seq`, but for those that a later group named again; returns how many
+   * of `hashes` it came to.
+   */
+  removeBlobs(hashes: readonly Uint8Array[], seq: number, { rows, bytes }: CompactionStep): number {
     const index = this.#options.blobs;
-    const going = hashes.flatMap((hash) => {
+    const going: { readonly hash: Uint8Array; readonly id: number }[] = [];
+    let sum = 0;
+    let seen = 0;
+    for (; seen < hashes.length && going.length < rows && sum < bytes; seen += 1) {
+      const hash = hashes[seen] as Uint8Array;
       const place = index.get(hash);
-      return place === undefined || place.seq > seq ? [] : [{ hash, id: place.id }];
-    });
+      if (place === undefined || place.seq > seq) continue;
+      going.push({ hash, id: place.id });
+      sum += (this.#statements.blobSize.get(place.id) as { size: number }).size;
+    }
     this.#transaction(() => {
       for (const { id } of going) this.#statements.removeBlob.run(id);
     });
     for (const { hash } of going) index.delete(hash);
     this.#logPages += going.length;
+    return seen;
   }
 
   /** Writes the log back, so that what is closed in order is one file. */
@@ -228,6 +238,7 @@ function prepare(db: DatabaseSyncInstance) {
        SELECT seq, epoch, format, content, digest FROM groups WHERE seq <= ?`,
     ),
     removeGroups: db.prepare('DELETE FROM groups WHERE seq <= ?'),
+    blobSize: db.prepare('SELECT length(bytes) AS size FROM blobs WHERE id = ?'),
     removeBlob: db.prepare('DELETE FROM blobs WHERE id = ?'),
   };
 }
