@@ -124,7 +124,7 @@ export interface Worker {
   readonly unsettled: Map<number, UnsettledLease>;
   /** Tasks leased to it. */
   readonly tasks: Set<TaskId>;
-  /** Fenced attempts it still runs (E14), by `task.attempt`. */
+  /** Fenced attempts it still runs (E14), by `epoch.task.attempt`. */
   readonly ghosts: Map<string, AttemptReport>;
 }
 

@@ -11,7 +11,7 @@ test('a fenced attempt that has ended holds nothing; one that runs is a ghost (E
   grid.worker('w-1', {}, [fenced(7, 'ended'), fenced(8, 'running'), fenced(9, 'ended')]);
   const worker = [...grid.state.workers.values()][0];
   expect(worker?.view.ledger).toMatchObject({ attempts: 1, cpuMilli: 3000 });
-  expect([...(worker?.ghosts.keys() ?? [])]).toEqual(['8.1']);
+  expect([...(worker?.ghosts.keys() ?? [])]).toEqual(['1.8.1']);
 });
 
 test('a ghost is told to end with each heartbeat that lists it', () => {
@@ -38,4 +38,17 @@ test('the word that lets a held attempt start is repeated although its heartbeat
   expect(repeated.map(({ leaseSeq }) => leaseSeq)).toEqual([1, 1]);
   grid.say(session, { kind: 'started', task: 1, attempt: 1, epoch: 1 } as never);
   expect(leases(grid.pass(10_000, [session]))).toEqual([]);
+});
+
+test('two fenced attempts of one number are two ghosts: both are told to end, both hold what they hold (E14)', () => {
+  const grid = new CoreFixture(4);
+  const of = (epoch: number) =>
+    ({ task: 8, attempt: 1, epoch, phase: 'running', reservation: held }) as never;
+  const session = grid.worker('w-1', { cpuMilli: 8000 }, [of(2), of(3)]);
+  const ledger = [...grid.state.workers.values()][0]?.view.ledger;
+  expect(ledger).toMatchObject({ attempts: 2, cpuMilli: 6000 });
+  const stops = sent(grid.heartbeat(session, 1, [[8, 1]]), 'stop');
+  expect(stops.map(({ epoch }) => epoch)).toEqual([2, 3]);
+  grid.heartbeat(session, 2, []);
+  expect(ledger).toMatchObject({ attempts: 0, cpuMilli: 0 });
 });

@@ -75,7 +75,7 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
   const { state } = context;
   const task = leasedTo(state, worker, reported);
   if (task?.lease == null) {
-    const name = `${reported.task}.${reported.attempt}`;
+    const name = `${reported.epoch}.${reported.task}.${reported.attempt}`;
     // One that has ended holds nothing any more, and what it held may be another's by now.
     if (reported.phase !== 'ended' && !worker.ghosts.has(name)) {
       const reservation = countable(worker.view.ledger, reported.reservation);
@@ -134,7 +134,8 @@ export function onWorkerHeartbeat(context: Context, worker: Worker, message: Hea
   const listed = new Set<string>();
   for (const [task, attempt] of message.attempts) listed.add(`${task}.${attempt}`);
   for (const [name, ghost] of worker.ghosts) {
-    if (listed.has(name)) {
+    // It lists attempts without their epochs. Two of one number are both told, until neither is there.
+    if (listed.has(`${ghost.task}.${ghost.attempt}`)) {
       sendDrop(context, worker, ghost);
       continue;
     }
