@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { limits, type TaskId } from '@gryphgen/protocol';
+import { describe, expect, test, vi } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
+import type { KeptKey } from './state.ts';
 
 describe('silence', () => {
   test('a worker that is silent for lease and grace loses its move tasks, not its wait tasks (E12)', () => {
@@ -87,4 +89,26 @@ test('a cancelled task does not wait for a machine that is gone, even when it is
   grid.say(client, { kind: 'request', id: 7, op: 'cancel', args: { task: 1 } });
   grid.pass(21_000);
   expect(grid.task(1)?.outcome?.state).toBe('cancelled');
+});
+
+test('keys whose tasks live on cost each tick no more than a batch of looks, and hide none behind them', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker('w-1', { slots: 1 });
+  const client = grid.client();
+  grid.submit(client, 1, {}, { key: 'ended' });
+  grid.submit(client, 2);
+  grid.result(worker, 1);
+  const ended = grid.state.keys.get('p-1 ended') as KeptKey;
+  grid.state.keys.clear();
+  for (let n = 0; n < 5000; n += 1) grid.state.keys.set(`p-1 ${n}`, { ...ended, task: 2 as TaskId });
+  grid.state.keys.set('p-1 ended', ended);
+  grid.wall += limits.keyMs;
+  const looks = vi.spyOn(grid.state.tasks, 'has');
+  for (let tick = 0; tick < 6; tick += 1) {
+    looks.mockClear();
+    grid.step({ kind: 'tick' });
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(1000);
+  }
+  expect([...grid.state.keys.keys()]).not.toContain('p-1 ended');
+  expect(grid.state.keys.size).toBe(5000);
 });

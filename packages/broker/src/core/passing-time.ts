@@ -9,7 +9,7 @@ import { closeSession, decide } from './context.ts';
 import { attemptFailed, end } from './outcomes.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
-/** Forgotten entries a single tick may journal: bounds the record. */
+/** Entries a single tick may look at and forget: bounds its time and the record. */
 const forgetBatch = 1000;
 /** Heartbeats a worker may miss before nothing new is placed on it. */
 const silentHeartbeats = 3;
@@ -73,13 +73,19 @@ function backoffOver(state: BrokerState, task: Task): void {
   state.wake = true;
 }
 
+/** One whose task still lives is kept, and looked at again in the next round. */
 function forgetKeys(context: Context): void {
   const { state, now } = context;
   const old: string[] = [];
-  for (const [name, { at, task }] of state.keys) {
-    if (now.wall - at < limits.keyMs || old.length === forgetBatch) break;
-    if (state.tasks.has(task)) continue;
-    old.push(name);
+  for (let looks = 0; looks < forgetBatch; looks += 1) {
+    state.keySweep ??= state.keys.entries();
+    const { done, value } = state.keySweep.next();
+    if (done || now.wall - value[1].at < limits.keyMs) {
+      state.keySweep = null;
+      break;
+    }
+    const [name, { task }] = value;
+    if (!state.tasks.has(task)) old.push(name);
   }
   if (old.length > 0) decide(context, [9, old, now.wall]);
 }

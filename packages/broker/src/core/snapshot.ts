@@ -36,6 +36,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     away: new Map(),
     watchers: new Map(),
     nextEphemeral: 1,
+    keySweep: null,
     notes: new PlacementNotes(),
     wake: true,
     journalStalled: false,

@@ -100,6 +100,14 @@ export interface SubmissionWindow {
   readonly tasks: Map<number, TaskId>;
 }
 
+/** What an idempotency key made (E6). */
+export interface KeptKey {
+  readonly task: TaskId;
+  readonly spec: string;
+  /** Wall ms. */
+  readonly at: number;
+}
+
 export interface UnsettledLease {
   readonly task: TaskId;
   readonly attempt: AttemptNo;
@@ -172,7 +180,7 @@ export interface BrokerState {
   readonly endedOrder: IdRing;
   readonly specs: Map<BlobHash, Spec>;
   /** By `principal key`, oldest first. */
-  readonly keys: Map<string, { readonly task: TaskId; readonly spec: string; readonly at: number }>;
+  readonly keys: Map<string, KeptKey>;
   readonly clients: Map<ClientId, SubmissionWindow>;
   readonly workers: Map<WorkerId, Worker>;
 
@@ -191,6 +199,8 @@ export interface BrokerState {
   /** Sessions that watch a task beside its submitter. */
   readonly watchers: Map<TaskId, Set<SessionId>>;
   nextEphemeral: number;
+  /** Where the search for keys to forget goes on; null: at the oldest. */
+  keySweep: Iterator<[string, KeptKey]> | null;
   readonly notes: PlacementNotes;
   /** Something changed that may let a waiting task be placed. */
   wake: boolean;
