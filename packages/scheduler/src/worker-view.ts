@@ -4,7 +4,7 @@ import type { Ledger } from './ledger.ts';
 
 export interface WorkerView {
   readonly id: WorkerId;
-  readonly name: string;
+  name: string;
   /** null: not heard of since the broker started. */
   report: WorkerReport | null;
   connected: boolean;

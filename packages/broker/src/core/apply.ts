@@ -76,7 +76,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       liveTask(state, decision[1]).cancelRequested = true;
       return;
     case 6:
-      addWorker(state, decision[1], decision[2]);
+      nameWorker(state, decision[1], decision[2]);
       return;
     case 7:
       knownWorker(state, decision[1]).view.draining = decision[2];
@@ -257,8 +257,13 @@ function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: 
   }
 }
 
-function addWorker(state: BrokerState, id: WorkerId, name: string): void {
-  if (state.workers.has(id)) throw new Error(`${id} is added a second time`);
+/** A worker says hello for the first time, or under a new name. */
+function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
+  const known = state.workers.get(id);
+  if (known !== undefined) {
+    known.view.name = name;
+    return;
+  }
   const worker: Worker = {
     id,
     view: {

@@ -1,3 +1,4 @@
+import type { WorkerId } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
 import { CoreFixture, leases, sent } from './core.fixture.ts';
 
@@ -51,4 +52,24 @@ test('two fenced attempts of one number are two ghosts: both are told to end, bo
   expect(stops.map(({ epoch }) => epoch)).toEqual([2, 3]);
   grid.heartbeat(session, 2, []);
   expect(ledger).toMatchObject({ attempts: 0, cpuMilli: 0 });
+});
+
+test('a worker that comes back under another name is known by it from then on, restarts included', () => {
+  const grid = new CoreFixture();
+  const client = grid.client();
+  grid.worker('w-1', { name: 'forge' });
+  grid.worker('w-1', { name: 'anvil' });
+  const nameIn = ({ state }: CoreFixture) => state.workers.get('w-1' as WorkerId)?.view.name;
+  expect([nameIn(grid), nameIn(grid.restart()), nameIn(grid.restart(true))]).toEqual([
+    'anvil',
+    'anvil',
+    'anvil',
+  ]);
+  const ask = (id: number, node: string) =>
+    sent(grid.say(client, { kind: 'request', id, op: 'drain', args: { node, draining: true } }), 'reply')[0];
+  expect(ask(1, 'forge')?.failure?.code).toBe('rejected.not-found');
+  expect(ask(2, 'anvil')?.failure).toBeNull();
+  const decided = grid.groups.length;
+  grid.worker('w-1', { name: 'anvil' });
+  expect(grid.groups.length).toBe(decided);
 });

@@ -26,13 +26,13 @@ type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
 
 export function onWorkerHello(context: Context, session: SessionId, id: WorkerId, hello: WorkerHello): void {
   const { state } = context;
-  if (!state.workers.has(id)) {
-    if (state.workers.size >= limits.workers) {
-      turnAway(context, session);
-      return;
-    }
-    decide(context, [6, id, hello.report.name, context.now.wall]);
+  const known = state.workers.get(id);
+  if (known === undefined && state.workers.size >= limits.workers) {
+    turnAway(context, session);
+    return;
   }
+  const { name } = hello.report;
+  if (known?.view.name !== name) decide(context, [6, id, name, context.now.wall]);
   const worker = state.workers.get(id) as Worker;
   if (worker.session !== null) forgetSession(state, worker.session);
   worker.session = session;
