@@ -32,5 +32,5 @@ export function composeExecutors(
     executors.push(new ProcessExecutor({ events, log, beginLog, folder, path, ...keeper }));
   }
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events));
-  return new ExecutorSet(executors, events);
+  return new ExecutorSet(executors, events, { alarms, log });
 }

@@ -1,27 +1,60 @@
 /** The executors of one worker: which there are, which can work now, and whose turn it is for an attempt. */
 import { failure, type TaskKind } from '@gryphgen/protocol';
+import type { Alarms, Log } from '@gryphgen/runtime';
 import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
+import { Question } from './probe/question.ts';
+
+/** An executor has limits of its own for what it asks: this is for one whose limits fail. */
+const probeMs = 60_000;
+
+export interface ExecutorSetTools {
+  readonly alarms: Alarms;
+  readonly log: Log;
+}
 
 export class ExecutorSet {
   private readonly executors: readonly Executor[];
   private readonly events: ExecutorEvents;
+  private readonly log: Log;
   /** Which executor an attempt is with: from its start or adoption until it is forgotten. */
   private readonly owners = new Map<string, Executor>();
   private offered: readonly TaskKind[] = [];
 
-  constructor(executors: readonly Executor[], events: ExecutorEvents) {
+  private readonly questions: readonly Question<boolean>[];
+
+  constructor(executors: readonly Executor[], events: ExecutorEvents, { alarms, log }: ExecutorSetTools) {
     this.executors = executors;
     this.events = events;
+    this.log = log;
+    this.questions = executors.map(
+      (executor) =>
+        new Question({
+          what: `the ${executor.kind} executor`,
+          limitMs: probeMs,
+          alarms,
+          put: () => executor.probe(),
+        }),
+    );
   }
 
   /** The kinds that can run now. */
   async probe(): Promise<readonly TaskKind[]> {
-    const able = await Promise.all(this.executors.map((executor) => executor.probe()));
+    const able = await Promise.all(this.questions.map((question) => this.answerTo(question)));
     this.offered = this.executors.filter((_, index) => able[index]).map(({ kind }) => kind);
     return this.offered;
+  }
+
+  /** One that does not know in time cannot run anything now. */
+  private async answerTo(question: Question<boolean>): Promise<boolean> {
+    try {
+      return await question.ask();
+    } catch (error) {
+      this.log.warn({ err: error }, 'an executor cannot be probed');
+      return false;
+    }
   }
 
   async adopt(): Promise<readonly AdoptedAttempt[]> {

@@ -6,7 +6,14 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DeviceUuid, failure, type PeerHello, type ToWorker, type Welcome } from '@gryphgen/protocol';
+import {
+  type DeviceUuid,
+  failure,
+  type PeerHello,
+  type ToWorker,
+  type Welcome,
+  type WorkerReport,
+} from '@gryphgen/protocol';
 import {
   type Cancel,
   DataServer,
@@ -57,7 +64,7 @@ class Worker implements Service {
   private session = '';
   private cancelTick: Cancel = () => undefined;
   private cancelProbe: Cancel = () => undefined;
-  private busy: Promise<unknown> = Promise.resolve();
+  private relinking: Promise<void> = Promise.resolve();
   private stopped: Promise<void> | null = null;
   /** What `stop` has to undo, in the order it was done. */
   private readonly undo: (() => Promise<void>)[] = [];
@@ -77,6 +84,7 @@ class Worker implements Service {
       slots,
       docker: this.docker,
       nvidiaSmi: deps.nvidiaSmi ?? 'nvidia-smi',
+      alarms,
       log,
     });
     this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
@@ -132,7 +140,7 @@ class Worker implements Service {
     this.cancelTick();
     this.cancelProbe();
     this.loop.stop();
-    await this.busy;
+    await this.relinking;
     for (const undo of this.undo.splice(0).reverse()) await undo();
   }
 
@@ -175,7 +183,7 @@ class Worker implements Service {
         break;
       case 'leaveSession':
         this.deps.log.warn({ why: effect.why }, 'leaving the session to begin a new one');
-        this.busy = this.busy.then(() => this.link.stop()).then(() => this.restartLink());
+        this.relinking = this.relinking.then(() => this.link.stop()).then(() => this.restartLink());
         break;
       case 'note':
         writeNote(this.deps.log, effect.note);
@@ -198,21 +206,27 @@ class Worker implements Service {
   }
 
   private probeLater(): void {
-    this.cancelProbe = this.deps.alarms.after(probeEveryMs, () => {
-      this.busy = this.busy.then(() => this.probeAgain());
-    });
+    this.cancelProbe = this.deps.alarms.after(probeEveryMs, () => void this.probeAgain());
   }
 
   private async probeAgain(): Promise<void> {
+    const report = await this.look().catch((error: unknown) => {
+      this.deps.log.warn({ err: error }, 'this machine cannot be looked at: its last report stands');
+      return null;
+    });
+    if (this.stopped !== null) return;
+    if (report !== null && differs(report, this.started().state.report))
+      this.loop.post({ kind: 'reportChanged', report });
+    this.probeLater();
+  }
+
+  private async look(): Promise<WorkerReport> {
     const { executors, state, data, dataEndpoint } = this.started();
     const capabilities = await executors.probe();
     const held = new Set<DeviceUuid>();
     for (const { facts } of state.attempts.values())
       for (const { uuid } of facts.reservation.devices) held.add(uuid);
-    const report = await this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
-    if (this.stopped !== null) return;
-    if (differs(report, state.report)) this.loop.post({ kind: 'reportChanged', report });
-    this.probeLater();
+    return this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
   }
 
   private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {

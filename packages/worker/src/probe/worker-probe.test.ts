@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, systemAlarms } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { expect, it } from 'vitest';
 import { tellable, WorkerProbe } from './worker-probe.ts';
@@ -26,6 +26,7 @@ it('makes no report that a broker would refuse, and says what is wrong', async (
     slots: undefined,
     docker: new Docker({ socketPath: join(home, 'none.sock') }),
     nvidiaSmi: join(home, 'none'),
+    alarms: systemAlarms,
     log: createLog({ daemon: 'test', level: 'silent' }),
   });
   const input = { capabilities: [], dataEndpoint: '', dataKey: '', held: new Set<never>() };

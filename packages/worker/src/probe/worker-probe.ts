@@ -15,14 +15,19 @@ import {
   type WorkerReport,
   workerReportSchema,
 } from '@gryphgen/protocol';
-import type { Log } from '@gryphgen/runtime';
+import type { Alarms, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
-import { probeMachine } from './machine.ts';
-import { findDevices } from './nvidia-smi.ts';
+import { type Machine, probeMachine } from './machine.ts';
+import { type DevicesFound, findDevices } from './nvidia-smi.ts';
+import { Question } from './question.ts';
 
 const MiB = 1024 * 1024;
 /** Desktops move this much about when a window opens. */
 const foreignStep = 256 * MiB;
+/** To find out what the host has, which images its engine has. */
+const answerMs = 10_000;
+/** nvidia-smi is asked twice and has its own limit, but a driver in trouble keeps it from being killed. */
+const devicesMs = 30_000;
 
 export interface ProbeOptions {
   readonly home: string;
@@ -31,7 +36,14 @@ export interface ProbeOptions {
   readonly slots: number | undefined;
   readonly docker: Docker;
   readonly nvidiaSmi: string;
+  readonly alarms: Alarms;
   readonly log: Log;
+}
+
+interface DockerImages {
+  listImages(options: {
+    readonly abortSignal: AbortSignal;
+  }): Promise<{ readonly RepoTags?: string[] | null }[]>;
 }
 
 export interface ProbeInput {
@@ -44,27 +56,52 @@ export interface ProbeInput {
 
 export class WorkerProbe {
   private readonly options: ProbeOptions;
+  private readonly askMachine: Question<Machine>;
+  private readonly askImages: Question<readonly string[]>;
+  private readonly askDevices: Question<DevicesFound>;
+  private machine: Machine | null = null;
+  private images: readonly string[] = [];
   private devices: readonly Device[] = [];
-  private problem = '';
+  /** By what was asked: what is wrong since the last answer. */
+  private readonly problems = new Map<string, string>();
 
   constructor(options: ProbeOptions) {
+    const { home, docker, nvidiaSmi, alarms } = options;
     this.options = options;
+    this.askMachine = new Question({
+      what: 'this machine',
+      limitMs: answerMs,
+      alarms,
+      put: () => probeMachine(home),
+    });
+    this.askImages = new Question({
+      what: 'the engine, asked for its images,',
+      limitMs: answerMs,
+      alarms,
+      put: (signal) => imagesOf(docker as unknown as DockerImages, signal),
+    });
+    this.askDevices = new Question({
+      what: nvidiaSmi,
+      limitMs: devicesMs,
+      alarms,
+      put: () => findDevices(nvidiaSmi),
+    });
   }
 
+  /** Throws when there is none to give, at first or at all. */
   async report({ capabilities, dataEndpoint, dataKey, held }: ProbeInput): Promise<WorkerReport> {
-    const { home, name, labels, slots } = this.options;
-    const [machine, images] = await Promise.all([
-      probeMachine(home),
-      capabilities.includes('container') ? this.images() : [],
-      this.findDevices(held),
-    ]);
+    const { name, labels, slots } = this.options;
+    const hasEngine = capabilities.includes('container');
+    await Promise.all([this.probeMachine(), hasEngine && this.listImages(), this.findDevices(held)]);
+    const { machine } = this;
+    if (machine === null) throw new Error(`this machine cannot be probed: ${this.problems.get('machine')}`);
     return legal({
       name,
       capabilities,
       labels,
       ...machine,
       devices: this.devices,
-      images,
+      images: hasEngine ? this.images : [],
       slots: slots ?? Math.min(Math.max(16, machine.cpuMilli / 250), limits.attemptsPerWorker),
       speed: 0,
       dataEndpoint,
@@ -73,12 +110,27 @@ export class WorkerProbe {
     });
   }
 
+  private async probeMachine(): Promise<void> {
+    try {
+      this.machine = await this.askMachine.ask();
+      this.note('machine', '');
+    } catch (error) {
+      this.note('machine', wordsOf(error));
+    }
+  }
+
+  private async listImages(): Promise<void> {
+    try {
+      this.images = await this.askImages.ask();
+      this.note('images', '');
+    } catch (error) {
+      this.note('images', wordsOf(error));
+    }
+  }
+
   private async findDevices(held: ReadonlySet<DeviceUuid>): Promise<void> {
-    const found = await findDevices(this.options.nvidiaSmi);
-    const problem = found.ok ? '' : found.why;
-    if (problem !== this.problem && problem !== '')
-      this.options.log.warn({ why: problem }, 'devices cannot be probed');
-    this.problem = problem;
+    const found = await this.askDevices.ask().catch((error) => ({ ok: false, why: wordsOf(error) }) as const);
+    this.note('devices', found.ok ? '' : found.why);
     if (!found.ok) return;
     const before = new Map(this.devices.map((device) => [device.uuid, device]));
     this.devices = found.devices.map((device) => {
@@ -87,16 +139,22 @@ export class WorkerProbe {
     });
   }
 
-  private async images(): Promise<readonly string[]> {
-    try {
-      const images = await this.options.docker.listImages();
-      const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
-      return tellable([...new Set(names)].sort());
-    } catch (error) {
-      this.options.log.warn({ err: error }, 'images cannot be listed');
-      return [];
-    }
+  /** Logged when it changes, not with each look. */
+  private note(what: string, problem: string): void {
+    if (problem !== '' && problem !== this.problems.get(what))
+      this.options.log.warn({ what, why: problem }, 'a part of this machine cannot be probed');
+    this.problems.set(what, problem);
   }
+}
+
+async function imagesOf(docker: DockerImages, abortSignal: AbortSignal): Promise<readonly string[]> {
+  const images = await docker.listImages({ abortSignal });
+  const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
+  return tellable([...new Set(names)].sort());
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** As many as a report may carry. A task whose image is left out still runs here; only its warmth is not seen. */

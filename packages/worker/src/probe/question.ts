@@ -1,0 +1,57 @@
+/**
+ * A question to the machine that may never be answered: a hung mount, a driver in trouble, an engine that stalls.
+ *
+ * 1. Who asks waits no longer than `limitMs`, and then gets an error in words.
+ * 2. At most one is under way. One that hangs costs a thread or a process, so it is not put again before it has ended.
+ */
+import type { Alarms } from '@gryphgen/runtime';
+
+export interface QuestionOptions<T> {
+  /** For the words: `the disk`. */
+  readonly what: string;
+  readonly limitMs: number;
+  readonly alarms: Alarms;
+  /** Aborted at the limit; what can end then, should. */
+  put(signal: AbortSignal): Promise<T>;
+}
+
+export class Question<T> {
+  private readonly options: QuestionOptions<T>;
+  private underWay: Promise<T> | null = null;
+
+  constructor(options: QuestionOptions<T>) {
+    this.options = options;
+  }
+
+  async ask(): Promise<T> {
+    const { what, limitMs, alarms } = this.options;
+    let cancel = (): void => undefined;
+    const tooLong = new Promise<never>((_, reject) => {
+      const giveUp = () => reject(new Error(`${what} did not answer within ${limitMs} ms`));
+      cancel = alarms.after(limitMs, giveUp);
+    });
+    try {
+      return await Promise.race([this.answer(), tooLong]);
+    } finally {
+      cancel();
+    }
+  }
+
+  private answer(): Promise<T> {
+    this.underWay ??= this.put().finally(() => {
+      this.underWay = null;
+    });
+    return this.underWay;
+  }
+
+  private async put(): Promise<T> {
+    const { alarms, limitMs } = this.options;
+    const giveUp = new AbortController();
+    const cancel = alarms.after(limitMs, () => giveUp.abort());
+    try {
+      return await this.options.put(giveUp.signal);
+    } finally {
+      cancel();
+    }
+  }
+}

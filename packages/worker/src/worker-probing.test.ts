@@ -1,0 +1,92 @@
+/** A machine that cannot be looked at now and then: the last report stands, and the next look counts. */
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Alarms, createLog, type Service, systemAlarms } from '@gryphgen/runtime';
+import Docker from 'dockerode';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { PlayedBroker } from './worker.fixture.ts';
+
+/** Looks come at once, and what hangs is given up soon. */
+const hasty: Alarms = {
+  after: (ms, run) => systemAlarms.after(ms === 30_000 ? 20 : ms === 10_000 ? 500 : ms, run),
+};
+const card = fileURLToPath(new URL('../../../test/fixtures/nvidia-smi/rtx-3060-v12.xml', import.meta.url));
+
+let broker: PlayedBroker;
+let worker: Service;
+let warnings: string[];
+const log = { ...createLog({ daemon: 'worker', level: 'silent' }) };
+
+beforeEach(async () => {
+  broker = await PlayedBroker.start();
+  warnings = [];
+  log.warn = (_fields: object, text?: string) => void warnings.push(text ?? '');
+});
+
+afterEach(async () => {
+  await worker.stop();
+  await broker.stop();
+});
+
+async function nvidiaSmi(): Promise<string> {
+  const program = join(broker.home, 'nvidia-smi');
+  await writeFile(program, `#!/bin/sh\ncat ${broker.home}/smi.xml\n`);
+  await chmod(program, 0o700);
+  return program;
+}
+
+it('goes on with the old report when the new one cannot be sent, and tells the next that can', async () => {
+  const recording = await readFile(card, 'utf8');
+  const smi = join(broker.home, 'smi.xml');
+  await writeFile(smi, recording);
+  worker = broker.newWorker({ alarms: hasty, log, nvidiaSmi: await nvidiaSmi() });
+  await worker.start();
+  await broker.welcome();
+  await writeFile(smi, recording.replace(/GPU-[0-9a-f-]+/g, `GPU-${'0'.repeat(100)}`));
+  await expect.poll(() => warnings).toContain('this machine cannot be looked at: its last report stands');
+  await writeFile(smi, recording.replace(/GPU-[0-9a-f-]+/g, 'GPU-another'));
+  const { report } = await broker.next('report');
+  expect(report.devices).toMatchObject([{ uuid: 'GPU-another' }]);
+});
+
+it('looks again after an engine that took a question and never answered it', async () => {
+  const socketPath = join(broker.home, 'engine.sock');
+  const engine = new StallingEngine();
+  await new Promise<void>((resolve) => engine.server.listen(socketPath, resolve));
+  worker = broker.newWorker({ alarms: hasty, log, docker: new Docker({ socketPath }) });
+  await worker.start();
+  const hello = await broker.welcome();
+  expect(hello.peer).toMatchObject({ report: { images: ['image:1'] } });
+  engine.images = 'stalled';
+  await engine.asked();
+  engine.images = ['image:1', 'image:2'];
+  const { report } = await broker.next('report');
+  expect(report.images).toEqual(['image:1', 'image:2']);
+  await worker.stop();
+  engine.server.closeAllConnections();
+  engine.server.close();
+});
+
+class StallingEngine {
+  images: readonly string[] | 'stalled' = ['image:1'];
+  private onStalled: () => void = () => undefined;
+  readonly server: Server = createServer(({ url = '' }, response) => {
+    if (url.includes('/images/json')) this.listImages(response);
+    else if (url.includes('/containers/json')) response.end('[]');
+    else response.end(JSON.stringify({ NCPU: 4, Components: [] }));
+  });
+
+  /** Resolves when a question is stalled. */
+  asked(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onStalled = resolve;
+    });
+  }
+
+  private listImages(response: ServerResponse): void {
+    if (this.images === 'stalled') this.onStalled();
+    else response.end(JSON.stringify(this.images.map((name) => ({ RepoTags: [name] }))));
+  }
+}
