@@ -169,7 +169,7 @@ export function executorSuite(under: ExecutorUnderTest): void {
     it('asks politely first', async () => {
       const fence = run(sh('trap "echo bye; exit 7" TERM; echo ready; while :; do sleep 0.05; done'));
       await textOf(place.logs, fence, /ready/);
-      executor.stop(fence, 30_000);
+      executor.stop(fence, 30_000, 'cancel');
       const { exit } = await place.events.find('exited', fence);
       expect(exit).toMatchObject({ exitCode: 7, stopped: true });
       expect(await textOf(place.logs, fence)).toMatch(/^ready\n(.*\n)*bye\n$/);
@@ -178,15 +178,15 @@ export function executorSuite(under: ExecutorUnderTest): void {
     it('kills what ignores the request, and brings the kill forward when told again', async () => {
       const fence = run(sh('trap "" TERM; echo ready; while :; do sleep 0.05; done'));
       await textOf(place.logs, fence, /ready/);
-      executor.stop(fence, 3_600_000);
-      executor.stop(fence, 50);
+      executor.stop(fence, 3_600_000, 'cancel');
+      executor.stop(fence, 50, 'cancel');
       const { exit } = await place.events.find('exited', fence);
       expect(exit).toMatchObject({ exitCode: 137, stopped: true });
     });
 
     it('does not lose a stop in the start it crosses', async () => {
       const fence = run(sh('trap "" TERM; while :; do sleep 0.05; done'));
-      executor.stop(fence, 0);
+      executor.stop(fence, 0, 'cancel');
       await Promise.race([place.events.find('exited', fence), place.events.find('startFailed', fence)]);
     });
 
@@ -228,7 +228,7 @@ export function executorSuite(under: ExecutorUnderTest): void {
       const started = [1, 2, 3, 4].map((code) => run(sh(`exit ${code}`)));
       const ends = await Promise.all(started.map((fence) => place.events.find('exited', fence)));
       expect(ends.map(({ exit }) => exit.exitCode)).toEqual([1, 2, 3, 4]);
-      for (const fence of started) executor.stop(fence, 0);
+      for (const fence of started) executor.stop(fence, 0, 'cancel');
       expect(place.events.told.filter(({ kind }) => kind === 'exited')).toHaveLength(4);
     });
   });

@@ -1,5 +1,7 @@
 /** What only containers do: outlive their worker, be adopted, be isolated, run out of memory. */
-import { rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type Envelope, encodeBody } from '@gryphgen/protocol';
 import type { ContainerExecutor, Fence, StartOrder } from '@gryphgen/worker';
 import Docker from 'dockerode';
@@ -10,11 +12,14 @@ import { createContainerExecutor, docker, image, leftovers, owner } from './exec
 let place: Place;
 let executor: ContainerExecutor;
 let fences: Fence[];
+/** Survives the worker, as its home does. */
+let notes: string;
 
 beforeEach(async () => {
   place = await makePlace();
   fences = [];
-  executor = createContainerExecutor(place);
+  notes = join(await mkdtemp(join(tmpdir(), 'gg-notes-')), 'containers');
+  executor = createContainerExecutor(place, docker, notes);
   await live();
 });
 
@@ -23,6 +28,7 @@ afterEach(async () => {
   await executor.close();
   await place.logs.close();
   await rm(place.folder, { recursive: true });
+  await rm(dirname(notes), { recursive: true });
   expect(await leftovers()).toEqual([]);
 });
 
@@ -37,7 +43,7 @@ async function nextLife() {
   await place.logs.close();
   await rm(place.folder, { recursive: true });
   place = await makePlace();
-  executor = createContainerExecutor(place);
+  executor = createContainerExecutor(place, docker, notes);
   return live();
 }
 
@@ -68,7 +74,61 @@ async function createOnly({ fence, facts }: StartOrder, line: string): Promise<D
   });
 }
 
+/** Says when it is asked to end, and ends when it is let go. */
+const reluctant =
+  'trap "echo asked; while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 7" TERM; echo up; while :; do sleep 0.05; done';
+
+async function letGo(fence: Fence): Promise<void> {
+  const container = docker.getContainer(nameOf(fence));
+  const go = await container.exec({ Cmd: ['touch', '/tmp/go'] });
+  await go.start({});
+}
+
 describe('a container', () => {
+  it('that its worker was ending is known as such by the next life, while it runs and at its end', async () => {
+    const ending = order(reluctant);
+    executor.start(ending);
+    await textOf(place.logs, ending.fence, /up/);
+    executor.stop(ending.fence, 3_600_000, 'leaseLost');
+    await textOf(place.logs, ending.fence, /asked/);
+    expect(await nextLife()).toMatchObject([{ stopping: 'leaseLost', found: { phase: 'running' } }]);
+    await letGo(ending.fence);
+    const { exit } = await place.events.find('exited', ending.fence);
+    expect(exit).toMatchObject({ exitCode: 7, stopped: true });
+  });
+
+  it('that its worker was ending and that has ended is known as such, and its note goes with it', async () => {
+    const ending = order(reluctant);
+    executor.start(ending);
+    await textOf(place.logs, ending.fence, /up/);
+    executor.stop(ending.fence, 3_600_000, 'timeout');
+    await textOf(place.logs, ending.fence, /asked/);
+    await executor.close();
+    await letGo(ending.fence);
+    await docker.getContainer(nameOf(ending.fence)).wait();
+    expect(await nextLife()).toMatchObject([
+      { stopping: 'timeout', found: { phase: 'ended', exit: { exitCode: 7, stopped: true } } },
+    ]);
+    expect(await readdir(notes)).toHaveLength(1);
+    executor.forget(ending.fence);
+    await executor.close();
+    expect(await readdir(notes)).toEqual([]);
+  });
+
+  it('goes on with its clock in the next life', async () => {
+    const running = order('echo up; sleep 60');
+    executor.start(running);
+    await textOf(place.logs, running.fence, /up/);
+    const container = docker.getContainer(nameOf(running.fence));
+    const startedMs = Date.parse((await container.inspect()).State.StartedAt);
+    const before = Date.now();
+    const [adopted] = await nextLife();
+    if (adopted?.found.phase !== 'running') throw new Error('it does not run');
+    expect(adopted.found.ranMs).toBeGreaterThanOrEqual(before - startedMs);
+    expect(adopted.found.ranMs).toBeLessThanOrEqual(Date.now() - startedMs);
+    executor.stop(running.fence, 0, 'drop');
+  });
+
   it('outlives its worker and is adopted with its lease, its output and its end', async () => {
     const started = order('echo one; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo two; exit 4', {
       timeoutMs: 60_000,

@@ -1,7 +1,8 @@
 /** The container executor against the Docker engine of this machine, under a grid name that nobody else has. */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
-import { ContainerExecutor } from '@gryphgen/worker';
+import { ContainerExecutor, ContainerNotes } from '@gryphgen/worker';
 import Docker from 'dockerode';
 import type { Place } from '../conformance/executor-suite.ts';
 
@@ -9,14 +10,20 @@ export const image = 'gryphgen-test:latest';
 export const docker = new Docker();
 export const owner = { grid: randomBytes(8).toString('hex'), worker: 'w-0123456789abcdef' };
 
-export function createContainerExecutor({ events, logs }: Place, engine = docker): ContainerExecutor {
+export function createContainerExecutor(
+  { events, logs, folder }: Place,
+  engine = docker,
+  notes = join(folder, 'containers'),
+): ContainerExecutor {
+  const log = createLog({ daemon: 'test', level: 'error' });
   return new ContainerExecutor({
     docker: engine,
     events,
     owner,
     clock: systemClock,
     alarms: systemAlarms,
-    log: createLog({ daemon: 'test', level: 'error' }),
+    log,
+    notes: new ContainerNotes(notes, { alarms: systemAlarms, log }),
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
     logBytes: 64 * 1024 * 1024,
   });

@@ -7,7 +7,14 @@
  */
 import type { Failure, JournalHead } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
-import { type AdoptedAttempt, type Exit, type Fence, keyOf, type StartOrder } from '@gryphgen/worker';
+import {
+  type AdoptedAttempt,
+  type Exit,
+  type Fence,
+  keyOf,
+  type StartOrder,
+  type StopWhy,
+} from '@gryphgen/worker';
 import type { SeededRandom } from './seeded-random.ts';
 import { type AttemptPlan, planOf, type Script, scriptNoOf } from './task-script.ts';
 import type { World } from './world.ts';
@@ -36,6 +43,8 @@ interface Unit {
   endedAt: number;
   exit: Exit | null;
   stopping: boolean;
+  /** What for, once it was told to end; kept beside the container for the worker's next life. */
+  stopWhy: StopWhy | null;
   killAt: number;
 }
 
@@ -75,11 +84,12 @@ export class SimMachine {
   adopt(process: ProcessEvents): AdoptedAttempt[] {
     this.boots += 1;
     this.process = process;
-    return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit }) => {
+    return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy }) => {
       const { fence, facts } = order;
-      if (phase === 'made') return { fence, facts, found: { phase: 'held' } };
-      if (phase === 'running') return { fence, facts, found: { phase, ranMs: this.world.now - startedAt } };
-      return { fence, facts, found: { phase, ranMs: endedAt - startedAt, exit: exit as Exit } };
+      const attempt = { fence, facts, stopping: stopWhy };
+      if (phase === 'made') return { ...attempt, found: { phase: 'held' } };
+      if (phase === 'running') return { ...attempt, found: { phase, ranMs: this.world.now - startedAt } };
+      return { ...attempt, found: { phase, ranMs: endedAt - startedAt, exit: exit as Exit } };
     });
   }
 
@@ -113,6 +123,7 @@ export class SimMachine {
       endedAt: 0,
       exit: null,
       stopping: false,
+      stopWhy: null,
       killAt: Number.POSITIVE_INFINITY,
     };
     this.units.set(key, unit);
@@ -124,11 +135,12 @@ export class SimMachine {
     else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
   }
 
-  stop(fence: Fence, graceMs: number): void {
+  stop(fence: Fence, graceMs: number, why: StopWhy): void {
     const unit = this.units.get(keyOf(fence));
     if (unit === undefined || unit.phase === 'ended') return;
     unit.stopping = true;
     if (unit.phase === 'made') return;
+    unit.stopWhy ??= why;
     unit.killAt = Math.min(unit.killAt, this.world.now + graceMs);
     const after = unit.script.stubborn ? unit.killAt - this.world.now : this.random.exponential(20);
     this.world.after(Math.min(after, graceMs), () => this.endIn(unit, 'stopped'));

@@ -133,7 +133,7 @@ export class SimWorker extends SimPeer<'toWorker'> {
         break;
       case 'stop':
         this.note(`stops t${effect.fence.task}.${effect.fence.attempt}: ${effect.why}`);
-        this.machine.stop(effect.fence, effect.graceMs);
+        this.machine.stop(effect.fence, effect.graceMs, effect.why);
         break;
       case 'forget':
         this.machine.forget(effect.fence);

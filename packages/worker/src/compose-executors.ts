@@ -5,6 +5,7 @@ import type Docker from 'dockerode';
 import type { Fence } from './core/fence.ts';
 import { ExecutorSet } from './executor-set.ts';
 import { ContainerExecutor } from './executors/container-executor.ts';
+import { ContainerNotes } from './executors/container-notes.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
 import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
@@ -22,8 +23,9 @@ export function composeExecutors(
   const beginLog = ({ task, attempt }: Fence) => logs.begin(task, attempt);
   const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
   const logBytes = (config.logLimits ?? defaultLogLimits).attemptBytes;
+  const notes = new ContainerNotes(join(config.home, 'worker', 'containers'), { alarms, log });
   const executors: Executor[] = [
-    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, owner, logBytes }),
+    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, notes, owner, logBytes }),
   ];
   if (config.allowProcess) {
     const folder = join(config.home, 'worker', 'scratch');

@@ -4,6 +4,7 @@ import type { Alarms, Log } from '@gryphgen/runtime';
 import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
 import { type Fence, keyOf } from './core/fence.ts';
+import type { StopWhy } from './core/state.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
 import { Question } from './probe/question.ts';
 
@@ -83,8 +84,8 @@ export class ExecutorSet {
     executor.start(order);
   }
 
-  stop(fence: Fence, graceMs: number): void {
-    this.owners.get(keyOf(fence))?.stop(fence, graceMs);
+  stop(fence: Fence, graceMs: number, why: StopWhy): void {
+    this.owners.get(keyOf(fence))?.stop(fence, graceMs, why);
   }
 
   forget(fence: Fence): void {

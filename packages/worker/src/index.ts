@@ -7,6 +7,7 @@ export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
+export { ContainerNotes } from './executors/container-notes.ts';
 export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';

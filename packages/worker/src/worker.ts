@@ -173,7 +173,7 @@ class Worker implements Service {
         executors.start(effect.order);
         break;
       case 'stop':
-        executors.stop(effect.fence, effect.graceMs);
+        executors.stop(effect.fence, effect.graceMs, effect.why);
         break;
       case 'forget':
         executors.forget(effect.fence);

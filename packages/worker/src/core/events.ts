@@ -1,7 +1,7 @@
 /** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
 import type { Epoch, Failure, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import type { Fence } from './fence.ts';
-import type { LeaseFacts } from './state.ts';
+import type { LeaseFacts, StopWhy } from './state.ts';
 
 /** Milliseconds. `mono` never goes back within one life of the process; `wall` may jump. */
 export interface Now {
@@ -23,6 +23,8 @@ export interface Exit {
 export interface AdoptedAttempt {
   readonly fence: Fence;
   readonly facts: LeaseFacts;
+  /** What the earlier life was ending it for, if it was. */
+  readonly stopping: StopWhy | null;
   readonly found:
     | { readonly phase: 'held' }
     | { readonly phase: 'running'; readonly ranMs: number }

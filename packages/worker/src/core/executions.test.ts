@@ -1,7 +1,18 @@
-import { failure } from '@gryphgen/protocol';
+import { type FailureCode, failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { AdoptedAttempt } from './events.ts';
 import { nameOfTransition, phaseTransitions } from './phases.ts';
-import { facts, fence, forgotten, results, starts, success, WorkerUnderTest } from './worker-core.fixture.ts';
+import { type StopWhy, stopWhys } from './state.ts';
+import {
+  facts,
+  fence,
+  forgotten,
+  results,
+  starts,
+  stops,
+  success,
+  WorkerUnderTest,
+} from './worker-core.fixture.ts';
 
 let worker: WorkerUnderTest;
 const task = fence(7);
@@ -15,9 +26,9 @@ describe('adopted attempts', () => {
     worker.step({
       kind: 'adopted',
       attempts: [
-        { fence: fence(1), facts, found: { phase: 'held' } },
-        { fence: fence(2), facts, found: { phase: 'running', ranMs: 5 } },
-        { fence: fence(3), facts, found: { phase: 'ended', ranMs: 9, exit: success } },
+        { fence: fence(1), facts, stopping: null, found: { phase: 'held' } },
+        { fence: fence(2), facts, stopping: null, found: { phase: 'running', ranMs: 5 } },
+        { fence: fence(3), facts, stopping: null, found: { phase: 'ended', ranMs: 9, exit: success } },
       ],
     });
     expect(worker.hello().attempts.map(({ task: id, phase }) => [id, phase])).toEqual([
@@ -28,7 +39,10 @@ describe('adopted attempts', () => {
   });
 
   it('that never started start when the broker confirms them, and only then', () => {
-    worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
+    });
     worker.open();
     expect(starts(worker.live(20_000))).toEqual([]);
     expect(starts(worker.lease(task))).toHaveLength(1);
@@ -36,7 +50,10 @@ describe('adopted attempts', () => {
   });
 
   it('that never started end when their confirmation cannot be read', () => {
-    worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
+    });
     worker.open();
     const effects = worker.hear(worker.leaseOf(task, { envelope: new Uint8Array([0xc1]) }));
     expect(results(effects)).toMatchObject([{ failure: { code: 'rejected.invalid' } }]);
@@ -46,7 +63,7 @@ describe('adopted attempts', () => {
     const exit = { ...success, exitCode: 3 };
     worker.step({
       kind: 'adopted',
-      attempts: [{ fence: task, facts, found: { phase: 'ended', ranMs: 9, exit } }],
+      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'ended', ranMs: 9, exit } }],
     });
     expect(results(worker.open())).toMatchObject([
       {
@@ -60,7 +77,7 @@ describe('adopted attempts', () => {
   it('that an earlier life was stopping have not failed when they end', () => {
     worker.step({
       kind: 'adopted',
-      attempts: [{ fence: task, facts, found: { phase: 'running', ranMs: 9 } }],
+      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'running', ranMs: 9 } }],
     });
     worker.open();
     const effects = worker.exit(task, { ...success, exitCode: 143, stopped: true });
@@ -71,9 +88,42 @@ describe('adopted attempts', () => {
     const exit = { ...success, exitCode: 143, stopped: true };
     worker.step({
       kind: 'adopted',
-      attempts: [{ fence: task, facts, found: { phase: 'ended', ranMs: 9, exit } }],
+      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'ended', ranMs: 9, exit } }],
     });
     expect(results(worker.open())).toMatchObject([{ failure: { code: 'lost.worker' } }]);
+  });
+});
+
+describe('what an earlier life was ending', () => {
+  const adopt = (stopping: StopWhy, found: AdoptedAttempt['found']) =>
+    worker.step({
+      kind: 'adopted',
+      attempts: [{ fence: task, facts: { ...facts, timeoutMs: 60_000 }, stopping, found }],
+    });
+  const codes: Record<StopWhy, FailureCode> = {
+    cancel: 'cancelled.user',
+    drop: 'cancelled.user',
+    leaseLost: 'lost.link',
+    timeout: 'execution.timeout',
+  };
+
+  it.each(stopWhys)('goes on being ended, and ends as if there had been no crash: %s', (why) => {
+    expect(stops(adopt(why, { phase: 'running', ranMs: 9 }))).toMatchObject([{ fence: task, why }]);
+    expect(worker.phase(task)).toBe('stopping');
+    expect(worker.hello().attempts).toMatchObject([{ phase: 'running' }]);
+    worker.open();
+    const ended = worker.exit(task, { ...success, exitCode: 0, stopped: true });
+    expect(results(ended)).toMatchObject([{ failure: { code: codes[why] } }]);
+  });
+
+  it.each(stopWhys)('and has ended meanwhile is told as that life would have told it: %s', (why) => {
+    adopt(why, { phase: 'ended', ranMs: 9, exit: { ...success, exitCode: 143, stopped: true } });
+    expect(results(worker.open())).toMatchObject([{ exitCode: 143, failure: { code: codes[why] } }]);
+  });
+
+  it('but ended by itself first is told as it ended (E15)', () => {
+    adopt('cancel', { phase: 'ended', ranMs: 9, exit: success });
+    expect(results(worker.open())).toMatchObject([{ exitCode: 0, failure: null }]);
   });
 });
 
@@ -115,7 +165,10 @@ describe('executors', () => {
     );
     expect(() => worker.exit(fence(99))).toThrow(/none cannot take exited/);
     expect(() =>
-      worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] }),
+      worker.step({
+        kind: 'adopted',
+        attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
+      }),
     ).toThrow(/ended cannot take adopted/);
   });
 

@@ -6,31 +6,41 @@ import type { AdoptedAttempt, Exit } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
 import type { Stimulus } from './phases.ts';
 import type { Attempt, WorkerState } from './state.ts';
+import { goOnStopping } from './stops.ts';
 import { invalidTransition, moveTo, noteTransition } from './transition.ts';
 
 /** Containers of an earlier life of this worker: they go on, they count, and the next hello lists them (E11). */
 export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): void {
-  for (const { fence, facts, found: as } of found) {
+  for (const { fence, facts, stopping, found: as } of found) {
     const known = context.state.attempts.get(keyOf(fence));
     if (known !== undefined) throw misplaced(context, fence, 'adopted', known);
-    const story = noteTransition(context.state, fence, 'adopted', as.phase, context.now.mono);
-    const attempt = holdAttempt(context, fence, facts, as.phase, story);
+    const phase = as.phase === 'running' && stopping !== null ? 'stopping' : as.phase;
+    const story = noteTransition(context.state, fence, 'adopted', phase, context.now.mono);
+    const attempt = holdAttempt(context, fence, facts, phase, story);
     if (as.phase === 'held') continue;
     attempt.startedMono = context.now.mono - as.ranMs;
-    if (as.phase === 'ended')
-      conclude(context, attempt, as.exit.exitCode, adoptedFailure(attempt, as), as.exit.outcome);
+    if (as.phase === 'running') {
+      if (stopping !== null) goOnStopping(context, attempt, stopping);
+    } else {
+      if (stopping !== null) attempt.stopping = { why: stopping, killByMono: context.now.mono };
+      const failed = adoptedFailure(context.state, attempt, as);
+      conclude(context, attempt, as.exit.exitCode, failed, as.exit.outcome);
+    }
   }
 }
 
 /**
- * Why the earlier life stopped it is known no more, only that it did: one for the timeout can be told by the time it
- * ran, any other is no failing of the task. (Was it a cancel, the broker knows.)
+ * Where it is noted why the earlier life stopped it, as that life would have told it. Where it is not (the note was lost
+ * with the disk, or it was ended from outside), a timeout can be told by the time it ran; any other end of that kind is
+ * no failing of the task.
  */
 function adoptedFailure(
+  state: WorkerState,
   attempt: Attempt,
   as: { readonly ranMs: number; readonly exit: Exit },
 ): Failure | null {
   const { timeoutMs } = attempt.facts;
+  if (as.exit.stopped && attempt.stopping !== null) return stopFailure(state, attempt);
   const killed = as.exit.failure === null && as.exit.exitCode !== 0;
   if (as.exit.stopped && !(timeoutMs > 0 && as.ranMs >= timeoutMs)) {
     return stoppedBefore();

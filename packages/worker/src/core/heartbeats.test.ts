@@ -175,7 +175,7 @@ describe('a timeout', () => {
     const found = { phase: 'running', ranMs: 50_000 } as const;
     worker.step({
       kind: 'adopted',
-      attempts: [{ fence: task, facts: { ...facts, timeoutMs: 60_000 }, found }],
+      attempts: [{ fence: task, facts: { ...facts, timeoutMs: 60_000 }, stopping: null, found }],
     });
     worker.open();
     expect(stops(worker.live(9500))).toEqual([]);
@@ -187,7 +187,7 @@ describe('a timeout', () => {
     const found = { phase: 'ended', ranMs: 60_001, exit: killed } as const;
     worker.step({
       kind: 'adopted',
-      attempts: [{ fence: task, facts: { ...facts, timeoutMs: 60_000 }, found }],
+      attempts: [{ fence: task, facts: { ...facts, timeoutMs: 60_000 }, stopping: null, found }],
     });
     expect(results(worker.open())).toMatchObject([{ failure: { code: 'execution.timeout' }, ranMs: 60_001 }]);
   });

@@ -3,6 +3,7 @@
  *
  *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
  *   none ──adopted─→ held ──lease──→ starting
+ *   none ──adopted─→ running, stopping, ended       as an earlier life left it
  *   starting, running ──cancel, drop, leaseLost, timeout──→ stopping ──exited──→ ended (dropped: none)
  *
  * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
@@ -40,7 +41,7 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       cancel: ['none', 'ended'], // ended: the stop overtook its lease
       drop: ['none'],
       ack: ['none'],
-      adopted: ['held', 'running', 'ended'],
+      adopted: ['held', 'running', 'stopping', 'ended'],
     },
   ],
   ['held', { lease: ['starting', 'ended'], cancel: ['ended'], drop: ['none'], ack: ['held'] }],

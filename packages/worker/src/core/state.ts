@@ -29,7 +29,8 @@ export interface LeaseFacts {
   readonly onLinkLost: OnLinkLost;
 }
 
-export type StopWhy = 'cancel' | 'drop' | 'leaseLost' | 'timeout';
+export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout'] as const;
+export type StopWhy = (typeof stopWhys)[number];
 
 export interface Attempt {
   readonly key: string;

@@ -21,7 +21,10 @@ beforeEach(() => {
 });
 
 function adoptHeld(): void {
-  worker.step({ kind: 'adopted', attempts: [{ fence: task, facts, found: { phase: 'held' } }] });
+  worker.step({
+    kind: 'adopted',
+    attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
+  });
   worker.open();
 }
 

@@ -87,6 +87,14 @@ export function loseLease(context: Context, attempt: Attempt): void {
   end(context, attempt, 'leaseLost', hurriedMs(context.state));
 }
 
+/** What an earlier life began: how much of the grace is used up is not known, so all of it is given again. */
+export function goOnStopping(context: Context, attempt: Attempt, why: StopWhy): void {
+  const isUrgent = why === 'drop' || why === 'leaseLost';
+  const graceMs = isUrgent ? hurriedMs(context.state) : politeMs;
+  attempt.stopping = { why, killByMono: context.now.mono + graceMs };
+  context.effects.push({ kind: 'stop', fence: attempt.fence, graceMs, why });
+}
+
 function end(context: Context, attempt: Attempt, why: StopWhy, graceMs: number): void {
   const killByMono = context.now.mono + graceMs;
   moveTo(context.state, attempt, why, 'stopping', context.now.mono);

@@ -25,7 +25,7 @@ const actions = fc.oneof(
   fc.record({ do: fc.constant('startFailed' as const), task: tasks }),
 );
 type Action = typeof actions extends fc.Arbitrary<infer A> ? A : never;
-const found = fc.constantFrom('nothing', 'held', 'running', 'ended');
+const found = fc.constantFrom('nothing', 'held', 'running', 'stopping', 'ended');
 
 /** Keeps an executor's promises: one end for each start, `started` at most once and before it. */
 class ModelExecutor {
@@ -78,7 +78,9 @@ function act(worker: WorkerUnderTest, executor: ModelExecutor, action: Action): 
   }
 }
 
-it('never starts an attempt twice in a session, never loses one, and every transition can happen', () => {
+it('never starts an attempt twice in a session, never loses one, and every transition can happen', {
+  timeout: 60_000,
+}, () => {
   const reached = new Set<string>();
   fc.assert(
     fc.property(found, fc.array(actions, { maxLength: 80, size: 'max' }), (before, script) => {
@@ -88,11 +90,12 @@ it('never starts an attempt twice in a session, never loses one, and every trans
         const as =
           before === 'held'
             ? { phase: 'held' as const }
-            : before === 'running'
+            : before === 'running' || before === 'stopping'
               ? { phase: 'running' as const, ranMs: 0 }
               : { phase: 'ended' as const, ranMs: 0, exit: success };
-        worker.step({ kind: 'adopted', attempts: [{ fence: fence(1), facts, found: as }] });
-        if (before === 'running') executor.live.set(keyOf(fence(1)), 'running');
+        const stopping = before === 'stopping' ? 'leaseLost' : null;
+        worker.step({ kind: 'adopted', attempts: [{ fence: fence(1), facts, stopping, found: as }] });
+        if (as.phase === 'running') executor.live.set(keyOf(fence(1)), 'running');
       }
       worker.open();
       for (const action of script) {

@@ -11,6 +11,7 @@ import type { ContainerInfo, DockerVersion } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
+import type { StopWhy } from '../core/state.ts';
 import { labelsOf, type Owner, readLabels } from './container-labels.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
 import { containerSpec, type EngineLimits } from './container-spec.ts';
@@ -96,8 +97,8 @@ export class ContainerExecutor implements Executor {
     run.start(spec.value);
   }
 
-  stop(fence: Fence, graceMs: number): void {
-    this.runs.get(keyOf(fence))?.stop(graceMs);
+  stop(fence: Fence, graceMs: number, why: StopWhy): void {
+    this.runs.get(keyOf(fence))?.stop(graceMs, why);
   }
 
   forget(fence: Fence): void {
@@ -106,6 +107,7 @@ export class ContainerExecutor implements Executor {
     if (run === undefined) return;
     const gone = run.settled.then(async () => {
       if (run.container !== null) await this.remove(run.container.id);
+      await this.options.notes.forget(run.fence);
       // Only now: until it is gone it is not a stray that a sweep may report.
       this.runs.delete(key);
       this.forgetting.delete(gone);
@@ -140,20 +142,24 @@ export class ContainerExecutor implements Executor {
     this.runs.set(keyOf(label.fence), run);
     this.options.log.info({ attempt: nameOf(label.fence), state: seen.State.Status }, 'adopted a container');
     const { State, HostConfig } = seen;
-    if (State.Status === 'created') return { ...label, found: { phase: 'held' } };
-    const startedMs = Date.parse(State.StartedAt);
+    if (State.Status === 'created') return { ...label, stopping: null, found: { phase: 'held' } };
+    const note = await this.options.notes.stopOf(label.fence);
+    const startedMs = timeOf(State.StartedAt);
     if (State.Running) {
-      run.resume(container);
+      run.resume(container, note !== null);
       const ranMs = Math.max(0, this.options.clock.wall() - startedMs);
-      return { ...label, found: { phase: 'running', ranMs } };
+      return { ...label, stopping: note?.why ?? null, found: { phase: 'running', ranMs } };
     }
     run.recover(container);
     const failed = State.OOMKilled && State.ExitCode !== 0 ? outOfMemory(HostConfig.Memory ?? 0) : null;
-    // By the earlier life, the engine's end or a reboot: the core then calls it lost, not failed.
-    const stopped = failed === null && endedFromOutside(State.ExitCode);
+    const finishedMs = timeOf(State.FinishedAt);
+    // What ended before the stop was decided ended by itself.
+    const stopping = note !== null && finishedMs >= note.wallMs ? note.why : null;
+    // Not by the earlier life, then by the engine's end or a reboot: the core calls it lost, not failed.
+    const stopped = stopping !== null || (failed === null && endedFromOutside(State.ExitCode));
     const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped };
-    const ranMs = Math.max(0, Date.parse(State.FinishedAt) - startedMs);
-    return { ...label, found: { phase: 'ended', ranMs, exit } };
+    const ranMs = Math.max(0, finishedMs - startedMs);
+    return { ...label, stopping, found: { phase: 'ended', ranMs, exit } };
   }
 
   /** An attempt is in `runs` before its container is created and until it is removed: any other is a stray. */
@@ -185,6 +191,11 @@ export class ContainerExecutor implements Executor {
   private ask<T>(question: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return within(questionMs, this.tools, question);
   }
+}
+
+/** Milliseconds since 1970; 0 where the engine tells no time (a container it has lost track of). */
+function timeOf(engineTime: string): number {
+  return Math.max(0, Date.parse(engineTime)) || 0;
 }
 
 function noEngine(): { readonly ok: false; readonly failure: Failure } {

@@ -4,6 +4,7 @@
  * 1. No second start: where the container's name is taken, the container is adopted as it is; only one that never ran
  *    is started.
  * 2. A stop that comes before the start has happened is kept and acted on as soon as there is something to stop.
+ * 3. No signal is sent before it is noted what for.
  */
 import type { Failure } from '@gryphgen/protocol';
 import { failure, formatBytes } from '@gryphgen/protocol';
@@ -13,6 +14,8 @@ import type { Container, ContainerCreateOptions } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
 import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
+import type { StopWhy } from '../core/state.ts';
+import type { ContainerNotes } from './container-notes.ts';
 import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
 import {
   createFailure,
@@ -21,6 +24,7 @@ import {
   startFailure,
   statusOf,
   within,
+  wordsOf,
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
 
@@ -32,6 +36,7 @@ const engineCallMs = 120_000;
 export interface RunTools extends WatchTools {
   readonly docker: Docker;
   readonly events: ExecutorEvents;
+  readonly notes: ContainerNotes;
   beginLog(fence: Fence): LogWriter;
 }
 
@@ -47,6 +52,9 @@ export class ContainerRun {
   private ended = false;
   private signalled = false;
   private killByMono = Number.POSITIVE_INFINITY;
+  private stopWhy: StopWhy = 'cancel';
+  /** Until then no signal is sent. */
+  private noted: Promise<void> | null = null;
   private cancelKill: Cancel = () => undefined;
 
   constructor(fence: Fence, tools: RunTools) {
@@ -59,10 +67,12 @@ export class ContainerRun {
     this.settled = this.create(spec);
   }
 
-  /** For a container of an earlier life that runs. */
-  resume(container: Container): void {
+  /** For a container of an earlier life that runs; `signalled` when that life was ending it, and may have told it so. */
+  resume(container: Container, signalled: boolean): void {
     this.container = container;
     this.running = true;
+    this.signalled = signalled;
+    if (signalled) this.noted = Promise.resolve();
     this.settled = this.follow(container);
   }
 
@@ -73,16 +83,22 @@ export class ContainerRun {
     this.settled = this.watch(container).then(() => undefined);
   }
 
-  stop(graceMs: number): void {
+  stop(graceMs: number, why: StopWhy): void {
     const killByMono = this.tools.clock.mono() + graceMs;
     if (this.ended || killByMono >= this.killByMono) return;
     const first = this.killByMono === Number.POSITIVE_INFINITY;
     this.killByMono = killByMono;
+    if (first) this.stopWhy = why;
     if (this.running) this.end(first);
   }
 
   private async create(spec: ContainerCreateOptions): Promise<void> {
-    const { docker } = this.tools;
+    const { docker, notes } = this.tools;
+    try {
+      await notes.begin();
+    } catch (error) {
+      return this.fail(failure('lost.worker', `nothing can be noted beside the logs: ${wordsOf(error)}`));
+    }
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
     } catch (error) {
@@ -188,8 +204,11 @@ export class ContainerRun {
   }
 
   private async signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const { container } = this;
+    const { container, tools, fence, stopWhy: why } = this;
     if (container === null) return;
+    this.noted ??= tools.notes.noteStop(fence, { why, wallMs: tools.clock.wall() });
+    await this.noted;
+    if (this.ended) return;
     try {
       await this.call((abortSignal) => container.kill({ signal, abortSignal }));
       this.signalled = true;

@@ -12,6 +12,7 @@ import type { Failure, TaskKind } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
+import type { StopWhy } from '../core/state.ts';
 
 export interface ExecutorEvents {
   started(fence: Fence): void;
@@ -26,7 +27,7 @@ export interface Executor {
   /** What an earlier life of this worker left behind; what cannot be adopted is removed. Once, before any start. */
   adopt(): Promise<readonly AdoptedAttempt[]>;
   start(order: StartOrder): void;
-  stop(fence: Fence, graceMs: number): void;
+  stop(fence: Fence, graceMs: number, why: StopWhy): void;
   forget(fence: Fence): void;
   /** Lets go of timers, sockets and keepers. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
