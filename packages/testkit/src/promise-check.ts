@@ -4,7 +4,7 @@
  * `accepted`: the durable task is known for ever. `finished`, `resultAck`: the outcome stands. `lease`: the attempt's
  * number is never given again. A reply to a cancel or drain: it is remembered. One key: one task, while it is kept.
  */
-import type { BrokerEvent, BrokerState } from '@gryphgen/broker';
+import type { BrokerEvent, BrokerState, Worker } from '@gryphgen/broker';
 import type { Finished, Message, Request, TaskId } from '@gryphgen/protocol';
 import { formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { SimFailure } from './sim-failure.ts';
@@ -30,6 +30,8 @@ export class PromiseCheck {
   private readonly keys = new Map<string, KeyPromise>();
   private readonly orders = new Map<string, Request>();
   private readonly drains = new Map<string, boolean>();
+  /** By node: whether it drains since the last order that was taken up. An overtaken one changes nothing (E17). */
+  private readonly drainedTo = new Map<string, boolean>();
   /** Orders to drain or resume a node that were taken up and not yet answered: only the last answer says what holds. */
   private readonly openDrains = new Map<string, number>();
   /** The latest the broker's wall clock has shown: keys age by it, and once forgotten stay so. */
@@ -51,13 +53,13 @@ export class PromiseCheck {
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     this.wall = Math.max(this.wall, wall);
     if (event.kind === 'message' && event.message.kind === 'request')
-      this.onOrder(event.session, event.message);
+      this.onOrder(state, event.session, event.message);
     if (event.kind !== 'submit' || event.key === '') return;
     const session = state.sessions.get(event.session);
     if (session !== undefined) this.checkKey(state, `${session.principal} ${event.key}`);
   }
 
-  private onOrder(session: string, order: Request): void {
+  private onOrder(state: BrokerState, session: string, order: Request): void {
     if (order.op === 'cancel') {
       this.of((order.args as { task: TaskId }).task).cancelAsked = true;
       this.orders.set(`${session} ${order.id}`, order);
@@ -65,6 +67,7 @@ export class PromiseCheck {
       const { node } = order.args as { node: string };
       this.drains.delete(node);
       this.openDrains.set(node, (this.openDrains.get(node) ?? 0) + 1);
+      this.drainedTo.set(node, workerNamed(state, node)?.view.draining ?? false);
       this.orders.set(`${session} ${order.id}`, order);
     } else if (order.op === 'removeNode') this.drains.clear();
   }
@@ -116,10 +119,10 @@ export class PromiseCheck {
     this.orders.delete(name);
     if (order.op === 'cancel') this.of((order.args as { task: TaskId }).task).cancelToldAt ??= this.now();
     else {
-      const { node, draining } = order.args as { node: string; draining: boolean };
+      const { node } = order.args as { node: string };
       const open = (this.openDrains.get(node) ?? 0) - 1;
       this.openDrains.set(node, open);
-      if (open === 0) this.drains.set(node, draining);
+      if (open === 0) this.drains.set(node, this.drainedTo.get(node) ?? false);
     }
   }
 
@@ -138,7 +141,7 @@ export class PromiseCheck {
     this.forgetUnpromised();
     for (const [id, promised] of this.tasks) if (!isEphemeral(id)) checkRecovered(state, id, promised);
     for (const [node, draining] of this.drains) {
-      const worker = [...state.workers.values()].find(({ id, view }) => id === node || view.name === node);
+      const worker = workerNamed(state, node);
       if (worker !== undefined && worker.view.draining !== draining) {
         throw new SimFailure('what was acknowledged survives', `the drain of ${node}`);
       }
@@ -177,6 +180,10 @@ export class PromiseCheck {
     }
     return promised;
   }
+}
+
+function workerNamed(state: BrokerState, node: string): Worker | undefined {
+  return [...state.workers.values()].find(({ id, view }) => id === node || view.name === node);
 }
 
 function checkRecovered(state: BrokerState, id: TaskId, promised: Promised): void {

@@ -1,6 +1,6 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
-import type { Failure, Operation, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
-import { failure, formatTaskId, isOperation, requestSchemas } from '@gryphgen/protocol';
+import type { Failure, Operation, Request, RequestArgs, TaskId, WorkerId } from '@gryphgen/protocol';
+import { failure, formatTaskId, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide, notFound, refuse, reply } from './context.ts';
@@ -193,17 +193,41 @@ function onNode(
   const { state } = context;
   const worker = findWorker(state, args.node);
   if (worker === undefined) {
-    refuse(context, session.id, id, notFound(`node "${args.node}"`));
+    const removed = op === 'removeNode' ? orderedOf(session, id) : undefined;
+    if (removed === undefined) refuse(context, session.id, id, notFound(`node "${args.node}"`));
+    else reply(context, session.id, id, { removed });
     return;
   }
-  if (op === 'drain') {
-    const draining = args.draining === true;
-    if (worker.view.draining !== draining) decide(context, [7, worker.id, draining, context.now.wall]);
-    state.waiting.capacityVersion += 1;
-    state.wake = true;
-    reply(context, session.id, id, nodeDocument(worker));
-    return;
+  if (isNewest(session, worker.id, id)) {
+    if (op === 'drain') drain(context, worker, args.draining === true);
+    else remove(context, worker);
   }
+  reply(context, session.id, id, op === 'drain' ? nodeDocument(worker) : { removed: worker.id });
+}
+
+/** Whether it is to be carried out: what was, or was overtaken by a newer order, is not (E17). */
+function isNewest({ orders }: Session, worker: WorkerId, id: number): boolean {
+  if (id <= (orders.get(worker) ?? 0)) return false;
+  orders.delete(worker);
+  orders.set(worker, id);
+  if (orders.size > limits.workers) orders.delete(orders.keys().next().value as WorkerId);
+  return true;
+}
+
+function orderedOf({ orders }: Session, id: number): WorkerId | undefined {
+  for (const [worker, newest] of orders) if (newest === id) return worker;
+  return undefined;
+}
+
+function drain(context: Context, worker: Worker, draining: boolean): void {
+  const { state, now } = context;
+  if (worker.view.draining !== draining) decide(context, [7, worker.id, draining, now.wall]);
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
+}
+
+function remove(context: Context, worker: Worker): void {
+  const { state, now } = context;
   if (worker.session !== null)
     closeSession(context, worker.session, failure('lost.worker', 'removed from the grid'));
   for (const taskId of [...worker.tasks]) {
@@ -211,8 +235,7 @@ function onNode(
     if (task)
       attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
   }
-  decide(context, [8, worker.id, context.now.wall]);
-  reply(context, session.id, id, { removed: worker.id });
+  decide(context, [8, worker.id, now.wall]);
 }
 
 /** By id, or by name when one worker alone has it. */

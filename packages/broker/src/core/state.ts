@@ -146,6 +146,8 @@ export interface Session {
   readonly watching: Set<TaskId>;
   /** Refused submissions at or above the client's floor: said again to a repeat, whatever has changed meanwhile (E5). */
   readonly refused: Map<number, Failure>;
+  /** By worker: the newest order to drain, resume or remove it that was carried out, by its request's number (E17). */
+  readonly orders: Map<WorkerId, number>;
   heartbeatSeq: number;
 }
 

@@ -72,6 +72,7 @@ function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'session
     client,
     watching: new Set(),
     refused: new Map(),
+    orders: new Map(),
     heartbeatSeq: 0,
   });
   if (peer.kind === 'worker' && worker !== null) onWorkerHello(context, id, worker, peer);

@@ -1,0 +1,60 @@
+import type { SessionId } from '@gryphgen/protocol';
+import { describe, expect, test } from 'vitest';
+import { CoreFixture, sent } from './core.fixture.ts';
+
+function drain(grid: CoreFixture, session: SessionId, id: number, draining: boolean) {
+  const args = { node: 'w-1', draining };
+  return sent(grid.say(session, { kind: 'request', id, op: 'drain', args }), 'reply')[0];
+}
+
+function remove(grid: CoreFixture, session: SessionId, id: number) {
+  const request = { kind: 'request', id, op: 'removeNode', args: { node: 'w-1' } } as const;
+  return sent(grid.say(session, request), 'reply')[0];
+}
+
+const draining = (grid: CoreFixture) => grid.state.views[0]?.draining;
+
+describe('orders to a node (E17)', () => {
+  test('one that a newer one of the same session overtook changes nothing, and is answered with what holds', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    const admin = grid.client();
+    drain(grid, admin, 1, true);
+    drain(grid, admin, 2, false);
+    const again = drain(grid, admin, 1, true);
+    expect(again).toMatchObject({ id: 1, failure: null, result: { state: 'ready' } });
+    expect(draining(grid)).toBe(false);
+  });
+
+  test('one that is repeated in its session does not undo what another session ordered meanwhile', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    const [one, other] = [grid.client('admin', 'c1'), grid.client('admin', 'c2')];
+    drain(grid, one, 1, true);
+    drain(grid, other, 1, false);
+    drain(grid, one, 1, true);
+    expect(draining(grid)).toBe(false);
+  });
+
+  test('one that is repeated in a new session is under way still: the last to arrive holds', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    drain(grid, grid.client('admin', 'c1'), 1, true);
+    drain(grid, grid.client('admin', 'c2'), 1, false);
+    drain(grid, grid.client('admin', 'c1'), 1, true);
+    expect(draining(grid)).toBe(true);
+  });
+
+  test('a removal that is repeated in its session removes once, and is answered alike', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    const admin = grid.client();
+    const answers = [remove(grid, admin, 1), remove(grid, admin, 1)];
+    grid.worker();
+    answers.push(remove(grid, admin, 1));
+    expect(answers.map((answer) => answer?.result)).toEqual(Array(3).fill({ removed: 'w-1' }));
+    expect(grid.state.workers.size).toBe(1);
+    remove(grid, admin, 2);
+    expect(grid.state.workers.size).toBe(0);
+  });
+});
