@@ -1,5 +1,6 @@
 /** `grid up` and `grid down`: one machine's grid as processes that are started, supervised and stopped. */
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
@@ -76,6 +77,20 @@ it('leaves no daemon behind when the supervisor is killed, and comes up again', 
   expect(children.filter(isAlive)).toEqual([]);
 });
 
+it('leaves nothing behind when whoever asked for --detach is gone before it answers', async () => {
+  const grid = newGrid();
+  const up = grid.start('up', '--detach');
+  const file = join(grid.home, 'up.json');
+  const written = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  await until(grid.home, () => written() !== '');
+  const supervisor = JSON.parse(written()) as { pid: number };
+  up.child.kill('SIGKILL');
+  await up.end();
+  await until(grid.home, () => !existsSync(file));
+  expect(childrenOf(supervisor.pid)).toEqual([]);
+  expect((await grid.grid('ps')).code).toBe(6);
+});
+
 it('says why it cannot come up', async () => {
   const grid = newGrid();
   const { code, stderr } = await grid.grid('up', '--detach', '--listen', 'tcp://203.0.113.1:7600');
@@ -99,9 +114,20 @@ it('two homes never meet', async () => {
   expect(code).toBe(6);
 });
 
-/** As Linux knows them. */
+/** When something in `folder` changes and it is so; at once when it is so already. */
+async function until(folder: string, isSo: () => boolean): Promise<void> {
+  const changes = watch(folder);
+  try {
+    while (!isSo()) await once(changes, 'change');
+  } finally {
+    changes.close();
+  }
+}
+
+/** As Linux knows them; none of a process that is gone. */
 function childrenOf(pid: number): number[] {
-  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  const list = `/proc/${pid}/task/${pid}/children`;
+  const text = existsSync(list) ? readFileSync(list, 'utf8').trim() : '';
   return text === '' ? [] : text.split(' ').map(Number);
 }
 

@@ -1,9 +1,9 @@
-import { statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { homedir, hostname, tmpdir } from 'node:os';
+import { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from './config.ts';
-import { brokerSocketPath, makeRunFolder, runFolder } from './run-folder.ts';
+import { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 import { afterTest, scratchFolder } from './scratch.fixture.ts';
 
 function home(file?: unknown): string {
@@ -69,21 +69,23 @@ describe('the folder of sockets', () => {
   });
   it('is elsewhere for a deep home, one for each', () => {
     const deep = `/${'d'.repeat(120)}`;
-    expect(runFolder(deep).startsWith(join(tmpdir(), 'gryphgen-'))).toBe(true);
+    expect(runFolder(deep).startsWith('/tmp/gryphgen-')).toBe(true);
     expect(runFolder(deep)).not.toBe(runFolder(`${deep}x`));
     expect(Buffer.byteLength(brokerSocketPath(deep))).toBeLessThanOrEqual(107);
   });
   it('is private, and never somebody else’s', () => {
     const folder = makeRunFolder(scratchFolder());
     expect(statSync(folder).mode & 0o777).toBe(0o700);
-    const before = process.env.TMPDIR;
-    afterTest(() => {
-      if (before === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = before;
-    });
-    process.env.TMPDIR = scratchFolder();
-    const deep = `/${'d'.repeat(120)}`;
+    const deep = join(scratchFolder(), 'd'.repeat(120));
     symlinkSync('/', runFolder(deep));
+    afterTest(() => removeRunFolder(deep));
     expect(() => makeRunFolder(deep)).toThrow(/belongs to somebody else/);
+  });
+  it('goes with its last user where it is not in the home', () => {
+    const [near, deep] = [scratchFolder(), join(scratchFolder(), 'd'.repeat(120))];
+    for (const home of [near, deep]) writeFileSync(join(makeRunFolder(home), 'broker.sock'), '');
+    for (const home of [near, deep]) removeRunFolder(home);
+    expect(existsSync(runFolder(near))).toBe(true);
+    expect(existsSync(runFolder(deep))).toBe(false);
   });
 });

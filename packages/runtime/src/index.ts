@@ -40,5 +40,5 @@ export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.t
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export type { PushOutcome } from './outbox.ts';
 export { type Random, systemRandom } from './random.ts';
-export { brokerSocketPath, makeRunFolder, runFolder } from './run-folder.ts';
+export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';

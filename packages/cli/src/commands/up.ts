@@ -1,8 +1,9 @@
 /** `grid up` and `grid down`: the whole grid of one machine. */
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Config, endSignal } from '@gryphgen/runtime';
+import { type Config, endSignal, removeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
+import { parentGone } from '../daemons/daemon-life.ts';
 import { startDetached } from '../daemons/detach.ts';
 import { prepareHome } from '../daemons/grid-home.ts';
 import { isAlive } from '../daemons/process-identity.ts';
@@ -53,6 +54,8 @@ export function upCommand(invocation: Invocation): Command {
 
 /** Until a signal comes. Under `--detach` this is the other process, whose parent waits for a word. */
 async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config): Promise<number> {
+  // Whoever asked for `--detach` and is gone before it was told wants no grid any more; its home may be gone, too.
+  if (process.send !== undefined && !process.connected) return 0;
   prepareHome(config.home, Date.now());
   const other = claimUp(config.home);
   if (other !== undefined)
@@ -69,7 +72,7 @@ async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config)
       terminal.err(`${name} ${how}; starting it again in ${Math.round(waitMs)} ms\n`),
   });
   try {
-    const started = await Promise.race([supervisor.start(), ended]);
+    const started = await Promise.race([supervisor.start(), ended, parentGone()]);
     if (typeof started === 'string') return 0;
     writeUp(config.home, started);
     if (process.connected) {
@@ -92,6 +95,7 @@ async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config)
   } finally {
     await supervisor.stop();
     releaseUp(config.home);
+    removeRunFolder(config.home);
     if (process.connected) process.disconnect();
   }
 }

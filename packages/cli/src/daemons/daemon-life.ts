@@ -62,9 +62,13 @@ export function failure(): { readonly failed: Promise<never>; readonly fail: (er
   return { failed, fail };
 }
 
-function parentGone(): Promise<string> {
+/** Resolves when the channel to the parent closes, or closed before anybody looked; never without a channel. */
+export function parentGone(): Promise<string> {
   return new Promise((resolve) => {
-    if (process.send !== undefined) process.once('disconnect', () => resolve('the supervisor is gone'));
+    if (process.send === undefined) return;
+    const tell = (): void => resolve('the supervisor is gone');
+    if (process.connected) process.once('disconnect', tell);
+    else tell();
   });
 }
 

@@ -33,14 +33,14 @@ function wordsOf(error: unknown, socket: string): Pick<Check, 'found' | 'fix'> {
     case 'ENOENT':
       return {
         found: `no engine: there is no ${socket}`,
-        fix: 'install one (Debian, Ubuntu: apt-get install docker.io) and start it; processes run without it',
+        fix: 'to run containers, get one: sudo apt-get install docker.io && sudo usermod -aG docker $USER, then log in again; processes run without it',
       };
     case 'ECONNREFUSED':
-      return { found: `nobody answers at ${socket}`, fix: 'start the engine: systemctl start docker' };
+      return { found: `nobody answers at ${socket}`, fix: 'start the engine: sudo systemctl start docker' };
     case 'EACCES':
       return {
         found: `${socket} may not be opened by this user`,
-        fix: 'usermod -aG docker $USER, then log in again',
+        fix: 'sudo usermod -aG docker $USER, then log in again',
       };
     default:
       return {
