@@ -159,6 +159,23 @@ describe('the SQLite journal', () => {
     await journal.close();
   });
 
+  it('bounds what it names when very many blobs are damaged', async () => {
+    const { journal } = await place.open();
+    const blobs = Array.from({ length: 3000 }, (_, n) => blob(`blob ${n}`));
+    await journal.append({ records: numbered(1), blobs });
+    await journal.close();
+    const db = new DatabaseSync(join(place.dir, 'journal-1.db'));
+    db.exec("UPDATE blobs SET bytes = x'00'");
+    db.close();
+    const { journal: hurt, findings } = await place.open();
+    await hurt.close();
+    expect(findings).toHaveLength(202);
+    expect(findings.slice(-2).map(({ what }) => what)).toEqual([
+      '2900 more findings of kind "blob" are not listed.',
+      '2900 more findings of kind "missing" are not listed.',
+    ]);
+  });
+
   it('names a blob that is damaged, keeps the rest, and takes it again', async () => {
     const { journal } = await place.open();
     const [good, bad] = ['good', 'bad'].map(blob) as [JournalBlob, JournalBlob];

@@ -5,6 +5,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { BlobIndex } from './blob-index.ts';
 import { digestBytes, hex, sameBytes, sha256 } from './digest-chain.ts';
+import type { FindingList } from './finding-list.ts';
 import type { Finding } from './journal.ts';
 import { isDamage } from './sqlite-failure.ts';
 
@@ -16,7 +17,7 @@ export interface BlobRow {
 }
 
 /** Each blob that is whole. What is not is added to `findings`. */
-export function* readBlobs(db: DatabaseSyncInstance, findings: Finding[]): Generator<BlobRow> {
+export function* readBlobs(db: DatabaseSyncInstance, findings: FindingList): Generator<BlobRow> {
   let last = 0;
   try {
     for (const row of scan(db, 'ASC')) {
@@ -39,7 +40,7 @@ export function* readBlobs(db: DatabaseSyncInstance, findings: Finding[]): Gener
   }
 }
 
-export function indexBlobs(db: DatabaseSyncInstance, findings: Finding[]): BlobIndex {
+export function indexBlobs(db: DatabaseSyncInstance, findings: FindingList): BlobIndex {
   const index = new BlobIndex();
   for (const { hash, id, seq } of readBlobs(db, findings)) index.set(hash, { id, seq });
   return index;
@@ -63,7 +64,7 @@ function scan(db: DatabaseSyncInstance, direction: 'ASC' | 'DESC'): IterableIter
     .iterate() as IterableIterator<BlobRow>;
 }
 
-function isWhole(row: BlobRow, findings: Finding[]): boolean {
+function isWhole(row: BlobRow, findings: FindingList): boolean {
   const { hash, seq, bytes } = row;
   const wellFormed = hash instanceof Uint8Array && bytes instanceof Uint8Array && Number.isSafeInteger(seq);
   if (wellFormed && sameBytes(sha256(bytes), hash)) return true;

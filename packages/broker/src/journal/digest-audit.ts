@@ -8,6 +8,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { ChainPoint } from './chain-reader.ts';
 import { genesis, hex, linkDigest, sameBytes } from './digest-chain.ts';
+import type { FindingList } from './finding-list.ts';
 import type { Finding } from './journal.ts';
 import { isDamage } from './sqlite-failure.ts';
 
@@ -29,11 +30,10 @@ export interface Gap {
 export interface DigestAudit {
   readonly end: ChainPoint;
   readonly gaps: readonly Gap[];
-  readonly findings: readonly Finding[];
 }
 
-export function auditDigests(db: DatabaseSyncInstance): DigestAudit {
-  const findings: Finding[] = [];
+/** What is wrong is added to `findings`. */
+export function auditDigests(db: DatabaseSyncInstance, findings: FindingList): DigestAudit {
   const gaps: Gap[] = [];
   let end: ChainPoint = { seq: 0, digest: genesis };
   try {
@@ -66,7 +66,7 @@ export function auditDigests(db: DatabaseSyncInstance): DigestAudit {
       digestFinding(end.seq + 1, `and those after it cannot be read: ${error.message}`, null, null),
     );
   }
-  return { end, gaps, findings };
+  return { end, gaps };
 }
 
 /** The digest row of a commit, if the chain's kept part or a gap's end tells it. */

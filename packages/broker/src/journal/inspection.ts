@@ -20,6 +20,7 @@ import {
 } from './database.ts';
 import { auditDigests, type DigestAudit, extend, type Gap } from './digest-audit.ts';
 import { genesis, hex, sameBytes } from './digest-chain.ts';
+import { FindingList } from './finding-list.ts';
 import type { Finding } from './journal.ts';
 import { JournalError } from './journal.ts';
 import { snapshotsIn } from './journal-files.ts';
@@ -54,7 +55,7 @@ interface Walk {
 
 /** Reads the journal in `dir` whose database is at `path`. */
 export function inspect(dir: string, path: string, settings: DatabaseSettings, program: string): Inspection {
-  const findings: Finding[] = [];
+  const findings = new FindingList();
   const torn = scanWal(path);
   if (torn !== undefined) findings.push(torn);
   if (forbidsWriting(path))
@@ -71,11 +72,10 @@ function inspectOpen(
   dir: string,
   db: DatabaseSyncInstance | undefined,
   program: string,
-  findings: Finding[],
+  findings: FindingList,
 ): Inspection {
   const state = db === undefined ? undefined : readStructure(db, program, findings);
-  const audit = db === undefined ? emptyAudit : auditDigests(db);
-  findings.push(...audit.findings);
+  const audit = db === undefined ? emptyAudit : auditDigests(db, findings);
   const gaps = [...audit.gaps];
   const start = db === undefined ? audit.end : startOfGroups(db, audit.end, gaps, findings);
   const { good, bad } = readSnapshots(dir, findings);
@@ -106,17 +106,17 @@ function inspectOpen(
     tailGroups: tail.end.seq - base.seq,
     tailBytes: tail.bytes,
     blobs,
-    findings,
+    findings: findings.all(),
     badSnapshots: bad,
   };
 }
 
-const emptyAudit: DigestAudit = { end: { seq: 0, digest: genesis }, gaps: [], findings: [] };
+const emptyAudit: DigestAudit = { end: { seq: 0, digest: genesis }, gaps: [] };
 
 function tryOpen(
   path: string,
   settings: DatabaseSettings,
-  findings: Finding[],
+  findings: FindingList,
 ): DatabaseSyncInstance | undefined {
   let db: DatabaseSyncInstance | undefined;
   try {
@@ -134,7 +134,11 @@ function tryOpen(
 }
 
 /** The settings row, when it is whole, after SQLite's own check of the file. */
-function readStructure(db: DatabaseSyncInstance, program: string, findings: Finding[]): StateRow | undefined {
+function readStructure(
+  db: DatabaseSyncInstance,
+  program: string,
+  findings: FindingList,
+): StateRow | undefined {
   let state: StateRow | undefined;
   try {
     state = readState(db, program);
@@ -160,7 +164,7 @@ function startOfGroups(
   db: DatabaseSyncInstance,
   end: ChainPoint,
   gaps: Gap[],
-  findings: Finding[],
+  findings: FindingList,
 ): ChainPoint {
   const first = firstGroup(db);
   if (first === undefined) return end;
@@ -183,7 +187,7 @@ function chooseSnapshot(
   start: ChainPoint,
   good: readonly Snapshot[],
   blobs: BlobIndex,
-  findings: Finding[],
+  findings: FindingList,
 ): { snapshot: Snapshot | undefined; spare: Walk; rejected: number[] } {
   const rejected: number[] = [];
   for (const snapshot of good.toReversed()) {
@@ -204,7 +208,7 @@ function chooseSnapshot(
   return { snapshot: undefined, spare: { end: start, epoch: 0, bytes: 0, broken: undefined }, rejected };
 }
 
-function readSnapshots(dir: string, findings: Finding[]): { good: Snapshot[]; bad: number[] } {
+function readSnapshots(dir: string, findings: FindingList): { good: Snapshot[]; bad: number[] } {
   const good: Snapshot[] = [];
   const bad: number[] = [];
   for (const seq of snapshotsIn(dir)) {
@@ -225,7 +229,7 @@ function walk(
   from: ChainPoint,
   to: number,
   blobs: BlobIndex,
-  findings: Finding[],
+  findings: FindingList,
 ): Walk {
   let end = from;
   let epoch = 0;
@@ -256,8 +260,11 @@ function structure(what: string): Finding {
   return { kind: 'structure', seq: null, what, expected: null, found: null };
 }
 
-function hopeless(dir: string, seq: number, findings: readonly Finding[]): JournalError {
-  const what = findings.map((finding) => finding.what).join(' ');
+function hopeless(dir: string, seq: number, findings: FindingList): JournalError {
+  const what = findings
+    .all()
+    .map((finding) => finding.what)
+    .join(' ');
   return new JournalError(
     'damaged',
     `The journal in ${dir} cannot be opened: no snapshot of commit ${seq} or later and no groups before it can be ` +

@@ -11,8 +11,8 @@ import { type ChainGroup, readGroups } from './chain-reader.ts';
 import { createDatabase, type DatabaseSettings, hasOurTables, openForReading } from './database.ts';
 import type { DigestRow } from './digest-audit.ts';
 import { journalFormat } from './digest-chain.ts';
+import { FindingList } from './finding-list.ts';
 import type { Inspection } from './inspection.ts';
-import type { Finding } from './journal.ts';
 import { journalPath, syncFolder } from './journal-files.ts';
 import { isDamage } from './sqlite-failure.ts';
 
@@ -106,7 +106,7 @@ function copyGroups(
 }
 
 function copyBlobs(source: DatabaseSyncInstance, target: DatabaseSyncInstance): void {
-  const told: Finding[] = [];
+  const told = new FindingList();
   const insert = target.prepare('INSERT INTO blobs (id, hash, seq, bytes) VALUES (?, ?, ?, ?)');
   for (const { id, hash, seq, bytes } of readBlobs(source, told)) insert.run(id, hash, seq, bytes);
 }
