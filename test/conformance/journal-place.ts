@@ -2,7 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Folder, type JournalSettings, type OpenedJournal, openJournal } from '@gryphgen/broker';
+import {
+  type Finding,
+  type Folder,
+  type JournalSettings,
+  type OpenedJournal,
+  openJournal,
+} from '@gryphgen/broker';
 import type { JournalPlace } from './journal-suite.ts';
 
 export const countingFolder = new URL('./counting-folder.mjs', import.meta.url);
@@ -15,14 +21,18 @@ export interface SqlitePlace extends JournalPlace {
   open(settings?: Partial<JournalSettings>): Promise<OpenedJournal>;
   /** What the fold could not do. */
   readonly troubles: Error[];
+  /** Damage that was met after an opening. */
+  readonly met: Finding[];
 }
 
 export async function sqlitePlace(): Promise<SqlitePlace> {
   const dir = await mkdtemp(join(tmpdir(), 'journal-'));
   const troubles: Error[] = [];
+  const met: Finding[] = [];
   return {
     dir,
     troubles,
+    met,
     exclusive: true,
     folder: (await import(countingFolder.href)) as Folder<unknown>,
     open: (settings = eager) =>
@@ -34,6 +44,7 @@ export async function sqlitePlace(): Promise<SqlitePlace> {
         holder: 'the suite',
         wallMs: Date.UTC(2026, 10, 21),
         onTrouble: (error) => troubles.push(error),
+        onFinding: (finding) => met.push(finding),
       }),
     records: numbered,
     fold: async () => undefined,

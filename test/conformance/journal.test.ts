@@ -141,6 +141,52 @@ describe('the SQLite journal', () => {
     await again.journal.close();
   });
 
+  it('makes the table of finished tasks anew when its file is damaged, and says so', async () => {
+    await filled(30);
+    await writeFile(join(place.dir, 'history.db'), 'not a table');
+    const { journal, findings } = await place.open();
+    expect(findings).toMatchObject([{ kind: 'history', what: expect.stringContaining('made anew') }]);
+    expect(await readdir(join(place.dir, 'damaged-2026-11-21T00-00-00-000Z'))).toEqual(['history.db']);
+    await append(journal, 31, 32);
+    const { rows: listed } = await journal.history({ limit: 100 });
+    expect(listed.slice(0, 5).map(({ task }) => task)).toEqual([32, 31, 30, 29, 28]);
+    await journal.close();
+    const again = await place.open();
+    expect(again.findings).toEqual([]);
+    expect((await again.journal.history({ limit: 100 })).rows).toEqual(listed);
+    await again.journal.close();
+    expect(place.troubles).toEqual([]);
+  });
+
+  it('answers from a table made anew when damage is met later, and says so', async () => {
+    await filled(30);
+    const db = new DatabaseSync(join(place.dir, 'history.db'));
+    db.exec("UPDATE finished SET document = '{}' WHERE task = 3");
+    db.close();
+    const { journal, findings } = await place.open();
+    expect(findings).toEqual([]);
+    const { rows: listed } = await journal.history({ limit: 100 });
+    expect(listed.map(({ task }) => task)).not.toContain(3);
+    expect(listed).toHaveLength(29);
+    expect(place.met).toMatchObject([
+      {
+        kind: 'history',
+        what: expect.stringContaining('(the row of t3 has damaged content) and is made anew: 29 tasks'),
+      },
+    ]);
+    await journal.close();
+    expect(place.troubles).toEqual([]);
+  });
+
+  it('bounds the table of finished tasks: the oldest give way', async () => {
+    const bounded = { historyRows: 7, foldGroups: 5, snapshotGroups: 5 };
+    const { journal } = await place.open(bounded);
+    await append(journal, 1, 40);
+    const { rows: listed } = await journal.history({ limit: 100 });
+    expect(listed.map(({ task }) => task)).toEqual([40, 39, 38, 37, 36, 35, 34]);
+    await journal.close();
+  });
+
   it('filters history by state and name', async () => {
     const { journal } = await place.open();
     await append(journal, 1, 10);

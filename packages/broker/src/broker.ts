@@ -95,6 +95,7 @@ export class Broker {
       wallMs: clock.wall(),
       settings: this.options.journal ?? {},
       onTrouble: (error) => log.error({ err: error }, 'the journal could not be folded; it goes on growing'),
+      onFinding: (finding) => this.onFinding(finding),
     });
     this.journal = opened.journal;
     const { state, findings, replayedGroups } = await recover(opened, this.timers);
@@ -164,17 +165,20 @@ export class Broker {
 
   /** A worker saw a commit that this journal does not hold: its tail was cut, or it is another journal. */
   private checkWitness(worker: string, head: JournalHead): void {
-    const { log } = this.options;
     this.journal?.checkWitness(head).then(
       (verdict) => {
         if (verdict === 'known' || verdict === 'unknown') return;
         const what = `${worker} witnessed commit ${head.seq}, which this journal ${verdict === 'cut' ? 'lacks: its end was cut' : 'does not have in that place'}`;
         const finding: Finding = { kind: 'cut', seq: head.seq, what, expected: head.digest, found: null };
-        this.findings = [...this.findings, finding].slice(-keptFindings);
-        log.error({ finding }, `journal: ${what}`);
+        this.onFinding(finding);
       },
       (error: unknown) => this.options.onFatal(error),
     );
+  }
+
+  private onFinding(finding: Finding): void {
+    this.findings = [...this.findings, finding].slice(-keptFindings);
+    this.options.log.error({ finding }, `journal: ${finding.what}`);
   }
 
   private endTurnSoon(): void {

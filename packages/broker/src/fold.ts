@@ -6,7 +6,7 @@ import type { BlobHash, Epoch } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
 import { taskDocument } from './core/documents.ts';
 import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
-import type { BrokerState } from './core/state.ts';
+import type { BrokerState, Task } from './core/state.ts';
 import type { HistoryRow } from './journal/journal.ts';
 import { decodeDecisions, decodeSnapshot, encodeSnapshot } from './records.ts';
 
@@ -25,12 +25,19 @@ export function applyGroup(state: BrokerState, epoch: Epoch, records: Uint8Array
     apply(state, epoch, decision);
     if (decision[0] !== 3) continue;
     const task = state.ended.get(decision[1]);
-    if (task === undefined) continue;
-    const document = taskDocument(state, task);
-    const { name, state: ended, endedAt } = document;
-    rows.push({ task: task.id, name, state: ended, endedAt, document: JSON.stringify(document) });
+    if (task !== undefined) rows.push(rowOf(state, task));
   }
   return rows;
+}
+
+export function finished(state: BrokerState): HistoryRow[] {
+  return [...state.ended.values()].map((task) => rowOf(state, task));
+}
+
+function rowOf(state: BrokerState, task: Task): HistoryRow {
+  const document = taskDocument(state, task);
+  const { name, state: ended, endedAt } = document;
+  return { task: task.id, name, state: ended, endedAt, document: JSON.stringify(document) };
 }
 
 export function save(state: BrokerState): Uint8Array {

@@ -7,7 +7,6 @@
  * 3. The two newest snapshots are kept; groups go when the older of the two covers them.
  */
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Epoch, TaskId } from '@gryphgen/protocol';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { type ChainPoint, readGroups } from './chain-reader.ts';
@@ -15,9 +14,10 @@ import { openForReading } from './database.ts';
 import { genesis, hex } from './digest-chain.ts';
 import type { Folder } from './folder.ts';
 import { type FoldedRow, HistoryTable } from './history-table.ts';
-import type { HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
+import type { Finding, HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
 import { JournalError } from './journal.ts';
-import { snapshotPath, snapshotsIn } from './journal-files.ts';
+import { historyPath, snapshotPath, snapshotsIn } from './journal-files.ts';
+import { mendHistory } from './mend-history.ts';
 import type { JournalSettings } from './settings.ts';
 import { isSnapshot, readSnapshot, type Snapshot, writeSnapshot } from './snapshot-file.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
@@ -34,6 +34,9 @@ export interface StartFoldArgs {
   readonly settings: JournalSettings;
   readonly snapshotSeq: number;
   readonly head: number;
+  readonly wallMs: number;
+  /** Damage that a reader of the table of finished tasks met, in words; null where none did. */
+  readonly damagedHistory: string | null;
 }
 
 /** `older`: the snapshot before it, whose groups and dead blobs may go now. */
@@ -51,19 +54,28 @@ export class FoldOperations {
   #state: unknown;
   #end: ChainPoint;
   #epoch = 0;
+  readonly findings: readonly Finding[];
 
   /** Throws JournalError. */
   constructor(args: StartFoldArgs, folder: Folder<unknown>) {
     this.#args = args;
     this.#folder = folder;
-    const { dir, settings, snapshotSeq } = args;
-    const snapshot = snapshotSeq === 0 ? undefined : soundSnapshot(dir, snapshotSeq);
+    const { dir, settings, snapshotSeq, damagedHistory, wallMs } = args;
+    this.findings = this.#attempt(() =>
+      damagedHistory === null ? [] : mendHistory({ dir, wallMs, snapshotSeq, met: damagedHistory }),
+    );
+    this.#history = new HistoryTable(historyPath(dir), settings.historyRows, settings.historyPageRows);
+    this.#history.cutTo(args.head);
+    const { whole } = this.#history.position;
+    const from = whole ? snapshotSeq : (snapshotsIn(dir)[0] ?? 0);
+    const snapshot = from === 0 ? undefined : soundSnapshot(dir, from);
     this.#state = snapshot === undefined ? folder.empty() : folder.load(snapshot.state);
     this.#end = snapshot ?? { seq: 0, digest: genesis };
     this.#epoch = snapshot?.epoch ?? 0;
     this.#log = openForReading(args.path, settings);
-    this.#history = new HistoryTable(join(dir, 'history.db'), settings.historyRows, settings.historyPageRows);
-    this.#history.cutTo(args.head);
+    if (whole) return;
+    this.#history.addMissing(folder.finished(this.#state).map((row) => ({ ...row, seq: from })));
+    this.advance(snapshotSeq);
   }
 
   /** Folds every group up to `to`. */
@@ -125,7 +137,8 @@ export class FoldOperations {
   }
 
   #write(rows: readonly FoldedRow[]): void {
-    this.#attempt(() => this.#history.write(rows, this.#end.seq));
+    const { seq } = this.#end;
+    this.#attempt(() => this.#history.write(rows, seq, seq >= this.#args.snapshotSeq));
   }
 
   /** Blobs stored by now that no task in the state needs. */

@@ -25,6 +25,7 @@ const operations = {
   start: async (args: StartFoldArgs) => {
     const folder = (await import(args.folder)) as Folder<unknown>;
     fold = new FoldOperations(args, folder);
+    return fold.findings;
   },
   advance: (to: number) => started().advance(to),
   snapshot: (_: null) => started().snapshot(),

@@ -11,6 +11,8 @@ export interface Folder<State> {
   /** Changes `state` by one group; returns the tasks that it ended. */
   applyGroup(state: State, epoch: Epoch, records: Uint8Array): readonly HistoryRow[];
   save(state: State): Uint8Array;
+  /** The ended tasks that `state` remembers, as applyGroup told them, or nearly so. */
+  finished(state: State): readonly HistoryRow[];
   /** Blobs that a task in `state` still needs; others may go. */
   liveBlobs(state: State): Iterable<BlobHash>;
 }

@@ -11,19 +11,21 @@ import type { TaskId } from '@gryphgen/protocol';
 import { digestBytes } from './digest-chain.ts';
 import type { StartFoldArgs } from './fold-operations.ts';
 import type { FoldThread } from './fold-thread.ts';
-import type { HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
+import type { Finding, HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
 import { JournalError } from './journal.ts';
 import type { JournalThread } from './journal-thread.ts';
 import { ThreadCalls } from './thread-calls.ts';
 
 const MAX_FAILURES = 3;
 
-export interface FoldingOptions extends StartFoldArgs {
+export interface FoldingOptions extends Omit<StartFoldArgs, 'damagedHistory'> {
   readonly tailGroups: number;
   readonly tailBytes: number;
   readonly snapshotSize: number;
   readonly journal: ThreadCalls<JournalThread>;
   readonly onTrouble: (error: JournalError) => void;
+  /** Damage that was met after the opening. */
+  readonly onFinding: (finding: Finding) => void;
 }
 
 export class Folding {
@@ -39,6 +41,7 @@ export class Folding {
   #scheduled = false;
   #failures = 0;
   #closed = false;
+  #damagedHistory: string | null = null;
 
   constructor(options: FoldingOptions) {
     this.#options = options;
@@ -64,11 +67,24 @@ export class Folding {
   }
 
   async history(query: HistoryQuery): Promise<HistoryPage> {
-    return this.#next(async () => (await this.#caughtUp()).call('history', query));
+    return this.#ask((thread) => thread.call('history', query));
   }
 
   async historyOf(task: TaskId): Promise<HistoryRow | undefined> {
-    return this.#next(async () => (await this.#caughtUp()).call('historyOf', task));
+    return this.#ask((thread) => thread.call('historyOf', task));
+  }
+
+  /** Asks once more when the table was damaged: it has been made anew then. */
+  #ask<T>(question: (thread: ThreadCalls<FoldThread>) => Promise<T>): Promise<T> {
+    return this.#next(async () => {
+      try {
+        return await question(await this.#caughtUp());
+      } catch (error) {
+        if (!(error instanceof JournalError) || error.code !== 'history') throw error;
+        await this.#startOver(error);
+        return question(await this.#caughtUp());
+      }
+    });
   }
 
   async close(): Promise<void> {
@@ -132,17 +148,14 @@ export class Folding {
 
   async #started(): Promise<ThreadCalls<FoldThread>> {
     if (this.#thread !== undefined) return this.#thread;
-    const { dir, path, folder, settings } = this.#options;
+    const { dir, path, folder, settings, wallMs } = this.#options;
     const thread = new ThreadCalls<FoldThread>(new URL('./fold-thread.js', import.meta.url), 'journal fold');
     try {
-      await thread.call('start', {
-        dir,
-        path,
-        folder,
-        settings,
-        snapshotSeq: this.#snapshotSeq,
-        head: this.#head,
-      });
+      const damagedHistory = this.#damagedHistory;
+      const [snapshotSeq, head] = [this.#snapshotSeq, this.#head];
+      const args = { dir, path, folder, settings, snapshotSeq, head, wallMs, damagedHistory };
+      for (const finding of await thread.call('start', args)) this.#options.onFinding(finding);
+      this.#damagedHistory = null;
     } catch (error) {
       await thread.end();
       throw error;
@@ -151,14 +164,19 @@ export class Folding {
     return thread;
   }
 
-  /** The thread's state may be half folded: the next occasion starts a fresh one from the last snapshot. */
   async #trouble(error: unknown): Promise<void> {
     this.#failures += 1;
+    await this.#startOver(error);
+    if (!(error instanceof JournalError)) throw error;
+    this.#options.onTrouble(error);
+  }
+
+  /** The thread's state may be half folded: the next occasion starts a fresh one from the last snapshot. */
+  async #startOver(error: unknown): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
     this.#folded = this.#snapshotSeq;
+    if (error instanceof JournalError && error.code === 'history') this.#damagedHistory = error.message;
     await thread?.end();
-    if (!(error instanceof JournalError)) throw error;
-    this.#options.onTrouble(error);
   }
 }

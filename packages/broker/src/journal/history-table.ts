@@ -1,84 +1,126 @@
 /**
- * Finished tasks as a table to query. It is derived: what the log still holds can be folded into it again, so it may be
- * behind after a crash, and folding a group twice changes nothing.
+ * Finished tasks as a table to query. It is derived: what log and snapshots still hold can be folded into it again, so it
+ * may be behind after a crash, and folding a group twice changes nothing.
  *
  * 1. Rows of a group and the position behind it are written together.
  * 2. It is on the disk before a snapshot lets the groups behind it go.
- * 3. It is bounded: the oldest rows give way.
+ * 3. It is bounded: the oldest tasks give way, a batch with each write.
+ * 4. A row carries a sum of its content, which is checked whenever it is read: SQLite has none.
+ * 5. Its order is that of task ids, whenever a row was written: a table made again is the same table.
  */
 
+import { crc32 } from 'node:zlib';
 import type { TaskId } from '@gryphgen/protocol';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
+import { JournalError } from './journal.ts';
+import { isDamage } from './sqlite-failure.ts';
 
-const FORMAT = 1;
+export const historyFormat = 2;
 
 export interface FoldedRow extends HistoryRow {
   readonly seq: number;
 }
 
-const SCHEMA = `
-  CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL);
-  INSERT INTO position VALUES (1, 0);
-  CREATE TABLE finished (ord INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, task INTEGER NOT NULL UNIQUE,
-    name TEXT NOT NULL, state TEXT NOT NULL, ended_at INTEGER NOT NULL, document TEXT NOT NULL);
-  CREATE INDEX finished_state ON finished (state, ord);
-  CREATE INDEX finished_name ON finished (name, ord);
-  PRAGMA user_version = ${FORMAT};
+/** As it lies in the table. */
+export interface StoredRow extends FoldedRow {
+  readonly sum: number;
+}
+
+/** `whole`: 0 until everything that log and snapshots hold has been folded into it. */
+export const historySchema = `
+  CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, whole INTEGER NOT NULL);
+  CREATE TABLE finished (task INTEGER PRIMARY KEY, seq INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+    ended_at INTEGER NOT NULL, document TEXT NOT NULL, sum INTEGER NOT NULL);
+  CREATE INDEX finished_state ON finished (state, task);
+  CREATE INDEX finished_name ON finished (name, task);
+  INSERT INTO position VALUES (1, 0, 0);
+  PRAGMA user_version = ${historyFormat};
 `;
+
+const COLUMNS = 'task, seq, name, state, ended_at AS endedAt, document, sum';
+const INSERT = `INSERT INTO finished (task, seq, name, state, ended_at, document, sum) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (task) DO`;
+const REPLACE = `${INSERT} UPDATE SET seq = excluded.seq, name = excluded.name, state = excluded.state,
+  ended_at = excluded.ended_at, document = excluded.document, sum = excluded.sum`;
+const KEEP = `${INSERT} NOTHING`;
+/** Deleted with one write: more than one brings, so that a lowered bound is reached, and few enough to be quick. */
+const DELETE_ROWS = 10_000;
 
 export class HistoryTable {
   readonly #db: DatabaseSyncInstance;
   readonly #maxRows: number;
   readonly #pageRows: number;
 
+  /** `path` is a sound table (mend-history.ts), or not there yet. */
   constructor(path: string, maxRows: number, pageRows: number) {
     this.#maxRows = maxRows;
     this.#pageRows = pageRows;
     this.#db = new DatabaseSync(path);
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    const { user_version: format } = this.#db.prepare('PRAGMA user_version').get() as {
-      user_version: number;
-    };
-    if (format === 0) this.#db.exec(`BEGIN; ${SCHEMA} COMMIT;`);
-    else if (format !== FORMAT) throw new Error(`history format ${format} is not ${FORMAT}`);
+    this.#guarded(() => {
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+      const { user_version: format } = this.#db.prepare('PRAGMA user_version').get() as {
+        user_version: number;
+      };
+      if (format === 0) this.#db.exec(`BEGIN; ${historySchema} COMMIT;`);
+    });
   }
 
-  /** The newest group whose rows are here. */
-  get position(): number {
-    return (this.#db.prepare('SELECT seq FROM position').get() as { seq: number }).seq;
+  /** `seq`: the newest group whose rows are here. */
+  get position(): { readonly seq: number; readonly whole: boolean } {
+    return this.#guarded(() => {
+      const row = this.#db.prepare('SELECT seq, whole FROM position').get() as { seq: number; whole: number };
+      return { seq: row.seq, whole: row.whole === 1 };
+    });
   }
 
   /** Forgets what a log that ends at `head` does not hold: its tail was cut. */
   cutTo(head: number): void {
-    if (this.position <= head) return;
-    this.#db.exec(
-      `BEGIN; DELETE FROM finished WHERE seq > ${head}; UPDATE position SET seq = ${head}; COMMIT;`,
-    );
+    if (this.position.seq <= head) return;
+    this.#transaction(() => {
+      this.#db.prepare('DELETE FROM finished WHERE seq > ?').run(head);
+      this.#db.prepare('UPDATE position SET seq = ?').run(head);
+    });
   }
 
-  write(rows: readonly FoldedRow[], position: number): void {
-    this.#db.exec('BEGIN');
-    const insert = this.#db.prepare(
-      `INSERT INTO finished (seq, task, name, state, ended_at, document) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (task) DO UPDATE SET seq = excluded.seq, name = excluded.name, state = excluded.state,
-         ended_at = excluded.ended_at, document = excluded.document`,
-    );
-    for (const row of rows) insert.run(row.seq, row.task, row.name, row.state, row.endedAt, row.document);
-    this.#db
-      .prepare('DELETE FROM finished WHERE ord <= (SELECT max(ord) FROM finished) - ?')
-      .run(this.#maxRows);
-    this.#db.prepare('UPDATE position SET seq = max(seq, ?)').run(position);
-    this.#db.exec('COMMIT');
+  /** Adds rows that are not here yet, of tasks that a snapshot remembers: what a group told of them was more exact. */
+  addMissing(rows: readonly FoldedRow[]): void {
+    this.#transaction(() => this.#insert(KEEP, rows));
+  }
+
+  write(rows: readonly FoldedRow[], position: number, whole: boolean): void {
+    this.#transaction(() => {
+      this.#insert(REPLACE, rows);
+      this.#db
+        .prepare(
+          `DELETE FROM finished WHERE task IN (SELECT task FROM finished
+             WHERE task <= (SELECT max(task) FROM finished) - ? ORDER BY task LIMIT ?)`,
+        )
+        .run(this.#maxRows, DELETE_ROWS);
+      this.#db.prepare('UPDATE position SET seq = max(seq, ?), whole = ?').run(position, whole ? 1 : 0);
+    });
+  }
+
+  #transaction(work: () => void): void {
+    this.#guarded(() => {
+      this.#db.exec('BEGIN');
+      work();
+      this.#db.exec('COMMIT');
+    });
+  }
+
+  #insert(statement: string, rows: readonly FoldedRow[]): void {
+    const insert = this.#db.prepare(statement);
+    for (const row of rows) insert.run(...valuesOf(row));
   }
 
   sync(): void {
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.#guarded(() => this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
   }
 
   query({ limit, before, state, name }: HistoryQuery): HistoryPage {
     const rows = Math.min(limit, this.#pageRows);
-    const conditions = ['ord < ?'];
+    const conditions = ['task < ?'];
     const values: (string | number)[] = [before ?? Number.MAX_SAFE_INTEGER];
     if (state !== undefined) {
       conditions.push('state = ?');
@@ -88,26 +130,93 @@ export class HistoryTable {
       conditions.push('name = ?');
       values.push(name);
     }
-    const found = this.#db
-      .prepare(
-        `SELECT ord, task, name, state, ended_at AS endedAt, document FROM finished
-         WHERE ${conditions.join(' AND ')} ORDER BY ord DESC LIMIT ?`,
-      )
-      .all(...values, rows + 1) as (HistoryRow & { ord: number })[];
+    const found = this.#rows(
+      `WHERE ${conditions.join(' AND ')} ORDER BY task DESC LIMIT ?`,
+      ...values,
+      rows + 1,
+    );
     const page = found.slice(0, rows);
-    return {
-      rows: page.map(({ ord: _, ...row }) => row),
-      next: found.length > rows ? (page.at(-1)?.ord ?? null) : null,
-    };
+    return { rows: page, next: found.length > rows ? (page.at(-1)?.task ?? null) : null };
   }
 
   of(task: TaskId): HistoryRow | undefined {
-    return this.#db
-      .prepare('SELECT task, name, state, ended_at AS endedAt, document FROM finished WHERE task = ?')
-      .get(task) as HistoryRow | undefined;
+    return this.#rows('WHERE task = ?', task)[0];
+  }
+
+  #rows(where: string, ...values: readonly (string | number)[]): HistoryRow[] {
+    return this.#guarded(() => {
+      const rows = this.#db.prepare(`SELECT ${COLUMNS} FROM finished ${where}`).all(...values) as StoredRow[];
+      return rows.map((row) => {
+        if (!isSound(row)) throw damaged(`the row of t${row.task} has damaged content`);
+        const { task, name, state, endedAt, document } = row;
+        return { task, name, state, endedAt, document };
+      });
+    });
+  }
+
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw isDamage(error) ? damaged(error.message) : error;
+    }
   }
 
   close(): void {
     this.#db.close();
   }
+}
+
+/** `why` becomes a part of the finding that tells of the mending. */
+function damaged(why: string): JournalError {
+  return new JournalError('history', why);
+}
+
+function isSound(row: StoredRow): boolean {
+  return sumOf(row) === row.sum;
+}
+
+function valuesOf(row: FoldedRow): [number, number, string, string, number, string, number] {
+  const { task, seq, name, state, endedAt, document } = row;
+  return [task, seq, name, state, endedAt, document, sumOf(row)];
+}
+
+function sumOf({ task, seq, name, state, endedAt, document }: FoldedRow): number {
+  return crc32(JSON.stringify([task, seq, name, state, endedAt, document]));
+}
+
+/** Each sound row of a damaged table, from its front as far as can be read, then from its end. */
+export function* soundRows(db: DatabaseSyncInstance): Generator<StoredRow> {
+  let last = -1;
+  for (const direction of ['ASC', 'DESC']) {
+    try {
+      const statement = db.prepare(`SELECT ${COLUMNS} FROM finished ORDER BY task ${direction}`);
+      for (const row of statement.iterate() as IterableIterator<StoredRow>) {
+        if (direction === 'DESC' && row.task <= last) return;
+        if (direction === 'ASC') last = row.task;
+        if (isSound(row)) yield row;
+      }
+      return;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+  }
+}
+
+/** A complete table of these rows, in one file; returns how many there are. */
+export function createHistory(path: string, rows: Iterable<FoldedRow>): number {
+  const db = new DatabaseSync(path);
+  db.exec(`PRAGMA synchronous = FULL; BEGIN; ${historySchema}`);
+  const insert = db.prepare(KEEP);
+  let count = 0;
+  let newest = 0;
+  for (const row of rows) {
+    insert.run(...valuesOf(row));
+    newest = Math.max(newest, row.seq);
+    count += 1;
+  }
+  db.prepare('UPDATE position SET seq = ?').run(newest);
+  db.exec('COMMIT');
+  db.close();
+  return count;
 }

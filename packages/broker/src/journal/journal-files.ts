@@ -4,7 +4,7 @@
  *   journal-N.db (-wal, -shm)  the log; after damage the readable prefix is copied to journal-(N+1).db
  *   epoch                      the newest epoch, so that a damaged log cannot make one come back
  *   snapshot-SEQ.state         the folded state up to a commit
- *   history.db                 finished tasks
+ *   history.db                 finished tasks; history.rebuilt.db while a damaged one is replaced
  *   journal.lock, journal.holder
  *   damaged-TIME/              what was damaged, as it was found
  *
@@ -41,6 +41,10 @@ export function snapshotPath(dir: string, seq: number): string {
 /** Ascending. */
 export function snapshotsIn(dir: string): number[] {
   return numbersOf(dir, /^snapshot-([0-9]{16})\.state$/);
+}
+
+export function historyPath(dir: string): string {
+  return join(dir, 'history.db');
 }
 
 function numbersOf(dir: string, pattern: RegExp): number[] {

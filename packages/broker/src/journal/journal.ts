@@ -40,7 +40,7 @@ export interface HistoryRow {
   readonly document: string;
 }
 
-/** Newest first. `before` is a former page's `next`. */
+/** Newest task first. `before` is a former page's `next`. */
 export interface HistoryQuery {
   readonly limit: number;
   readonly before?: number;
@@ -125,6 +125,8 @@ export type JournalErrorCode =
   | 'newer'
   /** Damaged so that no correct prefix can be shown. */
   | 'damaged'
+  /** The table of finished tasks is damaged; it is made anew. */
+  | 'history'
   | 'closed';
 
 export class JournalError extends Error {

@@ -6,6 +6,7 @@
 import type { BlobHash, Epoch, JournalHead, TaskId } from '@gryphgen/protocol';
 import { Folding } from './folding.ts';
 import type {
+  Finding,
   Group,
   GroupRow,
   HistoryPage,
@@ -32,13 +33,15 @@ export interface OpenJournalOptions {
   readonly wallMs: number;
   /** Folding failed; appending goes on, the log grows. */
   readonly onTrouble: (error: JournalError) => void;
+  /** Damage that was met after the opening. */
+  readonly onFinding?: (finding: Finding) => void;
   readonly settings?: Partial<JournalSettings>;
 }
 
 /** Rejects with JournalError: locked, newer, damaged, full, io. */
 export async function openJournal(options: OpenJournalOptions): Promise<OpenedJournal> {
   const settings = { ...journalSettings, ...options.settings };
-  const { dir, program, holder, wallMs, onTrouble } = options;
+  const { dir, program, holder, wallMs, onTrouble, onFinding = () => undefined } = options;
   const thread = new ThreadCalls<JournalThread>(new URL('./journal-thread.js', import.meta.url), 'journal');
   try {
     const opened = await thread.call('open', { dir, settings, program, holder, wallMs });
@@ -54,7 +57,9 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
       tailGroups,
       tailBytes,
       journal: thread,
+      wallMs,
       onTrouble,
+      onFinding,
     });
     const journal = new ThreadedJournal(thread, folding, epoch as Epoch, head, settings.groupBytes);
     const groups = replay(thread, snapshot?.seq ?? 0, head.seq, settings.replayBytes);

@@ -23,6 +23,7 @@ import {
   syncFolder,
   writeEpochFile,
 } from './journal-files.ts';
+import { mendHistory } from './mend-history.ts';
 import { rebuild } from './rebuild.ts';
 import type { Snapshot } from './snapshot-file.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
@@ -50,13 +51,14 @@ const NOT_DAMAGE: ReadonlySet<FindingKind> = new Set(['torn', 'missing', 'snapsh
 
 /** Throws JournalError. */
 export function openStore(opening: StoreOpening): OpenedStore {
-  const { dir, program, settings } = opening;
+  const { dir, program, settings, wallMs } = opening;
   removeUnfinished(dir);
   const findings: Finding[] = [];
   const found = currentGeneration(opening, findings);
   const inspection = inspect(dir, journalPath(dir, found), settings, program);
   findings.push(...inspection.findings);
   try {
+    findings.push(...mendHistory({ dir, wallMs, snapshotSeq: inspection.snapshot?.seq ?? 0 }));
     const generation = repair(opening, found, inspection);
     const path = journalPath(dir, generation);
     const epoch = Math.max(inspection.epoch, readEpochFile(dir)) + 1;

@@ -20,7 +20,7 @@ export interface JournalSettings extends DatabaseSettings {
   /** One step of removing folded groups, or blobs that nothing needs: about a millisecond between two commits. */
   readonly compactRows: number;
   readonly compactBytes: number;
-  /** Finished tasks that can be queried; the oldest give way. About 1 KiB each on disk. */
+  /** Finished tasks that can be queried; the oldest give way. About 1 KiB each on disk, all checked at an opening. */
   readonly historyRows: number;
   /** Rows one history query answers with. */
   readonly historyPageRows: number;
@@ -38,6 +38,6 @@ export const journalSettings: JournalSettings = {
   snapshotGroups: 200_000,
   compactRows: 256,
   compactBytes: 2 * MiB,
-  historyRows: 5_000_000,
+  historyRows: 1_000_000,
   historyPageRows: 1000,
 };
