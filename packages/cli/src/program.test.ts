@@ -279,6 +279,14 @@ describe('completion', () => {
     expect(complete('grid', 'sub')).toBe('submit');
     expect(complete('grid', 'node', 'dr')).toBe('drain');
     expect(complete('grid', 'submit', '--dry')).toBe('--dry-run');
+    // The value of a flag is no command, and what came before it still counts.
+    expect(complete('grid', 'node', '--home', 'x', 'dr')).toBe('drain');
+    expect(complete('grid', 'submit', '--home', 'node', '--mem')).toBe('--memory');
+    expect(complete('grid', 'show', 't1', '--js')).toBe('--json');
+    // Values, files and the task's own command are the shell's to complete.
+    expect(complete('grid', 'submit', '--memory', '')).toBe('');
+    expect(complete('grid', 'submit', 'tas')).toBe('');
+    expect(complete('grid', 'submit', '--', '--he')).toBe('');
     // What is not there yet is not offered.
     expect(complete('grid', 'cha')).toBe('');
   });
