@@ -34,7 +34,9 @@ afterEach(async () => {
 
 async function live() {
   expect(await executor.probe()).toBe(true);
-  return executor.adopt();
+  const adopted = await executor.adopt();
+  if ('notYet' in adopted) throw new Error(adopted.notYet);
+  return adopted;
 }
 
 /** The worker ends and starts again. */
@@ -112,7 +114,7 @@ describe('a container', () => {
     expect(await readdir(notes)).toHaveLength(1);
     executor.forget(ending.fence);
     await executor.close();
-    expect(await readdir(notes)).toEqual([]);
+    await expect(readdir(notes)).rejects.toThrow('ENOENT');
   });
 
   it('goes on with its clock in the next life', async () => {
@@ -269,6 +271,25 @@ describe('a container', () => {
     expect(failure.code).toBe('execution.image');
     expect(failure.message).toContain('no-such-image:1');
   });
+});
+
+it('adopts nothing while the engine is away that may hold containers, and all of it when it is back', async () => {
+  const started = order('echo up; sleep 60');
+  executor.start(started);
+  await textOf(place.logs, started.fence, /up/);
+  await executor.close();
+  const nowhere = new Docker({ socketPath: `${place.folder}/no.sock` });
+  executor = createContainerExecutor(place, nowhere, notes);
+  expect(await executor.probe()).toBe(false);
+  expect(await executor.adopt()).toMatchObject({ notYet: expect.stringContaining('does not answer') });
+  expect(await nextLife()).toMatchObject([{ fence: started.fence, found: { phase: 'running' } }]);
+  executor.stop(started.fence, 0, 'drop');
+  await place.events.find('exited', started.fence);
+  executor.forget(started.fence);
+  await executor.close();
+  executor = createContainerExecutor(place, nowhere, notes);
+  expect(await executor.probe()).toBe(false);
+  expect(await executor.adopt()).toEqual([]);
 });
 
 it('without an engine offers nothing, and loses what it is given', async () => {

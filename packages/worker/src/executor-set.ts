@@ -5,7 +5,7 @@ import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { StopWhy } from './core/state.ts';
-import type { Executor, ExecutorEvents } from './executors/executor.ts';
+import type { Adoption, Executor, ExecutorEvents } from './executors/executor.ts';
 import { Question } from './probe/question.ts';
 
 /** An executor has limits of its own for what it asks: this is for one whose limits fail. */
@@ -22,6 +22,7 @@ export class ExecutorSet {
   private readonly log: Log;
   /** Which executor an attempt is with: from its start or adoption until it is forgotten. */
   private readonly owners = new Map<string, Executor>();
+  private readonly adopted = new Map<Executor, readonly AdoptedAttempt[]>();
   private offered: readonly TaskKind[] = [];
 
   private readonly questions: readonly Question<boolean>[];
@@ -58,15 +59,16 @@ export class ExecutorSet {
     }
   }
 
-  async adopt(): Promise<readonly AdoptedAttempt[]> {
-    const found: AdoptedAttempt[] = [];
+  /** All that is here; to be asked again after `notYet`. */
+  async adopt(): Promise<Adoption> {
     for (const executor of this.executors) {
-      for (const attempt of await executor.adopt()) {
-        this.owners.set(keyOf(attempt.fence), executor);
-        found.push(attempt);
-      }
+      if (this.adopted.has(executor)) continue;
+      const found = await executor.adopt();
+      if ('notYet' in found) return found;
+      this.adopted.set(executor, found);
+      for (const { fence } of found) this.owners.set(keyOf(fence), executor);
     }
-    return found;
+    return [...this.adopted.values()].flat();
   }
 
   start(order: StartOrder): void {

@@ -45,7 +45,9 @@ it('goes on with the old report when the new one cannot be sent, and tells the n
   await worker.start();
   await broker.welcome();
   await writeFile(smi, recording.replace(/GPU-[0-9a-f-]+/g, `GPU-${'0'.repeat(100)}`));
-  await expect.poll(() => warnings).toContain('this machine cannot be looked at: its last report stands');
+  await expect
+    .poll(() => warnings, { timeout: 8000 })
+    .toContain('this machine cannot be looked at: its last report stands');
   await writeFile(smi, recording.replace(/GPU-[0-9a-f-]+/g, 'GPU-another'));
   const { report } = await broker.next('report');
   expect(report.devices).toMatchObject([{ uuid: 'GPU-another' }]);

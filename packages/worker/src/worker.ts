@@ -2,7 +2,8 @@
  * The worker's shell: link, executors, logs, probes and clock around the core. It decides nothing.
  *
  * 1. Stopping ends no container: they run on, and the next start adopts them.
- * 2. Nothing is said to the broker before adoption is complete: the first hello lists all there is (E11).
+ * 2. Nothing is said to the broker before adoption is complete: the first hello lists all there is (E11). Where that
+ *    takes an engine that does not answer yet, `start` resolves and the worker waits for it.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import {
   type DeviceUuid,
   failure,
   type PeerHello,
+  type TaskKind,
   type ToWorker,
   type Welcome,
   type WorkerReport,
@@ -26,7 +28,7 @@ import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
-import { createWorkerState, type WorkerState } from './core/state.ts';
+import { createWorkerState, type LeaseFacts, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
@@ -37,6 +39,8 @@ import { writeNote } from './worker-notes.ts';
 
 /** Machines change slowly: an engine that starts, a card that appears. */
 const probeEveryMs = 30_000;
+/** An engine that starts beside the worker is there in seconds. */
+const joinAgainMs = 2000;
 
 export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
   return new Worker(config, deps);
@@ -44,7 +48,6 @@ export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
 
 /** What exists from the end of `start` on. */
 interface Parts {
-  readonly state: WorkerState;
   readonly logs: LogStore;
   readonly executors: ExecutorSet;
   readonly data: DataServer | null;
@@ -61,6 +64,9 @@ class Worker implements Service {
   private readonly link: Link<'toWorker'>;
   private readonly head: HeadFile;
   private parts: Parts | null = null;
+  /** From adoption on. */
+  private state: WorkerState | null = null;
+  private waitsFor = '';
   private session = '';
   private cancelTick: Cancel = () => undefined;
   private cancelProbe: Cancel = () => undefined;
@@ -114,21 +120,46 @@ class Worker implements Service {
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
     });
     this.undo.push(() => executors.close());
-    const { data, dataEndpoint } = await this.serveLogs(logs);
+    this.parts = { logs, executors, ...(await this.serveLogs(logs)) };
+    if (!(await this.join())) this.joinLater();
+  }
+
+  /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
+  private async join(): Promise<boolean> {
+    const { executors } = this.started();
+    const { grid } = this.config;
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
+    if ('notYet' in adopted) {
+      if (this.waitsFor !== adopted.notYet)
+        this.deps.log.warn({ why: adopted.notYet }, 'waiting before the first word to the broker');
+      this.waitsFor = adopted.notYet;
+      return false;
+    }
     const surplus = whyNotListed(adopted);
     if (surplus !== null)
-      throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${config.grid}`);
-    const held = new Set(adopted.flatMap(({ facts }) => facts.reservation.devices.map(({ uuid }) => uuid)));
-    const report = await this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
-    const state = createWorkerState(report, deps.clock.mono());
-    this.parts = { state, logs, executors, data, dataEndpoint };
-    this.loop.begin(state, { kind: 'adopted', attempts: adopted });
+      throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${grid}`);
+    const report = await this.report(capabilities, adopted);
+    if (this.stopped !== null) return true;
+    this.state = createWorkerState(report, this.deps.clock.mono());
+    this.loop.begin(this.state, { kind: 'adopted', attempts: adopted });
     this.undo.push(() => this.link.stop());
     this.link.start();
     this.tick();
     this.probeLater();
+    return true;
+  }
+
+  private joinLater(): void {
+    this.cancelProbe = this.deps.alarms.after(joinAgainMs, () => void this.joinAgain());
+  }
+
+  private async joinAgain(): Promise<void> {
+    const joined = await this.join().catch((error: unknown) => {
+      this.deps.log.error({ err: error }, 'this machine cannot join the grid yet');
+      return false;
+    });
+    if (!joined && this.stopped === null) this.joinLater();
   }
 
   stop(): Promise<void> {
@@ -145,7 +176,7 @@ class Worker implements Service {
   }
 
   private hello(): PeerHello {
-    const { state } = this.started();
+    const state = this.running();
     const { clock } = this.deps;
     const { report, attempts } = composeHello(state, { mono: clock.mono(), wall: clock.wall() });
     return { kind: 'worker', boot: this.boot, report, attempts, head: this.head.latest };
@@ -198,7 +229,7 @@ class Worker implements Service {
   }
 
   private tick(): void {
-    const { tickMs } = this.started().state.timers;
+    const { tickMs } = this.running().timers;
     this.cancelTick = this.deps.alarms.after(tickMs, () => {
       this.loop.post({ kind: 'tick' });
       this.tick();
@@ -215,18 +246,25 @@ class Worker implements Service {
       return null;
     });
     if (this.stopped !== null) return;
-    if (report !== null && differs(report, this.started().state.report))
+    if (report !== null && differs(report, this.running().report))
       this.loop.post({ kind: 'reportChanged', report });
     this.probeLater();
   }
 
   private async look(): Promise<WorkerReport> {
-    const { executors, state, data, dataEndpoint } = this.started();
-    const capabilities = await executors.probe();
+    const capabilities = await this.started().executors.probe();
+    return this.report(capabilities, this.running().attempts.values());
+  }
+
+  private report(
+    capabilities: readonly TaskKind[],
+    attempts: Iterable<{ readonly facts: LeaseFacts }>,
+  ): Promise<WorkerReport> {
+    const { data, dataEndpoint } = this.started();
     const held = new Set<DeviceUuid>();
-    for (const { facts } of state.attempts.values())
-      for (const { uuid } of facts.reservation.devices) held.add(uuid);
-    return this.probe.report({ capabilities, dataEndpoint, dataKey: this.dataKey(data), held });
+    for (const { facts } of attempts) for (const { uuid } of facts.reservation.devices) held.add(uuid);
+    const dataKey = data === null ? '' : this.deps.identity.curve.publicKey;
+    return this.probe.report({ capabilities, dataEndpoint, dataKey, held });
   }
 
   private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
@@ -243,12 +281,13 @@ class Worker implements Service {
     return { data, dataEndpoint };
   }
 
-  private dataKey(data: DataServer | null): string {
-    return data === null ? '' : this.deps.identity.curve.publicKey;
-  }
-
   private started(): Parts {
     if (this.parts === null) throw new Error('the worker has not started');
     return this.parts;
+  }
+
+  private running(): WorkerState {
+    if (this.state === null) throw new Error('the worker has not adopted yet');
+    return this.state;
   }
 }

@@ -2,12 +2,13 @@
  * Runs attempts as Docker containers. The container is the worker's memory: it carries its lease in its labels, and it
  * is removed only when the broker has acknowledged the result (`forget`).
  *
- * 1. What runs outlives the worker, and is adopted by its next life, output and all.
+ * 1. What runs outlives the worker, and is adopted by its next life, output and all; where the engine does not answer,
+ *    as soon as it does.
  * 2. Containers of this grid and worker that no attempt here stands for are removed: at adoption, and by each probe.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
-import type { ContainerInfo, DockerVersion } from 'dockerode';
+import type { ContainerInfo, ContainerInspectInfo, DockerVersion } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
@@ -16,7 +17,7 @@ import { labelsOf, type Owner, readLabels } from './container-labels.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
 import { containerSpec, type EngineLimits } from './container-spec.ts';
 import { endedFromOutside, statusOf, within, wordsOf } from './docker-engine.ts';
-import { type Executor, noOutcome } from './executor.ts';
+import { type Adoption, type Executor, noOutcome } from './executor.ts';
 
 /** An engine that does not answer a question this fast is no use. */
 const questionMs = 10_000;
@@ -27,6 +28,11 @@ const removals = 2;
 interface AbortableQuestions {
   version(options: { readonly abortSignal: AbortSignal }): Promise<DockerVersion>;
   info(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly NCPU: number }>;
+}
+
+interface Seen {
+  readonly info: ContainerInfo;
+  readonly state: ContainerInspectInfo | null;
 }
 
 export interface ContainerExecutorOptions extends Omit<RunTools, 'signal'> {
@@ -73,16 +79,50 @@ export class ContainerExecutor implements Executor {
     }
   }
 
-  async adopt(): Promise<readonly AdoptedAttempt[]> {
+  async adopt(): Promise<Adoption> {
+    const { notes } = this.options;
+    if (this.limits === null) {
+      if (await notes.mayHaveContainers())
+        return {
+          notYet: 'the Docker engine does not answer, and containers of this worker may be running there',
+        };
+      // What a first engine may bring later can only be strays.
+      this.adopted = true;
+      return [];
+    }
+    const seen = await this.look();
+    if ('notYet' in seen) return seen;
     const found: AdoptedAttempt[] = [];
-    // Without an engine now, what it holds is unknown to the broker, lost, and swept when the engine is back.
-    for (const info of this.limits === null ? [] : await this.list()) {
-      const attempt = await this.adoptOne(info);
-      if (attempt === null) await this.remove(info.Id);
+    for (const one of seen) {
+      const attempt = await this.adoptOne(one);
+      if (attempt === null) await this.remove(one.info.Id);
       else found.push(attempt);
     }
+    if (found.length === 0) await notes.clear();
     this.adopted = true;
     return found;
+  }
+
+  /** What the engine knows of each; nothing is begun before it has told all. */
+  private async look(): Promise<readonly Seen[] | { readonly notYet: string }> {
+    try {
+      const seen: Seen[] = [];
+      for (const info of await this.list()) seen.push({ info, state: await this.inspect(info.Id) });
+      return seen;
+    } catch (error) {
+      return { notYet: `the Docker engine cannot tell what it runs: ${wordsOf(error)}` };
+    }
+  }
+
+  /** Null when it is gone. */
+  private async inspect(id: string): Promise<ContainerInspectInfo | null> {
+    try {
+      const container = this.options.docker.getContainer(id);
+      return await this.ask((abortSignal) => container.inspect({ abortSignal }));
+    } catch (error) {
+      if (statusOf(error) === 404) return null;
+      throw error;
+    }
   }
 
   start(order: StartOrder): void {
@@ -119,6 +159,7 @@ export class ContainerExecutor implements Executor {
     await Promise.all(this.forgetting);
     this.closing.abort();
     await Promise.all([...this.runs.values()].map(({ settled }) => settled));
+    if (this.adopted && this.runs.size === 0) await this.options.notes.clear();
   }
 
   private list(): Promise<ContainerInfo[]> {
@@ -127,15 +168,9 @@ export class ContainerExecutor implements Executor {
   }
 
   /** Null when there is nothing to adopt: the labels are not ours, or it is gone. */
-  private async adoptOne(info: ContainerInfo): Promise<AdoptedAttempt | null> {
+  private async adoptOne({ info, state: seen }: Seen): Promise<AdoptedAttempt | null> {
     const label = readLabels(info.Labels);
     const container = this.options.docker.getContainer(info.Id);
-    const seen = await this.ask((abortSignal) => container.inspect({ abortSignal })).catch(
-      (error: unknown) => {
-        if (statusOf(error) === 404) return null;
-        throw error;
-      },
-    );
     if (label === undefined || seen === null) return null;
     const run = new ContainerRun(label.fence, this.tools);
     run.container = container;

@@ -20,12 +20,18 @@ export interface ExecutorEvents {
   startFailed(fence: Fence, failure: Failure): void;
 }
 
+/** `notYet`: in words, why there may be attempts that cannot be seen now. Until they can, no broker may be told any. */
+export type Adoption = readonly AdoptedAttempt[] | { readonly notYet: string };
+
 export interface Executor {
   readonly kind: TaskKind;
   /** Finds out whether attempts can run now (is there an engine?); once before `adopt`, then at a low rate. */
   probe(): Promise<boolean>;
-  /** What an earlier life of this worker left behind; what cannot be adopted is removed. Once, before any start. */
-  adopt(): Promise<readonly AdoptedAttempt[]>;
+  /**
+   * What an earlier life of this worker left behind; what cannot be adopted is removed. Before any start; once, and
+   * again for as long as it says `notYet`.
+   */
+  adopt(): Promise<Adoption>;
   start(order: StartOrder): void;
   stop(fence: Fence, graceMs: number, why: StopWhy): void;
   forget(fence: Fence): void;
