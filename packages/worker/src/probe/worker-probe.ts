@@ -27,7 +27,7 @@ const foreignStep = 256 * MiB;
 /** To find out what the host has, which images its engine has. */
 const answerMs = 10_000;
 /** nvidia-smi is asked twice and has its own limit, but a driver in trouble keeps it from being killed. */
-const devicesMs = 30_000;
+const devicesMs = 35_000;
 
 export interface ProbeOptions {
   readonly home: string;
