@@ -3,7 +3,14 @@
  * paused past its lease. Real daemons, real engine, real disk.
  */
 import { join } from 'node:path';
-import { brokenInvariants, decodeDecisions, type GroupRow, openJournal, recover } from '@gryphgen/broker';
+import {
+  brokenInvariants,
+  decided,
+  decodeDecisions,
+  type GroupRow,
+  openJournal,
+  recover,
+} from '@gryphgen/broker';
 import type { Client, Outcome } from '@gryphgen/client';
 import { defaultTimers, productVersion, type TaskId } from '@gryphgen/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -108,7 +115,7 @@ async function checkJournal(dir: string, tasks: readonly number[]): Promise<void
   async function* counted(): AsyncGenerator<GroupRow> {
     for await (const group of opened.groups) {
       for (const decision of decodeDecisions(group.records)) {
-        if (decision[0] === 3) commits.set(decision[1], (commits.get(decision[1]) ?? 0) + 1);
+        if (decision[0] === decided.ended) commits.set(decision[1], (commits.get(decision[1]) ?? 0) + 1);
       }
       yield group;
     }

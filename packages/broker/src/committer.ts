@@ -7,7 +7,7 @@
 import type { BlobHash } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '@gryphgen/runtime';
 import type { CommitPipeline } from './core/commit-pipeline.ts';
-import type { Decision } from './core/decisions.ts';
+import { type Decision, decided } from './core/decisions.ts';
 import type { BrokerEffect } from './core/effects.ts';
 import { type Journal, type JournalBlob, JournalError } from './journal/journal.ts';
 import { encodeDecisions } from './records.ts';
@@ -52,7 +52,7 @@ export class Committer {
 
   /** A decision entered the open group: the body it names must be journaled with it. */
   note(decision: Decision): void {
-    if (decision[0] !== 1) return;
+    if (decision[0] !== decided.accepted) return;
     const hash = decision[3];
     if (!this.blobs.has(hash)) this.blobs.set(hash, this.specs.toJournal(hash));
   }

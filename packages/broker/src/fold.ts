@@ -4,6 +4,7 @@
  */
 import type { BlobHash, Epoch } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
+import { decided } from './core/decisions.ts';
 import { taskDocument } from './core/documents.ts';
 import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
 import type { BrokerState, Task } from './core/state.ts';
@@ -23,7 +24,7 @@ export function applyGroup(state: BrokerState, epoch: Epoch, records: Uint8Array
   const rows: HistoryRow[] = [];
   for (const decision of decodeDecisions(records)) {
     apply(state, epoch, decision);
-    if (decision[0] !== 3) continue;
+    if (decision[0] !== decided.ended) continue;
     const task = state.ended.get(decision[1]);
     if (task !== undefined) rows.push(rowOf(state, task));
   }

@@ -9,7 +9,7 @@
  */
 import { productVersion } from '@gryphgen/protocol';
 import { Packr, Unpackr } from 'msgpackr';
-import type { Decision } from './core/decisions.ts';
+import { type Decision, decided } from './core/decisions.ts';
 import type { Snapshot } from './core/snapshot.ts';
 import { JournalError } from './journal/journal.ts';
 
@@ -23,7 +23,10 @@ const packr = new Packr({ useRecords: false, largeBigIntToFloat: true, int64AsTy
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 /** By kind of decision: the positions that name something. Of the kinds that every task costs; the others are rare. */
-const namedAt: Readonly<Record<number, readonly number[]>> = { 1: [2, 3, 4, 5], 2: [3] };
+const namedAt: Readonly<Record<number, readonly number[]>> = {
+  [decided.accepted]: [2, 3, 4, 5],
+  [decided.leased]: [3],
+};
 
 /** The returned bytes are the caller's own (they are transferred to the journal's thread). */
 export function encodeDecisions(decisions: readonly Decision[]): Uint8Array {

@@ -1,5 +1,5 @@
 /** Messages as one line of a trace. */
-import type { Decision } from '@gryphgen/broker';
+import { type Decision, decided } from '@gryphgen/broker';
 import type { Message } from '@gryphgen/protocol';
 
 /** The kind, and what names it. */
@@ -29,22 +29,11 @@ export function describe(message: Message): string {
   return 'id' in message ? `${kind} ${message.id}` : kind;
 }
 
-const decisionWords = [
-  'envelope',
-  'accepted',
-  'leased',
-  'ended',
-  'requeued',
-  'cancel requested',
-  'worker known',
-  'drained',
-  'worker removed',
-  'keys forgotten',
-  'clients forgotten',
-];
+const decisionNames = Object.keys(decided);
 
 export function describeDecision([kind, ...rest]: Decision): string {
-  return `${decisionWords[kind] ?? kind} ${kind === 0 ? String(rest[0]).slice(0, 8) : JSON.stringify(rest)}`;
+  const what = kind === decided.envelope ? String(rest[0]).slice(0, 8) : JSON.stringify(rest);
+  return `${decisionNames[kind] ?? kind} ${what}`;
 }
 
 const toBroker = [

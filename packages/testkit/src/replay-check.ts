@@ -4,7 +4,14 @@
  * What is left out on both sides is no decision: floors of submission windows (a client tells its floor anew with each
  * submission) with what lies below them.
  */
-import { type BrokerState, type Decision, recover, type Snapshot, saveSnapshot } from '@gryphgen/broker';
+import {
+  type BrokerState,
+  type Decision,
+  decided,
+  recover,
+  type Snapshot,
+  saveSnapshot,
+} from '@gryphgen/broker';
 import type { TaskId } from '@gryphgen/protocol';
 import type { SimDisk } from './sim-disk.ts';
 import { SimFailure } from './sim-failure.ts';
@@ -12,7 +19,7 @@ import { readSimJournal } from './sim-journal.ts';
 
 export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<void> {
   const { state } = await recover(readSimJournal(disk), live.timers);
-  const [has, should] = [decided(state, live), decided(live, live)];
+  const [has, should] = [decidedPart(state, live), decidedPart(live, live)];
   for (const part of Object.keys(should) as (keyof typeof should)[]) {
     const [replayed, lived] = [has[part], should[part]];
     for (let index = 0; index < Math.max(replayed.length, lived.length); index += 1) {
@@ -23,7 +30,7 @@ export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<v
   }
 }
 
-function decided(state: BrokerState, live: BrokerState) {
+function decidedPart(state: BrokerState, live: BrokerState) {
   const { nextTask, decisions, keptSpecs, tries, keys, windows }: Snapshot = saveSnapshot(state);
   const isKnown = (id: TaskId): boolean => live.tasks.has(id) || live.ended.has(id);
   return {
@@ -43,16 +50,16 @@ function decided(state: BrokerState, live: BrokerState) {
 
 function isCompared(decision: Decision, live: BrokerState): boolean {
   switch (decision[0]) {
-    case 0: // Envelopes that only ended tasks name are in no order; those kept are compared apart.
+    case decided.envelope: // Envelopes that only ended tasks name are in no order; those kept are compared apart.
       return false;
-    case 6:
-    case 7: // Removed workers are named for the sake of ended tasks alone.
+    case decided.workerNamed:
+    case decided.drainOrdered: // Removed workers are named for the sake of ended tasks alone.
       return live.workers.has(decision[1]);
-    case 8:
+    case decided.workerRemoved:
       return false;
-    case 1:
-    case 2:
-    case 3: // Ephemeral ends push durable ones out of the live memory.
+    case decided.accepted:
+    case decided.leased:
+    case decided.ended: // Ephemeral ends push durable ones out of the live memory.
       return live.tasks.has(decision[1]) || live.ended.has(decision[1]);
     default:
       return true;

@@ -9,7 +9,7 @@ import type { AttemptNo, Envelope, Epoch, Failure, Reservation, TaskId, WorkerId
 import { isEphemeral, limits } from '@gryphgen/protocol';
 import { emptyLedger, release, reserve } from '@gryphgen/scheduler';
 import type { Decision, WireDevice } from './decisions.ts';
-import { outcomeStates } from './decisions.ts';
+import { decided, outcomeStates } from './decisions.ts';
 import type {
   BrokerState,
   PlacementNote,
@@ -23,7 +23,7 @@ import type {
 /** `epoch`: that of the group the decision stands in. */
 export function apply(state: BrokerState, epoch: Epoch, decision: Decision): void {
   switch (decision[0]) {
-    case 0:
+    case decided.envelope:
       state.specs.set(decision[1], {
         hash: decision[1],
         envelope: decision[2],
@@ -31,7 +31,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         refs: 0,
       });
       return;
-    case 1: {
+    case decided.accepted: {
       const [, id, envelope, body, principal, client, seq, floor, key, submittedAt] = decision;
       const spec = state.specs.get(envelope);
       if (spec === undefined)
@@ -40,7 +40,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       if (key !== '') keepKey(state, state.tasks.get(id) as Task, key);
       return;
     }
-    case 2:
+    case decided.leased:
       leaseTask(
         state,
         liveTask(state, decision[1]),
@@ -51,7 +51,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         decision[5],
       );
       return;
-    case 3: {
+    case decided.ended: {
       const [, id, , stateNo, exitCode, code, message, startedAt, endedAt, outcome] = decision;
       const failure = code === '' ? null : { code, message };
       endTask(state, liveTask(state, id), {
@@ -64,7 +64,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       });
       return;
     }
-    case 4:
+    case decided.requeued:
       requeueTask(
         state,
         liveTask(state, decision[1]),
@@ -72,22 +72,22 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         decision[5],
       );
       return;
-    case 5:
+    case decided.cancelRequested:
       liveTask(state, decision[1]).cancelRequested = true;
       return;
-    case 6:
+    case decided.workerNamed:
       nameWorker(state, decision[1], decision[2]);
       return;
-    case 7:
+    case decided.drainOrdered:
       knownWorker(state, decision[1]).view.draining = decision[2];
       return;
-    case 8:
+    case decided.workerRemoved:
       removeWorker(state, decision[1]);
       return;
-    case 9:
+    case decided.keysForgotten:
       for (const key of decision[1]) state.keys.delete(key);
       return;
-    case 10:
+    case decided.clientsForgotten:
       for (const client of decision[1]) {
         state.clients.delete(client);
         state.away.delete(client);

@@ -13,12 +13,31 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 
+/** The kinds of decisions, as the journal numbers them: a number never changes its meaning, new ones come at the end. */
+export const decided = {
+  /** An envelope that later decisions name by its hash. */
+  envelope: 0,
+  accepted: 1,
+  leased: 2,
+  ended: 3,
+  /** The attempt is over, and another is to follow. */
+  requeued: 4,
+  cancelRequested: 5,
+  /** A worker is known from now on, or under another name. */
+  workerNamed: 6,
+  /** To drain or to resume. */
+  drainOrdered: 7,
+  workerRemoved: 8,
+  keysForgotten: 9,
+  clientsForgotten: 10,
+} as const;
+
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
 
 export type Decision =
-  | readonly [kind: 0, hash: BlobHash, envelope: Envelope, shapeKey: string]
+  | readonly [kind: typeof decided.envelope, hash: BlobHash, envelope: Envelope, shapeKey: string]
   | readonly [
-      kind: 1,
+      kind: typeof decided.accepted,
       task: TaskId,
       envelope: BlobHash,
       body: BlobHash,
@@ -30,7 +49,7 @@ export type Decision =
       at: number,
     ]
   | readonly [
-      kind: 2,
+      kind: typeof decided.leased,
       task: TaskId,
       attempt: AttemptNo,
       worker: WorkerId,
@@ -38,7 +57,7 @@ export type Decision =
       at: number,
     ]
   | readonly [
-      kind: 3,
+      kind: typeof decided.ended,
       task: TaskId,
       attempt: AttemptNo,
       state: 0 | 1 | 2,
@@ -50,7 +69,7 @@ export type Decision =
       outcome: Uint8Array | null,
     ]
   | readonly [
-      kind: 4,
+      kind: typeof decided.requeued,
       task: TaskId,
       attempt: AttemptNo,
       code: FailureCode,
@@ -58,11 +77,11 @@ export type Decision =
       delayMs: number,
       at: number,
     ]
-  | readonly [kind: 5, task: TaskId, at: number]
-  | readonly [kind: 6, worker: WorkerId, name: string, at: number]
-  | readonly [kind: 7, worker: WorkerId, draining: boolean, at: number]
-  | readonly [kind: 8, worker: WorkerId, at: number]
-  | readonly [kind: 9, keys: readonly string[], at: number]
-  | readonly [kind: 10, clients: readonly ClientId[], at: number];
+  | readonly [kind: typeof decided.cancelRequested, task: TaskId, at: number]
+  | readonly [kind: typeof decided.workerNamed, worker: WorkerId, name: string, at: number]
+  | readonly [kind: typeof decided.drainOrdered, worker: WorkerId, draining: boolean, at: number]
+  | readonly [kind: typeof decided.workerRemoved, worker: WorkerId, at: number]
+  | readonly [kind: typeof decided.keysForgotten, keys: readonly string[], at: number]
+  | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;

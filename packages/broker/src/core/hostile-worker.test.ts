@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { apply } from './apply.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
 import { CoreFixture } from './core.fixture.ts';
+import { decided } from './decisions.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 const succeeded = {
@@ -68,13 +69,15 @@ test('a device reported twice is given out once', () => {
 test('the status is told while the journal takes nothing', () => {
   const pipeline = new CommitPipeline();
   const status = { kind: 'status', session: 's', request: 1, status: {} } as never;
-  expect(pipeline.admit([{ kind: 'record', decision: [8, 'w', 0] as never }, status])).toEqual([status]);
+  expect(
+    pipeline.admit([{ kind: 'record', decision: [decided.workerRemoved, 'w', 0] as never }, status]),
+  ).toEqual([status]);
 });
 
 test('one worker more than the grid can know is refused in words, and nothing of it is kept', () => {
   const grid = new CoreFixture();
   for (let n = 1; n <= limits.workers; n += 1)
-    apply(grid.state, 1 as Epoch, [6, `w-${n}` as WorkerId, 'w', 0]);
+    apply(grid.state, 1 as Epoch, [decided.workerNamed, `w-${n}` as WorkerId, 'w', 0]);
   const session = grid.worker('w-0');
   const [refused] = grid.effects.filter(({ kind }) => kind === 'close');
   expect(refused).toMatchObject({ session, failure: { code: 'rejected.limit' } });

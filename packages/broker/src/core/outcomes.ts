@@ -9,7 +9,7 @@ import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, send } from './context.ts';
-import { outcomeStates } from './decisions.ts';
+import { decided, outcomeStates } from './decisions.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const backoffCeilingMs = 600_000;
@@ -79,7 +79,7 @@ export function attemptFailed(
   context.state.counters.requeued += 1;
   decide(
     context,
-    [4, task.id, task.attempt, why.code, why.message, delayMs, context.now.wall],
+    [decided.requeued, task.id, task.attempt, why.code, why.message, delayMs, context.now.wall],
     !isEphemeral(task.id),
   );
   tellChanged(context, task);
@@ -125,7 +125,7 @@ export function end(
   decide(
     context,
     [
-      3,
+      decided.ended,
       task.id,
       task.attempt,
       outcomeStates.indexOf(state) as 0 | 1 | 2,
@@ -185,7 +185,8 @@ export function cancel(context: Context, task: Task): void {
     end(context, task, 'cancelled', cancelledByUser);
     return;
   }
-  if (!task.cancelRequested) decide(context, [5, task.id, context.now.wall], !isEphemeral(task.id));
+  if (!task.cancelRequested)
+    decide(context, [decided.cancelRequested, task.id, context.now.wall], !isEphemeral(task.id));
   const worker = context.state.workers.get(task.lease.worker);
   if (worker) sendStop(context, task, worker);
 }

@@ -6,6 +6,7 @@ import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { release } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
+import { decided } from './decisions.ts';
 import { attemptFailed, end } from './outcomes.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
@@ -87,7 +88,7 @@ function forgetKeys(context: Context): void {
     const [name, { task }] = value;
     if (!state.tasks.has(task)) old.push(name);
   }
-  if (old.length > 0) decide(context, [9, old, now.wall]);
+  if (old.length > 0) decide(context, [decided.keysForgotten, old, now.wall]);
 }
 
 /** Of those that vanished, and might still come back to repeat a submission that was not answered (E5). */
@@ -99,5 +100,5 @@ function forgetClients(context: Context): void {
     if (state.watch - since < keptMs || old.length === forgetBatch) break;
     old.push(client);
   }
-  if (old.length > 0) decide(context, [10, old, now.wall]);
+  if (old.length > 0) decide(context, [decided.clientsForgotten, old, now.wall]);
 }

@@ -4,6 +4,7 @@ import { failure, formatTaskId, isOperation, limits, requestSchemas } from '@gry
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide, notFound, refuse, reply } from './context.ts';
+import { decided } from './decisions.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import { attemptFailed, cancel } from './outcomes.ts';
 import { mayAsk } from './roles.ts';
@@ -221,7 +222,8 @@ function orderedOf({ orders }: Session, id: number): WorkerId | undefined {
 
 function drain(context: Context, worker: Worker, draining: boolean): void {
   const { state, now } = context;
-  if (worker.view.draining !== draining) decide(context, [7, worker.id, draining, now.wall]);
+  if (worker.view.draining !== draining)
+    decide(context, [decided.drainOrdered, worker.id, draining, now.wall]);
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -235,7 +237,7 @@ function remove(context: Context, worker: Worker): void {
     if (task)
       attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
   }
-  decide(context, [8, worker.id, now.wall]);
+  decide(context, [decided.workerRemoved, worker.id, now.wall]);
 }
 
 /** By id, or by name when one worker alone has it. */

@@ -6,6 +6,7 @@ import { isEphemeral } from '@gryphgen/protocol';
 import { explain, place } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
+import { decided } from './decisions.ts';
 import { tellChanged } from './outcomes.ts';
 import type { BrokerState, PlacementNote, Task, Worker } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
@@ -79,7 +80,11 @@ function placeTask(context: Context, task: Task): boolean {
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   state.counters.leased += 1;
-  decide(context, [2, task.id, attempt, placement.worker, devices, now.wall], !isEphemeral(task.id));
+  decide(
+    context,
+    [decided.leased, task.id, attempt, placement.worker, devices, now.wall],
+    !isEphemeral(task.id),
+  );
   if (task.lease) {
     task.lease.note = why === null ? winnerOnly(placement.total) : { ...why };
     if (why !== null) state.notes.keep(task.lease.note);

@@ -7,7 +7,7 @@ import { defaultTimers, isEphemeral, limits } from '@gryphgen/protocol';
 import { apply } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
-import { outcomeStates } from './decisions.ts';
+import { decided, outcomeStates } from './decisions.ts';
 import { IdRing } from './id-ring.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
@@ -88,21 +88,21 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   const decisions: [Epoch, Decision][] = [];
   const tries: [TaskId, number, number, number, Failure | null][] = [];
   for (const spec of liveSpecs(state)) {
-    decisions.push([state.epoch, [0, spec.hash, spec.envelope, spec.shapeKey]]);
+    decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
   }
   for (const { id, view } of state.workers.values()) {
-    decisions.push([state.epoch, [6, id, view.name, 0]]);
-    if (view.draining) decisions.push([state.epoch, [7, id, true, 0]]);
+    decisions.push([state.epoch, [decided.workerNamed, id, view.name, 0]]);
+    if (view.draining) decisions.push([state.epoch, [decided.drainOrdered, id, true, 0]]);
   }
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
-  for (const id of removed) decisions.push([state.epoch, [6, id, id, 0]]);
+  for (const id of removed) decisions.push([state.epoch, [decided.workerNamed, id, id, 0]]);
   for (const task of [...state.ended.values(), ...state.tasks.values()]) {
     if (isEphemeral(task.id)) continue;
     saveTask(task, state.epoch, decisions);
     if (task.attempt > 0) tries.push([task.id, task.attempt, task.failures, task.losses, task.lastFailure]);
   }
-  for (const id of removed) decisions.push([state.epoch, [8, id, 0]]);
+  for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
   return {
     nextTask: state.nextTask,
     decisions,
@@ -137,14 +137,14 @@ function removedWorkers(state: BrokerState): readonly WorkerId[] {
 function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const { id, spec, body, principal, client, submittedAt, lease, outcome } = task;
   // Keys and windows are saved apart: some outlive their tasks.
-  into.push([epoch, [1, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
+  into.push([epoch, [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
   const held = lease ?? outcome;
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
     const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
-    into.push([lease?.epoch ?? epoch, [2, id, task.attempt, held.worker, devices, leasedAt]]);
+    into.push([lease?.epoch ?? epoch, [decided.leased, id, task.attempt, held.worker, devices, leasedAt]]);
   }
-  if (task.cancelRequested && outcome === null) into.push([epoch, [5, id, 0]]);
+  if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
   if (outcome === null) return;
   const { exitCode, failure, startedAt, endedAt } = outcome;
   const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
@@ -152,7 +152,7 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   into.push([
     epoch,
     [
-      3,
+      decided.ended,
       id,
       task.attempt,
       stateNo,
@@ -172,7 +172,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = 
   for (const [decidedIn, decision] of snapshot.decisions) {
     apply(state, decidedIn, decision);
     // Held until all are applied: an ended task must not let go of what a later one in the list still names.
-    if (decision[0] === 0) (state.specs.get(decision[1]) as Spec).refs += 1;
+    if (decision[0] === decided.envelope) (state.specs.get(decision[1]) as Spec).refs += 1;
   }
   const kept = new Set(snapshot.keptSpecs);
   for (const [hash, spec] of state.specs) {

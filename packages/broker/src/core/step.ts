@@ -7,6 +7,7 @@
 import { type ClientId, failure } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
+import { decided } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { onResult, onStarted } from './outcomes.ts';
@@ -87,7 +88,8 @@ function onClosed(
   const client = state.sessions.get(session)?.client ?? null;
   forgetSession(state, session);
   if (client === null || !state.away.has(client)) return;
-  if (bye || state.clients.get(client)?.tasks.size === 0) decide(context, [10, [client], context.now.wall]);
+  if (bye || state.clients.get(client)?.tasks.size === 0)
+    decide(context, [decided.clientsForgotten, [client], context.now.wall]);
 }
 
 function onMessage(context: Context, session: Session, message: PassedMessage): void {

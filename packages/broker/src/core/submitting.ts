@@ -5,6 +5,7 @@ import { place } from '@gryphgen/scheduler';
 import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, send } from './context.ts';
+import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
 import { maySubmit } from './roles.ts';
 import type { BrokerState, Session } from './state.ts';
@@ -125,10 +126,21 @@ function accept(
     accepted(context, session.id, event.seq, id);
     return;
   }
-  if (!state.specs.has(envelopeHash)) decide(context, [0, envelopeHash, envelope, shapeKey]);
+  if (!state.specs.has(envelopeHash)) decide(context, [decided.envelope, envelopeHash, envelope, shapeKey]);
   const id = state.nextTask as TaskId;
   const { seq, floor, key } = event;
-  decide(context, [1, id, envelopeHash, bodyHash, session.principal, client, seq, floor, key, now.wall]);
+  decide(context, [
+    decided.accepted,
+    id,
+    envelopeHash,
+    bodyHash,
+    session.principal,
+    client,
+    seq,
+    floor,
+    key,
+    now.wall,
+  ]);
   accepted(context, session.id, seq, id);
 }
 

@@ -19,6 +19,7 @@ import { failure, limits } from '@gryphgen/protocol';
 import { type Ledger, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide, forgetSession, send, sendLease } from './context.ts';
+import { decided } from './decisions.ts';
 import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
 import type { Worker } from './state.ts';
 
@@ -32,7 +33,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
     return;
   }
   const { name } = hello.report;
-  if (known?.view.name !== name) decide(context, [6, id, name, context.now.wall]);
+  if (known?.view.name !== name) decide(context, [decided.workerNamed, id, name, context.now.wall]);
   const worker = state.workers.get(id) as Worker;
   if (worker.session !== null) forgetSession(state, worker.session);
   worker.session = session;
