@@ -23,6 +23,23 @@ describe('order, drain, explanation', () => {
     expect(order).toEqual([4, 1, 2, 3]);
   });
 
+  test('what is too large for now is passed over, and has its turn when a drained worker is resumed empty', () => {
+    const grid = new CoreFixture();
+    const worker = grid.worker();
+    const client = grid.client();
+    const order = (id: number, draining: boolean) =>
+      grid.say(client, { kind: 'request', id, op: 'drain', args: { node: 'w-1', draining } });
+    grid.submit(client, 1);
+    grid.submit(client, 2, { resources: { cpuMilli: 4000, memoryBytes: 0, diskBytes: 0 } });
+    grid.submit(client, 3);
+    expect([2, 3].map((id) => grid.task(id)?.phase)).toEqual(['waiting', 'leased']);
+    order(1, true);
+    for (const id of [1, 3]) grid.result(worker, id);
+    grid.submit(client, 4);
+    order(2, false);
+    expect([2, 4].map((id) => grid.task(id)?.phase)).toEqual(['leased', 'waiting']);
+  });
+
   test('a draining worker gets nothing new, and stays draining over a restart (E17)', () => {
     const grid = new CoreFixture();
     grid.worker();
