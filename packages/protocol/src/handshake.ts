@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { FailureCode } from './failure.ts';
 import { failureCodes } from './failure.ts';
-import type { AttemptNo, ClientId, DeviceUuid, Epoch, TaskId } from './ids.ts';
+import type { AttemptNo, ClientId, Epoch, TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import type {
   AttemptReport,
@@ -16,8 +16,8 @@ import type {
   Welcome,
 } from './messages.ts';
 import { roles } from './messages.ts';
-import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
-import { labelMap } from './string-map.ts';
+import type { DeviceShare, Reservation } from './resources.ts';
+import { deviceUuid, workerReportSchema } from './worker-report.ts';
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const name = z.string().max(limits.nameChars);
@@ -30,13 +30,6 @@ const base64url = z
 export const taskIdSchema: z.ZodType<TaskId> = count.min(1).transform((id) => id as TaskId);
 export const attemptNoSchema: z.ZodType<AttemptNo> = count.transform((no) => no as AttemptNo);
 const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
-const deviceUuid = z
-  .string()
-  .min(1)
-  .max(limits.uuidChars)
-  .regex(/^[ -~]*$/, 'expected plain ASCII')
-  .transform((uuid) => uuid as DeviceUuid);
-
 export const failureSchema = z.object({
   code: z.enum(failureCodes) satisfies z.ZodType<FailureCode>,
   message: z.string().max(limits.messageChars),
@@ -52,44 +45,6 @@ export const reservationSchema: z.ZodType<Reservation> = z.object({
   memoryBytes: count,
   diskBytes: count,
   devices: z.array(deviceShareSchema).max(limits.devices),
-});
-
-export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
-  name,
-  capabilities: z.array(z.string().max(64)).max(64),
-  labels: labelMap,
-  cpuMilli: count,
-  memoryBytes: count,
-  diskBytes: count,
-  devices: z
-    .array(
-      z.object({
-        uuid: deviceUuid,
-        index: count,
-        name,
-        vramBytes: count,
-        computeCapability: z.number().int().min(0).max(999),
-        driver: z.string().max(64),
-        foreignBytes: count,
-        temperatureC: z.number().optional(),
-        powerW: z.number().optional(),
-      }),
-    )
-    .max(limits.devices),
-  images: z
-    .array(z.string().max(512))
-    .max(limits.images)
-    .refine(
-      (images) => images.reduce((sum, image) => sum + Buffer.byteLength(image), 0) <= limits.imagesBytes,
-      {
-        message: `at most ${limits.imagesBytes} bytes of names`,
-      },
-    ),
-  slots: count.max(limits.attemptsPerWorker),
-  speed: z.number().min(0).max(1e6),
-  dataEndpoint: z.string().max(limits.endpointChars),
-  dataKey: z.string().max(64),
-  version: z.string().max(64),
 });
 
 export const journalHeadSchema: z.ZodType<JournalHead> = z.object({

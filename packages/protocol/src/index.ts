@@ -7,7 +7,6 @@ export {
   journalHeadSchema,
   reservationSchema,
   taskIdSchema,
-  workerReportSchema,
 } from './handshake.ts';
 export * from './ids.ts';
 export * from './limits.ts';
@@ -27,3 +26,4 @@ export {
   frameOverheadBytes,
   messageBytes,
 } from './wire.ts';
+export { workerReportSchema } from './worker-report.ts';

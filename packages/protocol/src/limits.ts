@@ -6,7 +6,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 const frameBytes = 1 * MiB;
-const reportBytes = 240 * KiB;
+const reportBytes = 256 * KiB;
 const attemptsPerWorker = 4096;
 const keptRefusals = 256;
 
@@ -72,6 +72,12 @@ export const limits = {
   devices: 64,
   /** What a driver calls a device: `GPU-` and 36 characters; a part of one has some more. */
   uuidChars: 64,
+  /** Processes outside the grid that are named for each device. */
+  foreignShown: 3,
+  /** Disks and network interfaces a worker names, and what it says is wrong with it. */
+  partsShown: 16,
+  troubles: 16,
+  troubleChars: 256,
   /** Images a worker reports as present, and the bytes of all their names. */
   images: 1024,
   imagesBytes: 64 * KiB,

@@ -39,8 +39,39 @@ export interface Device {
   readonly driver: string;
   /** VRAM held by processes outside the grid. */
   readonly foreignBytes: number;
+  /** The largest holders of it, at most limits.foreignShown. */
+  readonly foreign?: readonly ForeignUse[];
   readonly temperatureC?: number;
   readonly powerW?: number;
+  /** Of its multiprocessors now and at most, and of its memory now. */
+  readonly clockMHz?: number;
+  readonly maxClockMHz?: number;
+  readonly memoryClockMHz?: number;
+}
+
+/** A process outside the grid that holds VRAM: its program's name, without folder and arguments. */
+export interface ForeignUse {
+  readonly pid: number;
+  readonly name: string;
+  readonly vramBytes: number;
+}
+
+/** What the machine is made of: for people, nothing is placed by it. */
+export interface Hardware {
+  /** `cores` are physical; `cacheBytes` is the last level's. */
+  readonly cpu: {
+    readonly model: string;
+    readonly cores: number;
+    readonly threads: number;
+    readonly cacheBytes: number;
+  };
+  readonly swapBytes: number;
+  /** Distribution and kernel. */
+  readonly system: string;
+  readonly disks: readonly { readonly name: string; readonly kind: string; readonly sizeBytes: number }[];
+  readonly networks: readonly { readonly name: string; readonly mbitPerS: number }[];
+  /** What runs tasks here, with versions: `docker 28.2.2`. */
+  readonly engines: readonly string[];
 }
 
 /** What a worker says it has; replaced whole by each newer report. */
@@ -62,6 +93,9 @@ export interface WorkerReport {
   /** Where its data endpoint listens, and that endpoint's CURVE public key (Z85); empty when it has none. */
   readonly dataEndpoint: string;
   readonly dataKey: string;
+  readonly hardware?: Hardware;
+  /** What is wrong there, in words; at most limits.troubles. */
+  readonly troubles?: readonly string[];
   /** GRYPHGEN's version there. */
   readonly version: string;
 }

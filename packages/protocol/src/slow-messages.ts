@@ -1,14 +1,9 @@
 /** Schemas of the session messages that travel by name: those a task does not cost. */
 import { z } from 'zod';
-import {
-  attemptNoSchema,
-  failureSchema,
-  type Header,
-  taskIdSchema,
-  workerReportSchema,
-} from './handshake.ts';
+import { attemptNoSchema, failureSchema, type Header, taskIdSchema } from './handshake.ts';
 import { limits } from './limits.ts';
 import type { Bye, Changed, Refused, Reply, Report, Request, Watch } from './messages.ts';
+import { workerReportSchema } from './worker-report.ts';
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 

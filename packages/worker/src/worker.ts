@@ -7,6 +7,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type DeviceUuid,
   failure,
@@ -33,7 +34,7 @@ import { CoreLoop } from './core-loop.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
-import { differs, WorkerProbe } from './probe/worker-probe.ts';
+import { WorkerProbe } from './probe/worker-probe.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 import { writeNote } from './worker-notes.ts';
 
@@ -246,7 +247,7 @@ class Worker implements Service {
       return null;
     });
     if (this.stopped !== null) return;
-    if (report !== null && differs(report, this.running().report))
+    if (report !== null && !isDeepStrictEqual(report, this.running().report))
       this.loop.post({ kind: 'reportChanged', report });
     this.probeLater();
   }

@@ -16,7 +16,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { failure, limits } from '@gryphgen/protocol';
-import { type Ledger, release, reserve } from '@gryphgen/scheduler';
+import { type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide, forgetSession, send, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
@@ -166,7 +166,9 @@ function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<s
 export function onReport(context: Context, worker: Worker, message: Report): void {
   if (message.seq <= worker.reportSeq) return;
   worker.reportSeq = message.seq;
+  const before = worker.view.report;
   worker.view.report = believable(message.report);
+  if (before !== null && placesAlike(before, worker.view.report)) return;
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
 }

@@ -7,6 +7,7 @@ import { findUp } from '../daemons/up-file.ts';
 import type { Check } from '../doctor/check.ts';
 import { checkDocker } from '../doctor/docker.ts';
 import { checkDisk, checkHome, checkNode } from '../doctor/machine.ts';
+import { adviceFor } from '../doctor/nvidia.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { printJson, type Style } from '../terminal.ts';
 
@@ -34,7 +35,7 @@ export function doctorCommand(invocation: Invocation): Command {
         deviceCheck(found),
         upCheck(home),
       ];
-      const devices = found.ok ? found.devices : [];
+      const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
       if (flags.json) {
         printJson(terminal, {
           home,
@@ -60,15 +61,16 @@ export function doctorCommand(invocation: Invocation): Command {
 }
 
 function deviceCheck(found: DevicesFound): Check {
+  const name = 'devices';
   if (!found.ok)
-    return {
-      name: 'devices',
-      state: 'warning',
-      found: found.why,
-      fix: 'run nvidia-smi by hand; a reboot or a driver update usually helps',
-    };
-  const words = found.devices.length === 0 ? 'no NVIDIA GPU' : `${found.devices.length} GPUs`;
-  return { name: 'devices', state: 'ok', found: words };
+    return found.missing
+      ? { name, state: 'ok', found: 'no NVIDIA GPU, or no driver: nvidia-smi is not installed' }
+      : { name, state: 'warning', found: found.why, fix: adviceFor(found.why) };
+  const { devices, problems } = found.reading;
+  const [problem] = problems;
+  if (problem !== undefined)
+    return { name, state: 'warning', found: problems.join('; '), fix: adviceFor(problem) };
+  return { name, state: 'ok', found: devices.length === 0 ? 'no NVIDIA GPU' : `${devices.length} GPUs` };
 }
 
 function upCheck(home: string): Check {

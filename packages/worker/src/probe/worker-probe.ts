@@ -1,14 +1,12 @@
 /**
- * Puts the worker's report together, and says when it differs from the last one enough for the broker to hear of it.
+ * Puts the worker's report together.
  *
- * 1. A probe that fails costs its own part only: the part known before stands, and the reason is logged.
- * 2. Memory of devices held outside the grid is measured only where the grid itself holds none: what nvidia-smi counts
- *    there then is not ours.
- * 3. What cannot be told to the broker is no report: it is refused here, in words, and not by every broker.
+ * 1. A probe that fails costs its own part only: the part known before stands, and the reason is logged and told.
+ * 2. What cannot be told to the broker is no report: it is refused here, in words, and not by every broker.
  */
 import {
-  type Device,
   type DeviceUuid,
+  type Hardware,
   limits,
   productVersion,
   type TaskKind,
@@ -17,16 +15,15 @@ import {
 } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import { ascii, probeHardware } from './hardware.ts';
+import { KnownDevices } from './known-devices.ts';
 import { type Machine, probeMachine } from './machine.ts';
 import { type DevicesFound, findDevices } from './nvidia-smi.ts';
 import { Question } from './question.ts';
 
-const MiB = 1024 * 1024;
-/** Desktops move this much about when a window opens. */
-const foreignStep = 256 * MiB;
 /** To find out what the host has, which images its engine has. */
 const answerMs = 10_000;
-/** nvidia-smi is asked twice and has its own limit, but a driver in trouble keeps it from being killed. */
+/** nvidia-smi is asked twice and has its own limits, but a driver in trouble keeps it from being killed. */
 const devicesMs = 35_000;
 
 export interface ProbeOptions {
@@ -40,10 +37,17 @@ export interface ProbeOptions {
   readonly log: Log;
 }
 
-interface DockerImages {
+/** @types/dockerode does not know that these can be aborted. */
+interface AbortableEngine {
   listImages(options: {
     readonly abortSignal: AbortSignal;
   }): Promise<{ readonly RepoTags?: string[] | null }[]>;
+  version(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly Version: string }>;
+}
+
+interface Engine {
+  readonly images: readonly string[];
+  readonly names: readonly string[];
 }
 
 export interface ProbeInput {
@@ -57,11 +61,13 @@ export interface ProbeInput {
 export class WorkerProbe {
   private readonly options: ProbeOptions;
   private readonly askMachine: Question<Machine>;
-  private readonly askImages: Question<readonly string[]>;
+  private readonly askEngine: Question<Engine>;
+  private readonly askHardware: Question<Omit<Hardware, 'engines'>>;
   private readonly askDevices: Question<DevicesFound>;
   private machine: Machine | null = null;
-  private images: readonly string[] = [];
-  private devices: readonly Device[] = [];
+  private engine = noEngine;
+  private hardware: Omit<Hardware, 'engines'> | null = null;
+  private readonly devices = new KnownDevices();
   /** By what was asked: what is wrong since the last answer. */
   private readonly problems = new Map<string, string>();
 
@@ -74,11 +80,17 @@ export class WorkerProbe {
       alarms,
       put: () => probeMachine(home),
     });
-    this.askImages = new Question({
+    this.askHardware = new Question({
+      what: 'this machine, asked for its parts,',
+      limitMs: answerMs,
+      alarms,
+      put: probeHardware,
+    });
+    this.askEngine = new Question({
       what: 'the engine, asked for its images,',
       limitMs: answerMs,
       alarms,
-      put: (signal) => imagesOf(docker as unknown as DockerImages, signal),
+      put: (signal) => describeEngine(docker as unknown as AbortableEngine, signal),
     });
     this.askDevices = new Question({
       what: nvidiaSmi,
@@ -92,7 +104,13 @@ export class WorkerProbe {
   async report({ capabilities, dataEndpoint, dataKey, held }: ProbeInput): Promise<WorkerReport> {
     const { name, labels, slots } = this.options;
     const hasEngine = capabilities.includes('container');
-    await Promise.all([this.probeMachine(), hasEngine && this.listImages(), this.findDevices(held)]);
+    await Promise.all([
+      this.probeMachine(),
+      this.findHardware(),
+      hasEngine && this.findEngine(),
+      this.findDevices(held),
+    ]);
+    const { images, names: engines } = hasEngine ? this.engine : noEngine;
     const { machine } = this;
     if (machine === null) throw new Error(`this machine cannot be probed: ${this.problems.get('machine')}`);
     return legal({
@@ -100,12 +118,14 @@ export class WorkerProbe {
       capabilities,
       labels,
       ...machine,
-      devices: this.devices,
-      images: hasEngine ? this.images : [],
+      devices: this.devices.devices,
+      images,
       slots: slots ?? Math.min(Math.max(16, machine.cpuMilli / 250), limits.attemptsPerWorker),
       speed: 0,
       dataEndpoint,
       dataKey,
+      ...(this.hardware === null ? {} : { hardware: { ...this.hardware, engines } }),
+      troubles: this.troubles(),
       version: productVersion,
     });
   }
@@ -119,24 +139,40 @@ export class WorkerProbe {
     }
   }
 
-  private async listImages(): Promise<void> {
+  /** Until it is known: it does not change. */
+  private async findHardware(): Promise<void> {
+    if (this.hardware !== null) return;
     try {
-      this.images = await this.askImages.ask();
-      this.note('images', '');
+      this.hardware = await this.askHardware.ask();
+      this.note('hardware', '');
     } catch (error) {
-      this.note('images', wordsOf(error));
+      this.note('hardware', wordsOf(error));
+    }
+  }
+
+  private async findEngine(): Promise<void> {
+    try {
+      this.engine = await this.askEngine.ask();
+      this.note('engine', '');
+    } catch (error) {
+      this.note('engine', wordsOf(error));
     }
   }
 
   private async findDevices(held: ReadonlySet<DeviceUuid>): Promise<void> {
-    const found = await this.askDevices.ask().catch((error) => ({ ok: false, why: wordsOf(error) }) as const);
-    this.note('devices', found.ok ? '' : found.why);
-    if (!found.ok) return;
-    const before = new Map(this.devices.map((device) => [device.uuid, device]));
-    this.devices = found.devices.map((device) => {
-      const known = held.has(device.uuid) ? before.get(device.uuid) : undefined;
-      return known === undefined ? device : { ...device, foreignBytes: known.foreignBytes };
-    });
+    const found = await this.askDevices
+      .ask()
+      .catch((error) => ({ ok: false, missing: false, why: wordsOf(error) }) as const);
+    const ownerOf = held.size === 0 ? () => null : () => undefined;
+    this.devices.take(found, ownerOf, held);
+    this.note('devices', this.devices.troubles.join('; '));
+  }
+
+  private troubles(): readonly string[] {
+    const others = [...this.problems].filter(([what, why]) => what !== 'devices' && why !== '');
+    return [...this.devices.troubles, ...others.map(([, why]) => why)]
+      .slice(0, limits.troubles)
+      .map((words) => words.slice(0, limits.troubleChars));
   }
 
   /** Logged when it changes, not with each look. */
@@ -147,10 +183,15 @@ export class WorkerProbe {
   }
 }
 
-async function imagesOf(docker: DockerImages, abortSignal: AbortSignal): Promise<readonly string[]> {
-  const images = await docker.listImages({ abortSignal });
-  const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
-  return tellable([...new Set(names)].sort());
+const noEngine: Engine = { images: [], names: [] };
+
+async function describeEngine(docker: AbortableEngine, abortSignal: AbortSignal): Promise<Engine> {
+  const [images, version] = await Promise.all([
+    docker.listImages({ abortSignal }),
+    docker.version({ abortSignal }),
+  ]);
+  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
+  return { images: tellable([...new Set(tags)].sort()), names: [ascii(`docker ${version.Version}`, 64)] };
 }
 
 function wordsOf(error: unknown): string {
@@ -175,17 +216,4 @@ function legal(report: WorkerReport): WorkerReport {
   if (parsed.success) return report;
   const issue = parsed.error.issues[0];
   throw new Error(`this machine's report cannot be sent: ${issue?.path.join('.')}: ${issue?.message}`);
-}
-
-/** Whether the broker would decide otherwise: temperature, power and small change do not count. */
-export function differs(a: WorkerReport, b: WorkerReport): boolean {
-  return JSON.stringify(essence(a)) !== JSON.stringify(essence(b));
-}
-
-function essence(report: WorkerReport): WorkerReport {
-  const devices = report.devices.map(({ temperatureC: _t, powerW: _p, ...device }) => ({
-    ...device,
-    foreignBytes: Math.round(device.foreignBytes / foreignStep),
-  }));
-  return { ...report, devices };
 }

@@ -1,0 +1,37 @@
+import type { WorkerReport } from '@gryphgen/protocol';
+import { describe, expect, it } from 'vitest';
+import { GiB, gtx1060, MiB, report, rtx3060 } from './reference-grid.fixture.ts';
+import { placesAlike } from './report-essence.ts';
+
+const before = report({ devices: [rtx3060('a'), gtx1060('b')], images: ['x:1'], labels: { room: 'attic' } });
+
+describe('two reports place alike', () => {
+  it.each<[string, Partial<WorkerReport>]>([
+    ['nothing', {}],
+    ['what is wrong and what the machine is made of', { troubles: ['hot'], version: '9' }],
+    [
+      'how warm a card is, and the small change of its memory',
+      { devices: [{ ...rtx3060('a'), temperatureC: 80, powerW: 9, foreignBytes: 99 * MiB }, gtx1060('b')] },
+    ],
+  ])('when they differ in %s', (_, changes) => {
+    expect(placesAlike(before, { ...before, ...changes })).toBe(true);
+  });
+
+  it.each<[string, Partial<WorkerReport>]>([
+    ['its name', { name: 'other' }],
+    ['CPU', { cpuMilli: 1 }],
+    ['memory', { memoryBytes: 1 }],
+    ['disk', { diskBytes: GiB }],
+    ['slots', { slots: 1 }],
+    ['speed', { speed: 2 }],
+    ['where its logs are', { dataEndpoint: 'tcp://x:1' }],
+    ['what it runs', { capabilities: ['noop', 'process', 'container'] }],
+    ['a label', { labels: { room: 'cellar' } }],
+    ['images', { images: ['x:1', 'y:1'] }],
+    ['a card', { devices: [rtx3060('a')] }],
+    ['memory held outside', { devices: [{ ...rtx3060('a'), foreignBytes: GiB }, gtx1060('b')] }],
+    ['a capability', { devices: [{ ...rtx3060('a'), computeCapability: 0 }, gtx1060('b')] }],
+  ])('never when they differ in %s', (_, changes) => {
+    expect(placesAlike(before, { ...before, ...changes })).toBe(false);
+  });
+});

@@ -1,0 +1,40 @@
+/** Whether placement would see a difference between two reports of one worker. */
+import type { Device, WorkerReport } from '@gryphgen/protocol';
+
+/** Desktops move this much about when a window opens. */
+const foreignStep = 256 * 1024 ** 2;
+
+/** Temperatures, clocks, troubles and small change of foreign memory do not count. */
+export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
+  return (
+    a.name === b.name &&
+    a.cpuMilli === b.cpuMilli &&
+    a.memoryBytes === b.memoryBytes &&
+    a.diskBytes === b.diskBytes &&
+    a.slots === b.slots &&
+    a.speed === b.speed &&
+    a.dataEndpoint === b.dataEndpoint &&
+    alike(a.capabilities, b.capabilities, same) &&
+    alike(Object.entries(a.labels).flat(), Object.entries(b.labels).flat(), same) &&
+    alike(a.images, b.images, same) &&
+    alike(a.devices, b.devices, devicesAlike)
+  );
+}
+
+function devicesAlike(a: Device, b: Device): boolean {
+  return (
+    a.uuid === b.uuid &&
+    a.name === b.name &&
+    a.vramBytes === b.vramBytes &&
+    a.computeCapability === b.computeCapability &&
+    Math.round(a.foreignBytes / foreignStep) === Math.round(b.foreignBytes / foreignStep)
+  );
+}
+
+function alike<T>(a: readonly T[], b: readonly T[], equal: (one: T, other: T) => boolean): boolean {
+  return a.length === b.length && a.every((one, index) => equal(one, b[index] as T));
+}
+
+function same(one: string, other: string): boolean {
+  return one === other;
+}

@@ -1,0 +1,65 @@
+/**
+ * The devices a worker offers, from one reading to the next.
+ *
+ * 1. One failed reading changes nothing: drivers hang for a moment. After `patience` of them in a row nothing is
+ *    offered: work that is placed on a card which cannot be seen would only fail there.
+ * 2. A card that a whole report lacks has fallen off, and that is told until it is back. One that a report lacks which
+ *    is cut short stays.
+ * 3. Memory held outside the grid is known exactly where processes can be told apart (device-use.ts).
+ */
+import { type Device, type DeviceUuid, limits } from '@gryphgen/protocol';
+import { attribute, type OwnerOf, type UseOfDevices } from './device-use.ts';
+import type { DevicesFound } from './nvidia-smi.ts';
+
+const patience = 3;
+
+export class KnownDevices {
+  private known: UseOfDevices = new Map();
+  private readonly lost = new Map<DeviceUuid, Device>();
+  private failures = 0;
+  /** What is wrong, in words; empty when nothing is. */
+  troubles: readonly string[] = [];
+
+  get use(): UseOfDevices {
+    return this.known;
+  }
+
+  get devices(): readonly Device[] {
+    return [...this.known.values()].map(({ device }) => device);
+  }
+
+  take(found: DevicesFound, ownerOf: OwnerOf, held: ReadonlySet<DeviceUuid>): void {
+    if (!found.ok) {
+      this.onFailure(found.missing && this.known.size === 0 ? '' : found.why);
+      return;
+    }
+    this.failures = 0;
+    const { devices, complete, problems } = found.reading;
+    const next = new Map(complete ? [] : this.known);
+    for (const reading of devices) {
+      const { uuid } = reading.device;
+      const before = held.has(uuid) ? this.known.get(uuid)?.device : undefined;
+      next.set(uuid, attribute(reading, ownerOf, before));
+    }
+    for (const [uuid, { device }] of this.known) if (!next.has(uuid)) this.lost.set(uuid, device);
+    for (const uuid of next.keys()) this.lost.delete(uuid);
+    this.known = new Map([...next].slice(0, limits.devices));
+    this.troubles = [
+      ...problems,
+      ...[...this.lost.values()].map(({ name, uuid }) => `${name} (${uuid}) fell off: it was there before`),
+      ...(complete ? [] : ['what nvidia-smi prints ends early; cards may be missing']),
+    ];
+  }
+
+  private onFailure(why: string): void {
+    this.failures += 1;
+    const withdrawn = this.failures >= patience && this.known.size > 0;
+    if (withdrawn) {
+      for (const [uuid, { device }] of this.known) this.lost.set(uuid, device);
+      this.known = new Map();
+    }
+    const lost =
+      this.lost.size === 0 ? '' : `; ${this.lost.size} cards that it showed before are not offered`;
+    this.troubles = why === '' ? [] : [`${why}${lost}`];
+  }
+}
