@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Broker, type JournalSettings } from '@gryphgen/broker';
-import { Client } from '@gryphgen/client';
+import { Broker, type BrokerOptions } from '@gryphgen/broker';
+import { Client, type ClientOptions } from '@gryphgen/client';
 import type { Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import {
   AuthorizedKeys,
@@ -26,12 +26,12 @@ export class BrokerFixture {
   readonly authorized: AuthorizedKeys;
   readonly fatal: unknown[] = [];
   endpoint = '';
-  private readonly journal: Partial<JournalSettings>;
+  private readonly options: Partial<BrokerOptions>;
   private broker: Broker | undefined;
   private readonly undo: (() => Promise<void>)[] = [];
 
-  constructor(journal: Partial<JournalSettings> = {}) {
-    this.journal = journal;
+  constructor(options: Partial<BrokerOptions> = {}) {
+    this.options = options;
     this.identity = loadIdentity(this.home, 'broker');
     this.grid = gridIdOf(this.identity.key);
     this.authorized = new AuthorizedKeys(this.home);
@@ -48,8 +48,8 @@ export class BrokerFixture {
       alarms: systemAlarms,
       random: systemRandom,
       log: silentLog,
-      journal: this.journal,
       onFatal: (error) => this.fatal.push(error),
+      ...this.options,
     });
     this.endpoint = (await this.broker.start())[0] as string;
   }
@@ -84,8 +84,12 @@ export class BrokerFixture {
     };
   }
 
-  async client(role: Role = 'admin', identity = this.enrol(role, role)): Promise<Client> {
-    const client = new Client(this.linkOptions(identity, role));
+  async client(
+    role: Role = 'admin',
+    identity = this.enrol(role, role),
+    bounds: ClientOptions['bounds'] = {},
+  ): Promise<Client> {
+    const client = new Client({ ...this.linkOptions(identity, role), bounds });
     this.undo.push(() => client.close());
     await client.start();
     return client;

@@ -61,7 +61,7 @@ async function submitAll(client: Client, from: number, to: number, awaits = (_: 
 test('let go with the tasks that ended long ago: the database stops growing', {
   timeout: 180_000,
 }, async () => {
-  grid = new BrokerFixture(eager);
+  grid = new BrokerFixture({ journal: eager });
   await grid.start();
   await grid.worker('anvil', endsAll());
   const client = await grid.client();

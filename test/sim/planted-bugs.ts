@@ -16,7 +16,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'acknowledge before fsync',
     file: 'broker/dist/core/submitting.js',
-    snippet: "send(context, session, { kind: 'accepted', seq, task });",
+    snippet: "send(context, session, { kind: 'accepted', seq, task }, !isEphemeral(task));",
     instead: "send(context, session, { kind: 'accepted', seq, task }, false);",
   },
   {

@@ -88,7 +88,9 @@ export class BrokerLoop {
     this.committer = new Committer(engine.pipeline, journal, specs, alarms, {
       onDurable: (effects) => parts.defer(() => this.perform(effects)),
       onStalled: (stalled) => {
-        const words = stalled ? 'the journal is full: durable work is refused' : 'the journal writes again';
+        const words = stalled
+          ? 'the journal is full or too slow: durable work is refused'
+          : 'the journal writes again';
         log.warn({ stalled }, words);
         parts.defer(() => this.step({ kind: 'journalStalled', stalled }));
       },
@@ -113,6 +115,7 @@ export class BrokerLoop {
   /** To be called every `tickMs`. */
   tick(): void {
     this.output(this.sessions.tick());
+    this.committer.tick();
     this.step({ kind: 'tick' });
   }
 
@@ -151,17 +154,12 @@ export class BrokerLoop {
   }
 
   private onMessages({ session, messages }: Extract<SessionOutput, { kind: 'messages' }>): void {
-    let answered = 0;
     for (const message of messages) {
       if (message.kind === 'submit') {
         const { seq, floor, key, envelope, body } = message;
         this.step({ kind: 'submit', session, seq, floor, key, spec: this.specs.read(envelope, body) });
-      } else {
-        if (message.kind !== 'heartbeat') answered += 1;
-        this.step({ kind: 'message', session, message });
-      }
+      } else this.step({ kind: 'message', session, message });
     }
-    if (answered > 0) this.output(this.sessions.answered(session, answered));
   }
 
   private step(event: BrokerEvent): void {

@@ -54,6 +54,8 @@ export interface BrokerOptions {
   readonly random: Random;
   readonly log: Log;
   readonly journal?: Partial<JournalSettings>;
+  /** Default: the journal in `home`. */
+  readonly openJournal?: typeof openJournal;
   /** The broker can no longer keep its word (journal lost, invariant broken): the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -87,7 +89,7 @@ export class Broker {
 
   private async open(): Promise<readonly string[]> {
     const { home, clock, log } = this.options;
-    const opened = await openJournal({
+    const opened = await (this.options.openJournal ?? openJournal)({
       dir: join(home, 'journal'),
       folder: new URL('./fold.js', import.meta.url),
       program: productVersion,
@@ -207,7 +209,8 @@ export class Broker {
 
   private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal'> {
     const { socket, loop } = this;
-    const door = { ...socket?.counters, ...socket?.door.counters, ...loop?.sessions.counters };
+    const held = loop?.engine.pipeline.held ?? 0;
+    const door = { ...socket?.counters, ...socket?.door.counters, ...loop?.sessions.counters, held };
     const findings = this.findings.map(({ what }) => what);
     return { door, journal: { ...journal.head(), findings } };
   }

@@ -1,10 +1,13 @@
 /**
  * Writes commit groups to the journal, one at a time, and lets what they held back leave when they are durable.
  *
- * 1. A full disk is waited out: the same group is tried again, nothing it held leaves, and the core refuses new durable
- *    work meanwhile. Any other failure is the broker's end: it can no longer keep its word.
+ * 1. A full disk is waited out: the same group is tried again, nothing it held leaves, and the journal counts as stalled:
+ *    the core takes nothing new that must be written, or held back, meanwhile (E19).
+ * 2. So is an append that takes too long, or during which too much has piled up. What may pile up before it is noticed
+ *    is bounded too: by the credit of who sends it (E3).
+ * 3. Any other failure is the broker's end: it can no longer keep its word.
  */
-import type { BlobHash } from '@gryphgen/protocol';
+import { type BlobHash, limits } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '@gryphgen/runtime';
 import type { CommitPipeline } from './core/commit-pipeline.ts';
 import { type Decision, decided } from './core/decisions.ts';
@@ -14,6 +17,14 @@ import { encodeDecisions } from './records.ts';
 import type { SpecStore } from './spec-store.ts';
 
 const retryMs = 1000;
+/** An append under way for this many ticks is a stall: 5 s, a third of a lease, and far more than a slow disk takes. */
+const stalledTicks = 10;
+/** Messages held back, of some 100 bytes each: what a second of the fastest traffic holds. */
+const mostHeld = 500_000;
+/** Decisions and bodies that wait to be written. */
+const mostBytes = 128 * 1024 * 1024;
+/** Of a decision, beside what is counted. */
+const decisionBytes = 128;
 
 export interface CommitterEvents {
   /** These may leave now. */
@@ -29,9 +40,11 @@ export class Committer {
   private readonly specs: SpecStore;
   private readonly alarms: Alarms;
   private readonly events: CommitterEvents;
-  /** Of the open group: the journal keeps each once, whoever named it before. */
-  private blobs = new Map<BlobHash, JournalBlob>();
+  /** Of groups not yet given to the journal, which keeps each once, whoever named it before. */
+  private readonly blobs = new Map<BlobHash, JournalBlob>();
   private stalled = false;
+  /** That the append under way has taken; null when there is none. */
+  private ticks: number | null = null;
   private writing: Promise<void> | undefined;
   private cancelRetry: Cancel | undefined;
   private stopped = false;
@@ -50,23 +63,47 @@ export class Committer {
     this.events = events;
   }
 
-  /** A decision entered the open group: the body it names must be journaled with it. */
+  /** A decision enters the open group: the body it names must be journaled with it. */
   note(decision: Decision): void {
-    if (decision[0] !== decided.accepted) return;
-    const hash = decision[3];
-    if (!this.blobs.has(hash)) this.blobs.set(hash, this.specs.toJournal(hash));
+    let bytes = sizeOf(decision);
+    if (decision[0] === decided.accepted && !this.blobs.has(decision[3])) {
+      const blob = this.specs.toJournal(decision[3]);
+      this.blobs.set(decision[3], blob);
+      bytes += blob.bytes.byteLength;
+    }
+    this.pipeline.weigh(bytes);
   }
 
-  /** Writes the open group unless one is being written. */
+  /** To be called at the end of each turn: writes the oldest group unless one is being written. */
   pump(): void {
     if (this.stopped) return;
+    if (this.pipeline.held > mostHeld || this.pipeline.bytes > mostBytes) this.setStalled(true);
     const decisions = this.pipeline.begin();
     if (decisions === null) return;
     this.counters.groups += 1;
     this.counters.decisions += decisions.length;
-    const blobs = [...this.blobs.values()];
-    this.blobs = new Map();
-    this.write(decisions, blobs);
+    this.ticks = 0;
+    this.write(decisions, this.takeBlobs(decisions));
+  }
+
+  /** To be called every `tickMs`. Ticks, not time: a pause of the broker is no stall of its disk. */
+  tick(): void {
+    if (this.ticks === null) return;
+    this.ticks += 1;
+    if (this.ticks >= stalledTicks) this.setStalled(true);
+  }
+
+  /** A body that a later group names too is durable before it: groups are written in order. */
+  private takeBlobs(decisions: readonly Decision[]): JournalBlob[] {
+    const taken: JournalBlob[] = [];
+    for (const decision of decisions) {
+      if (decision[0] !== decided.accepted) continue;
+      const blob = this.blobs.get(decision[3]);
+      if (blob === undefined) continue;
+      this.blobs.delete(decision[3]);
+      taken.push(blob);
+    }
+    return taken;
   }
 
   /** Waits for the group being written, if any. What is still open is lost, as in a crash: nobody was told of it. */
@@ -87,8 +124,10 @@ export class Committer {
   }
 
   private onWritten(): void {
+    this.ticks = null;
+    const effects = this.pipeline.committed();
     this.setStalled(false);
-    this.events.onDurable(this.pipeline.committed());
+    this.events.onDurable(effects);
     this.pump();
   }
 
@@ -107,5 +146,22 @@ export class Committer {
     if (stalled === this.stalled) return;
     this.stalled = stalled;
     this.events.onStalled(stalled);
+  }
+}
+
+/** About; what is told by others, and may be long, exactly. */
+function sizeOf(decision: Decision): number {
+  switch (decision[0]) {
+    case decided.envelope:
+      return limits.envelopeBytes;
+    case decided.ended:
+      return decisionBytes + decision[6].length + (decision[9]?.byteLength ?? 0);
+    case decided.requeued:
+      return decisionBytes + decision[4].length;
+    case decided.keysForgotten:
+    case decided.clientsForgotten:
+      return decisionBytes + decision[1].length * limits.keyChars;
+    default:
+      return decisionBytes;
   }
 }

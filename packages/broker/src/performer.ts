@@ -28,7 +28,7 @@ export interface PerformerParts {
   readonly peerOf: (session: SessionId) => PeerKey | undefined;
   readonly queue: (peer: PeerKey, session: string, message: Message) => PushOutcome;
   readonly close: (session: SessionId, why: Failure) => void;
-  /** Submissions whose answer leaves. */
+  /** What one of its messages caused has left. */
   readonly answered: (session: SessionId) => void;
   /** Permission to read an attempt's log. */
   readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
@@ -48,8 +48,6 @@ export class Performer {
     const { specs } = this.parts;
     switch (effect.kind) {
       case 'send':
-        if (effect.message.kind === 'accepted' || effect.message.kind === 'refused')
-          this.parts.answered(effect.session);
         this.send(effect.session, effect.message);
         return;
       case 'heartbeatAck':
@@ -57,6 +55,9 @@ export class Performer {
         return;
       case 'lease':
         this.lease(effect);
+        return;
+      case 'answered':
+        this.parts.answered(effect.session);
         return;
       case 'close':
         this.parts.close(effect.session, effect.failure);

@@ -279,10 +279,14 @@ export class Sessions {
 
   private take(): SessionOutput[] {
     const { out } = this;
+    if (out.length === 0) return nothing;
     this.out = [];
     return out;
   }
 }
+
+/** The commonest answer; made once. */
+const nothing: SessionOutput[] = [];
 
 type Verdict = readonly [reason: keyof Sessions['counters'], why: Failure];
 

@@ -43,7 +43,8 @@ export class SimDisk {
   }
 
   commitMs(): number {
-    if (this.fault === 'slow') return this.random.between(50, 3000);
+    // Now and then so slow that it counts as stalled (E19).
+    if (this.fault === 'slow') return this.random.between(50, this.random.chance(0.1) ? 15_000 : 3000);
     return this.random.chance(0.02) ? this.random.exponential(50) : this.random.between(0.1, 2);
   }
 

@@ -2,7 +2,8 @@
  * Applies decisions to the state: when they are taken and, unchanged, when they are replayed. Nothing here decides,
  * sends or reads a clock.
  *
- * 1. A reservation is made by `leaseTask` and released by exactly one of `endTask` and `requeueTask` (E14).
+ * 1. A reservation is made by `leaseTask` and released by exactly one of `endTask` and `requeueTask`, unless the attempt
+ *    was seen to have ended before (`idle`; E14).
  * 2. A task that ended never changes again.
  */
 import type { AttemptNo, Envelope, Epoch, Failure, Reservation, TaskId, WorkerId } from '@gryphgen/protocol';
@@ -200,7 +201,16 @@ function leaseTask(
   task.notBefore = 0;
   task.phase = 'leased';
   task.attempt = attempt;
-  task.lease = { worker: workerId, epoch, reservation, leasedAt, leaseSeq: 0, startedAt: 0, note: null };
+  task.lease = {
+    worker: workerId,
+    epoch,
+    reservation,
+    leasedAt,
+    idle: false,
+    leaseSeq: 0,
+    startedAt: 0,
+    note: null,
+  };
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);
 }
@@ -210,7 +220,7 @@ function endLease(state: BrokerState, task: Task): void {
   const lease = task.lease;
   if (lease === null) return;
   const worker = knownWorker(state, lease.worker);
-  release(worker.view.ledger, lease.reservation);
+  if (!lease.idle) release(worker.view.ledger, lease.reservation);
   worker.tasks.delete(task.id);
   if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
   task.lease = null;

@@ -1,6 +1,7 @@
 /** One step in the making: the state, the time, and the effects so far. */
-import type { Failure, SessionId, WorkerId } from '@gryphgen/protocol';
-import { failure } from '@gryphgen/protocol';
+import type { Failure, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
+import { failure, isEphemeral } from '@gryphgen/protocol';
+import { release } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
 import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -29,8 +30,28 @@ export function refuse(context: Context, session: SessionId, request: number, wh
   send(context, session, { kind: 'reply', id: request, result: null, failure: why }, false);
 }
 
+/** While the journal is stalled only questions are answered, and at once: from what is known, durable or not (E19). */
 export function reply(context: Context, session: SessionId, request: number, result: unknown): void {
-  send(context, session, { kind: 'reply', id: request, result, failure: null });
+  const message = { kind: 'reply', id: request, result, failure: null } as const;
+  send(context, session, message, !context.state.journalStalled);
+}
+
+export const journalStalled: Failure = failure(
+  'unplaceable.journal',
+  'the broker cannot write its journal now (the disk is full or too slow); try again later',
+);
+
+/**
+ * Whether what concerns this task must wait for the end of a stall: it would be held back without bound. Of ephemeral
+ * tasks nothing waits for the journal, ever (E18).
+ */
+export function mustWait(state: BrokerState, task: TaskId): boolean {
+  return state.journalStalled && !isEphemeral(task);
+}
+
+/** What will be said again is not said in a stall; of an ephemeral task it is said at once (E18, E19). */
+export function tell(context: Context, session: SessionId, task: TaskId, message: Sendable): void {
+  if (!mustWait(context.state, task)) send(context, session, message, !isEphemeral(task));
 }
 
 /** Ends a session from the broker's side. */
@@ -66,7 +87,10 @@ function clearLeaseSeq(task: Task | undefined): void {
   if (task?.lease) task.lease.leaseSeq = 0;
 }
 
-/** Sends a lease, for the first time in the worker's present session or again under the same number (E9). */
+/**
+ * Sends a lease, for the first time in the worker's present session or again under the same number (E9). In a stall it
+ * is only noted: the first heartbeat after it has it sent.
+ */
 export function sendLease(context: Context, task: Task, worker: Worker, held = false): void {
   const lease = task.lease;
   if (lease === null || worker.session === null) return;
@@ -74,8 +98,10 @@ export function sendLease(context: Context, task: Task, worker: Worker, held = f
     lease.leaseSeq = worker.nextLeaseSeq;
     worker.nextLeaseSeq += 1;
   }
-  const { watch } = context.state;
-  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt: watch, held });
+  const waits = mustWait(context.state, task.id);
+  const sentAt = waits ? Number.NEGATIVE_INFINITY : context.state.watch;
+  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt, held });
+  if (waits) return;
   context.effects.push({
     kind: 'lease',
     session: worker.session,
@@ -83,8 +109,18 @@ export function sendLease(context: Context, task: Task, worker: Worker, held = f
     attempt: task.attempt,
     leaseSeq: lease.leaseSeq,
     floor: leaseFloor(worker),
-    gated: true,
+    gated: !isEphemeral(task.id),
   });
+}
+
+/** Its attempt has ended, if not yet durably: what it held is free (E14). */
+export function setIdle(state: BrokerState, task: Task): void {
+  const { lease } = task;
+  if (lease === null || lease.idle) return;
+  lease.idle = true;
+  release((state.workers.get(lease.worker) as Worker).view.ledger, lease.reservation);
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
 }
 
 /** All lease numbers below it are settled. */

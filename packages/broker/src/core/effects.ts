@@ -38,6 +38,8 @@ export type BrokerEffect =
       readonly floor: number;
       readonly gated: boolean;
     }
+  /** All that a message of the session caused has left before this: its credit comes back (E3). */
+  | { readonly kind: 'answered'; readonly session: SessionId }
   /** End the session; the peer must say hello again. */
   | { readonly kind: 'close'; readonly session: SessionId; readonly failure: Failure }
   /** Answer from the history table: the core no longer holds these tasks. */
@@ -83,4 +85,5 @@ export type BrokerEffect =
       readonly attempt: AttemptNo;
       readonly endpoint: string;
       readonly dataKey: string;
+      readonly gated: boolean;
     };

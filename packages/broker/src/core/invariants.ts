@@ -46,7 +46,7 @@ function workerWrongs(state: BrokerState, worker: Worker): string[] {
     const lease = state.tasks.get(id)?.lease;
     if (!lease || lease.worker !== worker.id)
       wrong.push(`${worker.id} has t${id}, which is not leased to it`);
-    else held.push(lease.reservation);
+    else if (!lease.idle) held.push(lease.reservation);
   }
   const expected = emptyLedger();
   for (const reservation of held) reserve(expected, reservation);

@@ -8,7 +8,7 @@ import type { Failure, Finished, OutcomeState, Result, SessionId, Started, TaskI
 import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
-import { decide, send } from './context.ts';
+import { decide, mustWait, send, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
@@ -40,6 +40,11 @@ export function onStarted(context: Context, worker: Worker, message: Started): v
 
 export function onResult(context: Context, worker: Worker, session: SessionId, message: Result): void {
   const task = leasedTo(context.state, worker, message);
+  if (mustWait(context.state, message.task)) {
+    // Unanswered it comes again with each heartbeat (E10, E19); what the attempt held is free already.
+    if (task !== undefined) setIdle(context.state, task);
+    return;
+  }
   if (task?.lease == null) {
     context.state.counters.fenced += 1;
   } else {
@@ -49,7 +54,7 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     else attemptFailed(context, task, message.failure, message.exitCode, message.outcome);
   }
   const { task: id, attempt, epoch } = message;
-  send(context, session, { kind: 'resultAck', task: id, attempt, epoch });
+  send(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
 }
 
 /** How long it ran is the worker's word alone: it did so between its lease and now. */
@@ -155,9 +160,10 @@ function tellFinished(context: Context, task: Task): void {
   const watchers = state.watchers.get(task.id);
   if (submitter === undefined && watchers === undefined) return;
   const message = finishedMessage(task);
-  if (submitter !== undefined && !watchers?.has(submitter)) send(context, submitter, message);
+  const gated = !isEphemeral(task.id);
+  if (submitter !== undefined && !watchers?.has(submitter)) send(context, submitter, message, gated);
   for (const session of watchers ?? []) {
-    send(context, session, message);
+    send(context, session, message, gated);
     state.sessions.get(session)?.watching.delete(task.id);
   }
   state.watchers.delete(task.id);
@@ -169,7 +175,7 @@ export function tellChanged(context: Context, task: Task): void {
   if (watchers === undefined || task.phase === 'ended') return;
   const worker = task.lease?.worker ?? '';
   for (const session of watchers) {
-    send(context, session, {
+    tell(context, session, task.id, {
       kind: 'changed',
       task: task.id,
       state: task.phase,
@@ -195,5 +201,5 @@ export function sendStop(context: Context, task: Task, worker: Worker): void {
   if (task.lease === null || worker.session === null) return;
   const { epoch, leaseSeq } = task.lease;
   const { id, attempt } = task;
-  send(context, worker.session, { kind: 'stop', task: id, attempt, epoch, leaseSeq, reason: 'cancel' });
+  tell(context, worker.session, id, { kind: 'stop', task: id, attempt, epoch, leaseSeq, reason: 'cancel' });
 }

@@ -1,9 +1,9 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
 import type { Failure, Operation, Request, RequestArgs, TaskId, WorkerId } from '@gryphgen/protocol';
-import { failure, formatTaskId, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
+import { failure, formatTaskId, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { closeSession, decide, notFound, refuse, reply } from './context.ts';
+import { closeSession, decide, journalStalled, notFound, refuse, reply } from './context.ts';
 import { decided } from './decisions.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import { attemptFailed, cancel } from './outcomes.ts';
@@ -27,8 +27,42 @@ export function onRequest(context: Context, session: Session, request: Request):
     refuse(context, session.id, request.id, failure('rejected.invalid', words));
     return;
   }
-  answer(context, session, request.id, request.op, args.data);
+  const why = refusalInStall(context.state, request.op, args.data);
+  if (why !== undefined) refuse(context, session.id, request.id, why);
+  else answer(context, session, request.id, request.op, args.data);
 }
+
+/** In a stall, what needs the journal is refused: orders need to write it, questions about the past to read it (E19). */
+function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failure | undefined {
+  if (!state.journalStalled) return undefined;
+  switch (op) {
+    case 'drain':
+    case 'removeNode':
+    case 'spec':
+      return journalStalled;
+    case 'cancel':
+      return isEphemeral((args as RequestArgs<'cancel'>).task) ? undefined : journalStalled;
+    case 'ps':
+      return (args as RequestArgs<'ps'>).all ? historyStalled : undefined;
+    case 'show':
+    case 'explain':
+    case 'logs': {
+      const { task } = args as RequestArgs<'show'>;
+      return state.tasks.has(task) || state.ended.has(task) ? undefined : historyStalled;
+    }
+    case 'nodes':
+    case 'status':
+    case 'dryRun':
+      return undefined;
+    default:
+      return op satisfies never;
+  }
+}
+
+const historyStalled = failure(
+  'unplaceable.journal',
+  'tasks that ended long ago stand in the journal, which does not answer now; try again later',
+);
 
 function forbidden(session: Session, what: string): Failure {
   return failure('rejected.forbidden', `role ${session.role} may not ${what}`);
@@ -180,6 +214,7 @@ function grantLog(
     attempt: attempt as never,
     endpoint,
     dataKey,
+    gated: !context.state.journalStalled,
   });
   return undefined;
 }

@@ -50,6 +50,8 @@ export interface TaskLease {
   readonly epoch: Epoch;
   readonly reservation: Reservation;
   readonly leasedAt: number;
+  /** Its attempt has ended and holds nothing any more; the outcome is not decided yet. An observation. */
+  idle: boolean;
   /** Number in the worker's present session; 0 when it has not been sent in it. */
   leaseSeq: number;
   /** Wall ms; 0 until the worker said so. */

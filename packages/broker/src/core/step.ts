@@ -26,11 +26,14 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
     case 'submit': {
       const session = state.sessions.get(event.session);
       if (session !== undefined) onSubmit(context, session, event);
+      context.effects.push({ kind: 'answered', session: event.session });
       break;
     }
     case 'message': {
       const session = state.sessions.get(event.session);
       if (session !== undefined) onMessage(context, session, event.message);
+      if (event.message.kind !== 'heartbeat')
+        context.effects.push({ kind: 'answered', session: event.session });
       break;
     }
     case 'sessionOpened':

@@ -114,7 +114,7 @@ describe('submitting', () => {
     const worker = grid.worker();
     const asked = grid.say(worker, { kind: 'request', id: 1, op: 'ps', args: {} });
     expect(sent(asked, 'reply')[0]?.failure?.code).toBe('rejected.forbidden');
-    expect(grid.result(viewer, 1)).toMatchObject([{ kind: 'close' }]);
+    expect(grid.result(viewer, 1)).toMatchObject([{ kind: 'close' }, { kind: 'answered' }]);
     expect(grid.state.sessions.has(viewer)).toBe(false);
   });
 });

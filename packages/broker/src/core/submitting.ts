@@ -1,10 +1,10 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
 import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
-import { ephemeralTaskId, failure, formatTaskId, limits } from '@gryphgen/protocol';
+import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { place } from '@gryphgen/scheduler';
 import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
 import type { Context } from './context.ts';
-import { decide, send } from './context.ts';
+import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
 import { maySubmit } from './roles.ts';
@@ -36,7 +36,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
   const floor = Math.max(event.floor, window?.floor ?? 0);
   if (event.seq < floor) {
     state.counters.duplicateSubmissions += 1;
-    // Nobody waits for it. It is sent all the same, and never left out, because an answer is what gives credit back (E3).
+    // Nobody waits for it; it is answered all the same, as every submission is (E3).
     const words = `submission ${event.seq} is below this client's floor of ${floor}: it was answered`;
     refused(context, session.id, event.seq, failure('rejected.state', words));
     return;
@@ -69,6 +69,8 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
 
 /** Its end may be past, or another client's to hear: whoever asked again is told all the same, and at once (E7). */
 function acceptedBefore(context: Context, session: Session, seq: number, task: TaskId): void {
+  // Told when the stall is over: the client repeats what is not answered (E5, E19).
+  if (mustWait(context.state, task)) return;
   accepted(context, session.id, seq, task);
   onWatch(context, session, { kind: 'watch', tasks: [task], progress: false });
 }
@@ -76,10 +78,7 @@ function acceptedBefore(context: Context, session: Session, seq: number, task: T
 function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Failure | undefined {
   const spec = event.spec as SubmittedSpec;
   if (state.journalStalled && spec.envelope.durable) {
-    return failure(
-      'unplaceable.journal',
-      'the broker cannot write its journal now (disk full?); try again later',
-    );
+    return journalStalled;
   }
   if (state.tasks.size >= limits.waitingTasks) {
     return failure('rejected.limit', `the grid holds ${limits.waitingTasks} unfinished tasks, its limit`);
@@ -149,5 +148,5 @@ function refused(context: Context, session: SessionId, seq: number, why: Failure
 }
 
 function accepted(context: Context, session: SessionId, seq: number, task: TaskId): void {
-  send(context, session, { kind: 'accepted', seq, task });
+  send(context, session, { kind: 'accepted', seq, task }, !isEphemeral(task));
 }

@@ -3,7 +3,7 @@ import type { Finished, TaskId, Watch } from '@gryphgen/protocol';
 import { failure, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
-import { closeSession, send } from './context.ts';
+import { closeSession, tell } from './context.ts';
 import { finishedMessage } from './outcomes.ts';
 import { mayWatch } from './roles.ts';
 import type { Session } from './state.ts';
@@ -27,7 +27,7 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       state.watchers.set(id, watchers);
       if (message.progress && task.phase !== 'ended') {
         const { phase, attempt } = task;
-        send(context, session.id, {
+        tell(context, session.id, id, {
           kind: 'changed',
           task: id,
           state: phase,
@@ -38,9 +38,9 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       continue;
     }
     const ended = state.ended.get(id);
-    if (ended !== undefined) send(context, session.id, finishedMessage(ended));
-    else if (isEphemeral(id)) send(context, session.id, gone(id));
-    else
+    if (ended !== undefined) tell(context, session.id, id, finishedMessage(ended));
+    else if (isEphemeral(id)) tell(context, session.id, id, gone(id));
+    else if (!state.journalStalled)
       context.effects.push({ kind: 'lookup', session: session.id, task: id, answer: { kind: 'finished' } });
   }
 }

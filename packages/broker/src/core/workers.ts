@@ -18,7 +18,7 @@ import type {
 import { failure, limits } from '@gryphgen/protocol';
 import { type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { closeSession, decide, forgetSession, send, sendLease } from './context.ts';
+import { closeSession, decide, forgetSession, sendLease, setIdle, tell } from './context.ts';
 import { decided } from './decisions.ts';
 import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
 import type { Worker } from './state.ts';
@@ -93,6 +93,7 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
     task.lease.startedAt ||= context.now.wall;
     tellChanged(context, task);
   }
+  if (reported.phase === 'ended') setIdle(state, task);
   sendLease(context, task, worker, reported.phase === 'held');
   if (task.cancelRequested) sendStop(context, task, worker);
   return true;
@@ -127,7 +128,7 @@ function believable(report: WorkerReport): WorkerReport {
 /** Sent with each heartbeat that still lists the attempt: the word may be lost, and nothing else ends it. */
 function sendDrop(context: Context, worker: Worker, { task, attempt, epoch }: AttemptReport): void {
   if (worker.session === null) return;
-  send(context, worker.session, { kind: 'stop', task, attempt, epoch, leaseSeq: 0, reason: 'drop' });
+  tell(context, worker.session, task, { kind: 'stop', task, attempt, epoch, leaseSeq: 0, reason: 'drop' });
 }
 
 export function onWorkerHeartbeat(context: Context, worker: Worker, message: Heartbeat): void {
