@@ -83,6 +83,8 @@ export class BrokerLoop {
       answered: (session) => this.output(sessions.answered(session, 1)),
       grantLog: (session, task, attempt) => parts.grantLog(session, task, attempt),
       shellStatus: () => parts.shellStatus(),
+      bodyMissing: (task, attempt, why) =>
+        parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
       findWorker: (id) => dataPlace(state, id as WorkerId),
     });
     this.committer = new Committer(engine.pipeline, journal, specs, alarms, {

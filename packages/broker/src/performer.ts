@@ -2,11 +2,11 @@
  * Performs the core's effects: messages to peers, answers that need the disk, the end of sessions.
  *
  * 1. A message for a session that is gone is dropped: its peer says hello again and asks again (exchanges E5, E7, E9).
- * 2. What must be read from disk is read off the loop; its answer leaves when it is there.
+ * 2. What must be read from disk is read off the loop; its answer leaves when it is there, and says so when it cannot
+ *    be read: every request is answered.
  */
 import type {
-  BlobHash,
-  Envelope,
+  AttemptNo,
   Failure,
   LogGrantDocument,
   Message,
@@ -33,6 +33,8 @@ export interface PerformerParts {
   /** Permission to read an attempt's log. */
   readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
+  /** The journal does not have the body of a lease: it can never be sent. */
+  readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** A question about an ended task that only the history knows. */
   readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
 }
@@ -69,7 +71,7 @@ export class Performer {
         specs.unpin(effect.body);
         return;
       case 'spec':
-        this.replySpec(effect.session, effect.request, effect.envelope, effect.body);
+        this.spec(effect);
         return;
       case 'grant': {
         const { session, request, task, attempt, endpoint, dataKey } = effect;
@@ -106,56 +108,73 @@ export class Performer {
   }
 
   private lease(effect: Extract<BrokerEffect, { kind: 'lease' }>): void {
+    const { task, attempt } = effect;
+    const body = this.parts.specs.body(task.body);
+    if (body !== undefined) {
+      this.sendLease(effect, body);
+      return;
+    }
+    // One that cannot be read is not answered for: the core sends the lease again (E9).
+    this.later(async () => {
+      const read = await this.parts.journal.blob(task.body);
+      if (read !== undefined) this.sendLease(effect, read);
+      else {
+        this.parts.bodyMissing(task.id, attempt, `the journal has no body ${task.body}`);
+        throw new Error(`the journal has no body ${task.body} for ${formatTaskId(task.id)}`);
+      }
+    });
+  }
+
+  private sendLease(effect: Extract<BrokerEffect, { kind: 'lease' }>, body: Uint8Array): void {
     const { task, attempt, session, leaseSeq, floor } = effect;
-    this.withBody(task.body, (body) => {
-      if (body === undefined) throw new Error(`the journal has no body ${task.body}`);
-      // It may have ended, or moved on, while its message waited for the disk.
-      const { lease } = task;
-      if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
-      const { epoch, reservation } = lease;
-      const envelope = this.parts.specs.envelopeBytes(task.spec.envelope);
-      const { devices } = reservation;
-      this.send(session, {
-        kind: 'lease',
-        leaseSeq,
-        floor,
-        task: task.id,
-        attempt,
-        epoch,
-        devices,
-        envelope,
-        body,
-      });
+    // It may have ended, or moved on, while its message waited for the disk.
+    const { lease } = task;
+    if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
+    const { epoch, reservation } = lease;
+    const envelope = this.parts.specs.envelopeBytes(task.spec.envelope);
+    const { devices } = reservation;
+    this.send(session, {
+      kind: 'lease',
+      leaseSeq,
+      floor,
+      task: task.id,
+      attempt,
+      epoch,
+      devices,
+      envelope,
+      body,
     });
   }
 
   /** For who submits a task again: one that ended so long ago that its body was let go can only be submitted anew. */
-  private replySpec(session: SessionId, request: number, envelope: Envelope, hash: BlobHash): void {
-    this.withBody(hash, (body) => {
-      if (body === undefined) this.reply(session, request, null, bodyGone());
-      else this.reply(session, request, { envelope: encodeEnvelope(envelope), body });
-    });
-  }
-
-  private withBody(hash: BlobHash, use: (body: Uint8Array | undefined) => void): void {
-    const { specs, journal } = this.parts;
-    const body = specs.body(hash);
-    if (body !== undefined) {
-      use(body);
+  private spec({ session, request, envelope, body: hash }: Extract<BrokerEffect, { kind: 'spec' }>): void {
+    const answer = (body: Uint8Array): void =>
+      this.reply(session, request, { envelope: encodeEnvelope(envelope), body });
+    const known = this.parts.specs.body(hash);
+    if (known !== undefined) {
+      answer(known);
       return;
     }
-    this.later(async () => use(await journal.blob(hash)));
+    this.later(
+      async () => {
+        const body = await this.parts.journal.blob(hash);
+        if (body !== undefined) answer(body);
+        else this.reply(session, request, null, bodyGone());
+      },
+      { session, request },
+    );
   }
 
-  private lookup(effect: Extract<BrokerEffect, { kind: 'lookup' }>): void {
-    const { session, task, answer } = effect;
+  /** A `watch` that finds no answer is repeated by its client (E7). */
+  private lookup({ session, task, answer }: Extract<BrokerEffect, { kind: 'lookup' }>): void {
+    const asker = answer.kind === 'reply' ? { session, request: answer.request } : undefined;
     this.later(async () => {
       const row = await this.parts.journal.historyOf(task);
       const document = row === undefined ? undefined : (JSON.parse(row.document) as TaskDocument);
       if (answer.kind === 'finished') this.send(session, finishedFrom(task, document));
       else if (document === undefined) this.reply(session, answer.request, null, unknownTask(task));
       else this.answerFromHistory(session, task, document, answer);
-    });
+    }, asker);
   }
 
   private answerFromHistory(
@@ -172,7 +191,7 @@ export class Performer {
         return;
       }
       case 'spec':
-        this.replySpec(session, request, document.envelope, document.body);
+        this.spec({ kind: 'spec', session, request, envelope: document.envelope, body: document.body });
         return;
       case 'logs': {
         const place = this.parts.findWorker(document.worker);
@@ -196,22 +215,39 @@ export class Performer {
   }
 
   private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {
-    this.later(async () => {
-      const { rows } = await this.parts.journal.history({ limit });
-      const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
-      const older = rows
-        .map((row) => JSON.parse(row.document) as TaskDocument)
-        .filter(({ id }) => !shown.has(id));
-      this.reply(session, request, [...recent, ...older].slice(0, limit));
-    });
-  }
-
-  /** The peer asks again when an answer does not come; the reason is for the operator. */
-  private later(work: () => Promise<void>): void {
-    work().catch((error: unknown) =>
-      this.parts.log.error({ err: error }, 'an answer could not be read from the journal'),
+    this.later(
+      async () => {
+        const { rows } = await this.parts.journal.history({ limit });
+        const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
+        const older = rows
+          .map((row) => JSON.parse(row.document) as TaskDocument)
+          .filter(({ id }) => !shown.has(id));
+        this.reply(session, request, [...recent, ...older].slice(0, limit));
+      },
+      { session, request },
     );
   }
+
+  /** What goes wrong is for the operator, and for who asked. */
+  private later(work: () => Promise<void>, asker?: Asker): void {
+    work().catch((error: unknown) => {
+      this.parts.log.error({ err: error }, 'an answer could not be read from the journal');
+      if (asker === undefined) return;
+      const why = error instanceof Error ? error.message : String(error);
+      const words = `the answer could not be read from the journal: ${why}`;
+      this.reply(
+        asker.session,
+        asker.request,
+        null,
+        failure('internal.bug', words.slice(0, limits.messageChars)),
+      );
+    });
+  }
+}
+
+interface Asker {
+  readonly session: SessionId;
+  readonly request: number;
 }
 
 function unknownTask(task: TaskId): Failure {

@@ -1,5 +1,6 @@
 /** What may happen to the broker. The shell turns frames, timers and the outcomes of effects into these. */
 import type {
+  AttemptNo,
   BlobHash,
   Envelope,
   Failure,
@@ -7,6 +8,7 @@ import type {
   PrincipalId,
   Role,
   SessionId,
+  TaskId,
   ToBroker,
   WorkerId,
 } from '@gryphgen/protocol';
@@ -51,5 +53,7 @@ export type BrokerEvent =
   | { readonly kind: 'message'; readonly session: SessionId; readonly message: PassedMessage }
   /** At the end of each turn in which `state.wake` was set. */
   | { readonly kind: 'schedule' }
+  /** The journal does not have what this attempt is to run. */
+  | { readonly kind: 'bodyMissing'; readonly task: TaskId; readonly attempt: AttemptNo; readonly why: string }
   | { readonly kind: 'tick' }
   | { readonly kind: 'journalStalled'; readonly stalled: boolean };

@@ -17,7 +17,7 @@ import { schedule } from './scheduling.ts';
 import type { BrokerState, Session } from './state.ts';
 import { onSubmit } from './submitting.ts';
 import { onWatch } from './watching.ts';
-import { onReport, onWorkerHeartbeat, onWorkerHello } from './workers.ts';
+import { onBodyMissing, onReport, onWorkerHeartbeat, onWorkerHello } from './workers.ts';
 
 export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEffect[] {
   advanceWatch(state, now.mono);
@@ -44,6 +44,9 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'schedule':
       schedule(context);
+      break;
+    case 'bodyMissing':
+      onBodyMissing(context, event);
       break;
     case 'tick':
       onTick(context);

@@ -1,5 +1,5 @@
 import type { WorkerId } from '@gryphgen/protocol';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CoreFixture, leases, sent } from './core.fixture.ts';
 
 const nothing = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
@@ -72,4 +72,32 @@ test('a worker that comes back under another name is known by it from then on, r
   const decided = grid.groups.length;
   grid.worker('w-1', { name: 'anvil' });
   expect(grid.groups.length).toBe(decided);
+});
+
+describe('a body that is lost', () => {
+  const why = 'the journal has no body b';
+  const missing = { kind: 'bodyMissing', task: 1 as never, attempt: 1 as never, why } as const;
+
+  test('ends its task, told in words, and holds the room until the worker does not list the attempt', () => {
+    const grid = new CoreFixture();
+    const [worker, client] = [grid.worker(), grid.client()];
+    grid.submit(client, 1, { retries: { limit: 5, backoffMs: 0 } });
+    const effects = grid.step(missing);
+    expect(sent(effects, 'finished')).toMatchObject([
+      { task: 1, state: 'failed', failure: { code: 'internal.bug', message: expect.stringContaining(why) } },
+    ]);
+    expect(sent(grid.heartbeat(worker, 1, [[1, 1]]), 'stop')).toMatchObject([{ task: 1, reason: 'drop' }]);
+    expect(grid.state.views[0]?.ledger.attempts).toBe(1);
+    grid.heartbeat(worker, 2);
+    expect(grid.state.views[0]?.ledger.attempts).toBe(0);
+  });
+  test('changes nothing for an attempt that runs, or has moved on', () => {
+    const grid = new CoreFixture();
+    const [worker, client] = [grid.worker(), grid.client()];
+    grid.submit(client, 1);
+    grid.say(worker, { kind: 'started', task: 1 as never, attempt: 1 as never, epoch: 1 as never });
+    expect(grid.step(missing)).toEqual([]);
+    expect(grid.step({ ...missing, attempt: 2 as never })).toEqual([]);
+    expect(grid.task(1)?.phase).toBe('running');
+  });
 });

@@ -20,7 +20,8 @@ import { type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler'
 import type { Context } from './context.ts';
 import { closeSession, decide, forgetSession, sendLease, setIdle, tell } from './context.ts';
 import { decided } from './decisions.ts';
-import { attemptFailed, leasedTo, sendStop, tellChanged } from './outcomes.ts';
+import type { BrokerEvent } from './events.ts';
+import { attemptFailed, end, leasedTo, sendStop, tellChanged } from './outcomes.ts';
 import type { Worker } from './state.ts';
 
 type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
@@ -172,4 +173,23 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   if (before !== null && placesAlike(before, worker.view.report)) return;
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
+}
+
+/**
+ * What was leased can never be sent, here or elsewhere: the task ends. One that runs has it already. A worker that holds
+ * it unstarted drops it, and until it does it is a ghost like any other.
+ */
+export function onBodyMissing(context: Context, event: Extract<BrokerEvent, { kind: 'bodyMissing' }>): void {
+  const { state } = context;
+  const task = state.tasks.get(event.task);
+  if (task?.lease == null || task.attempt !== event.attempt || task.phase === 'running') return;
+  const { worker: id, epoch, reservation, idle } = task.lease;
+  const { attempt } = task;
+  const words = `what it is to run is lost: ${event.why}; submit it again`;
+  end(context, task, 'failed', failure('internal.bug', words));
+  const worker = state.workers.get(id);
+  if (worker === undefined || idle) return;
+  const ghost = { task: event.task, attempt, epoch, phase: 'held' as const, reservation };
+  worker.ghosts.set(`${epoch}.${event.task}.${attempt}`, ghost);
+  reserve(worker.view.ledger, reservation);
 }
