@@ -1,20 +1,20 @@
 /** `grid doctor`: what this machine has for a grid, what is wrong, and what to do about it. Needs no grid. */
 import { formatBytes, formatComputeCapability } from '@gryphgen/protocol';
-import type { DevicesFound } from '@gryphgen/worker';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
 import { findUp } from '../daemons/up-file.ts';
 import type { Check } from '../doctor/check.ts';
+import { askSynchronized, checkClock } from '../doctor/clock.ts';
+import { checkDevices, nvidiaCards } from '../doctor/devices.ts';
 import { checkDocker } from '../doctor/docker.ts';
-import { checkDisk, checkHome, checkNode } from '../doctor/machine.ts';
-import { adviceFor } from '../doctor/nvidia.ts';
+import { checkDisk, checked, checkHome, checkNode } from '../doctor/machine.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { printJson, type Style } from '../terminal.ts';
 
 export function doctorCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const summary =
-    'Check this machine: Node.js, Docker, disk, keys, devices. Exits 1 when something is broken.';
+    'Check this machine: Node.js, home, disk, clock, Docker, devices. Exits 1 when something is broken.';
   return runs<CommonFlags>(
     gridCommand('doctor', summary, 'doctor', 'doctor --json'),
     invocation,
@@ -22,19 +22,16 @@ export function doctorCommand(invocation: Invocation): Command {
       const { home } = settingsOf(terminal, flags);
       // The worker's own probe, imported only here: no other command should wait for it.
       const { findDevices } = await import('@gryphgen/worker');
-      const [found, docker, disk] = await Promise.all([
-        findDevices(),
-        checkDocker(terminal.env),
-        checkDisk(home),
-      ]);
-      const checks = [
+      const [found, synchronized] = await Promise.all([findDevices(), askSynchronized()]);
+      const checks = await Promise.all([
         checkNode(process.version),
-        checkHome(home),
-        disk,
-        docker,
-        deviceCheck(found),
-        upCheck(home),
-      ];
+        checked('home', () => checkHome(home)),
+        checked('disk', () => checkDisk(home)),
+        checkClock(home, Date.now(), synchronized),
+        checkDocker(terminal.env),
+        checkDevices(found, nvidiaCards()),
+        checked('grid', () => upCheck(home)),
+      ]);
       const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
       if (flags.json) {
         printJson(terminal, {
@@ -58,19 +55,6 @@ export function doctorCommand(invocation: Invocation): Command {
       return checks.some(({ state }) => state === 'error') ? 1 : 0;
     },
   );
-}
-
-function deviceCheck(found: DevicesFound): Check {
-  const name = 'devices';
-  if (!found.ok)
-    return found.missing
-      ? { name, state: 'ok', found: 'no NVIDIA GPU, or no driver: nvidia-smi is not installed' }
-      : { name, state: 'warning', found: found.why, fix: adviceFor(found.why) };
-  const { devices, problems } = found.reading;
-  const [problem] = problems;
-  if (problem !== undefined)
-    return { name, state: 'warning', found: problems.join('; '), fix: adviceFor(problem) };
-  return { name, state: 'ok', found: devices.length === 0 ? 'no NVIDIA GPU' : `${devices.length} GPUs` };
 }
 
 function upCheck(home: string): Check {
