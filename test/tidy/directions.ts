@@ -3,7 +3,8 @@
  *
  * 1. A package imports only the siblings listed for it; a package that is not listed may import none.
  * 2. testkit is for tests: only *.test.ts, test/ and testkit itself import it.
- * 3. Siblings are imported by name, never by a path into them, neither `@gryphgen/x/…` nor `../../x/…`.
+ * 3. Siblings are imported by name, never by a path into them, neither `@gryphgen/x/…` nor `../../x/…`; but for what a
+ *    package exports beside its index, because a thread that needs it should not load the rest.
  * 4. What package.json declares obeys 1 and 2 as well, and pins every other version exactly.
  */
 import { posix } from 'node:path';
@@ -25,6 +26,8 @@ const EVERYTHING_BELOW_CLI = [
   'scheduler',
   'worker',
 ];
+
+const BESIDE_INDEX = new Set(['runtime/folder-lock']);
 
 const MAY_IMPORT = new Map<string, readonly string[]>([
   ['protocol', []],
@@ -72,7 +75,8 @@ export function declaredDependencies(files: readonly SourceFile[]): Violation[] 
 function wrongSibling(from: string, specifier: string, inTest: boolean): string | undefined {
   if (!specifier.startsWith(SCOPE)) return undefined;
   const [sibling, ...path] = specifier.slice(SCOPE.length).split('/') as [string, ...string[]];
-  if (path.length > 0) return `${specifier} reaches into a package; import ${SCOPE}${sibling}`;
+  const isBeside = BESIDE_INDEX.has([sibling, ...path].join('/'));
+  if (path.length > 0 && !isBeside) return `${specifier} reaches into a package; import ${SCOPE}${sibling}`;
   if (sibling === from) return inTest ? undefined : `${from} imports itself by name`;
   if (sibling === 'testkit') return inTest ? undefined : `${from} imports testkit outside its tests`;
   return MAY_IMPORT.get(from)?.includes(sibling) ? undefined : `${from} may not import ${sibling}`;

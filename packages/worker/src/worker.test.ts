@@ -116,6 +116,17 @@ describe('a worker', () => {
     expect(hello.peer).toMatchObject({ attempts: [{ task: 1, attempt: 1, epoch: 3, phase: 'running' }] });
   });
 
+  it('keeps a second worker out of its home, and says who it is', async () => {
+    const second = broker.newWorker();
+    await expect(second.start()).rejects.toThrow(
+      `${join(broker.home, 'worker')} is in use by process ${process.pid}. One worker at a time`,
+    );
+    await second.stop();
+    await worker.stop();
+    worker = broker.newWorker();
+    await worker.start();
+  });
+
   it('remembers the journal head it was shown last', async () => {
     await broker.welcome();
     const head = { seq: 12, digest: 'ab'.repeat(32) };

@@ -4,8 +4,8 @@
  * 1. Stopping ends no container: they run on, and the next start adopts them.
  * 2. Nothing is said to the broker before adoption is complete: the first hello lists all there is (E11). Where that
  *    takes an engine that does not answer yet, `start` resolves and the worker waits for it.
+ * 3. One worker at a time has the home.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -25,6 +25,7 @@ import {
   type LogRange,
   type Service,
 } from '@gryphgen/runtime';
+import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
@@ -110,7 +111,7 @@ class Worker implements Service {
   async start(): Promise<void> {
     const { config, deps } = this;
     const folder = join(config.home, 'worker');
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    this.lock(folder);
     await this.head.load();
     this.undo.push(() => this.head.close());
     const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps.log);
@@ -123,6 +124,16 @@ class Worker implements Service {
     this.undo.push(() => executors.close());
     this.parts = { logs, executors, ...(await this.serveLogs(logs)) };
     if (!(await this.join())) this.joinLater();
+  }
+
+  /** Two workers of one home would take each other's session (E2) and remove each other's containers. */
+  private lock(folder: string): void {
+    const taken = lockFolder(folder, 'worker', `process ${process.pid}`);
+    if ('heldBy' in taken)
+      throw new Error(
+        `The worker's folder ${folder} is in use by ${taken.heldBy}. One worker at a time: stop that one, or choose another GRID_HOME.`,
+      );
+    this.undo.push(async () => taken.lock.release());
   }
 
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */

@@ -1,9 +1,10 @@
 /** What the journal's thread does when asked: one lock, one store. No thread in here, so that it can be tested without. */
 
+import type { FolderLock } from '@gryphgen/runtime/folder-lock';
 import { digestBytes, hex } from './digest-chain.ts';
 import type { Finding, GroupRow, Witnessed } from './journal.ts';
 import { JournalError } from './journal.ts';
-import { type Lock, lockFolder } from './lock.ts';
+import { lockJournal } from './lock.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
 import type { JournalSettings } from './settings.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
@@ -41,14 +42,14 @@ export interface RemoveBlobsArgs extends CompactionStep {
 }
 
 export class JournalOperations {
-  #lock: Lock | undefined;
+  #lock: FolderLock | undefined;
   #store: Store | undefined;
 
   /** The answered epoch is durable. */
   open(args: OpenJournalArgs): OpenJournalReply {
     let opened: OpenedStore;
     try {
-      this.#lock = lockFolder(args.dir, args.holder);
+      this.#lock = lockJournal(args.dir, args.holder);
       opened = openStore(args);
     } catch (error) {
       this.#lock?.release();

@@ -37,10 +37,6 @@ export function isDamage(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }
 
-export function isBusy(error: unknown): boolean {
-  return sqliteCodeOf(error) === BUSY;
-}
-
 /** `dir` lies on the journal's disk: some full disks and quotas answer with a plain write error. */
 export function failureOfWrite(error: unknown, dir: string): JournalError {
   if (error instanceof JournalError) return error;
