@@ -1,5 +1,4 @@
 /** A task's life as somebody at a terminal sees it: the spawned `grid` on one machine, real processes and containers. */
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
@@ -130,15 +129,6 @@ describe('files', () => {
     const { code, stdout, stderr } = await grid.grid('run', file);
     expect(stdout).toBe('from a file\n');
     expect(stderr).toMatch(/^t\d+ succeeded$/m);
-    expect(code).toBe(0);
-  });
-
-  it('the examples of docs/ run as they are', async () => {
-    const { code, stdout } = await grid.grid(
-      'run',
-      join(import.meta.dirname, '../../docs/examples/process.yaml'),
-    );
-    expect(stdout).toBe('1\n2\n3\n');
     expect(code).toBe(0);
   });
 });

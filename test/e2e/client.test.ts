@@ -90,6 +90,39 @@ it('waits for a broker that is restarted, and is answered once', async () => {
   expect(['cancelled', 'failed']).toContain((await finished).state);
 }, 60_000);
 
+it('is not disturbed by a callback that throws: its own watch ends', async () => {
+  const { accepted, finished } = client.submit(noop);
+  const task = await client.submit({ kind: 'process', body: { command: ['sleep', '600'] } }).accepted;
+  const onChange = (): never => {
+    throw new Error('of the caller');
+  };
+  await expect(client.watch(task, { onChange })).rejects.toThrow('of the caller');
+  await client.request('cancel', { task });
+  expect((await client.watch(task)).state).toBe('cancelled');
+  await accepted;
+  expect((await finished).state).toBe('succeeded');
+});
+
+it('closed while it is used: everything open ends with lost.link, and nothing after it hangs', async () => {
+  const other = await connect({ home: grid.home, endpoints });
+  const body = { command: ['sh', '-c', 'echo started; exec sleep 600'] };
+  const { accepted, finished } = other.submit({ kind: 'process', body });
+  const task = await accepted;
+  const log = other.logs(task, { follow: true });
+  expect((await log.next()).value).toEqual(new Uint8Array(Buffer.from('started\n')));
+  const lost = { code: 'lost.link' };
+  const open = [finished, other.watch(task), log.next()];
+  const ends = Promise.all(open.map((promise) => expect(promise).rejects.toMatchObject(lost)));
+  await other.close();
+  await ends;
+  await other.close();
+  await expect(other.request('status', {})).rejects.toMatchObject(lost);
+  await expect(other.submit(noop).accepted).rejects.toMatchObject(lost);
+  await expect(other.logs(task).next()).rejects.toMatchObject(lost);
+  await other.room();
+  expect((await client.request('cancel', { task })).id).toBeDefined();
+});
+
 it('gives up after its patience, with lost.broker', async () => {
   const other = connect({
     home: grid.home,

@@ -29,7 +29,7 @@ export interface ClientOptions extends Omit<LinkOptions<'toClient'>, 'direction'
   readonly firstSessionMs?: number;
   /** Longest time without a session after that, before everything pending fails. */
   readonly patienceMs?: number;
-  /** Told when the session is lost (with the reason) and when there is one again. */
+  /** Told when the session is lost (with the reason) and when there is one again. What it throws is logged. */
   readonly onConnection?: (state: 'open' | 'lost', reason: string) => void;
 }
 
@@ -48,10 +48,13 @@ export interface Submitted {
 }
 
 export interface WatchOptions {
+  /** Told of each change of state or attempt. What it throws ends the waiting: `watch` rejects with it. */
   readonly onChange?: (change: Changed) => void;
   /** Stops waiting, with the signal's reason; the task goes on. */
   readonly signal?: AbortSignal;
 }
+
+type Watching = Extract<Pending, { kind: 'watch' }>;
 
 export class Client {
   private readonly options: ClientOptions;
@@ -59,6 +62,8 @@ export class Client {
   private readonly link: Link<'toClient'>;
   private readonly pending = new Map<number, Pending>();
   private readonly opened = deferred<void>();
+  /** Aborted when this client is of no use any more: what reads logs holds connections of its own. */
+  private readonly ended = new AbortController();
   private nextRef = 1;
   private session = '';
   private roomFor: Deferred<void> | undefined;
@@ -79,13 +84,13 @@ export class Client {
           this.session = session;
           this.do({ kind: 'sessionOpened', session, timers });
           this.opened.resolve();
-          options.onConnection?.('open', '');
+          this.tellConnection('open', '');
         },
         onMessage: (message) => this.do({ kind: 'message', session: this.session, message }),
         onClosed: (reason) => {
           this.do({ kind: 'sessionClosed' });
           this.losePatienceAfter(options.patienceMs ?? defaultPatienceMs);
-          options.onConnection?.('lost', reason);
+          this.tellConnection('lost', reason);
         },
         onRefused: (why) => this.giveUp(why),
       },
@@ -100,7 +105,7 @@ export class Client {
     return this.opened.promise;
   }
 
-  /** Says goodbye. What is pending fails with `lost.link`; tasks go on. Idempotent. */
+  /** Says goodbye. What is pending fails with `lost.link`, readers of logs included; tasks go on. Idempotent. */
   async close(): Promise<void> {
     this.giveUp(failure('lost.link', 'this client was closed'));
     await this.link.stop();
@@ -152,15 +157,20 @@ export class Client {
 
   /**
    * A task's output as it comes, stdout and stderr as one stream. Without `follow` it is what there is now of the latest
-   * attempt; with it, it goes on until the task ends, over all its attempts. Throws GridError when it cannot be read.
+   * attempt; with it, it goes on until the task ends, over all its attempts. Throws GridError when it cannot be read:
+   * `rejected.not-found` for a task that never was or wrote nothing, `lost.*` when its worker or the grid is away.
    */
-  logs(task: TaskId, options: LogOptions = {}): AsyncGenerator<Uint8Array, void> {
+  async *logs(task: TaskId, options: LogOptions = {}): AsyncGenerator<Uint8Array, void> {
+    const { signal } = options;
+    const ended = this.ended.signal;
+    const either = signal === undefined ? ended : AbortSignal.any([ended, signal]);
     const source = {
       read: readLog,
       request: (...args: Parameters<LogSource['request']>) => this.request(...args),
       watch: (...args: Parameters<LogSource['watch']>) => this.watch(...args),
     };
-    return readTaskLog(source, this.options.alarms, task, options);
+    yield* readTaskLog(source, this.options.alarms, task, { ...options, signal: either });
+    if (ended.aborted && !signal?.aborted) throw ended.reason;
   }
 
   private owe(pending: Pending): number {
@@ -227,7 +237,7 @@ export class Client {
     if (effect.kind === 'accepted') {
       if (pending.kind === 'submission') pending.accepted.resolve(effect.task);
     } else if (effect.kind === 'changed') {
-      if (pending.kind === 'watch') pending.onChange?.(effect.message);
+      if (pending.kind === 'watch') this.tellChange(effect.ref, pending, effect.message);
     } else {
       this.pending.delete(effect.ref);
       if (effect.kind === 'replied' && pending.kind === 'request')
@@ -237,6 +247,25 @@ export class Client {
         if (why?.code === 'rejected.not-found') pending.finished.reject(new GridError(why));
         else pending.finished.resolve(outcomeOf(effect.message));
       }
+    }
+  }
+
+  /** What a caller's function throws is the caller's: it must not end the connection that others share. */
+  private tellChange(ref: number, { onChange, finished }: Watching, change: Changed): void {
+    try {
+      onChange?.(change);
+    } catch (error) {
+      this.pending.delete(ref);
+      this.do({ kind: 'forget', ref });
+      finished.reject(error);
+    }
+  }
+
+  private tellConnection(state: 'open' | 'lost', reason: string): void {
+    try {
+      this.options.onConnection?.(state, reason);
+    } catch (error) {
+      this.options.log.error({ err: error }, 'onConnection has thrown');
     }
   }
 
@@ -252,6 +281,7 @@ export class Client {
     this.cancelPatience();
     this.do({ kind: 'refused', failure: why });
     this.opened.reject(new GridError(why));
+    this.ended.abort(new GridError(why));
   }
 
   private losePatienceAfter(ms: number): void {

@@ -1,9 +1,11 @@
 /** The short way to a client: everything it needs is found in a `$GRID_HOME`. */
-import type { Role } from '@gryphgen/protocol';
+import { failure, GridError, type Role } from '@gryphgen/protocol';
 import {
   type Alarms,
   type Clock,
+  createLog,
   type Log,
+  loadConfig,
   loadIdentity,
   type Random,
   systemAlarms,
@@ -15,31 +17,37 @@ import { brokerAddresses, gridOf, loadMembership } from './membership.ts';
 
 export interface ConnectOptions
   extends Pick<ClientOptions, 'bounds' | 'firstSessionMs' | 'patienceMs' | 'onConnection'> {
-  /** Where the grid's name and this user's key are. */
-  readonly home: string;
-  /** tcp://HOST:PORT or ipc:///PATH of the broker, tried in turn. */
-  readonly endpoints: readonly string[];
+  /** Where the grid's name and this user's key are; default as for `grid`: GRID_HOME, else the user's state folder. */
+  readonly home?: string;
+  /** tcp://HOST:PORT or ipc:///PATH of the broker, tried in turn; default as for `grid`: GRID_BROKER, config.json, home. */
+  readonly endpoints?: readonly string[];
   /** Name of the key in `home`; default `admin`, which `grid up` makes for the local user. */
   readonly identity?: string;
   /** What the key was authorised for. */
   readonly role?: Role;
-  readonly log: Log;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
   readonly clock?: Clock;
   readonly alarms?: Alarms;
   readonly random?: Random;
 }
 
 /**
- * A client in session. Throws GridError: `lost.broker` when no broker answers in time or `home` knows no
- * grid, `rejected.forbidden` when the grid does not admit the key.
+ * A client in session: close it when you are done, for it keeps the process alive. Throws GridError: `lost.broker` when
+ * no broker answers in time or `home` knows no grid, `rejected.forbidden` when the grid does not admit the key,
+ * `rejected.invalid` for settings that make no sense.
  */
-export async function connect(options: ConnectOptions): Promise<Client> {
-  const { home, endpoints, identity = 'admin', role = 'admin', ...rest } = options;
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  const { identity = 'admin', role = 'admin', ...rest } = options;
+  const settings = loadConfig({ flags: { home: options.home, broker: options.endpoints }, env: process.env });
+  if (!settings.ok) throw new GridError(failure('rejected.invalid', settings.problems.join('; ')));
+  const { home, broker: endpoints } = settings.config;
   const membership = loadMembership(home);
   const client = new Client({
     clock: systemClock,
     alarms: systemAlarms,
     random: systemRandom,
+    log: createLog({ daemon: 'client', level: 'silent' }),
     ...rest,
     brokers: brokerAddresses(membership, endpoints),
     grid: gridOf(membership),

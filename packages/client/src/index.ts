@@ -1,5 +1,13 @@
 /** Submit tasks to a grid, watch them, ask it questions. */
 export {
+  type Failure,
+  type FailureCode,
+  formatTaskId,
+  GridError,
+  parseTaskId,
+  type TaskId,
+} from '@gryphgen/protocol';
+export {
   Client,
   type ClientOptions,
   type SubmitOptions,

@@ -1,0 +1,43 @@
+/** Every file of docs/examples does what it says, as it is. */
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+const folder = join(import.meta.dirname, '../../docs/examples');
+const grid = new GridFixture();
+beforeAll(async () => {
+  const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
+  if (code !== 0) throw new Error(stderr);
+}, 60_000);
+afterAll(() => grid.stop());
+
+const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
+  'hello.yaml': async (file) => {
+    const { code, stdout } = await grid.grid('run', file);
+    expect(stdout).toMatch(/^hello from [0-9a-f]{12}\n$/);
+    expect(code).toBe(0);
+  },
+  'process.yaml': async (file) => {
+    const { code, stdout } = await grid.grid('run', file);
+    expect(stdout).toBe('1\n2\n3\n');
+    expect(code).toBe(0);
+  },
+  // The machines of CI have no such card: refused at once, with the reason.
+  'gpu-part.yaml': async (file) => {
+    const { code, stderr } = await grid.grid('submit', file);
+    expect(stderr).toContain('has no device');
+    expect(code).toBe(3);
+  },
+  'sdk.mjs': async (file) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { env: grid.env });
+    expect(stdout).toBe('1 4 9 16 25 36 49 64 81 100\n');
+  },
+};
+
+it.each(readdirSync(folder))('%s', async (name) => {
+  expect(Object.keys(checks)).toContain(name);
+  await checks[name]?.(join(folder, name));
+});
