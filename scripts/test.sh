@@ -48,13 +48,16 @@ suite() {
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-install_busybox() { # the tests' container images are made of it
-  command -v busybox >/dev/null && return
+install_tools() {
+  local missing=()
+  command -v busybox >/dev/null || missing+=(busybox-static) # the tests' container images are made of it
+  command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections
+  [ ${#missing[@]} = 0 ] && return
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends busybox-static
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
-step 'install busybox' install_busybox || true
+step 'install tools' install_tools || true
 step 'docker engine' bash scripts/start-dockerd.sh "$dockerd_pid" || true
 if step 'npm ci' npm ci --no-progress; then
   built=yes

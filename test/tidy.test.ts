@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { declaredDependencies, importDirections } from './tidy/directions.ts';
 import { importsOf } from './tidy/imports.ts';
-import { fileNames, longFiles, medianLength, topLevel } from './tidy/layout.ts';
+import { fileNames, longFiles, medianLength, oneLanguage, topLevel } from './tidy/layout.ts';
 import { purity } from './tidy/purity.ts';
 import { readSourceFiles, sourceFile } from './tidy/source-file.ts';
 import { importExtensions, noBannedSyntax, onlyIndexIsBarrel } from './tidy/syntax.ts';
@@ -50,6 +50,18 @@ const RULES: readonly (readonly [string, Rule, Planted])[] = [
         'packages/cli/src/d.ts': 'const text = `import { x } from "@gryphgen/testkit"`;',
         'test/e2e/a.test.ts': "import { x } from '@gryphgen/testkit';",
       },
+    },
+  ],
+  [
+    'packages are written in .ts files, which the other rules see',
+    oneLanguage,
+    {
+      bad: {
+        'packages/broker/src/x.mts': "import { x } from '@gryphgen/worker';",
+        'packages/client/src/x.tsx': "import { x } from '@gryphgen/worker';",
+        'packages/cli/src/x.js': '',
+      },
+      good: { 'packages/cli/src/x.ts': '', 'packages/cli/bin/grid.js': '', 'test/bench/probe.mjs': '' },
     },
   ],
   [

@@ -3,7 +3,8 @@
  *
  * 1. Names are kebab-case and say what is exported; a drawer for everything has no name of its own.
  * 2. A long file is a room doing two jobs.
- * 3. The top level holds what a visitor must see first.
+ * 3. Packages are written in one language.
+ * 4. The top level holds what a visitor must see first.
  */
 import { basename } from 'node:path';
 import type { SourceFile } from './source-file.ts';
@@ -39,6 +40,13 @@ export function fileNames(files: readonly SourceFile[]): Violation[] {
       ...(drawer === undefined ? [] : [violation(file, 1, `${drawer} does not say what is in it`)]),
     ];
   });
+}
+
+/** The rules of packages see .ts files: anything else would pass them all. */
+export function oneLanguage(files: readonly SourceFile[]): Violation[] {
+  return files
+    .filter(({ path }) => /^packages\/[^/]+\/src\/.*\.(?:[cm]?[jt]sx?)$/.test(path) && !path.endsWith('.ts'))
+    .map((file) => violation(file, 1, 'a package is written in .ts files'));
 }
 
 export function longFiles(files: readonly SourceFile[]): Violation[] {

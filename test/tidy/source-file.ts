@@ -18,14 +18,14 @@ export type SourceFile = {
 const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', '.tmp', '.git', 'coverage']);
 
 export function sourceFile(path: string, text: string): SourceFile {
-  return { path, text, code: /\.[cm]?[jt]s$/.test(path) ? blankOut(text) : text };
+  return { path, text, code: /\.[cm]?[jt]sx?$/.test(path) ? blankOut(text) : text };
 }
 
 /** Every source file and package.json below the folders, in a stable order. */
 export function readSourceFiles(root: string, folders: readonly string[]): SourceFile[] {
   return folders
     .flatMap((folder) => walk(join(root, folder)))
-    .filter((path) => /\.([cm]?[jt]s|sh)$|[\\/]package\.json$/.test(path))
+    .filter((path) => /\.([cm]?[jt]sx?|sh)$|[\\/]package\.json$/.test(path))
     .map((path) => sourceFile(relative(root, path).split(sep).join('/'), readFileSync(path, 'utf8')))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
