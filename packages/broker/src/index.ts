@@ -3,6 +3,7 @@ export { Broker, type BrokerOptions } from './broker.ts';
 export { BrokerLoop } from './broker-loop.ts';
 export { apply } from './core/apply.ts';
 export { type Decision, decided } from './core/decisions.ts';
+export { explainDocument } from './core/documents.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { brokenInvariants } from './core/invariants.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';

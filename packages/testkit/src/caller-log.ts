@@ -135,6 +135,7 @@ export class CallerLog implements ClientWitness {
         if (asked.task !== null)
           throw new SimFailure('a wish is answered once', `wish ${answer.ref} is accepted twice`);
         asked.task = answer.task;
+        this.checkMade(answer.ref, asked);
         return;
       case 'failed':
         asked.refused = answer.failure;
@@ -150,6 +151,15 @@ export class CallerLog implements ClientWitness {
         answer satisfies never;
     }
     asked.answered = true;
+  }
+
+  private checkMade(ref: number, { operation, task }: Asked): void {
+    const made = task === null ? undefined : this.observer.scriptOfTask(task);
+    if (operation.kind !== 'submit' || made === undefined || made.no === operation.script.no) return;
+    throw new SimFailure(
+      'a task is what was submitted',
+      `wish ${ref} was accepted as task of script ${made.no}`,
+    );
   }
 
   crashed(name: string): void {

@@ -29,6 +29,16 @@ const taskMoves = [
 ];
 const survivals = ['waiting', 'backoff', 'leased', 'running'];
 
+/** What those are told who have no right to what they ask, or no session. */
+const answers = [
+  'submission refused: rejected.forbidden',
+  'submission refused: rejected.key-conflict',
+  'answer to cancel: failed',
+  'answer to drain: failed',
+  'answer to remove: failed',
+  'a stranger is told: helloAgain',
+];
+
 const faults = ['drop', 'delay', 'duplicate', 'reorder', 'partition', 'crash', 'cut'];
 
 /** Name, or the beginning of it: why no run reaches it. */
@@ -58,6 +68,7 @@ function expected(): string[] {
     ...taskMoves.map((move) => `task ${move}`),
     ...survivals.map((phase) => `task survives a restart: ${phase}`),
     ...phaseTransitions.map((transition) => `attempt ${nameOfTransition(transition)}`),
+    ...answers,
     ...messageKinds.flatMap((kind) => faults.map((fault) => `${kind} × ${fault}`)),
   ];
 }

@@ -8,6 +8,13 @@ import type { SimNode } from './sim-node.ts';
 /** A blow armed for a boundary between effects strikes after this long in any case. */
 const armedMs = 1000;
 
+const powerLossWords = {
+  idle: 'nothing was being written',
+  whole: 'the group being written is on disk',
+  torn: 'a part of the group being written is on disk',
+  lost: 'nothing of the group being written is on disk',
+} as const;
+
 export class FaultInjector {
   private readonly grid: SimGrid;
   private readonly random: SeededRandom;
@@ -30,7 +37,7 @@ export class FaultInjector {
     world.trace.note('FAULT', JSON.stringify(fault));
     switch (fault.kind) {
       case 'crash':
-        this.arm(fault.node, fault.boundaries, (node) => this.crash(node, fault.downMs));
+        this.arm(fault.node, fault.boundaries, (node) => this.crash(node, fault.downMs, fault.lateLease));
         break;
       case 'pause':
         this.arm(fault.node, fault.boundaries, (node) => this.pause(node, fault.forMs));
@@ -56,10 +63,14 @@ export class FaultInjector {
         });
         break;
       case 'ambush':
+        if (fault.message === 'refusal') this.provokeRefusal();
         grid.network.lieInWait(fault.message, {
           mishap: fault.mishap,
           strike: (packet) => this.befall(fault.mishap, packet, fault.forMs),
         });
+        break;
+      case 'forge':
+        grid.network.forge(fault.frames);
         break;
       case 'compact':
         grid.disk.compact();
@@ -104,6 +115,12 @@ export class FaultInjector {
     }
   }
 
+  /** A hello that comes twice is refused the second time. */
+  private provokeRefusal(): void {
+    this.grid.network.lieInWait('hello', { mishap: 'duplicate', strike: () => undefined });
+    this.cut(this.random.pick([...this.grid.workers, ...this.grid.clients]).name);
+  }
+
   private arm(name: string, boundaries: number, strike: (node: SimNode) => void): void {
     const node = this.node(name);
     if (node === undefined) return;
@@ -117,21 +134,24 @@ export class FaultInjector {
     this.grid.world.after(armedMs, once);
   }
 
-  private crash(node: SimNode, downMs: number): void {
+  private crash(node: SimNode, downMs: number, lateLease = false): void {
     const { grid } = this;
     if (!node.up) return;
     node.note('CRASHES');
     if (node === grid.broker) {
       grid.observer.watched.watching(false);
-      const wrote = grid.disk.powerLoss();
-      node.note(wrote ? 'the group being written is on disk' : 'nothing half-written is kept');
+      node.note(powerLossWords[grid.disk.powerLoss()]);
       grid.network.lose(() => true, 'crash');
     } else
       grid.network.lose((packet) => packet.peer === node.name && packet.direction === 'fromBroker', 'crash');
     node.crash();
     grid.callers.crashed(node.name);
     this.down.add(node);
-    grid.world.after(downMs, () => this.start(node));
+    grid.world.after(downMs, () => {
+      this.start(node);
+      if (lateLease && !this.healing)
+        grid.network.lieInWait('lease', { mishap: 'delay', strike: () => undefined });
+    });
   }
 
   private start(node: SimNode): void {

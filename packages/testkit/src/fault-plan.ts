@@ -18,6 +18,8 @@ export type Fault =
       readonly node: string;
       readonly boundaries: number;
       readonly downMs: number;
+      /** The first lease after its return is late: what overtakes it finds held containers. */
+      readonly lateLease: boolean;
     }
   | {
       readonly at: number;
@@ -54,6 +56,8 @@ export type Fault =
       readonly mishap: Mishap;
       readonly forMs: number;
     }
+  /** A stranger repeats frames that it has somehow seen. */
+  | { readonly at: number; readonly kind: 'forge'; readonly frames: number }
   | { readonly at: number; readonly kind: 'compact' };
 
 export const faultsEndMs = 75_000;
@@ -67,6 +71,7 @@ const kinds: readonly FaultKind[] = [
   'cut',
   'disk',
   'ambush',
+  'forge',
   'compact',
 ];
 
@@ -107,7 +112,14 @@ function makeFault(random: SeededRandom, grid: GridShape, kind: FaultKind): Faul
   const boundaries = random.int(0, 30);
   switch (kind) {
     case 'crash':
-      return { at, kind, node, boundaries, downMs: Math.min(forMs, random.pick([10, 500, 5000, 30_000])) };
+      return {
+        at,
+        kind,
+        node,
+        boundaries,
+        downMs: Math.min(forMs, random.pick([10, 500, 5000, 30_000])),
+        lateLease: random.chance(0.3),
+      };
     case 'pause':
       return { at, kind, node, boundaries, forMs };
     case 'wallJump':
@@ -128,12 +140,18 @@ function makeFault(random: SeededRandom, grid: GridShape, kind: FaultKind): Faul
     }
     case 'ambush': {
       const mishap = random.pick(mishaps);
-      return { at, kind, message: random.pick(messageKinds), mishap, forMs: Math.min(forMs, 8000) };
+      return { at, kind, message: random.pick(ambushed), mishap, forMs: Math.min(forMs, 8000) };
     }
+    case 'forge':
+      return { at, kind, frames: random.int(1, 20) };
     case 'compact':
       return { at, kind };
   }
 }
+
+/** Kinds that few runs send meet their faults only when looked for more often. */
+const rare = ['refusal', 'refusal', 'changed', 'refused', 'watch', 'welcome', 'credit'] as const;
+const ambushed = [...messageKinds, ...rare];
 
 const mishaps: readonly Mishap[] = ['drop', 'duplicate', 'delay', 'reorder', 'partition', 'cut', 'crash'];
 

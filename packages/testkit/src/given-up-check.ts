@@ -37,6 +37,8 @@ export function checkGivenUp(
       const worker = lastWorker(task, attempt);
       const silence = worker === undefined ? 0 : watched.silenceMs(worker);
       const bound = defaultTimers.leaseMs + defaultTimers.graceMs;
+      if (task.spec.envelope.onLinkLost === 'wait' && !task.cancelRequested)
+        return `${name} waits for its worker, and was taken from it for silence`;
       if (event.kind !== 'tick') return `${name} was declared cut off by ${nameOf(event)}`;
       if (worker === undefined || silence + slackMs >= bound) return undefined;
       return `${name} was taken from ${worker} after ${Math.round(silence)} ms of watched silence`;

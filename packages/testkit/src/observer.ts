@@ -9,12 +9,16 @@ import { type BrokerEvent, type BrokerState, brokenInvariants, type Task } from 
 import type { Finished, Message, TaskId } from '@gryphgen/protocol';
 import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import type { Fence, StartOrder } from '@gryphgen/worker';
+import { AuthorityCheck, type Sender } from './authority-check.ts';
 import { CreditCheck } from './credit-check.ts';
+import { DurabilityCheck } from './durability-check.ts';
 import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
 import type { GridShape } from './grid-shape.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
+import { checkExplained, PlacementCheck } from './placement-check.ts';
 import { PromiseCheck } from './promise-check.ts';
+import { checkRequeued, checkTries } from './retry-check.ts';
 import type { BrokerWitness } from './sim-broker.ts';
 import { SimFailure } from './sim-failure.ts';
 import type { MachineWitness } from './sim-machine.ts';
@@ -27,35 +31,53 @@ import type { World } from './world.ts';
 interface Shadow {
   phase: ShownPhase;
   attempt: number;
+  notBefore: number;
 }
 
 export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   readonly physical: PhysicalCheck;
   readonly promises: PromiseCheck;
   readonly watched: WatchedTime;
+  readonly durability = new DurabilityCheck();
   private readonly credit = new CreditCheck();
+  private readonly authority = new AuthorityCheck();
+  private readonly placement = new PlacementCheck();
   private readonly world: World;
   private readonly scripts: (body: string) => Script | undefined;
+  private readonly made = new Map<TaskId, Script>();
   steps = 0;
   private shadows = new Map<TaskId, Shadow>();
 
-  constructor(world: World, grid: GridShape, scripts: (body: string) => Script | undefined) {
+  /** `steadySince`: since when a worker's process has been running without a pause. */
+  constructor(
+    world: World,
+    grid: GridShape,
+    scripts: (body: string) => Script | undefined,
+    steadySince: (worker: string) => number,
+  ) {
     this.world = world;
     this.scripts = scripts;
-    this.physical = new PhysicalCheck(grid.workers);
+    this.physical = new PhysicalCheck(grid.workers, steadySince);
     this.watched = new WatchedTime(world);
-    this.promises = new PromiseCheck(() => world.now);
+    this.promises = new PromiseCheck(
+      () => world.now,
+      (task) => this.durability.cancelTold(task),
+    );
   }
 
-  stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
+  stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void {
     this.steps += 1;
+    this.authority.stepped(state, event, sender);
+    if (event.kind === 'message' && event.message.kind === 'request' && event.message.op === 'removeNode')
+      this.physical.removed();
     this.credit.stepped(event);
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);
-    for (const task of state.tasks.values()) this.look(event, task);
+    for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
     }
+    this.placement.stepped(state, event);
     const [wrong] = brokenInvariants(state);
     if (wrong !== undefined) throw new SimFailure('the state is sound', `after ${event.kind}: ${wrong}`);
   }
@@ -63,12 +85,13 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   recovered(state: BrokerState): void {
     this.watched.restarted();
     this.promises.recovered(state);
+    this.authority.recovered(state);
+    this.placement.recovered();
     const before = this.shadows;
     this.shadows = new Map();
     for (const task of [...state.tasks.values(), ...state.ended.values()]) {
-      const phase = phaseOf(task);
       noteHolder(task);
-      this.shadows.set(task.id, { phase, attempt: task.attempt });
+      this.shadows.set(task.id, shadowOf(task));
       const was = before.get(task.id)?.phase;
       if (was !== undefined && was !== 'ended')
         this.world.coverage.reached(`task survives a restart: ${was}`);
@@ -81,6 +104,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       this.physical.leaseSent(message, worker, this.world.now);
     }
     this.credit.sent(message, session);
+    this.durability.sent(message);
     this.promises.sent(message, session);
   }
 
@@ -118,12 +142,19 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     return script;
   }
 
-  private look(event: BrokerEvent, task: Task): void {
+  /** Undefined for a task that is long forgotten. */
+  scriptOfTask(id: TaskId): Script | undefined {
+    return this.made.get(id);
+  }
+
+  private look(state: BrokerState, event: BrokerEvent, task: Task): void {
     const shadow = this.shadows.get(task.id);
     const phase = phaseOf(task);
     if (shadow === undefined) {
       this.world.coverage.reached(`task none → ${phase}`);
-      this.shadows.set(task.id, { phase, attempt: task.attempt });
+      checkExplained(state, task);
+      this.made.set(task.id, this.scriptOf(task));
+      this.shadows.set(task.id, shadowOf(task));
       return;
     }
     if (shadow.phase === 'ended')
@@ -136,12 +167,18 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       );
     }
     this.world.coverage.reached(`task ${shadow.phase} → ${phase}`);
+    checkExplained(state, task);
+    checkTries(task);
     const wasOut = shadow.phase === 'leased' || shadow.phase === 'running';
     if (wasOut && task.lastFailure !== null && (phase === 'waiting' || phase === 'backoff')) {
       this.gaveUp(event, { task, attempt: shadow.attempt, code: task.lastFailure.code });
+      checkRequeued(state, task);
+    } else if (shadow.phase === 'backoff' && state.watch < shadow.notBefore) {
+      const words = `${formatTaskId(task.id)} goes on ${shadow.notBefore - state.watch} ms too early`;
+      throw new SimFailure('a backoff is waited out', words);
     }
     noteHolder(task);
-    Object.assign(shadow, { phase, attempt: task.attempt });
+    Object.assign(shadow, shadowOf(task));
   }
 
   private lookEnded(state: BrokerState, event: BrokerEvent, id: TaskId): void {
@@ -155,11 +192,13 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     }
     const { state: outcome, failure } = task.outcome;
     this.world.coverage.reached(`task ${past} → ${outcome}`);
+    checkExplained(state, task);
+    checkTries(task);
     const wasOut = past === 'leased' || past === 'running';
     if (wasOut && failure?.code.startsWith('lost.'))
       this.gaveUp(event, { task, attempt: shadow.attempt, code: failure.code });
     const script = this.scriptOf(task);
-    const ending: Ending = { state: outcome, failure, attempt: task.attempt };
+    const ending: Ending = { ...task.outcome, attempt: task.attempt };
     const run = this.physical.endOf(id, task.attempt);
     const wrong = wrongWith(ending, {
       script,
@@ -190,4 +229,8 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       words.push(`${this.physical.runningCount} units run on, ${leaseMs + graceMs} ms later`);
     return words;
   }
+}
+
+function shadowOf(task: Task): Shadow {
+  return { phase: phaseOf(task), attempt: task.attempt, notBefore: task.notBefore };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type TaskPast, wrongWith } from './outcome-model.ts';
 import type { Run } from './physical-check.ts';
 import { planRun } from './simulation.ts';
-import type { Script } from './task-script.ts';
+import { resultOf, type Script } from './task-script.ts';
 
 const submission = planRun(1).operations.find(({ kind }) => kind === 'submit');
 const any = (submission as { script: Script }).script;
@@ -30,15 +30,17 @@ const past = (over: Partial<TaskPast> = {}): TaskPast => ({
   stopTakenAt: undefined,
   ...over,
 });
-const succeeded = { state: 'succeeded', failure: null, attempt: 1 } as const;
+const nothing = new Uint8Array(0);
+const succeeded = { state: 'succeeded', failure: null, attempt: 1, outcome: resultOf(script) } as const;
 const failed = (code: Parameters<typeof failure>[0]) =>
-  ({ state: 'failed', failure: failure(code, ''), attempt: 1 }) as const;
+  ({ state: 'failed', failure: failure(code, ''), attempt: 1, outcome: nothing }) as const;
 
 describe('a task', () => {
   it('succeeds when its attempt ran to its end, and only then', () => {
     expect(wrongWith(succeeded, past())).toBeUndefined();
     expect(wrongWith(succeeded, past({ run: ran('exit') }))).toMatch(/ended: exit/);
     expect(wrongWith(succeeded, past({ run: undefined }))).toMatch(/never ran/);
+    expect(wrongWith({ ...succeeded, outcome: nothing }, past())).toMatch(/0 other bytes/);
   });
 
   it('does not succeed by an attempt that was leased or started after its cancel', () => {
@@ -50,7 +52,7 @@ describe('a task', () => {
   });
 
   it('is cancelled only when somebody asked', () => {
-    const cancelled = { state: 'cancelled', failure: null, attempt: 1 } as const;
+    const cancelled = { state: 'cancelled', failure: null, attempt: 1, outcome: nothing } as const;
     expect(wrongWith(cancelled, past())).toMatch(/nobody/);
     expect(wrongWith(cancelled, past({ cancelAsked: true }))).toBeUndefined();
   });

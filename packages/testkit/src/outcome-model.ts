@@ -5,12 +5,13 @@
 import type { Failure, OutcomeState } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import type { Run } from './physical-check.ts';
-import type { Script } from './task-script.ts';
+import { resultOf, type Script } from './task-script.ts';
 
 export interface Ending {
   readonly state: OutcomeState;
   readonly failure: Failure | null;
   readonly attempt: number;
+  readonly outcome: Uint8Array;
 }
 
 export interface TaskPast {
@@ -31,7 +32,7 @@ export interface TaskPast {
 export function wrongWith(ending: Ending, past: TaskPast): string | undefined {
   switch (ending.state) {
     case 'succeeded':
-      return wrongSuccess(past);
+      return wrongSuccess(ending, past);
     case 'cancelled':
       return past.cancelAsked ? undefined : 'nobody asked to cancel it';
     case 'failed':
@@ -40,8 +41,10 @@ export function wrongWith(ending: Ending, past: TaskPast): string | undefined {
 }
 
 /** E15: an attempt that had succeeded when the stop came has succeeded; none begins after that. */
-function wrongSuccess({ run, cancelToldAt, stopTakenAt }: TaskPast): string | undefined {
+function wrongSuccess({ outcome }: Ending, past: TaskPast): string | undefined {
+  const { script, run, cancelToldAt, stopTakenAt } = past;
   if (run?.end !== 'ok') return `its attempt ${run === undefined ? 'never ran' : `ended: ${run.end}`}`;
+  if (Buffer.compare(outcome, resultOf(script)) !== 0) return `its result is ${outcome.length} other bytes`;
   if (stopTakenAt !== undefined && run.startedAt > stopTakenAt) {
     return `its attempt started ${Math.round(run.startedAt - stopTakenAt)} ms after its worker was told to stop it`;
   }

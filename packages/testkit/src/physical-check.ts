@@ -3,7 +3,9 @@
  *
  * 1. No machine ever runs more than it has (invariant 4), whatever is paused, cut off or restarted: what is fenced
  *    stays reserved until it has ended (E14).
- * 2. A unit runs only what was leased to its worker under its very fence, on the devices of the lease (E8, E9).
+ * 2. No task runs twice at once, unless the machine that still runs it was paused, without its worker's process for a
+ *    while, or removed: a worker that is cut off stops before the broker gives its attempts to another (E12).
+ * 3. A unit runs only what was leased to its worker under its very fence, on the devices of the lease (E8, E9).
  */
 import type { DeviceShare, Lease, TaskId } from '@gryphgen/protocol';
 import { emptyLedger, type Ledger, oversubscription, release, reserve } from '@gryphgen/scheduler';
@@ -37,8 +39,11 @@ export class PhysicalCheck {
   private readonly used = new Map<string, Ledger>();
   private readonly stops = new Map<string, number>();
   private readonly orders = new Map<string, StartOrder>();
+  private readonly steadySince: (worker: string) => number;
+  private removal = false;
 
-  constructor(workers: readonly WorkerShape[]) {
+  constructor(workers: readonly WorkerShape[], steadySince: (worker: string) => number) {
+    this.steadySince = steadySince;
     this.shapes = new Map(workers.map((shape) => [shape.name, shape]));
     for (const { name } of workers) this.used.set(name, emptyLedger());
   }
@@ -79,6 +84,7 @@ export class PhysicalCheck {
         `${worker} runs ${key} beside what it had: ${over}`,
       );
     }
+    this.checkAlone(worker, fence, lease.at);
     this.orders.set(`${worker} ${key}`, order);
     this.runsOf(fence.task).push({
       worker,
@@ -88,6 +94,22 @@ export class PhysicalCheck {
       endedAt: now,
       end: null,
     });
+  }
+
+  private checkAlone(worker: string, fence: Fence, leasedAt: number): void {
+    // What it was leased before a pause it may begin after it, and be too late.
+    if (this.removal || this.steadySince(worker) > leasedAt) return;
+    const other = this.runsOf(fence.task).find(
+      (run) => run.end === null && this.steadySince(run.worker) < run.startedAt,
+    );
+    if (other === undefined) return;
+    const words = `${worker} runs ${keyOf(fence)} while ${other.worker}, which was never paused, runs ${keyOf(other.fence)}`;
+    throw new SimFailure('no task runs twice at once', words);
+  }
+
+  /** A worker is to be removed: its attempts are given to others at once. */
+  removed(): void {
+    this.removal = true;
   }
 
   ended(worker: string, fence: Fence, how: RunEnd, now: number): void {

@@ -5,7 +5,7 @@
  * number is never given again. A reply to a cancel or drain: it is remembered. One key: one task, while it is kept.
  */
 import type { BrokerEvent, BrokerState, Worker } from '@gryphgen/broker';
-import type { Finished, Message, Request, TaskId } from '@gryphgen/protocol';
+import type { Finished, Message, Request, SessionId, TaskId } from '@gryphgen/protocol';
 import { formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { SimFailure } from './sim-failure.ts';
 
@@ -26,6 +26,7 @@ interface KeyPromise {
 
 export class PromiseCheck {
   private readonly now: () => number;
+  private readonly onCancelTold: (task: TaskId) => void;
   private readonly tasks = new Map<TaskId, Promised>();
   private readonly keys = new Map<string, KeyPromise>();
   private readonly orders = new Map<string, Request>();
@@ -37,8 +38,9 @@ export class PromiseCheck {
   /** The latest the broker's wall clock has shown: keys age by it, and once forgotten stay so. */
   private wall = 0;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, onCancelTold: (task: TaskId) => void) {
     this.now = now;
+    this.onCancelTold = onCancelTold;
   }
 
   cancelOf(id: TaskId): { readonly cancelAsked: boolean; readonly cancelToldAt: number | null } {
@@ -52,7 +54,11 @@ export class PromiseCheck {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     this.wall = Math.max(this.wall, wall);
-    if (event.kind === 'message' && event.message.kind === 'request')
+    if (
+      event.kind === 'message' &&
+      event.message.kind === 'request' &&
+      isRightful(state, event.session, event.message)
+    )
       this.onOrder(state, event.session, event.message);
     if (event.kind !== 'submit' || event.key === '') return;
     const session = state.sessions.get(event.session);
@@ -117,8 +123,11 @@ export class PromiseCheck {
     const order = this.orders.get(name);
     if (order === undefined) return;
     this.orders.delete(name);
-    if (order.op === 'cancel') this.of((order.args as { task: TaskId }).task).cancelToldAt ??= this.now();
-    else {
+    if (order.op === 'cancel') {
+      const { task } = order.args as { task: TaskId };
+      this.of(task).cancelToldAt ??= this.now();
+      this.onCancelTold(task);
+    } else {
       const { node } = order.args as { node: string };
       const open = (this.openDrains.get(node) ?? 0) - 1;
       this.openDrains.set(node, open);
@@ -180,6 +189,15 @@ export class PromiseCheck {
     }
     return promised;
   }
+}
+
+/** Whether the one who orders may (authority-check.ts sees to it that sessions are what they say). */
+function isRightful(state: BrokerState, session: SessionId, { op, args }: Request): boolean {
+  const { role, principal } = state.sessions.get(session) ?? {};
+  if (role === 'admin') return true;
+  if (op !== 'cancel' || role !== 'submitter') return false;
+  const { task } = args as { task: TaskId };
+  return (state.tasks.get(task) ?? state.ended.get(task))?.principal === principal;
 }
 
 function workerNamed(state: BrokerState, node: string): Worker | undefined {

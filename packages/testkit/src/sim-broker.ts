@@ -7,6 +7,7 @@
 import { type BrokerEvent, BrokerLoop, type BrokerState, type Journal, recover } from '@gryphgen/broker';
 import { decodeFrame, defaultTimers, type Message, type PeerHello } from '@gryphgen/protocol';
 import type { AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
+import type { Sender } from './authority-check.ts';
 import { describeDecision } from './message-line.ts';
 import { compareReplay } from './replay-check.ts';
 import { randomPort, type SeededRandom } from './seeded-random.ts';
@@ -18,8 +19,11 @@ import type { Packet } from './sim-network.ts';
 import { type NodeSetting, SimNode } from './sim-node.ts';
 
 export interface BrokerWitness {
-  /** After every step; `wall` is the broker's. */
-  stepped(state: BrokerState, event: BrokerEvent, wall: number): void;
+  /**
+   * After every step. `wall` is the broker's; `sender` is who sent the frame that is being taken up, null when a stranger
+   * did, undefined when none is.
+   */
+  stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void;
   recovered(state: BrokerState): void;
   /** A message leaves for a peer. */
   sent(message: Message, connection: string, session: string): void;
@@ -31,6 +35,7 @@ export interface BrokerParts extends NodeSetting {
   readonly disk: SimDisk;
   readonly grid: string;
   readonly authorized: ReadonlyMap<string, AuthorizedKey>;
+  readonly senderOf: (peer: string) => Sender | undefined;
   readonly witness: BrokerWitness;
   /** The core or the shell threw, or the journal is lost: a real process would end here. */
   readonly onFatal: (error: unknown) => void;
@@ -45,6 +50,7 @@ interface Running {
 export class SimBroker extends SimNode {
   private readonly parts: BrokerParts;
   private running: Running | null = null;
+  private sender: Sender | null | undefined;
 
   constructor(parts: BrokerParts) {
     super('broker', parts, parts.clock, parts.random.split('turns'));
@@ -78,9 +84,11 @@ export class SimBroker extends SimNode {
 
   receive(packet: Packet): void {
     const { connection } = packet;
-    this.takeFrame(packet, `${connection} `, (frame) =>
-      this.running?.loop.receive(connection as PeerKey, decodeFrame(frame, 'toBroker')),
-    );
+    this.takeFrame(packet, `${connection} `, (frame) => {
+      this.sender = this.parts.senderOf(packet.peer) ?? null;
+      this.running?.loop.receive(connection as PeerKey, decodeFrame(frame, 'toBroker'));
+      this.sender = undefined;
+    });
   }
 
   /** The connection is known to be gone. */
@@ -121,7 +129,7 @@ export class SimBroker extends SimNode {
       queue: (peer, session, message) => this.queue(peer, session, message),
       perform: (effects, one) => this.perform(effects, one),
       defer: (job) => later(() => this.enqueue(job)),
-      stepped: (event, { wall }) => witness.stepped(state, event, wall),
+      stepped: (event, { wall }) => witness.stepped(state, event, wall, this.sender),
       decided: (decision) => {
         decided += 1;
         this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);

@@ -3,7 +3,8 @@
  * can be slow, full or broken. It outlives the brokers that open it.
  *
  * 1. A group is durable from the moment its write is done; whoever is told is told after.
- * 2. A group being written when the broker dies is there afterwards whole, or not at all: the random number decides.
+ * 2. A group being written when the broker dies is there afterwards whole, in part, or not at all: the random number
+ *    decides. Of a part its digest tells at the next opening, and it is left out.
  */
 import { createHash } from 'node:crypto';
 import { type Folder, fold, type Group, type GroupRow, type HistoryRow } from '@gryphgen/broker';
@@ -13,6 +14,8 @@ import type { SeededRandom } from './seeded-random.ts';
 /** `full`: nothing is written, it may be tried again. `io`: it may have been written, and nothing more is taken. */
 export type DiskFault = 'slow' | 'full' | 'io';
 
+export type PowerLoss = 'idle' | 'whole' | 'torn' | 'lost';
+
 export class SimDisk {
   epoch = 0 as Epoch;
   fault: DiskFault | null = null;
@@ -20,6 +23,8 @@ export class SimDisk {
   snapshot: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
   /** The group that is on its way to the disk. */
   writing: Group | null = null;
+  /** Told of each group that has become durable. */
+  onCommit: (records: Uint8Array) => void = () => undefined;
   private readonly random: SeededRandom;
   private readonly digests: string[] = ['0'.repeat(64)];
   private readonly blobs = new Map<BlobHash, Uint8Array>();
@@ -55,19 +60,33 @@ export class SimDisk {
     this.writing = null;
     for (const { hash, bytes } of group.blobs) this.blobs.set(hash, bytes);
     const seq = this.digests.length;
-    const digest = createHash('sha256').update(this.digestAt(seq - 1) as string);
-    this.digests.push(digest.update(`${seq} ${this.epoch}`).update(group.records).digest('hex'));
+    this.digests.push(digestOf(this.digestAt(seq - 1) as string, seq, this.epoch, group.records));
     this.groups.push({ seq, epoch: this.epoch, records: group.records });
+    this.onCommit(group.records);
     return this.head;
   }
 
-  /** The broker is gone: what was on its way arrives or does not. Returns whether it arrived. */
-  powerLoss(): boolean {
-    if (this.writing === null) return false;
-    const arrived = this.random.chance(0.5);
-    if (arrived) this.commit();
+  /** The broker is gone. Returns what has become of the group that was on its way. */
+  powerLoss(): PowerLoss {
+    const { writing: group } = this;
+    if (group === null) return 'idle';
+    const end = this.random.pick(['whole', 'whole', 'torn', 'lost'] as const);
+    if (end === 'whole') this.commit();
+    else if (end === 'torn') {
+      const records = group.records.slice(0, Math.floor(group.records.length / 2));
+      this.groups.push({ seq: this.digests.length, epoch: this.epoch, records });
+    }
     this.writing = null;
-    return arrived;
+    return end;
+  }
+
+  /** Leaves out what a power loss has torn. */
+  mend(): void {
+    const last = this.groups.at(-1);
+    if (last === undefined) return;
+    const { seq, epoch, records } = last;
+    if (this.digestAt(seq) !== digestOf(this.digestAt(seq - 1) as string, seq, epoch, records))
+      this.groups.pop();
   }
 
   blob(hash: BlobHash): Uint8Array | undefined {
@@ -93,6 +112,7 @@ export class SimDisk {
   }
 
   private foldAll(): void {
+    this.mend();
     for (const { seq, epoch, records } of this.groups) {
       if (seq <= this.folded.seq) continue;
       for (const row of this.folder.applyGroup(this.folded.state, epoch, records))
@@ -100,4 +120,8 @@ export class SimDisk {
       this.folded.seq = seq;
     }
   }
+}
+
+function digestOf(previous: string, seq: number, epoch: number, records: Uint8Array): string {
+  return createHash('sha256').update(previous).update(`${seq} ${epoch}`).update(records).digest('hex');
 }

@@ -1,9 +1,10 @@
 /** The parts of one simulated grid, wired together; what happens to them comes from the plan. */
 import { createHash } from 'node:crypto';
-import { JournalError } from '@gryphgen/broker';
-import type { Role, TaskId } from '@gryphgen/protocol';
+import { decodeDecisions, JournalError } from '@gryphgen/broker';
+import { formatTaskId, type Role, type TaskId } from '@gryphgen/protocol';
 import { type AuthorizedKey, gridIdOf } from '@gryphgen/runtime';
 import { explain, place } from '@gryphgen/scheduler';
+import type { Sender } from './authority-check.ts';
 import { CallerLog } from './caller-log.ts';
 import type { Coverage } from './coverage.ts';
 import { FaultInjector } from './fault-injector.ts';
@@ -52,9 +53,15 @@ export class SimGrid {
     this.random = new SeededRandom(`${plan.seed}/run`);
     this.world = new World(coverage, keepLines);
     const { byNo, byBody } = scriptsOf(plan);
-    this.observer = new Observer(this.world, plan.grid, (body) => byBody.get(body));
+    this.observer = new Observer(
+      this.world,
+      plan.grid,
+      (body) => byBody.get(body),
+      (worker) => this.peer(worker)?.steadySince ?? 0,
+    );
     this.callers = new CallerLog(this.world, this.observer);
     this.disk = new SimDisk(this.random.split('disk'));
+    this.disk.onCommit = (records) => this.observer.durability.committed(decodeDecisions(records));
     this.network = new SimNetwork(this.world, this.random.split('network'), (packet) => this.deliver(packet));
     this.setting = {
       world: this.world,
@@ -70,6 +77,7 @@ export class SimGrid {
       random: this.random.split('broker'),
       disk: this.disk,
       authorized: this.authorized,
+      senderOf: (peer) => this.senderOf(peer),
       witness: this.observer,
     });
     this.workers = plan.grid.workers.map((shape) => {
@@ -165,7 +173,7 @@ export class SimGrid {
     return waiting.map((task) => {
       const { decision, workers } = explain(task.spec.envelope, state?.views ?? []);
       const each = workers.map(({ name, reasons }) => `${name}: ${reasons?.join(', ') ?? 'feasible'}`);
-      return `t${task.id} waits: ${decision} (${each.join('; ')})`;
+      return `${formatTaskId(task.id)} waits: ${decision} (${each.join('; ')})`;
     });
   }
 
@@ -218,6 +226,11 @@ export class SimGrid {
 
   private clock(name: string): SimClock {
     return new SimClock(this.random.split(`clock ${name}`), this.plan.grid.drift);
+  }
+
+  private senderOf(name: string): Sender | undefined {
+    const node = this.peer(name);
+    return node && { peer: node.name, identity: node.identity, role: node.role };
   }
 
   private newConnection(name: string): string {

@@ -27,6 +27,7 @@ export function openSimJournal(
   alarms: Alarms,
   settle: (promise: Promise<unknown>) => void = () => undefined,
 ): OpenedJournal {
+  disk.mend();
   disk.epoch = (disk.epoch + 1) as Epoch;
   const { snapshot } = disk;
   return {

@@ -16,7 +16,7 @@ import {
   type StopWhy,
 } from '@gryphgen/worker';
 import type { SeededRandom } from './seeded-random.ts';
-import { type AttemptPlan, planOf, type Script, scriptNoOf } from './task-script.ts';
+import { type AttemptPlan, planOf, resultOf, type Script, scriptNoOf } from './task-script.ts';
 import type { World } from './world.ts';
 
 export interface MachineWitness {
@@ -129,7 +129,7 @@ export class SimMachine {
     this.units.set(key, unit);
     const { process } = this;
     const prepareMs =
-      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000, 8000]) * this.random.next();
+      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000, 8000, 8000]) * this.random.next();
     if (prepareMs === 0) this.run(unit);
     // The order dies with the process that gave it: a container that was made stays made.
     else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
@@ -196,7 +196,7 @@ export class SimMachine {
     const stopped = how === 'stopped';
     const oom = how === 'oom' ? failure('execution.oom', 'the script says so') : null;
     const exitCode = stopped ? 143 : how === 'ok' ? 0 : how === 'oom' ? 137 : 3;
-    const outcome = how === 'ok' ? new TextEncoder().encode(`done ${unit.script.no}`) : nothing;
+    const outcome = how === 'ok' ? resultOf(unit.script) : nothing;
     this.finish(unit, { exitCode, failure: oom, outcome, stopped });
     this.witness.ended(this.name, fence, how);
     this.process?.exited(fence, unit.exit as Exit);

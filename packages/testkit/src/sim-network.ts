@@ -49,6 +49,8 @@ interface Way {
   lastArrival: number;
 }
 
+/** Somebody with a connection and no session. */
+const stranger = 'stranger';
 /** Packets a partitioned way holds back: a full socket buffer. */
 const heldBackLimit = 1000;
 
@@ -60,6 +62,8 @@ export class SimNetwork {
   private readonly ways = new Map<string, Way>();
   private readonly flying = new Set<Packet>();
   private readonly ambushes = new Map<string, Ambush>();
+  private toForge = 0;
+  private forged = 0;
 
   constructor(world: World, random: SeededRandom, deliver: (packet: Packet) => void) {
     this.world = world;
@@ -77,7 +81,22 @@ export class SimNetwork {
     this.ambushes.clear();
   }
 
+  /** A stranger repeats the next `count` frames that reach for the broker, session and all, from its own connection. */
+  forge(count: number): void {
+    this.toForge = count;
+  }
+
   send(packet: Packet): void {
+    if (packet.peer === stranger) {
+      for (const { kind } of packet.messages) this.world.coverage.reached(`a stranger is told: ${kind}`);
+      return;
+    }
+    if (this.toForge > 0 && packet.direction === 'toBroker' && packet.session !== '') {
+      this.toForge -= 1;
+      this.forged += 1;
+      const connection = `${stranger}#${this.forged}`;
+      this.fly({ ...packet, peer: stranger, connection }, this.world.now + this.random.between(0, 50));
+    }
     for (const { kind } of packet.messages) {
       const ambush = this.ambushes.get(kind);
       if (ambush === undefined) continue;

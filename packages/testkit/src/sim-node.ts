@@ -39,6 +39,8 @@ export class SimNode {
   paused = false;
   /** Grows with each start: what an earlier life planned is void. */
   life = 0;
+  /** Since when it has been running without a pause; Infinity when it is not. */
+  steadySince = Number.POSITIVE_INFINITY;
   readonly outgoing: Outgoing;
   protected readonly world: World;
   private readonly turnRandom: SeededRandom;
@@ -142,12 +144,14 @@ export class SimNode {
     this.life += 1;
     this.up = true;
     this.paused = false;
+    this.steadySince = this.world.now;
     this.clock.reborn(this.world.now);
   }
 
   crash(): void {
     this.up = false;
     this.paused = false;
+    this.steadySince = Number.POSITIVE_INFINITY;
     this.life += 1;
     this.inbox.length = 0;
     this.effects.length = 0;
@@ -157,10 +161,12 @@ export class SimNode {
 
   pause(): void {
     this.paused = true;
+    this.steadySince = Number.POSITIVE_INFINITY;
   }
 
   resume(): void {
     this.paused = false;
+    this.steadySince = this.world.now;
     if (this.up) this.turn();
   }
 

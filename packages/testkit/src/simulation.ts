@@ -69,8 +69,7 @@ async function run(plan: RunPlan, keepLines: number): Promise<RunResult> {
     const done = await world.run(faultsEndMs + recoveryMs, () => grid.failure === null && !grid.isQuiet());
     failure = grid.failure;
     if (failure === null) {
-      if (!done)
-        throw new SimFailure('everything ends', grid.unfinished().join('; ') || 'it never became quiet');
+      if (!done) throw new SimFailure('everything ends', unfinishedWords(grid.unfinished()));
       grid.checkEnd();
     }
   } catch (error) {
@@ -87,4 +86,11 @@ async function run(plan: RunPlan, keepLines: number): Promise<RunResult> {
     coverage: grid.coverageRecord(),
     trace: world.trace.tail(),
   };
+}
+
+/** Some of many: the first are as good as all. */
+function unfinishedWords(unfinished: readonly string[]): string {
+  const shown = unfinished.slice(0, 6).join('; ');
+  const more = unfinished.length - 6;
+  return more > 0 ? `${shown}; and ${more} more` : shown || 'it never became quiet';
 }

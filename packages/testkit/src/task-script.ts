@@ -27,6 +27,11 @@ export function bodyOf(script: Script): Uint8Array {
   return new TextEncoder().encode(`script ${script.no}`);
 }
 
+/** What a successful attempt hands back. */
+export function resultOf(script: Script): Uint8Array {
+  return new TextEncoder().encode(`done ${script.no}`);
+}
+
 export function scriptNoOf(body: Uint8Array): number {
   return Number(new TextDecoder().decode(body).slice('script '.length));
 }

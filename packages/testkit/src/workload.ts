@@ -64,6 +64,7 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
     operations.push(...submission(random.split(no), grid, no, at));
   }
   if (random.chance(0.4)) operations.push(...drains(random, grid));
+  if (random.chance(0.3)) operations.push(trespass(random, grid, count));
   for (let n = random.int(0, 3); n > 0; n -= 1) {
     const foreignBytes = random.pick([0, 100, 4000]) * MiB;
     operations.push({
@@ -139,6 +140,29 @@ function drains(random: SeededRandom, grid: GridShape): Operation[] {
   ];
 }
 
+/** What those who ask for it have no right to. */
+function trespass(random: SeededRandom, grid: GridShape, submissions: number): Operation {
+  const at = random.between(1000, workloadMs);
+  const [client, worker] = [random.pick(grid.clients).name, random.pick(grid.workers).name];
+  switch (random.pick(['submit', 'cancel', 'drain', 'remove'] as const)) {
+    case 'submit':
+      return {
+        at,
+        kind: 'submit',
+        client: 'viewer',
+        no: 2000,
+        key: '',
+        script: makeScript(random, grid, 2000),
+      };
+    case 'cancel':
+      return { at, kind: 'cancel', client: 'viewer', no: random.int(0, submissions - 1) };
+    case 'drain':
+      return { at, kind: 'drain', client: random.pick([client, 'viewer']), worker, draining: true };
+    case 'remove':
+      return { at, kind: 'remove', client, worker };
+  }
+}
+
 function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
   const forever = random.chance(0.08);
   const runMs = forever
@@ -185,7 +209,7 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
     resources: {
       cpuMilli: random.pick([0, 100, 1000, 1000, 2000, 4000]),
       memoryBytes: random.pick([0, 256, 1024, 4096]) * MiB,
-      diskBytes: 0,
+      diskBytes: random.pick([0, 0, 100, 60_000]) * MiB,
       ...(random.chance(0.3) ? { gpu: gpu(random) } : {}),
     },
   };

@@ -97,7 +97,7 @@ export function explainDocument(state: BrokerState, task: Task): ExplainDocument
     const where = (task.lease ?? task.outcome)?.worker;
     const decision = where
       ? `placed on ${where} by an earlier broker epoch, whose scores were not kept`
-      : 'it ended without ever being placed';
+      : neverRan(task);
     return { id, state: phase, when: 'placed', decision, workers: [] };
   }
   const now = explain(task.spec.envelope, state.views);
@@ -108,6 +108,12 @@ export function explainDocument(state: BrokerState, task: Task): ExplainDocument
     decision: waitingWords(state, task) ?? now.decision,
     workers: now.workers,
   };
+}
+
+/** Of a task that ended while it had no place. */
+function neverRan({ attempt }: Task): string {
+  if (attempt === 0) return 'it ended without ever being placed';
+  return `it ended while it waited for its next try; the last was attempt ${attempt}`;
 }
 
 function waitingWords(state: BrokerState, task: Task): string | undefined {

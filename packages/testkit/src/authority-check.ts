@@ -1,0 +1,94 @@
+/**
+ * Invariant 8 from outside, after each step: who really sent it, and may that person do this?
+ *
+ * 1. A session is its peer's: of that key's principal, in a role that the key was authorised for; no word of another
+ *    connection is stepped in its name.
+ * 2. What a role may not ask changes nothing: no task, no cancel, no drain, no worker.
+ */
+import type { BrokerEvent, BrokerState } from '@gryphgen/broker';
+import type { PrincipalId, Role, SessionId, TaskId } from '@gryphgen/protocol';
+import { formatTaskId } from '@gryphgen/protocol';
+import { principalIdOf } from '@gryphgen/runtime';
+import { SimFailure } from './sim-failure.ts';
+import { simIdentity } from './sim-identity.ts';
+
+/** Whose packet is being taken up. */
+export interface Sender {
+  readonly peer: string;
+  readonly identity: string;
+  readonly role: Role;
+}
+
+interface Holder extends Sender {
+  readonly principal: PrincipalId;
+}
+
+export class AuthorityCheck {
+  private readonly holders = new Map<SessionId, Holder>();
+  private before = '';
+
+  /** `sender`: undefined when no packet has caused the step; null when it is nobody's of this grid. */
+  stepped(state: BrokerState, event: BrokerEvent, sender: Sender | null | undefined): void {
+    const decided = fingerprint(state);
+    if (event.kind === 'sessionOpened') this.opened(event, sender);
+    else if (event.kind === 'message' || event.kind === 'submit') {
+      const holder = this.holders.get(event.session);
+      if (holder === undefined || holder.peer !== sender?.peer) {
+        const words = `${event.kind} in the session of ${holder?.peer}, sent by ${sender?.peer ?? 'a stranger'}`;
+        throw new SimFailure('a session is its peer’s', words);
+      }
+      const why = forbids(state, event, holder);
+      if (why !== undefined && decided !== this.before)
+        throw new SimFailure('nothing happens without the right to it', `${holder.peer} may not ${why}`);
+    }
+    this.before = decided;
+  }
+
+  recovered(state: BrokerState): void {
+    this.holders.clear();
+    this.before = fingerprint(state);
+  }
+
+  private opened(
+    { session, principal, role }: Extract<BrokerEvent, { kind: 'sessionOpened' }>,
+    sender: Sender | null | undefined,
+  ): void {
+    const rightful = sender == null ? '' : principalIdOf(simIdentity(sender.identity).key);
+    if (sender == null || principal !== rightful || role !== sender.role) {
+      throw new SimFailure('a session is its peer’s', `${sender?.peer} became ${principal} as ${role}`);
+    }
+    this.holders.set(session, { ...sender, principal });
+  }
+}
+
+/** What nobody but those who may can change. Attempts come and go by themselves. */
+function fingerprint({ tasks, ended, nextTask, nextEphemeral, workers, counters }: BrokerState): string {
+  let asked = 0;
+  for (const task of tasks.values()) if (task.cancelRequested) asked += 1;
+  const nodes = [...workers.values()].map(({ id, view }) => `${id}${view.draining}`).join(' ');
+  return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${nodes}`;
+}
+
+/** In words what the holder asks without a right to it; undefined when it may. */
+function forbids(
+  { tasks, ended }: BrokerState,
+  event: Extract<BrokerEvent, { kind: 'message' | 'submit' }>,
+  { role, principal }: Holder,
+): string | undefined {
+  if (event.kind === 'submit') return role === 'viewer' || role === 'worker' ? 'submit' : undefined;
+  const { message } = event;
+  if (message.kind !== 'request' || role === 'admin') return undefined;
+  if (role === 'worker') return `ask ${message.op}`;
+  switch (message.op) {
+    case 'drain':
+    case 'removeNode':
+      return message.op;
+    case 'cancel': {
+      const id = (message.args as { task: TaskId }).task;
+      const owner = (tasks.get(id) ?? ended.get(id))?.principal;
+      return role === 'viewer' || owner !== principal ? `cancel ${formatTaskId(id)}` : undefined;
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Where tasks are placed and what they say of it, after each step (invariant 6).
+ *
+ * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task.
+ * 2. A task that is placed has overtaken nobody: none that goes before it (higher priority, or the same and older)
+ *    would fit where it was put.
+ * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
+ *    phase, and of those that wait whenever anything has changed that they are explained by.
+ */
+import { type BrokerEvent, type BrokerState, explainDocument, type Task } from '@gryphgen/broker';
+import { formatTaskId, type TaskId } from '@gryphgen/protocol';
+import { place, release, type WorkerView } from '@gryphgen/scheduler';
+import { SimFailure } from './sim-failure.ts';
+
+export class PlacementCheck {
+  /** What `settled` was found under. */
+  private stamp = '';
+  private readonly settled = new Set<string>();
+  private readonly reports = new WeakMap<object, number>();
+  private nextReport = 1;
+  private attempts = new Map<TaskId, number>();
+
+  stepped(state: BrokerState, event: BrokerEvent): void {
+    const waiting = [...state.tasks.values()].filter(inLine);
+    if (event.kind === 'schedule') this.checkOrder(state, waiting);
+    this.attempts = new Map();
+    for (const { id, attempt } of state.tasks.values()) this.attempts.set(id, attempt);
+    if (waiting.length === 0) return;
+    const stamp = `${state.wake} ${state.views.map((view) => this.stampOf(view)).join(' ')}`;
+    if (stamp !== this.stamp) this.settled.clear();
+    this.stamp = stamp;
+    for (const task of waiting) {
+      if (this.settled.has(task.spec.shapeKey)) continue;
+      this.settled.add(task.spec.shapeKey);
+      checkWaiting(state, task);
+    }
+  }
+
+  recovered(): void {
+    this.attempts = new Map();
+    this.settled.clear();
+  }
+
+  private checkOrder(state: BrokerState, waiting: readonly Task[]): void {
+    for (const task of state.tasks.values()) {
+      if (task.lease === null || this.attempts.get(task.id) === task.attempt) continue;
+      const { worker, reservation } = task.lease;
+      const without = state.views.map((view) => {
+        if (view.id !== worker) return view;
+        const ledger = structuredClone(view.ledger);
+        release(ledger, reservation);
+        return { ...view, ledger };
+      });
+      const overtaken = waiting.find(
+        (other) => goesBefore(other, task) && place(other.spec.envelope, without).kind === 'placed',
+      );
+      if (overtaken === undefined) continue;
+      const words = `${formatTaskId(task.id)} was placed before ${formatTaskId(overtaken.id)}, which goes before it`;
+      throw new SimFailure('nobody is overtaken', words);
+    }
+  }
+
+  private stampOf({ id, connected, draining, report, ledger }: WorkerView): string {
+    const devices = [...ledger.devices].map(([uuid, { vramBytes, whole }]) => `${uuid}${vramBytes}${whole}`);
+    const { cpuMilli, memoryBytes, diskBytes, attempts } = ledger;
+    const told = report === null ? 0 : this.numberOf(report);
+    return `${id} ${connected} ${draining} ${told} ${cpuMilli} ${memoryBytes} ${diskBytes} ${attempts} ${devices.join()}`;
+  }
+
+  private numberOf(report: object): number {
+    let number = this.reports.get(report);
+    if (number === undefined) {
+      number = this.nextReport;
+      this.nextReport += 1;
+      this.reports.set(report, number);
+    }
+    return number;
+  }
+}
+
+function inLine({ phase, notBefore }: Task): boolean {
+  return phase === 'waiting' && notBefore === 0;
+}
+
+function goesBefore(a: Task, b: Task): boolean {
+  const [first, second] = [a.spec.envelope.priority, b.spec.envelope.priority];
+  return first > second || (first === second && a.turn < b.turn);
+}
+
+function checkWaiting(state: BrokerState, task: Task): void {
+  const { when, decision, workers } = explainDocument(state, task);
+  const feasible = workers.find((worker) => worker.feasible);
+  if (feasible !== undefined && !state.wake) {
+    const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
+    throw new SimFailure('nothing waits that could run', words);
+  }
+  const told = new Set(workers.map(({ worker }) => worker));
+  const unexplained = workers.find(({ feasible, reasons }) => !feasible && !isSaid(reasons));
+  if (when === 'now' && decision !== '' && unexplained === undefined && told.size === state.views.length)
+    return;
+  const words = `${formatTaskId(task.id)} waits: "${decision}", of ${told.size} of ${state.views.length} workers`;
+  throw new SimFailure('what waits says why', words);
+}
+
+function isSaid(reasons: readonly string[] | undefined): boolean {
+  return reasons !== undefined && reasons.length > 0 && reasons.every((reason) => reason !== '');
+}
+
+/** Of a task whose phase has just changed. */
+export function checkExplained(state: BrokerState, task: Task): void {
+  const { when, decision } = explainDocument(state, task);
+  const waits = task.phase === 'waiting';
+  const backoff = !waits || task.notBefore === 0 || /^waits .* before its next try/.test(decision);
+  const never = task.attempt === 0 || !decision.includes('without ever');
+  if (when === (waits ? 'now' : 'placed') && decision !== '' && backoff && never) return;
+  throw new SimFailure(
+    'every task says why',
+    `${formatTaskId(task.id)} is ${task.phase}: "${decision}" (${when})`,
+  );
+}
