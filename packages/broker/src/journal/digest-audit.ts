@@ -32,8 +32,12 @@ export interface DigestAudit {
   readonly gaps: readonly Gap[];
 }
 
-/** What is wrong is added to `findings`. */
-export function auditDigests(db: DatabaseSyncInstance, findings: FindingList): DigestAudit {
+/** What is wrong is added to `findings`; each row that counts is told to `onSound`. */
+export function auditDigests(
+  db: DatabaseSyncInstance,
+  findings: FindingList,
+  onSound: (row: DigestRow) => void = () => undefined,
+): DigestAudit {
   const gaps: Gap[] = [];
   let end: ChainPoint = { seq: 0, digest: genesis };
   try {
@@ -49,7 +53,9 @@ export function auditDigests(db: DatabaseSyncInstance, findings: FindingList): D
         continue;
       }
       const wrong = wrongWith(row, end);
-      if (wrong !== undefined) {
+      if (wrong === undefined) {
+        onSound(row);
+      } else {
         findings.push(wrong);
         extend(gaps, end.seq + 1, row);
       }

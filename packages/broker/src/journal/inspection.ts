@@ -30,6 +30,8 @@ import { scanWal } from './wal-scan.ts';
 
 export interface Inspection {
   readonly snapshot: Snapshot | undefined;
+  /** Before the first group there is. */
+  readonly firstGroup: ChainPoint;
   /** Before the first group that is kept; groups up to the snapshot are kept for the older snapshot's sake. */
   readonly groupsAfter: ChainPoint;
   readonly head: ChainPoint;
@@ -99,6 +101,7 @@ function inspectOpen(
   if (tail.end.seq === 0 && unreadable) throw hopeless(dir, 0, findings);
   return {
     snapshot,
+    firstGroup: start,
     groupsAfter: whole ? start : base,
     head: tail.end,
     gaps,

@@ -6,6 +6,7 @@
  */
 import { renameSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { BlobIndex } from './blob-index.ts';
 import { createDatabase, type DatabaseSettings, openForWriting, writeState } from './database.ts';
 import { journalFormat } from './digest-chain.ts';
 import { type Inspection, inspect } from './inspection.ts';
@@ -59,13 +60,13 @@ export function openStore(opening: StoreOpening): OpenedStore {
   findings.push(...inspection.findings);
   try {
     findings.push(...mendHistory({ dir, wallMs, snapshotSeq: inspection.snapshot?.seq ?? 0 }));
-    const generation = repair(opening, found, inspection);
+    const { generation, blobs } = repair(opening, found, inspection);
     const path = journalPath(dir, generation);
     const epoch = Math.max(inspection.epoch, readEpochFile(dir)) + 1;
     writeEpochFile(dir, epoch);
     const db = openForWriting(path, settings, settings.checkpointPages * (settings.pageBytes + 24));
     writeState(db, { format: journalFormat, epoch, program });
-    const { blobs, head, snapshot, tailGroups, tailBytes } = inspection;
+    const { head, snapshot, tailGroups, tailBytes } = inspection;
     const store = new Store(db, { ...settings, dir, epoch, head, blobs });
     return { store, path, snapshot, tailGroups, tailBytes, findings };
   } catch (error) {
@@ -103,17 +104,21 @@ function currentGeneration(opening: StoreOpening, findings: Finding[]): number {
   return newest;
 }
 
-/** Puts aside what is damaged; returns the number of the database to go on with. */
-function repair(opening: StoreOpening, generation: number, inspection: Inspection): number {
+/** Puts aside what is damaged; returns the number of the database to go on with, and where its blobs lie. */
+function repair(
+  opening: StoreOpening,
+  generation: number,
+  inspection: Inspection,
+): { readonly generation: number; readonly blobs: BlobIndex } {
   const { dir, wallMs } = opening;
   const snapshots = inspection.badSnapshots.map((seq) => basename(snapshotPath(dir, seq)));
   if (inspection.findings.every(({ kind }) => NOT_DAMAGE.has(kind))) {
     putAside(dir, wallMs, snapshots);
-    return generation;
+    return { generation, blobs: inspection.blobs };
   }
-  rebuild({ ...opening, from: generation }, inspection);
+  const blobs = rebuild({ ...opening, from: generation }, inspection);
   putAside(dir, wallMs, [...snapshots, ...databaseFiles(basename(journalPath(dir, generation)))]);
-  return generation + 1;
+  return { generation: generation + 1, blobs };
 }
 
 function createEmpty({ dir, settings, program }: StoreOpening): void {

@@ -7,9 +7,10 @@
 import { renameSync } from 'node:fs';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { readBlobs } from './blob-audit.ts';
+import { BlobIndex } from './blob-index.ts';
 import { type ChainGroup, readGroups } from './chain-reader.ts';
 import { createDatabase, type DatabaseSettings, hasOurTables, openForReading } from './database.ts';
-import type { DigestRow } from './digest-audit.ts';
+import { auditDigests, type DigestRow } from './digest-audit.ts';
 import { journalFormat } from './digest-chain.ts';
 import { FindingList } from './finding-list.ts';
 import type { Inspection } from './inspection.ts';
@@ -24,19 +25,20 @@ export interface Rebuilding {
   readonly wallMs: number;
 }
 
-/** Writes journal-(from + 1).db. */
-export function rebuild(work: Rebuilding, inspection: Inspection): void {
+/** Writes journal-(from + 1).db; returns where the blobs lie in it. */
+export function rebuild(work: Rebuilding, inspection: Inspection): BlobIndex {
   const { dir, settings } = work;
   const path = journalPath(dir, work.from + 1);
   const state = { format: journalFormat, epoch: inspection.epoch, program: work.program };
   const target = createDatabase(`${path}.new`, settings, state);
+  let blobs = new BlobIndex();
   const source = openIfReadable(journalPath(dir, work.from), settings);
   try {
     target.exec('BEGIN');
     if (source !== undefined) {
       copyDigests(source, target, inspection);
       copyGroups(source, target, inspection);
-      copyBlobs(source, target);
+      blobs = copyBlobs(source, target, inspection.blobs);
     }
     const gap = target.prepare('INSERT INTO gaps (first, last, digest, at) VALUES (?, ?, ?, ?)');
     for (const { first, last, digest } of inspection.gaps) gap.run(first, last, digest, work.wallMs);
@@ -47,6 +49,7 @@ export function rebuild(work: Rebuilding, inspection: Inspection): void {
   }
   renameSync(`${path}.new`, path);
   syncFolder(dir);
+  return blobs;
 }
 
 function openIfReadable(path: string, settings: DatabaseSettings): DatabaseSyncInstance | undefined {
@@ -62,32 +65,21 @@ function openIfReadable(path: string, settings: DatabaseSettings): DatabaseSyncI
   }
 }
 
-/** Rows in a gap are those that did not check; groups that no longer lead anywhere leave their digests. */
+/** Those that the inspection believed; groups that no longer lead anywhere leave theirs. */
 function copyDigests(
   source: DatabaseSyncInstance,
   target: DatabaseSyncInstance,
-  inspection: Inspection,
+  { gaps, firstGroup, groupsAfter }: Inspection,
 ): void {
   const insert = target.prepare(
     'INSERT INTO digests (seq, epoch, format, content, digest) VALUES (?, ?, ?, ?, ?)',
   );
-  const lost = (seq: number) => inspection.gaps.some(({ first, last }) => seq >= first && seq <= last);
-  let last = 0;
-  const copy = (row: DigestRow) => {
-    if (row.seq <= last || row.seq > inspection.groupsAfter.seq || lost(row.seq)) return;
-    insert.run(row.seq, row.epoch, row.format, row.content, row.digest);
-    last = row.seq;
+  const copy = ({ seq, epoch, format, content, digest }: DigestRow) => {
+    const isLost = gaps.some(({ first, last }) => seq >= first && seq <= last);
+    if (!isLost && seq <= groupsAfter.seq) insert.run(seq, epoch, format, content, digest);
   };
-  const rows = 'SELECT seq, epoch, format, content, digest FROM';
-  for (const table of ['digests', 'groups']) {
-    try {
-      const found = source.prepare(`${rows} ${table} ORDER BY seq`).iterate() as IterableIterator<DigestRow>;
-      for (const row of found) copy(row);
-    } catch (error) {
-      // Where reading ends, the inspection ended too: the gaps it found begin there.
-      if (!isDamage(error)) throw error;
-    }
-  }
+  auditDigests(source, new FindingList(), copy);
+  for (const row of readGroups(source, firstGroup, groupsAfter.seq)) copy(row);
 }
 
 function copyGroups(
@@ -105,8 +97,15 @@ function copyGroups(
   }
 }
 
-function copyBlobs(source: DatabaseSyncInstance, target: DatabaseSyncInstance): void {
+/** In new places: a page that was written over another makes rows appear twice, or under the number of others. */
+function copyBlobs(source: DatabaseSyncInstance, target: DatabaseSyncInstance, named: BlobIndex): BlobIndex {
   const told = new FindingList();
-  const insert = target.prepare('INSERT INTO blobs (id, hash, seq, bytes) VALUES (?, ?, ?, ?)');
-  for (const { id, hash, seq, bytes } of readBlobs(source, told)) insert.run(id, hash, seq, bytes);
+  const copied = new BlobIndex();
+  const insert = target.prepare('INSERT INTO blobs (hash, seq, bytes) VALUES (?, ?, ?)');
+  for (const { hash, seq, bytes } of readBlobs(source, told)) {
+    if (copied.get(hash) !== undefined) continue;
+    const id = insert.run(hash, seq, bytes).lastInsertRowid as number;
+    copied.set(hash, { id, seq: named.get(hash)?.seq ?? seq });
+  }
+  return copied;
 }
