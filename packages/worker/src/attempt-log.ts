@@ -2,7 +2,8 @@
  * The output of one running attempt, on its way to a file.
  *
  * 1. The file never exceeds `maxBytes` and one line that says so; the rest is dropped, the attempt runs on.
- * 2. A disk that refuses costs the rest of the log, told once, never the attempt.
+ * 2. A disk that refuses costs the rest of the log, never the attempt; whoever reads the log is told where and why it
+ *    ends: by its last line where that can still be written, else by `epilogue`.
  */
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
@@ -25,6 +26,7 @@ export class AttemptLog implements LogWriter {
   private deaf = false;
   private full = false;
   private closed = false;
+  private problem = '';
   private last: Promise<void>;
   private readonly waiting = new Set<() => void>();
 
@@ -50,6 +52,11 @@ export class AttemptLog implements LogWriter {
     return this.closed;
   }
 
+  /** What the disk did not take: why the log ends here. Empty when it is all there. */
+  get epilogue(): string {
+    return this.problem === '' ? '' : `\n[gryphgen: the rest of the log is lost: ${this.problem}]\n`;
+  }
+
   /** Calls `wake` once, when there is more to read or nothing more will come; returns how to take that back. */
   onGrowth(wake: () => void): () => void {
     if (this.closed) wake();
@@ -67,7 +74,7 @@ export class AttemptLog implements LogWriter {
     this.deaf = true;
     this.last = this.last.then(async () => {
       if (this.closed) return;
-      await this.guarded(async () => this.file?.close());
+      await this.close();
       this.closed = true;
       this.wakeReaders();
       this.onEnd(this);
@@ -94,6 +101,24 @@ export class AttemptLog implements LogWriter {
     this.written += bytes.length;
   }
 
+  private async close(): Promise<void> {
+    await this.guarded(async () => {
+      if (this.problem !== '' && this.file !== null) await this.recordProblem(this.file);
+    });
+    await this.guarded(async () => this.file?.close());
+  }
+
+  /** The refused write may have left a part of itself; this one must not, or its words would be told in two halves. */
+  private async recordProblem(file: FileHandle): Promise<void> {
+    this.written = (await file.stat()).size;
+    try {
+      await this.put(Buffer.from(this.epilogue));
+      this.problem = '';
+    } catch {
+      await file.truncate(this.written);
+    }
+  }
+
   private wakeReaders(): void {
     const waking = [...this.waiting];
     this.waiting.clear();
@@ -106,6 +131,7 @@ export class AttemptLog implements LogWriter {
     } catch (error) {
       this.deaf = true;
       if (!this.full) this.onProblem(error);
+      if (this.problem === '') this.problem = error instanceof Error ? error.message : String(error);
       this.full = true;
     }
   }

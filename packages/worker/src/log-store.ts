@@ -3,7 +3,7 @@
  *
  * 1. File names are made of numbers only: no name a peer chooses leads anywhere else.
  * 2. A log ends when its attempt's output has ended; a reader that follows then ends too.
- * 3. Ended logs stay until the folder exceeds its budget; those that ended first go first. Running ones never go.
+ * 3. Ended logs stay until the folder exceeds its budget of bytes or files; those that ended first go first. Running ones never go.
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ export const defaultLogLimits: LogLimits = { attemptBytes: 64 * MiB, totalBytes:
 
 /** One read from the file, and so one chunk towards the reader. */
 const chunkBytes = 64 * 1024;
+/** The smallest log still costs a block and an entry in its folder. */
+const maxEnded = 20_000;
 const namePattern = /^t[0-9]+\.[0-9]+\.log$/;
 
 export interface LogRequest {
@@ -34,13 +36,18 @@ export interface LogRequest {
   readonly signal: AbortSignal;
 }
 
+interface EndedLog {
+  readonly bytes: number;
+  readonly epilogue: string;
+}
+
 export class LogStore {
   private readonly folder: string;
   private readonly limits: LogLimits;
   private readonly log: Log;
   private readonly live = new Map<string, AttemptLog>();
-  /** Ended logs with their size, oldest end first. */
-  private readonly ended = new Map<string, number>();
+  /** Oldest end first. */
+  private readonly ended = new Map<string, EndedLog>();
   private endedBytes = 0;
 
   private constructor(folder: string, limits: LogLimits, log: Log) {
@@ -56,7 +63,8 @@ export class LogStore {
     const found = await Promise.all(
       names.map(async (name) => ({ name, ...(await sizeAndAge(join(folder, name))) })),
     );
-    for (const { name, bytes } of found.sort((a, b) => a.endedMs - b.endedMs)) store.noteEnded(name, bytes);
+    for (const { name, bytes } of found.sort((a, b) => a.endedMs - b.endedMs))
+      store.noteEnded(name, { bytes, epilogue: '' });
     await store.evict();
     return store;
   }
@@ -64,7 +72,7 @@ export class LogStore {
   /** A new, empty log. One of the same name is gone. */
   begin(task: TaskId, attempt: AttemptNo): LogWriter {
     const name = nameOf(task, attempt);
-    this.endedBytes -= this.ended.get(name) ?? 0;
+    this.endedBytes -= this.ended.get(name)?.bytes ?? 0;
     this.ended.delete(name);
     const onProblem = (error: unknown) => this.log.warn({ err: error, log: name }, 'a log cannot be written');
     const log: AttemptLog = new AttemptLog(
@@ -74,7 +82,8 @@ export class LogStore {
       () => {
         if (this.live.get(name) !== log) return;
         this.live.delete(name);
-        if (log.bytes > 0) this.noteEnded(name, log.bytes);
+        const { bytes, epilogue } = log;
+        if (bytes > 0 || epilogue !== '') this.noteEnded(name, { bytes, epilogue });
         this.evict().catch((error: unknown) => this.log.warn({ err: error }, 'an old log cannot be removed'));
       },
     );
@@ -102,7 +111,26 @@ export class LogStore {
       if (!follow || signal.aborted) return;
       await growthOf(live, signal);
     }
-    if (live === undefined ? !this.ended.has(name) : live.bytes === 0) return;
+    let position = from;
+    for await (const bytes of this.readFile(name, live, { from, follow, signal })) {
+      position += bytes.length;
+      yield bytes;
+    }
+    const isOver = live === undefined || live.ended;
+    const log = live ?? this.ended.get(name);
+    if (!isOver || log === undefined || log.epilogue === '' || signal.aborted) return;
+    // It stands behind the last byte, so that whoever goes on reading from there gets it once.
+    const rest = Buffer.from(log.epilogue).subarray(Math.max(0, position - log.bytes));
+    if (rest.length > 0) yield rest;
+  }
+
+  private async *readFile(
+    name: string,
+    live: AttemptLog | undefined,
+    { from, follow, signal }: Pick<LogRequest, 'from' | 'follow' | 'signal'>,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const bytes = (live ?? this.ended.get(name))?.bytes ?? 0;
+    if (bytes === 0) return;
     const file = await open(join(this.folder, name), 'r');
     try {
       for (let position = from; !signal.aborted; ) {
@@ -128,14 +156,14 @@ export class LogStore {
     await Promise.all([...this.live.values()].map((log) => log.end()));
   }
 
-  private noteEnded(name: string, bytes: number): void {
-    this.ended.set(name, bytes);
-    this.endedBytes += bytes;
+  private noteEnded(name: string, log: EndedLog): void {
+    this.ended.set(name, log);
+    this.endedBytes += log.bytes;
   }
 
   private async evict(): Promise<void> {
-    for (const [name, bytes] of this.ended) {
-      if (this.endedBytes <= this.limits.totalBytes) return;
+    for (const [name, { bytes }] of this.ended) {
+      if (this.endedBytes <= this.limits.totalBytes && this.ended.size <= maxEnded) return;
       this.ended.delete(name);
       this.endedBytes -= bytes;
       await rm(join(this.folder, name), { force: true });
