@@ -70,6 +70,19 @@ it('ends the leftovers of a command that has ended, and its scratch folder with 
   await expect(readdir(scratch)).rejects.toThrow('ENOENT');
 });
 
+it('ends what left the group of a command that has ended, and nothing of one that runs', async () => {
+  const held = order('sh', '-c', 'setsid sleep 601 & echo up; wait');
+  executor.start(held);
+  await textOf(place.logs, held.fence, /up/);
+  const left = order('sh', '-c', 'setsid sh -c "sleep 602 & sleep 603" >/dev/null 2>&1 & echo left');
+  executor.start(left);
+  await place.events.find('exited', left.fence);
+  await expect
+    .poll(() => processesOf(place), { timeout: 8000 })
+    .not.toContainEqual(expect.stringMatching(/60[23]/));
+  expect(await processesOf(place)).toContainEqual(expect.stringMatching(/601/));
+});
+
 it('limits memory where it is asked for', async () => {
   const resources = { cpuMilli: 1000, memoryBytes: 64 * 1024 * 1024, diskBytes: 0 };
   const command = ['sh', '-c', 'head -c 200000000 /dev/zero | tail | wc -c'];

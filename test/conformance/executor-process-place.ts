@@ -1,7 +1,7 @@
 /** The process executor in a place of its own, and what it may leave there. */
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, systemAlarms } from '@gryphgen/runtime';
 import { ProcessExecutor } from '@gryphgen/worker';
 import type { Place } from './executor-suite.ts';
 
@@ -11,6 +11,7 @@ export function createProcessExecutor({ events, logs, folder }: Place): ProcessE
   return new ProcessExecutor({
     events,
     log: createLog({ daemon: 'test', level: 'silent' }),
+    alarms: systemAlarms,
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
     folder: join(folder, 'scratch'),
     path: '/usr/bin:/bin',

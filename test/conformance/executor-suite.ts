@@ -5,6 +5,7 @@
  * Each test ends by forgetting what it started and closing the executor, after which the place must be as clean as
  * before: no container, no process, no folder.
  */
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -197,6 +198,32 @@ export function executorSuite(under: ExecutorUnderTest): void {
       const text = await textOf(place.logs, fence);
       expect(text.length).toBeLessThan(logBytes + 200);
       expect(text).toMatch(/\[gryphgen: the log is cut off here, at 1000000 bytes\]\n$/);
+    });
+
+    it('is not held up by a line without an end', async () => {
+      const fence = run(sh('head -c 20000000 /dev/zero | tr "\\000" x; exit 5'));
+      const { exit } = await place.events.find('exited', fence);
+      expect(exit.exitCode).toBe(5);
+      expect(await textOf(place.logs, fence)).toMatch(/^x{1000000}\n\[gryphgen/);
+    });
+
+    it('keeps every byte of what is no text', async () => {
+      const fence = run(
+        sh('[ -w . ] || cd /tmp; head -c 300000 /dev/urandom > noise; cat noise; sha256sum < noise'),
+      );
+      await place.events.find('exited', fence);
+      const reading = { ...fence, from: 0, follow: false, signal: new AbortController().signal };
+      const parts: Uint8Array[] = [];
+      for await (const bytes of place.logs.read(reading)) parts.push(bytes);
+      const output = Buffer.concat(parts);
+      const digest = createHash('sha256').update(output.subarray(0, 300_000)).digest('hex');
+      expect(output.subarray(300_000).toString()).toBe(`${digest}  -\n`);
+    });
+
+    it('does not take closed output for the end', async () => {
+      const fence = run(sh('exec >&- 2>&-; sleep 0.3; exit 6'));
+      const { exit } = await place.events.find('exited', fence);
+      expect(exit).toMatchObject({ exitCode: 6, failure: null });
     });
 
     it('says that there is no such command', async () => {

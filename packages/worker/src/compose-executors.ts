@@ -31,7 +31,7 @@ export function composeExecutors(
     const folder = join(config.home, 'worker', 'scratch');
     const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
     const path = process.env.PATH ?? '/usr/bin:/bin';
-    executors.push(new ProcessExecutor({ events, log, beginLog, folder, path, ...keeper }));
+    executors.push(new ProcessExecutor({ events, log, alarms, beginLog, folder, path, ...keeper }));
   }
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events));
   return new ExecutorSet(executors, events, { alarms, log });

@@ -5,14 +5,16 @@
  * 1. Processes never outlive their worker: the keeper kills them when the worker goes, and the next life kills what a
  *    crash of both left over. Nothing is adopted.
  * 2. When the keeper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new keeper is forked.
- * 3. An attempt's scratch folder is its own, and gone when it is forgotten.
+ * 3. What an attempt leaves running ends soon after it: its group at once, what left the group (setsid) by the mark in
+ *    its environment. Only a process that also changed its environment escapes; it has no isolation to break.
+ * 4. An attempt's scratch folder is its own, and gone when it is forgotten.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeBody, failure, type ProcessBody, processBodySchema, type Read } from '@gryphgen/protocol';
-import type { Log } from '@gryphgen/runtime';
+import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
 import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
 import { type Fence, keyOf } from '../core/fence.ts';
@@ -22,10 +24,13 @@ import { killStrays, scratchVariable } from './stray-processes.ts';
 
 /** Keepers that die at once have a reason that another one has too. */
 const maxKeeperDeaths = 10;
+/** From the end of an attempt to the search for what it left; one search reads all of /proc and serves all that ended. */
+const searchMs = 1000;
 
 export interface ProcessExecutorOptions {
   readonly events: ExecutorEvents;
   readonly log: Log;
+  readonly alarms: Alarms;
   readonly beginLog: (fence: Fence) => LogWriter;
   /** Holds the scratch folders; nothing else may be in it. */
   readonly folder: string;
@@ -53,6 +58,7 @@ export class ProcessExecutor implements Executor {
   private keeperGone: Promise<void> = Promise.resolve();
   private deaths = 0;
   private closed = false;
+  private cancelSearch: Cancel | null = null;
 
   constructor(options: ProcessExecutorOptions) {
     this.options = options;
@@ -112,6 +118,7 @@ export class ProcessExecutor implements Executor {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.cancelSearch?.();
     if (this.keeper?.connected) this.keeper.disconnect();
     await this.keeperGone;
     await Promise.all([...this.runs.values()].map(({ log }) => log.end()));
@@ -223,6 +230,7 @@ export class ProcessExecutor implements Executor {
         break;
       case 'exited': {
         run.ended = true;
+        this.searchLater();
         await run.log.end();
         const { exitCode, stopped } = message;
         this.options.events.exited(run.fence, { exitCode, failure: null, outcome: noOutcome, stopped });
@@ -230,6 +238,21 @@ export class ProcessExecutor implements Executor {
       }
       default:
         message satisfies never;
+    }
+  }
+
+  private searchLater(): void {
+    this.cancelSearch ??= this.options.alarms.after(searchMs, () => void this.search());
+  }
+
+  private async search(): Promise<void> {
+    this.cancelSearch = null;
+    const inUse = (scratch: string) => this.runs.get(basename(scratch))?.ended === false;
+    try {
+      const killed = await killStrays(this.root, inUse);
+      if (killed > 0) this.options.log.warn({ killed }, 'killed processes that ended attempts left');
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'processes that ended attempts left cannot be looked for');
     }
   }
 

@@ -4,13 +4,21 @@ import { readdir, readFile } from 'node:fs/promises';
 /** In the environment of each attempt: its scratch folder, for its own use and as the mark. */
 export const scratchVariable = 'GRID_SCRATCH';
 
-/** Kills every process whose scratch folder lies in `root` (an absolute path); returns how many. */
-export async function killStrays(root: string): Promise<number> {
-  const mark = `${scratchVariable}=${root}/`;
+/**
+ * Kills every process whose scratch folder lies in `root` (an absolute path) and is not in use, asked for each at that
+ * moment; returns how many.
+ */
+export async function killStrays(
+  root: string,
+  inUse = (_scratch: string): boolean => false,
+): Promise<number> {
+  const mark = `${scratchVariable}=`;
   let killed = 0;
   for (const entry of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(entry)) continue;
-    if (!(await environmentOf(entry)).some((line) => line.startsWith(mark))) continue;
+    const marks = (await environmentOf(entry)).filter((line) => line.startsWith(mark));
+    const [scratch = ''] = marks.map((line) => line.slice(mark.length));
+    if (!scratch.startsWith(`${root}/`) || inUse(scratch)) continue;
     try {
       process.kill(Number(entry), 'SIGKILL');
       killed += 1;
