@@ -58,7 +58,8 @@ export function containerSpec(
         Init: init,
         // Size 0 would mean half the host's memory. `exec`: what is built in scratch space may be run.
         Tmpfs: tmpfsBytes === 0 ? {} : { '/tmp': `rw,exec,nosuid,nodev,mode=1777,size=${tmpfsBytes}` },
-        LogConfig: { Type: 'json-file', Config: { 'max-size': String(logBytes), 'max-file': '2' } },
+        // Unlike json-file, `local` keeps bytes that are no text.
+        LogConfig: { Type: 'local', Config: { 'max-size': String(logBytes), 'max-file': '2' } },
         ...deviceRequests(order),
       },
     },
