@@ -1,5 +1,6 @@
 /** `grid` without a grid: what it says then, settings, doctor. (The command line itself: packages/cli.) */
-import { chmodSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
@@ -25,6 +26,33 @@ describe('a mistake', () => {
     expect(stderr).toContain(
       'bad.yaml:3:11: resources.memory: found "12 bananas", expected a size such as 256MiB',
     );
+  });
+});
+
+describe('the program', () => {
+  const program = join(import.meta.dirname, '../../packages/cli/bin/grid.js');
+
+  it('that is not built yet says how to build it', () => {
+    mkdirSync(join(grid.home, 'bin'));
+    const copy = join(grid.home, 'bin', 'grid.mjs');
+    copyFileSync(program, copy);
+    const { status, stderr } = spawnSync(process.execPath, [copy, 'ps'], { encoding: 'utf8' });
+    expect(stderr).toContain('not built yet: ./scripts/quickstart.sh');
+    expect(status).toBe(2);
+  });
+
+  it('fails when what it says cannot be written, and not when nobody wants more of it', () => {
+    const full = openSync('/dev/full', 'w');
+    const stdio = ['ignore', full, 'pipe'] as const;
+    const { status, stderr } = spawnSync(process.execPath, [program, '--help'], {
+      stdio: [...stdio],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(stderr).toContain('the output cannot be written: ENOSPC');
+    expect(status).toBe(1);
+    const piped = `"${process.execPath}" "${program}" --help | true; exit \${PIPESTATUS[0]}`;
+    expect(spawnSync('bash', ['-c', piped], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
   });
 });
 
