@@ -33,7 +33,7 @@ it('ends nobody when it cannot be written: the disk is full', async () => {
     stdio: ['ignore', 'pipe', openSync('/dev/full', 'w')],
   });
   const said: Buffer[] = [];
-  child.stdout.on('data', (chunk) => said.push(chunk));
+  child.stdout?.on('data', (chunk) => said.push(chunk));
   const [code] = await once(child, 'close');
   expect({ code, said: Buffer.concat(said).toString() }).toEqual({ code: 0, said: 'still here true\n' });
 });
