@@ -23,7 +23,7 @@ export class BrokerFixture {
   readonly home = mkdtempSync(join(tmpdir(), 'gg-broker-'));
   readonly identity: Identity;
   readonly grid: string;
-  readonly authorized: AuthorizedKeys;
+  authorized: AuthorizedKeys;
   readonly fatal: unknown[] = [];
   endpoint = '';
   private readonly options: Partial<BrokerOptions>;
@@ -38,6 +38,8 @@ export class BrokerFixture {
   }
 
   async start(): Promise<void> {
+    // As a new process has it: from the file.
+    this.authorized = new AuthorizedKeys(this.home);
     this.broker = new Broker({
       home: this.home,
       endpoints: [this.endpoint === '' ? 'tcp://127.0.0.1:*' : this.endpoint],

@@ -4,15 +4,18 @@
  *
  * 1. Messages are stepped and their effects performed one by one; at the end of a turn tasks are placed, then committed.
  */
-import type {
-  DecodedFrame,
-  Epoch,
-  Message,
-  PeerHello,
-  SessionId,
-  StatusDocument,
-  TaskId,
-  WorkerId,
+import {
+  type DecodedFrame,
+  type Epoch,
+  type Failure,
+  failure,
+  limits,
+  type Message,
+  type PeerHello,
+  type SessionId,
+  type StatusDocument,
+  type TaskId,
+  type WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
 import { Committer } from './committer.ts';
@@ -47,6 +50,8 @@ export interface LoopParts {
   decided(decision: Decision): void;
   /** A peer has said a hello that is believed. */
   opened(hello: PeerHello): void;
+  /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */
+  revoke(worker: WorkerId): Promise<string | undefined>;
   grantLog(session: SessionId, task: TaskId, attempt: number): string;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
@@ -83,6 +88,7 @@ export class BrokerLoop {
       answered: (session) => this.output(sessions.answered(session, 1)),
       grantLog: (session, task, attempt) => parts.grantLog(session, task, attempt),
       shellStatus: () => parts.shellStatus(),
+      revoke: (effect) => this.revoke(effect),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
       findWorker: (id) => dataPlace(state, id as WorkerId),
@@ -174,6 +180,24 @@ export class BrokerLoop {
 
   private perform(effects: readonly BrokerEffect[]): void {
     this.parts.perform(effects, this.performOne);
+  }
+
+  private revoke({ worker, session, request }: Extract<BrokerEffect, { kind: 'revoke' }>): void {
+    const told = (why: Failure | null): void =>
+      this.step({ kind: 'keyRevoked', worker, session, request, failure: why });
+    this.parts.revoke(worker).then(
+      (key) =>
+        this.parts.defer(() => {
+          if (key !== undefined) this.output(this.sessions.revoke(key));
+          told(null);
+        }),
+      (error: unknown) =>
+        this.parts.defer(() => {
+          this.parts.log.error({ err: error, worker }, 'a key could not be revoked');
+          const words = `the key of ${worker} could not be taken off the list of those that may enter: ${String(error)}`;
+          told(failure('internal.bug', words.slice(0, limits.messageChars)));
+        }),
+    );
   }
 
   private readonly performOne = (effect: BrokerEffect): void => this.performer.perform(effect);

@@ -145,6 +145,7 @@ export class Broker {
       opened: (hello) => {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
       },
+      revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
       grantLog: (session, task, attempt) => this.grantLog(session, task, attempt),
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),

@@ -33,6 +33,7 @@ export interface PerformerParts {
   /** Permission to read an attempt's log. */
   readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
+  readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** The journal does not have the body of a lease: it can never be sent. */
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** A question about an ended task that only the history knows. */
@@ -86,6 +87,9 @@ export class Performer {
         return;
       case 'history':
         this.history(effect);
+        return;
+      case 'revoke':
+        this.parts.revoke(effect);
         return;
       case 'record':
         throw new Error('a record is for the commit pipeline');

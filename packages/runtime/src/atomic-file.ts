@@ -1,6 +1,7 @@
 /** Files that hold keys: readable by their owner only, and after a crash either the old content or the new. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 const privateFile = 0o600;
@@ -31,4 +32,22 @@ export function writePrivateFile(path: string, text: string): void {
   const entry = openSync(folder, 'r');
   fsyncSync(entry);
   closeSync(entry);
+}
+
+/** The same, off the loop, in a folder that is there. Rejects with what the file system says. */
+export async function replacePrivateFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = await open(draft, 'wx', privateFile);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
 }

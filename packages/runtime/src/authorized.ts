@@ -1,13 +1,13 @@
 /**
- * Who may enter: `$GRID_HOME/keys/authorized.json`. The broker is its only writer; it keeps the list in memory, so
- * that a hello costs no I/O, and writes it whole and atomically.
+ * Who may enter, and who may not any more: `$GRID_HOME/keys/authorized.json`. The broker is its only writer; it keeps the
+ * list in memory, so that a hello costs no I/O, and writes it whole and atomically; off its loop once that runs.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure, GridError, type Role, roles } from '@gryphgen/protocol';
+import { failure, GridError, type Role, roles, type WorkerId } from '@gryphgen/protocol';
 import { z } from 'zod';
-import { writePrivateFile } from './atomic-file.ts';
-import { curveKeySchema, parseJson, publicKeySchema } from './keys.ts';
+import { replacePrivateFile, writePrivateFile } from './atomic-file.ts';
+import { curveKeySchema, parseJson, publicKeySchema, workerIdOf } from './keys.ts';
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;
@@ -20,7 +20,13 @@ const entrySchema = z.object({
   /** Wall clock, ms. */
   addedAt: z.number().int().min(0),
 });
-const fileSchema = z.object({ version: z.literal(1), keys: z.array(entrySchema).max(maxKeys) });
+const revokedSchema = z.object({ key: publicKeySchema, name: z.string().max(256) });
+const fileSchema = z.object({
+  version: z.literal(1),
+  keys: z.array(entrySchema).max(maxKeys),
+  /** Oldest first. */
+  revoked: z.array(revokedSchema).max(maxKeys).default([]),
+});
 
 export interface AuthorizedKey {
   readonly key: string;
@@ -34,6 +40,11 @@ export class AuthorizedKeys {
   private readonly path: string;
   private readonly byKey = new Map<string, AuthorizedKey>();
   private readonly curveKeys = new Set<string>();
+  /** Names by key, so that nobody lets them in again by starting the broker anew. */
+  private readonly revoked = new Map<string, string>();
+  private writing: Promise<void> | undefined;
+  /** What is known is not on disk, nor on its way there. */
+  private unsaved = false;
 
   /** Reads the file; none yet means nobody. Throws, naming the field, when it cannot be understood. */
   constructor(home: string) {
@@ -44,7 +55,8 @@ export class AuthorizedKeys {
       const words = `${this.path}: ${z.prettifyError(parsed.error)}`;
       throw new GridError(failure('rejected.invalid', words));
     }
-    for (const entry of parsed.data.keys) this.admit(entry);
+    for (const { key, name } of parsed.data.revoked) this.revoked.set(key, name);
+    this.fill(parsed.data.keys);
   }
 
   list(): readonly AuthorizedKey[] {
@@ -60,25 +72,73 @@ export class AuthorizedKeys {
     return this.curveKeys.has(curveKey);
   }
 
-  /** Replaces what was known of the key. */
-  add(entry: AuthorizedKey): void {
-    if (this.byKey.size >= maxKeys && !this.byKey.has(entry.key)) {
-      const words = `${this.path} holds ${maxKeys} keys already: revoke some first`;
-      throw new GridError(failure('rejected.limit', words));
-    }
-    this.save([...this.list().filter(({ key }) => key !== entry.key), entrySchema.parse(entry)]);
+  /** Whether the key was let in once and is not to be any more, unless it is added again. */
+  isRevoked(key: string): boolean {
+    return this.revoked.has(key);
   }
 
-  /** Undefined when it was not there. Ending its sessions is the caller's. */
-  revoke(key: string): AuthorizedKey | undefined {
+  /** Replaces what was known of the key. Writes at once: for before the broker's loop runs. Throws what that throws. */
+  add(entry: AuthorizedKey): void {
+    if (this.byKey.size >= maxKeys && !this.byKey.has(entry.key)) {
+      throw new Error(`${this.path} holds ${maxKeys} keys already: revoke some first`);
+    }
+    if (this.unsaved || this.writing !== undefined) throw new Error(`${this.path} is being written`);
+    const checked = entrySchema.parse(entry);
+    const keys = [...this.list().filter(({ key }) => key !== entry.key), checked];
+    const revoked = new Map(this.revoked);
+    revoked.delete(entry.key);
+    // The file first: what is not on disk is not true.
+    writePrivateFile(this.path, textOf(keys, revoked));
+    this.revoked.delete(entry.key);
+    this.fill(keys);
+  }
+
+  /** `revoke` of the key whose fingerprint is the worker's id. */
+  revokeWorker(worker: WorkerId): Promise<AuthorizedKey | undefined> {
+    const entry = this.list().find(({ key, role }) => role === 'worker' && workerIdOf(key) === worker);
+    return this.revoke(entry?.key ?? '');
+  }
+
+  /**
+   * The key is refused from now on, and after every restart once this has resolved; undefined when it was not there.
+   * Ending its sessions is the caller's. Rejects when it cannot be written: then a restart lets it in again.
+   */
+  async revoke(key: string): Promise<AuthorizedKey | undefined> {
     const entry = this.byKey.get(key);
-    if (entry) this.save(this.list().filter((other) => other.key !== key));
+    if (entry !== undefined) {
+      this.revoked.set(key, entry.name);
+      for (const oldest of this.revoked.keys()) {
+        if (this.revoked.size <= maxKeys) break;
+        this.revoked.delete(oldest);
+      }
+      this.fill(this.list().filter((other) => other.key !== key));
+      this.unsaved = true;
+    }
+    await this.save();
     return entry;
   }
 
-  /** The file first: what is not on disk is not true. */
-  private save(keys: readonly AuthorizedKey[]): void {
-    writePrivateFile(this.path, `${JSON.stringify({ version: 1, keys }, undefined, 2)}\n`);
+  /** One at a time, each with all that is known when it begins. */
+  private async save(): Promise<void> {
+    while (this.unsaved || this.writing !== undefined) {
+      this.writing ??= this.write().finally(() => {
+        this.writing = undefined;
+      });
+      await this.writing;
+    }
+  }
+
+  private async write(): Promise<void> {
+    this.unsaved = false;
+    try {
+      await replacePrivateFile(this.path, textOf(this.list(), this.revoked));
+    } catch (error) {
+      this.unsaved = true;
+      throw error;
+    }
+  }
+
+  private fill(keys: readonly AuthorizedKey[]): void {
     this.byKey.clear();
     this.curveKeys.clear();
     for (const entry of keys) this.admit(entry);
@@ -88,4 +148,9 @@ export class AuthorizedKeys {
     this.byKey.set(entry.key, entry);
     this.curveKeys.add(entry.curveKey);
   }
+}
+
+function textOf(keys: readonly AuthorizedKey[], revoked: ReadonlyMap<string, string>): string {
+  const gone = [...revoked].map(([key, name]) => ({ key, name }));
+  return `${JSON.stringify({ version: 1, keys, revoked: gone }, undefined, 2)}\n`;
 }

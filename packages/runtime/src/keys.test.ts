@@ -1,5 +1,13 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuthorizedKeys } from './authorized.ts';
@@ -108,7 +116,7 @@ describe('authorised keys', () => {
     const { key, curve } = createIdentity();
     return { key, curveKey: curve.publicKey, role: 'worker', name, addedAt: 1 } as const;
   };
-  it('are kept over restarts, replaced and revoked', () => {
+  it('are kept over restarts, replaced and revoked', async () => {
     const home = scratchFolder();
     const keys = new AuthorizedKeys(home);
     const [one, two] = [entry('one'), entry('two')];
@@ -118,11 +126,52 @@ describe('authorised keys', () => {
     const again = new AuthorizedKeys(home);
     expect(again.find(one.key)?.name).toBe('renamed');
     expect(again.admitsCurve(two.curveKey)).toBe(true);
-    expect(again.revoke(two.key)).toEqual(two);
-    expect(again.revoke(two.key)).toBeUndefined();
-    expect(again.admitsCurve(two.curveKey)).toBe(false);
-    expect(new AuthorizedKeys(home).list().map(({ name }) => name)).toEqual(['renamed']);
+    const revoked = again.revoke(two.key);
+    // Refused from this moment, whatever the disk does.
+    expect([again.admitsCurve(two.curveKey), again.find(two.key)]).toEqual([false, undefined]);
+    expect(await revoked).toEqual(two);
+    expect(await again.revoke(two.key)).toBeUndefined();
+    const restarted = new AuthorizedKeys(home);
+    expect(restarted.list().map(({ name }) => name)).toEqual(['renamed']);
+    expect([restarted.isRevoked(two.key), restarted.isRevoked(one.key)]).toEqual([true, false]);
     expect(statSync(join(home, 'keys', 'authorized.json')).mode & 0o777).toBe(0o600);
+  });
+  it('are revoked together by many at once, and each is on disk when it is said to be', async () => {
+    const home = scratchFolder();
+    const keys = new AuthorizedKeys(home);
+    const entries = Array.from({ length: 8 }, (_, n) => entry(`w${n}`));
+    for (const each of entries) keys.add(each);
+    await Promise.all(
+      entries.slice(1).map(async ({ key }) => {
+        expect((await keys.revokeWorker(workerIdOf(key)))?.key).toBe(key);
+        const onDisk = new AuthorizedKeys(home);
+        expect([onDisk.find(key), onDisk.isRevoked(key)]).toEqual([undefined, true]);
+      }),
+    );
+    expect(new AuthorizedKeys(home).list().map(({ name }) => name)).toEqual(['w0']);
+    expect(readdirSync(join(home, 'keys'))).toEqual(['authorized.json']);
+  });
+  it('that cannot be taken off the disk stay refused, and are written with the next', async () => {
+    const home = scratchFolder();
+    const keys = new AuthorizedKeys(home);
+    const one = entry('one');
+    keys.add(one);
+    renameSync(join(home, 'keys'), join(home, 'elsewhere'));
+    await expect(keys.revoke(one.key)).rejects.toThrow(/ENOENT/);
+    expect(keys.find(one.key)).toBeUndefined();
+    renameSync(join(home, 'elsewhere'), join(home, 'keys'));
+    await keys.revoke(one.key);
+    expect(new AuthorizedKeys(home).isRevoked(one.key)).toBe(true);
+  });
+  it('are let in again by being added, and by nothing else', async () => {
+    const home = scratchFolder();
+    const keys = new AuthorizedKeys(home);
+    const one = entry('one');
+    keys.add(one);
+    await keys.revoke(one.key);
+    keys.add(one);
+    expect(new AuthorizedKeys(home).isRevoked(one.key)).toBe(false);
+    expect(keys.find(one.key)).toEqual(one);
   });
   it('name the field that is wrong', () => {
     const home = scratchFolder();

@@ -28,8 +28,7 @@ export function checkGivenUp(
   }
   switch (code) {
     case 'lost.worker': {
-      const removal =
-        event.kind === 'message' && event.message.kind === 'request' && event.message.op === 'removeNode';
+      const removal = event.kind === 'keyRevoked';
       const hello = event.kind === 'sessionOpened' && event.worker !== null;
       return removal || hello ? undefined : `${name} was declared lost by ${nameOf(event)}`;
     }

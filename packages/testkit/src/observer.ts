@@ -68,8 +68,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void {
     this.steps += 1;
     this.authority.stepped(state, event, sender);
-    if (event.kind === 'message' && event.message.kind === 'request' && event.message.op === 'removeNode')
-      this.physical.removed();
+    if (event.kind === 'keyRevoked') this.physical.removed();
     this.credit.stepped(event);
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);

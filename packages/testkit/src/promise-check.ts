@@ -54,6 +54,7 @@ export class PromiseCheck {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     this.wall = Math.max(this.wall, wall);
+    if (event.kind === 'keyRevoked') this.drains.clear();
     if (
       event.kind === 'message' &&
       event.message.kind === 'request' &&
@@ -75,7 +76,7 @@ export class PromiseCheck {
       this.openDrains.set(node, (this.openDrains.get(node) ?? 0) + 1);
       this.drainedTo.set(node, workerNamed(state, node)?.view.draining ?? false);
       this.orders.set(`${session} ${order.id}`, order);
-    } else if (order.op === 'removeNode') this.drains.clear();
+    }
   }
 
   private checkKey(state: BrokerState, name: string): void {

@@ -135,6 +135,8 @@ export class SimBroker extends SimNode {
         this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
       },
       opened: (hello) => this.checkHead(journal, hello),
+      // Whoever runs the machine enrols it again at once: what a removal leaves behind is met again.
+      revoke: () => this.answer(undefined),
       grantLog: () => 'grant',
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),
@@ -156,6 +158,13 @@ export class SimBroker extends SimNode {
       this.parts.onFatal(new SimFailure('a witnessed commit is kept', words));
     });
     this.world.settle(checked);
+  }
+
+  /** A promise that simulated time waits for. */
+  private answer<T>(value: T): Promise<T> {
+    const answered = Promise.resolve(value);
+    this.world.settle(answered);
+    return answered;
   }
 
   private tick(): void {

@@ -120,6 +120,7 @@ function leavesAtOnce(effect: BrokerEffect): boolean {
     case 'close':
     case 'pinBody':
     case 'unpinBody':
+    case 'revoke':
       return true;
     case 'send':
     case 'lease':

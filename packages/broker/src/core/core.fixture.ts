@@ -52,6 +52,8 @@ export class CoreFixture {
   mono = 1000;
   wall = 1_700_000_000_000;
   effects: BrokerEffect[] = [];
+  /** Whether keys are revoked at once; else a test says when. */
+  revokes = true;
   readonly groups: [Epoch, Extract<BrokerEffect, { kind: 'record' }>['decision']][] = [];
   private sessions = 0;
 
@@ -63,10 +65,16 @@ export class CoreFixture {
   step(event: BrokerEvent): BrokerEffect[] {
     const made = this.raw(event);
     while (this.state.wake) made.push(...this.raw({ kind: 'schedule' }));
+    for (const effect of made) if (effect.kind === 'revoke') made.push(...this.revoke(effect));
     this.effects.push(...made);
     const wrong = brokenInvariants(this.state);
     if (wrong.length > 0) throw new Error(`after ${event.kind}: ${wrong.join('; ')}`);
     return made;
+  }
+
+  /** As the shell does, when the key is off the list. */
+  private revoke({ worker, session, request }: Extract<BrokerEffect, { kind: 'revoke' }>): BrokerEffect[] {
+    return this.revokes ? this.raw({ kind: 'keyRevoked', worker, session, request, failure: null }) : [];
   }
 
   private raw(event: BrokerEvent): BrokerEffect[] {

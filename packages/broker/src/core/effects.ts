@@ -12,6 +12,7 @@ import type {
   TaskId,
   ToClient,
   ToWorker,
+  WorkerId,
 } from '@gryphgen/protocol';
 import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
@@ -75,6 +76,13 @@ export type BrokerEffect =
       readonly request: number;
       readonly recent: readonly unknown[];
       readonly limit: number;
+    }
+  /** Take the worker's key off the list of those that may enter, and tell by `keyRevoked`. */
+  | {
+      readonly kind: 'revoke';
+      readonly worker: WorkerId;
+      readonly session: SessionId;
+      readonly request: number;
     }
   /** Sign a grant for reading an attempt's log and answer the request with it. */
   | {

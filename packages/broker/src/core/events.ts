@@ -53,6 +53,14 @@ export type BrokerEvent =
   | { readonly kind: 'message'; readonly session: SessionId; readonly message: PassedMessage }
   /** At the end of each turn in which `state.wake` was set. */
   | { readonly kind: 'schedule' }
+  /** A worker that is to be removed can enter no more; `failure` is why it still can, null when it cannot. */
+  | {
+      readonly kind: 'keyRevoked';
+      readonly worker: WorkerId;
+      readonly session: SessionId;
+      readonly request: number;
+      readonly failure: Failure | null;
+    }
   /** The journal does not have what this attempt is to run. */
   | { readonly kind: 'bodyMissing'; readonly task: TaskId; readonly attempt: AttemptNo; readonly why: string }
   | { readonly kind: 'tick' }

@@ -1,4 +1,4 @@
-import type { SessionId } from '@gryphgen/protocol';
+import { failure, type SessionId, type WorkerId } from '@gryphgen/protocol';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
 
@@ -56,5 +56,47 @@ describe('orders to a node (E17)', () => {
     expect(grid.state.workers.size).toBe(1);
     remove(grid, admin, 2);
     expect(grid.state.workers.size).toBe(0);
+  });
+
+  test('a removal waits for the key to be revoked, and is undone by nothing that comes meanwhile', () => {
+    const grid = new CoreFixture();
+    grid.revokes = false;
+    const worker = grid.worker();
+    const admin = grid.client();
+    grid.submit(admin, 1);
+    expect(remove(grid, admin, 1)).toBeUndefined();
+    expect(remove(grid, admin, 1)).toBeUndefined();
+    expect(grid.effects.filter(({ kind }) => kind === 'revoke')).toHaveLength(1);
+    expect(grid.task(1)?.phase).toBe('leased');
+    const told = {
+      kind: 'keyRevoked',
+      worker: 'w-1' as WorkerId,
+      session: admin,
+      request: 1,
+      failure: null,
+    } as const;
+    const effects = grid.step(told);
+    expect(sent(effects, 'reply')).toMatchObject([{ id: 1, result: { removed: 'w-1' } }]);
+    expect(effects.filter(({ kind }) => kind === 'close')).toMatchObject([{ session: worker }]);
+    expect(grid.task(1)?.phase).toBe('waiting');
+    expect(sent(grid.step(told), 'reply')).toMatchObject([{ id: 1, result: { removed: 'w-1' } }]);
+  });
+
+  test('a removal whose key cannot be revoked removes nothing, and says why', () => {
+    const grid = new CoreFixture();
+    grid.revokes = false;
+    grid.worker();
+    const admin = grid.client();
+    remove(grid, admin, 1);
+    const why = failure('internal.bug', 'the disk is full');
+    const told = {
+      kind: 'keyRevoked',
+      worker: 'w-1' as WorkerId,
+      session: admin,
+      request: 1,
+      failure: why,
+    } as const;
+    expect(sent(grid.step(told), 'reply')).toMatchObject([{ id: 1, result: null, failure: why }]);
+    expect(grid.state.workers.size).toBe(1);
   });
 });

@@ -3,9 +3,10 @@ import type { Failure, Operation, Request, RequestArgs, TaskId, WorkerId } from 
 import { failure, formatTaskId, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { closeSession, decide, journalStalled, notFound, refuse, reply } from './context.ts';
+import { closeSession, decide, journalStalled, notFound, refuse, reply, send } from './context.ts';
 import { decided } from './decisions.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import type { BrokerEvent } from './events.ts';
 import { attemptFailed, cancel } from './outcomes.ts';
 import { mayAsk } from './roles.ts';
 import type { BrokerState, Session, Task, Worker } from './state.ts';
@@ -236,8 +237,13 @@ function onNode(
   }
   if (isNewest(session, worker.id, id)) {
     if (op === 'drain') drain(context, worker, args.draining === true);
-    else remove(context, worker);
+    else {
+      // First its key, then what is known of it: whatever crashes in between, a removal that was answered holds.
+      state.revoking.add(worker.id);
+      context.effects.push({ kind: 'revoke', worker: worker.id, session: session.id, request: id });
+    }
   }
+  if (op === 'removeNode' && state.revoking.has(worker.id)) return;
   reply(context, session.id, id, op === 'drain' ? nodeDocument(worker) : { removed: worker.id });
 }
 
@@ -261,6 +267,19 @@ function drain(context: Context, worker: Worker, draining: boolean): void {
     decide(context, [decided.drainOrdered, worker.id, draining, now.wall]);
   state.waiting.capacityVersion += 1;
   state.wake = true;
+}
+
+export function onKeyRevoked(context: Context, event: Extract<BrokerEvent, { kind: 'keyRevoked' }>): void {
+  const { state } = context;
+  const { worker: id, session, request, failure: why } = event;
+  state.revoking.delete(id);
+  if (why !== null) {
+    refuse(context, session, request, why);
+    return;
+  }
+  const worker = state.workers.get(id);
+  if (worker !== undefined) remove(context, worker);
+  send(context, session, { kind: 'reply', id: request, result: { removed: id }, failure: null });
 }
 
 function remove(context: Context, worker: Worker): void {

@@ -35,6 +35,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     clientSessions: new Map(),
     away: new Map(),
     watchers: new Map(),
+    revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,
     notes: new PlacementNotes(),

@@ -202,6 +202,8 @@ export interface BrokerState {
   readonly away: Map<ClientId, number>;
   /** Sessions that watch a task beside its submitter. */
   readonly watchers: Map<TaskId, Set<SessionId>>;
+  /** Workers that are being removed: their keys are being taken off the list. */
+  readonly revoking: Set<WorkerId>;
   nextEphemeral: number;
   /** Where the search for keys to forget goes on; null: at the oldest. */
   keySweep: Iterator<[string, KeptKey]> | null;

@@ -12,7 +12,7 @@ import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
-import { onRequest } from './requests.ts';
+import { onKeyRevoked, onRequest } from './requests.ts';
 import { schedule } from './scheduling.ts';
 import type { BrokerState, Session } from './state.ts';
 import { onSubmit } from './submitting.ts';
@@ -44,6 +44,9 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'schedule':
       schedule(context);
+      break;
+    case 'keyRevoked':
+      onKeyRevoked(context, event);
       break;
     case 'bodyMissing':
       onBodyMissing(context, event);

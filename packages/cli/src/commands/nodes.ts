@@ -67,7 +67,7 @@ function drainCommand(invocation: Invocation, name: string, draining: boolean, s
 
 function nodeRemoveCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  const summary = 'Forget a machine that is gone; what it ran is given up.';
+  const summary = 'Remove a machine for good: its key is revoked, what it ran is given up.';
   return runs<CommonFlags>(onNode('remove', summary), invocation, (flags, [node = '']) =>
     withClient(terminal, flags, async (client) => {
       const { removed } = await client.request('removeNode', { node });

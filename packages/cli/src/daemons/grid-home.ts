@@ -32,7 +32,8 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
     ['admin', 'admin'],
   ] as const) {
     const { key, curve } = loadIdentity(home, name);
-    if (authorized.find(key) === undefined)
+    // A machine that was removed comes back with a new key, never by a restart.
+    if (authorized.find(key) === undefined && !authorized.isRevoked(key))
       authorized.add({ key, curveKey: curve.publicKey, role, name, addedAt: wallMs });
   }
   return { identity, authorized };

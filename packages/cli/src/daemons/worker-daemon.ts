@@ -1,7 +1,8 @@
 /** `grid worker` as a daemon: SYMAUG with this machine's clock, keys and log. Ready when it is in session. */
 import { brokerAddresses, gridOf, loadMembership } from '@gryphgen/client';
-import { GridError } from '@gryphgen/protocol';
+import { GridError, failure as protocolFailure } from '@gryphgen/protocol';
 import {
+  AuthorizedKeys,
   type Config,
   type Log,
   loadIdentity,
@@ -40,8 +41,13 @@ export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoi
     brokerKey: membership.brokerKey,
     ...(slots !== undefined && { slots }),
   };
+  const identity = loadIdentity(home, 'worker');
+  if (new AuthorizedKeys(home).isRevoked(identity.key)) {
+    const words = `this machine was removed from the grid: delete ${home}/keys/worker.json to let it join as a new one`;
+    throw new GridError(protocolFailure('rejected.forbidden', words));
+  }
   const worker = createWorker(config, {
-    identity: loadIdentity(home, 'worker'),
+    identity,
     clock: systemClock,
     alarms: systemAlarms,
     random: systemRandom,
