@@ -113,6 +113,8 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['models --help', '"grid models" is of a later version'],
   ['exec -it t1 -- sh', '"grid exec" is of a later version'],
   ['worker --slots 0', '--slots: found "0", expected a whole number from 1 to 4096'],
+  ['worker --data-endpoint nowhere', '--data-endpoint: found "nowhere", expected tcp://HOST:PORT'],
+  ['nodes --broker tcp://a:65536', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],
   ['worker --label a', '--label: found "a", expected NAME=VALUE'],
   ['top --interval 1ms', '--interval: found "1ms", expected a duration from 100ms to 1h'],
   ['nodes --broker nowhere', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],

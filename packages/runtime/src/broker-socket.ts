@@ -12,6 +12,7 @@
  */
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
 import { Context, Router } from 'zeromq';
+import { bindAll } from './bind-all.ts';
 import type { Alarms, Cancel } from './clock.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
 import type { CurveKeys } from './keys.ts';
@@ -87,11 +88,7 @@ export class BrokerSocket {
   /** Resolves with the endpoints bound, ports filled in. Throws what binding throws. */
   async start(): Promise<readonly string[]> {
     await this.door.start();
-    const bound: string[] = [];
-    for (const endpoint of this.options.endpoints) {
-      await this.socket.bind(endpoint);
-      bound.push(this.socket.lastEndpoint ?? endpoint);
-    }
+    const bound = await bindAll(this.socket, this.options.endpoints);
     this.receiving = this.receive();
     return bound;
   }

@@ -5,13 +5,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { limits } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { brokerSocketPath } from './run-folder.ts';
 
-const endpoint = z
-  .string()
-  .max(256)
-  .regex(/^(tcp:\/\/.+:([0-9]+|\*)|ipc:\/\/\/.+)$/, 'expected tcp://HOST:PORT or ipc:///PATH');
+const maxPort = 65_535;
+
+/** tcp://HOST:PORT, tcp://HOST:* for any free port, or ipc:///PATH. */
+export function isEndpoint(text: string): boolean {
+  if (text.length > limits.endpointChars) return false;
+  const [, port] = /^tcp:\/\/.+:([0-9]+|\*)$/.exec(text) ?? [];
+  if (port === undefined) return /^ipc:\/\/\/.+$/.test(text);
+  return port === '*' || Number(port) <= maxPort;
+}
+
+const endpoint = z.string().refine(isEndpoint, 'expected tcp://HOST:PORT or ipc:///PATH');
 const endpoints = z.array(endpoint).min(1).max(16);
 
 const settingsSchema = z.strictObject({

@@ -7,6 +7,7 @@
  */
 import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import { Router } from 'zeromq';
+import { bindAll } from './bind-all.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
 import { type DataSource, DataStream } from './data-stream.ts';
 import {
@@ -75,11 +76,7 @@ export class DataServer {
 
   /** Resolves with the endpoints bound, ports filled in. */
   async start(): Promise<readonly string[]> {
-    const bound: string[] = [];
-    for (const endpoint of this.options.endpoints) {
-      await this.socket.bind(endpoint);
-      bound.push(this.socket.lastEndpoint ?? endpoint);
-    }
+    const bound = await bindAll(this.socket, this.options.endpoints);
     this.receiving = this.receive();
     this.look();
     return bound;

@@ -14,6 +14,7 @@ export {
   type Config,
   type ConfigResult,
   type ConfigSources,
+  isEndpoint,
   loadConfig,
   type Origin,
   type SettingName,

@@ -3,12 +3,12 @@
  * made of is imported when one runs: no other command should wait for it.
  */
 import { limits } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, isEndpoint } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, pairsOf, runs } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { integer, labelName, name } from '../task-file/values.ts';
+import { integer, labelName, name, type Value } from '../task-file/values.ts';
 
 export function brokerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -31,8 +31,16 @@ interface WorkerFlags extends CommonFlags {
   readonly allowProcess?: true;
   readonly noop?: true;
   readonly slots?: number;
-  readonly dataEndpoint?: string;
+  readonly dataEndpoint?: readonly string[];
 }
+
+const endpoints: Value<readonly string[]> = {
+  expected: 'tcp://HOST:PORT or ipc:///PATH, separated by commas',
+  parse: (text) => {
+    const parts = text.split(',');
+    return parts.every(isEndpoint) ? parts : undefined;
+  },
+};
 
 export function workerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -46,14 +54,19 @@ export function workerCommand(invocation: Invocation): Command {
     .option('--allow-process', 'run processes too, without a container: trust who submits')
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
     .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
-    .option('--data-endpoint <endpoints>', 'where its logs are read, such as tcp://10.0.0.7:7601');
+    .addOption(
+      flagOf(
+        '--data-endpoint <endpoints>',
+        'where its logs are read, such as tcp://10.0.0.7:7601',
+        endpoints,
+      ),
+    );
   return runs<WorkerFlags>(command, invocation, async (flags) => {
     const { workerDaemon } = await import('../daemons/worker-daemon.ts');
     const config = settingsOf(terminal, flags, { name: flags.name });
     const log = createLog({ daemon: 'worker', level: config.logLevel });
     const { label: labels = {}, allowProcess = false, noop: allowNoop = false, slots, dataEndpoint } = flags;
-    const dataEndpoints = dataEndpoint?.split(',');
-    const choices = { labels, allowProcess, allowNoop, slots, dataEndpoints };
+    const choices = { labels, allowProcess, allowNoop, slots, dataEndpoints: dataEndpoint };
     return await live(() => workerDaemon(config, choices, log), log);
   });
 }
