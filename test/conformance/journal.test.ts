@@ -187,6 +187,17 @@ describe('the SQLite journal', () => {
     await journal.close();
   });
 
+  it('takes its lock whatever was written into the files of the last one', async () => {
+    await filled(3);
+    for (const name of ['journal.lock', 'journal.lock-journal', 'journal.holder'])
+      await writeFile(join(place.dir, name), 'of no meaning '.repeat(100));
+    const { journal, findings } = await place.open();
+    expect(findings).toEqual([]);
+    expect(journal.head().seq).toBe(3);
+    await expect(place.open()).rejects.toMatchObject({ code: 'locked', message: /in use by the suite/ });
+    await journal.close();
+  });
+
   it('filters history by state and name', async () => {
     const { journal } = await place.open();
     await append(journal, 1, 10);

@@ -6,15 +6,17 @@
  *
  * 1. Nothing else may open the lock's file: closing any other descriptor of it in this process would drop the lock.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 
 export interface FolderLock {
   release(): void;
 }
 
 const BUSY = 5;
+/** CORRUPT and NOTADB. */
+const WRONG_FILE: ReadonlySet<number> = new Set([11, 26]);
 
 /**
  * Makes the folder if there is none; in it `NAME.lock` is the lock, and `NAME.holder` says who has it. Returns the
@@ -26,13 +28,12 @@ export function lockFolder(
   holder: string,
 ): { readonly lock: FolderLock } | { readonly heldBy: string } {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const db = new DatabaseSync(join(dir, `${name}.lock`), { timeout: 0 });
   const note = join(dir, `${name}.holder`);
+  let db: DatabaseSyncInstance;
   try {
-    db.exec('BEGIN EXCLUSIVE');
+    db = taken(join(dir, `${name}.lock`));
   } catch (error) {
-    db.close();
-    if (!isBusy(error)) throw error;
+    if (codeOf(error) !== BUSY) throw error;
     return { heldBy: read(note) ?? 'another process' };
   }
   try {
@@ -50,13 +51,32 @@ export function lockFolder(
   };
 }
 
-function isBusy(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'errcode' in error &&
-    typeof error.errcode === 'number' &&
-    (error.errcode & 0xff) === BUSY
-  );
+function taken(path: string): DatabaseSyncInstance {
+  try {
+    return begun(path);
+  } catch (error) {
+    if (!WRONG_FILE.has(codeOf(error) ?? 0)) throw error;
+    // What was written into the file has no meaning, and SQLite read it, so nobody has the lock.
+    truncateSync(path);
+    return begun(path);
+  }
+}
+
+function begun(path: string): DatabaseSyncInstance {
+  const db = new DatabaseSync(path, { timeout: 0 });
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** SQLite's primary result code. */
+function codeOf(error: unknown): number | undefined {
+  const isCoded = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
+  return isCoded ? (error.errcode as number) & 0xff : undefined;
 }
 
 function read(path: string): string | undefined {
