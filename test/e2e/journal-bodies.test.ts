@@ -82,9 +82,9 @@ test('let go with the tasks that ended long ago: the database stops growing', {
     db.close();
     return { blobs: n, bytes: statSync(path).size };
   };
-  const [first] = await submit(1, 16_000);
+  const [first] = await submit(1, 24_000);
   const before = size();
-  const ids = await submit(16_001, 24_000);
+  const ids = await submit(24_001, 32_000);
   const end = size();
   // Besides those kept: what has come since the last two snapshots.
   expect(end.blobs).toBeGreaterThanOrEqual(limits.finishedTasks);
@@ -96,7 +96,7 @@ test('let go with the tasks that ended long ago: the database stops growing', {
     message: expect.stringContaining('not kept any more'),
   });
   const { body } = await client.request('spec', { task: ids[1] as TaskId });
-  expect(Buffer.from(body)).toEqual(bodyOf(16_002));
+  expect(Buffer.from(body)).toEqual(bodyOf(24_002));
   expect((await client.request('show', { task: first as TaskId })).body).toBe(hashOf(bodyOf(1)));
   expect(grid.fatal).toEqual([]);
 });
