@@ -119,6 +119,26 @@ describe('a table', () => {
     expect(lines[1]).toBe(`${colored.red('a')}       1`);
   });
 
+  it('gives wide letters their two columns, and accents none', () => {
+    expect(widthOf('日本')).toBe(4);
+    expect(widthOf('e\u0301a')).toBe(2);
+    const lines = table(
+      [
+        { name: '日本', n: 1 },
+        { name: 'japan', n: 2 },
+      ],
+      [
+        { title: 'NAME', value: ({ name }) => name },
+        { title: 'N', value: ({ n }) => String(n) },
+      ],
+      100,
+    );
+    expect(lines).toEqual(['NAME   N', '日本   1', 'japan  2']);
+    const [, cut = ''] = table([{ name: '日本日本日本' }], [{ title: 'A', value: ({ name }) => name }], 8);
+    expect(cut).toBe('日本日…');
+    expect(widthOf(cut)).toBeLessThanOrEqual(8);
+  });
+
   it('is cut at the edge of the terminal, without half a colour', () => {
     const lines = table([{ name: colored.red('x'.repeat(50)), n: 1 }], columns, 10);
     expect(lines[1]).toBe(colored.red(`${'x'.repeat(9)}…`));

@@ -30,8 +30,18 @@ export function table<T>(
   });
 }
 
+/** In columns of a terminal, which gives letters of East Asia and most emoji two. */
 export function widthOf(text: string): number {
-  return [...text.replace(escapes, '')].length;
+  return [...text.replace(escapes, '')].reduce((width, char) => width + columnsOf(char), 0);
+}
+
+const wide =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u;
+const withoutWidth = /\p{Mn}|\p{Me}|[\u200b-\u200f]/u;
+
+function columnsOf(char: string): number {
+  if (withoutWidth.test(char)) return 0;
+  return wide.test(char) ? 2 : 1;
 }
 
 function pad(text: string, width: number, right: boolean): string {
@@ -46,8 +56,9 @@ function cut(line: string, maxColumns: number): string {
   let isCut = false;
   return line.replace(escapesAndCharacters, (piece) => {
     if (piece.length > 1 && piece.startsWith(escapeChar)) return piece;
-    room -= 1;
+    room -= columnsOf(piece);
     if (room >= 0) return piece;
+    room = 0;
     const mark = isCut ? '' : '…';
     isCut = true;
     return mark;
