@@ -28,7 +28,7 @@ function envelope(over: Partial<Envelope> = {}): Envelope {
   return { ...envelopeDefaults, kind: 'process', ...over };
 }
 
-function report(over: Partial<WorkerReport> = {}): WorkerReport {
+export function report(over: Partial<WorkerReport> = {}): WorkerReport {
   return {
     name: 'anvil',
     capabilities: ['process', 'container', 'noop'],

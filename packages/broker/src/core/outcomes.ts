@@ -125,7 +125,9 @@ export function end(
 ): void {
   const { counters } = context.state;
   counters[state] += 1;
-  const kept = outcome.byteLength === 0 ? null : outcome.slice(0, limits.outcomeBytes);
+  // A part of an encoded outcome is none.
+  const fits = outcome.byteLength > 0 && outcome.byteLength <= limits.outcomeBytes;
+  const kept = fits ? outcome.slice() : null;
   const startedAt = task.lease?.startedAt ?? 0;
   decide(
     context,

@@ -292,6 +292,7 @@ function remove(context: Context, worker: Worker): void {
       attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
   }
   decide(context, [decided.workerRemoved, worker.id, now.wall]);
+  state.possible.workersChanged();
 }
 
 /** By id, or by name when one worker alone has it. */

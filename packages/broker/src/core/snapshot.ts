@@ -10,6 +10,7 @@ import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { IdRing } from './id-ring.ts';
 import { PlacementNotes } from './placement-notes.ts';
+import { PossibleShapes } from './possible-shapes.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
@@ -39,6 +40,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     nextEphemeral: 1,
     keySweep: null,
     notes: new PlacementNotes(),
+    possible: new PossibleShapes(),
     wake: true,
     journalStalled: false,
     counters: {

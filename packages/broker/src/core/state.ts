@@ -29,6 +29,7 @@ import type { WorkerView } from '@gryphgen/scheduler';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
+import type { PossibleShapes } from './possible-shapes.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
 /** An interned envelope. `refs`: live durable tasks that use it. */
@@ -208,6 +209,7 @@ export interface BrokerState {
   /** Where the search for keys to forget goes on; null: at the oldest. */
   keySweep: Iterator<[string, KeptKey]> | null;
   readonly notes: PlacementNotes;
+  readonly possible: PossibleShapes;
   /** Something changed that may let a waiting task be placed. */
   wake: boolean;
   /** The journal cannot take anything now: durable submissions are refused meanwhile. */

@@ -13,6 +13,7 @@ import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
 import { onKeyRevoked, onRequest } from './requests.ts';
+import { mayWatch } from './roles.ts';
 import { schedule } from './scheduling.ts';
 import type { BrokerState, Session } from './state.ts';
 import { onSubmit } from './submitting.ts';
@@ -124,7 +125,8 @@ function onMessage(context: Context, session: Session, message: PassedMessage): 
       else onReport(context, worker, message);
       return;
     case 'watch':
-      onWatch(context, session, message);
+      if (mayWatch(session.role)) onWatch(context, session, message);
+      else forbidden(context, session, message.kind);
       return;
     case 'request':
       onRequest(context, session, message);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CoreFixture, leases, sent } from './core.fixture.ts';
+import { CoreFixture, leases, report, sent } from './core.fixture.ts';
 
 describe('submitting', () => {
   test('a submission is accepted, placed and told of its end (E5, E7)', () => {
@@ -16,6 +16,23 @@ describe('submitting', () => {
     expect(sent(ended, 'finished')).toMatchObject([{ task: 1, state: 'succeeded', exitCode: 0 }]);
     expect(sent(ended, 'resultAck')).toMatchObject([{ task: 1, attempt: 1 }]);
     expect(grid.state.workers.get('w-1' as never)?.view.ledger.cpuMilli).toBe(0);
+  });
+
+  test('what no worker could ever take is refused, whoever asked for its like before', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    const huge = { resources: { cpuMilli: 10_000_000, memoryBytes: 0, diskBytes: 0 } };
+    // Nobody is there yet who could not take it.
+    expect(sent(grid.submit(client, 1, huge), 'accepted')).toMatchObject([{ task: 1 }]);
+    grid.worker('w-1', { cpuMilli: 4000 });
+    expect(sent(grid.submit(client, 2, huge), 'refused')).toMatchObject([{ seq: 2 }]);
+    const big = grid.worker('w-2', { cpuMilli: 20_000_000 });
+    expect(sent(grid.submit(client, 3, huge), 'accepted')).toMatchObject([{ seq: 3 }]);
+    for (const id of [1, 2]) grid.result(big, id);
+    const less = { ...report({ name: 'w-2' }), cpuMilli: 4000 };
+    grid.say(big, { kind: 'report', seq: 1, report: less });
+    expect(sent(grid.submit(client, 4, huge), 'refused')).toMatchObject([{ seq: 4 }]);
+    expect(sent(grid.submit(client, 5), 'accepted')).toMatchObject([{ seq: 5 }]);
   });
 
   test('the same number of the same client makes one task, also after a restart (E5)', () => {

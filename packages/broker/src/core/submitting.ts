@@ -1,7 +1,6 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
 import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
-import { place } from '@gryphgen/scheduler';
 import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
@@ -96,11 +95,7 @@ function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Fail
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
-  if (!state.specs.has(spec.envelopeHash)) {
-    const placement = place(spec.envelope, state.views);
-    if (placement.kind === 'impossible') return placement.failure;
-  }
-  return undefined;
+  return state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
 }
 
 function accept(

@@ -3,24 +3,19 @@ import type { Finished, TaskId, Watch } from '@gryphgen/protocol';
 import { failure, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
-import { closeSession, tell } from './context.ts';
+import { tell } from './context.ts';
 import { finishedMessage } from './outcomes.ts';
-import { mayWatch } from './roles.ts';
 import type { Session } from './state.ts';
 
 export function onWatch(context: Context, session: Session, message: Watch): void {
   const { state } = context;
-  if (!mayWatch(session.role)) return;
-  if (session.watching.size + message.tasks.length > limits.clientOutstanding) {
-    const words = `a session may watch ${limits.clientOutstanding} tasks`;
-    closeSession(context, session.id, failure('rejected.limit', words));
-    return;
-  }
   for (const id of message.tasks) {
     const task = state.tasks.get(id);
     if (task !== undefined) {
       // The submitter is told of the end anyway; it is listed only for progress.
       if (task.client === session.client && !message.progress) continue;
+      // Its turn comes when some of the others have ended: the watch is repeated (E7).
+      if (session.watching.size >= limits.clientOutstanding && !session.watching.has(id)) continue;
       session.watching.add(id);
       const watchers = state.watchers.get(id) ?? new Set();
       watchers.add(session.id);

@@ -62,6 +62,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
       failure('lost.worker', `${worker.view.name} restarted and no longer had it`),
     );
   }
+  state.possible.workersChanged();
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -171,6 +172,7 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   const before = worker.view.report;
   worker.view.report = believable(message.report);
   if (before !== null && placesAlike(before, worker.view.report)) return;
+  context.state.possible.workersChanged();
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
 }

@@ -1,0 +1,32 @@
+import { limits, type TaskId } from '@gryphgen/protocol';
+import { expect, test } from 'vitest';
+import { CoreFixture } from './core.fixture.ts';
+
+test('a session watches as many unfinished tasks as it may, and more when some of them ended', () => {
+  const grid = new CoreFixture();
+  const submitter = grid.client();
+  grid.submit(submitter, 1);
+  grid.submit(submitter, 2);
+  const watcher = grid.client('viewer', 'c2', 'p-2');
+  const watching = grid.state.sessions.get(watcher)?.watching as Set<TaskId>;
+  for (let other = 1; other < limits.clientOutstanding; other += 1) watching.add((1000 + other) as TaskId);
+  const watch = { kind: 'watch', tasks: [1 as TaskId, 2 as TaskId], progress: false } as const;
+  grid.say(watcher, watch);
+  expect([1, 2].map((id) => watching.has(id as TaskId))).toEqual([true, false]);
+  expect(watching.size).toBe(limits.clientOutstanding);
+  grid.say(submitter, { kind: 'request', id: 1, op: 'cancel', args: { task: 1 } });
+  grid.say(watcher, watch);
+  expect([1, 2].map((id) => watching.has(id as TaskId))).toEqual([false, true]);
+});
+
+test('a worker that asks for what is not its own loses its session, and is counted', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const effects = grid.say(worker, { kind: 'watch', tasks: [1 as TaskId], progress: false });
+  expect(effects[0]).toMatchObject({
+    kind: 'close',
+    session: worker,
+    failure: { code: 'rejected.forbidden' },
+  });
+  expect(grid.state.counters.forbidden).toBe(1);
+});
