@@ -23,6 +23,10 @@ import { type Adoption, type Executor, noOutcome } from './executor.ts';
 const questionMs = 10_000;
 /** Removing is slow (70 ms) and competes with starts for the engine: so many at once. */
 const removals = 2;
+/** A large container takes seconds; an engine this slow has hung, and must not stop those that wait behind it. */
+const removalMs = 60_000;
+/** What is still to be removed at the end may take this long; the rest is for the next life. */
+const closeMs = 10_000;
 
 /** @types/dockerode does not know that these can be aborted. */
 interface AbortableQuestions {
@@ -156,10 +160,20 @@ export class ContainerExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.forgetting);
+    await this.forgotten();
     this.closing.abort();
     await Promise.all([...this.runs.values()].map(({ settled }) => settled));
     if (this.adopted && this.runs.size === 0) await this.options.notes.clear();
+  }
+
+  private forgotten(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.alarms.after(closeMs, resolve);
+      void Promise.all(this.forgetting).then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   private list(): Promise<ContainerInfo[]> {
@@ -212,8 +226,12 @@ export class ContainerExecutor implements Executor {
     const lane = this.nextLane++ % removals;
     const gone = (this.lanes[lane] ?? Promise.resolve()).then(async () => {
       try {
-        await this.options.docker.getContainer(id).remove({ force: true, v: true });
+        const container = this.options.docker.getContainer(id);
+        await within(removalMs, this.tools, (abortSignal) =>
+          container.remove({ force: true, v: true, abortSignal }),
+        );
       } catch (error) {
+        if (this.closing.signal.aborted) return;
         // 404: gone. 409: its removal is in progress.
         if (statusOf(error) === 404 || statusOf(error) === 409) return;
         this.options.log.warn({ container: id, why: wordsOf(error) }, 'a container cannot be removed');

@@ -3,8 +3,8 @@
  * the task's environment.
  */
 
-import type { AttemptNo, DeviceUuid, Epoch, TaskId } from '@gryphgen/protocol';
-import { taskKinds } from '@gryphgen/protocol';
+import type { AttemptNo, Epoch, TaskId } from '@gryphgen/protocol';
+import { reservationSchema, taskKinds } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Fence } from '../core/fence.ts';
 import type { LeaseFacts } from '../core/state.ts';
@@ -28,25 +28,19 @@ const whole = z.number().int().min(0);
 const numeral = z
   .string()
   .regex(/^[0-9]{1,16}$/)
-  .transform(Number);
+  .transform(Number)
+  .refine(Number.isSafeInteger);
 const factsSchema = z.object({
   kind: z.enum(taskKinds),
-  reservation: z.object({
-    cpuMilli: whole,
-    memoryBytes: whole,
-    diskBytes: whole,
-    devices: z.array(
-      z.object({
-        uuid: z.string().transform((text) => text as DeviceUuid),
-        vramBytes: whole,
-        whole: z.boolean(),
-      }),
-    ),
-  }),
+  reservation: reservationSchema,
   timeoutMs: whole,
   onLinkLost: z.enum(['move', 'wait']),
 });
-const labelsSchema = z.object({ [names.task]: numeral, [names.attempt]: numeral, [names.epoch]: numeral });
+const labelsSchema = z.object({
+  [names.task]: numeral.pipe(z.number().min(1)),
+  [names.attempt]: numeral,
+  [names.epoch]: numeral,
+});
 
 /** `gg-1f2e3d4c-t7.1-e3`: an attempt has one name, so that creating it twice is noticed by the engine. */
 export function containerNameOf({ grid }: Owner, fence: Fence): string {
@@ -69,7 +63,7 @@ export function labelsOf(owner: Owner): string[] {
   return [`${names.grid}=${owner.grid}`, `${names.worker}=${owner.worker}`];
 }
 
-/** Undefined when these are not labels we wrote. */
+/** Undefined when these are not labels we wrote: what they say goes into a hello, which must stay one that is read. */
 export function readLabels(
   labels: Readonly<Record<string, string>>,
 ): { readonly fence: Fence; readonly facts: LeaseFacts } | undefined {

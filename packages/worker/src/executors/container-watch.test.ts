@@ -147,6 +147,32 @@ describe('watching a container', () => {
     expect(alarms.mono).toBeGreaterThanOrEqual(60_000);
   });
 
+  it('notices an engine that has fallen silent: no answer, no end, and no broken connection', async () => {
+    let stalled = 0;
+    engine.inspect = () => {
+      stalled += 1;
+      return new Promise(() => undefined);
+    };
+    const end = watch();
+    let over = false;
+    void end.then(() => {
+      over = true;
+    });
+    await passTimeUntil(() => over);
+    expect(await end).toMatchObject({ exitCode: -1, failure: { code: 'lost.worker' } });
+    expect(stalled).toBeGreaterThan(2);
+    expect(alarms.mono).toBeLessThan(200_000);
+  });
+
+  it('asks a silent container now and then, and lets it run', async () => {
+    const end = watch();
+    await passTimeUntil(() => alarms.mono >= 300_000);
+    engine.streams[0]?.end();
+    engine.waits[0]?.resolve(0);
+    expect(await end).toMatchObject({ exitCode: 0, interrupted: false });
+    expect(engine.waits).toHaveLength(1);
+  });
+
   it('says that somebody removed it', async () => {
     engine.inspect = () => Promise.reject(Object.assign(new Error('no such container'), { statusCode: 404 }));
     const end = watch();

@@ -4,17 +4,21 @@
  *
  * 1. The engine's answer may never come (dockerode does not notice when the connection breaks within `wait`): the log
  *    stream and `wait` watch over each other, and whatever breaks is begun again from the container's first byte.
- * 2. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
+ * 2. An engine can also fall silent and break nothing: it is asked every `lookMs` whether it is there.
+ * 3. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
  */
 import type { Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import type { Alarms, Clock } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
-import { engineLost, payloads, statusOf } from './docker-engine.ts';
+import { engineLost, payloads, statusOf, within } from './docker-engine.ts';
 
 const engineLostMs = 60_000;
 const askAgainMs = 500;
+const lookMs = 60_000;
+/** An engine that takes a question and does not answer it this fast is as good as away. */
+const answerMs = 10_000;
 /** From the end of the output to the exit code: normally nothing. */
 const settleMs = 2000;
 const drainMs = 10_000;
@@ -64,7 +68,8 @@ async function watchOnce(
     const copied = copy.run(container, giveUp.signal);
     const waited = exitCodeOf(container, giveUp.signal);
     const outputOver = copied.then(() => pause(tools.alarms, settleMs, giveUp.signal));
-    const exitCode = await Promise.race([waited, outputOver.then(() => null)]);
+    const silent = untilSilent(container, tools, giveUp.signal);
+    const exitCode = await Promise.race([waited, outputOver.then(() => null), silent]);
     if (exitCode === null) return 'broken';
     await Promise.race([copied, copy.full, pause(tools.alarms, drainMs, giveUp.signal)]);
     return { exitCode, firstOutput: copy.firstOutput };
@@ -116,6 +121,32 @@ async function exitCodeOf(container: Container, signal: AbortSignal): Promise<nu
   }
 }
 
+/** Resolves with null when the engine does not answer any more, or `signal` is aborted. */
+async function untilSilent(container: Container, { alarms }: WatchTools, signal: AbortSignal): Promise<null> {
+  for (;;) {
+    await pause(alarms, lookMs, signal);
+    if (signal.aborted) return null;
+    try {
+      await inspect(container, alarms, signal);
+    } catch (error) {
+      if (statusOf(error) === null) return null;
+    }
+  }
+}
+
+/** Rejects at the latest after `answerMs`, whether the call can be aborted or not. */
+function inspect(container: Container, alarms: Alarms, signal: AbortSignal): Promise<unknown> {
+  return within(answerMs, { alarms, signal }, async (abortSignal) => {
+    const asked = container.inspect({ abortSignal });
+    const tooLong = new Promise<never>((_, reject) => {
+      const giveUp = () => reject(new Error(`no answer within ${answerMs} ms`));
+      abortSignal.addEventListener('abort', giveUp, { once: true });
+      if (abortSignal.aborted) giveUp();
+    });
+    return Promise.race([asked, tooLong]);
+  });
+}
+
 /** Null when the engine answers and the container is there; else why there is nothing more to wait for. */
 async function waitForEngine(
   container: Container,
@@ -126,7 +157,7 @@ async function waitForEngine(
     await pause(alarms, askAgainMs, signal);
     if (signal.aborted) return null;
     try {
-      await container.inspect({ abortSignal: signal });
+      await inspect(container, alarms, signal);
       return null;
     } catch (error) {
       if (statusOf(error) === 404) return failure('lost.worker', 'somebody removed its container');
