@@ -83,6 +83,13 @@ it('ends what left the group of a command that has ended, and nothing of one tha
   expect(await processesOf(place)).toContainEqual(expect.stringMatching(/601/));
 });
 
+it('says that its folder is not there, rather than its program', async () => {
+  const fence = newFence();
+  executor.start(orderOf('process', fence, encodeBody({ command: ['true'], workdir: '/no/such/folder' })));
+  const { failure } = await place.events.find('startFailed', fence);
+  expect(failure).toEqual({ code: 'execution.start', message: 'there is no folder /no/such/folder' });
+});
+
 it('limits memory where it is asked for', async () => {
   const resources = { cpuMilli: 1000, memoryBytes: 64 * 1024 * 1024, diskBytes: 0 };
   const command = ['sh', '-c', 'head -c 200000000 /dev/zero | tail | wc -c'];

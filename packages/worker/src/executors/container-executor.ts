@@ -26,7 +26,7 @@ const removals = 2;
 /** A large container takes seconds; an engine this slow has hung, and must not stop those that wait behind it. */
 const removalMs = 60_000;
 /** What is still to be removed at the end may take this long; the rest is for the next life. */
-const closeMs = 10_000;
+const closeMs = 8000;
 
 /** @types/dockerode does not know that these can be aborted. */
 interface AbortableQuestions {

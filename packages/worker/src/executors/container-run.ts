@@ -30,6 +30,7 @@ import { type ExecutorEvents, noOutcome } from './executor.ts';
 
 /** A kill that did not reach the engine is tried again. */
 const killAgainMs = 2000;
+const signalMs = 10_000;
 /** Creating and starting take a second on a busy disk; an engine this slow has hung. */
 const engineCallMs = 120_000;
 
@@ -146,7 +147,7 @@ export class ContainerRun {
 
   private async follow(container: Container): Promise<void> {
     const end = await this.watch(container);
-    if (end === undefined) return;
+    if (end === undefined) return this.cancelKill();
     const failed =
       end.failure ??
       initFailure(end.exitCode, end.firstOutput) ??
@@ -197,10 +198,12 @@ export class ContainerRun {
     if (polite) void this.signal('SIGTERM');
   }
 
+  /** One at a time: an engine that has fallen silent is not asked ever more. */
   private kill(): void {
-    if (this.ended) return;
-    this.cancelKill = this.tools.alarms.after(killAgainMs, () => this.kill());
-    void this.signal('SIGKILL');
+    void this.signal('SIGKILL').then(() => {
+      const isOver = this.ended || this.tools.signal.aborted;
+      if (!isOver) this.cancelKill = this.tools.alarms.after(killAgainMs, () => this.kill());
+    });
   }
 
   private async signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -210,7 +213,7 @@ export class ContainerRun {
     await this.noted;
     if (this.ended) return;
     try {
-      await this.call((abortSignal) => container.kill({ signal, abortSignal }));
+      await within(signalMs, tools, (abortSignal) => container.kill({ signal, abortSignal }));
       this.signalled = true;
     } catch {
       // 404, 409: it has ended by itself. No answer: the kill, which is repeated, is what counts.

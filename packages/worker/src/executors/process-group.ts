@@ -6,6 +6,7 @@
  *    waited for no longer than `drainMs`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { failure } from '@gryphgen/protocol';
@@ -36,6 +37,8 @@ export class ProcessGroup {
   /** Resolves when its end was told. */
   async run(): Promise<void> {
     const { key, command, env, cwd } = this.order;
+    // spawn would say that the program is missing.
+    if (!(await isFolder(cwd))) return this.fail(`there is no folder ${cwd}`);
     const [name = '', ...rest] = command;
     const program = await findProgram(name, env.PATH ?? '', cwd);
     if ('why' in program) return this.fail(program.why);
@@ -133,6 +136,14 @@ export class ProcessGroup {
     // A destroyed stream ends its copy with an error: that is the end of the output then.
     await output.catch(() => undefined);
     clearTimeout(strangers);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
   }
 }
 
