@@ -24,7 +24,9 @@ import { failureOfWrite } from './sqlite-failure.ts';
 
 /** Rows of history written in one transaction: bounds what one holds in memory. */
 const BATCH_ROWS = 5000;
-/** Blobs looked at in one read: while one lasts, the log cannot begin anew. */
+/** Groups folded in one read. */
+const READ_GROUPS = 100;
+/** Blobs looked at in one read. */
 const PAGE_BLOBS = 4096;
 
 export interface StartFoldArgs {
@@ -78,8 +80,16 @@ export class FoldOperations {
     this.advance(snapshotSeq);
   }
 
-  /** Folds every group up to `to`. */
+  /** Folds every group up to `to`, in parts: while one read lasts, the log cannot begin anew and grows. */
   advance(to: number): void {
+    for (let before = -1; this.#end.seq < to && this.#end.seq > before; ) {
+      before = this.#end.seq;
+      this.#advancePart(Math.min(to, before + READ_GROUPS));
+    }
+    if (this.#end.seq >= this.#args.snapshotSeq) this.#write([]);
+  }
+
+  #advancePart(to: number): void {
     let rows: FoldedRow[] = [];
     const groups = readGroups(this.#log, this.#end, to);
     for (let next = groups.next(); ; next = groups.next()) {
