@@ -18,7 +18,7 @@ import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
 import { PromiseCheck } from './promise-check.ts';
-import { checkRequeued, checkTries } from './retry-check.ts';
+import { checkRequeued, checkTries, type Tries } from './retry-check.ts';
 import type { BrokerWitness } from './sim-broker.ts';
 import { SimFailure } from './sim-failure.ts';
 import type { MachineWitness } from './sim-machine.ts';
@@ -28,7 +28,7 @@ import type { Script } from './task-script.ts';
 import { WatchedTime } from './watched-time.ts';
 import type { World } from './world.ts';
 
-interface Shadow {
+interface Shadow extends Tries {
   phase: ShownPhase;
   attempt: number;
   notBefore: number;
@@ -171,7 +171,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     const wasOut = shadow.phase === 'leased' || shadow.phase === 'running';
     if (wasOut && task.lastFailure !== null && (phase === 'waiting' || phase === 'backoff')) {
       this.gaveUp(event, { task, attempt: shadow.attempt, code: task.lastFailure.code });
-      checkRequeued(state, task);
+      checkRequeued(state, task, shadow);
     } else if (shadow.phase === 'backoff' && state.watch < shadow.notBefore) {
       const words = `${formatTaskId(task.id)} goes on ${shadow.notBefore - state.watch} ms too early`;
       throw new SimFailure('a backoff is waited out', words);
@@ -231,5 +231,6 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
 }
 
 function shadowOf(task: Task): Shadow {
-  return { phase: phaseOf(task), attempt: task.attempt, notBefore: task.notBefore };
+  const { attempt, notBefore, failures, losses } = task;
+  return { phase: phaseOf(task), attempt, notBefore, failures, losses };
 }

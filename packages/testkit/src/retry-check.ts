@@ -12,12 +12,17 @@ export function checkTries({ id, failures, losses, spec }: Task): void {
   throw new SimFailure('tries are bounded', words);
 }
 
-/** Of a task that has just been given back to the queue. */
-export function checkRequeued(
-  state: BrokerState,
-  { id, failures, lastFailure, notBefore, spec }: Task,
-): void {
+/** Tries that ended in execution.*, and in lost.*. */
+export type Tries = Pick<Task, 'failures' | 'losses'>;
+
+/** Of a task that has just been given back to the queue; `before`: what was counted until then. */
+export function checkRequeued(state: BrokerState, task: Task, before: Tries): void {
+  const { id, failures, losses, lastFailure, notBefore, spec } = task;
   const executed = lastFailure !== null && familyOf(lastFailure.code) === 'execution';
+  if (failures !== before.failures + (executed ? 1 : 0) || losses !== before.losses + (executed ? 0 : 1)) {
+    const counted = `${before.failures} failures and ${before.losses} losses, then ${failures} and ${losses}`;
+    throw new SimFailure('every try counts', `${formatTaskId(id)} after ${lastFailure?.code}: ${counted}`);
+  }
   const expectedMs = executed
     ? Math.min(ceilingMs, spec.envelope.retries.backoffMs * 2 ** (failures - 1))
     : 0;
