@@ -78,4 +78,40 @@ export const plantedBugs: readonly PlantedBug[] = [
     instead:
       'const task = leasedTo(state, worker, reported);\n    if (task?.lease == null && reported.epoch < state.epoch)\n        return true;',
   },
+  {
+    name: 'step a stranger’s frame in the session it names',
+    file: 'broker/dist/sessions.js',
+    snippet: 'session === undefined || session.peer !== peer',
+    instead: 'session === undefined',
+  },
+  {
+    name: 'let a viewer submit',
+    file: 'broker/dist/core/submitting.js',
+    snippet: 'session.client === null || !maySubmit(session.role)',
+    instead: 'session.client === null',
+  },
+  {
+    name: 'place without regard to priority',
+    file: 'broker/dist/core/scheduling.js',
+    snippet: 'b.from.priority - a.from.priority || ',
+    instead: '',
+  },
+  {
+    name: 'drop the bytes of a result',
+    file: 'broker/dist/core/outcomes.js',
+    snippet: 'outcome.byteLength === 0 ? null',
+    instead: 'true ? null',
+  },
+  {
+    name: 'let backoffs not grow',
+    file: 'broker/dist/core/outcomes.js',
+    snippet: '2 ** Math.min(task.failures, 20)',
+    instead: '1',
+  },
+  {
+    name: 'lose a field in the codec',
+    file: 'protocol/dist/hot-messages.js',
+    snippet: '[share.uuid, share.vramBytes, share.whole]',
+    instead: '[share.uuid, share.vramBytes, false]',
+  },
 ];
