@@ -99,8 +99,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'drop the bytes of a result',
     file: 'broker/dist/core/outcomes.js',
-    snippet: 'outcome.byteLength === 0 ? null',
-    instead: 'true ? null',
+    snippet: 'outcome.byteLength > 0 && outcome',
+    instead: 'false && outcome',
   },
   {
     name: 'let backoffs not grow',

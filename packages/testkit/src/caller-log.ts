@@ -139,6 +139,7 @@ export class CallerLog implements ClientWitness {
         return;
       case 'failed':
         asked.refused = answer.failure;
+        checkRefusal(answer.ref, asked);
         break;
       case 'finished':
         asked.finished = answer.message;
@@ -186,4 +187,18 @@ export class CallerLog implements ClientWitness {
     for (const { task } of this.submissions.get(no) ?? []) if (task !== null) return task;
     return undefined;
   }
+}
+
+/** Why a submission of this workload may be refused: what it asks, whose it is, or the disk; never its number. */
+const justRefusals = [
+  'rejected.forbidden',
+  'rejected.impossible',
+  'rejected.key-conflict',
+  'rejected.limit',
+  'unplaceable.journal',
+];
+
+function checkRefusal(ref: number, { client, operation, refused }: Asked): void {
+  if (operation.kind !== 'submit' || refused === null || justRefusals.includes(refused.code)) return;
+  throw new SimFailure('nothing is refused without cause', `${client}, wish ${ref}: ${refused.message}`);
 }
