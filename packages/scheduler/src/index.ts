@@ -3,5 +3,6 @@ export { explain, type WorkerDecision } from './explain.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { type Placement, place } from './place.ts';
 export { placesAlike } from './report-essence.ts';
+export { mayFit, type Room, roomOf } from './room.ts';
 export { type Shape, shapeKey } from './shape.ts';
 export type { WorkerView } from './worker-view.ts';

@@ -6,6 +6,7 @@ import { explain } from './explain.ts';
 import { emptyLedger, oversubscription, release, reserve } from './ledger.ts';
 import { place } from './place.ts';
 import { device, GiB, gtx1060, rtx3060, shape, worker } from './reference-grid.fixture.ts';
+import { mayFit, roomOf } from './room.ts';
 import { type Shape, shapeKey } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -117,6 +118,18 @@ describe('for every grid and every task', () => {
         const workers = grid();
         for (const { worker: at, reservation } of fill(workers, sequence)) release(at.ledger, reservation);
         for (const { ledger } of workers) expect(ledger).toEqual(emptyLedger());
+      }),
+    );
+  });
+
+  it('what is placed was in the room there was', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyShape, (grid, sequence, next) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const room = roomOf(workers);
+        const fits = room !== undefined && mayFit(next.resources, room);
+        if (place(next, workers).kind === 'placed') expect(fits).toBe(true);
       }),
     );
   });

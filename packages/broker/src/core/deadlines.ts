@@ -1,9 +1,10 @@
 /**
- * A binary min-heap of (time, task): what falls due first is on top. What was overtaken (its task ended or moved on) is
+ * A heap of (time, task): what falls due first is on top. What was overtaken (its task ended or moved on) is
  * not looked for when that happens, but swept out whenever the heap has doubled: it is never longer than twice what
  * held at the last sweep, and a little.
  */
 import type { TaskId } from '@gryphgen/protocol';
+import { BinaryHeap } from './binary-heap.ts';
 import type { Task } from './state.ts';
 
 export interface Deadline {
@@ -17,7 +18,7 @@ const unswept = 64;
 
 export class Deadlines {
   private readonly tasks: ReadonlyMap<TaskId, Task>;
-  private heap: Deadline[] = [];
+  private readonly heap = new BinaryHeap<Deadline>(before);
   private sweepAt = unswept;
 
   /** `tasks`: those that have not ended. */
@@ -26,31 +27,21 @@ export class Deadlines {
   }
 
   get size(): number {
-    return this.heap.length;
+    return this.heap.size;
   }
 
   add(deadline: Deadline): void {
-    if (this.heap.length >= this.sweepAt) this.sweep();
-    const heap = this.heap;
-    let index = heap.push(deadline) - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (before(heap[parent] as Deadline, deadline)) break;
-      heap[index] = heap[parent] as Deadline;
-      index = parent;
-    }
-    heap[index] = deadline;
+    if (this.heap.size >= this.sweepAt) this.sweep();
+    this.heap.push(deadline);
   }
 
   /** Takes the earliest that is due and holds, or undefined. */
   takeDue(now: number): Deadline | undefined {
-    for (;;) {
-      const top = this.heap[0];
-      if (top === undefined || top.at > now) return undefined;
-      const last = this.heap.pop() as Deadline;
-      if (this.heap.length > 0) this.sink(last, 0);
+    for (let top = this.heap.top; top !== undefined && top.at <= now; top = this.heap.top) {
+      this.heap.pop();
       if (this.holds(top)) return top;
     }
+    return undefined;
   }
 
   private holds({ at, kind, task: id }: Deadline): boolean {
@@ -59,26 +50,8 @@ export class Deadlines {
   }
 
   private sweep(): void {
-    const held = this.heap.filter((deadline) => this.holds(deadline));
-    this.heap = held;
-    for (let index = (held.length >> 1) - 1; index >= 0; index -= 1)
-      this.sink(held[index] as Deadline, index);
-    this.sweepAt = Math.max(unswept, 2 * held.length);
-  }
-
-  private sink(item: Deadline, from: number): void {
-    const heap = this.heap;
-    let index = from;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      const right = heap[child + 1];
-      if (right !== undefined && before(right, heap[child] as Deadline)) child += 1;
-      if (!before(heap[child] as Deadline, item)) break;
-      heap[index] = heap[child] as Deadline;
-      index = child;
-    }
-    heap[index] = item;
+    this.heap.keep((deadline) => this.holds(deadline));
+    this.sweepAt = Math.max(unswept, 2 * this.heap.size);
   }
 }
 

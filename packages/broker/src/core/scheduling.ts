@@ -1,9 +1,11 @@
 /**
- * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that none of equal
- * priority is starved by another's long line. A class that finds no place rests until capacity changes.
+ * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that no
+ * long line of one class keeps another waiting. A class that finds no place rests until capacity changes; what asks for
+ * much can wait for ever behind a stream of what asks for less (docs/submit.md).
  */
 import { isEphemeral } from '@gryphgen/protocol';
-import { explain, place } from '@gryphgen/scheduler';
+import { explain, mayFit, place, roomOf } from '@gryphgen/scheduler';
+import { BinaryHeap } from './binary-heap.ts';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
@@ -15,6 +17,8 @@ import type { WaitingClass } from './waiting-queue.ts';
 const triesPerTurn = 2048;
 /** Looks at a worker that they may take together: some 10 ms, on a grid however large. */
 const looksPerTurn = 50_000;
+/** Candidates looked through in the time that a try takes. */
+const sievedPerTry = 64;
 
 interface Candidate {
   readonly from: WaitingClass;
@@ -25,33 +29,44 @@ export function schedule(context: Context): void {
   const { state } = context;
   state.wake = false;
   if (state.waiting.size === 0) return;
-  const line = candidates(state);
   const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
+  const line = candidates(state);
+  let roomShrank = false;
   let tries = 0;
-  for (let next = line.shift(); next !== undefined; next = line.shift()) {
-    if (tries === most) {
+  for (let next = line.pop(); next !== undefined; next = line.pop()) {
+    if (tries >= most) {
       state.wake = true;
       return;
     }
     tries += 1;
-    if (!placeTask(context, next.task)) {
-      next.from.blockedAt = state.waiting.capacityVersion;
+    if (placeTask(context, next.task)) {
+      roomShrank = true;
+      const candidate = candidateOf(state, next.from);
+      if (candidate !== undefined) line.push(candidate);
       continue;
     }
-    const candidate = candidateOf(state, next.from);
-    if (candidate !== undefined) insert(line, candidate);
+    next.from.blockedAt = state.waiting.capacityVersion;
+    if (!roomShrank) continue;
+    // Many shapes wait on a full grid: what fits nowhere any more is not tried one by one.
+    roomShrank = false;
+    tries += line.size / sievedPerTry;
+    const room = roomOf(state.views);
+    line.keep(({ task }) => room !== undefined && mayFit(task.spec.envelope.resources, room));
   }
 }
 
-function candidates(state: BrokerState): Candidate[] {
+function candidates(state: BrokerState): BinaryHeap<Candidate> {
   const { waiting } = state;
   const found: Candidate[] = [];
+  const room = roomOf(state.views);
+  if (room === undefined) return new BinaryHeap(hasTurnBefore);
   for (const from of waiting.classes()) {
     if (from.blockedAt === waiting.capacityVersion) continue;
     const candidate = candidateOf(state, from);
-    if (candidate !== undefined) found.push(candidate);
+    if (candidate !== undefined && mayFit(candidate.task.spec.envelope.resources, room))
+      found.push(candidate);
   }
-  return found.sort(byTurn);
+  return new BinaryHeap(hasTurnBefore, found);
 }
 
 function candidateOf(state: BrokerState, from: WaitingClass): Candidate | undefined {
@@ -59,16 +74,9 @@ function candidateOf(state: BrokerState, from: WaitingClass): Candidate | undefi
   return first === undefined ? undefined : { from, task: state.tasks.get(first) as Task };
 }
 
-function byTurn(a: Candidate, b: Candidate): number {
-  return b.from.priority - a.from.priority || a.task.turn - b.task.turn || a.task.id - b.task.id;
-}
-
-/** Keeps the line sorted; nearly always the place is the front. */
-function insert(line: Candidate[], candidate: Candidate): void {
-  let at = 0;
-  while (at < line.length && byTurn(line[at] as Candidate, candidate) < 0) at += 1;
-  if (at === 0) line.unshift(candidate);
-  else line.splice(at, 0, candidate);
+function hasTurnBefore(a: Candidate, b: Candidate): boolean {
+  const order = b.from.priority - a.from.priority || a.task.turn - b.task.turn || a.task.id - b.task.id;
+  return order < 0;
 }
 
 function placeTask(context: Context, task: Task): boolean {
