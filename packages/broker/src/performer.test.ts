@@ -1,9 +1,10 @@
 /** What becomes of an answer that the journal must be asked for. */
-import { type Envelope, envelopeDefaults, type Message } from '@gryphgen/protocol';
+import { type Envelope, envelopeDefaults, type Failure, type Message } from '@gryphgen/protocol';
 import { expect, it } from 'vitest';
 import type { BrokerEffect } from './core/effects.ts';
 import { type Journal, JournalError } from './journal/journal.ts';
 import { Performer, type PerformerParts } from './performer.ts';
+import { mostQuestions } from './question-lines.ts';
 import { SpecStore } from './spec-store.ts';
 
 const session = 's' as never;
@@ -16,6 +17,7 @@ function performing(journal: Partial<Journal>) {
   const sent: Message[] = [];
   const logged: unknown[] = [];
   const missing: unknown[] = [];
+  const closed: Failure[] = [];
   const performer = new Performer({
     journal: journal as Journal,
     specs: new SpecStore(),
@@ -23,6 +25,7 @@ function performing(journal: Partial<Journal>) {
     peerOf: () => 'peer',
     queue: (_peer: string, _session: string, message: Message) => sent.push(message) && 'queued',
     findWorker: () => undefined,
+    close: (_session: string, why: Failure) => closed.push(why),
     bodyMissing: (...told: unknown[]) => missing.push(told),
   } as unknown as PerformerParts);
   /** Performs and lets the journal answer. */
@@ -30,7 +33,7 @@ function performing(journal: Partial<Journal>) {
     performer.perform(effect);
     await new Promise(setImmediate);
   };
-  return { perform, sent, logged, missing };
+  return { performer, perform, sent, logged, missing, closed };
 }
 
 const lookup = (op: string): BrokerEffect => ({
@@ -75,4 +78,26 @@ it('a lease whose body is missing ends its task; one whose body cannot be read i
   const unread = performing({ blob: broken });
   await unread.perform(effect);
   expect([unread.missing, unread.sent, unread.logged.length]).toEqual([[], [], 1]);
+});
+
+it('a session’s questions are read one at a time, in order; too many end it', async () => {
+  let open = 0;
+  const order: number[] = [];
+  const { performer, sent, closed } = performing({
+    historyOf: async (task) => {
+      open += 1;
+      expect(open).toBe(1);
+      await new Promise(setImmediate);
+      open -= 1;
+      order.push(task);
+      return { ...stored, task };
+    },
+  });
+  const ask = (task: number): void =>
+    performer.perform({ kind: 'lookup', session, task: task as never, answer: { kind: 'finished' } });
+  for (let task = 1; task <= 1000; task += 1) ask(task);
+  while (sent.length < 1000) await new Promise(setImmediate);
+  expect(order).toEqual(Array.from({ length: 1000 }, (_, n) => n + 1));
+  for (let task = 1; task <= mostQuestions + 1; task += 1) ask(task);
+  expect(closed).toMatchObject([{ code: 'rejected.limit' }]);
 });

@@ -19,6 +19,7 @@ import { encodeEnvelope, failure, formatTaskId, limits } from '@gryphgen/protoco
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import type { BrokerEffect } from './core/effects.ts';
 import type { Journal } from './journal/journal.ts';
+import { mostQuestions, QuestionLines } from './question-lines.ts';
 import type { SpecStore } from './spec-store.ts';
 
 export interface PerformerParts {
@@ -43,8 +44,11 @@ export interface PerformerParts {
 export class Performer {
   private readonly parts: PerformerParts;
 
+  private readonly questions: QuestionLines;
+
   constructor(parts: PerformerParts) {
     this.parts = parts;
+    this.questions = new QuestionLines((session) => parts.peerOf(session) !== undefined);
   }
 
   perform(effect: BrokerEffect): void {
@@ -119,7 +123,7 @@ export class Performer {
       return;
     }
     // One that cannot be read is not answered for: the core sends the lease again (E9).
-    this.later(async () => {
+    void this.later(async () => {
       const read = await this.parts.journal.blob(task.body);
       if (read !== undefined) this.sendLease(effect, read);
       else {
@@ -159,26 +163,24 @@ export class Performer {
       answer(known);
       return;
     }
-    this.later(
-      async () => {
-        const body = await this.parts.journal.blob(hash);
-        if (body !== undefined) answer(body);
-        else this.reply(session, request, null, bodyGone());
-      },
-      { session, request },
-    );
+    const read = async (): Promise<void> => {
+      const body = await this.parts.journal.blob(hash);
+      if (body !== undefined) answer(body);
+      else this.reply(session, request, null, bodyGone());
+    };
+    this.ask(session, read, request);
   }
 
   /** A `watch` that finds no answer is repeated by its client (E7). */
   private lookup({ session, task, answer }: Extract<BrokerEffect, { kind: 'lookup' }>): void {
-    const asker = answer.kind === 'reply' ? { session, request: answer.request } : undefined;
-    this.later(async () => {
+    const find = async (): Promise<void> => {
       const row = await this.parts.journal.historyOf(task);
       const document = row === undefined ? undefined : (JSON.parse(row.document) as TaskDocument);
       if (answer.kind === 'finished') this.send(session, finishedFrom(task, document));
       else if (document === undefined) this.reply(session, answer.request, null, unknownTask(task));
       else this.answerFromHistory(session, task, document, answer);
-    }, asker);
+    };
+    this.ask(session, find, answer.kind === 'reply' ? answer.request : undefined);
   }
 
   private answerFromHistory(
@@ -219,32 +221,32 @@ export class Performer {
   }
 
   private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {
-    this.later(
-      async () => {
-        const { rows } = await this.parts.journal.history({ limit });
-        const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
-        const older = rows
-          .map((row) => JSON.parse(row.document) as TaskDocument)
-          .filter(({ id }) => !shown.has(id));
-        this.reply(session, request, [...recent, ...older].slice(0, limit));
-      },
-      { session, request },
-    );
+    const read = async (): Promise<void> => {
+      const { rows } = await this.parts.journal.history({ limit });
+      const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
+      const older = rows
+        .map((row) => JSON.parse(row.document) as TaskDocument)
+        .filter(({ id }) => !shown.has(id));
+      this.reply(session, request, [...recent, ...older].slice(0, limit));
+    };
+    this.ask(session, read, request);
+  }
+
+  private ask(session: SessionId, work: () => Promise<void>, request?: number): void {
+    const asker = request === undefined ? undefined : { session, request };
+    if (this.questions.ask(session, () => this.later(work, asker))) return;
+    const words = `a session may wait for ${mostQuestions} answers about tasks that ended long ago`;
+    this.parts.close(session, failure('rejected.limit', words));
   }
 
   /** What goes wrong is for the operator, and for who asked. */
-  private later(work: () => Promise<void>, asker?: Asker): void {
-    work().catch((error: unknown) => {
+  private later(work: () => Promise<void>, asker?: Asker): Promise<void> {
+    return work().catch((error: unknown) => {
       this.parts.log.error({ err: error }, 'an answer could not be read from the journal');
       if (asker === undefined) return;
       const why = error instanceof Error ? error.message : String(error);
-      const words = `the answer could not be read from the journal: ${why}`;
-      this.reply(
-        asker.session,
-        asker.request,
-        null,
-        failure('internal.bug', words.slice(0, limits.messageChars)),
-      );
+      const words = `the answer could not be read from the journal: ${why}`.slice(0, limits.messageChars);
+      this.reply(asker.session, asker.request, null, failure('internal.bug', words));
     });
   }
 }

@@ -21,6 +21,7 @@ export class SessionTable {
   private readonly byId = new Map<string, Session>();
   private readonly byPeer = new Map<PeerKey, Session>();
   private readonly bySole = new Map<string, Session>();
+  private readonly counts = new Map<string, number>();
 
   get size(): number {
     return this.byId.size;
@@ -42,16 +43,25 @@ export class SessionTable {
     return this.bySole.get(sole);
   }
 
+  /** Sessions of a key. */
+  countOf(key: string): number {
+    return this.counts.get(key) ?? 0;
+  }
+
   /** Whatever held its connection or its `sole` has been removed before. */
   add(session: Session): void {
     this.byId.set(session.id, session);
     this.byPeer.set(session.peer, session);
     this.bySole.set(session.sole, session);
+    this.counts.set(session.key, this.countOf(session.key) + 1);
   }
 
   remove(session: Session): void {
-    this.byId.delete(session.id);
+    if (!this.byId.delete(session.id)) return;
     this.byPeer.delete(session.peer);
     this.bySole.delete(session.sole);
+    const left = this.countOf(session.key) - 1;
+    if (left > 0) this.counts.set(session.key, left);
+    else this.counts.delete(session.key);
   }
 }

@@ -141,13 +141,23 @@ describe('a hello', () => {
     expect(say('a', session, request(1))).toMatchObject([{ kind: 'messages', session }]);
     expect(sessions.size).toBe(2);
   });
-  it('is refused when there are too many sessions, but not from somebody who has one', () => {
-    const who = enrol('submitter');
-    for (let index = 0; index < limits.sessions; index++)
-      open(`p${index}`, who, 'submitter', client(`c${index}`));
-    expect(refusalIn(hello('late', who, 'submitter', client('late')))).toEqual(['rejected.limit']);
-    expect(repliesIn(hello('again', who, 'submitter', client('c7')))).toEqual(['welcome']);
+  it('is refused when there are too many sessions, of its key or of all, but not from somebody who has one', () => {
+    const keysNeeded = limits.sessions / limits.sessionsPerKey;
+    for (let no = 0; no < keysNeeded; no++) {
+      const who = enrol('submitter');
+      for (let index = 0; index < limits.sessionsPerKey; index++)
+        open(`p${no}.${index}`, who, 'submitter', client(`c${index}`));
+      expect(refusalIn(hello('late', who, 'submitter', client('late')))).toEqual(['rejected.limit']);
+      expect(repliesIn(hello(`again ${no}`, who, 'submitter', client('c7')))).toEqual(['welcome']);
+    }
     expect(sessions.size).toBe(limits.sessions);
+    expect(refusalIn(hello('late', enrol('admin'), 'admin', client('c')))).toEqual(['rejected.limit']);
+    expect(sessions.counters.tooManySessions).toBe(keysNeeded + 1);
+    // Thousands of signatures, on a busy machine.
+  }, 60_000);
+  it('and a knock count once in a frame: the last', () => {
+    const knocks = Array.from({ length: 1000 }, () => ({ kind: 'knock', versions: [1] }) as const);
+    expect(repliesIn(sessions.receive(peer('a'), frame('', ...knocks)))).toEqual(['challenge']);
   });
 });
 
@@ -163,6 +173,13 @@ describe('a session', () => {
     expect(repliesIn(say('b', session, request(1)))).toEqual(['helloAgain']);
     expect(sessions.counters.forgedSession).toBe(1);
     expect(say('a', session, request(1))).toHaveLength(1);
+  });
+  it('passes on the newest heartbeat of a frame alone, and everything else', () => {
+    const session = open('a', enrol('submitter'), 'submitter', client('c'));
+    const beat = (seq: number) => ({ kind: 'heartbeat', seq, attempts: [] }) as const;
+    expect(say('a', session, beat(1), request(1), beat(2), beat(3), request(2))).toEqual([
+      { kind: 'messages', session, messages: [request(1), beat(3), request(2)] },
+    ]);
   });
   it('that is unknown is asked to say hello again', () => {
     expect(say('a', 'never', request(1))).toMatchObject([

@@ -82,10 +82,10 @@ export class Sessions {
     }
     this.counters.unknownKinds += frame.unknown;
     if (frame.session === '') {
-      for (const message of frame.messages) {
-        if (message.kind === 'knock') this.onKnock(peer, message.versions);
-        else if (message.kind === 'hello') this.onHello(peer, message);
-      }
+      // The last alone: a newer knock or hello replaces an older one, and a thousand in a frame cost what one costs.
+      const message = frame.messages.at(-1);
+      if (message?.kind === 'knock') this.onKnock(peer, message.versions);
+      else if (message?.kind === 'hello') this.onHello(peer, message);
       return this.take();
     }
     const session = this.table.find(frame.session);
@@ -197,6 +197,10 @@ export class Sessions {
     if (holder === undefined && this.table.size >= limits.sessions) {
       return ['tooManySessions', failure('rejected.limit', `there are ${limits.sessions} sessions already`)];
     }
+    if (holder === undefined && this.table.countOf(hello.key) >= limits.sessionsPerKey) {
+      const words = `this key has ${limits.sessionsPerKey} sessions already`;
+      return ['tooManySessions', failure('rejected.limit', words)];
+    }
     return undefined;
   }
 
@@ -232,10 +236,14 @@ export class Sessions {
     const passed: PassedOn[] = [];
     let bye = false;
     let charged = 0;
+    // Heartbeats are free of credit: of those in one frame the newest counts, and is answered for all (E4).
+    const newest = messages.findLast(({ kind }) => kind === 'heartbeat');
     for (const message of messages) {
       if (message.kind === 'bye') bye = true;
-      else if (message.kind !== 'credit') {
-        if (message.kind !== 'heartbeat') charged++;
+      else if (message.kind === 'heartbeat') {
+        if (message === newest) passed.push(message);
+      } else if (message.kind !== 'credit') {
+        charged++;
         passed.push(message);
       }
     }

@@ -39,6 +39,8 @@ export const limits = {
   /** Submissions one client may have unacknowledged. */
   clientOutstanding: 16_384,
   sessions: 4096,
+  /** Of one key: nobody takes all there are. One person's commands, watchers and programs at a time. */
+  sessionsPerKey: 256,
   workers: 10_000,
   /** Attempts one worker may hold, ended ones not yet acknowledged included. */
   attemptsPerWorker,
