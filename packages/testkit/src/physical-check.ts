@@ -107,7 +107,7 @@ export class PhysicalCheck {
     throw new SimFailure('no task runs twice at once', words);
   }
 
-  /** A worker is to be removed: its attempts are given to others at once. */
+  /** A worker is to be removed, or said hello too late: its attempts are given to others at once. */
   removed(): void {
     this.removal = true;
   }

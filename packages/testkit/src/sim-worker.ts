@@ -118,7 +118,9 @@ export class SimWorker extends SimPeer<'toWorker'> {
     if (state === null) return;
     const listens = event.kind === 'message' && event.session === state.session?.id;
     const effects = stepWorker(state, event, this.now);
-    if (listens && event.message.kind === 'stop') this.witness.stopTaken(event.message);
+    // In its place among the effects: those of a message before it in the same frame come first.
+    if (listens && event.message.kind === 'stop')
+      this.perform([event.message], (stop) => this.witness.stopTaken(stop));
     this.perform(effects, (effect) => this.performOne(effect));
   }
 
