@@ -1,7 +1,9 @@
 /** The SDK against a real grid: many tasks at once, keys, signals, and a broker that goes away. */
+import { copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Client, connect, type Outcome } from '@gryphgen/client';
 import { brokerSocketPath, createLog } from '@gryphgen/runtime';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 const grid = new GridFixture();
@@ -89,6 +91,30 @@ it('waits for a broker that is restarted, and is answered once', async () => {
   await client.request('cancel', { task });
   expect(['cancelled', 'failed']).toContain((await finished).state);
 }, 60_000);
+
+describe('who is not let in', () => {
+  const stranger = new GridFixture();
+  afterAll(() => stranger.stop());
+
+  it('is told so, soon, by a broker that does not know the key', async () => {
+    copyFileSync(join(grid.home, 'grid.json'), join(stranger.home, 'grid.json'));
+    const { code, stderr } = await stranger.grid('ps', '--broker', endpoints[0] as string);
+    expect(stderr).toContain("does not know this machine's key (rejected.forbidden)");
+    expect(code).toBe(7);
+  });
+
+  it('is told when it runs out of patience what stood in the way', async () => {
+    const membership = JSON.parse(readFileSync(join(grid.home, 'grid.json'), 'utf8'));
+    const other = { ...membership, gridKey: membership.gridKey.replace(/^./, '_') };
+    writeFileSync(join(stranger.home, 'grid.json'), JSON.stringify(other));
+    cpSync(join(grid.home, 'keys', 'admin.json'), join(stranger.home, 'keys', 'admin.json'));
+    const connecting = connect({ home: stranger.home, endpoints, log, firstSessionMs: 1000 });
+    await expect(connecting).rejects.toMatchObject({
+      code: 'rejected.state',
+      message: expect.stringContaining('this broker belongs to grid'),
+    });
+  });
+});
 
 it('is not disturbed by a callback that throws: its own watch ends', async () => {
   const { accepted, finished } = client.submit(noop);

@@ -3,24 +3,36 @@
  * connection; many callers may share it.
  *
  * 1. A broker that goes away is no error: everything pending is repeated when it is back, and takes effect once.
- *    Only after `patienceMs` without a session does it fail, with `lost.broker`, and the client is of no use any more.
+ *    Only after `patienceMs` without a session, or when every broker turns its key away, does it fail, with what the
+ *    link knows of the reason, and the client is of no use any more.
  * 2. Errors are GridError; a task that failed is an Outcome, not an error.
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
 import { type Cancel, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
+import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
 import { type ClientBounds, type ClientState, createClientState, defaultBounds } from './core/state.ts';
 import { composeClientHello, stepClient } from './core/step.ts';
 import { type LogOptions, type LogSource, readTaskLog } from './logs.ts';
-import { type Deferred, deferred, failPending, type Outcome, outcomeOf, type Pending } from './pending.ts';
+import {
+  type Deferred,
+  deferred,
+  failPending,
+  type Outcome,
+  outcomeOf,
+  ownBytes,
+  type Pending,
+} from './pending.ts';
 import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
 /** Room for a hello on a busy machine; longer, and there is no broker. */
 const defaultFirstSessionMs = 10_000;
 /** Room for a broker to be restarted, or its machine. */
 const defaultPatienceMs = 10 * 60_000;
+/** The first may come of a key that is being added. */
+const roundsTurnedAway = 2;
 const clientIdBytes = 12;
 
 export interface ClientOptions extends Omit<LinkOptions<'toClient'>, 'direction'> {
@@ -31,27 +43,6 @@ export interface ClientOptions extends Omit<LinkOptions<'toClient'>, 'direction'
   readonly patienceMs?: number;
   /** Told when the session is lost (with the reason) and when there is one again. What it throws is logged. */
   readonly onConnection?: (state: 'open' | 'lost', reason: string) => void;
-}
-
-export interface SubmitOptions {
-  /** Idempotency key: the same key of the same principal makes one task for limits.keyMs. */
-  readonly key?: string;
-  /** Cancels the task; `finished` then resolves as the task ends. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Submitted {
-  /** When the task is durable (if it is to be). Rejects when it was refused. */
-  readonly accepted: Promise<TaskId>;
-  /** When it has ended. Rejects when it was refused or the grid stays away. */
-  readonly finished: Promise<Outcome>;
-}
-
-export interface WatchOptions {
-  /** Told of each change of state or attempt. What it throws ends the waiting: `watch` rejects with it. */
-  readonly onChange?: (change: Changed) => void;
-  /** Stops waiting, with the signal's reason; the task goes on. */
-  readonly signal?: AbortSignal;
 }
 
 type Watching = Extract<Pending, { kind: 'watch' }>;
@@ -93,11 +84,17 @@ export class Client {
           this.tellConnection('lost', reason);
         },
         onRefused: (why) => this.giveUp(why),
+        onTurnedAway: (why, times) => {
+          if (times >= roundsTurnedAway * options.brokers.length) this.leave(why);
+        },
       },
     );
   }
 
-  /** Resolves with the first session. Rejects: refused, or `lost.broker` when none came in time. */
+  /**
+   * Resolves with the first session. Rejects: refused, turned away (`rejected.forbidden`), or when none came in time
+   * with the link's last trouble; `lost.broker` when nobody answered.
+   */
   start(): Promise<void> {
     this.losePatienceAfter(this.options.firstSessionMs ?? defaultFirstSessionMs);
     this.tick();
@@ -288,10 +285,16 @@ export class Client {
     const { alarms, brokers } = this.options;
     this.cancelPatience();
     this.cancelPatience = alarms.after(ms, () => {
+      const { trouble } = this.link;
       const where = brokers.map(({ endpoint }) => endpoint).join(', ');
-      this.giveUp(failure('lost.broker', `no broker answered at ${where} for ${ms / 1000} s`));
-      void this.link.stop();
+      const silence = failure('lost.broker', `no broker answered at ${where} for ${ms / 1000} s`);
+      this.leave(trouble === undefined || trouble.code === 'lost.broker' ? silence : trouble);
     });
+  }
+
+  private leave(why: Failure): void {
+    this.giveUp(why);
+    void this.link.stop();
   }
 
   private tick(): void {
@@ -300,16 +303,6 @@ export class Client {
       this.do({ kind: 'tick' });
     });
   }
-}
-
-/** Bytes in answers (a specification's) are views of the frame, which is gone when this turn ends. */
-function ownBytes(result: unknown): unknown {
-  if (typeof result !== 'object' || result === null || Array.isArray(result)) return result;
-  const entries = Object.entries(result);
-  if (!entries.some(([, value]) => value instanceof Uint8Array)) return result;
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, value instanceof Uint8Array ? Uint8Array.from(value) : value]),
-  );
 }
 
 function fullFailure(bound: keyof ClientBounds): Failure {

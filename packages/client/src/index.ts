@@ -7,13 +7,8 @@ export {
   parseTaskId,
   type TaskId,
 } from '@gryphgen/protocol';
-export {
-  Client,
-  type ClientOptions,
-  type SubmitOptions,
-  type Submitted,
-  type WatchOptions,
-} from './client.ts';
+export type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
+export { Client, type ClientOptions } from './client.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export type { ClientEffect } from './core/effects.ts';
 export type { ClientEvent } from './core/events.ts';

@@ -72,3 +72,13 @@ export function outcomeOf({ task, attempt, state, exitCode, failure, outcome }: 
   const code = exitCode < 0 ? null : exitCode;
   return { id: formatTaskId(task), task, state, exitCode: code, attempts: attempt, failure, result };
 }
+
+/** An answer with its bytes (a specification's) as the caller's own. */
+export function ownBytes(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return result;
+  const entries = Object.entries(result);
+  if (!entries.some(([, value]) => value instanceof Uint8Array)) return result;
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value instanceof Uint8Array ? Uint8Array.from(value) : value]),
+  );
+}

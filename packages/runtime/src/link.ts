@@ -67,6 +67,11 @@ export interface LinkOwner<D extends 'toClient' | 'toWorker'> {
   onClosed(reason: string): void;
   /** The link has given up. */
   onRefused(failure: Failure): void;
+  /**
+   * The door does not know this key, for the `times`th time with nothing else between. The link goes on trying, for a
+   * machine may be let in again: an owner that somebody waits for may stop it.
+   */
+  onTurnedAway?(failure: Failure, times: number): void;
 }
 
 export class Link<D extends 'toClient' | 'toWorker'> {
@@ -80,6 +85,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private nextBroker = 0;
   private broker: BrokerAddress | undefined;
   private lastTrouble: Failure | undefined;
+  private turnedAway = 0;
   private session = '';
   private readonly credit = new CreditGate(
     (message) => this.dealer?.send(this.session, message) === 'queued',
@@ -129,8 +135,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.broker = broker;
     const dealer = this.dial(broker, {
       onFrame: (frame) => this.onFrame(dealer, frame),
-      onTurnedAway: () =>
-        this.retry(failure('rejected.forbidden', `${broker.endpoint} does not know this machine's key`)),
+      onTurnedAway: () => this.onTurnedAway(broker),
       onBroken: (error) => this.retry(lost(`the connection failed: ${String(error)}`)),
     });
     this.dealer = dealer;
@@ -148,6 +153,14 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.dealer?.send('', knock);
     const where = this.broker?.endpoint;
     this.alarm(answerMs, () => this.retry(lost(`${where} does not answer`)));
+  }
+
+  private onTurnedAway({ endpoint }: BrokerAddress): void {
+    const times = this.turnedAway + 1;
+    const why = failure('rejected.forbidden', `${endpoint} does not know this machine's key`);
+    this.retry(why);
+    this.turnedAway = times;
+    this.owner.onTurnedAway?.(why, times);
   }
 
   private onFrame(dealer: BrokerConnection, frame: Buffer): void {
@@ -224,6 +237,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.current = 'open';
     this.session = welcome.session;
     this.credit.reset(welcome.credit);
+    this.lastTrouble = undefined;
+    this.turnedAway = 0;
     this.counters.sessions++;
     this.backoff.reset();
     this.watch(welcome.timers.leaseMs / looksPerLease, welcome.timers.leaseMs);
@@ -266,6 +281,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
 
   private retry(why: Failure): void {
     this.lastTrouble = why;
+    this.turnedAway = 0;
     const wasOpen = this.current === 'open';
     this.current = 'waiting';
     this.closeDealer();
