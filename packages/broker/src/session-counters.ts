@@ -8,6 +8,7 @@ export function newSessionCounters() {
     forgedSession: 0,
     version: 0,
     replayedHello: 0,
+    overtakenHello: 0,
     badSignature: 0,
     unknownKey: 0,
     wrongRole: 0,

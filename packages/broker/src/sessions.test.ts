@@ -44,6 +44,25 @@ describe('a hello', () => {
     ]);
     expect(sessions.counters.opened).toBe(1);
   });
+  it('that was overtaken by one of a newer connection is refused, also when that session has ended', () => {
+    const who = enrol('worker');
+    const older = nonceFor('a');
+    const session = open('b', who, 'worker', machine);
+    expect(refusalIn(hello('a', who, 'worker', machine, older))).toEqual(['rejected.state']);
+    expect(sessions.counters).toMatchObject({ overtakenHello: 1, opened: 1 });
+    expect(sessions.peerOf(session as never)).toBe('b');
+    const again = nonceFor('a');
+    sessions.lost(peer('b'), 'gone');
+    open('c', who, 'worker', machine);
+    sessions.lost(peer('c'), 'gone');
+    time.now += 9000;
+    expect(refusalIn(hello('a', who, 'worker', machine, again))).toEqual(['rejected.state']);
+    // Another peer's connections are not its.
+    const other = enrol('worker');
+    const nonce = nonceFor('d');
+    open('e', who, 'worker', machine);
+    expect(refusalIn(hello('d', other, 'worker', machine, nonce))).toEqual([]);
+  });
   it('of a worker names the worker', () => {
     const who = enrol('worker');
     expect(hello('a', who, 'worker', machine)[1]).toMatchObject({

@@ -177,23 +177,27 @@ export class Sessions {
   }
 
   private onHello(peer: PeerKey, hello: Hello): void {
-    const [reason, why] = this.judge(peer, hello) ?? [];
+    const nonce = this.challenges.take(peer, hello.nonce);
+    const [reason, why] = nonce === undefined ? staleNonce : (this.judge(hello, nonce) ?? []);
     if (reason !== undefined && why !== undefined) {
       this.counters[reason]++;
       this.refuse(peer, why);
-      return;
+    } else if (nonce !== undefined) {
+      this.challenges.opened(soleOf(hello), nonce);
+      this.open(peer, hello);
     }
-    this.open(peer, hello);
   }
 
-  private judge(peer: PeerKey, hello: Hello): Verdict | undefined {
+  private judge(hello: Hello, nonce: number): Verdict | undefined {
     const { grid, authorized } = this.options;
-    if (!this.challenges.take(peer, hello.nonce)) {
-      return ['replayedHello', failure('rejected.state', 'this nonce is not good (any more): knock again')];
-    }
     const doubt = disbelief(hello, grid, authorized.find(hello.key));
     if (doubt) return doubt;
-    const holder = this.table.holding(soleOf(hello));
+    const sole = soleOf(hello);
+    if (this.challenges.isOvertaken(sole, nonce)) {
+      const words = 'a newer connection of the same peer has said hello since this nonce was given';
+      return ['overtakenHello', failure('rejected.state', words)];
+    }
+    const holder = this.table.holding(sole);
     if (holder === undefined && this.table.size >= limits.sessions) {
       return ['tooManySessions', failure('rejected.limit', `there are ${limits.sessions} sessions already`)];
     }
@@ -297,6 +301,11 @@ export class Sessions {
 const nothing: SessionOutput[] = [];
 
 type Verdict = readonly [reason: keyof Sessions['counters'], why: Failure];
+
+const staleNonce: Verdict = [
+  'replayedHello',
+  failure('rejected.state', 'this nonce is not good (any more): knock again'),
+];
 
 /** Within its key: nobody ends another's session, or keeps another out, by naming its client id. */
 function soleOf({ key, peer }: Hello): string {

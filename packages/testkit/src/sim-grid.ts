@@ -239,9 +239,6 @@ export class SimGrid {
   }
 
   private deliver(packet: Packet): void {
-    // Open (docs/internals/simulation.md, seed 1679): such a hello ends the newer session, and what that was leased is lost.
-    const late = packet.connection !== this.peer(packet.peer)?.connection;
-    if (late && packet.messages.some(({ kind }) => kind === 'hello')) this.observer.physical.removed();
     if (packet.direction === 'toBroker') this.broker.receive(packet);
     else this.peer(packet.peer)?.receive(packet);
   }
