@@ -166,6 +166,32 @@ describe('the handshake', () => {
   });
 });
 
+/** How long (at least, by 50 ms) until it tries again. */
+async function waitOf(next: number): Promise<number> {
+  await until(() => link.state === 'waiting');
+  const from = time.now;
+  while (link.state === 'waiting') time.pass(50);
+  await said('knock', next);
+  return time.now - from;
+}
+
+describe('the wait before the next try', () => {
+  it('grows over sessions that end as soon as they begin, and is short again after one that has lived', async () => {
+    const waits: number[] = [];
+    for (const nth of [1, 2, 3, 4, 5]) {
+      const from = await open(`s${nth}`, 10, nth);
+      socket.queue(from, '', refusal('rejected.limit'));
+      waits.push(await waitOf(nth + 1));
+    }
+    expect(waits).toEqual([50, 100, 200, 400, 800]);
+    const from = await open('s6', 10, 6);
+    socket.queue(from, 's6', { kind: 'heartbeatAck', seq: 1, head: { seq: 0, digest: '' } });
+    await seen.until((all) => all.includes('heartbeatAck'));
+    socket.queue(from, '', refusal('rejected.limit'));
+    expect(await waitOf(7)).toBe(50);
+  });
+});
+
 describe('a session', () => {
   it('delivers what carries its id; what carries another is dropped', async () => {
     const from = await open();

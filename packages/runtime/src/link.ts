@@ -10,6 +10,8 @@
  *    `send` says when that is full. The end of a session drops what waits: the owner repeats what was not answered.
  * 3. Silence counts only while this process was watching: a pause of ours is not the broker's death.
  * 4. A refusal that no further try can change is reported once and ends the tries.
+ * 5. Waits between tries grow until a session has lived to its first heartbeat's answer: a peer that is closed as soon
+ *    as it is in must not come back ten times a second.
  */
 import {
   type Challenge,
@@ -203,13 +205,21 @@ export class Link<D extends 'toClient' | 'toWorker'> {
       case 'credit':
         this.credit.grant(message.total);
         break;
+      case 'heartbeatAck':
+        this.backoff.reset();
+        this.pass(message);
+        break;
       case 'bye':
         this.retry(lost('the broker says goodbye'));
         break;
       default:
-        // decodeFrame lets pass what is of this link's direction.
-        this.owner.onMessage(message as Parameters<LinkOwner<D>['onMessage']>[0]);
+        this.pass(message);
     }
+  }
+
+  private pass(message: DirectionMessages['toClient'] | DirectionMessages['toWorker']): void {
+    // decodeFrame lets pass what is of this link's direction.
+    this.owner.onMessage(message as Parameters<LinkOwner<D>['onMessage']>[0]);
   }
 
   /** Only the first counts: every frame that was under way is answered like this. */
@@ -240,7 +250,6 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.lastTrouble = undefined;
     this.turnedAway = 0;
     this.counters.sessions++;
-    this.backoff.reset();
     this.watch(welcome.timers.leaseMs / looksPerLease, welcome.timers.leaseMs);
     this.owner.onOpen(welcome);
   }
