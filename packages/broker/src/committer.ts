@@ -12,6 +12,7 @@ import type { Alarms, Cancel } from '@gryphgen/runtime';
 import type { CommitPipeline } from './core/commit-pipeline.ts';
 import { type Decision, decided } from './core/decisions.ts';
 import type { BrokerEffect } from './core/effects.ts';
+import { noteSize } from './core/journaled-note.ts';
 import { type Journal, type JournalBlob, JournalError } from './journal/journal.ts';
 import { encodeDecisions } from './records.ts';
 import type { SpecStore } from './spec-store.ts';
@@ -156,6 +157,8 @@ function sizeOf(decision: Decision): number {
       return limits.envelopeBytes;
     case decided.ended:
       return decisionBytes + decision[6].length + (decision[9]?.byteLength ?? 0);
+    case decided.leased:
+      return decisionBytes + (decision[6] === undefined ? 0 : noteSize(decision[6]));
     case decided.requeued:
       return decisionBytes + decision[4].length;
     case decided.keysForgotten:

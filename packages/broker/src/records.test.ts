@@ -40,7 +40,7 @@ describe('a commit group as bytes', () => {
       [6, worker, 'forge', 1],
       [2, task, attempt, worker, [['gpu-1', 5 * 1024 ** 3, false]], 2],
       [4, task, attempt, 'lost.worker', 'gone', 1000, 3],
-      [2, task, 2 as AttemptNo, worker, [], 4],
+      [2, task, 2 as AttemptNo, worker, [], 4, ['placed on forge', ['fit'], [[worker, 900, 1000]]]],
       [5, task, 5],
       [3, task, 2 as AttemptNo, 0, 0, '', '', 4, 6, Uint8Array.of(1, 2, 3)],
       [7, worker, true, 7],

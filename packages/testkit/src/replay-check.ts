@@ -37,7 +37,7 @@ function decidedPart(state: BrokerState, live: BrokerState) {
     nextTask: [String(nextTask)],
     decisions: decisions
       .filter(([, decision]) => isCompared(decision, live))
-      .map((decision) => JSON.stringify(decision)),
+      .map(([epoch, decision]) => JSON.stringify([epoch, withoutNote(decision)])),
     specs: [...keptSpecs].sort(),
     tries: tries.filter(([id]) => isKnown(id)).map((one) => JSON.stringify(one)),
     keys: keys.map((key) => JSON.stringify(key)),
@@ -46,6 +46,11 @@ function decidedPart(state: BrokerState, live: BrokerState) {
       .filter((line) => !line.endsWith(': '))
       .sort(),
   };
+}
+
+/** How a placement is explained is no decision: the journal keeps some of it, by a budget. */
+function withoutNote(decision: Decision): readonly unknown[] {
+  return decision[0] === decided.leased ? decision.slice(0, 6) : decision;
 }
 
 function isCompared(decision: Decision, live: BrokerState): boolean {

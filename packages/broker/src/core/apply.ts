@@ -6,17 +6,19 @@
  *    was seen to have ended before (`idle`; E14).
  * 2. A task that ended never changes again.
  */
-import type { AttemptNo, Envelope, Epoch, Failure, Reservation, TaskId, WorkerId } from '@gryphgen/protocol';
+import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 import { isEphemeral, limits } from '@gryphgen/protocol';
 import { emptyLedger, release, reserve } from '@gryphgen/scheduler';
 import type { Decision, WireDevice } from './decisions.ts';
-import { decided, outcomeStates } from './decisions.ts';
+import { decided, outcomeStates, reservationOf } from './decisions.ts';
+import { readNote } from './journaled-note.ts';
 import type {
   BrokerState,
   PlacementNote,
   Spec,
   SubmissionWindow,
   Task,
+  TaskLease,
   TaskOutcome,
   Worker,
 } from './state.ts';
@@ -41,17 +43,13 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       if (key !== '') keepKey(state, state.tasks.get(id) as Task, key);
       return;
     }
-    case decided.leased:
-      leaseTask(
-        state,
-        liveTask(state, decision[1]),
-        decision[2],
-        decision[3],
-        epoch,
-        decision[4],
-        decision[5],
-      );
+    case decided.leased: {
+      const [, id, attempt, worker, devices, leasedAt, why] = decision;
+      const note = why === undefined ? null : readNote(why, state.workers);
+      if (note !== null) state.notes.keep(note);
+      leaseTask(state, liveTask(state, id), attempt, worker, { epoch, devices, leasedAt, note });
       return;
+    }
     case decided.ended: {
       const [, id, , stateNo, exitCode, code, message, startedAt, endedAt, outcome] = decision;
       const failure = code === '' ? null : { code, message };
@@ -174,27 +172,22 @@ export function raiseFloor(window: SubmissionWindow, floor: number): void {
   window.floor = floor;
 }
 
-function reservationFor(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
-  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
-  return {
-    cpuMilli,
-    memoryBytes,
-    diskBytes,
-    devices: devices.map(([uuid, vramBytes, whole]) => ({ uuid: uuid as never, vramBytes, whole })),
-  };
-}
-
 function leaseTask(
   state: BrokerState,
   task: Task,
   attempt: AttemptNo,
   workerId: WorkerId,
-  epoch: Epoch,
-  devices: readonly WireDevice[],
-  leasedAt: number,
+  {
+    epoch,
+    devices,
+    leasedAt,
+    note,
+  }: Pick<TaskLease, 'epoch' | 'leasedAt' | 'note'> & {
+    devices: readonly WireDevice[];
+  },
 ): void {
   const worker = knownWorker(state, workerId);
-  const reservation = reservationFor(task.spec.envelope, devices);
+  const reservation = reservationOf(task.spec.envelope, devices);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
   if (task.notBefore === 0) state.waiting.remove(task.spec, task.id);
@@ -209,7 +202,7 @@ function leaseTask(
     idle: false,
     leaseSeq: 0,
     startedAt: 0,
-    note: null,
+    note,
   };
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);

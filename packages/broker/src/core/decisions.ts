@@ -9,6 +9,7 @@ import type {
   Envelope,
   FailureCode,
   PrincipalId,
+  Reservation,
   TaskId,
   WorkerId,
 } from '@gryphgen/protocol';
@@ -34,6 +35,16 @@ export const decided = {
 
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
 
+/**
+ * A placement as it was decided, within a bound (journaled-note.ts). Of a worker that could take it: its total, then its
+ * scores in the order of `terms`, in thousandths; of another: its reasons.
+ */
+export type WireNote = readonly [
+  decision: string,
+  terms: readonly string[],
+  workers: readonly (readonly [worker: WorkerId, ...parts: (number | string)[]])[],
+];
+
 export type Decision =
   | readonly [kind: typeof decided.envelope, hash: BlobHash, envelope: Envelope, shapeKey: string]
   | readonly [
@@ -55,6 +66,8 @@ export type Decision =
       worker: WorkerId,
       devices: readonly WireDevice[],
       at: number,
+      /** Why there; missing of one placed in a burst, and in what earlier versions wrote. */
+      why?: WireNote,
     ]
   | readonly [
       kind: typeof decided.ended,
@@ -85,3 +98,13 @@ export type Decision =
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
+
+export function reservationOf(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
+  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
+  return {
+    cpuMilli,
+    memoryBytes,
+    diskBytes,
+    devices: devices.map(([uuid, vramBytes, whole]) => ({ uuid: uuid as never, vramBytes, whole })),
+  };
+}

@@ -1,5 +1,5 @@
 /** The state as people and programs see it. */
-import type { ExplainDocument, NodeDocument, TaskDocument } from '@gryphgen/protocol';
+import type { ExplainDocument, NodeDocument, TaskDocument, WorkerId } from '@gryphgen/protocol';
 import { formatTaskId } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { CoreStatus } from './effects.ts';
@@ -15,7 +15,7 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     state: stateOf(task),
     exitCode: outcome === null || outcome.exitCode < 0 ? null : outcome.exitCode,
     worker,
-    workerName: worker === '' ? '' : (state.workers.get(worker)?.view.name ?? worker),
+    workerName: worker === '' ? '' : nameOf(state, worker),
     devices: (lease ?? outcome)?.reservation?.devices ?? [],
     attempts: task.attempt,
     queuedAt: task.submittedAt,
@@ -27,6 +27,10 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     envelope: task.spec.envelope,
     body: task.body,
   };
+}
+
+function nameOf({ workers }: BrokerState, worker: WorkerId): string {
+  return workers.get(worker)?.view.name ?? worker;
 }
 
 function stateOf(task: Task): TaskDocument['state'] {
@@ -90,13 +94,13 @@ export function explainDocument(state: BrokerState, task: Task): ExplainDocument
       state: phase,
       when: 'placed',
       decision: note.decision,
-      workers: note.workers as ExplainDocument['workers'],
+      workers: note.workers,
     };
   }
   if (task.phase !== 'waiting') {
     const where = (task.lease ?? task.outcome)?.worker;
     const decision = where
-      ? `placed on ${where} by an earlier broker epoch, whose scores were not kept`
+      ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept`
       : neverRan(task);
     return { id, state: phase, when: 'placed', decision, workers: [] };
   }

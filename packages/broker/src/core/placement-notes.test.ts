@@ -4,7 +4,11 @@ import type { PlacementNote } from './state.ts';
 
 const note = (workers: number): PlacementNote => ({
   decision: 'placed',
-  workers: Array.from({ length: workers }, () => ({})),
+  workers: Array.from({ length: workers }, (_, index) => ({
+    worker: `w-${index}`,
+    name: 'w',
+    feasible: false,
+  })),
 });
 
 test('explains what comes singly, and of a burst as much as the budget allows', () => {

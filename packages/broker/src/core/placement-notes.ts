@@ -1,10 +1,14 @@
 /**
  * Why tasks were placed where they are, kept for whoever asks later. Writing it down looks at every worker once more and
- * keeps a line for each, so both the looking and the keeping have a budget.
+ * keeps a line for each, so the looking, the keeping and the journaling have a budget each.
  *
  * 1. Tasks that come singly are explained in full; of a burst those beyond the budget keep the winner only.
  * 2. Memory is bounded: the oldest explanations are cut down to the winner.
+ * 3. A restart keeps those that were journaled, each in its bounded form (journaled-note.ts).
  */
+import { Budget } from './budget.ts';
+import type { WireNote } from './decisions.ts';
+import { noteSize, writeNote } from './journaled-note.ts';
 import type { PlacementNote } from './state.ts';
 
 /** Looks at a worker that explaining may take: about a hundredth of a core at a microsecond each. */
@@ -13,10 +17,13 @@ const looksPerMs = 10;
 const savedLooks = 4000;
 /** Lines kept, of some 250 B each. */
 const keptLines = 100_000;
+/** Characters that notes may add to the journal: 20 kB a second, where a burst of leases alone takes a hundred times that. */
+const journaledPerMs = 20;
+const savedJournaled = 64 * 1024;
 
 export class PlacementNotes {
-  private saved = savedLooks;
-  private refilledAt = 0;
+  private readonly looks = new Budget(looksPerMs, savedLooks);
+  private readonly journaled = new Budget(journaledPerMs, savedJournaled);
   private notes: PlacementNote[] = [];
   /** Those before it have been cut. */
   private head = 0;
@@ -24,16 +31,36 @@ export class PlacementNotes {
 
   /** Whether a choice among so many workers is to be explained at this time (ms, never going back). */
   allows(workers: number, at: number): boolean {
-    this.saved = Math.min(savedLooks, this.saved + (at - this.refilledAt) * looksPerMs);
-    this.refilledAt = at;
-    if (this.saved <= 0) return false;
-    this.saved -= workers;
+    if (!this.looks.has(at)) return false;
+    this.looks.spend(workers);
     return true;
+  }
+
+  /** What of it goes into the journal; undefined when too much has lately. */
+  forJournal(note: PlacementNote, at: number): WireNote | undefined {
+    if (!this.journaled.has(at)) return undefined;
+    const wire = writeNote(note);
+    this.journaled.spend(noteSize(wire));
+    return wire;
   }
 
   keep(note: PlacementNote): void {
     this.notes.push(note);
     this.lines += note.workers.length;
+    this.trim();
+  }
+
+  /** The note with all that is said of each worker, where `known` holds what was journaled of it. */
+  widen(known: PlacementNote | null, { decision, workers }: PlacementNote): PlacementNote {
+    const note = known ?? { decision, workers: [] };
+    if (known === null) this.notes.push(note);
+    this.lines += workers.length - note.workers.length;
+    Object.assign(note, { decision, workers });
+    this.trim();
+    return note;
+  }
+
+  private trim(): void {
     while (this.lines > keptLines && this.head < this.notes.length - 1) this.cut();
     if (this.head > 1024 && this.head * 2 > this.notes.length) {
       this.notes = this.notes.slice(this.head);

@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
 import { tellChanged } from './outcomes.ts';
-import type { BrokerState, PlacementNote, Task, Worker } from './state.ts';
+import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 /** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
@@ -87,21 +87,21 @@ function placeTask(context: Context, task: Task): boolean {
   const why = state.notes.allows(state.views.length, state.watch) ? explain(envelope, state.views) : null;
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
+  const durable = !isEphemeral(task.id);
+  const kept = durable && why !== null ? state.notes.forJournal(why, state.watch) : undefined;
+  const leased = [decided.leased, task.id, attempt, placement.worker, devices, now.wall] as const;
   state.counters.leased += 1;
-  decide(
-    context,
-    [decided.leased, task.id, attempt, placement.worker, devices, now.wall],
-    !isEphemeral(task.id),
-  );
-  if (task.lease) {
-    task.lease.note = why === null ? winnerOnly(placement.total) : { ...why };
-    if (why !== null) state.notes.keep(task.lease.note);
-  }
-  sendLease(context, task, state.workers.get(placement.worker) as Worker);
+  decide(context, kept === undefined ? leased : [...leased, kept], durable);
+  const worker = state.workers.get(placement.worker) as Worker;
+  const lease = task.lease as TaskLease;
+  if (why === null) lease.note = winnerOnly(worker, placement.total);
+  else lease.note = state.notes.widen(lease.note, why);
+  sendLease(context, task, worker);
   tellChanged(context, task);
   return true;
 }
 
-function winnerOnly(total: number): PlacementNote {
-  return { decision: `placed in a burst of tasks; winner's total ${total.toFixed(3)}`, workers: [] };
+function winnerOnly({ view }: Worker, total: number): PlacementNote {
+  const decision = `placed on ${view.name} in a burst of tasks, total ${total.toFixed(3)}; how the others scored was not kept`;
+  return { decision, workers: [] };
 }

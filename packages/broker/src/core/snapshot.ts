@@ -9,6 +9,7 @@ import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { IdRing } from './id-ring.ts';
+import { writeNote } from './journaled-note.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PossibleShapes } from './possible-shapes.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
@@ -145,7 +146,8 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
     const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
-    into.push([lease?.epoch ?? epoch, [decided.leased, id, task.attempt, held.worker, devices, leasedAt]]);
+    const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt] as const;
+    into.push([lease?.epoch ?? epoch, held.note === null ? leased : [...leased, writeNote(held.note)]]);
   }
   if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
   if (outcome === null) return;

@@ -25,7 +25,7 @@ import type {
   Timers,
   WorkerId,
 } from '@gryphgen/protocol';
-import type { WorkerView } from '@gryphgen/scheduler';
+import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
@@ -43,7 +43,7 @@ export interface Spec {
 /** Why an attempt was placed where it is: what `grid explain` prints later, unchanged. */
 export interface PlacementNote {
   decision: string;
-  workers: readonly unknown[];
+  workers: readonly WorkerDecision[];
 }
 
 export interface TaskLease {

@@ -1,6 +1,7 @@
-import { failure } from '@gryphgen/protocol';
+import { type ExplainDocument, failure } from '@gryphgen/protocol';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
+import { decided } from './decisions.ts';
 import { saveSnapshot } from './snapshot.ts';
 
 const boom = failure('execution.exit', 'exit code 1');
@@ -74,7 +75,55 @@ describe('order, drain, explanation', () => {
     grid.worker('w-3');
     expect(ask()).toEqual(first);
   });
+
+  test.each([false, true])('and it still is after a restart (through a snapshot: %s)', (throughSnapshot) => {
+    const grid = new CoreFixture();
+    grid.worker();
+    grid.worker('w-2', { cpuMilli: 500 });
+    const client = grid.client();
+    grid.submit(client, 1);
+    const next = grid.restart(throughSnapshot);
+    const asked = { kind: 'request', id: 1, op: 'explain', args: { task: 1 } } as const;
+    const [then] = sent(grid.say(client, asked), 'reply');
+    const [now] = sent(next.say(next.client(), asked), 'reply');
+    const was = then?.result as ExplainDocument;
+    expect(now?.result).toEqual({
+      ...was,
+      workers: was.workers.map(({ total, scores, ...worker }) =>
+        total === undefined
+          ? worker
+          : {
+              ...worker,
+              total: expect.closeTo(total, 2),
+              scores: mapped(scores, (n) => expect.closeTo(n, 2)),
+            },
+      ),
+    });
+    expect(was.workers).toHaveLength(2);
+  });
+
+  test('bursts pay nothing in the journal, and keep the winner by its name', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1', { name: 'anvil', cpuMilli: 10_000_000, slots: 4000 });
+    const client = grid.client();
+    const burst = 2000;
+    for (let seq = 1; seq <= burst; seq += 1) grid.submit(client, seq);
+    const journaled = grid.groups.filter(([, decision]) => decision[0] === decided.leased);
+    expect(journaled).toHaveLength(burst);
+    const why = journaled.map(([, decision]) => decision[6]).filter((note) => note !== undefined);
+    expect(why.length).toBeGreaterThan(0);
+    expect(JSON.stringify(why).length).toBeLessThan(2 * 64 * 1024);
+    const asked = { kind: 'request', id: 1, op: 'explain', args: { task: burst } } as const;
+    const next = grid.restart();
+    expect(sent(next.say(next.client(), asked), 'reply')[0]?.result).toMatchObject({
+      decision: expect.stringContaining('placed on anvil by an earlier broker epoch'),
+    });
+  });
 });
+
+function mapped<T>(scores: Readonly<Record<string, number>> = {}, into: (score: number) => T) {
+  return Object.fromEntries(Object.entries(scores).map(([term, score]) => [term, into(score)]));
+}
 
 describe('ephemeral tasks', () => {
   test('leave no record, and nothing of them is known to the next epoch (E18)', () => {
