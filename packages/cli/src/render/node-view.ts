@@ -1,5 +1,11 @@
 /** Machines and their devices, with what the ledger holds of each. */
-import { formatBytes, formatComputeCapability, type NodeDocument } from '@gryphgen/protocol';
+import {
+  type Device,
+  formatBytes,
+  formatComputeCapability,
+  type Hardware,
+  type NodeDocument,
+} from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
@@ -19,12 +25,21 @@ export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: N
     labels: report?.labels ?? {},
     images: report?.images ?? [],
     version: report?.version ?? null,
+    hardware: report?.hardware ?? null,
+    troubles: report?.troubles ?? [],
     devices: (report?.devices ?? []).map((device) => ({
       uuid: device.uuid,
       name: device.name,
       vramBytes: device.vramBytes,
       computeCapability: formatComputeCapability(device.computeCapability),
+      driver: device.driver,
+      temperatureC: device.temperatureC ?? null,
+      powerW: device.powerW ?? null,
+      clockMHz: device.clockMHz ?? null,
+      maxClockMHz: device.maxClockMHz ?? null,
+      memoryClockMHz: device.memoryClockMHz ?? null,
       foreignBytes: device.foreignBytes,
+      foreign: device.foreign ?? [],
       reservedBytes: reserved.devices.find(({ uuid }) => uuid === device.uuid)?.vramBytes ?? 0,
     })),
     reserved: {
@@ -70,13 +85,49 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ['images', String(report?.images.length ?? 0)],
     ['tasks', node.tasks.join(' ')],
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
+    ...hardwareFacts(report?.hardware),
     ['version', report?.version ?? ''],
   ];
   const lines = facts
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${style.dim(name.padEnd(8))} ${value}`);
   const devices = report?.devices ?? [];
-  return [style.bold(node.name), ...lines, ...(devices.length === 0 ? [] : deviceTable(node, columns))];
+  return [
+    style.bold(node.name),
+    ...lines,
+    ...(devices.length === 0 ? [] : [...deviceTable(node, columns), ...devices.flatMap(foreignLines)]),
+    ...(report?.troubles ?? []).map((words) => style.yellow(`trouble: ${words}`)),
+  ];
+}
+
+function hardwareFacts(hardware: Hardware | undefined): readonly (readonly [string, string])[] {
+  if (hardware === undefined) return [];
+  const { cpu, swapBytes, system, disks, networks, engines } = hardware;
+  const cache = cpu.cacheBytes === 0 ? '' : `, ${formatBytes(cpu.cacheBytes)} cache`;
+  return [
+    ['machine', `${cpu.model}, ${cpu.cores} cores, ${cpu.threads} threads${cache}`],
+    ['swap', swapBytes === 0 ? '' : formatBytes(swapBytes)],
+    ['system', system],
+    [
+      'disks',
+      disks.map(({ name, kind, sizeBytes }) => `${name} ${kind} ${formatBytes(sizeBytes)}`).join(', '),
+    ],
+    [
+      'network',
+      networks.map(({ name, mbitPerS }) => (mbitPerS === 0 ? name : `${name} ${mbitPerS} Mbit/s`)).join(', '),
+    ],
+    ['engines', engines.join(', ')],
+  ];
+}
+
+function foreignLines({ name, foreign = [] }: Device): readonly string[] {
+  return foreign.map(
+    (use) => `${name}: ${use.name} (pid ${use.pid}) holds ${formatBytes(use.vramBytes)} outside the grid`,
+  );
+}
+
+function reading(value: number | undefined, unit: string): string {
+  return value === undefined ? '-' : `${Math.round(value)} ${unit}`;
 }
 
 function deviceTable({ report, reserved }: NodeDocument, columns: number): readonly string[] {
@@ -96,6 +147,9 @@ function deviceTable({ report, reserved }: NodeDocument, columns: number): reado
           value: ({ computeCapability }) => formatComputeCapability(computeCapability),
           right: true,
         },
+        { title: 'TEMP', value: ({ temperatureC }) => reading(temperatureC, '°C'), right: true },
+        { title: 'POWER', value: ({ powerW }) => reading(powerW, 'W'), right: true },
+        { title: 'CLOCK', value: ({ clockMHz }) => reading(clockMHz, 'MHz'), right: true },
       ],
       columns,
     ),

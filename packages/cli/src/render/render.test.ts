@@ -198,6 +198,41 @@ describe('a node', () => {
     expect(nodeLines(node, plain, 200).join('\n')).toContain('6064 MiB');
   });
 
+  it('says what the machine is made of, how its cards are, who else holds them, and what is wrong', () => {
+    const { report } = node;
+    const [card] = report?.devices ?? [];
+    if (!report || !card) throw new Error('the node has a card');
+    const foreign = [{ pid: 77, name: 'Xorg', vramBytes: GiB / 2 }];
+    const full = {
+      ...report,
+      devices: [{ ...card, temperatureC: 61, powerW: 119.6, clockMHz: 1708, foreignBytes: GiB / 2, foreign }],
+      hardware: {
+        cpu: { model: 'AMD Ryzen 9 5950X', cores: 16, threads: 32, cacheBytes: 64 * 1024 ** 2 },
+        swapBytes: 0,
+        system: 'Ubuntu 24.04, Linux 6.8.0, x64',
+        disks: [{ name: 'nvme0n1', kind: 'SSD', sizeBytes: 1024 * GiB }],
+        networks: [{ name: 'eno1', mbitPerS: 1000 }],
+        engines: ['docker 28.2.2'],
+      },
+      troubles: ['NVIDIA GeForce RTX 3060 (GPU-2) fell off: it was there before'],
+    };
+    const page = nodeLines({ ...node, report: full }, plain, 200).join('\n');
+    for (const words of [
+      'AMD Ryzen 9 5950X, 16 cores, 32 threads, 64 MiB cache',
+      'nvme0n1 SSD 1 TiB',
+      'eno1 1000 Mbit/s',
+      '61 °C  120 W  1708 MHz',
+      'GeForce GTX 1060 6GB: Xorg (pid 77) holds 512 MiB outside the grid',
+      'trouble: NVIDIA GeForce RTX 3060 (GPU-2) fell off',
+    ])
+      expect(page).toContain(words);
+    expect(nodeJson({ ...node, report: full })).toMatchObject({
+      hardware: { engines: ['docker 28.2.2'] },
+      troubles: [expect.stringContaining('fell off')],
+      devices: [{ temperatureC: 61, foreign }],
+    });
+  });
+
   it('that has not reported yet says so by what is not there', () => {
     const silent = { ...node, report: null, state: 'away' } as const;
     expect(nodeJson(silent)).toMatchObject({ cpuMilli: null, devices: [] });
