@@ -220,6 +220,24 @@ describe('explain', () => {
     expect(code).toBe(3);
   });
 
+  it('of one that was refused says why each worker could not take it', async () => {
+    const { stderr } = await grid.grid('submit', '--memory', '900TiB', '--', 'true');
+    const id = /grid explain (r[\d.]+)/.exec(stderr)?.[1] ?? '';
+    expect(await grid.json('explain', id)).toMatchObject({
+      id,
+      state: 'refused',
+      when: 'refused',
+      decision: expect.stringContaining('900 TiB asked'),
+      workers: [{ name: 'forge', feasible: false, reasons: [expect.stringContaining('900 TiB asked')] }],
+    });
+    expect((await grid.grid('explain', id)).stdout).toMatch(
+      new RegExp(`^${id} refused: .*forge[^]*could not take it:\n.*900 TiB asked`),
+    );
+    const unknown = await grid.grid('explain', 'r1.999999');
+    expect(unknown.stderr).toContain('no refusal r1.999999 is remembered');
+    expect(unknown.code).toBe(3);
+  });
+
   it('--dry-run shows the placement and places nothing', async () => {
     const before = await grid.json<TaskJson[]>('ps', '-a');
     const placed = await grid.grid('submit', '--dry-run', '--json', '--cpu', '0.5', '--', 'true');

@@ -56,11 +56,11 @@ export interface WorkerDecisionDocument {
   readonly total?: number;
 }
 
-/** `when`: 'now' for what would be decided now, 'placed' for the decision as it was taken. */
+/** `when`: 'now' for what would be decided now; 'placed' and 'refused' for the decision as it was taken. */
 export interface ExplainDocument {
   readonly id: string;
-  readonly state: TaskDocument['state'];
-  readonly when: 'now' | 'placed';
+  readonly state: TaskDocument['state'] | 'refused';
+  readonly when: 'now' | 'placed' | 'refused';
   readonly decision: string;
   readonly workers: readonly WorkerDecisionDocument[];
 }

@@ -10,6 +10,8 @@ export type AttemptNo = number & { readonly brand: 'AttemptNo' };
 export type WorkerId = string & { readonly brand: 'WorkerId' };
 /** Who a request acts for: `p-` and 16 hex digits of the enrolled key. */
 export type PrincipalId = string & { readonly brand: 'PrincipalId' };
+/** A submission that was refused as impossible: `r3.17`, the 17th that broker epoch 3 keeps an explanation of. */
+export type RefusalId = string & { readonly brand: 'RefusalId' };
 /** One authenticated connection; unguessable, made by the broker. */
 export type SessionId = string & { readonly brand: 'SessionId' };
 /** One life of a client process; with a submission number it names a submission. */
@@ -50,4 +52,13 @@ export function parseTaskId(text: string): TaskId | undefined {
   if (!ephemeral) return undefined;
   const [epoch, n] = [Number(ephemeral[1]), Number(ephemeral[2])];
   return epoch < 2 ** 20 && n < perEpoch ? ephemeralTaskId(epoch as Epoch, n) : undefined;
+}
+
+export function refusalId(epoch: Epoch, n: number): RefusalId {
+  return `r${epoch}.${n}` as RefusalId;
+}
+
+/** Reads `r3.17`. Returns undefined for anything else. */
+export function parseRefusalId(text: string): RefusalId | undefined {
+  return /^r[1-9][0-9]{0,14}\.[1-9][0-9]{0,14}$/.test(text) ? (text as RefusalId) : undefined;
 }

@@ -26,6 +26,8 @@ export const limits = {
    * hand; older ones are in the history table, with the hash of their body. At most 2.5 GiB of bodies, usually a few MiB.
    */
   finishedTasks: 10_000,
+  /** Refusals of impossible submissions that the broker can still explain, until it restarts. */
+  explainedRefusals: 256,
   /** Idempotency keys kept. */
   keys: 1_000_000,
   /** How long an idempotency key makes one task, from acceptance. */

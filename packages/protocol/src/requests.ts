@@ -7,7 +7,7 @@ import type {
   StatusDocument,
   TaskDocument,
 } from './documents.ts';
-import type { TaskId } from './ids.ts';
+import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import { envelopeSchema } from './task-spec.ts';
 
@@ -17,6 +17,10 @@ const taskId = z
   .min(1)
   .max(Number.MAX_SAFE_INTEGER)
   .transform((id) => id as TaskId);
+const refusalName = z
+  .string()
+  .refine((text) => parseRefusalId(text) !== undefined, 'expected a refusal such as r3.17')
+  .transform((text) => text as RefusalId);
 const oneTask = z.object({ task: taskId });
 const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
 
@@ -27,7 +31,8 @@ export const requestSchemas = {
     limit: z.number().int().min(1).max(limits.queryRows).default(100),
   }),
   show: oneTask,
-  explain: oneTask,
+  /** Of a task, or of a submission that was refused as impossible. */
+  explain: z.union([oneTask, z.object({ refusal: refusalName })]),
   /** Where a task would be placed now; nothing is placed. */
   dryRun: z.object({ envelope: envelopeSchema }),
   nodes: z.object({}),

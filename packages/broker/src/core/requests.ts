@@ -1,13 +1,12 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
-import type { Failure, Operation, Request, RequestArgs, TaskId, WorkerId } from '@gryphgen/protocol';
+import type { Failure, Operation, RefusalId, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { failure, formatTaskId, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { closeSession, decide, journalStalled, notFound, refuse, reply, send } from './context.ts';
-import { decided } from './decisions.ts';
+import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
-import type { BrokerEvent } from './events.ts';
-import { attemptFailed, cancel } from './outcomes.ts';
+import { onNode } from './node-orders.ts';
+import { cancel } from './outcomes.ts';
 import { mayAsk } from './roles.ts';
 import type { BrokerState, Session, Task, Worker } from './state.ts';
 
@@ -48,8 +47,9 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'show':
     case 'explain':
     case 'logs': {
-      const { task } = args as RequestArgs<'show'>;
-      return state.tasks.has(task) || state.ended.has(task) ? undefined : historyStalled;
+      const asked = args as RequestArgs<'explain'>;
+      const known = 'refusal' in asked || state.tasks.has(asked.task) || state.ended.has(asked.task);
+      return known ? undefined : historyStalled;
     }
     case 'nodes':
     case 'status':
@@ -95,8 +95,13 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
       return;
+    case 'explain': {
+      const asked = args as RequestArgs<'explain'>;
+      if ('refusal' in asked) explainRefusal(context, session, id, asked.refusal);
+      else onTask(context, session, id, op, asked.task);
+      return;
+    }
     case 'show':
-    case 'explain':
     case 'logs':
     case 'spec':
     case 'cancel':
@@ -181,6 +186,16 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
   }
 }
 
+function explainRefusal(context: Context, session: Session, id: number, refusal: RefusalId): void {
+  const document = context.state.refusals.document(refusal);
+  if (document !== undefined) {
+    reply(context, session.id, id, document);
+    return;
+  }
+  const words = `no refusal ${refusal} is remembered: the broker keeps the last ${limits.explainedRefusals}, until it restarts`;
+  refuse(context, session.id, id, failure('rejected.not-found', words));
+}
+
 function onLogs(context: Context, session: Session, id: number, task: Task): void {
   const where = task.lease?.worker ?? task.outcome?.worker ?? '';
   if (where === '') {
@@ -218,87 +233,4 @@ function grantLog(
     gated: !context.state.journalStalled,
   });
   return undefined;
-}
-
-function onNode(
-  context: Context,
-  session: Session,
-  id: number,
-  op: 'drain' | 'removeNode',
-  args: { readonly node: string; readonly draining?: boolean },
-): void {
-  const { state } = context;
-  const worker = findWorker(state, args.node);
-  if (worker === undefined) {
-    const removed = op === 'removeNode' ? orderedOf(session, id) : undefined;
-    if (removed === undefined) refuse(context, session.id, id, notFound(`node "${args.node}"`));
-    else reply(context, session.id, id, { removed });
-    return;
-  }
-  if (isNewest(session, worker.id, id)) {
-    if (op === 'drain') drain(context, worker, args.draining === true);
-    else {
-      // First its key, then what is known of it: whatever crashes in between, a removal that was answered holds.
-      state.revoking.add(worker.id);
-      context.effects.push({ kind: 'revoke', worker: worker.id, session: session.id, request: id });
-    }
-  }
-  if (op === 'removeNode' && state.revoking.has(worker.id)) return;
-  reply(context, session.id, id, op === 'drain' ? nodeDocument(worker) : { removed: worker.id });
-}
-
-/** Whether it is to be carried out: what was, or was overtaken by a newer order, is not (E17). */
-function isNewest({ orders }: Session, worker: WorkerId, id: number): boolean {
-  if (id <= (orders.get(worker) ?? 0)) return false;
-  orders.delete(worker);
-  orders.set(worker, id);
-  if (orders.size > limits.workers) orders.delete(orders.keys().next().value as WorkerId);
-  return true;
-}
-
-function orderedOf({ orders }: Session, id: number): WorkerId | undefined {
-  for (const [worker, newest] of orders) if (newest === id) return worker;
-  return undefined;
-}
-
-function drain(context: Context, worker: Worker, draining: boolean): void {
-  const { state, now } = context;
-  if (worker.view.draining !== draining)
-    decide(context, [decided.drainOrdered, worker.id, draining, now.wall]);
-  state.waiting.capacityVersion += 1;
-  state.wake = true;
-}
-
-export function onKeyRevoked(context: Context, event: Extract<BrokerEvent, { kind: 'keyRevoked' }>): void {
-  const { state } = context;
-  const { worker: id, session, request, failure: why } = event;
-  state.revoking.delete(id);
-  if (why !== null) {
-    refuse(context, session, request, why);
-    return;
-  }
-  const worker = state.workers.get(id);
-  if (worker !== undefined) remove(context, worker);
-  send(context, session, { kind: 'reply', id: request, result: { removed: id }, failure: null });
-}
-
-function remove(context: Context, worker: Worker): void {
-  const { state, now } = context;
-  if (worker.session !== null)
-    closeSession(context, worker.session, failure('lost.worker', 'removed from the grid'));
-  for (const taskId of [...worker.tasks]) {
-    const task = state.tasks.get(taskId);
-    if (task)
-      attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
-  }
-  decide(context, [decided.workerRemoved, worker.id, now.wall]);
-  state.possible.workersChanged();
-}
-
-/** By id, or by name when one worker alone has it. */
-function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
-  const byId = state.workers.get(idOrName as Worker['id']);
-  if (byId !== undefined) return byId;
-  const named = [...state.workers.values()].filter((worker) => worker.view.name === idOrName);
-  return named.length === 1 ? named[0] : undefined;
 }

@@ -12,6 +12,7 @@ import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PossibleShapes } from './possible-shapes.ts';
+import { Refusals } from './refusals.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
@@ -42,6 +43,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     keySweep: null,
     notes: new PlacementNotes(),
     possible: new PossibleShapes(),
+    refusals: new Refusals(),
     wake: true,
     journalStalled: false,
     counters: {

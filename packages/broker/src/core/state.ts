@@ -30,6 +30,7 @@ import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
 import type { PossibleShapes } from './possible-shapes.ts';
+import type { Refusals } from './refusals.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
 /** An interned envelope. `refs`: live durable tasks that use it. */
@@ -210,6 +211,7 @@ export interface BrokerState {
   keySweep: Iterator<[string, KeptKey]> | null;
   readonly notes: PlacementNotes;
   readonly possible: PossibleShapes;
+  readonly refusals: Refusals;
   /** Something changed that may let a waiting task be placed. */
   wake: boolean;
   /** The journal cannot take anything now: durable submissions are refused meanwhile. */

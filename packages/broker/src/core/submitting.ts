@@ -95,7 +95,10 @@ function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Fail
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
-  return state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
+  const impossible = state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
+  return impossible === undefined
+    ? undefined
+    : state.refusals.keep(impossible, spec.envelope, state.views, state.epoch, state.watch);
 }
 
 function accept(

@@ -1,6 +1,6 @@
 /** A task's life from outside: ps, show, logs, wait, cancel, retry, explain. */
 import { StringDecoder } from 'node:string_decoder';
-import { formatTaskId, limits } from '@gryphgen/protocol';
+import { formatTaskId, limits, parseRefusalId } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, refuseFlag, runs } from '../command.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
@@ -41,18 +41,23 @@ export function showCommand(invocation: Invocation): Command {
 
 export function explainCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  return onTask(
-    'explain',
-    'Say why a task is where it is, or why it waits.',
-    invocation,
-    async (client, task, flags) => {
-      const document = await client.request('explain', { task });
+  const command = gridCommand('explain', explainSummary, 'explain t42', 'explain r3.17').argument(
+    '<id>',
+    'a task, such as t42, or a refused submission, such as r3.17',
+  );
+  return runs<CommonFlags>(command, invocation, (flags, [id = '']) => {
+    const refusal = parseRefusalId(id);
+    const asked = refusal === undefined ? { task: taskIdOf(id) } : { refusal };
+    return withClient(terminal, flags, async (client) => {
+      const document = await client.request('explain', asked);
       if (flags.json) printJson(terminal, explainJson(document));
       else print(terminal, explainLines(document, terminal.style, terminal.columns));
       return 0;
-    },
-  );
+    });
+  });
 }
+
+const explainSummary = 'Say why a task is where it is, why it waits, or why a submission was refused.';
 
 export function waitCommand(invocation: Invocation): Command {
   const { terminal } = invocation;

@@ -19,11 +19,13 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     .toSorted((a, b) => (b.total ?? 0) - (a.total ?? 0));
   const others = workers.filter(({ feasible }) => !feasible);
   const lines = [head];
-  if (when === 'placed' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
+  if (when !== 'now' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
   if (feasible.length > 0) lines.push('', ...table(feasible, scoreColumns(feasible, style), columns));
   for (const [index, worker] of others.entries()) {
     if (index === 0) lines.push('');
-    lines.push(`${nameOf(worker)} ${style.dim('cannot take it now:')}`);
+    lines.push(
+      `${nameOf(worker)} ${style.dim(when === 'now' ? 'cannot take it now:' : 'could not take it:')}`,
+    );
     for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
   }
   return lines;
