@@ -44,7 +44,7 @@ beforeEach(() => {
     grid,
     epoch: 3 as Epoch,
     timers,
-    clock: { mono: () => time.now, wall: () => 0 },
+    clock: { mono: () => time.now, wall: () => 7000 },
     random: {
       bytes: (count) => Buffer.from(String(++drawn).padStart(count)),
       number: () => 0,

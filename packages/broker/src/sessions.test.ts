@@ -31,7 +31,7 @@ describe('a hello', () => {
         kind: 'reply',
         peer: 'a',
         session: '',
-        message: { kind: 'welcome', epoch: 3, timers, credit: limits.creditMessages },
+        message: { kind: 'welcome', epoch: 3, timers, credit: limits.creditMessages, wallMs: 7000 },
       },
       {
         kind: 'opened',

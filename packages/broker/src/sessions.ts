@@ -230,8 +230,9 @@ export class Sessions {
     };
     this.table.add(session);
     this.counters.opened++;
-    const { epoch, timers } = this.options;
-    this.reply(peer, { kind: 'welcome', session: id, epoch, timers, credit: credit.granted, principal });
+    const { epoch, timers, clock } = this.options;
+    const told = { session: id, epoch, timers, credit: credit.granted, principal, wallMs: clock.wall() };
+    this.reply(peer, { kind: 'welcome', ...told });
     const worker = role === 'worker' ? workerIdOf(key) : null;
     this.out.push({ kind: 'opened', session: id, peer, principal, role, worker, hello: hello.peer });
   }

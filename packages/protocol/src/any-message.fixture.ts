@@ -93,6 +93,7 @@ export const shapes: Shapes = {
       timers: fc.record({ heartbeatMs: id, leaseMs: id, graceMs: id, tickMs: id }),
       credit: count,
       principal: text,
+      wallMs: count,
     },
   ],
   refusal: ['toClient', { failure }],

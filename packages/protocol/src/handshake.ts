@@ -122,6 +122,7 @@ export const handshakeSchemas = {
     timers,
     credit: count,
     principal: name,
+    wallMs: count.optional(),
   }) satisfies Header<Welcome>,
   refusal: z.object({ failure: failureSchema }) satisfies Header<Refusal>,
   helloAgain: z.object({}) satisfies Header<HelloAgain>,

@@ -75,6 +75,8 @@ export interface Welcome {
   /** Messages the peer may send before the first `credit`. */
   readonly credit: number;
   readonly principal: string;
+  /** The broker's wall clock: what the age of its grants is judged by. Older brokers do not tell. */
+  readonly wallMs?: number | undefined;
 }
 /** Broker → peer, instead of an answer: this request or connection is refused. */
 export interface Refusal {

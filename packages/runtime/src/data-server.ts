@@ -37,6 +37,8 @@ export interface DataServerOptions {
   readonly grid: string;
   /** Whose grants count: the broker's Ed25519 key. */
   readonly brokerKey: string;
+  /** The broker's wall clock, ms: what its grants expire by. */
+  readonly brokerWall: () => number;
   readonly clock: Clock;
   readonly alarms: Alarms;
   /** The bytes of an attempt's log, or why there are none. Ends early when the signal is aborted. */
@@ -127,10 +129,15 @@ export class DataServer {
   }
 
   private judge(peer: string, { grant: token, task, attempt }: LogsRequest): Failure | undefined {
-    const { grid, brokerKey, clock } = this.options;
-    const grant = readGrant(token, brokerKey, clock.wall());
+    const { grid, brokerKey, brokerWall } = this.options;
+    const grant = readGrant(token, brokerKey);
     if (grant?.grid !== grid || grant.task !== task || grant.attempt !== attempt) {
-      return failure('rejected.forbidden', 'this grant is not (or no longer) good for that log');
+      return failure('rejected.forbidden', 'this grant is not good for that log');
+    }
+    const pastMs = brokerWall() - grant.expiresAt;
+    if (pastMs > 0) {
+      const words = `this grant was good until ${Math.ceil(pastMs / 1000)} s ago, by the broker's clock: ask for a new one`;
+      return failure('rejected.forbidden', words);
     }
     if (this.streams.has(peer)) return failure('rejected.state', 'a connection carries one transfer');
     if (this.streams.size >= maxStreams)

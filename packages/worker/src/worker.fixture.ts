@@ -10,6 +10,7 @@ import {
   envelopeDefaults,
   type Message,
   type TaskKind,
+  type Welcome,
 } from '@gryphgen/protocol';
 import {
   BrokerSocket,
@@ -128,13 +129,14 @@ export class PlayedBroker {
   }
 
   /** Waits for a worker and takes it into a session. */
-  async welcome(): Promise<Of<'hello'>> {
+  async welcome(facts: Partial<Welcome> = {}): Promise<Of<'hello'>> {
     await this.next('knock');
     this.say({ kind: 'challenge', nonce: 'A'.repeat(43), grid: this.grid, version: 1 }, '');
     const hello = await this.next('hello');
     this.session = `session-${systemRandom.bytes(4).toString('hex')}`;
     const { session } = this;
-    this.say({ kind: 'welcome', session, epoch: 3, timers, credit: 100, principal: 'p-0' } as Message, '');
+    const usual = { kind: 'welcome', session, epoch: 3, timers, credit: 100, principal: 'p-0' };
+    this.say({ ...usual, ...facts } as Message, '');
     return hello;
   }
 

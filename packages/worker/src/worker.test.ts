@@ -1,10 +1,10 @@
 /** The whole worker over a real socket. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Message } from '@gryphgen/protocol';
+import type { Failure, Message } from '@gryphgen/protocol';
 import { readLog, type Service, signGrant, systemAlarms, systemClock } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PlayedBroker } from './worker.fixture.ts';
+import { type Of, PlayedBroker } from './worker.fixture.ts';
 
 let broker: PlayedBroker;
 let worker: Service;
@@ -19,6 +19,24 @@ afterEach(async () => {
   await worker.stop();
   await broker.stop();
 });
+
+/** What the log of task 1 holds for who has a grant until `expiresAt`. */
+async function readWith(
+  { peer }: Of<'hello'>,
+  expiresAt: number,
+): Promise<{ readonly text: string; readonly why: Failure | null | undefined }> {
+  if (peer.kind !== 'worker') throw new Error('not a worker');
+  const { dataEndpoint: endpoint, dataKey } = peer.report;
+  const which = { task: 1, attempt: 1 };
+  const grant = signGrant(broker.identity, { grid: broker.grid, op: 'logs', ...which, expiresAt });
+  const reading = { endpoint, dataKey, grant, ...which, from: 0, follow: true, alarms: systemAlarms };
+  let [text, why]: [string, Failure | null | undefined] = ['', undefined];
+  for await (const event of readLog(reading)) {
+    if (event.kind === 'chunk') text += Buffer.from(event.bytes).toString();
+    else why = event.failure;
+  }
+  return { text, why };
+}
 
 describe('a worker', () => {
   it('says what it has and what it holds, and keeps in touch', async () => {
@@ -64,29 +82,19 @@ describe('a worker', () => {
     broker.lease(1, 'process', { command: ['sh', '-c', 'echo hello; exit 3'] });
     await broker.next('started');
     expect(await broker.next('result')).toMatchObject({ exitCode: 3, failure: { code: 'execution.exit' } });
-    if (hello.peer.kind !== 'worker') throw new Error('not a worker');
-    const { dataEndpoint, dataKey } = hello.peer.report;
-    const expiresAt = systemClock.wall() + 10_000;
-    const grant = signGrant(broker.identity, {
-      grid: broker.grid,
-      op: 'logs',
-      task: 1,
-      attempt: 1,
-      expiresAt,
-    });
-    let text = '';
-    const log = { task: 1, attempt: 1, from: 0, follow: true };
-    for await (const event of readLog({
-      endpoint: dataEndpoint,
-      dataKey,
-      grant,
-      ...log,
-      alarms: systemAlarms,
-    })) {
-      if (event.kind === 'chunk') text += Buffer.from(event.bytes).toString();
-      else expect(event.failure).toBeNull();
-    }
-    expect(text).toBe('hello\n');
+    expect(await readWith(hello, systemClock.wall() + 10_000)).toEqual({ text: 'hello\n', why: null });
+  });
+
+  it('takes a grant as the clock of its broker has it, and says so when it is too old', async () => {
+    const wallMs = systemClock.wall() - 3_600_000;
+    const hello = await broker.welcome({ wallMs });
+    broker.lease(1, 'process', { command: ['echo', 'hello'] });
+    await broker.next('result');
+    expect(await readWith(hello, wallMs + 60_000)).toEqual({ text: 'hello\n', why: null });
+    const { text, why } = await readWith(hello, wallMs - 61_000);
+    expect(text).toBe('');
+    expect(why?.code).toBe('rejected.forbidden');
+    expect(why?.message).toMatch(/^this grant was good until 6[1-9] s ago, by the broker's clock/);
   });
 
   it('loses what it cannot run, in words', async () => {

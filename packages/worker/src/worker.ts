@@ -70,6 +70,8 @@ class Worker implements Service {
   private state: WorkerState | null = null;
   private waitsFor = '';
   private session = '';
+  /** The broker's wall clock less `clock.mono`; null until a broker has told. */
+  private brokerWallOffset: number | null = null;
   private cancelTick: Cancel = () => undefined;
   private cancelProbe: Cancel = () => undefined;
   private relinking: Promise<void> = Promise.resolve();
@@ -195,8 +197,9 @@ class Worker implements Service {
   }
 
   private onOpen(welcome: Welcome): void {
-    const { session, epoch, timers } = welcome;
+    const { session, epoch, timers, wallMs } = welcome;
     this.session = session;
+    this.brokerWallOffset = wallMs === undefined ? null : wallMs - this.deps.clock.mono();
     this.loop.post({ kind: 'sessionOpened', session, epoch, timers });
     this.deps.onSession?.(welcome);
   }
@@ -287,7 +290,10 @@ class Worker implements Service {
       logs.has(range.task, range.attempt)
         ? logs.read({ ...range, signal })
         : failure('rejected.not-found', `this worker has no output of t${range.task}.${range.attempt}`);
-    const data = new DataServer({ endpoints, curve: identity.curve, grid, brokerKey, clock, alarms, open });
+    const brokerWall = () =>
+      this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset;
+    const { curve } = identity;
+    const data = new DataServer({ endpoints, curve, grid, brokerKey, brokerWall, clock, alarms, open });
     this.undo.push(() => data.stop());
     const [dataEndpoint = ''] = await data.start();
     return { data, dataEndpoint };
