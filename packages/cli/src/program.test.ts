@@ -154,6 +154,7 @@ const values: readonly (readonly [flag: string, expected: string, ...bad: readon
   ['key', 'at most 256 characters', long],
   ['worker', "a worker's name or id, of 1 to 256 characters", '', long],
   ['gpu-name', "a part of a GPU's name, of 1 to 128 characters", '', long],
+  ['gpu-uuid', "a GPU's uuid, as grid node show prints it", '', '0', 'GPU-a,GPU-b', 'GPU-a b', long],
   ['workdir', 'an absolute path', '', 'here', `/${long}`],
   ['label', 'NAME=VALUE', '', '='],
 ];

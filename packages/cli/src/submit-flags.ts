@@ -17,6 +17,7 @@ export interface TaskFlags {
   readonly vram?: number;
   readonly minCc?: number;
   readonly gpuName?: string;
+  readonly gpuUuid?: string;
   readonly env?: Record<string, string>;
   readonly workdir?: string;
   readonly user?: string;
@@ -44,6 +45,7 @@ function taskOptions(): readonly Option[] {
     flagOf('--vram <size>', 'a part of one GPU', values.size),
     flagOf('--min-cc <version>', 'least compute capability of its GPU', values.computeCapability),
     flagOf('--gpu-name <part>', 'part of the name of its GPU', values.gpuName),
+    flagOf('--gpu-uuid <uuid>', 'this GPU and no other', values.gpuUuid),
     pairsOf(
       '--env <NAME=VALUE>',
       'set an environment variable (repeatable)',
@@ -100,6 +102,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     vram: flags.vram,
     minComputeCapability: flags.minCc,
     name: flags.gpuName,
+    uuid: flags.gpuUuid,
   });
   return given<TaskDraft>({
     image,

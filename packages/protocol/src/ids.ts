@@ -2,6 +2,7 @@
  * Names of things on the grid. Task ids are small integers the broker hands out in order of acceptance: they make
  * maps compact (a million waiting tasks) and are short to type. People see `t42`, an attempt of it is `t42.1`.
  */
+import { limits } from './limits.ts';
 
 export type TaskId = number & { readonly brand: 'TaskId' };
 /** Ordinal of a try of one task, from 1. Grows over the task's whole life, across broker epochs. */
@@ -61,4 +62,12 @@ export function refusalId(epoch: Epoch, n: number): RefusalId {
 /** Reads `r3.17`. Returns undefined for anything else. */
 export function parseRefusalId(text: string): RefusalId | undefined {
   return /^r[1-9][0-9]{0,14}\.[1-9][0-9]{0,14}$/.test(text) ? (text as RefusalId) : undefined;
+}
+
+/**
+ * Whether it is what a driver calls a device. It goes into environments and requests as an item of a list: nothing in it
+ * may end the item.
+ */
+export function isDeviceUuid(text: string): text is DeviceUuid {
+  return text.length <= limits.uuidChars && /^(?:GPU|MIG)-[0-9A-Za-z/-]+$/.test(text);
 }

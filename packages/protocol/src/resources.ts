@@ -5,23 +5,22 @@
  */
 import type { DeviceUuid } from './ids.ts';
 
-export type GpuRequest =
-  /** Whole devices, nobody beside the task on them. */
-  | {
-      readonly kind: 'whole';
-      readonly count: number;
-      readonly minComputeCapability?: number;
-      readonly name?: string;
-    }
-  /** A part of one device. */
-  | {
-      readonly kind: 'part';
-      readonly vramBytes: number;
-      readonly minComputeCapability?: number;
-      readonly name?: string;
-    };
+/** Which devices will do. */
+export interface DeviceWishes {
+  /** Tenths: 61 is 6.1. */
+  readonly minComputeCapability?: number;
+  /** A part of the device's name; case does not count. */
+  readonly name?: string;
+  /** This device and no other. */
+  readonly uuid?: DeviceUuid;
+}
 
-/** `minComputeCapability` in tenths (61 is 6.1); `name` a case-insensitive part of the device's name. */
+export type GpuRequest = DeviceWishes &
+  (
+    | /** Whole devices, nobody beside the task on them. */ { readonly kind: 'whole'; readonly count: number }
+    | /** A part of one device. */ { readonly kind: 'part'; readonly vramBytes: number }
+  );
+
 export interface Resources {
   readonly cpuMilli: number;
   readonly memoryBytes: number;

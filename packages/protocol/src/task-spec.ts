@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { limits } from './limits.ts';
 import type { Resources } from './resources.ts';
 import { environmentMap, labelMap } from './string-map.ts';
+import { deviceUuid } from './worker-report.ts';
 
 export const taskKinds = [
   'container',
@@ -47,6 +48,7 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const device = {
   minComputeCapability: z.number().int().min(1).max(999).optional(),
   name: z.string().min(1).max(128).optional(),
+  uuid: deviceUuid.optional(),
 };
 
 export const resourcesSchema: z.ZodType<Resources> = z.object({

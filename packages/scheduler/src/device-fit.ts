@@ -28,6 +28,7 @@ type Whole = Extract<GpuRequest, { kind: 'whole' }>;
 /** 0: the device will do. Else how far from it: the missing share of each amount, 1 for what is not an amount. */
 export function deviceLack(gpu: GpuRequest, device: Device, held: Held, mode: Mode): number {
   return (
+    uuidLack(gpu, device) +
     nameLack(gpu, device) +
     capabilityLack(gpu, device) +
     (gpu.kind === 'part' ? partLack(gpu, device, held, mode) : wholeLack(device, held, mode))
@@ -80,6 +81,10 @@ export function capability(device: Device): number {
 function isBefore(a: Device, b: Device): boolean {
   const order = capability(a) - capability(b);
   return order === 0 ? a.uuid < b.uuid : order < 0;
+}
+
+export function uuidLack(gpu: GpuRequest, device: Device): number {
+  return gpu.uuid === undefined || gpu.uuid === device.uuid ? 0 : 1;
 }
 
 export function nameLack(gpu: GpuRequest, device: Device): number {

@@ -8,6 +8,7 @@ import {
   nameLack,
   type Part,
   partLack,
+  uuidLack,
   wholeLack,
 } from './device-fit.ts';
 
@@ -18,6 +19,7 @@ const NEAR_MISS = 0.05;
 /** Only where `deviceLack` is not 0. */
 export function deviceReason(gpu: GpuRequest, device: Device, held: Held, mode: Mode): string {
   const causes: string[] = [];
+  if (uuidLack(gpu, device) > 0) causes.push(`is ${device.uuid}, ${gpu.uuid} asked`);
   if (nameLack(gpu, device) > 0) causes.push(`does not have "${gpu.name}" in its name`);
   if (capabilityLack(gpu, device) > 0) causes.push(tooOld(gpu, device));
   if (gpu.kind === 'part' && partLack(gpu, device, held, mode) > 0) causes.push(tooSmall(gpu, device, held));

@@ -65,8 +65,12 @@ describe('devices of forge', () => {
     ]);
   });
 
-  it('chooses a device by a part of its name, whatever the case', () => {
+  it('chooses a device by a part of its name, whatever the case, or by itself', () => {
     expect(take(shape(part(GiB, { name: 'rtx 3060' })), [forge()])).toBe('gpu-3060');
+    for (const uuid of ['gpu-3060', 'gpu-1060'] as DeviceUuid[])
+      expect(take(shape({ ...part(GiB), uuid }), [forge()])).toBe(uuid);
+    const elsewhere = shape({ ...part(GiB), uuid: 'gpu-other' as DeviceUuid });
+    expect(refusal(elsewhere, [forge()]).message).toContain('gpu-other asked');
     expect(refusal(shape(whole(1, { name: 'A100' })), [forge()]).message).toContain(
       'does not have "a100" in its name',
     );

@@ -1,3 +1,4 @@
+import type { DeviceUuid } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { GiB, part, shape, whole } from './reference-grid.fixture.ts';
 import { normalized, type Shape, shapeKey } from './shape.ts';
@@ -30,6 +31,7 @@ describe('shapeKey', () => {
       shape(whole(1)),
       shape(whole(1, { minComputeCapability: 70 })),
       shape(whole(1, { name: '3060' })),
+      shape({ ...whole(1), uuid: 'gpu-3060' as DeviceUuid }),
     ];
     expect(new Set(shapes.map(shapeKey)).size).toBe(shapes.length);
   });

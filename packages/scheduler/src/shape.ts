@@ -40,5 +40,5 @@ function imageReference(image: string): string {
 
 function gpuKey(gpu: GpuRequest): readonly unknown[] {
   const amount = gpu.kind === 'whole' ? gpu.count : gpu.vramBytes;
-  return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null];
+  return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null, gpu.uuid ?? null];
 }

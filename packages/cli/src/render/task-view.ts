@@ -118,6 +118,7 @@ function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['res
   if (gpu?.minComputeCapability !== undefined)
     parts.push(`compute capability ≥ ${formatComputeCapability(gpu.minComputeCapability)}`);
   if (gpu?.name !== undefined) parts.push(`GPU named "${gpu.name}"`);
+  if (gpu?.uuid !== undefined) parts.push(gpu.uuid);
   return parts.join(', ');
 }
 

@@ -3,7 +3,13 @@
  * and fills in what follows from them.
  */
 import type { TaskSpec } from '@gryphgen/client';
-import { type Envelope, envelopeDefaults, type GpuRequest, type OnLinkLost } from '@gryphgen/protocol';
+import {
+  type DeviceUuid,
+  type Envelope,
+  envelopeDefaults,
+  type GpuRequest,
+  type OnLinkLost,
+} from '@gryphgen/protocol';
 
 /** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
 export interface TaskDraft {
@@ -42,6 +48,7 @@ export interface DraftGpu {
   readonly vram?: number;
   readonly minComputeCapability?: number;
   readonly name?: string;
+  readonly uuid?: string;
 }
 
 /** Says what is wrong with the field at `path` ('' the task as a whole). */
@@ -121,10 +128,11 @@ function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
 
 function gpuOf(gpu: DraftGpu | undefined, wrong: Complain): GpuRequest | undefined {
   if (gpu === undefined) return undefined;
-  const { count, vram, minComputeCapability, name } = gpu;
+  const { count, vram, minComputeCapability, name, uuid } = gpu;
   const wishes = {
     ...(minComputeCapability !== undefined && { minComputeCapability }),
     ...(name !== undefined && { name }),
+    ...(uuid !== undefined && { uuid: uuid as DeviceUuid }),
   };
   if (count !== undefined && vram !== undefined) {
     wrong('resources.gpu', 'count asks for whole devices, vram for a part of one: expected only one of them');

@@ -29,6 +29,7 @@ const gpu = object<DraftGpu>({
   vram: scalar(values.size),
   minComputeCapability: scalar(values.computeCapability),
   name: scalar(values.gpuName),
+  uuid: scalar(values.gpuUuid),
 });
 
 const task = object<TaskDraft>(

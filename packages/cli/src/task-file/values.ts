@@ -4,6 +4,7 @@
  */
 import {
   imagePattern,
+  isDeviceUuid,
   isEnvironmentName,
   isLabelName,
   limits,
@@ -43,6 +44,7 @@ export const gpuName = text(
   `a part of a GPU's name, of 1 to ${gpuNameChars} characters`,
   (value) => value !== '' && value.length <= gpuNameChars,
 );
+export const gpuUuid = text("a GPU's uuid, as grid node show prints it", isDeviceUuid);
 export const workdir = text(
   'an absolute path',
   (value) => value.startsWith('/') && value.length <= pathChars && !value.includes('\0'),

@@ -1,6 +1,5 @@
 /** Ids of MIG instances, which the XML report lacks: read from `nvidia-smi -L`. */
-import type { DeviceUuid } from '@gryphgen/protocol';
-import { isDeviceUuid } from './device-uuid.ts';
+import { type DeviceUuid, isDeviceUuid } from '@gryphgen/protocol';
 
 /** By the card's uuid and the instance's number on it, `GPU-… 0`. */
 export type MigNames = ReadonlyMap<string, { readonly uuid: DeviceUuid; readonly profile: string }>;

@@ -6,11 +6,16 @@
  * 2. A report that is cut short is not complete: a card that it lacks need not be gone.
  * 3. A card split into MIG instances is not offered itself; each instance is a device.
  */
-import { type Device, type DeviceUuid, limits, parseComputeCapability } from '@gryphgen/protocol';
+import {
+  type Device,
+  type DeviceUuid,
+  isDeviceUuid,
+  limits,
+  parseComputeCapability,
+} from '@gryphgen/protocol';
 import { XMLParser } from 'fast-xml-parser';
 import { z } from 'zod';
 import { guessComputeCapability } from './compute-capability.ts';
-import { isDeviceUuid } from './device-uuid.ts';
 import type { MigNames } from './mig-names.ts';
 
 const MiB = 1024 * 1024;
