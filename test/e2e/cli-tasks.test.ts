@@ -139,6 +139,9 @@ describe('a task by its id', () => {
     expect((await grid.grid('wait', id)).code).toBe(0);
     expect((await grid.grid('logs', id)).stdout).toBe('once\n');
     expect((await grid.grid('logs', id, '--json')).stdout).toBe('{"text":"once\\n"}\n');
+    const silent = await grid.submit('--', 'true');
+    expect((await grid.grid('wait', silent)).code).toBe(0);
+    expect(await grid.grid('logs', silent)).toEqual({ code: 0, stdout: '', stderr: '' });
     const listed = await grid.json<TaskJson[]>('ps', '-a');
     expect(listed.find((task) => task.id === id)).toMatchObject({ state: 'succeeded' });
     expect((await grid.json<TaskJson[]>('ps')).some((task) => task.id === id)).toBe(false);

@@ -71,7 +71,6 @@ async function print(
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof GridError)) throw error;
-    if (error.code === 'rejected.not-found') return; // it never wrote anything
     terminal.err(`the output of ${formatTaskId(task)} cannot be shown: ${error.message}\n`);
   }
 }

@@ -155,7 +155,7 @@ export class Client {
   /**
    * A task's output as it comes, stdout and stderr as one stream. Without `follow` it is what there is now of the latest
    * attempt; with it, it goes on until the task ends, over all its attempts. Throws GridError when it cannot be read:
-   * `rejected.not-found` for a task that never was or wrote nothing, `lost.*` when its worker or the grid is away.
+   * `rejected.not-found` for a task that never was or whose output is no longer kept, `lost.*` when its worker or the grid is away.
    */
   async *logs(task: TaskId, options: LogOptions = {}): AsyncGenerator<Uint8Array, void> {
     const { signal } = options;

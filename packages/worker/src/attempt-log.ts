@@ -102,6 +102,9 @@ export class AttemptLog implements LogWriter {
   }
 
   private async close(): Promise<void> {
+    // Empty, it says that nothing was written: a worker that finds no file cannot tell that from a log it has let go of.
+    if (this.file === null && this.problem === '')
+      this.file = await open(this.path, 'wx', 0o600).catch(() => null);
     await this.guarded(async () => {
       if (this.problem !== '' && this.file !== null) await this.recordProblem(this.file);
     });

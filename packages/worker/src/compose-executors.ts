@@ -33,6 +33,7 @@ export function composeExecutors(
     const path = process.env.PATH ?? '/usr/bin:/bin';
     executors.push(new ProcessExecutor({ events, log, alarms, beginLog, folder, path, ...keeper }));
   }
-  if (config.allowNoop) executors.push(new NoopExecutor(alarms, events));
+  const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
+  if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));
   return new ExecutorSet(executors, events, { alarms, log });
 }

@@ -74,11 +74,14 @@ describe('a log', () => {
     expect(await textOf(store)).toBe('0123456789\n[gryphgen: the log is cut off here, at 10 bytes]\n');
   });
 
-  it('of an attempt that wrote nothing leaves no file', async () => {
+  it('of an attempt that wrote nothing is empty, and is there: also in the next life of the store', async () => {
     const store = await openStore();
     await store.begin(task, attempt).end();
-    expect(await textOf(store, { follow: true })).toBe('');
-    expect(await readdir(folder)).toEqual([]);
+    for (const life of [store, await openStore()]) {
+      expect(life.has(task, attempt)).toBe(true);
+      expect(await textOf(life, { follow: true })).toBe('');
+    }
+    expect(store.has(task, 2 as AttemptNo)).toBe(false);
   });
 
   it('begun again replaces the old one', async () => {
@@ -103,7 +106,7 @@ describe('a log', () => {
     const third = store.begin(task, 3 as AttemptNo);
     await third.write(bytes('x'));
     await Promise.all([writer.end(), second.end(), third.end()]);
-    expect((await readdir(folder)).sort()).toEqual(['t7.3.log', 'target']);
+    expect((await readdir(folder)).sort()).toEqual(['t7.2.log', 't7.3.log', 'target']);
     await expect(textOf(store)).resolves.toBe('');
   });
 });
@@ -122,6 +125,16 @@ describe('the store', () => {
     const reopened = await openStore(1000, 250);
     expect([1, 2, 3, 4].filter((id) => reopened.has(id as TaskId, attempt))).toEqual([1, 4]);
     expect((await readdir(folder)).sort()).toEqual(['t1.1.log', 't4.1.log']);
+  });
+
+  it('keeps no end of empty logs, and lets go of no other for their sake', async () => {
+    const store = await openStore();
+    const writer = store.begin(task, attempt);
+    await writer.write(bytes('x'));
+    await writer.end();
+    for (let id = 100; id <= 20_100; id++) store.noteSilent(id as TaskId, attempt);
+    expect([100, 101, 20_100].map((id) => store.has(id as TaskId, attempt))).toEqual([false, true, true]);
+    expect(await textOf(store)).toBe('x');
   });
 
   it('names files by numbers only', async () => {

@@ -22,7 +22,7 @@ export const defaultLogLimits: LogLimits = { attemptBytes: 64 * MiB, totalBytes:
 
 /** One read from the file, and so one chunk towards the reader. */
 const chunkBytes = 64 * 1024;
-/** The smallest log still costs a block and an entry in its folder. */
+/** The smallest log still costs an entry in its folder. */
 const maxEnded = 20_000;
 const namePattern = /^t[0-9]+\.[0-9]+\.log$/;
 
@@ -49,6 +49,8 @@ export class LogStore {
   /** Oldest end first. */
   private readonly ended = new Map<string, EndedLog>();
   private endedBytes = 0;
+  /** Of attempts that cannot write: newest last, and no files. */
+  private readonly silent = new Set<string>();
 
   private constructor(folder: string, limits: LogLimits, log: Log) {
     this.folder = folder;
@@ -74,6 +76,7 @@ export class LogStore {
     const name = nameOf(task, attempt);
     this.endedBytes -= this.ended.get(name)?.bytes ?? 0;
     this.ended.delete(name);
+    this.silent.delete(name);
     const onProblem = (error: unknown) => this.log.warn({ err: error, log: name }, 'a log cannot be written');
     const log: AttemptLog = new AttemptLog(
       join(this.folder, name),
@@ -83,7 +86,7 @@ export class LogStore {
         if (this.live.get(name) !== log) return;
         this.live.delete(name);
         const { bytes, epilogue } = log;
-        if (bytes > 0 || epilogue !== '') this.noteEnded(name, { bytes, epilogue });
+        this.noteEnded(name, { bytes, epilogue });
         this.evict().catch((error: unknown) => this.log.warn({ err: error }, 'an old log cannot be removed'));
       },
     );
@@ -91,10 +94,19 @@ export class LogStore {
     return log;
   }
 
-  /** Whether there is output, or may be. */
+  /** An empty log that costs nothing: of an attempt that has no way to write. Known in this life only. */
+  noteSilent(task: TaskId, attempt: AttemptNo): void {
+    this.silent.add(nameOf(task, attempt));
+    for (const oldest of this.silent) {
+      if (this.silent.size <= maxEnded) return;
+      this.silent.delete(oldest);
+    }
+  }
+
+  /** Whether there is a log, also an empty one. */
   has(task: TaskId, attempt: AttemptNo): boolean {
     const name = nameOf(task, attempt);
-    return this.live.has(name) || this.ended.has(name);
+    return this.live.has(name) || this.ended.has(name) || this.silent.has(name);
   }
 
   /** Ends when the log does (or, not following, where it ends now), or when `signal` is aborted. */

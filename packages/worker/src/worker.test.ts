@@ -97,6 +97,18 @@ describe('a worker', () => {
     expect(why?.message).toMatch(/^this grant was good until 6[1-9] s ago, by the broker's clock/);
   });
 
+  it('has an empty log of what printed nothing, and says what it has no more', async () => {
+    const hello = await broker.welcome();
+    const inTime = systemClock.wall() + 10_000;
+    expect((await readWith(hello, inTime)).why).toEqual({
+      code: 'rejected.not-found',
+      message: 'the output of t1.1 is no longer kept on this worker',
+    });
+    broker.lease(1, 'noop', {});
+    await broker.next('result');
+    expect(await readWith(hello, inTime)).toEqual({ text: '', why: null });
+  });
+
   it('loses what it cannot run, in words', async () => {
     await broker.welcome();
     broker.lease(1, 'infer', {});

@@ -289,7 +289,10 @@ class Worker implements Service {
     const open = (range: LogRange, signal: AbortSignal): DataSource =>
       logs.has(range.task, range.attempt)
         ? logs.read({ ...range, signal })
-        : failure('rejected.not-found', `this worker has no output of t${range.task}.${range.attempt}`);
+        : failure(
+            'rejected.not-found',
+            `the output of t${range.task}.${range.attempt} is no longer kept on this worker`,
+          );
     const brokerWall = () =>
       this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset;
     const { curve } = identity;

@@ -9,11 +9,13 @@ export class NoopExecutor implements Executor {
   readonly kind = 'noop';
   private readonly alarms: Alarms;
   private readonly events: ExecutorEvents;
+  private readonly noteSilent: (fence: Fence) => void;
   private readonly sleeping = new Map<string, Cancel>();
 
-  constructor(alarms: Alarms, events: ExecutorEvents) {
+  constructor(alarms: Alarms, events: ExecutorEvents, noteSilent: (fence: Fence) => void) {
     this.alarms = alarms;
     this.events = events;
+    this.noteSilent = noteSilent;
   }
 
   async probe(): Promise<boolean> {
@@ -31,6 +33,7 @@ export class NoopExecutor implements Executor {
       this.events.startFailed(fence, failure('rejected.invalid', 'the body of a noop task is { sleepMs }'));
       return;
     }
+    this.noteSilent(fence);
     if (parsed.data.sleepMs === 0) {
       // No `started`: it would be a second message for each task that is over in the same turn.
       this.events.exited(fence, { exitCode: 0, failure: null, outcome: noOutcome, stopped: false });
