@@ -290,6 +290,7 @@ function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
     ghosts: new Map(),
   };
   state.workers.set(id, worker);
+  state.removed.delete(id);
   state.views.push(worker.view);
 }
 
@@ -298,6 +299,12 @@ function removeWorker(state: BrokerState, id: WorkerId): void {
   if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
   state.workers.delete(id);
   state.views.splice(state.views.indexOf(worker.view), 1);
+  state.removed.set(id, worker.view.name);
+  if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
+}
+
+function firstOf(removed: ReadonlyMap<WorkerId, string>): WorkerId {
+  return removed.keys().next().value as WorkerId;
 }
 
 function liveTask(state: BrokerState, id: TaskId): Task {

@@ -29,8 +29,8 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
   };
 }
 
-function nameOf({ workers }: BrokerState, worker: WorkerId): string {
-  return workers.get(worker)?.view.name ?? worker;
+function nameOf({ workers, removed }: BrokerState, worker: WorkerId): string {
+  return workers.get(worker)?.view.name ?? removed.get(worker) ?? worker;
 }
 
 function stateOf(task: Task): TaskDocument['state'] {

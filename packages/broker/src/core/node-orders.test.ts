@@ -58,6 +58,43 @@ describe('orders to a node (E17)', () => {
     expect(grid.state.workers.size).toBe(0);
   });
 
+  test('a removal that is repeated in a new session, or to a new epoch, succeeded still', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    expect(remove(grid, grid.client(), 1)?.result).toEqual({ removed: 'w-1' });
+    expect(remove(grid, grid.client(), 1)).toMatchObject({ failure: null, result: { removed: 'w-1' } });
+    for (const next of [grid.restart(), grid.restart(true)])
+      expect(remove(next, next.client(), 1)).toMatchObject({ failure: null, result: { removed: 'w-1' } });
+  });
+
+  test('one that never was is refused, after whatever may have removed it', () => {
+    const grid = new CoreFixture();
+    const refusal = remove(grid, grid.client(), 1);
+    expect(refusal?.failure?.code).toBe('rejected.not-found');
+    expect(grid.effects.find(({ kind }) => kind === 'send')).toMatchObject({ gated: true });
+  });
+
+  test('orders repeated in a stall are not refused: their answers are held back (E19)', () => {
+    const grid = new CoreFixture();
+    grid.worker();
+    grid.worker('w-2');
+    const admin = grid.client();
+    grid.submit(admin, 1);
+    const orders = [
+      { op: 'drain', args: { node: 'w-1', draining: true } },
+      { op: 'cancel', args: { task: 1 } },
+      { op: 'removeNode', args: { node: 'w-2' } },
+    ] as const;
+    const say = (session: SessionId) =>
+      orders.map((order, n) => sent(grid.say(session, { kind: 'request', id: n + 1, ...order }), 'reply')[0]);
+    expect(say(admin)).toMatchObject([{ failure: null }, { failure: null }, { failure: null }]);
+    grid.step({ kind: 'journalStalled', stalled: true });
+    expect(say(admin)).toEqual([undefined, undefined, undefined]);
+    expect(say(grid.client())).toEqual([undefined, undefined, undefined]);
+    grid.step({ kind: 'journalStalled', stalled: false });
+    expect(say(grid.client())).toMatchObject([{ failure: null }, { failure: null }, { failure: null }]);
+  });
+
   test('a removal waits for the key to be revoked, and is undone by nothing that comes meanwhile', () => {
     const grid = new CoreFixture();
     grid.revokes = false;

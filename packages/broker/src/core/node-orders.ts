@@ -1,6 +1,6 @@
 /**
  * Orders to one node: drain, resume, remove (E17). Whoever gave one repeats it until it is answered: each is carried out
- * once in its session, and its repeats are answered alike.
+ * once in its session, and its repeats are answered alike; a removal's in later sessions too.
  */
 import { failure, limits, type WorkerId } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
@@ -21,8 +21,8 @@ export function onNode(
   const { state } = context;
   const worker = findWorker(state, args.node);
   if (worker === undefined) {
-    const removed = op === 'removeNode' ? orderedOf(session, id) : undefined;
-    if (removed === undefined) refuse(context, session.id, id, notFound(`node "${args.node}"`));
+    const removed = op === 'removeNode' ? findRemoved(state, args.node) : undefined;
+    if (removed === undefined) refuseUnknown(context, session, id, args.node);
     else reply(context, session.id, id, { removed });
     return;
   }
@@ -47,9 +47,10 @@ function isNewest({ orders }: Session, worker: WorkerId, id: number): boolean {
   return true;
 }
 
-function orderedOf({ orders }: Session, id: number): WorkerId | undefined {
-  for (const [worker, newest] of orders) if (newest === id) return worker;
-  return undefined;
+/** That it is not known may be a removal's doing that is not durable yet. */
+function refuseUnknown(context: Context, session: Session, id: number, node: string): void {
+  const why = notFound(`node "${node}"`);
+  send(context, session.id, { kind: 'reply', id, result: null, failure: why }, !context.state.journalStalled);
 }
 
 function drain(context: Context, worker: Worker, draining: boolean): void {
@@ -92,4 +93,20 @@ function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
   if (byId !== undefined) return byId;
   const named = [...state.workers.values()].filter((worker) => worker.view.name === idOrName);
   return named.length === 1 ? named[0] : undefined;
+}
+
+/** The newest of that name. */
+function findRemoved({ removed }: BrokerState, idOrName: string): WorkerId | undefined {
+  if (removed.has(idOrName as WorkerId)) return idOrName as WorkerId;
+  return [...removed.keys()].findLast((id) => removed.get(id) === idOrName);
+}
+
+/** Whether it was done already, or is being done: its answer may wait for the journal still. */
+export function isNodeOrderTaken(
+  state: BrokerState,
+  { node, draining }: { readonly node: string; readonly draining?: boolean },
+): boolean {
+  const worker = findWorker(state, node);
+  if (draining !== undefined) return worker?.view.draining === draining;
+  return worker === undefined ? findRemoved(state, node) !== undefined : state.revoking.has(worker.id);
 }

@@ -5,7 +5,7 @@ import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
-import { onNode } from './node-orders.ts';
+import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
 import { mayAsk } from './roles.ts';
 import type { BrokerState, Session, Task, Worker } from './state.ts';
@@ -28,6 +28,8 @@ export function onRequest(context: Context, session: Session, request: Request):
     return;
   }
   const why = refusalInStall(context.state, request.op, args.data);
+  // Of an order that was taken before the stall the answer is still held back: a refusal would belie it (E19).
+  if (why !== undefined && isTaken(context.state, request.op, args.data)) return;
   if (why !== undefined) refuse(context, session.id, request.id, why);
   else answer(context, session, request.id, request.op, args.data);
 }
@@ -58,6 +60,15 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     default:
       return op satisfies never;
   }
+}
+
+function isTaken(state: BrokerState, op: Operation, args: unknown): boolean {
+  if (op === 'drain' || op === 'removeNode')
+    return isNodeOrderTaken(state, args as RequestArgs<'removeNode'>);
+  if (op !== 'cancel') return false;
+  const { task: id } = args as RequestArgs<'cancel'>;
+  const task = state.tasks.get(id) ?? state.ended.get(id);
+  return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
 }
 
 const historyStalled = failure(

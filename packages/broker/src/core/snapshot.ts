@@ -31,6 +31,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     keys: new Map(),
     clients: new Map(),
     workers: new Map(),
+    removed: new Map(),
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
     views: [],
@@ -102,7 +103,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   }
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
-  for (const id of removed) decisions.push([state.epoch, [decided.workerNamed, id, id, 0]]);
+  for (const id of removed)
+    decisions.push([state.epoch, [decided.workerNamed, id, state.removed.get(id) ?? id, 0]]);
   for (const task of [...state.ended.values(), ...state.tasks.values()]) {
     if (isEphemeral(task.id)) continue;
     saveTask(task, state.epoch, decisions);
@@ -131,13 +133,15 @@ function liveSpecs(state: BrokerState): Iterable<Spec> {
   return specs.values();
 }
 
+/** In the order of their removal. */
 function removedWorkers(state: BrokerState): readonly WorkerId[] {
   const named = new Set<WorkerId>();
   for (const { id, outcome } of state.ended.values()) {
     const worker = outcome?.worker ?? '';
-    if (worker !== '' && !isEphemeral(id) && !state.workers.has(worker)) named.add(worker);
+    if (worker !== '' && !isEphemeral(id) && !state.workers.has(worker) && !state.removed.has(worker))
+      named.add(worker);
   }
-  return [...named];
+  return [...named, ...state.removed.keys()];
 }
 
 function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {

@@ -189,6 +189,8 @@ export interface BrokerState {
   readonly keys: Map<string, KeptKey>;
   readonly clients: Map<ClientId, SubmissionWindow>;
   readonly workers: Map<WorkerId, Worker>;
+  /** Workers that were removed, and what they were called; newest last, at most limits.removedWorkers. */
+  readonly removed: Map<WorkerId, string>;
 
   // derived from decisions
   readonly waiting: WaitingQueue;
