@@ -65,3 +65,22 @@ test('says what is wrong with an envelope', () => {
   const bad = store.read(encodeEnvelope({ ...envelope, priority: 1000 }), bytes(''));
   expect(bad).toMatchObject({ code: 'rejected.invalid', message: expect.stringContaining('priority') });
 });
+
+test('beyond its budget for bodies of ephemeral tasks it refuses in words, until one has ended', () => {
+  const store = new SpecStore(4096);
+  const ephemeral = encodeEnvelope({ ...envelope, durable: false });
+  const large = (fill: number) => new Uint8Array(3000).fill(fill);
+  const { bodyHash } = read(store, large(1), { durable: false });
+  store.pin(bodyHash);
+  expect(store.read(ephemeral, large(2))).toMatchObject({
+    code: 'rejected.limit',
+    message: expect.stringContaining('3512 bytes of bodies'),
+  });
+  expect(read(store, large(1), { durable: false }).bodyHash).toBe(bodyHash);
+  store.pin(bodyHash);
+  expect(read(store, large(2)).bodyHash).not.toBe(bodyHash);
+  store.unpin(bodyHash);
+  expect(store.read(ephemeral, large(2))).toMatchObject({ code: 'rejected.limit' });
+  store.unpin(bodyHash);
+  expect(store.read(ephemeral, large(2))).toHaveProperty('bodyHash');
+});

@@ -4,7 +4,7 @@
  *
  * 1. A frame's bytes are copied before they are kept: a view would hold the whole frame.
  * 2. Memory is bounded: envelopes by number, bodies by bytes. A body that was journaled may be let go and is read back
- *    from the journal; one of an ephemeral task is pinned until the task ends.
+ *    from the journal; one of an ephemeral task is pinned until the task ends, and refused when too much is.
  * 3. Whoever reads a submission journals or pins its body before reading the next: the newest are there for certain.
  */
 import { createHash } from 'node:crypto';
@@ -30,15 +30,25 @@ interface PinnedBody {
 const recognisedBytes = 1024;
 /** Bodies kept in memory beside those pinned. */
 const bodyBudgetBytes = 128 * 1024 * 1024;
+/** Bodies pinned: some thousand of the largest, or half a million small ones that differ. */
+const pinnedBudgetBytes = 256 * 1024 * 1024;
+/** What a pinned body takes beside its bytes. */
+const pinBytes = 512;
 
 export class SpecStore {
   private readonly envelopes = new Map<string, KnownEnvelope>();
   private readonly bodies = new BodyArena(bodyBudgetBytes);
   private readonly pinned = new Map<BlobHash, PinnedBody>();
+  private readonly pinnedBudget: number;
+  private pinnedBytes = 0;
   private readonly recognised = new Map<string, BlobHash>();
   /** Tasks come in runs of one envelope: comparing bytes is cheaper than making a string to look up. */
   private latest: { readonly bytes: Uint8Array; readonly known: KnownEnvelope } | undefined;
   private readonly encoded = new WeakMap<Envelope, Uint8Array>();
+
+  constructor(pinnedBudget = pinnedBudgetBytes) {
+    this.pinnedBudget = pinnedBudget;
+  }
 
   /** Reads a submission's two parts; what is wrong is returned in words. */
   read(envelopeBytes: Uint8Array, body: Uint8Array): SubmittedSpec | Failure {
@@ -48,7 +58,16 @@ export class SpecStore {
       return failure('rejected.limit', `the body has ${body.byteLength} bytes, at most ${limits.bodyBytes}`);
     }
     const { envelope, hash, shapeKey: key } = known;
-    return { envelope, envelopeHash: hash, shapeKey: key, bodyHash: this.keep(body) };
+    const bodyHash = this.keep(body);
+    if (!envelope.durable && !this.mayPin(bodyHash, body.byteLength)) {
+      const words = `unfinished ephemeral tasks have ${this.pinnedBytes} bytes of bodies in the broker's memory, at most ${this.pinnedBudget}`;
+      return failure('rejected.limit', words);
+    }
+    return { envelope, envelopeHash: hash, shapeKey: key, bodyHash };
+  }
+
+  private mayPin(hash: BlobHash, bytes: number): boolean {
+    return this.pinned.has(hash) || this.pinnedBytes + bytes + pinBytes <= this.pinnedBudget;
   }
 
   private envelopeOf(bytes: Uint8Array): KnownEnvelope | Failure {
@@ -101,15 +120,22 @@ export class SpecStore {
   /** Of a submission just read. */
   pin(hash: BlobHash): void {
     const known = this.pinned.get(hash);
-    if (known !== undefined) known.pins += 1;
-    else this.pinned.set(hash, { bytes: new Uint8Array(this.justRead(hash)), pins: 1 });
+    if (known !== undefined) {
+      known.pins += 1;
+      return;
+    }
+    const bytes = new Uint8Array(this.justRead(hash));
+    this.pinned.set(hash, { bytes, pins: 1 });
+    this.pinnedBytes += bytes.byteLength + pinBytes;
   }
 
   unpin(hash: BlobHash): void {
     const known = this.pinned.get(hash);
     if (known === undefined) return;
     known.pins -= 1;
-    if (known.pins === 0) this.pinned.delete(hash);
+    if (known.pins > 0) return;
+    this.pinned.delete(hash);
+    this.pinnedBytes -= known.bytes.byteLength + pinBytes;
   }
 
   /** Of a submission just read. */
