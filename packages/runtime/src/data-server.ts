@@ -3,7 +3,9 @@
  * stand in the way of control messages. CURVE lets anybody connect; a grant signed by the broker lets them read.
  *
  * 1. Each connection carries one transfer; there are at most `maxStreams`.
- * 2. A reader that is slow holds up its own transfer only; one that is silent for `silenceMs` is given up.
+ * 2. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check. Receiving yields after a burst
+ *    of frames, so that the rest of the process has its turn (turn.ts).
+ * 3. A reader that is slow holds up its own transfer only; one that is silent for `silenceMs` is given up.
  */
 import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import { Router } from 'zeromq';
@@ -12,6 +14,7 @@ import type { Alarms, Cancel, Clock } from './clock.ts';
 import { type DataSource, DataStream } from './data-stream.ts';
 import {
   type DataAnswer,
+  type DataRequest,
   dataMagic,
   decodeDataRequest,
   encodeData,
@@ -23,8 +26,13 @@ import {
 import { deadConnectionOptions } from './dead-connections.ts';
 import { readGrant } from './grant.ts';
 import type { CurveKeys } from './keys.ts';
+import { Turn } from './turn.ts';
 
 const maxStreams = 256;
+/** Our own reader asks once. */
+const maxAsked = 8;
+/** Connections whose questions are counted, at most: nothing tells that one is gone. */
+const maxCounted = 4096;
 /** Frames libzmq holds for one reader: 4 MiB. */
 const highWaterMark = 64;
 const blockedRetryMs = 5;
@@ -57,6 +65,9 @@ export class DataServer {
   private readonly options: DataServerOptions;
   private readonly socket: Router;
   private readonly streams = new Map<string, DataStream>();
+  /** By connection, the one that first asked longest ago first. */
+  private readonly asked = new Map<string, number>();
+  private readonly turn = new Turn(() => undefined);
   private readonly running = new Set<Promise<void>>();
   private receiving: Promise<void> | undefined;
   private cancelLook: Cancel = () => undefined;
@@ -96,19 +107,21 @@ export class DataServer {
     for await (const [id, magic, frame, ...more] of this.socket) {
       const ours = id && magic && frame && more.length === 0 && magic.equals(dataMagic);
       const request = ours ? decodeDataRequest(frame) : undefined;
-      if (!id || request === undefined) {
-        this.counters.malformed++;
-        continue;
-      }
-      const peer = id.toString('latin1');
-      const stream = this.streams.get(peer);
-      if (stream) stream.heardAt = this.options.clock.mono();
-      if (request.kind === 'logs') this.onLogs(peer, id, request);
-      else if (request.kind === 'cancel') stream?.abort.abort();
-      else if (stream) {
-        stream.grant(request.total);
-        this.track(this.trySend(id, encodeData({ kind: 'alive' })));
-      }
+      if (!id || request === undefined) this.counters.malformed++;
+      else this.onRequest(id, request);
+      await this.turn.took(frame?.length ?? 0);
+    }
+  }
+
+  private onRequest(id: Buffer, request: DataRequest): void {
+    const peer = id.toString('latin1');
+    const stream = this.streams.get(peer);
+    if (stream) stream.heardAt = this.options.clock.mono();
+    if (request.kind === 'logs') this.onLogs(peer, id, request);
+    else if (request.kind === 'cancel') stream?.abort.abort();
+    else if (stream) {
+      stream.grant(request.total);
+      this.track(this.trySend(id, encodeData({ kind: 'alive' })));
     }
   }
 
@@ -129,6 +142,10 @@ export class DataServer {
   }
 
   private judge(peer: string, { grant: token, task, attempt }: LogsRequest): Failure | undefined {
+    if (!this.mayAsk(peer)) {
+      const words = `this connection has asked ${maxAsked} times, no more are answered: open another`;
+      return failure('rejected.limit', words);
+    }
     const { grid, brokerKey, brokerWall } = this.options;
     const grant = readGrant(token, brokerKey);
     if (grant?.grid !== grid || grant.task !== task || grant.attempt !== attempt) {
@@ -143,6 +160,15 @@ export class DataServer {
     if (this.streams.size >= maxStreams)
       return failure('rejected.limit', `${maxStreams} transfers are under way`);
     return undefined;
+  }
+
+  private mayAsk(peer: string): boolean {
+    const asked = this.asked.get(peer) ?? 0;
+    if (asked >= maxAsked) return false;
+    this.asked.set(peer, asked + 1);
+    const [oldest] = this.asked.size > maxCounted ? this.asked.keys() : [];
+    if (oldest !== undefined) this.asked.delete(oldest);
+    return true;
   }
 
   /** A chunk or the end: waits until the reader takes it. False when it is gone. */

@@ -4,7 +4,7 @@ import { curveKeyPair, Dealer } from 'zeromq';
 import { systemAlarms, systemClock } from './clock.ts';
 import { type LogEvent, type LogReading, readLog } from './data-client.ts';
 import { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
-import { chunkBytes, windowBytes } from './data-wire.ts';
+import { chunkBytes, decodeDataAnswer, encodeData, windowBytes } from './data-wire.ts';
 import { type Grant, readGrant, signGrant } from './grant.ts';
 import { createIdentity } from './keys.ts';
 import { afterTest, Seen } from './scratch.fixture.ts';
@@ -168,25 +168,59 @@ describe('a grant', () => {
   });
 });
 
-it('what makes no sense is counted and answered by nothing', async () => {
+function stranger(): Dealer {
   const { publicKey, secretKey } = curveKeyPair();
-  const dealer = new Dealer({
-    linger: 0,
-    curvePublicKey: publicKey,
-    curveSecretKey: secretKey,
-    curveServerKey: curve.publicKey,
-  });
+  const keys = { curvePublicKey: publicKey, curveSecretKey: secretKey, curveServerKey: curve.publicKey };
+  const dealer = new Dealer({ linger: 0, ...keys });
   afterTest(() => dealer.close());
   dealer.connect(endpoint);
+  return dealer;
+}
+const logsFrame = (grant: string) =>
+  encodeData({ kind: 'logs', task: 42, attempt: 1, from: 0, follow: false, grant, credit: 0 });
+
+it('a connection that goes on asking is refused in words, and what it asks is not looked at', async () => {
+  const dealer = stranger();
+  const forged = logsFrame(
+    signGrant(createIdentity(), { grid, op: 'logs', task: 42, attempt: 1, expiresAt: 9e15 }),
+  );
+  const words: string[] = [];
+  for (let nth = 0; nth < 10; nth++) {
+    // The grant of the last two is good: they come too late.
+    await dealer.send(['GD/1', nth < 8 ? forged : logsFrame(grantFor())]);
+    const [, answer] = await dealer.receive();
+    const end = decodeDataAnswer(answer as Buffer);
+    if (end?.kind === 'end') words.push(end.failure?.message ?? '');
+  }
+  expect(words.slice(0, 8)).toEqual(Array(8).fill('this grant is not good for that log'));
+  expect(words.slice(8)).toEqual(
+    Array(2).fill('this connection has asked 8 times, no more are answered: open another'),
+  );
+});
+
+it('takes no more than a burst before the loop has its turn', async () => {
+  const dealer = stranger();
+  let [most, before] = [0, 0];
+  let turn = setImmediate(function look() {
+    most = Math.max(most, server.counters.malformed - before);
+    before = server.counters.malformed;
+    turn = setImmediate(look);
+  });
+  afterTest(() => clearImmediate(turn));
+  await dealer.send(['HTTP', 'connected']);
+  while (server.counters.malformed === 0) await new Promise(setImmediate);
+  for (let nth = 0; nth < 5000; nth++) await dealer.send(['HTTP', 'x']);
+  while (server.counters.malformed <= 5000) await new Promise(setImmediate);
+  expect(most).toBeLessThanOrEqual(256);
+}, 20_000);
+
+it('what makes no sense is counted and answered by nothing', async () => {
+  const dealer = stranger();
   await dealer.send(['GD/1', Buffer.alloc(10, 0xdd)]);
   await dealer.send(['HTTP', 'x']);
   source = () => pieces(Buffer.from('x'));
   // The server takes frames of one connection in order: an answer to the third shows that two were dropped.
-  const { encodeData } = await import('./data-wire.ts');
-  await dealer.send([
-    'GD/1',
-    encodeData({ kind: 'logs', task: 42, attempt: 1, from: 0, follow: false, grant: grantFor(), credit: 0 }),
-  ]);
+  await dealer.send(['GD/1', logsFrame(grantFor())]);
   await opened.until((all) => all.length === 1);
   expect(server.counters.malformed).toBe(2);
 });
