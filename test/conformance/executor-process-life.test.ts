@@ -90,6 +90,14 @@ it('says that its folder is not there, rather than its program', async () => {
   expect(failure).toEqual({ code: 'execution.start', message: 'there is no folder /no/such/folder' });
 });
 
+it('lets what reserves much and uses little run under a limit of memory', async () => {
+  const resources = { cpuMilli: 1000, memoryBytes: 256 * 1024 * 1024, diskBytes: 0 };
+  const command = [process.execPath, '-e', 'console.log(1)'];
+  const fence = newFence();
+  executor.start(orderOf('process', fence, encodeBody({ command }), { resources }));
+  expect((await place.events.find('exited', fence)).exit).toMatchObject({ exitCode: 0 });
+});
+
 it('limits memory where it is asked for', async () => {
   const resources = { cpuMilli: 1000, memoryBytes: 64 * 1024 * 1024, diskBytes: 0 };
   const command = ['sh', '-c', 'head -c 200000000 /dev/zero | tail | wc -c'];

@@ -99,14 +99,17 @@ export class ProcessGroup {
     this.tell({ kind: 'startFailed', key: this.order.key, failure: failure('execution.start', why) });
   }
 
-  /** The command line under its limits, or why they cannot be set. */
+  /**
+   * The command line under its limits, or why they cannot be set. What a process writes to counts, not what it reserves:
+   * a limit of its address space keeps Node.js, Java and CUDA from starting.
+   */
   private async limited(line: readonly string[]): Promise<readonly string[] | string> {
     const { memoryBytes } = this.order;
     if (memoryBytes === 0) return line;
     const prlimit = await findProgram('prlimit', '/usr/bin:/bin:/usr/sbin:/sbin', '/');
     if ('why' in prlimit)
       return 'this worker cannot limit the memory of processes: prlimit (util-linux) is not there';
-    return [prlimit.path, `--as=${memoryBytes}`, '--', ...line];
+    return [prlimit.path, `--data=${memoryBytes}`, '--', ...line];
   }
 
   private async copy(stream: Readable | null): Promise<void> {
