@@ -85,9 +85,9 @@ const argument = z
   .refine(noNul, { message: 'must not hold a NUL character' });
 const environment = environmentMap(argument);
 
-/** docker's grammar: [registry[:port]/]path[:tag][@sha256:…] */
+/** docker's grammar: [registry[:port]/]path[:tag][@sha256:…]; no part of a registry's name is empty. */
 export const imagePattern =
-  /^(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+  /^(?:[a-zA-Z0-9]+(?:(?:\.|-+)[a-zA-Z0-9]+)*(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
 
 export const containerBodySchema = z.object({
   image: z.string().max(512).regex(imagePattern, 'expected an image name such as busybox:latest'),

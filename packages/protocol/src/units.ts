@@ -28,10 +28,16 @@ export function parseBytes(text: string): number | undefined {
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
 
+const amount = '[0-9]{1,9}(?:\\.[0-9]{1,3})?';
+/** From the largest unit down, each at most once: `100d100d` is a slip of the hand. */
+const durationPattern = new RegExp(
+  `^${['d', 'h', 'm', 's', 'ms'].map((unit) => `(?:${amount}${unit})?`).join('')}$`,
+);
+
 /** Milliseconds; `90s`, `1h30m`, `500ms`; a bare number is seconds. Undefined when the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   if (/^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text)) return Math.round(Number(text) * 1000);
-  if (!/^([0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d))+$/.test(text)) return undefined;
+  if (text === '' || !durationPattern.test(text)) return undefined;
   let total = 0;
   for (const [, value, , unit] of text.matchAll(/([0-9]+(\.[0-9]+)?)(ms|s|m|h|d)/g)) {
     total += Number(value) * (durationUnits[unit ?? ''] ?? 0);
