@@ -129,6 +129,7 @@ describe('files', () => {
     const { code, stdout, stderr } = await grid.grid('run', file);
     expect(stdout).toBe('from a file\n');
     expect(stderr).toMatch(/^t\d+ succeeded$/m);
+    expect(stderr).toMatch(/^t\d+ is (leased|running) on forge, try 1$/m);
     expect(code).toBe(0);
   });
 });

@@ -6,6 +6,7 @@
 import type { Client, Outcome } from '@gryphgen/client';
 import { formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
 import { interruptedExit } from './exit-codes.ts';
+import { printable } from './printable.ts';
 import { Exit } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -37,8 +38,10 @@ export async function follow(
   try {
     const finished = client.watch(task, {
       signal: given.signal,
-      onChange: ({ state, worker, attempt }) =>
-        say(`${formatTaskId(task)} is ${state}${worker === '' ? '' : ` on ${worker}, try ${attempt}`}`),
+      onChange: ({ state, worker, workerName, attempt }) => {
+        const where = worker === '' ? '' : ` on ${printable(workerName ?? worker)}, try ${attempt}`;
+        say(`${formatTaskId(task)} is ${state}${where}`);
+      },
     });
     const printed = output === null ? undefined : print(client, terminal, task, output, given.signal);
     const outcome = await finished;

@@ -122,7 +122,13 @@ export const shapes: Shapes = {
   ],
   changed: [
     'toClient',
-    { task: id, state: fc.constantFrom('waiting', 'leased', 'running'), attempt: count, worker: text },
+    {
+      task: id,
+      state: fc.constantFrom('waiting', 'leased', 'running'),
+      attempt: count,
+      worker: text,
+      workerName: text,
+    },
   ],
   request: ['toBroker', { id: count, op: token, args: plain }],
   reply: ['toClient', { id: count, result: plain, failure: fc.option(failure) }],

@@ -155,7 +155,9 @@ export interface Changed {
   readonly task: TaskId;
   readonly state: 'waiting' | 'leased' | 'running';
   readonly attempt: AttemptNo;
+  /** Its id and its name; '' of a task that waits. Older brokers tell no name. */
   readonly worker: string;
+  readonly workerName?: string | undefined;
 }
 /** A question or order on the slow path; `args` is checked by the operation's schema. Orders are idempotent. */
 export interface Request {

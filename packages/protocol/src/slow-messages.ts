@@ -20,6 +20,7 @@ export const slowSchemas = {
     state: z.enum(['waiting', 'leased', 'running']),
     attempt: attemptNoSchema,
     worker: z.string().max(limits.nameChars),
+    workerName: z.string().max(limits.nameChars).optional(),
   }) satisfies Header<Changed>,
   request: z.object({
     id: count,

@@ -15,7 +15,7 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     state: stateOf(task),
     exitCode: outcome === null || outcome.exitCode < 0 ? null : outcome.exitCode,
     worker,
-    workerName: worker === '' ? '' : nameOf(state, worker),
+    workerName: nameOf(state, worker),
     devices: (lease ?? outcome)?.reservation?.devices ?? [],
     attempts: task.attempt,
     queuedAt: task.submittedAt,
@@ -29,7 +29,9 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
   };
 }
 
-function nameOf({ workers, removed }: BrokerState, worker: WorkerId): string {
+/** '' of none. */
+export function nameOf({ workers, removed }: BrokerState, worker: WorkerId | ''): string {
+  if (worker === '') return '';
   return workers.get(worker)?.view.name ?? removed.get(worker) ?? worker;
 }
 

@@ -4,12 +4,22 @@
  * 1. A result has effect only when worker, epoch and attempt are those of the task's present lease.
  * 2. A task ends once; whoever waits for it is told after the ending is durable.
  */
-import type { Failure, Finished, OutcomeState, Result, SessionId, Started, TaskId } from '@gryphgen/protocol';
+import type {
+  Changed,
+  Failure,
+  Finished,
+  OutcomeState,
+  Result,
+  SessionId,
+  Started,
+  TaskId,
+} from '@gryphgen/protocol';
 import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, mustWait, send, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
+import { nameOf } from './documents.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const backoffCeilingMs = 600_000;
@@ -175,16 +185,14 @@ function tellFinished(context: Context, task: Task): void {
 export function tellChanged(context: Context, task: Task): void {
   const watchers = context.state.watchers.get(task.id);
   if (watchers === undefined || task.phase === 'ended') return;
+  for (const session of watchers)
+    tell(context, session, task.id, changedMessage(context.state, task, task.phase));
+}
+
+export function changedMessage(state: BrokerState, task: Task, phase: Changed['state']): Changed {
   const worker = task.lease?.worker ?? '';
-  for (const session of watchers) {
-    tell(context, session, task.id, {
-      kind: 'changed',
-      task: task.id,
-      state: task.phase,
-      attempt: task.attempt,
-      worker,
-    });
-  }
+  const { id, attempt } = task;
+  return { kind: 'changed', task: id, state: phase, attempt, worker, workerName: nameOf(state, worker) };
 }
 
 /** Cancels a task, or asks its worker to (E15). Repeating it changes nothing. */

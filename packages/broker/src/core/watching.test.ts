@@ -1,6 +1,6 @@
 import { limits, type TaskId } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
-import { CoreFixture } from './core.fixture.ts';
+import { CoreFixture, sent } from './core.fixture.ts';
 
 test('a session watches as many unfinished tasks as it may, and more when some of them ended', () => {
   const grid = new CoreFixture();
@@ -29,4 +29,17 @@ test('a worker that asks for what is not its own loses its session, and is count
     failure: { code: 'rejected.forbidden' },
   });
   expect(grid.state.counters.forbidden).toBe(1);
+});
+
+test('progress names the worker as people do', () => {
+  const grid = new CoreFixture();
+  const client = grid.client();
+  grid.submit(client, 1);
+  const asked = grid.say(client, { kind: 'watch', tasks: [1 as TaskId], progress: true });
+  expect(sent(asked, 'changed')).toMatchObject([{ state: 'waiting', worker: '', workerName: '' }]);
+  grid.effects = [];
+  grid.worker('w-1', { name: 'anvil' });
+  expect(sent(grid.effects, 'changed')).toMatchObject([
+    { state: 'leased', worker: 'w-1', workerName: 'anvil' },
+  ]);
 });

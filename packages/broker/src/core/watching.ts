@@ -4,7 +4,7 @@ import { failure, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { tell } from './context.ts';
-import { finishedMessage } from './outcomes.ts';
+import { changedMessage, finishedMessage } from './outcomes.ts';
 import type { Session } from './state.ts';
 
 export function onWatch(context: Context, session: Session, message: Watch): void {
@@ -21,14 +21,7 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       watchers.add(session.id);
       state.watchers.set(id, watchers);
       if (message.progress && task.phase !== 'ended') {
-        const { phase, attempt } = task;
-        tell(context, session.id, id, {
-          kind: 'changed',
-          task: id,
-          state: phase,
-          attempt,
-          worker: task.lease?.worker ?? '',
-        });
+        tell(context, session.id, id, changedMessage(state, task, task.phase));
       }
       continue;
     }
