@@ -25,7 +25,7 @@ const oneTask = z.object({ task: taskId });
 const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
 
 export const requestSchemas = {
-  /** Newest first. `all`: ended ones too. */
+  /** Newest first; of more than `limit` that live, those that run before those that wait. `all`: ended ones too. */
   ps: z.object({
     all: z.boolean().default(false),
     limit: z.number().int().min(1).max(limits.queryRows).default(100),

@@ -5,6 +5,7 @@ import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
 import { mayAsk } from './roles.ts';
@@ -134,20 +135,6 @@ function onPs(context: Context, session: Session, id: number, { all, limit }: Re
   const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
   if (recent.length === limit) reply(context, session.id, id, recent);
   else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
-}
-
-/** Tasks that may be copied to find the newest; of more, the ids are walked down from the latest. */
-const copiedTasks = 10_000;
-
-function newestLive(state: BrokerState, limit: number): Task[] {
-  if (state.tasks.size <= copiedTasks) return [...state.tasks.values()].slice(-limit).reverse();
-  const found: Task[] = [];
-  const last = Math.max(1, state.nextTask - 10 * copiedTasks);
-  for (let id = state.nextTask - 1; id >= last && found.length < limit; id -= 1) {
-    const task = state.tasks.get(id as TaskId);
-    if (task !== undefined) found.push(task);
-  }
-  return found;
 }
 
 type TaskOperation = 'show' | 'explain' | 'logs' | 'spec' | 'cancel';

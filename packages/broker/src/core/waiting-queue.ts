@@ -75,6 +75,16 @@ export class WaitingQueue {
     return from.line[from.head];
   }
 
+  /** The last that wait there, at most so many. */
+  last({ line, head, gone }: WaitingClass, count: number): TaskId[] {
+    const found: TaskId[] = [];
+    for (let at = line.length - 1; at >= head && found.length < count; at -= 1) {
+      const id = line[at] as TaskId;
+      if (!gone.has(id)) found.push(id);
+    }
+    return found;
+  }
+
   /** Places in memory, those of ids that are gone included. */
   get places(): number {
     let places = 0;

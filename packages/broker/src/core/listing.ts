@@ -1,0 +1,44 @@
+/** What `ps` lists of the tasks that live: those that run first, however old, then the newest that wait. */
+import type { BrokerState, Task } from './state.ts';
+
+/** Tasks looked at to find the newest of those that run, or of those that wait: some 10 ms. */
+const lookedAt = 20_000;
+
+/** At most `limit` tasks, newest first; of those that run, or wait, by far too many to look at, some are passed over. */
+export function newestLive(state: BrokerState, limit: number): Task[] {
+  const running = newest(leased(state), limit);
+  const waiting = newest(queued(state, limit), limit - running.length);
+  return newest([...running, ...waiting], limit);
+}
+
+function newest(tasks: Iterable<Task>, limit: number): Task[] {
+  return [...tasks].sort((a, b) => b.turn - a.turn || b.id - a.id).slice(0, limit);
+}
+
+/** Of each worker as many as there is time for, those it has held longest first. */
+function leased({ workers, tasks }: BrokerState): Task[] {
+  const each = Math.max(1, Math.ceil(lookedAt / Math.max(1, workers.size)));
+  const found: Task[] = [];
+  for (const worker of workers.values()) {
+    for (const id of worker.tasks.size > each ? [...worker.tasks].slice(0, each) : worker.tasks) {
+      const task = tasks.get(id);
+      if (task !== undefined) found.push(task);
+    }
+  }
+  return found;
+}
+
+/** Of very many only those in line: the newest of each class. */
+function queued(state: BrokerState, limit: number): Task[] {
+  const found: Task[] = [];
+  if (state.tasks.size <= lookedAt) {
+    for (const task of state.tasks.values()) if (task.lease === null) found.push(task);
+    return found;
+  }
+  const classes = state.waiting.classes();
+  const each = Math.min(limit, Math.max(1, Math.ceil(lookedAt / classes.length)));
+  for (const one of classes) {
+    for (const id of state.waiting.last(one, each)) found.push(state.tasks.get(id) as Task);
+  }
+  return found;
+}
