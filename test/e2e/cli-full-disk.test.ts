@@ -49,6 +49,8 @@ it.skipIf(process.getuid?.() !== 0)(
     const submitted = grid.start('submit', '--', 'true');
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     expect(daemons()).toBe(before);
+    // What is there can be looked at meanwhile.
+    expect(await grid.json('show', id)).toMatchObject({ id });
     rmSync(join(disk, 'ballast'));
     expect((await following.end()).code).toBe(0);
     expect(await grid.json('show', id)).toMatchObject({ state: 'succeeded', attempts: 1 });
@@ -56,7 +58,7 @@ it.skipIf(process.getuid?.() !== 0)(
     // What was asked while it was full was refused, or taken when there was room: never half.
     const late = await submitted.end();
     if (late.code === 0) expect((await grid.grid('wait', late.stdout.trim())).code).toBe(0);
-    else expect(late.stderr).toContain('disk full');
+    else expect(late.stderr).toContain('unplaceable.journal');
     expect((await grid.grid('submit', '--wait', '--', 'true')).code).toBe(0);
   },
 );
