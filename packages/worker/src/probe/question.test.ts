@@ -38,13 +38,20 @@ it('that hangs is given up in words, and not put again before it has ended', asy
 
 it('is told to end at its limit, and may then be put again', async () => {
   let times = 0;
+  let aborted: Promise<void> = Promise.resolve();
   const asked = question((signal) => {
     times += 1;
     return new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(new Error('aborted')));
+      aborted = new Promise((resolve) =>
+        signal.addEventListener('abort', () => {
+          reject(new Error('aborted'));
+          resolve();
+        }),
+      );
     });
   });
   await expect(asked.ask()).rejects.toThrow('did not answer');
+  await aborted;
   await turn();
   await expect(asked.ask()).rejects.toThrow('did not answer');
   expect(times).toBe(2);

@@ -24,10 +24,10 @@ export class Question<T> {
   }
 
   async ask(): Promise<T> {
-    const { what, limitMs, alarms } = this.options;
+    const { limitMs, alarms } = this.options;
     let cancel = (): void => undefined;
     const tooLong = new Promise<never>((_, reject) => {
-      const giveUp = () => reject(new Error(`${what} did not answer within ${limitMs} ms`));
+      const giveUp = () => reject(this.tooLong());
       cancel = alarms.after(limitMs, giveUp);
     });
     try {
@@ -50,8 +50,15 @@ export class Question<T> {
     const cancel = alarms.after(limitMs, () => giveUp.abort());
     try {
       return await this.options.put(giveUp.signal);
+    } catch (error) {
+      throw giveUp.signal.aborted ? this.tooLong() : error;
     } finally {
       cancel();
     }
+  }
+
+  private tooLong(): Error {
+    const { what, limitMs } = this.options;
+    return new Error(`${what} did not answer within ${limitMs} ms`);
   }
 }
