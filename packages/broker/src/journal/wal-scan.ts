@@ -4,7 +4,8 @@
  *
  * 1. SQLite begins the log anew by changing its salts; frames with other salts are leftovers and mean nothing.
  * 2. A killed process leaves at most a last commit without its end: `torn`. A frame of this log that does not check is
- *    `wal`: damage, or a power cut during the last commit, which nobody acknowledged then; the words say which can be.
+ *    `wal`: damage, or a power cut or a kill during the last commit, between a frame's header and its page, which nobody
+ *    acknowledged then; the words say which can be.
  *
  * Format: sqlite.org/fileformat2.html, section 4.
  */
@@ -61,7 +62,7 @@ function damagedFrame(log: Buffer, bad: number, frameBytes: number): Finding {
     'wal',
     commits > 1
       ? `has a damaged frame at byte ${bad}; ${commits} commits from there on cannot be read`
-      : `has a damaged frame at byte ${bad}, in its last commit: lost, or not acknowledged if power was cut`,
+      : `has a damaged frame at byte ${bad}, in its last commit: lost, or not acknowledged if the broker was killed or power was cut`,
   );
 }
 
