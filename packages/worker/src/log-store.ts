@@ -49,8 +49,10 @@ export class LogStore {
   /** Oldest end first. */
   private readonly ended = new Map<string, EndedLog>();
   private endedBytes = 0;
-  /** Of attempts that cannot write: newest last, and no files. */
+  /** Of attempts that cannot write, and have no files; `silentNames` in a ring: a set forgets its oldest slowly. */
   private readonly silent = new Set<string>();
+  private readonly silentNames: string[] = [];
+  private nextSilent = 0;
 
   private constructor(folder: string, limits: LogLimits, log: Log) {
     this.folder = folder;
@@ -96,11 +98,11 @@ export class LogStore {
 
   /** An empty log that costs nothing: of an attempt that has no way to write. Known in this life only. */
   noteSilent(task: TaskId, attempt: AttemptNo): void {
-    this.silent.add(nameOf(task, attempt));
-    for (const oldest of this.silent) {
-      if (this.silent.size <= maxEnded) return;
-      this.silent.delete(oldest);
-    }
+    const name = nameOf(task, attempt);
+    this.silent.delete(this.silentNames[this.nextSilent] ?? '');
+    this.silentNames[this.nextSilent] = name;
+    this.nextSilent = (this.nextSilent + 1) % maxEnded;
+    this.silent.add(name);
   }
 
   /** Whether there is a log, also an empty one. */
