@@ -1,6 +1,6 @@
 /** Who holds a device's memory: the grid's attempts, each by itself, and everybody else together. */
-import type { Device, DeviceUuid, ForeignUse } from '@gryphgen/protocol';
-import { limits } from '@gryphgen/protocol';
+import { type Device, type ForeignUse, limits } from '@gryphgen/protocol';
+import { ascii } from './hardware.ts';
 import type { DeviceProcess, DeviceReading } from './nvidia-smi-report.ts';
 
 /** The attempt a process belongs to; null: none of ours; undefined: cannot be told. */
@@ -44,7 +44,5 @@ export function attribute(reading: DeviceReading, ownerOf: OwnerOf, before: Devi
 /** The program's name without its folder or arguments: enough to find it, nothing of what it was told. */
 function foreignUse({ pid, name, vramBytes = 0 }: DeviceProcess): ForeignUse {
   const program = name.split(' ')[0]?.split('/').at(-1) ?? '';
-  return { pid, name: program.slice(0, 64), vramBytes };
+  return { pid, name: ascii(program, 64), vramBytes };
 }
-
-export type UseOfDevices = ReadonlyMap<DeviceUuid, DeviceUse>;

@@ -5,7 +5,6 @@ import { KnownDevices } from './known-devices.ts';
 import type { DeviceProcess } from './nvidia-smi-report.ts';
 
 const MiB = 1024 * 1024;
-const nobody = () => null;
 
 function card(no: number, foreignBytes = 0): Device {
   const uuid = `GPU-${no}` as DeviceUuid;
@@ -27,16 +26,16 @@ const failed = {
 
 it('keeps its cards through a moment of trouble, and withdraws them when it lasts', () => {
   const known = new KnownDevices();
-  known.take(told([card(0), card(1)]), nobody, new Set());
+  known.take(told([card(0), card(1)]), new Set());
   for (const _ of [1, 2]) {
-    known.take(failed, nobody, new Set());
+    known.take(failed, new Set());
     expect(known.devices).toHaveLength(2);
     expect(known.troubles).toEqual([failed.why]);
   }
-  known.take(failed, nobody, new Set());
+  known.take(failed, new Set());
   expect(known.devices).toEqual([]);
   expect(known.troubles).toEqual([`${failed.why}; 2 cards that it showed before are not offered`]);
-  known.take(told([card(0), card(1)]), nobody, new Set());
+  known.take(told([card(0), card(1)]), new Set());
   expect(known.devices).toHaveLength(2);
   expect(known.troubles).toEqual([]);
 });
@@ -44,21 +43,30 @@ it('keeps its cards through a moment of trouble, and withdraws them when it last
 it('is not troubled where there never was a driver', () => {
   const known = new KnownDevices();
   for (const _ of [1, 2, 3, 4])
-    known.take({ ok: false, missing: true, why: 'nvidia-smi is not installed' }, nobody, new Set());
+    known.take({ ok: false, missing: true, why: 'nvidia-smi is not installed' }, new Set());
   expect(known.troubles).toEqual([]);
 });
 
 it('takes a card that a whole report lacks for lost until it is back; of a report cut short it keeps what it knew', () => {
   const known = new KnownDevices();
-  known.take(told([card(0), card(1)]), nobody, new Set());
-  known.take(told([card(0)], false), nobody, new Set());
+  known.take(told([card(0), card(1)]), new Set());
+  known.take(told([card(0)], false), new Set());
   expect(known.devices).toHaveLength(2);
-  known.take(told([card(0)]), nobody, new Set());
-  known.take(told([card(0)]), nobody, new Set());
+  known.take(told([card(0)]), new Set());
+  known.take(told([card(0)]), new Set());
   expect(known.devices).toEqual([card(0)]);
   expect(known.troubles).toEqual(['NVIDIA GeForce GTX 1060 6GB (GPU-1) fell off: it was there before']);
-  known.take(told([card(0), card(1)]), nobody, new Set());
+  known.take(told([card(0), card(1)]), new Set());
   expect(known.troubles).toEqual([]);
+});
+
+it('names who holds a card outside the grid in plain letters, though another card is held', () => {
+  const known = new KnownDevices();
+  const processes = [{ pid: 7, name: '/opt/Übung/jeux-é', vramBytes: 9 * MiB }];
+  const devices = [reading(card(0)), reading(card(1, 9 * MiB), processes)];
+  const found = { ok: true, reading: { devices, complete: true, problems: [] } } as const;
+  known.take(found, new Set([card(0).uuid]));
+  expect(known.devices[1]?.foreign).toEqual([{ pid: 7, name: 'jeux-', vramBytes: 9 * MiB }]);
 });
 
 it('tells the memory of attempts from that of others', () => {

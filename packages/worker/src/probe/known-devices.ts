@@ -8,27 +8,24 @@
  * 3. Memory held outside the grid is known exactly where processes can be told apart (device-use.ts).
  */
 import { type Device, type DeviceUuid, limits } from '@gryphgen/protocol';
-import { attribute, type OwnerOf, type UseOfDevices } from './device-use.ts';
+import { attribute, type DeviceUse } from './device-use.ts';
 import type { DevicesFound } from './nvidia-smi.ts';
 
 const patience = 3;
 
 export class KnownDevices {
-  private known: UseOfDevices = new Map();
+  private known: ReadonlyMap<DeviceUuid, DeviceUse> = new Map();
   private readonly lost = new Map<DeviceUuid, Device>();
   private failures = 0;
   /** What is wrong, in words; empty when nothing is. */
   troubles: readonly string[] = [];
 
-  get use(): UseOfDevices {
-    return this.known;
-  }
-
   get devices(): readonly Device[] {
     return [...this.known.values()].map(({ device }) => device);
   }
 
-  take(found: DevicesFound, ownerOf: OwnerOf, held: ReadonlySet<DeviceUuid>): void {
+  /** `held`: the devices that attempts hold; of any other no process is ours. */
+  take(found: DevicesFound, held: ReadonlySet<DeviceUuid>): void {
     if (!found.ok) {
       this.onFailure(found.missing && this.known.size === 0 ? '' : found.why);
       return;
@@ -38,8 +35,10 @@ export class KnownDevices {
     const next = new Map(complete ? [] : this.known);
     for (const reading of devices) {
       const { uuid } = reading.device;
-      const before = held.has(uuid) ? this.known.get(uuid)?.device : undefined;
-      next.set(uuid, attribute(reading, ownerOf, before));
+      const use = held.has(uuid)
+        ? attribute(reading, () => undefined, this.known.get(uuid)?.device)
+        : attribute(reading, () => null, undefined);
+      next.set(uuid, use);
     }
     for (const [uuid, { device }] of this.known) if (!next.has(uuid)) this.lost.set(uuid, device);
     for (const uuid of next.keys()) this.lost.delete(uuid);

@@ -131,31 +131,27 @@ export class WorkerProbe {
   }
 
   private async probeMachine(): Promise<void> {
-    try {
-      this.machine = await this.askMachine.ask();
-      this.note('machine', '');
-    } catch (error) {
-      this.note('machine', wordsOf(error));
-    }
+    this.machine = (await this.answerTo('machine', this.askMachine)) ?? this.machine;
   }
 
   /** Until it is known: it does not change. */
   private async findHardware(): Promise<void> {
-    if (this.hardware !== null) return;
-    try {
-      this.hardware = await this.askHardware.ask();
-      this.note('hardware', '');
-    } catch (error) {
-      this.note('hardware', wordsOf(error));
-    }
+    this.hardware ??= (await this.answerTo('hardware', this.askHardware)) ?? null;
   }
 
   private async findEngine(): Promise<void> {
+    this.engine = (await this.answerTo('engine', this.askEngine)) ?? this.engine;
+  }
+
+  /** Undefined when there is none: what was known stands, and the reason is noted. */
+  private async answerTo<T>(what: string, question: Question<T>): Promise<T | undefined> {
     try {
-      this.engine = await this.askEngine.ask();
-      this.note('engine', '');
+      const answer = await question.ask();
+      this.note(what, '');
+      return answer;
     } catch (error) {
-      this.note('engine', wordsOf(error));
+      this.note(what, wordsOf(error));
+      return undefined;
     }
   }
 
@@ -163,8 +159,7 @@ export class WorkerProbe {
     const found = await this.askDevices
       .ask()
       .catch((error) => ({ ok: false, missing: false, why: wordsOf(error) }) as const);
-    const ownerOf = held.size === 0 ? () => null : () => undefined;
-    this.devices.take(found, ownerOf, held);
+    this.devices.take(found, held);
     this.note('devices', this.devices.troubles.join('; '));
   }
 
