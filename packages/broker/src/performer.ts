@@ -17,7 +17,9 @@ import type {
 } from '@gryphgen/protocol';
 import { encodeEnvelope, failure, formatTaskId, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
+import { noOutcome } from './core/apply.ts';
 import type { BrokerEffect } from './core/effects.ts';
+import { unknownEnd } from './core/watching.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';
 import type { SpecStore } from './spec-store.ts';
@@ -268,19 +270,9 @@ function bodyGone(): Failure {
 }
 
 function finishedFrom(task: TaskId, document: TaskDocument | undefined): Message {
-  const outcome = new Uint8Array(0);
   const ended = document?.state;
   if (document === undefined || (ended !== 'succeeded' && ended !== 'failed' && ended !== 'cancelled')) {
-    const why = unknownTask(task);
-    return {
-      kind: 'finished',
-      task,
-      attempt: 0 as never,
-      state: 'failed',
-      exitCode: -1,
-      failure: why,
-      outcome,
-    };
+    return unknownEnd(task, unknownTask(task));
   }
   const { attempts, exitCode, failure: why } = document;
   return {
@@ -290,6 +282,6 @@ function finishedFrom(task: TaskId, document: TaskDocument | undefined): Message
     state: ended,
     exitCode: exitCode ?? -1,
     failure: why,
-    outcome,
+    outcome: noOutcome,
   };
 }

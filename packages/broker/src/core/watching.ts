@@ -1,5 +1,5 @@
 /** Who is told of a task's end beside its submitter (E7). */
-import type { Finished, TaskId, Watch } from '@gryphgen/protocol';
+import type { Failure, Finished, TaskId, Watch } from '@gryphgen/protocol';
 import { failure, isEphemeral, limits } from '@gryphgen/protocol';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
@@ -39,6 +39,11 @@ function gone(task: TaskId): Finished {
     'lost.broker',
     'the broker restarted while this ephemeral task was under way, or has forgotten it',
   );
+  return unknownEnd(task, why);
+}
+
+/** What whoever watches a task is told when nothing is known of its end. */
+export function unknownEnd(task: TaskId, why: Failure): Finished {
   return {
     kind: 'finished',
     task,
