@@ -26,13 +26,22 @@ it('is held by one at a time, who says who it is', () => {
   take('the second').release();
 });
 
-it('ends with the process that holds it, however that ends', async () => {
+it('ends with the process that holds it, however that ends, and not when that forgets it', async () => {
   const module = new URL('../dist/folder-lock.js', import.meta.url).href;
   const script = `import { lockFolder } from '${module}';
     lockFolder(process.argv[1], 'worker', 'a child');
+    await new Promise(setImmediate);
+    gc();
+    await new Promise(setImmediate);
     process.stdout.write('locked');
     setInterval(() => undefined, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script, join(dir, 'home')]);
+  const child = spawn(process.execPath, [
+    '--expose-gc',
+    '--input-type=module',
+    '-e',
+    script,
+    join(dir, 'home'),
+  ]);
   await once(child.stdout, 'data');
   expect(() => take('the parent')).toThrow('held by a child');
   const gone = once(child, 'exit');

@@ -14,6 +14,9 @@ export interface FolderLock {
   release(): void;
 }
 
+/** What is locked stays locked until it is released, also when its caller forgets it: no database here may be collected. */
+const held = new Set<DatabaseSyncInstance>();
+
 const BUSY = 5;
 /** CORRUPT and NOTADB. */
 const WRONG_FILE: ReadonlySet<number> = new Set([11, 26]);
@@ -41,9 +44,11 @@ export function lockFolder(
   } catch {
     // A full disk: whoever comes next is told less, and kept out all the same.
   }
+  held.add(db);
   return {
     lock: {
       release() {
+        held.delete(db);
         db.exec('ROLLBACK');
         db.close();
       },

@@ -122,6 +122,7 @@ describe('the store', () => {
       await writer.end();
     }
     await running.end();
+    await expect.poll(async () => (await readdir(folder)).sort()).toEqual(['t1.1.log', 't4.1.log']);
     const reopened = await openStore(1000, 250);
     expect([1, 2, 3, 4].filter((id) => reopened.has(id as TaskId, attempt))).toEqual([1, 4]);
     expect((await readdir(folder)).sort()).toEqual(['t1.1.log', 't4.1.log']);
