@@ -14,7 +14,6 @@ import {
 import type { Client, Outcome } from '@gryphgen/client';
 import { defaultTimers, productVersion, type TaskId } from '@gryphgen/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { beyondAKill, wordsBeyondAKill } from './after-a-kill.ts';
 import { ContainerStarts, type Daemon, DaemonsFixture } from './daemons.fixture.ts';
 
 let grid: DaemonsFixture;
@@ -93,7 +92,7 @@ test('50 times kill -9: what was acknowledged commits once, and no container sta
 
   const status = await client.request('status', {});
   expect(status.live).toBe(0);
-  expect(wordsBeyondAKill(status.journal.findings)).toEqual([]);
+  expect(status.journal.findings).toEqual([]);
   await client.close();
   await daemons.worker.end();
   await daemons.broker.end();
@@ -122,7 +121,8 @@ async function checkJournal(dir: string, tasks: readonly number[]): Promise<void
     }
   }
   const { state, journal } = await recover({ ...opened, groups: counted() }, defaultTimers);
-  expect(beyondAKill(opened.findings)).toEqual([]);
+  // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
+  expect(opened.findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
   expect(brokenInvariants(state)).toEqual([]);
   expect([...commits.values()].filter((count) => count !== 1)).toEqual([]);
   const inSnapshot = (id: number) => opened.snapshot !== null && !commits.has(id);

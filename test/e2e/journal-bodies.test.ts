@@ -14,7 +14,6 @@ import { type Client, prepareTask } from '@gryphgen/client';
 import { defaultTimers, limits, type TaskId, type ToBroker, type ToWorker } from '@gryphgen/protocol';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, expect, test } from 'vitest';
-import { beyondAKill } from './after-a-kill.ts';
 import { BrokerFixture } from './broker.fixture.ts';
 
 const bodyBytes = 2048;
@@ -171,7 +170,8 @@ test('of unfinished tasks survive a broker that is killed while it lets others g
     },
   });
   const { state, journal, findings } = await recover(opened, defaultTimers);
-  expect(beyondAKill(findings)).toEqual([]);
+  // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
+  expect(findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
   expect(state.tasks.size).toBeGreaterThan(100);
   for (const { body } of [...state.tasks.values(), ...state.ended.values()]) {
     expect(hashOf((await journal.blob(body)) as Uint8Array)).toBe(body);

@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SqlitePlace, sqlitePlace } from '../conformance/journal-place.ts';
-import { beyondAKill } from './after-a-kill.ts';
 
 const writer = fileURLToPath(new URL('./journal-writer.mjs', import.meta.url));
 const kills = 20;
@@ -63,7 +62,8 @@ describe('a killed broker', { timeout: 120_000 }, () => {
       before = life;
     }
     const { journal, snapshot, groups, findings } = await place.open();
-    expect(beyondAKill(findings)).toEqual([]);
+    // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
+    expect(findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
     expect(journal.head().seq).toBeGreaterThanOrEqual(before.acknowledged);
     const state = place.folder.load(snapshot!.bytes) as { readonly tasks: readonly number[] };
     for await (const { epoch, records } of groups) place.folder.applyGroup(state, epoch, records);

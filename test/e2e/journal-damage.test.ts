@@ -19,10 +19,11 @@ const groups = 4;
 const checkpointed = 2;
 const database = 'journal-1.db';
 const log = 'journal-1.db-wal';
+const acknowledged = 'acknowledged';
 /** In memory where there is such a folder: this opens and syncs tens of thousands of journals. */
 const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-const settings = { ...journalSettings, pageBytes: 512 };
+const settings = { ...journalSettings, pageBytes: 512, checkpointPages: 1 };
 const records = (n: number) => Buffer.from(`group ${n} ${'.'.repeat(40 * n)}`);
 const blob = (n: number) => {
   const bytes = Buffer.from(`blob ${n} `.repeat(n * 10));
@@ -34,15 +35,15 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 const collectEvery = 100;
 
-type FileName = typeof database | typeof log;
+type FileName = typeof database | typeof log | typeof acknowledged;
 
 interface Whole {
   readonly files: Readonly<Partial<Record<FileName, Buffer>>>;
   readonly head: { readonly seq: number; readonly digest: string };
 }
 
-/** A log that was cut at the end of a commit is whole: only a worker that saw more can tell. */
-type Told = 'findings' | 'findings or witness';
+/** After a power cut, a log that was cut at the end of a commit is whole: only a worker that saw more can tell. */
+type Told = 'findings' | 'findings or witness' | 'nothing';
 
 interface Tally {
   opened: number;
@@ -53,26 +54,23 @@ interface Tally {
 let dir: string;
 let closed: Whole;
 let killed: Whole;
+/** The same, the machine not started anew since. */
+let justKilled: Whole;
 
 const open = (): OpenedStore => openStore({ dir, settings, program: '0.1.0', wallMs: 0 });
 
-function makeWhole(ending: 'closed' | 'killed'): Whole {
+function makeWhole(ending: 'closed' | 'killed' | 'justKilled'): Whole {
   const home = join(dir, ending);
   mkdirSync(home);
-  const checkpointing = { ...settings, checkpointPages: 1 };
-  const { store } = openStore({ dir: home, settings: checkpointing, program: '0.1.0', wallMs: 0 });
+  const { store } = openStore({ dir: home, settings, program: '0.1.0', wallMs: 0 });
   for (let n = 1; n <= groups; n += 1) {
     store.append(records(n), n % 2 === 0 ? [blob(n)] : []);
     if (n === checkpointed) store.checkpoint();
   }
   const head = { seq: store.head.seq, digest: Buffer.from(store.head.digest).toString('hex') };
   if (ending === 'closed') store.close();
-  const files = Object.fromEntries(
-    (ending === 'closed' ? [database] : [database, log]).map((name) => [
-      name,
-      readFileSync(join(home, name)),
-    ]),
-  );
+  const names = { closed: [database], killed: [database, log], justKilled: [database, log, acknowledged] };
+  const files = Object.fromEntries(names[ending].map((name) => [name, readFileSync(join(home, name))]));
   store.close();
   return { files, head };
 }
@@ -113,6 +111,7 @@ function checkOpened(whole: Whole, { store, findings }: OpenedStore, tally: Tall
   const witnessed = store.checkWitness(whole.head.seq, whole.head.digest);
   if (witnessed !== (length < groups ? 'cut' : 'known'))
     throw new Error(`${length} groups, but ${witnessed}`);
+  if (told === 'nothing') expect(findings).toEqual([]);
   if (length < groups) {
     tally.shorter += 1;
     if (findings.length === 0 && told === 'findings')
@@ -167,6 +166,7 @@ describe('a damaged journal', { timeout: 120_000 }, () => {
     dir = mkdtempSync(join(scratch, 'journal-damage-'));
     closed = makeWhole('closed');
     killed = makeWhole('killed');
+    justKilled = makeWhole('justKilled');
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -189,5 +189,13 @@ describe('a damaged journal', { timeout: 120_000 }, () => {
   it('with the log cut off at any byte', async () => {
     const tally = await eachByte(killed, log, cut, 'findings or witness');
     expect(tally).toEqual({ opened: tally.opened, shorter: tally.opened, refused: 0 });
+  });
+  it('with the log cut off at any byte, and nothing else since the last acknowledgement', async () => {
+    const tally = await eachByte(justKilled, log, cut, 'findings');
+    expect(tally).toEqual({ opened: tally.opened, shorter: tally.opened, refused: 0 });
+  });
+  it('with a bit flipped in any byte of what was acknowledged: nothing is missing, nothing is told', async () => {
+    const whole = { opened: justKilled.files[acknowledged]!.byteLength, shorter: 0, refused: 0 };
+    expect(await eachByte(justKilled, acknowledged, flipped, 'nothing')).toEqual(whole);
   });
 });

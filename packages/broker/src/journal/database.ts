@@ -1,7 +1,7 @@
 /**
  * One journal database: how it is opened, what its tables are, and who may write to it.
  *
- * 1. A commit is on the disk before it is answered: WAL with synchronous=FULL.
+ * 1. A commit is on the disk before it is answered: the store syncs the log itself (wal-file.ts).
  * 2. `state` is one row with a check of its own, so that a flipped bit in it is told from a newer format.
  * 3. A group's row moves to `digests` when a snapshot has replaced it; the chain stays whole across both, but for what
  *    `gaps` lists: stretches lost to damage that was found, with the digest at their end.
@@ -98,14 +98,14 @@ export function openForReading(path: string, settings: DatabaseSettings): Databa
   return new DatabaseSync(path, { readOnly: true, timeout: settings.busyMs });
 }
 
-/** Checkpoints are the store's to time, between commits; the log shrinks back to their size after a burst. */
+/** Syncs and checkpoints are the store's to time; the log shrinks back to `walBytes` after a burst. */
 export function openForWriting(
   path: string,
   settings: DatabaseSettings,
   walBytes: number,
 ): DatabaseSyncInstance {
   const db = new DatabaseSync(path, { timeout: settings.busyMs });
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
     PRAGMA journal_size_limit = ${walBytes};`);
   return db;
 }

@@ -7,6 +7,7 @@
  * 3. No believable start (groups gone into a snapshot that cannot be read) is an error, never an empty journal.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { type Acknowledged, readAcknowledged } from './acknowledged-file.ts';
 import { indexBlobs, touchBlobs } from './blob-audit.ts';
 import { BlobIndex } from './blob-index.ts';
 import { type ChainPoint, firstGroup, readGroups } from './chain-reader.ts';
@@ -26,7 +27,7 @@ import { JournalError } from './journal.ts';
 import { snapshotsIn } from './journal-files.ts';
 import { isSnapshot, readSnapshot, type Snapshot } from './snapshot-file.ts';
 import { isDamage } from './sqlite-failure.ts';
-import { scanWal } from './wal-scan.ts';
+import { scanWal, type WalEnd } from './wal-scan.ts';
 
 export interface Inspection {
   readonly snapshot: Snapshot | undefined;
@@ -58,13 +59,14 @@ interface Walk {
 /** Reads the journal in `dir` whose database is at `path`. */
 export function inspect(dir: string, path: string, settings: DatabaseSettings, program: string): Inspection {
   const findings = new FindingList();
-  const torn = scanWal(path);
-  if (torn !== undefined) findings.push(torn);
+  const end = scanWal(path);
+  if (end !== undefined) findings.push(end.finding);
   if (forbidsWriting(path))
     findings.push(structure("The journal's header names a version that cannot be written."));
   const db = tryOpen(path, settings, findings);
   try {
-    return inspectOpen(dir, db, program, findings);
+    const inspection = inspectOpen(dir, db, program, findings);
+    return { ...inspection, findings: heldAgainst(readAcknowledged(dir), inspection, end) };
   } finally {
     db?.close();
   }
@@ -112,6 +114,23 @@ function inspectOpen(
     findings: findings.all(),
     badSnapshots: bad,
   };
+}
+
+/** What was acknowledged last tells a commit that a kill cut short from one that is lost. */
+function heldAgainst(
+  acknowledged: Acknowledged | undefined,
+  { head, findings }: Inspection,
+  end: WalEnd | undefined,
+): readonly Finding[] {
+  if (acknowledged === undefined) return findings;
+  const { seq, digest } = acknowledged;
+  if (head.seq < seq) {
+    const what = `The log ends at commit ${head.seq}, but commit ${seq} was acknowledged.`;
+    return [...findings, { kind: 'cut', seq: head.seq + 1, what, expected: digest, found: hex(head.digest) }];
+  }
+  if (end?.finding.kind !== 'wal' || !end.last) return findings;
+  const what = 'The write-ahead log ends within a commit that nobody was told of.';
+  return findings.map((found) => (found === end.finding ? { ...found, kind: 'torn', what } : found));
 }
 
 const emptyAudit: DigestAudit = { end: { seq: 0, digest: genesis }, gaps: [] };

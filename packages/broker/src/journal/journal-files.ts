@@ -2,6 +2,7 @@
  * What lies in a journal's folder, and the few file operations that must survive a power cut.
  *
  *   journal-N.db (-wal, -shm)  the log; after damage the readable prefix is copied to journal-(N+1).db
+ *   acknowledged               the newest commit that was acknowledged since this machine was started
  *   epoch                      the newest epoch, so that a damaged log cannot make one come back
  *   snapshot-SEQ.state         the folded state up to a commit
  *   history.db                 finished tasks; history.rebuilt.db while a damaged one is replaced

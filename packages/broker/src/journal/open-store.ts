@@ -6,6 +6,7 @@
  */
 import { renameSync } from 'node:fs';
 import { basename } from 'node:path';
+import { AcknowledgedFile } from './acknowledged-file.ts';
 import type { BlobIndex } from './blob-index.ts';
 import { createDatabase, type DatabaseSettings, openForWriting, writeState } from './database.ts';
 import { journalFormat } from './digest-chain.ts';
@@ -29,6 +30,7 @@ import { rebuild } from './rebuild.ts';
 import type { Snapshot } from './snapshot-file.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
 import { Store } from './store.ts';
+import { WalFile } from './wal-file.ts';
 
 export interface StoreOpening {
   readonly dir: string;
@@ -64,10 +66,17 @@ export function openStore(opening: StoreOpening): OpenedStore {
     const path = journalPath(dir, generation);
     const epoch = Math.max(inspection.epoch, readEpochFile(dir)) + 1;
     writeEpochFile(dir, epoch);
-    const db = openForWriting(path, settings, settings.checkpointPages * (settings.pageBytes + 24));
+    const walBytes = settings.checkpointPages * (settings.pageBytes + 24);
+    const db = openForWriting(path, settings, walBytes);
     writeState(db, { format: journalFormat, epoch, program });
+    const wal = new WalFile(path);
+    wal.sync();
+    syncFolder(dir);
+    wal.reserve(walBytes);
     const { head, snapshot, tailGroups, tailBytes } = inspection;
-    const store = new Store(db, { ...settings, dir, epoch, head, blobs });
+    const acknowledged = new AcknowledgedFile(dir);
+    acknowledged.note(head);
+    const store = new Store(db, { ...settings, dir, epoch, head, blobs, wal, acknowledged });
     return { store, path, snapshot, tailGroups, tailBytes, findings };
   } catch (error) {
     throw failureOfWrite(error, dir);

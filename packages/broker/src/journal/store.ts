@@ -1,12 +1,14 @@
 /**
  * The journal as synchronous calls on one database: what the journal's thread does, and what tests can do without one.
  *
- * 1. One append is one transaction: the epoch is still ours, the blobs, the group. It fails whole.
+ * 1. One append is one transaction, and one sync: the epoch is still ours, the blobs, the group. It fails whole. What
+ *    removes needs no sync of its own: the next append's is its too.
  * 2. After a failure other than a full disk nothing more is written: a failed sync says nothing about what is on disk.
  * 3. A blob that is here is not stored again; every group lists what it names, so that nothing named lately goes.
  * 4. Removing folded groups, and blobs that nothing needs, goes in small transactions, between which commits take place.
  */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { AcknowledgedFile } from './acknowledged-file.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { ChainGroup, ChainPoint } from './chain-reader.ts';
 import { knownDigest } from './digest-audit.ts';
@@ -14,6 +16,7 @@ import { contentDigest, genesis, hex, journalFormat, linkDigest } from './digest
 import type { GroupRow, Witnessed } from './journal.ts';
 import { JournalError } from './journal.ts';
 import { failureOfWrite } from './sqlite-failure.ts';
+import type { WalFile } from './wal-file.ts';
 
 export interface StoredBlob {
   readonly hash: Uint8Array;
@@ -25,6 +28,8 @@ export interface StoreOptions {
   readonly epoch: number;
   readonly head: ChainPoint;
   readonly blobs: BlobIndex;
+  readonly wal: WalFile;
+  readonly acknowledged: AcknowledgedFile;
   /** Pages of log after which it is written back into the database. */
   readonly checkpointPages: number;
   readonly pageBytes: number;
@@ -69,7 +74,7 @@ export class Store {
       content: contentDigest(records, named),
     };
     const group: ChainGroup = { ...link, digest: linkDigest(link), named, records };
-    const index = this.#options.blobs;
+    const { blobs: index, acknowledged } = this.#options;
     const places = blobs.map(({ hash }) => index.get(hash)?.id);
     this.#transaction(() => {
       blobs.forEach((blob, at) => {
@@ -77,10 +82,12 @@ export class Store {
       });
       this.#insertGroup(group);
     });
+    this.#sync();
     blobs.forEach(({ hash }, at) => {
       index.set(hash, { id: places[at] as number, seq: group.seq });
     });
     this.#head = { seq: group.seq, digest: group.digest };
+    acknowledged.note(this.#head);
     this.#logPages += 3 + this.#pagesOf(records);
     return this.#head;
   }
@@ -117,6 +124,17 @@ export class Store {
       if (failure.code !== 'full') this.#failed = failure;
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw failure;
+    }
+  }
+
+  #sync(): void {
+    try {
+      this.#options.wal.sync();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const words = `The journal in ${this.#options.dir} cannot be synced: ${why}.`;
+      this.#failed = new JournalError('io', words, error);
+      throw this.#failed;
     }
   }
 
@@ -217,6 +235,8 @@ export class Store {
       this.checkpoint('TRUNCATE');
     }
     this.#db.close();
+    this.#options.wal.close();
+    this.#options.acknowledged.close();
   }
 }
 

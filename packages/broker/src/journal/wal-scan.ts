@@ -4,8 +4,8 @@
  *
  * 1. SQLite begins the log anew by changing its salts; frames with other salts are leftovers and mean nothing.
  * 2. A killed process leaves at most a last commit without its end: `torn`. A frame of this log that does not check is
- *    `wal`: damage, or a power cut or a kill during the last commit, between a frame's header and its page, which nobody
- *    acknowledged then; the words say which can be.
+ *    `wal`: damage, or a power cut or a kill during the last commit, between a frame's header and its page. What was
+ *    acknowledged last (acknowledged-file.ts) can tell which; the words say it when nothing can.
  *
  * Format: sqlite.org/fileformat2.html, section 4.
  */
@@ -15,25 +15,31 @@ import type { Finding } from './journal.ts';
 const HEADER = 32;
 const FRAME_HEADER = 24;
 
+export interface WalEnd {
+  readonly finding: Finding;
+  /** Only the last commit cannot be read. */
+  readonly last: boolean;
+}
+
 type Sum = readonly [number, number];
 
 /** What is wrong with the log beside `databasePath`; undefined when SQLite will read all that was written. */
-export function scanWal(databasePath: string): Finding | undefined {
+export function scanWal(databasePath: string): WalEnd | undefined {
   const path = `${databasePath}-wal`;
   if (!existsSync(path)) return undefined;
   const log = readFileSync(path);
   if (log.byteLength === 0) return undefined;
-  if (log.byteLength < HEADER) return finding('wal', 'ends within its header');
+  if (log.byteLength < HEADER) return { finding: finding('wal', 'ends within its header'), last: false };
   const magic = log.readUInt32BE(0);
   const little = magic === 0x377f0682;
   const header = sum(log, 0, 24, [0, 0], little);
   if (!(little || magic === 0x377f0683) || !isSum(header, log, 24)) {
-    return finding('wal', 'has a damaged header');
+    return { finding: finding('wal', 'has a damaged header'), last: false };
   }
   return scanFrames(log, FRAME_HEADER + log.readUInt32BE(8), header, little);
 }
 
-function scanFrames(log: Buffer, frameBytes: number, header: Sum, little: boolean): Finding | undefined {
+function scanFrames(log: Buffer, frameBytes: number, header: Sum, little: boolean): WalEnd | undefined {
   let running = header;
   let whole = true;
   let at = HEADER;
@@ -53,17 +59,16 @@ function scanFrames(log: Buffer, frameBytes: number, header: Sum, little: boolea
   if (whole && (at === log.byteLength || at + frameBytes <= log.byteLength)) return undefined;
   const after = laterCommits(log, at, frameBytes);
   if (after > 0) return damagedFrame(log, at, frameBytes);
-  return finding('torn', `ends within a commit, at byte ${at}`);
+  return { finding: finding('torn', `ends within a commit, at byte ${at}`), last: true };
 }
 
-function damagedFrame(log: Buffer, bad: number, frameBytes: number): Finding {
+function damagedFrame(log: Buffer, bad: number, frameBytes: number): WalEnd {
   const commits = laterCommits(log, bad, frameBytes);
-  return finding(
-    'wal',
-    commits > 1
-      ? `has a damaged frame at byte ${bad}; ${commits} commits from there on cannot be read`
-      : `has a damaged frame at byte ${bad}, in its last commit: lost, or not acknowledged if the broker was killed or power was cut`,
-  );
+  const last = commits <= 1;
+  const what = last
+    ? `has a damaged frame at byte ${bad}, in its last commit: lost, or not acknowledged if power was cut`
+    : `has a damaged frame at byte ${bad}; ${commits} commits from there on cannot be read`;
+  return { finding: finding('wal', what), last };
 }
 
 function laterCommits(log: Buffer, from: number, frameBytes: number): number {
