@@ -2,7 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
-import { ContainerExecutor, ContainerNotes } from '@gryphgen/worker';
+import {
+  ContainerExecutor,
+  ContainerNotes,
+  type ContainerPolicy,
+  defaultPolicy,
+  HostPolicy,
+} from '@gryphgen/worker';
 import Docker from 'dockerode';
 import type { Place } from '../conformance/executor-suite.ts';
 
@@ -14,6 +20,7 @@ export function createContainerExecutor(
   { events, logs, folder }: Place,
   engine = docker,
   notes = join(folder, 'containers'),
+  policy: ContainerPolicy = defaultPolicy,
 ): ContainerExecutor {
   const log = createLog({ daemon: 'test', level: 'error' });
   return new ContainerExecutor({
@@ -25,6 +32,7 @@ export function createContainerExecutor(
     log,
     notes: new ContainerNotes(notes, { alarms: systemAlarms, log }),
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
+    policy: new HostPolicy({ policy, home: join(folder, 'home'), sockets: ['/var/run/docker.sock'], log }),
     logBytes: 64 * 1024 * 1024,
   });
 }

@@ -45,25 +45,42 @@ export function flagOf<T>(flags: string, description: string, { expected, parse 
 }
 
 /** A flag `NAME=VALUE` that may be given many times. */
-export function pairsOf(
+export function pairsOf<T>(
   flags: string,
   description: string,
   names: Value<string>,
-  texts: Value<string>,
+  texts: Value<T>,
 ): Option {
   const option = new Option(flags, description);
   const flag = option.long ?? flags;
-  return option.argParser((text, before: Record<string, string> | undefined) => {
+  return option.argParser((text, before: Record<string, T> | undefined) => {
     const at = text.indexOf('=');
     const name = text.slice(0, Math.max(0, at));
-    const value = text.slice(at + 1);
+    const written = text.slice(at + 1);
     if (at < 1) throw new UsageError(`${flag}: found ${quoted(text)}, expected NAME=VALUE`);
     if (names.parse(name) === undefined)
       throw new UsageError(`${flag}: found ${quoted(name)}, expected ${names.expected}`);
-    if (texts.parse(value) === undefined)
-      throw new UsageError(`${flag} ${name}: found ${quoted(value)}, expected ${texts.expected}`);
+    const value = texts.parse(written);
+    if (value === undefined)
+      throw new UsageError(`${flag} ${name}: found ${quoted(written)}, expected ${texts.expected}`);
     return { ...before, [name]: value };
   });
+}
+
+/** A flag that may be given many times. */
+export function listOf<T>(flags: string, description: string, { expected, parse }: Value<T>): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text, before: readonly T[] | undefined) => {
+    const value = parse(text);
+    if (value === undefined)
+      throw new UsageError(`${option.long}: found ${quoted(text)}, expected ${expected}`);
+    return [...(before ?? []), value];
+  });
+}
+
+/** Of whoever starts a worker. */
+export function policyFlag(): Option {
+  return new Option('--policy <file>', 'what tasks may have of this machine (GRID_POLICY)');
 }
 
 const shownChars = 60;

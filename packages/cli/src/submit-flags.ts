@@ -1,11 +1,21 @@
 /** The flags that describe a task, and the task they describe. */
 import type { TaskSpec } from '@gryphgen/client';
-import type { OnLinkLost } from '@gryphgen/protocol';
+import type { Network, OnLinkLost, StopSignal, Ulimit, UlimitName } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
-import { flagOf, pairsOf } from './command.ts';
+import { flagOf, listOf, pairsOf } from './command.ts';
+import { readEnvFile } from './env-file.ts';
 import { UsageError } from './problem.ts';
-import { type DraftGpu, specOf, type TaskDraft } from './task-file/task-draft.ts';
+import { readFileStart } from './task-file/file-start.ts';
+import {
+  type DraftGpu,
+  type DraftMount,
+  type DraftScratch,
+  specOf,
+  type TaskDraft,
+} from './task-file/task-draft.ts';
+import type { Value } from './task-file/values.ts';
 import * as values from './task-file/values.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface TaskFlags {
   readonly image?: string;
@@ -21,7 +31,16 @@ export interface TaskFlags {
   readonly env?: Record<string, string>;
   readonly workdir?: string;
   readonly user?: string;
-  readonly network?: 'none';
+  readonly network?: Network;
+  readonly mount?: readonly DraftMount[];
+  readonly scratch?: DraftScratch;
+  readonly writableRoot?: true;
+  readonly ulimit?: Readonly<Partial<Record<UlimitName, Ulimit>>>;
+  readonly pidsLimit?: number;
+  readonly runtime?: string;
+  readonly stopSignal?: StopSignal;
+  readonly stopGrace?: number;
+  readonly envFile?: Record<string, string>;
   readonly priority?: number;
   readonly timeout?: number;
   readonly queueTimeout?: number;
@@ -33,8 +52,49 @@ export interface TaskFlags {
   readonly ephemeral?: true;
 }
 
+/** `data:/data:rw`; a path has no colon: it would read as its end. */
+const mount: Value<DraftMount> = {
+  expected: 'NAME:PATH or NAME:PATH:rw, where PATH is absolute',
+  parse: (written) => {
+    const [name = '', to = '', mode = 'ro', ...more] = written.split(':');
+    const isMount =
+      values.mountName.parse(name) !== undefined && values.containerPath.parse(to) !== undefined;
+    if (!isMount || (mode !== 'ro' && mode !== 'rw') || more.length > 0) return undefined;
+    return { name, to, readOnly: mode === 'ro' };
+  },
+};
+
+/** `2GiB`, `20GiB:disk`, `20GiB:disk:/work` */
+const scratch: Value<DraftScratch> = {
+  expected: 'a size, then :disk or :tmpfs, then :PATH, such as 20GiB:disk:/work',
+  parse: (written) => {
+    const [size, medium, to, ...more] = written.split(':');
+    const read = {
+      size: values.size.parse(size ?? ''),
+      medium: values.medium.parse(medium ?? 'tmpfs'),
+      to: values.containerPath.parse(to ?? '/tmp'),
+    };
+    const { size: bytes, medium: on, to: path } = read;
+    if (bytes === undefined || on === undefined || path === undefined || more.length > 0) return undefined;
+    return { size: bytes, medium: on, to: path };
+  },
+};
+
+/** Files are read as they are named; a later one goes before an earlier, as docker has it. */
+function envFileOption(env: Readonly<Record<string, string | undefined>>): Option {
+  const option = new Option(
+    '--env-file <file>',
+    'environment variables from a file of NAME=VALUE (repeatable)',
+  );
+  return option.argParser((file, before: Record<string, string> | undefined) => {
+    const read = readEnvFile(file, readFileStart(file, 'an environment file'), env);
+    if (!read.ok) throw new UsageError(...read.problems);
+    return { ...before, ...read.variables };
+  });
+}
+
 /** In the order of --help. */
-function taskOptions(): readonly Option[] {
+function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
   return [
     flagOf('--image <image>', 'run in a container of this image', values.image),
     flagOf('--name <name>', 'what to call it', values.name),
@@ -52,9 +112,23 @@ function taskOptions(): readonly Option[] {
       values.variableName,
       values.argument,
     ),
+    envFileOption(terminal.env),
     flagOf('--workdir <path>', 'working directory, absolute', values.workdir),
     flagOf('--user <uid[:gid]>', 'user in the container, in numbers', values.user),
-    new Option('--network <network>', 'network of the container').choices(['none']),
+    flagOf('--network <network>', 'none (default), bridge or host', values.network),
+    listOf('--mount <NAME:PATH[:rw]>', "put a worker's mount there (repeatable)", mount),
+    flagOf('--scratch <SIZE[:disk|tmpfs[:PATH]]>', 'scratch space, at /tmp if no path is said', scratch),
+    new Option('--writable-root', 'let it write everywhere in its image'),
+    pairsOf(
+      '--ulimit <NAME=SOFT[:HARD]>',
+      'limit of each process (repeatable)',
+      values.ulimitName,
+      values.ulimit,
+    ),
+    flagOf('--pids-limit <count>', 'processes at once (default: 512)', values.pids),
+    flagOf('--runtime <name>', 'container runtime, such as runsc', values.runtime),
+    flagOf('--stop-signal <signal>', 'how it is asked to end', values.stopSignal),
+    flagOf('--stop-grace <time>', 'from that to the kill (default: 10s)', values.grace),
     flagOf('--priority <number>', 'higher goes first', values.priority),
     flagOf('--timeout <time>', 'longest run of one try', values.duration),
     flagOf('--queue-timeout <time>', 'longest wait for a place', values.duration),
@@ -64,20 +138,19 @@ function taskOptions(): readonly Option[] {
     flagOf('--worker <id>', 'run it on this worker alone', values.worker),
     new Option('--on-link-lost <rule>', 'when its worker is cut off').choices(['move', 'wait']),
     new Option('--ephemeral', 'not kept over a restart of the broker'),
-    later('--mount <mount>'),
     later('--in <file>'),
     later('--out <path>'),
   ];
 }
 
-export function addTaskOptions(command: Command): Command {
-  for (const option of taskOptions()) command.addOption(option);
+export function addTaskOptions(command: Command, terminal: Pick<Terminal, 'env'>): Command {
+  for (const option of taskOptions(terminal)) command.addOption(option);
   return command;
 }
 
 /** The flags given that describe a task: with a file there must be none. */
 export function givenTaskFlags(command: Command): readonly string[] {
-  const own = new Set(taskOptions().map((option) => option.attributeName()));
+  const own = new Set(taskOptions({ env: {} }).map((option) => option.attributeName()));
   return command.options
     .filter(
       (option) =>
@@ -96,6 +169,8 @@ export function specOfFlags(flags: TaskFlags, command: readonly string[]): TaskS
 
 function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { image, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
+  const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
+  const { runtime, stopSignal, stopGrace, envFile } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
@@ -109,9 +184,18 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     name,
     // A container may run what its image says.
     command: command.length === 0 ? undefined : command,
-    env,
+    env: envFile === undefined ? env : { ...envFile, ...env },
     workdir,
     user,
+    network,
+    mounts,
+    scratch,
+    readOnlyRoot: writableRoot === true ? false : undefined,
+    ulimits,
+    pids,
+    runtime,
+    stopSignal,
+    stopGrace,
     resources: given({ cpu, memory, disk, gpu: Object.keys(gpu).length === 0 ? undefined : gpu }),
     priority,
     timeout,
@@ -133,8 +217,18 @@ function flagWords(path: string, words: string): string {
   if (path === 'resources.gpu')
     return '--gpu asks for whole devices, --vram for a part of one: give only one of them';
   if (path === '') return 'there is nothing to run: give a command after "--", --image IMAGE, or a FILE.yaml';
-  return `${path}: ${words}`;
+  return `${flagNames[path.replace(/[[.].*/, '')] ?? path}: ${words}`;
 }
+
+/** Where a flag is not called as the key of a file. */
+const flagNames: Readonly<Record<string, string>> = {
+  mounts: '--mount',
+  scratch: '--scratch',
+  ulimits: '--ulimit',
+  readOnlyRoot: '--writable-root',
+  stopSignal: '--stop-signal',
+  pids: '--pids-limit',
+};
 
 /** Known by the contract, not by this version: said, not ignored. */
 function later(flags: string): Option {

@@ -1,5 +1,6 @@
 /** From what a caller writes to what travels: defaults filled in, checked, encoded once. */
 import {
+  type ContainerBody,
   containerBodySchema,
   type Envelope,
   encodeBody,
@@ -9,17 +10,20 @@ import {
   failure,
   GridError,
   limits,
+  needsOf,
   noopBodySchema,
   processBodySchema,
+  type Resources,
   type TaskKind,
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 
-type Options = Partial<Omit<Envelope, 'kind' | 'image'>>;
+type Options = Partial<Omit<Envelope, 'kind' | 'image' | 'needs'>>;
 
 /**
  * A task as a caller writes it. Sizes in bytes, times in ms, CPU in thousandths; what is left out is `envelopeDefaults`
- * (one CPU, durable, no retries). The image of a container is named in its body alone.
+ * (one CPU, durable, no retries). The image of a container is named in its body alone; what it needs of a worker follows
+ * from its body. Scratch space on disk is asked for as disk.
  */
 export type TaskSpec = Options &
   (
@@ -50,17 +54,32 @@ export function prepareTask(spec: TaskSpec): PreparedTask {
   const { body, ...options } = spec;
   const schema = bodySchemas[spec.kind];
   if (schema === undefined) throw invalid(`kind: tasks of kind ${spec.kind} cannot be submitted yet`);
-  const bodyBytes = encodeBody(checked('body', schema, body ?? {}));
+  const bodyChecked = checked('body', schema, body ?? {});
+  const bodyBytes = encodeBody(bodyChecked);
   if (bodyBytes.length > limits.bodyBytes)
     throw invalid(`body: has ${bodyBytes.length} bytes, at most ${limits.bodyBytes}`);
-  const image = spec.kind === 'container' ? { image: spec.body.image } : {};
-  const envelope = checked('task', envelopeSchema, { ...envelopeDefaults, ...options, ...image });
+  const container = spec.kind === 'container' ? (bodyChecked as ContainerBody) : undefined;
+  const needs = needsOf(container, options.stopGraceMs);
+  const envelope = checked('task', envelopeSchema, {
+    ...envelopeDefaults,
+    ...options,
+    resources: resourcesOf(options.resources ?? envelopeDefaults.resources, container),
+    ...(container !== undefined && { image: container.image }),
+    ...(needs !== undefined && { needs }),
+  });
   const envelopeBytes = encodeEnvelope(envelope);
   if (envelopeBytes.length > limits.envelopeBytes)
     throw invalid(
       `task: has ${envelopeBytes.length} bytes without its body, at most ${limits.envelopeBytes}`,
     );
   return { envelope, envelopeBytes, bodyBytes };
+}
+
+/** The ledger holds what is written to scratch space on disk. */
+function resourcesOf(asked: Resources, container: ContainerBody | undefined): Resources {
+  const scratch = container?.scratch;
+  if (scratch?.medium !== 'disk') return asked;
+  return { ...asked, diskBytes: Math.max(asked.diskBytes, scratch.sizeBytes) };
 }
 
 function checked<T>(what: string, schema: z.ZodType<T>, value: unknown): T {

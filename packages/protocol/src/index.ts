@@ -1,5 +1,6 @@
 /** The words every part of the grid shares: ids, tasks, resources, messages, frames and failures. */
 export * from './body.ts';
+export * from './container-body.ts';
 export * from './documents.ts';
 export * from './failure.ts';
 export {
@@ -9,8 +10,10 @@ export {
   taskIdSchema,
 } from './handshake.ts';
 export * from './ids.ts';
+export * from './image-reference.ts';
 export * from './limits.ts';
 export * from './messages.ts';
+export * from './needs.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';

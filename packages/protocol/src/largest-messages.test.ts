@@ -1,5 +1,6 @@
 /** What a worker may say at its fullest must fit one frame, or it could never say it. */
 import { describe, expect, it } from 'vitest';
+import { networks } from './container-body.ts';
 import type { AttemptNo, DeviceUuid, Epoch, TaskId } from './ids.ts';
 import { attemptReportBytes, decodeFrame, encodeFrame, frameOverheadBytes, messageBytes } from './index.ts';
 import { limits } from './limits.ts';
@@ -17,7 +18,7 @@ const range = (count: number) => Array.from({ length: count }, (_, index) => ind
 
 const report: WorkerReport = {
   name: long(limits.nameChars),
-  capabilities: range(64).map(() => long(64)),
+  capabilities: range(limits.capabilities).map(() => long(64)),
   labels: Object.fromEntries(range(limits.labels).map((no) => [distinct(no, 63), long(limits.nameChars)])),
   cpuMilli: most,
   memoryBytes: most,
@@ -53,6 +54,14 @@ const report: WorkerReport = {
     })),
     networks: range(limits.partsShown).map(() => ({ name: 'n'.repeat(64), mbitPerS: most })),
     engines: range(limits.partsShown).map(() => 'e'.repeat(64)),
+  },
+  offers: {
+    fields: range(limits.fields).map(() => 'f'.repeat(32)),
+    images: range(limits.imagePatterns).map(() => 'i'.repeat(128)),
+    mounts: range(limits.mounts).map(() => ({ name: 'm'.repeat(63), write: false })),
+    networks: [...networks],
+    runtimes: range(limits.runtimes).map(() => 'r'.repeat(64)),
+    root: false,
   },
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
   version: long(64),

@@ -84,9 +84,19 @@ export const limits = {
   partsShown: 16,
   troubles: 16,
   troubleChars: 256,
+  /** Kinds of tasks one worker runs. */
+  capabilities: 16,
   /** Images a worker reports as present, and the bytes of all their names. */
   images: 1024,
   imagesBytes: 64 * KiB,
+  /** Mounts of one task, and those that a worker offers. */
+  mounts: 32,
+  /** Fields of a task that not every worker knows. */
+  fields: 32,
+  imagePatterns: 32,
+  runtimes: 16,
+  /** Longest grace of a task that is asked to end: whoever cancels it waits for as long. */
+  stopGraceMs: 3600_000,
   endpointChars: 256,
   sessionChars: 64,
   /** Rows one query answers with. */

@@ -4,6 +4,7 @@
  * charged once per task however many devices it holds.
  */
 import type { DeviceUuid } from './ids.ts';
+import type { Offers } from './needs.ts';
 
 /** Which devices will do. */
 export interface DeviceWishes {
@@ -93,6 +94,8 @@ export interface WorkerReport {
   readonly dataEndpoint: string;
   readonly dataKey: string;
   readonly hardware?: Hardware;
+  /** Without it the worker is of a version that knows none of this. */
+  readonly offers?: Offers;
   /** What is wrong there, in words; at most limits.troubles. */
   readonly troubles?: readonly string[];
   /** GRYPHGEN's version there. */

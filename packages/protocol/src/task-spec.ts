@@ -4,8 +4,10 @@
  */
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { type Needs, needsSchema } from './needs.ts';
 import type { Resources } from './resources.ts';
-import { environmentMap, labelMap } from './string-map.ts';
+import { labelMap } from './string-map.ts';
+import { argument, environment } from './task-text.ts';
 import { deviceUuid } from './worker-report.ts';
 
 export const taskKinds = [
@@ -42,6 +44,9 @@ export interface Envelope {
   readonly constraints: { readonly worker?: string; readonly labels: Readonly<Record<string, string>> };
   /** Image a container task needs: known to the scheduler for warmth. */
   readonly image?: string;
+  /** From the request to end to the kill, after a cancel or a timeout; without it 10 s. */
+  readonly stopGraceMs?: number;
+  readonly needs?: Needs;
 }
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -76,36 +81,9 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   labels: labelMap,
   constraints: z.object({ worker: z.string().min(1).max(limits.nameChars).optional(), labels: labelMap }),
   image: z.string().min(1).max(512).optional(),
+  stopGraceMs: count.max(limits.stopGraceMs).optional(),
+  needs: needsSchema.optional(),
 });
-
-const noNul = (text: string) => !text.includes('\0');
-const argument = z
-  .string()
-  .max(128 * 1024)
-  .refine(noNul, { message: 'must not hold a NUL character' });
-const environment = environmentMap(argument);
-
-/** docker's grammar: [registry[:port]/]path[:tag][@sha256:…]; no part of a registry's name is empty. */
-export const imagePattern =
-  /^(?:[a-zA-Z0-9]+(?:(?:\.|-+)[a-zA-Z0-9]+)*(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
-
-export const containerBodySchema = z.object({
-  image: z.string().max(512).regex(imagePattern, 'expected an image name such as busybox:latest'),
-  command: z.array(argument).max(4096),
-  env: environment.default({}),
-  workdir: z.string().max(4096).startsWith('/').optional(),
-  /** `uid[:gid]`; default the image's own. */
-  user: z
-    .string()
-    .max(64)
-    .regex(/^[0-9]+(:[0-9]+)?$/, 'expected uid or uid:gid in numbers')
-    .optional(),
-  network: z.literal('none').default('none'),
-  pids: z.number().int().min(1).max(32_768).default(512),
-  /** Size of the writable /tmp. */
-  tmpfsBytes: count.default(64 * 1024 * 1024),
-});
-export type ContainerBody = z.infer<typeof containerBodySchema>;
 
 export const processBodySchema = z.object({
   /** argv; no shell is involved unless it names one. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { DeviceUuid } from './ids.ts';
 import { limits } from './limits.ts';
+import { offersSchema } from './needs.ts';
 import type { WorkerReport } from './resources.ts';
 import { labelMap } from './string-map.ts';
 
@@ -29,7 +30,7 @@ const hardware = z.object({
 
 export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   name,
-  capabilities: z.array(z.string().max(64)).max(64),
+  capabilities: z.array(z.string().max(64)).max(limits.capabilities),
   labels: labelMap,
   cpuMilli: count,
   memoryBytes: count,
@@ -67,6 +68,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   dataEndpoint: z.string().max(limits.endpointChars),
   dataKey: z.string().max(64),
   hardware: hardware.optional(),
+  offers: offersSchema.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),
   version: z.string().max(64),
 });

@@ -1,6 +1,6 @@
 /** What people write in tasks and is taken, beside what is refused. */
 import { describe, expect, it } from 'vitest';
-import { imagePattern } from './task-spec.ts';
+import { imagePattern } from './image-reference.ts';
 import { parseDuration } from './units.ts';
 
 describe('an image', () => {

@@ -30,6 +30,8 @@ const settingsSchema = z.strictObject({
   /** What this machine is called. */
   name: z.string().min(1).max(256),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+  /** File that says what tasks may have of this machine. */
+  policy: z.string().min(1).max(4096),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -56,6 +58,7 @@ const variables: Readonly<Record<keyof Settings, string>> = {
   broker: 'GRID_BROKER',
   name: 'GRID_NAME',
   logLevel: 'GRID_LOG_LEVEL',
+  policy: 'GRID_POLICY',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -63,7 +66,13 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
   const file = readConfigFile(join(home, 'config.json'));
   if (typeof file === 'string') return { ok: false, problems: [file] };
   const socket = `ipc://${brokerSocketPath(home)}`;
-  const defaults: Settings = { listen: [socket], broker: [socket], name: hostname(), logLevel: 'info' };
+  const defaults: Settings = {
+    listen: [socket],
+    broker: [socket],
+    name: hostname(),
+    logLevel: 'info',
+    policy: join(home, 'policy.yaml'),
+  };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };
   const problems = Object.keys(file)

@@ -9,6 +9,7 @@
 import { type Device, formatBytes, type WorkerReport } from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
+import { offerPredicates } from './offers.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -87,6 +88,7 @@ const predicates: readonly Predicate[] = [
   memory,
   disk,
   labelled,
+  ...offerPredicates,
   devices,
 ];
 

@@ -1,9 +1,21 @@
-import type { WorkerReport } from '@gryphgen/protocol';
+import type { Offers, WorkerReport } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { GiB, gtx1060, MiB, report, rtx3060 } from './reference-grid.fixture.ts';
 import { placesAlike } from './report-essence.ts';
 
-const before = report({ devices: [rtx3060('a'), gtx1060('b')], images: ['x:1'], labels: { room: 'attic' } });
+const offers: Offers = {
+  fields: ['mounts'],
+  mounts: [{ name: 'a', write: false }],
+  networks: ['none'],
+  runtimes: ['runc'],
+  root: false,
+};
+const before = report({
+  offers,
+  devices: [rtx3060('a'), gtx1060('b')],
+  images: ['x:1'],
+  labels: { room: 'attic' },
+});
 
 describe('two reports place alike', () => {
   it.each<[string, Partial<WorkerReport>]>([
@@ -30,6 +42,12 @@ describe('two reports place alike', () => {
     ['images', { images: ['x:1', 'y:1'] }],
     ['a card', { devices: [rtx3060('a')] }],
     ['memory held outside', { devices: [{ ...rtx3060('a'), foreignBytes: GiB }, gtx1060('b')] }],
+    ['offers', { offers: { ...offers, images: [] } }],
+    ['a mount', { offers: { ...offers, mounts: [{ name: 'a', write: true }] } }],
+    ['a network', { offers: { ...offers, networks: ['none', 'host'] } }],
+    ['a runtime', { offers: { ...offers, runtimes: ['runsc'] } }],
+    ['root', { offers: { ...offers, root: true } }],
+    ['a field', { offers: { ...offers, fields: [] } }],
     ['a capability', { devices: [{ ...rtx3060('a'), computeCapability: 0 }, gtx1060('b')] }],
   ])('never when they differ in %s', (_, changes) => {
     expect(placesAlike(before, { ...before, ...changes })).toBe(false);

@@ -1,5 +1,5 @@
 /** Whether placement would see a difference between two reports of one worker. */
-import type { Device, WorkerReport } from '@gryphgen/protocol';
+import type { Device, Offers, WorkerReport } from '@gryphgen/protocol';
 
 /** Desktops move this much about when a window opens. */
 const foreignStep = 256 * 1024 ** 2;
@@ -17,7 +17,8 @@ export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
     alike(a.capabilities, b.capabilities, same) &&
     alike(Object.entries(a.labels).flat(), Object.entries(b.labels).flat(), same) &&
     alike(a.images, b.images, same) &&
-    alike(a.devices, b.devices, devicesAlike)
+    alike(a.devices, b.devices, devicesAlike) &&
+    offersAlike(a.offers, b.offers)
   );
 }
 
@@ -28,6 +29,19 @@ function devicesAlike(a: Device, b: Device): boolean {
     a.vramBytes === b.vramBytes &&
     a.computeCapability === b.computeCapability &&
     Math.round(a.foreignBytes / foreignStep) === Math.round(b.foreignBytes / foreignStep)
+  );
+}
+
+function offersAlike(a: Offers | undefined, b: Offers | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.root === b.root &&
+    alike(a.fields, b.fields, same) &&
+    (a.images === undefined) === (b.images === undefined) &&
+    alike(a.images ?? [], b.images ?? [], same) &&
+    alike(a.mounts, b.mounts, (one, other) => one.name === other.name && one.write === other.write) &&
+    alike(a.networks, b.networks, same) &&
+    alike(a.runtimes, b.runtimes, same)
   );
 }
 

@@ -32,6 +32,13 @@ describe('shapeKey', () => {
       shape(whole(1, { minComputeCapability: 70 })),
       shape(whole(1, { name: '3060' })),
       shape({ ...whole(1), uuid: 'gpu-3060' as DeviceUuid }),
+      shape(undefined, { needs: { fields: [] } }),
+      shape(undefined, { needs: { fields: ['mounts'] } }),
+      shape(undefined, { needs: { fields: [], mounts: [{ name: 'a', write: false }] } }),
+      shape(undefined, { needs: { fields: [], mounts: [{ name: 'a', write: true }] } }),
+      shape(undefined, { needs: { fields: [], network: 'host' } }),
+      shape(undefined, { needs: { fields: [], runtime: 'runsc' } }),
+      shape(undefined, { needs: { fields: [], root: true } }),
     ];
     expect(new Set(shapes.map(shapeKey)).size).toBe(shapes.length);
   });

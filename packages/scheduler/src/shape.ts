@@ -4,13 +4,13 @@
  *
  * 1. Placement reads nothing else of a task: equal keys mean equal decisions.
  */
-import type { Envelope, GpuRequest } from '@gryphgen/protocol';
+import type { Envelope, GpuRequest, Needs } from '@gryphgen/protocol';
 
-export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image'>;
+export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs'>;
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
 export function shapeKey(shape: Shape): string {
-  const { kind, resources, constraints, image } = normalized(shape);
+  const { kind, resources, constraints, image, needs } = normalized(shape);
   const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
   const labels = Object.entries(constraints.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
@@ -18,11 +18,12 @@ export function shapeKey(shape: Shape): string {
     [cpuMilli, memoryBytes, diskBytes, gpu === undefined ? null : gpuKey(gpu)],
     [constraints.worker ?? null, labels],
     image ?? null,
+    needs === undefined ? null : needsKey(needs),
   ]);
 }
 
 /** The same request with its names as they are compared: done once for a placement, not once for each worker. */
-export function normalized({ kind, resources, constraints, image }: Shape): Shape {
+export function normalized({ kind, resources, constraints, image, needs }: Shape): Shape {
   const { gpu } = resources;
   return {
     kind,
@@ -30,6 +31,7 @@ export function normalized({ kind, resources, constraints, image }: Shape): Shap
       gpu?.name === undefined ? resources : { ...resources, gpu: { ...gpu, name: gpu.name.toLowerCase() } },
     constraints,
     ...(image === undefined ? {} : { image: imageReference(image) }),
+    ...(needs === undefined ? {} : { needs }),
   };
 }
 
@@ -41,4 +43,9 @@ function imageReference(image: string): string {
 function gpuKey(gpu: GpuRequest): readonly unknown[] {
   const amount = gpu.kind === 'whole' ? gpu.count : gpu.vramBytes;
   return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null, gpu.uuid ?? null];
+}
+
+function needsKey({ fields, mounts = [], network, runtime, root }: Needs): readonly unknown[] {
+  const places = mounts.map(({ name, write }) => [name, write]);
+  return [fields, places, network ?? null, runtime ?? null, root ?? null];
 }

@@ -10,6 +10,9 @@ import type { Executor, ExecutorEvents } from './executors/executor.ts';
 import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
 import { defaultLogLimits, type LogStore } from './log-store.ts';
+import { defaultPolicy } from './policy/container-policy.ts';
+import { engineSockets } from './policy/engine-sockets.ts';
+import { HostPolicy } from './policy/host-policy.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 export function composeExecutors(
@@ -24,8 +27,14 @@ export function composeExecutors(
   const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
   const logBytes = (config.logLimits ?? defaultLogLimits).attemptBytes;
   const notes = new ContainerNotes(join(config.home, 'worker', 'containers'), { alarms, log });
+  const policy = new HostPolicy({
+    policy: config.policy ?? defaultPolicy,
+    home: config.home,
+    sockets: engineSockets(docker),
+    log,
+  });
   const executors: Executor[] = [
-    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, notes, owner, logBytes }),
+    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, notes, owner, policy, logBytes }),
   ];
   if (config.allowProcess) {
     const folder = join(config.home, 'worker', 'scratch');

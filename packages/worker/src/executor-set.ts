@@ -1,5 +1,5 @@
 /** The executors of one worker: which there are, which can work now, and whose turn it is for an attempt. */
-import { failure, type TaskKind } from '@gryphgen/protocol';
+import { failure, type Offers, type TaskKind } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
@@ -47,6 +47,11 @@ export class ExecutorSet {
     const able = await Promise.all(this.questions.map((question) => this.answerTo(question)));
     this.offered = this.executors.filter((_, index) => able[index]).map(({ kind }) => kind);
     return this.offered;
+  }
+
+  /** Of the executor that has any: containers alone are bound by a policy. */
+  offers(): Offers | undefined {
+    return this.executors.find((executor) => executor.offers !== undefined)?.offers?.();
   }
 
   /** One that does not know in time cannot run anything now. */

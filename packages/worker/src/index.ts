@@ -12,6 +12,15 @@ export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
+export { type PolicyProblem, policyProblems } from './policy/check-policy.ts';
+export {
+  type ContainerPolicy,
+  defaultPolicy,
+  type PolicyMount,
+  type RootRule,
+  rootRules,
+} from './policy/container-policy.ts';
+export { HostPolicy } from './policy/host-policy.ts';
 export { type DevicesFound, findDevices } from './probe/nvidia-smi.ts';
 export { createWorker } from './worker.ts';
 export type { WorkerConfig, WorkerDeps } from './worker-config.ts';

@@ -3,6 +3,7 @@ import type { Failure, Welcome } from '@gryphgen/protocol';
 import type { Alarms, BrokerAddress, Clock, Identity, Log, Random } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { LogLimits } from './log-store.ts';
+import type { ContainerPolicy } from './policy/container-policy.ts';
 
 export interface WorkerConfig {
   readonly grid: string;
@@ -15,6 +16,8 @@ export interface WorkerConfig {
   readonly slots?: number;
   /** Whether tasks may run as processes of this user, without isolation. */
   readonly allowProcess: boolean;
+  /** What container tasks may have of this machine; default `defaultPolicy`. */
+  readonly policy?: ContainerPolicy;
   /** Whether tasks that do nothing are run, for benchmarks. */
   readonly allowNoop: boolean;
   /** Where logs are served; empty: nowhere. The first is told to others. */

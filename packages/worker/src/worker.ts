@@ -275,11 +275,11 @@ class Worker implements Service {
     capabilities: readonly TaskKind[],
     attempts: Iterable<{ readonly facts: LeaseFacts }>,
   ): Promise<WorkerReport> {
-    const { data, dataEndpoint } = this.started();
+    const { data, dataEndpoint, executors } = this.started();
     const held = new Set<DeviceUuid>();
     for (const { facts } of attempts) for (const { uuid } of facts.reservation.devices) held.add(uuid);
     const dataKey = data === null ? '' : this.deps.identity.curve.publicKey;
-    return this.probe.report({ capabilities, dataEndpoint, dataKey, held });
+    return this.probe.report({ capabilities, offers: executors.offers(), dataEndpoint, dataKey, held });
   }
 
   private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {

@@ -5,7 +5,7 @@
 import { limits } from '@gryphgen/protocol';
 import { createLog, isEndpoint } from '@gryphgen/runtime';
 import type { Command } from 'commander';
-import { flagOf, gridCommand, type Invocation, pairsOf, runs } from '../command.ts';
+import { flagOf, gridCommand, type Invocation, pairsOf, policyFlag, runs } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer, labelName, name, type Value } from '../task-file/values.ts';
@@ -32,6 +32,7 @@ interface WorkerFlags extends CommonFlags {
   readonly noop?: true;
   readonly slots?: number;
   readonly dataEndpoint?: readonly string[];
+  readonly policy?: string;
 }
 
 const endpoints: Value<readonly string[]> = {
@@ -51,6 +52,7 @@ export function workerCommand(invocation: Invocation): Command {
   )
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
     .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
+    .addOption(policyFlag())
     .option('--allow-process', 'run processes too, without a container: trust who submits')
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
     .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
@@ -63,10 +65,12 @@ export function workerCommand(invocation: Invocation): Command {
     );
   return runs<WorkerFlags>(command, invocation, async (flags) => {
     const { workerDaemon } = await import('../daemons/worker-daemon.ts');
-    const config = settingsOf(terminal, flags, { name: flags.name });
+    const { loadPolicy } = await import('../policy-file.ts');
+    const config = settingsOf(terminal, flags, { name: flags.name, policy: flags.policy });
+    const policy = await loadPolicy(config);
     const log = createLog({ daemon: 'worker', level: config.logLevel });
     const { label: labels = {}, allowProcess = false, noop: allowNoop = false, slots, dataEndpoint } = flags;
-    const choices = { labels, allowProcess, allowNoop, slots, dataEndpoints: dataEndpoint };
+    const choices = { labels, allowProcess, allowNoop, slots, policy, dataEndpoints: dataEndpoint };
     return await live(() => workerDaemon(config, choices, log), log);
   });
 }

@@ -36,7 +36,7 @@ export function submitCommand(invocation: Invocation): Command {
     .option('--wait', 'follow it to its end with its output; Ctrl-C stops following, not the task')
     .option('--dry-run', 'print where it would be placed; place nothing')
     .addOption(keyFlag());
-  addTaskOptions(command);
+  addTaskOptions(command, invocation.terminal);
   return runs<SubmitFlags>(command, invocation, (flags, [file]) => {
     const task = taskOf(command, flags, file, invocation.afterDashes);
     return withClient(invocation.terminal, flags, (client) =>

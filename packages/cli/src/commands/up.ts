@@ -1,8 +1,9 @@
 /** `grid up` and `grid down`: the whole grid of one machine. */
+import { resolve } from 'node:path';
 import { failure, GridError } from '@gryphgen/protocol';
 import { type Config, endSignal, removeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import { gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
 import { parentGone } from '../daemons/daemon-life.ts';
 import { startDetached } from '../daemons/detach.ts';
 import { prepareHome } from '../daemons/grid-home.ts';
@@ -20,6 +21,7 @@ interface UpFlags extends CommonFlags {
   readonly noop?: true;
   readonly listen?: string;
   readonly name?: string;
+  readonly policy?: string;
 }
 
 export function upCommand(invocation: Invocation): Command {
@@ -33,9 +35,17 @@ export function upCommand(invocation: Invocation): Command {
     .option('--detach', 'return when everything answers; "grid down" stops it')
     .option('--listen <endpoints>', 'where the broker listens (GRID_LISTEN)')
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
+    .addOption(policyFlag())
     .option('--noop', 'offer tasks that do nothing, for benchmarks');
   return runs<UpFlags>(command, invocation, async (flags) => {
-    const config = settingsOf(terminal, flags, { listen: flags.listen, name: flags.name });
+    const config = settingsOf(terminal, flags, {
+      listen: flags.listen,
+      name: flags.name,
+      policy: flags.policy,
+    });
+    // Told here, in full, and not by the last words of a worker.
+    const { loadPolicy } = await import('../policy-file.ts');
+    await loadPolicy(config);
     const other = findUp(config.home);
     if (other !== undefined) {
       terminal.err(`it is already up (pid ${other.pid}): "grid down" stops it\n`);
@@ -45,7 +55,9 @@ export function upCommand(invocation: Invocation): Command {
     // Keys are made here, so that what is wrong with the home is told here.
     prepareHome(config.home, Date.now());
     const args = ['up', '--home', config.home, '--listen', config.listen.join(','), '--name', config.name];
-    await startDetached(config.home, [...args, ...(flags.noop ? ['--noop'] : [])], terminal.env).catch(notUp);
+    const policy = config.origins.policy === 'default' ? [] : ['--policy', resolve(config.policy)];
+    const more = [...policy, ...(flags.noop ? ['--noop'] : [])];
+    await startDetached(config.home, [...args, ...more], terminal.env).catch(notUp);
     const up = findUp(config.home);
     if (up === undefined) throw notUp(new Error('the supervisor is gone already'));
     return await tellUp(terminal, flags, config, up);

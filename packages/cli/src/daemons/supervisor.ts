@@ -3,7 +3,7 @@
  *
  * The broker goes last: workers say goodbye, so that nobody waits for them.
  */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   type Alarms,
   type Clock,
@@ -32,7 +32,7 @@ export class Supervisor {
   private readonly running: Supervised[] = [];
 
   constructor({ config, env, workerArgs, onRestart }: SupervisorOptions) {
-    const { home, listen, broker, name, logLevel } = config;
+    const { home, listen, broker, name, logLevel, policy, origins } = config;
     const logs = join(home, 'logs');
     makePrivateFolder(logs);
     // What was decided here holds for the children, whatever the environment says.
@@ -43,6 +43,8 @@ export class Supervisor {
       GRID_BROKER: broker.join(','),
       GRID_NAME: name,
       GRID_LOG_LEVEL: logLevel,
+      // One that was not named need not be there.
+      ...(origins.policy !== 'default' && { GRID_POLICY: resolve(policy) }),
     };
     const clocks: { clock: Clock; alarms: Alarms; random: Random } = {
       clock: systemClock,

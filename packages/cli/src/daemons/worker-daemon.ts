@@ -11,7 +11,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import { createWorker } from '@gryphgen/worker';
+import { type ContainerPolicy, createWorker } from '@gryphgen/worker';
 import { type Daemon, failure } from './daemon-life.ts';
 
 export interface WorkerChoices {
@@ -19,6 +19,7 @@ export interface WorkerChoices {
   readonly allowProcess: boolean;
   readonly allowNoop: boolean;
   readonly slots: number | undefined;
+  readonly policy: ContainerPolicy;
   /** Where its logs are read, of this machine's addresses; default a socket in the home. */
   readonly dataEndpoints: readonly string[] | undefined;
 }

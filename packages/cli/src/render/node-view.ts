@@ -5,6 +5,7 @@ import {
   formatComputeCapability,
   type Hardware,
   type NodeDocument,
+  type Offers,
 } from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
@@ -26,6 +27,7 @@ export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: N
     images: report?.images ?? [],
     version: report?.version ?? null,
     hardware: report?.hardware ?? null,
+    offers: report?.offers ?? null,
     troubles: report?.troubles ?? [],
     devices: (report?.devices ?? []).map((device) => ({
       uuid: device.uuid,
@@ -83,6 +85,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ['runs', report?.capabilities.join(' ') ?? ''],
     ['labels', pairs(report?.labels ?? {})],
     ['images', String(report?.images.length ?? 0)],
+    ...offerFacts(report?.offers),
     ['tasks', node.tasks.join(' ')],
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
     ...hardwareFacts(report?.hardware),
@@ -97,6 +100,19 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ...lines,
     ...(devices.length === 0 ? [] : [...deviceTable(node, columns), ...devices.flatMap(foreignLines)]),
     ...(report?.troubles ?? []).map((words) => style.yellow(`trouble: ${words}`)),
+  ];
+}
+
+/** What containers may have here. */
+function offerFacts(offers: Offers | undefined): readonly (readonly [string, string])[] {
+  if (offers === undefined) return [];
+  const { images, mounts, networks, runtimes, root } = offers;
+  return [
+    ['allows', images === undefined ? '' : `images ${images.join(' ')}`],
+    ['mounts', mounts.map(({ name, write }) => `${name}${write ? ':rw' : ''}`).join(' ')],
+    ['networks', networks.join(' ')],
+    ['runtimes', runtimes.join(' ')],
+    ['root', root ? 'may be root in a container' : ''],
   ];
 }
 

@@ -40,24 +40,28 @@ export function list<T>(expected: string, item: Reader<T>): Reader<readonly T[]>
   return (source, node, path) => {
     const seq = source.follow(node);
     if (!isSeq<Node>(seq)) return source.unexpected(node, path, expected);
-    const items = seq.items.map((element, index) => item(source, element, `${path}[${index}]`));
+    const items = seq.items.map((element, index) => {
+      source.note(`${path}[${index}]`, element);
+      return item(source, element, `${path}[${index}]`);
+    });
     return items.every((value) => value !== undefined) ? (items as readonly T[]) : undefined;
   };
 }
 
 /** A map with keys of the writer's choice. */
-export function mapOf(keys: Value<string>, value: Reader<string>): Reader<Record<string, string>> {
+export function mapOf<T>(keys: Value<string>, value: Reader<T>): Reader<Record<string, T>> {
   return (source, node, path) => {
     const map = source.follow(node);
     if (!isMap<Scalar<string>, Node | null>(map)) return source.unexpected(node, path, 'a map');
-    const entries: [string, string][] = [];
+    const entries: [string, T][] = [];
     for (const { key, value: held } of map.items) {
       const name = String(key.value);
       const at = `${path}.${name}`;
+      source.note(at, key);
       if (keys.parse(name) === undefined)
         source.problem(key, at, `found key ${JSON.stringify(name)}, expected ${keys.expected}`);
       const read =
-        held === null ? source.problem(key, at, 'found nothing, expected text') : value(source, held, at);
+        held === null ? source.problem(key, at, 'found nothing, expected a value') : value(source, held, at);
       if (read !== undefined) entries.push([name, read]);
     }
     return Object.fromEntries(entries);

@@ -7,7 +7,7 @@ import { maxFileBytes } from './yaml-source.ts';
  * Not more than tells that it is too long: it may be a device, or a pipe that never ends. Throws UsageError when it
  * cannot be read.
  */
-export function readFileStart(file: string): Buffer {
+export function readFileStart(file: string, expected = 'a task file'): Buffer {
   const start = Buffer.alloc(maxFileBytes + 1);
   let length = 0;
   try {
@@ -19,19 +19,19 @@ export function readFileStart(file: string): Buffer {
       closeSync(open);
     }
   } catch (error) {
-    throw new UsageError(fileWords(file, error));
+    throw new UsageError(fileWords(file, error, expected));
   }
   return start.subarray(0, length);
 }
 
-function fileWords(file: string, error: unknown): string {
+function fileWords(file: string, error: unknown, expected: string): string {
   switch (error instanceof Error && 'code' in error && error.code) {
     case 'ENOENT':
     case 'ENOTDIR':
     case 'ENAMETOOLONG':
-      return `${file === '' ? '""' : file}: there is no such file (a command to run goes after "--")`;
+      return `${file === '' ? '""' : file}: there is no such file${expected === 'a task file' ? ' (a command to run goes after "--")' : ''}`;
     case 'EISDIR':
-      return `${file}: found a folder, expected a task file`;
+      return `${file}: found a folder, expected ${expected}`;
     case 'EACCES':
       return `${file}: this user may not read it`;
     default:

@@ -8,8 +8,14 @@ import {
   type Envelope,
   envelopeDefaults,
   type GpuRequest,
+  type Network,
   type OnLinkLost,
+  type ScratchMedium,
+  type StopSignal,
+  type Ulimit,
+  type UlimitName,
 } from '@gryphgen/protocol';
+import { type Box, boxOf } from './container-draft.ts';
 
 /** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
 export interface TaskDraft {
@@ -20,7 +26,15 @@ export interface TaskDraft {
   readonly workdir?: string;
   readonly user?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly network?: 'none';
+  readonly network?: Network;
+  readonly pids?: number;
+  readonly mounts?: readonly DraftMount[];
+  readonly scratch?: DraftScratch;
+  readonly readOnlyRoot?: boolean;
+  readonly ulimits?: Readonly<Partial<Record<UlimitName, Ulimit>>>;
+  readonly runtime?: string;
+  readonly stopSignal?: StopSignal;
+  readonly stopGrace?: number;
   readonly sleep?: number;
   readonly resources?: Partial<DraftResources>;
   readonly timeout?: number;
@@ -35,6 +49,18 @@ export interface TaskDraft {
 
 export const draftKinds = ['container', 'process', 'noop'] as const;
 export type DraftKind = (typeof draftKinds)[number];
+
+export interface DraftMount {
+  readonly name?: string;
+  readonly to?: string;
+  readonly readOnly?: boolean;
+}
+
+export interface DraftScratch {
+  readonly size?: number;
+  readonly medium?: ScratchMedium;
+  readonly to?: string;
+}
 
 export interface DraftResources {
   readonly cpu: number;
@@ -63,16 +89,16 @@ export function specOf(draft: TaskDraft, complain: Complain): TaskSpec | undefin
   };
   const kind = draft.kind ?? (draft.image === undefined ? 'process' : 'container');
   judgeKind(draft, kind, wrong);
+  const box = boxOf(draft, kind, wrong);
   const gpu = gpuOf(draft.resources?.gpu, wrong);
   if (!isRight) return undefined;
-  return withBody(optionsOf(draft, gpu), draft, kind);
+  return withBody(optionsOf(draft, gpu), draft, kind, box);
 }
 
 function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
-  const { image, command, user, sleep } = draft;
+  const { image, command, sleep } = draft;
   if (kind === 'container' && image === undefined) wrong('', 'a container task needs an image');
   if (kind !== 'container' && image !== undefined) wrong('image', `a ${kind} task has no image`);
-  if (kind !== 'container' && user !== undefined) wrong('user', `a ${kind} task has no user of its own`);
   if (command?.[0] === '') wrong('command', 'found "" as the program, expected its name or path');
   if (kind === 'process' && (command === undefined || command.length === 0))
     wrong(
@@ -83,12 +109,12 @@ function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
   if (kind !== 'noop' && sleep !== undefined) wrong('sleep', 'only a noop task sleeps');
 }
 
-function withBody(options: Options, draft: TaskDraft, kind: DraftKind): TaskSpec {
-  const { image = '', command = [], env = {}, workdir, user, sleep = 0 } = draft;
+function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box): TaskSpec {
+  const { image = '', command = [], env = {}, workdir, sleep = 0 } = draft;
   const shared = { command: [...command], env, ...(workdir !== undefined && { workdir }) };
   switch (kind) {
     case 'container':
-      return { ...options, kind, body: { image, ...shared, ...(user !== undefined && { user }) } };
+      return { ...options, kind, body: { image, ...shared, ...box } };
     case 'process':
       return { ...options, kind, body: shared };
     case 'noop':
@@ -96,7 +122,7 @@ function withBody(options: Options, draft: TaskDraft, kind: DraftKind): TaskSpec
   }
 }
 
-type Options = Omit<Envelope, 'kind' | 'image'>;
+type Options = Omit<Envelope, 'kind' | 'image' | 'needs'>;
 
 function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
   const { resources, retries, constraints } = draft;
@@ -118,6 +144,7 @@ function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
     timeoutMs: draft.timeout ?? byDefault.timeoutMs,
     queueTimeoutMs: draft.queueTimeout ?? byDefault.queueTimeoutMs,
     onLinkLost: draft.onLinkLost ?? byDefault.onLinkLost,
+    ...(draft.stopGrace !== undefined && { stopGraceMs: draft.stopGrace }),
     labels: draft.labels ?? byDefault.labels,
     constraints: {
       ...(constraints?.worker !== undefined && { worker: constraints.worker }),

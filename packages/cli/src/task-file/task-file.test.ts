@@ -60,6 +60,48 @@ durable: false
   });
 });
 
+it('says what a container may have', () => {
+  const read = readTaskFile(
+    'a.yaml',
+    `image: busybox
+network: bridge
+mounts: [{ name: data, to: /data }, { name: results, to: /out, readOnly: false }]
+scratch: { size: 2GiB, medium: disk, to: /work }
+readOnlyRoot: false
+ulimits: { nofile: "1024:4096", core: 0, memlock: unlimited }
+pids: 99
+runtime: runsc
+stopSignal: int
+stopGrace: 1m
+user: 1000:1000
+`,
+  );
+  expect(read).toMatchObject({
+    ok: true,
+    spec: {
+      stopGraceMs: 60_000,
+      body: {
+        network: 'bridge',
+        mounts: [
+          { name: 'data', to: '/data', readOnly: true },
+          { name: 'results', to: '/out', readOnly: false },
+        ],
+        scratch: { sizeBytes: 2 * GiB, medium: 'disk', to: '/work' },
+        readOnlyRoot: false,
+        ulimits: {
+          nofile: { soft: 1024, hard: 4096 },
+          core: { soft: 0, hard: 0 },
+          memlock: { soft: -1, hard: -1 },
+        },
+        pids: 99,
+        runtime: 'runsc',
+        stopSignal: 'SIGINT',
+        user: '1000:1000',
+      },
+    },
+  });
+});
+
 const nested = (depth: number): string => '['.repeat(depth);
 
 const bad: readonly (readonly [what: string, content: string | Buffer, problem: string])[] = [
@@ -137,7 +179,11 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
     'command: [x]\ntimeout: soon\n',
     '2:10: timeout: found "soon", expected a duration such as 90s or 10m',
   ],
-  ['a duration of nothing', 'command: [x]\ntimeout:\n', '2:1: timeout: found nothing, expected a value'],
+  [
+    'a duration of nothing',
+    'command: [x]\ntimeout:\n',
+    '2:1: timeout: found nothing, expected a value (or leave the key out)',
+  ],
   [
     'a kind',
     'kind: contaner\nimage: a\n',
@@ -161,7 +207,11 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
     '2:8: env.A-B: found key "A-B", expected a name of letters',
   ],
   ['an env list', 'command: [x]\nenv: [A=b]\n', '2:6: env: found a list, expected a map'],
-  ['an env without value', 'command: [x]\nenv: { A: }\n', '2:11: env.A: found nothing, expected text'],
+  [
+    'an env without value',
+    'command: [x]\nenv: { A: }\n',
+    '2:11: env.A: found nothing, expected text of at most',
+  ],
   [
     'both GPU forms',
     'command: [x]\nresources: { gpu: { count: 1, vram: 1GiB } }\n',
@@ -193,7 +243,23 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
     '2:11: priority: found "high", expected a whole number from -100 to 100',
   ],
   ['a truth value', 'command: [x]\ndurable: maybe\n', '2:10: durable: found "maybe", expected true or false'],
-  ['a network', 'command: [x]\nnetwork: host\n', '2:10: network: found "host", expected one of none'],
+  ['a network', 'image: x\nnetwork: hosts\n', '2:10: network: found "hosts", expected one of none'],
+  ['a network of no container', 'command: [x]\nnetwork: none\n', '2:1: network: a process task has'],
+  ['a mount', 'image: x\nmounts: [{ name: a, to: /proc/x }]\n', '2:25: mounts[0].to: found "/proc/x"'],
+  ['a mount without a path', 'image: x\nmounts:\n- name: a\n', 'mounts[0]: expected both'],
+  [
+    'a place that is taken',
+    'image: x\nmounts:\n- { name: a, to: /b }\n- { name: c, to: /b }\n',
+    '4:14: mounts[1].to: /b is taken twice',
+  ],
+  [
+    'scratch where a mount is',
+    'image: x\nmounts: [{ name: a, to: /tmp }]\nscratch: { size: 1MiB }\n',
+    '3:1: scratch: /tmp is taken twice',
+  ],
+  ['scratch without a size', 'image: x\nscratch: { medium: disk }\n', '2:1: scratch: expected a size'],
+  ['a limit', 'image: x\nulimits: { rtprio: 1 }\n', '2:12: ulimits.rtprio: found key "rtprio"'],
+  ['a limit of nothing', 'image: x\nulimits: { nofile: }\n', 'ulimits.nofile: found nothing'],
   ['inputs', 'command: [x]\ninputs: [ { from: a, to: /b } ]\n', '2:1: inputs: is of a later version'],
   ['a job', 'tasks: { a: { command: [x] } }\n', '1:1: tasks: is of a later version'],
 ];
@@ -228,7 +294,7 @@ describe('a mistake in a task file', () => {
   it('of a huge file is its size', () => {
     const read = readTaskFile('f.yaml', `# ${'x'.repeat(1024 * 1024)}\ncommand: [x]\n`);
     expect(read.ok ? [] : read.problems).toEqual([
-      'f.yaml:1:1: found more than 1048576 bytes, expected a task file',
+      'f.yaml:1:1: found more than 1048576 bytes, expected a task',
     ]);
   });
 });

@@ -1,7 +1,16 @@
 /** A task file, as cli.md shows it. One task in a file; jobs (`tasks:`, `needs:`, …) belong to a later version. */
 import type { TaskSpec } from '@gryphgen/client';
+import type { Ulimit } from '@gryphgen/protocol';
 import { list, mapOf, object, oneOf, scalar, truth } from './fields.ts';
-import { type DraftGpu, type DraftResources, draftKinds, specOf, type TaskDraft } from './task-draft.ts';
+import {
+  type DraftGpu,
+  type DraftMount,
+  type DraftResources,
+  type DraftScratch,
+  draftKinds,
+  specOf,
+  type TaskDraft,
+} from './task-draft.ts';
 import * as values from './values.ts';
 import { YamlSource } from './yaml-source.ts';
 
@@ -15,7 +24,6 @@ const files = 'is of a later version of grid: tasks have no files of their own f
 const later: Readonly<Record<string, string>> = {
   inputs: files,
   outputs: files,
-  mounts: files,
   needs: inJobs,
   matrix: inJobs,
   count: inJobs,
@@ -41,7 +49,26 @@ const task = object<TaskDraft>(
     workdir: scalar(values.workdir),
     user: scalar(values.user),
     env: mapOf(values.variableName, scalar(values.argument)),
-    network: oneOf(['none']),
+    network: scalar(values.network),
+    pids: scalar(values.pids),
+    mounts: list(
+      'a list such as [{ name: data, to: /data }]',
+      object<DraftMount>({
+        name: scalar(values.mountName),
+        to: scalar(values.containerPath),
+        readOnly: truth,
+      }),
+    ),
+    scratch: object<DraftScratch>({
+      size: scalar(values.size),
+      medium: scalar(values.medium),
+      to: scalar(values.containerPath),
+    }),
+    readOnlyRoot: truth,
+    ulimits: mapOf<Ulimit>(values.ulimitName, scalar(values.ulimit)),
+    runtime: scalar(values.runtime),
+    stopSignal: scalar(values.stopSignal),
+    stopGrace: scalar(values.grace),
     sleep: scalar(values.backoff),
     resources: object<DraftResources>({
       cpu: scalar(values.cpu),

@@ -3,15 +3,26 @@
  * means. Bounds are those of the wire's schemas (protocol/task-spec), which say less well what was wrong.
  */
 import {
+  containerPathWords,
   imagePattern,
+  isContainerPath,
   isDeviceUuid,
   isEnvironmentName,
   isLabelName,
+  isMountName,
+  isRuntimeName,
   limits,
+  networks,
   parseBytes,
   parseComputeCapability,
   parseCpu,
   parseDuration,
+  type StopSignal,
+  scratchMedia,
+  stopSignals,
+  type Ulimit,
+  ulimitNames,
+  ulimitSchema,
 } from '@gryphgen/protocol';
 
 export interface Value<T> {
@@ -49,6 +60,33 @@ export const workdir = text(
   'an absolute path',
   (value) => value.startsWith('/') && value.length <= pathChars && !value.includes('\0'),
 );
+export const containerPath = text(containerPathWords, isContainerPath);
+export const mountName = text('a mount\'s name, of letters, digits, ".", "_" and "-"', isMountName);
+export const runtime = text("a runtime's name such as runsc", isRuntimeName);
+export const ulimitName = choice(ulimitNames);
+export const medium = choice(scratchMedia);
+export const network = choice(networks);
+export const stopSignal: Value<StopSignal> = {
+  expected: `one of ${stopSignals.join(', ')}`,
+  parse: (written) =>
+    stopSignals.find(
+      (signal) => signal === written.toUpperCase() || signal === `SIG${written.toUpperCase()}`,
+    ),
+};
+export const ulimit: Value<Ulimit> = {
+  expected: 'a limit such as 1024, 1024:4096 (soft:hard) or unlimited',
+  parse: (written) => {
+    const [soft, hard = soft, ...more] = written.split(':').map(bound);
+    if (soft === undefined || hard === undefined || more.length > 0) return undefined;
+    const parsed = ulimitSchema.safeParse({ soft, hard });
+    return parsed.success ? parsed.data : undefined;
+  },
+};
+export const pids = integer(1, 32_768);
+export const grace: Value<number> = {
+  expected: 'a duration of at most an hour such as 30s',
+  parse: (written) => within(parseDuration(written), limits.stopGraceMs),
+};
 export const user = text('uid or uid:gid in numbers', (value) => /^[0-9]{1,10}(:[0-9]{1,10})?$/.test(value));
 export const argument = text(
   `text of at most ${argumentChars / 1024} KiB without a NUL character`,
@@ -87,6 +125,18 @@ export function integer(min: number, max: number): Value<number> {
       const value = /^[+-]?[0-9]{1,16}$/.test(written) ? Number(written) : Number.NaN;
       return value >= min && value <= max ? value : undefined;
     },
+  };
+}
+
+function bound(written: string): number | undefined {
+  if (written === 'unlimited' || written === '-1') return -1;
+  return /^[0-9]{1,15}$/.test(written) ? Number(written) : undefined;
+}
+
+function choice<T extends string>(choices: readonly T[]): Value<T> {
+  return {
+    expected: `one of ${choices.join(', ')}`,
+    parse: (written) => choices.find((one) => one === written),
   };
 }
 

@@ -20,12 +20,13 @@ export class YamlSource {
   private readonly lines = new LineCounter();
   private readonly resolveAlias: (alias: Alias) => Node | undefined;
 
-  constructor(file: string, bytes: Uint8Array) {
+  /** `what` it should be: `a task`. */
+  constructor(file: string, bytes: Uint8Array, what = 'a task') {
     this.file = file;
     this.resolveAlias = () => undefined;
     this.root = null;
     const text = Buffer.from(bytes).toString();
-    const wrong = whyNoText(bytes, text);
+    const wrong = whyNoText(bytes, text, what);
     if (wrong !== undefined) {
       const before = text.slice(0, wrong[0]).split('\n');
       this.problems.push(`${file}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}: ${wrong[1]}`);
@@ -38,18 +39,18 @@ export class YamlSource {
     });
     const [document, second] = [...documents];
     if (document === undefined) {
-      this.problems.push(`${file}:1:1: found an empty file, expected a task`);
+      this.problems.push(`${file}:1:1: found an empty file, expected ${what}`);
       return;
     }
     // What follows the first is mostly said because of it.
     const [error] = [...document.errors, ...document.warnings];
     if (error !== undefined) this.say(error.pos[0], `not valid YAML: ${yamlWords(error.message)}`);
     if (second !== undefined)
-      this.say(second.range[0], 'found a second YAML document, expected one task in a file');
+      this.say(second.range[0], `found a second YAML document, expected ${what} alone in its file`);
     if (this.problems.length > 0) return;
     this.resolveAlias = (alias) => alias.resolve(document) as Node | undefined;
     this.root = document.contents;
-    if (this.root === null) this.say(0, 'found nothing, expected a task');
+    if (this.root === null) this.say(0, `found nothing, expected ${what}`);
   }
 
   /** The node an alias stands for; others are themselves. */
@@ -85,8 +86,12 @@ export class YamlSource {
 }
 
 /** Where it is no text, and what was found there. */
-function whyNoText(bytes: Uint8Array, text: string): [offset: number, words: string] | undefined {
-  if (bytes.length > maxFileBytes) return [0, `found more than ${maxFileBytes} bytes, expected a task file`];
+function whyNoText(
+  bytes: Uint8Array,
+  text: string,
+  what: string,
+): [offset: number, words: string] | undefined {
+  if (bytes.length > maxFileBytes) return [0, `found more than ${maxFileBytes} bytes, expected ${what}`];
   const nul = text.indexOf('\0');
   if (nul !== -1) return [nul, 'found a NUL character, expected a text file'];
   return isUtf8(bytes)

@@ -91,6 +91,7 @@ function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
     reservation: { cpuMilli, memoryBytes, diskBytes, devices: lease.devices },
     timeoutMs: envelope.timeoutMs,
     onLinkLost: envelope.onLinkLost,
+    ...(envelope.stopGraceMs !== undefined && { stopGraceMs: envelope.stopGraceMs }),
   };
   // A copy: `body` is a view of the received frame, and executors may take their time.
   return { fence, facts, envelope, devices: lease.devices, body: lease.body.slice() };

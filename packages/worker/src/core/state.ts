@@ -27,6 +27,8 @@ export interface LeaseFacts {
   /** 0: no limit. */
   readonly timeoutMs: number;
   readonly onLinkLost: OnLinkLost;
+  /** Without it `politeMs`. */
+  readonly stopGraceMs?: number;
 }
 
 export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout'] as const;

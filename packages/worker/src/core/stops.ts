@@ -14,7 +14,7 @@ import { bareFacts, canKeepOne } from './leases.ts';
 import type { Attempt, Session, StopWhy, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
-/** Time to end in peace after a cancel or a timeout, before the kill; what `docker stop` gives. */
+/** Time to end in peace after a cancel or a timeout, before the kill, where the task names none; what `docker stop` gives. */
 const politeMs = 10_000;
 
 export function onStop(context: Context, session: Session, stop: Stop): void {
@@ -55,7 +55,7 @@ function cancel(context: Context, attempt: Attempt): void {
     case 'starting':
     case 'running':
     case 'stopping':
-      end(context, attempt, 'cancel', politeMs);
+      end(context, attempt, 'cancel', gracefulMs(attempt));
   }
 }
 
@@ -74,13 +74,17 @@ function drop(context: Context, attempt: Attempt): void {
   }
 }
 
+function gracefulMs({ facts }: Attempt): number {
+  return facts.stopGraceMs ?? politeMs;
+}
+
 /** Grace where somebody else may be starting the same task: half of what the broker waits (E12). */
 function hurriedMs(state: WorkerState): number {
   return state.timers.graceMs / 2;
 }
 
 export function timeOut(context: Context, attempt: Attempt): void {
-  end(context, attempt, 'timeout', politeMs);
+  end(context, attempt, 'timeout', gracefulMs(attempt));
 }
 
 export function loseLease(context: Context, attempt: Attempt): void {
@@ -90,7 +94,7 @@ export function loseLease(context: Context, attempt: Attempt): void {
 /** What an earlier life began: how much of the grace is used up is not known, so all of it is given again. */
 export function goOnStopping(context: Context, attempt: Attempt, why: StopWhy): void {
   const isUrgent = why === 'drop' || why === 'leaseLost';
-  const graceMs = isUrgent ? hurriedMs(context.state) : politeMs;
+  const graceMs = isUrgent ? hurriedMs(context.state) : gracefulMs(attempt);
   attempt.stopping = { why, killByMono: context.now.mono + graceMs };
   context.effects.push({ kind: 'stop', fence: attempt.fence, graceMs, why });
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { type Alarms, createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { defaultPolicy } from '../policy/container-policy.ts';
+import { HostPolicy } from '../policy/host-policy.ts';
 import { ContainerExecutor } from './container-executor.ts';
 import { ContainerNotes } from './container-notes.ts';
 
@@ -61,6 +63,7 @@ function newExecutor(): ContainerExecutor {
     log,
     notes: new ContainerNotes(join(folder, 'containers'), { alarms: hasty, log }),
     beginLog: () => ({ write: async () => true, end: async () => undefined }),
+    policy: new HostPolicy({ policy: defaultPolicy, home: folder, sockets: [], log }),
     logBytes: 1,
   });
 }

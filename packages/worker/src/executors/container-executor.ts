@@ -6,17 +6,19 @@
  *    as soon as it does.
  * 2. Containers of this grid and worker that no attempt here stands for are removed: at adoption, and by each probe.
  */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { failure, type Offers, type Read } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
-import type { ContainerInfo, ContainerInspectInfo, DockerVersion } from 'dockerode';
+import type { ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
+import type { HostPolicy } from '../policy/host-policy.ts';
 import { labelsOf, type Owner, readLabels } from './container-labels.ts';
+import { planContainer } from './container-plan.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
-import { containerSpec, type EngineLimits } from './container-spec.ts';
 import { endedFromOutside, statusOf, within, wordsOf } from './docker-engine.ts';
+import { askEngine, type Engine } from './engine-facts.ts';
 import { type Adoption, type Executor, noOutcome } from './executor.ts';
 
 /** An engine that does not answer a question this fast is no use. */
@@ -28,12 +30,6 @@ const removalMs = 60_000;
 /** What is still to be removed at the end may take this long; the rest is for the next life. */
 const closeMs = 8000;
 
-/** @types/dockerode does not know that these can be aborted. */
-interface AbortableQuestions {
-  version(options: { readonly abortSignal: AbortSignal }): Promise<DockerVersion>;
-  info(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly NCPU: number }>;
-}
-
 interface Seen {
   readonly info: ContainerInfo;
   readonly state: ContainerInspectInfo | null;
@@ -42,6 +38,7 @@ interface Seen {
 export interface ContainerExecutorOptions extends Omit<RunTools, 'signal'> {
   readonly owner: Owner;
   readonly log: Log;
+  readonly policy: HostPolicy;
   /** Bound of the engine's own log file of each container. */
   readonly logBytes: number;
 }
@@ -55,7 +52,7 @@ export class ContainerExecutor implements Executor {
   private readonly lanes: Promise<void>[] = Array.from({ length: removals }, () => Promise.resolve());
   private nextLane = 0;
   private readonly forgetting = new Set<Promise<void>>();
-  private limits: EngineLimits | null = null;
+  private engine: Engine | null = null;
   private adopted = false;
 
   constructor(options: ContainerExecutorOptions) {
@@ -64,28 +61,26 @@ export class ContainerExecutor implements Executor {
   }
 
   async probe(): Promise<boolean> {
-    const { docker, logBytes } = this.options;
+    const { docker, policy, log } = this.options;
     try {
-      const engine = docker as unknown as AbortableQuestions;
-      const [version, info] = await Promise.all([
-        this.ask((abortSignal) => engine.version({ abortSignal })),
-        this.ask((abortSignal) => engine.info({ abortSignal })),
-      ]);
-      const initVersion = version.Components?.find(({ Name }) => Name === 'docker-init')?.Version ?? 'N/A';
-      this.limits = { init: initVersion !== 'N/A', cpus: info.NCPU, logBytes };
+      this.engine = await askEngine(docker, (question) => this.ask(question));
+      await policy.look(this.engine.folder);
       if (this.adopted) await this.sweep();
       return true;
     } catch (error) {
-      if (this.limits !== null)
-        this.options.log.warn({ why: wordsOf(error) }, 'the Docker engine does not answer');
-      this.limits = null;
+      if (this.engine !== null) log.warn({ why: wordsOf(error) }, 'the Docker engine does not answer');
+      this.engine = null;
       return false;
     }
   }
 
+  offers(): Offers {
+    return this.options.policy.offers(this.engine);
+  }
+
   async adopt(): Promise<Adoption> {
     const { notes } = this.options;
-    if (this.limits === null) {
+    if (this.engine === null) {
       if (await notes.mayHaveContainers())
         return {
           notYet: 'the Docker engine does not answer, and containers of this worker may be running there',
@@ -132,13 +127,16 @@ export class ContainerExecutor implements Executor {
   start(order: StartOrder): void {
     const { fence } = order;
     const run = this.runs.get(keyOf(fence)) ?? new ContainerRun(fence, this.tools);
-    const spec = this.limits === null ? noEngine() : containerSpec(order, this.options.owner, this.limits);
-    if (!spec.ok) {
-      this.options.events.startFailed(fence, spec.failure);
-      return;
-    }
     this.runs.set(keyOf(fence), run);
-    run.start(spec.value);
+    run.start(() => this.plan(order));
+  }
+
+  private async plan(order: StartOrder): Promise<Read<ContainerCreateOptions>> {
+    const { engine } = this;
+    if (engine === null) {
+      return { ok: false, failure: failure('lost.worker', 'this worker has no Docker engine that answers') };
+    }
+    return planContainer(order, { ...this.tools, ...this.options, engine });
   }
 
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
@@ -195,7 +193,7 @@ export class ContainerExecutor implements Executor {
     const note = await this.options.notes.stopOf(label.fence);
     const startedMs = timeOf(State.StartedAt);
     if (State.Running) {
-      run.resume(container, note !== null);
+      run.resume(container, note !== null, stopSignalOf(seen));
       const ranMs = Math.max(0, this.options.clock.wall() - startedMs);
       return { ...label, stopping: note?.why ?? null, found: { phase: 'running', ranMs } };
     }
@@ -251,6 +249,7 @@ function timeOf(engineTime: string): number {
   return Math.max(0, Date.parse(engineTime)) || 0;
 }
 
-function noEngine(): { readonly ok: false; readonly failure: Failure } {
-  return { ok: false, failure: failure('lost.worker', 'this worker has no Docker engine that answers') };
+/** The engine's own schema has it, @types/dockerode has not. */
+function stopSignalOf({ Config }: ContainerInspectInfo): string | undefined {
+  return (Config as { readonly StopSignal?: string }).StopSignal;
 }

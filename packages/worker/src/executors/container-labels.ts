@@ -4,7 +4,7 @@
  */
 
 import type { AttemptNo, Epoch, TaskId } from '@gryphgen/protocol';
-import { reservationSchema, taskKinds } from '@gryphgen/protocol';
+import { limits, reservationSchema, taskKinds } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Fence } from '../core/fence.ts';
 import type { LeaseFacts } from '../core/state.ts';
@@ -35,6 +35,7 @@ const factsSchema = z.object({
   reservation: reservationSchema,
   timeoutMs: whole,
   onLinkLost: z.enum(['move', 'wait']),
+  stopGraceMs: whole.max(limits.stopGraceMs).optional(),
 });
 const labelsSchema = z.object({
   [names.task]: numeral.pipe(z.number().min(1)),

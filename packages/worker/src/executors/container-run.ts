@@ -6,8 +6,7 @@
  * 2. A stop that comes before the start has happened is kept and acted on as soon as there is something to stop.
  * 3. No signal is sent before it is noted what for.
  */
-import type { Failure } from '@gryphgen/protocol';
-import { failure, formatBytes } from '@gryphgen/protocol';
+import { type Failure, failure, formatBytes, type Read } from '@gryphgen/protocol';
 import type { Cancel } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions } from 'dockerode';
@@ -27,6 +26,7 @@ import {
   wordsOf,
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
+import { openScratch } from './scratch-volume.ts';
 
 /** A kill that did not reach the engine is tried again. */
 const killAgainMs = 2000;
@@ -54,6 +54,7 @@ export class ContainerRun {
   private signalled = false;
   private killByMono = Number.POSITIVE_INFINITY;
   private stopWhy: StopWhy = 'cancel';
+  private stopSignal = 'SIGTERM';
   /** Until then no signal is sent. */
   private noted: Promise<void> | null = null;
   private cancelKill: Cancel = () => undefined;
@@ -63,14 +64,18 @@ export class ContainerRun {
     this.tools = tools;
   }
 
-  start(spec: ContainerCreateOptions): void {
+  start(plan: () => Promise<Read<ContainerCreateOptions>>): void {
     this.log = this.tools.beginLog(this.fence);
-    this.settled = this.create(spec);
+    this.settled = this.create(plan);
   }
 
-  /** For a container of an earlier life that runs; `signalled` when that life was ending it, and may have told it so. */
-  resume(container: Container, signalled: boolean): void {
+  /**
+   * For a container of an earlier life that runs; `signalled` when that life was ending it, and may have told it so;
+   * `stopSignal` as the engine has it.
+   */
+  resume(container: Container, signalled: boolean, stopSignal: string | undefined): void {
     this.container = container;
+    this.stopSignal = stopSignal || 'SIGTERM';
     this.running = true;
     this.signalled = signalled;
     if (signalled) this.noted = Promise.resolve();
@@ -93,13 +98,17 @@ export class ContainerRun {
     if (this.running) this.end(first);
   }
 
-  private async create(spec: ContainerCreateOptions): Promise<void> {
+  private async create(plan: () => Promise<Read<ContainerCreateOptions>>): Promise<void> {
     const { docker, notes } = this.tools;
     try {
       await notes.begin();
     } catch (error) {
       return this.fail(failure('lost.worker', `nothing can be noted beside the logs: ${wordsOf(error)}`));
     }
+    const planned = await plan();
+    if (!planned.ok) return this.fail(planned.failure);
+    const spec = planned.value;
+    this.stopSignal = spec.StopSignal ?? 'SIGTERM';
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
     } catch (error) {
@@ -112,14 +121,15 @@ export class ContainerRun {
       if (typeof ran !== 'boolean') return this.fail(ran);
       if (ran) return this.ran(found);
     }
-    return this.launch(this.container);
+    return this.launch(this.container, spec);
   }
 
-  private async launch(container: Container): Promise<void> {
+  private async launch(container: Container, spec: ContainerCreateOptions): Promise<void> {
     if (this.killByMono < Number.POSITIVE_INFINITY) {
       return this.fail(failure('cancelled.user', 'stopped before its container was started'));
     }
     try {
+      await openScratch(container, spec, (ask) => this.call(ask));
       await this.call((abortSignal) => container.start({ abortSignal }));
     } catch (error) {
       // 304: it is running already, which is what was wanted.
@@ -195,7 +205,7 @@ export class ContainerRun {
     this.cancelKill = this.tools.alarms.after(Math.max(0, this.killByMono - this.tools.clock.mono()), () =>
       this.kill(),
     );
-    if (polite) void this.signal('SIGTERM');
+    if (polite) void this.signal(this.stopSignal);
   }
 
   /** One at a time: an engine that has fallen silent is not asked ever more. */
@@ -206,7 +216,7 @@ export class ContainerRun {
     });
   }
 
-  private async signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  private async signal(signal: string): Promise<void> {
     const { container, tools, fence, stopWhy: why } = this;
     if (container === null) return;
     this.noted ??= tools.notes.noteStop(fence, { why, wallMs: tools.clock.wall() });

@@ -8,7 +8,7 @@
  * 3. What an attempt left (container, folder) stays until `forget`: it is the worker's memory over a restart.
  * 4. No method throws or blocks; what goes wrong is told as a failure in words.
  */
-import type { Failure, TaskKind } from '@gryphgen/protocol';
+import type { Failure, Offers, TaskKind } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
@@ -27,6 +27,8 @@ export interface Executor {
   readonly kind: TaskKind;
   /** Finds out whether attempts can run now (is there an engine?); once before `adopt`, then at a low rate. */
   probe(): Promise<boolean>;
+  /** What the owner lets tasks of this kind have, as of the last probe. */
+  offers?(): Offers;
   /**
    * What an earlier life of this worker left behind; what cannot be adopted is removed. Before any start; once, and
    * again for as long as it says `notYet`.

@@ -29,7 +29,13 @@ it('makes no report that a broker would refuse, and says what is wrong', async (
     alarms: systemAlarms,
     log: createLog({ daemon: 'test', level: 'silent' }),
   });
-  const input = { capabilities: [], dataEndpoint: '', dataKey: '', held: new Set<never>() };
+  const input = {
+    capabilities: [],
+    offers: undefined,
+    dataEndpoint: '',
+    dataKey: '',
+    held: new Set<never>(),
+  };
   await expect(probe.report(input)).rejects.toThrow(
     "this machine's report cannot be sent: labels: at most 64 labels",
   );

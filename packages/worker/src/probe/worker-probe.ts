@@ -8,6 +8,7 @@ import {
   type DeviceUuid,
   type Hardware,
   limits,
+  type Offers,
   productVersion,
   type TaskKind,
   type WorkerReport,
@@ -52,6 +53,7 @@ interface Engine {
 
 export interface ProbeInput {
   readonly capabilities: readonly TaskKind[];
+  readonly offers: Offers | undefined;
   readonly dataEndpoint: string;
   readonly dataKey: string;
   /** Devices that attempts hold. */
@@ -101,7 +103,7 @@ export class WorkerProbe {
   }
 
   /** Throws when there is none to give, at first or at all. */
-  async report({ capabilities, dataEndpoint, dataKey, held }: ProbeInput): Promise<WorkerReport> {
+  async report({ capabilities, offers, dataEndpoint, dataKey, held }: ProbeInput): Promise<WorkerReport> {
     const { name, labels, slots } = this.options;
     const hasEngine = capabilities.includes('container');
     await Promise.all([
@@ -124,6 +126,7 @@ export class WorkerProbe {
       speed: 0,
       dataEndpoint,
       dataKey,
+      ...(offers === undefined ? {} : { offers }),
       ...(this.hardware === null ? {} : { hardware: { ...this.hardware, engines } }),
       troubles: this.troubles(),
       version: productVersion,

@@ -1,0 +1,62 @@
+/** From what a task asks for to what the engine is told: the image is looked at, the policy judges, folders are found. */
+import {
+  type ContainerBody,
+  containerBodySchema,
+  decodeBody,
+  type Failure,
+  failure,
+  type Read,
+} from '@gryphgen/protocol';
+import type Docker from 'dockerode';
+import type { ContainerCreateOptions } from 'dockerode';
+import type { StartOrder } from '../core/effects.ts';
+import type { HostPolicy } from '../policy/host-policy.ts';
+import type { Owner } from './container-labels.ts';
+import { containerSpec } from './container-spec.ts';
+import { type CallTools, createFailure, within } from './docker-engine.ts';
+import { askImage, type Engine } from './engine-facts.ts';
+
+/** A busy disk takes a second; an engine this slow has hung. */
+const imageMs = 120_000;
+
+export interface PlanTools extends CallTools {
+  readonly docker: Docker;
+  readonly engine: Engine;
+  readonly policy: HostPolicy;
+  readonly owner: Owner;
+  readonly logBytes: number;
+}
+
+export async function planContainer(
+  order: StartOrder,
+  tools: PlanTools,
+): Promise<Read<ContainerCreateOptions>> {
+  const { docker, engine, policy, owner, logBytes } = tools;
+  const body = readBody(order.body);
+  if (!body.ok) return body;
+  try {
+    const image = await askImage(docker, body.value.image, (call) => within(imageMs, tools, call));
+    const granted = await policy.grant(engine, body.value, image);
+    if (!granted.ok) return granted;
+    const spec = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });
+    return { ok: true, value: spec };
+  } catch (error) {
+    return { ok: false, failure: createFailure(error, body.value.image) };
+  }
+}
+
+function readBody(bytes: Uint8Array): Read<ContainerBody> {
+  const decoded = decodeBody(bytes);
+  if (!decoded.ok) return decoded;
+  const parsed = containerBodySchema.safeParse(decoded.value);
+  return parsed.success
+    ? { ok: true, value: parsed.data }
+    : { ok: false, failure: invalid(parsed.error.issues[0]) };
+}
+
+function invalid(
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): Failure {
+  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
+  return failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`);
+}

@@ -1,0 +1,73 @@
+/** What the Docker engine says of itself and of an image, as far as it decides what a container is given. */
+import type Docker from 'dockerode';
+import type { DockerVersion } from 'dockerode';
+import type { EngineFacts, ImageFacts } from '../policy/container-policy.ts';
+
+export interface Engine extends EngineFacts {
+  /** docker-init is there to forward signals and reap what the task leaves. */
+  readonly init: boolean;
+  /** CPUs the engine has: it refuses a limit above. */
+  readonly cpus: number;
+  /** Where it keeps its own files. */
+  readonly folder: string;
+}
+
+interface Info {
+  readonly NCPU: number;
+  readonly DockerRootDir?: string;
+  readonly DefaultRuntime?: string;
+  readonly Runtimes?: Readonly<Record<string, unknown>>;
+  readonly SecurityOptions?: readonly string[] | null;
+}
+
+/** @types/dockerode does not know that these can be aborted. */
+interface AbortableQuestions {
+  version(options: { readonly abortSignal: AbortSignal }): Promise<DockerVersion>;
+  info(options: { readonly abortSignal: AbortSignal }): Promise<Info>;
+}
+
+type Ask = <T>(question: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>;
+
+export async function askEngine(docker: Docker, ask: Ask): Promise<Engine> {
+  const engine = docker as unknown as AbortableQuestions;
+  const [version, info] = await Promise.all([
+    ask((abortSignal) => engine.version({ abortSignal })),
+    ask((abortSignal) => engine.info({ abortSignal })),
+  ]);
+  const initVersion = version.Components?.find(({ Name }) => Name === 'docker-init')?.Version ?? 'N/A';
+  const { NCPU: cpus, DefaultRuntime: defaultRuntime = 'runc', SecurityOptions: security } = info;
+  return {
+    init: initVersion !== 'N/A',
+    cpus,
+    folder: info.DockerRootDir ?? '',
+    runtimes: Object.keys(info.Runtimes ?? { [defaultRuntime]: {} }).sort(),
+    defaultRuntime,
+    remapsUsers: (security ?? []).some((option) => /^name=(userns|rootless)\b/.test(option)),
+  };
+}
+
+interface AbortableImage {
+  inspect(options: { readonly abortSignal: AbortSignal }): Promise<{
+    readonly Id: string;
+    readonly RepoTags?: readonly string[] | null;
+    readonly RepoDigests?: readonly string[] | null;
+    readonly Config?: { readonly User?: string; readonly StopSignal?: string } | null;
+  }>;
+}
+
+/** Rejects with status 404 when the engine has no such image. */
+export async function askImage(docker: Docker, name: string, ask: Ask): Promise<ImageFacts> {
+  const image = docker.getImage(name) as unknown as AbortableImage;
+  const {
+    Id: id,
+    RepoTags,
+    RepoDigests,
+    Config,
+  } = await ask((abortSignal) => image.inspect({ abortSignal }));
+  return {
+    id,
+    references: [...(RepoTags ?? []), ...(RepoDigests ?? [])],
+    user: Config?.User ?? '',
+    stopSignal: Config?.StopSignal ?? '',
+  };
+}
