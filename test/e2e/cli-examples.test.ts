@@ -7,9 +7,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 const folder = join(import.meta.dirname, '../../docs/examples');
+const policy = join(folder, 'policy.yaml');
 const grid = new GridFixture();
 beforeAll(async () => {
-  const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
+  const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge', '--policy', policy);
   if (code !== 0) throw new Error(stderr);
 }, 60_000);
 afterAll(() => grid.stop());
@@ -24,6 +25,22 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     const { code, stdout } = await grid.grid('run', file);
     expect(stdout).toBe('1\n2\n3\n');
     expect(code).toBe(0);
+  },
+  'closed.yaml': async (file) => {
+    const { code, stdout } = await grid.grid('run', file);
+    expect(stdout).toBe('1000\n256\nlo\n16384\n');
+    expect(code).toBe(0);
+  },
+  // Nor such a folder: a mount is offered when it is there.
+  'mount.yaml': async (file) => {
+    const { code, stderr } = await grid.grid('submit', file);
+    expect(stderr).toContain('has no mount named data');
+    expect(code).toBe(3);
+  },
+  // It is that of the worker here.
+  'policy.yaml': async () => {
+    const [node] = await grid.json<{ offers: { images: readonly string[] } }[]>('nodes');
+    expect(node?.offers.images).toEqual(['busybox', 'ghcr.io/acme/*', 'node:20*']);
   },
   // The machines of CI have no such card: refused at once, with the reason.
   'gpu-part.yaml': async (file) => {

@@ -70,6 +70,7 @@ describe('without a grid', () => {
       broker: { value: ['tcp://forge:7600'], from: 'flag' },
       logLevel: { value: 'warn', from: 'environment' },
       listen: { from: 'default' },
+      policy: { value: `${grid.home}/policy.yaml`, from: 'default' },
     });
   });
 

@@ -23,7 +23,7 @@ describe('a worker whose owner does not let tasks have it all', () => {
   it.each<[string, Partial<Needs>, string]>([
     ['a mount', { mounts: [{ name: 'x', write: false }] }, 'has no mount named x (it has data, results)'],
     ['writing', { mounts: [{ name: 'data', write: true }] }, 'lets mount data be read, not written'],
-    ['a network', { network: 'host' }, 'allows no host network (it has none, bridge)'],
+    ['a network', { network: 'host' }, 'allows no host network (it allows none, bridge)'],
     ['a runtime', { runtime: 'kata' }, 'does not offer runtime kata (it has runc, runsc)'],
     ['root', { root: true }, 'lets no container run as root'],
     [
@@ -62,7 +62,7 @@ describe('a worker whose owner does not let tasks have it all', () => {
     const machine = offering({ images: ['busybox:*', 'ghcr.io/acme/*'] });
     expect(place(shape(undefined, { image: 'busybox:1' }), [machine])).toMatchObject({ kind: 'placed' });
     expect(reasons(shape(undefined, { image: 'evil.io/busybox' }), machine)).toEqual([
-      'does not allow image evil.io/busybox:latest (it has busybox:*, ghcr.io/acme/*)',
+      'does not allow image evil.io/busybox:latest (it allows busybox:*, ghcr.io/acme/*)',
     ]);
     expect(reasons(shape(undefined, { image: 'x' }), offering({ images: [] }))).toEqual([
       'does not allow image x:latest',

@@ -31,7 +31,7 @@ const mounted = offered(
 
 const networked = offered(
   ({ network }, { networks }) => (network === undefined || networks.includes(network) ? [] : [network]),
-  (network, { networks }) => `allows no ${network} network${listed(networks)}`,
+  (network, { networks }) => `allows no ${network} network${listed(networks, 'allows')}`,
 );
 
 const sandboxed = offered(
@@ -49,7 +49,7 @@ const permitted: OfferPredicate = {
   lack: ({ image }, _worker, { offers }) =>
     image === undefined || offers?.images === undefined || allowsImage(offers.images, image) ? 0 : 1,
   reasons: ({ image }, _worker, { offers }) => [
-    `does not allow image ${image}${listed(offers?.images ?? [])}`,
+    `does not allow image ${image}${listed(offers?.images ?? [], 'allows')}`,
   ],
 };
 
@@ -81,6 +81,6 @@ function unknownTo(needs: Needs, offers: Offers | undefined): readonly string[] 
   return needs.fields.filter((field) => offers?.fields.includes(field) !== true);
 }
 
-function listed(names: readonly string[]): string {
-  return names.length === 0 ? '' : ` (it has ${names.join(', ')})`;
+function listed(names: readonly string[], verb = 'has'): string {
+  return names.length === 0 ? '' : ` (it ${verb} ${names.join(', ')})`;
 }

@@ -13,7 +13,7 @@ export interface BrokerHome {
 }
 
 /** What may lie in a home before its first use. */
-const before = ['config.json', 'logs', 'run', 'lost+found'];
+const before = ['config.json', 'policy.yaml', 'logs', 'run', 'lost+found'];
 
 /** Throws UsageError when the folder serves another purpose, or the grid of this home has its broker elsewhere. */
 export function prepareHome(home: string, wallMs: number): BrokerHome {
