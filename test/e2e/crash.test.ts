@@ -162,3 +162,33 @@ test('a worker paused past its lease: its work moves, and what it still says is 
   }
   expect((await client.request('show', { task: id })).workerName).toBe('bellows');
 });
+
+test('a running task is explained as before by a broker that was killed and started again', async () => {
+  const broker = grid.daemon(['broker']);
+  grid.daemon(['worker', '--name', 'anvil', '--allow-process']);
+  const client = await grid.client();
+  const task = client.submit({ kind: 'process', body: { command: ['sleep', '60'] } });
+  const id = await task.accepted;
+  await new Promise<void>((resolve) => {
+    client.watch(id, { onChange: ({ state }) => state === 'running' && resolve() });
+  });
+  const before = await client.request('explain', { task: id });
+  expect(before).toMatchObject({
+    decision: expect.stringMatching(/^placed on anvil/),
+    workers: [{ feasible: true }],
+  });
+  await broker.kill();
+  broker.start();
+  await expect
+    .poll(async () => (await client.request('show', { task: id })).state, { timeout: 30_000 })
+    .toBe('running');
+  // Journaled with three digits.
+  expect(rounded(await client.request('explain', { task: id }))).toEqual(rounded(before));
+  await client.request('cancel', { task: id });
+  expect(await task.finished).toMatchObject({ state: 'cancelled', attempts: 1 });
+});
+
+function rounded(document: unknown): unknown {
+  const digits = (_: string, value: unknown) => (typeof value === 'number' ? value.toFixed(3) : value);
+  return JSON.parse(JSON.stringify(document, digits));
+}
