@@ -1,12 +1,11 @@
-/** What only processes do: depend on a keeper, and end with their worker. */
+/** What only processes do: depend on a keeper, and leave things behind. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, realpath, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type DeviceShare, encodeBody } from '@gryphgen/protocol';
-import type { ProcessExecutor } from '@gryphgen/worker';
+import { endProcesses, keeperPlace, type ProcessExecutor } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createProcessExecutor, keeperPid, processesOf } from './executor-process-place.ts';
+import { createProcessExecutor, keeperOf, processesOf } from './executor-process-place.ts';
 import { makePlace, newFence, orderOf, type Place, textOf } from './executor-suite.ts';
 
 let place: Place;
@@ -21,6 +20,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await executor.close();
   await place.logs.close();
+  await endProcesses(place.folder);
   expect(await processesOf(place)).toEqual([]);
   await rm(place.folder, { recursive: true });
 });
@@ -31,7 +31,7 @@ it('loses its attempts when the keeper dies, kills what it held, and goes on wit
   const held = order('sh', '-c', 'setsid sleep 600 & echo up; sleep 600');
   executor.start(held);
   await textOf(place.logs, held.fence, /up/);
-  process.kill(await keeperPid(), 'SIGKILL');
+  process.kill((await keeperOf(place)).pid, 'SIGKILL');
   const { exit } = await place.events.find('exited', held.fence);
   expect(exit).toMatchObject({ failure: { code: 'lost.worker' }, stopped: false });
   expect(await processesOf(place)).toEqual([]);
@@ -40,22 +40,25 @@ it('loses its attempts when the keeper dies, kills what it held, and goes on wit
   expect((await place.events.find('exited', after.fence)).exit.exitCode).toBe(3);
 });
 
-it('kills what it ran when it closes, background processes of its group included', async () => {
-  const held = order('sh', '-c', 'sleep 600 & echo up; wait');
+it('ends its processes, what left their group included, where the worker is not to come back', async () => {
+  const held = order('sh', '-c', 'setsid sleep 600 & sleep 600 & echo up; wait');
   executor.start(held);
   await textOf(place.logs, held.fence, /up/);
   await executor.close();
+  await expect.poll(() => processesOf(place), { timeout: 8000 }).toHaveLength(3);
+  await endProcesses(place.folder);
+  expect(await processesOf(place)).toEqual([]);
 });
 
 it('kills what a crash of worker and keeper left, before anything is started', async () => {
-  const root = join(await realpath(place.folder), 'scratch');
+  const { root } = keeperPlace(await realpath(place.folder));
   const stray = spawn('sleep', ['600'], { env: { GRID_SCRATCH: `${root}/1.2.3` }, stdio: 'ignore' });
   await once(stray, 'spawn');
   const gone = once(stray, 'exit');
-  const next = createProcessExecutor(place);
-  await next.adopt();
+  await executor.close();
+  executor = createProcessExecutor(place);
+  await executor.adopt();
   expect(await gone).toEqual([null, 'SIGKILL']);
-  await next.close();
 });
 
 it('ends the leftovers of a command that has ended, and its scratch folder with it', async () => {

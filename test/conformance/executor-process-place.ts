@@ -1,8 +1,7 @@
 /** The process executor in a place of its own, and what it may leave there. */
 import { readdir, readFile, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createLog, systemAlarms } from '@gryphgen/runtime';
-import { ProcessExecutor } from '@gryphgen/worker';
+import { createLog, type ProcessIdentity, systemAlarms } from '@gryphgen/runtime';
+import { keeperPlace, ProcessExecutor } from '@gryphgen/worker';
 import type { Place } from './executor-suite.ts';
 
 const numbers = /^[0-9]+$/;
@@ -13,32 +12,28 @@ export function createProcessExecutor({ events, logs, folder }: Place): ProcessE
     log: createLog({ daemon: 'test', level: 'silent' }),
     alarms: systemAlarms,
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
-    folder: join(folder, 'scratch'),
+    resumeLog: ({ task, attempt }, held) => logs.resume(task, attempt, held),
+    home: folder,
     path: '/usr/bin:/bin',
   });
 }
 
-/** The command lines of processes that were started for an attempt in this place. */
-export async function processesOf({ folder }: Place): Promise<readonly string[]> {
-  const root = join(await realpath(folder), 'scratch');
-  const found: string[] = [];
-  for (const pid of (await readdir('/proc')).filter((name) => numbers.test(name))) {
-    const environment = await readProc(pid, 'environ');
-    if (environment.includes(root)) found.push(await readProc(pid, 'cmdline'));
-  }
-  return found;
+/** The processes that were started for an attempt in this place. */
+export async function pidsOf({ folder }: Pick<Place, 'folder'>): Promise<readonly string[]> {
+  const { root } = keeperPlace(await realpath(folder));
+  const pids = (await readdir('/proc')).filter((name) => numbers.test(name));
+  const environments = await Promise.all(pids.map((pid) => readProc(pid, 'environ')));
+  return pids.filter((_, index) => environments[index]?.includes(root));
 }
 
-/** The keeper this process has forked last. */
-export async function keeperPid(): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => numbers.test(name));
-  for (const pid of pids.sort((a, b) => Number(b) - Number(a))) {
-    const command = await readProc(pid, 'cmdline');
-    const status = await readProc(pid, 'status');
-    if (command.includes('process-keeper.js') && status.includes(`PPid:\t${process.pid}\n`))
-      return Number(pid);
-  }
-  throw new Error('there is no process keeper');
+/** Their command lines. */
+export async function processesOf(place: Pick<Place, 'folder'>): Promise<readonly string[]> {
+  return Promise.all((await pidsOf(place)).map((pid) => readProc(pid, 'cmdline')));
+}
+
+/** The keeper of this place. */
+export async function keeperOf({ folder }: Pick<Place, 'folder'>): Promise<ProcessIdentity> {
+  return JSON.parse(await readFile(keeperPlace(folder).notePath, 'utf8')) as ProcessIdentity;
 }
 
 /** Empty when the process has ended meanwhile, or is somebody else's. */

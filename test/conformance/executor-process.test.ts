@@ -1,15 +1,16 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { encodeBody } from '@gryphgen/protocol';
+import { endProcesses, keeperPlace } from '@gryphgen/worker';
 import { createProcessExecutor, processesOf } from './executor-process-place.ts';
 import { executorSuite } from './executor-suite.ts';
 
 executorSuite({
   kind: 'process',
   create: createProcessExecutor,
-  leftovers: async (place) => [
-    ...(await readdir(join(place.folder, 'scratch'))),
-    ...(await processesOf(place)),
-  ],
+  leftovers: async (place) => {
+    const left = [...(await readdir(keeperPlace(place.folder).root)), ...(await processesOf(place))];
+    await endProcesses(place.folder);
+    return left;
+  },
   body: (command) => encodeBody({ command }),
 });

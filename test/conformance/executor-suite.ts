@@ -11,7 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Envelope, encodeBody, envelopeDefaults, type Failure, type TaskKind } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
-import type { Executor, ExecutorEvents, Exit, Fence, LeaseFacts, StartOrder } from '@gryphgen/worker';
+import type {
+  AdoptedAttempt,
+  Executor,
+  ExecutorEvents,
+  Exit,
+  Fence,
+  LeaseFacts,
+  StartOrder,
+} from '@gryphgen/worker';
 import { keyOf, LogStore } from '@gryphgen/worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -95,14 +103,14 @@ export function orderOf(
 }
 
 export async function makePlace(): Promise<Place> {
-  const folder = await mkdtemp(join(tmpdir(), 'gg-executor-'));
-  const log = createLog({ daemon: 'test', level: 'error' });
-  const logs = await LogStore.open(
-    join(folder, 'logs'),
-    { attemptBytes: logBytes, totalBytes: 10 * logBytes },
-    log,
-  );
-  return { events: new Recorder(), logs, folder };
+  return placeIn(await mkdtemp(join(tmpdir(), 'gg-executor-')));
+}
+
+/** As the next life of the worker finds it. */
+export async function placeIn(folder: string): Promise<Place> {
+  const log = createLog({ daemon: 'test', level: 'silent' });
+  const limits = { attemptBytes: logBytes, totalBytes: 10 * logBytes };
+  return { events: new Recorder(), logs: await LogStore.open(join(folder, 'logs'), limits, log), folder };
 }
 
 export async function textOf(logs: LogStore, fence: Fence, until = /$^/): Promise<string> {
@@ -145,6 +153,58 @@ export function executorSuite(under: ExecutorUnderTest): void {
       executor.start(orderOf(under.kind, fence, under.body(command), over));
       return fence;
     }
+
+    /** The worker is stopped and starts again. */
+    async function nextLife(): Promise<readonly AdoptedAttempt[]> {
+      await executor.close();
+      await place.logs.close();
+      place = await placeIn(place.folder);
+      executor = under.create(place);
+      expect(await executor.probe()).toBe(true);
+      const adopted = await executor.adopt();
+      if ('notYet' in adopted) throw new Error(adopted.notYet);
+      return adopted;
+    }
+
+    it('leaves what runs to its next life, with its lease and its output', async () => {
+      const fence = run(sh('trap "echo two; exit 4" TERM; echo one; while :; do sleep 0.05; done'), {
+        timeoutMs: 60_000,
+        onLinkLost: 'wait',
+      });
+      await textOf(place.logs, fence, /one/);
+      const facts = { kind: under.kind, timeoutMs: 60_000, onLinkLost: 'wait' };
+      expect(await nextLife()).toMatchObject([{ fence, facts, stopping: null, found: { phase: 'running' } }]);
+      executor.stop(fence, 30_000, 'cancel');
+      const { exit } = await place.events.find('exited', fence);
+      expect(exit).toMatchObject({ exitCode: 4, failure: null, stopped: true });
+      expect(await textOf(place.logs, fence)).toMatch(/^one\n(.*\n)?two\n$/);
+      expect(place.events.told.map(({ kind }) => kind)).toEqual(['exited']);
+    });
+
+    it('knows in its next life what it was ending, and why', async () => {
+      const fence = run(sh('trap "echo asked; sleep 1; exit 7" TERM; echo up; while :; do sleep 0.05; done'));
+      await textOf(place.logs, fence, /up/);
+      executor.stop(fence, 30_000, 'timeout');
+      await textOf(place.logs, fence, /asked/);
+      const [adopted] = await nextLife();
+      expect(adopted).toMatchObject({ fence, stopping: 'timeout' });
+      if (adopted?.found.phase === 'running') await place.events.find('exited', fence);
+      expect(await textOf(place.logs, fence)).toMatch(/^up\n(.*\n)?asked\n$/);
+    });
+
+    it('loses neither output nor end over many lives', async () => {
+      const fence = run(sh('i=0; while [ $i -lt 200 ]; do echo $i; i=$((i + 1)); sleep 0.01; done; exit 4'));
+      await place.events.find('started', fence);
+      let found: AdoptedAttempt['found'] | undefined;
+      while (found?.phase !== 'ended') {
+        await textOf(place.logs, fence, /[0-9]\n$/);
+        found = (await nextLife())[0]?.found;
+        expect(found?.phase).toMatch(/running|ended/);
+      }
+      expect(found.exit).toMatchObject({ exitCode: 4, failure: null, stopped: false });
+      const lines = Array.from({ length: 200 }, (_, line) => `${line}\n`);
+      expect(await textOf(place.logs, fence)).toBe(lines.join(''));
+    });
 
     it('tells start and success', async () => {
       const fence = run(sh('exit 0'));

@@ -1,9 +1,9 @@
 /** `grid up` and `grid down`: one machine's grid as processes that are started, supervised and stopped. */
 import { once } from 'node:events';
-import { existsSync, readFileSync, watch } from 'node:fs';
+import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { GridFixture } from './cli-grid.fixture.ts';
+import { GridFixture, type Running } from './cli-grid.fixture.ts';
 
 let grids: GridFixture[];
 beforeEach(() => {
@@ -75,6 +75,64 @@ it('leaves no daemon behind when the supervisor is killed, and comes up again', 
   const next = await grid.grid('up', '--detach');
   expect(next.code, next.stderr).toBe(0);
   expect(children.filter(isAlive)).toEqual([]);
+});
+
+/** A task whose process runs until it is ended, and that process. */
+async function runsForLong(grid: GridFixture): Promise<{ readonly id: string; readonly pid: number }> {
+  const id = await grid.submit('--', 'sh', '-c', 'echo $$; exec sleep 600');
+  const following = grid.start('logs', '-f', id);
+  await following.said('\n');
+  following.child.kill();
+  return { id, pid: Number(following.stdout) };
+}
+
+it('ends processes with the grid: at down, at a signal, and when the supervisor is killed', async () => {
+  const ends = [
+    async (grid: GridFixture) => grid.grid('down'),
+    async (_: GridFixture, up: Running) => up.child.kill('SIGTERM'),
+    async (_: GridFixture, up: Running) => up.child.kill('SIGKILL'),
+    // Its worker with it, which can then end nothing; the next grid does.
+    async (grid: GridFixture, up: Running) => {
+      for (const child of childrenOf(up.child.pid ?? 0)) process.kill(child, 'SIGKILL');
+      up.child.kill('SIGTERM');
+      await up.end();
+      await grid.grid('down');
+    },
+  ];
+  for (const end of ends) {
+    const grid = newGrid();
+    const up = grid.start('up');
+    await up.said('slots');
+    const { pid } = await runsForLong(grid);
+    expect(isAlive(pid)).toBe(true);
+    await end(grid, up);
+    await up.end();
+    await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
+  }
+});
+
+it('keeps processes running while their worker is killed and started again', async () => {
+  const grid = newGrid();
+  const up = grid.start('up');
+  await up.said('slots');
+  const flag = join(grid.home, 'go');
+  const id = await grid.submit(
+    '--',
+    'sh',
+    '-c',
+    `echo one; until [ -e ${flag} ]; do sleep 0.1; done; echo two`,
+  );
+  const following = grid.start('logs', '-f', id);
+  await following.said('one');
+  for (const child of childrenOf(up.child.pid ?? 0)) process.kill(child, 'SIGKILL');
+  // Whoever is told where it runs is told by the worker that holds it again.
+  await expect
+    .poll(() => up.stderr, { timeout: 20_000 })
+    .toContain('worker ended with SIGKILL; starting it again');
+  writeFileSync(flag, '');
+  expect((await grid.grid('wait', id)).code).toBe(0);
+  expect(await grid.json('show', id)).toMatchObject({ state: 'succeeded', attempts: 1 });
+  expect((await following.end()).stdout).toBe('one\ntwo\n');
 });
 
 it('leaves nothing behind when whoever asked for --detach is gone before it answers', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Client, connect, gridOf, loadMembership, saveMembership } from '@gryphgen/client';
 import { AuthorizedKeys, brokerSocketPath, loadIdentity } from '@gryphgen/runtime';
+import { endProcesses } from '@gryphgen/worker';
 import { silentLog } from './broker.fixture.ts';
 
 const gridCommand = fileURLToPath(new URL('../../packages/cli/bin/grid.js', import.meta.url));
@@ -97,7 +98,7 @@ export class DaemonsFixture {
   /** A home for another machine's worker that this grid admits. Before the broker starts: it reads its keys once. */
   enrolWorker(name: string): string {
     const home = mkdtempSync(join(tmpdir(), 'gg-worker-'));
-    this.undo.push(async () => rmSync(home, { recursive: true, force: true }));
+    this.undo.push(() => removeHome(home));
     const { key, curve } = loadIdentity(home, 'worker');
     const authorized = new AuthorizedKeys(this.home);
     authorized.add({ key, curveKey: curve.publicKey, role: 'worker', name, addedAt: Date.now() });
@@ -122,8 +123,14 @@ export class DaemonsFixture {
 
   async stop(): Promise<void> {
     for (const undo of this.undo.splice(0).reverse()) await undo();
-    rmSync(this.home, { recursive: true, force: true });
+    await removeHome(this.home);
   }
+}
+
+/** Processes run on when their worker is stopped. */
+async function removeHome(home: string): Promise<void> {
+  await endProcesses(home);
+  rmSync(home, { recursive: true, force: true });
 }
 
 /** Starts of this grid's containers, as the engine itself tells them. */

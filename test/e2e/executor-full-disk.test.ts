@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { encodeBody } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
-import { type Executor, LogStore } from '@gryphgen/worker';
+import { type Executor, endProcesses, LogStore } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createProcessExecutor } from '../conformance/executor-process-place.ts';
 import { newFence, orderOf, type Place, Recorder, textOf } from '../conformance/executor-suite.ts';
@@ -27,6 +27,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  await endProcesses(place.folder);
   await run('umount', [place.folder]);
   await rm(place.folder, { recursive: true });
 });

@@ -40,6 +40,7 @@ export {
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export type { PushOutcome } from './outbox.ts';
+export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';

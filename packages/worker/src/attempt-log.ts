@@ -5,6 +5,7 @@
  * 2. A disk that refuses costs the rest of the log, never the attempt; whoever reads the log is told where and why it
  *    ends: by its last line where that can still be written, else by `epilogue`.
  */
+import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
 /** What executors write into. Await each write: that is the back-pressure. */
@@ -27,7 +28,7 @@ export class AttemptLog implements LogWriter {
   private full = false;
   private closed = false;
   private problem = '';
-  private last: Promise<void>;
+  private last: Promise<void> = Promise.resolve();
   private readonly waiting = new Set<() => void>();
 
   constructor(
@@ -40,8 +41,25 @@ export class AttemptLog implements LogWriter {
     this.maxBytes = maxBytes;
     this.onProblem = onProblem;
     this.onEnd = onEnd;
-    // An older file of this name is another attempt's (task numbers of ephemeral tasks return): who reads it keeps it.
-    this.last = this.guarded(() => rm(path, { force: true }));
+  }
+
+  /** An older file of this name is another attempt's (task numbers of ephemeral tasks return): who reads it keeps it. */
+  begin(): void {
+    this.last = this.guarded(() => rm(this.path, { force: true }));
+  }
+
+  /**
+   * Goes on with the file of an earlier life, for an output of which the bytes from one position to another can still be
+   * had. Resolves with the position from which they are wanted.
+   */
+  async goOn(held: { readonly from: number; readonly to: number }): Promise<number> {
+    let position = held.to;
+    this.last = this.guarded(async () => {
+      position = await this.reopen(held);
+      this.wakeReaders();
+    });
+    await this.last;
+    return position;
   }
 
   get bytes(): number {
@@ -86,12 +104,36 @@ export class AttemptLog implements LogWriter {
     if (this.full) return;
     const room = this.maxBytes - this.written;
     await this.put(bytes.subarray(0, room));
-    if (bytes.length > room) {
-      this.full = true;
-      this.deaf = true;
-      await this.put(Buffer.from(`\n[gryphgen: the log is cut off here, at ${this.maxBytes} bytes]\n`));
-    }
+    if (bytes.length > room) await this.cutOff();
     this.wakeReaders();
+  }
+
+  private async cutOff(): Promise<void> {
+    this.full = true;
+    this.deaf = true;
+    await this.put(Buffer.from(`\n[gryphgen: the log is cut off here, at ${this.maxBytes} bytes]\n`));
+  }
+
+  private async reopen({ from, to }: { readonly from: number; readonly to: number }): Promise<number> {
+    const { O_RDWR, O_APPEND, O_NOFOLLOW } = constants;
+    this.file = await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      throw error;
+    });
+    const { size } = (await this.file?.stat()) ?? { size: 0 };
+    this.written = Math.min(size, this.maxBytes);
+    if (size > this.maxBytes) {
+      // Of the words that say so there may be a part only.
+      await this.file?.truncate(this.maxBytes);
+      await this.cutOff();
+      return to;
+    }
+    if (size < from) throw new Error(`the disk had not taken ${from - size} bytes of it`);
+    if (size <= to) return size;
+    // It ends with words of its own: why the rest is lost.
+    this.full = true;
+    this.deaf = true;
+    return to;
   }
 
   private async put(bytes: Uint8Array): Promise<void> {

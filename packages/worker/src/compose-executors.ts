@@ -37,10 +37,12 @@ export function composeExecutors(
     new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, notes, owner, policy, logBytes }),
   ];
   if (config.allowProcess) {
-    const folder = join(config.home, 'worker', 'scratch');
+    const resumeLog = ({ task, attempt }: Fence, held: { readonly from: number; readonly to: number }) =>
+      logs.resume(task, attempt, held);
+    const { home } = config;
     const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
     const path = process.env.PATH ?? '/usr/bin:/bin';
-    executors.push(new ProcessExecutor({ events, log, alarms, beginLog, folder, path, ...keeper }));
+    executors.push(new ProcessExecutor({ events, log, alarms, beginLog, resumeLog, home, path, ...keeper }));
   }
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));

@@ -11,6 +11,7 @@ export { ContainerNotes } from './executors/container-notes.ts';
 export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
+export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
 export { type PolicyProblem, policyProblems } from './policy/check-policy.ts';
 export {

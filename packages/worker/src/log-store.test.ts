@@ -94,6 +94,61 @@ describe('a log', () => {
     expect(await textOf(store)).toBe('new');
   });
 
+  describe('that an earlier life began', () => {
+    async function left(text: string, attemptBytes = 1000): Promise<LogStore> {
+      await writeFile(join(folder, 't7.1.log'), text);
+      return openStore(attemptBytes);
+    }
+
+    it('goes on where the file stopped: what is in it is not wanted again', async () => {
+      const store = await left('hello ');
+      const { log: writer, position } = await store.resume(task, attempt, { from: 3, to: 20 });
+      expect(position).toBe(6);
+      const following = textOf(store, { follow: true });
+      await writer.write(bytes('world'));
+      await writer.end();
+      expect(await following).toBe('hello world');
+      expect(await textOf(store)).toBe('hello world');
+    });
+
+    it('and that had no output yet begins', async () => {
+      const store = await openStore();
+      const { log: writer, position } = await store.resume(task, attempt, { from: 0, to: 4 });
+      expect(position).toBe(0);
+      await writer.write(bytes('text'));
+      await writer.end();
+      expect(await textOf(store)).toBe('text');
+    });
+
+    it('and that was cut off stays as it was, its words made whole', async () => {
+      const cut = '0123456789\n[gryphgen: the log is cut off here, at 10 bytes]\n';
+      for (const found of [cut, cut.slice(0, 20)]) {
+        const store = await left(found, 10);
+        const { log: writer, position } = await store.resume(task, attempt, { from: 90, to: 100 });
+        expect(position).toBe(100);
+        expect(await writer.write(bytes('more'))).toBe(false);
+        await writer.end();
+        expect(await textOf(store)).toBe(cut);
+      }
+    });
+
+    it('and of which the disk had not taken all says so, and takes no more', async () => {
+      const store = await left('hello');
+      const { log: writer, position } = await store.resume(task, attempt, { from: 8, to: 20 });
+      expect(position).toBe(20);
+      expect(await writer.write(bytes('more'))).toBe(false);
+      await writer.end();
+      const told = 'hello\n[gryphgen: the rest of the log is lost: the disk had not taken 3 bytes of it]\n';
+      expect(await textOf(store)).toBe(told);
+      // Nor does a life after that add to what it says.
+      const again = await openStore();
+      const { log: later } = await again.resume(task, attempt, { from: 20, to: 20 });
+      await later.write(bytes('more'));
+      await later.end();
+      expect(await textOf(again)).toBe(told);
+    });
+  });
+
   it('does not follow a link that somebody put in its place', async () => {
     const store = await openStore();
     const writer = store.begin(task, attempt);

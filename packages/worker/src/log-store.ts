@@ -69,12 +69,31 @@ export class LogStore {
     );
     for (const { name, bytes } of found.sort((a, b) => a.endedMs - b.endedMs))
       store.noteEnded(name, { bytes, epilogue: '' });
-    await store.evict();
+    // What goes on running is not known yet: the next log that ends makes room.
     return store;
   }
 
   /** A new, empty log. One of the same name is gone. */
   begin(task: TaskId, attempt: AttemptNo): LogWriter {
+    const log = this.enliven(task, attempt);
+    log.begin();
+    return log;
+  }
+
+  /**
+   * The log of an attempt that an earlier life began, and of whose output the bytes from one position to another can
+   * still be had; `position`: from where they are wanted.
+   */
+  async resume(
+    task: TaskId,
+    attempt: AttemptNo,
+    held: { readonly from: number; readonly to: number },
+  ): Promise<{ readonly log: LogWriter; readonly position: number }> {
+    const log = this.enliven(task, attempt);
+    return { log, position: await log.goOn(held) };
+  }
+
+  private enliven(task: TaskId, attempt: AttemptNo): AttemptLog {
     const name = nameOf(task, attempt);
     this.endedBytes -= this.ended.get(name)?.bytes ?? 0;
     this.ended.delete(name);
@@ -165,7 +184,7 @@ export class LogStore {
     }
   }
 
-  /** Ends what is still being written; the attempts' next life begins those logs anew. */
+  /** Ends what is still being written; the attempts' next life goes on with those logs, or begins them anew. */
   async close(): Promise<void> {
     await Promise.all([...this.live.values()].map((log) => log.end()));
   }

@@ -23,6 +23,7 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import Docker from 'dockerode';
+import { endProcesses } from './executors/process-keeper-place.ts';
 import { createWorker } from './worker.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
@@ -77,6 +78,7 @@ export class PlayedBroker {
 
   async stop(): Promise<void> {
     await this.socket.stop();
+    await endProcesses(this.home);
     await rm(this.home, { recursive: true });
   }
 

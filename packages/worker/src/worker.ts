@@ -1,30 +1,15 @@
 /**
  * The worker's shell: link, executors, logs, probes and clock around the core. It decides nothing.
  *
- * 1. Stopping ends no container: they run on, and the next start adopts them.
+ * 1. Stopping ends no container and no process: they run on, and the next start adopts them.
  * 2. Nothing is said to the broker before adoption is complete: the first hello lists all there is (E11). Where that
  *    takes an engine that does not answer yet, `start` resolves and the worker waits for it.
  * 3. One worker at a time has the home.
  */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type DeviceUuid,
-  failure,
-  type PeerHello,
-  type TaskKind,
-  type ToWorker,
-  type Welcome,
-  type WorkerReport,
-} from '@gryphgen/protocol';
-import {
-  type Cancel,
-  DataServer,
-  type DataSource,
-  Link,
-  type LogRange,
-  type Service,
-} from '@gryphgen/runtime';
+import type { DeviceUuid, PeerHello, TaskKind, ToWorker, Welcome, WorkerReport } from '@gryphgen/protocol';
+import { type Cancel, type DataServer, Link, type Service } from '@gryphgen/runtime';
 import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
@@ -34,6 +19,7 @@ import { createWorkerState, type LeaseFacts, type WorkerState } from './core/sta
 import { CoreLoop } from './core-loop.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
+import { createLogServer } from './log-server.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
 import { WorkerProbe } from './probe/worker-probe.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
@@ -68,6 +54,10 @@ class Worker implements Service {
   private parts: Parts | null = null;
   /** From adoption on. */
   private state: WorkerState | null = null;
+  private onAdopted: () => void = () => undefined;
+  private readonly adopted = new Promise<void>((resolve) => {
+    this.onAdopted = resolve;
+  });
   private waitsFor = '';
   private session = '';
   /** The broker's wall clock less `clock.mono`; null until a broker has told. */
@@ -157,6 +147,7 @@ class Worker implements Service {
     if (this.stopped !== null) return true;
     this.state = createWorkerState(report, this.deps.clock.mono());
     this.loop.begin(this.state, { kind: 'adopted', attempts: adopted });
+    this.onAdopted();
     this.undo.push(() => this.link.stop());
     this.link.start();
     this.tick();
@@ -283,20 +274,14 @@ class Worker implements Service {
   }
 
   private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
-    const { dataEndpoints: endpoints, grid, brokerKey } = this.config;
-    if (endpoints.length === 0) return { data: null, dataEndpoint: '' };
-    const { identity, clock, alarms } = this.deps;
-    const open = (range: LogRange, signal: AbortSignal): DataSource =>
-      logs.has(range.task, range.attempt)
-        ? logs.read({ ...range, signal })
-        : failure(
-            'rejected.not-found',
-            `the output of t${range.task}.${range.attempt} is no longer kept on this worker`,
-          );
-    const brokerWall = () =>
-      this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset;
-    const { curve } = identity;
-    const data = new DataServer({ endpoints, curve, grid, brokerKey, brokerWall, clock, alarms, open });
+    const { clock } = this.deps;
+    const data = createLogServer(this.config, this.deps, {
+      logs,
+      adopted: this.adopted,
+      brokerWall: () =>
+        this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset,
+    });
+    if (data === null) return { data, dataEndpoint: '' };
     this.undo.push(() => data.stop());
     const [dataEndpoint = ''] = await data.start();
     return { data, dataEndpoint };

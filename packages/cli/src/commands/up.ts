@@ -1,13 +1,12 @@
 /** `grid up` and `grid down`: the whole grid of one machine. */
 import { resolve } from 'node:path';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Config, endSignal, removeRunFolder } from '@gryphgen/runtime';
+import { type Config, endSignal, isAlive, removeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
 import { parentGone } from '../daemons/daemon-life.ts';
 import { startDetached } from '../daemons/detach.ts';
 import { prepareHome } from '../daemons/grid-home.ts';
-import { isAlive } from '../daemons/process-identity.ts';
 import { Supervisor } from '../daemons/supervisor.ts';
 import { claimUp, findUp, releaseUp, type Up, writeUp } from '../daemons/up-file.ts';
 import { checkDocker } from '../doctor/docker.ts';
@@ -106,6 +105,9 @@ async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config)
     throw notUp(error);
   } finally {
     await supervisor.stop();
+    // Also of a worker that was killed and not started again. Loaded now: most of its life the supervisor has no use for it.
+    const { endProcesses } = await import('@gryphgen/worker');
+    await endProcesses(config.home);
     releaseUp(config.home);
     removeRunFolder(config.home);
     if (process.connected) process.disconnect();
@@ -144,7 +146,7 @@ export function downCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const command = gridCommand(
     'down',
-    'Stop the grid of this machine. Containers run on and are adopted by the next "grid up".',
+    'Stop the grid of this machine. Containers run on and are adopted by the next "grid up"; processes end.',
     'down',
   );
   return runs<CommonFlags>(command, invocation, async (flags) => {

@@ -4,9 +4,8 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writePrivateFile } from '@gryphgen/runtime';
+import { identityOf, isAlive, writePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
-import { identityOf, isAlive } from './process-identity.ts';
 
 const schema = z.object({
   pid: z.number().int().min(1),

@@ -11,7 +11,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import { type ContainerPolicy, createWorker } from '@gryphgen/worker';
+import { type ContainerPolicy, createWorker, endProcesses } from '@gryphgen/worker';
 import { type Daemon, failure } from './daemon-life.ts';
 
 export interface WorkerChoices {
@@ -61,5 +61,11 @@ export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoi
     await inSession;
     return { name };
   };
-  return { failed, start, stop: () => worker.stop() };
+  // Under a supervisor it ends with the grid of this machine, and its processes do; else it may only be starting anew.
+  const isSupervised = process.send !== undefined;
+  const stop = async () => {
+    await worker.stop();
+    if (isSupervised) await endProcesses(home);
+  };
+  return { failed, start, stop };
 }

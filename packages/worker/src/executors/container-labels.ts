@@ -4,10 +4,10 @@
  */
 
 import type { AttemptNo, Epoch, TaskId } from '@gryphgen/protocol';
-import { limits, reservationSchema, taskKinds } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Fence } from '../core/fence.ts';
 import type { LeaseFacts } from '../core/state.ts';
+import { leaseFactsSchema } from './lease-facts.ts';
 
 /** The grid and the worker a container belongs to. */
 export interface Owner {
@@ -24,19 +24,11 @@ const names = {
   lease: 'gryphgen.lease',
 } as const;
 
-const whole = z.number().int().min(0);
 const numeral = z
   .string()
   .regex(/^[0-9]{1,16}$/)
   .transform(Number)
   .refine(Number.isSafeInteger);
-const factsSchema = z.object({
-  kind: z.enum(taskKinds),
-  reservation: reservationSchema,
-  timeoutMs: whole,
-  onLinkLost: z.enum(['move', 'wait']),
-  stopGraceMs: whole.max(limits.stopGraceMs).optional(),
-});
 const labelsSchema = z.object({
   [names.task]: numeral.pipe(z.number().min(1)),
   [names.attempt]: numeral,
@@ -69,7 +61,7 @@ export function readLabels(
   labels: Readonly<Record<string, string>>,
 ): { readonly fence: Fence; readonly facts: LeaseFacts } | undefined {
   const read = labelsSchema.safeParse(labels);
-  const facts = factsSchema.safeParse(parseJson(labels[names.lease] ?? ''));
+  const facts = leaseFactsSchema.safeParse(parseJson(labels[names.lease] ?? ''));
   if (!read.success || !facts.success) return undefined;
   const fence: Fence = {
     task: read.data[names.task] as TaskId,

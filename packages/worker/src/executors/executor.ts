@@ -37,7 +37,7 @@ export interface Executor {
   start(order: StartOrder): void;
   stop(fence: Fence, graceMs: number, why: StopWhy): void;
   forget(fence: Fence): void;
-  /** Lets go of timers, sockets and keepers. What can outlive the worker runs on and is adopted by its next life. */
+  /** Lets go of timers and sockets. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
 }
 

@@ -1,29 +1,36 @@
 /**
  * Runs attempts as plain processes, without isolation: for machines whose owner trusts who submits. A keeper process
- * does the forking and holds the groups.
+ * does the forking and holds the groups, their output and their ends.
  *
- * 1. Processes never outlive their worker: the keeper kills them when the worker goes, and the next life kills what a
- *    crash of both left over. Nothing is adopted.
+ * 1. Processes outlive their worker: the keeper holds them until the worker's next life has adopted them, their output
+ *    from where the log stopped. Who wants them ended with the worker calls `endProcesses`.
  * 2. When the keeper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new keeper is forked.
+ *    So it is at adoption with what no keeper holds: the keeper was killed, the machine was started anew, or the keeper
+ *    is of another version.
  * 3. What an attempt leaves running ends soon after it: its group at once, what left the group (setsid) by the mark in
  *    its environment. Only a process that also changed its environment escapes; it has no isolation to break.
- * 4. An attempt's scratch folder is its own, and gone when it is forgotten.
+ * 4. An attempt's scratch folder is its own. It is there before the keeper is told to start the attempt, and gone when
+ *    the attempt is forgotten: it notes, over a crash of both, that there was one.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decodeBody, failure, type ProcessBody, processBodySchema, type Read } from '@gryphgen/protocol';
-import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
+import { failure } from '@gryphgen/protocol';
+import { type Alarms, type Cancel, type Log, makeRunFolder } from '@gryphgen/runtime';
 import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
-import { type Fence, keyOf } from '../core/fence.ts';
-import { type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
-import type { FromKeeper, ToKeeper } from './process-messages.ts';
-import { killStrays, scratchVariable } from './stray-processes.ts';
+import type { AdoptedAttempt } from '../core/events.ts';
+import { type Fence, keyOf, nameOf } from '../core/fence.ts';
+import type { StopWhy } from '../core/state.ts';
+import { type Adoption, type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
+import { heldAttempt, lostAttempt, notedFences, whyGone } from './process-adoption.ts';
+import type { StartMessage } from './process-group.ts';
+import { KeeperLife } from './process-keeper-life.ts';
+import { type KeeperPlace, keeperPlace } from './process-keeper-place.ts';
+import type { FromKeeper, HeldAttempt, ProcessEnd } from './process-messages.ts';
+import { processOrder } from './process-order.ts';
+import { killStrays } from './stray-processes.ts';
 
-/** Keepers that die at once have a reason that another one has too. */
-const maxKeeperDeaths = 10;
 /** From the end of an attempt to the search for what it left; one search reads all of /proc and serves all that ended. */
 const searchMs = 1000;
 
@@ -32,8 +39,13 @@ export interface ProcessExecutorOptions {
   readonly log: Log;
   readonly alarms: Alarms;
   readonly beginLog: (fence: Fence) => LogWriter;
-  /** Holds the scratch folders; nothing else may be in it. */
-  readonly folder: string;
+  /** Goes on with the log of an earlier life; `position`: from where its output is wanted. */
+  readonly resumeLog: (
+    fence: Fence,
+    held: { readonly from: number; readonly to: number },
+  ) => Promise<{ readonly log: LogWriter; readonly position: number }>;
+  /** `$GRID_HOME`. */
+  readonly home: string;
   /** Looked through for programs, and given to the processes. */
   readonly path: string;
   readonly keeperFile?: string;
@@ -42,70 +54,84 @@ export interface ProcessExecutorOptions {
 interface Run {
   readonly fence: Fence;
   readonly scratch: string;
-  readonly log: LogWriter;
-  stopMs: number | null;
+  /** Null when nothing more is written. */
+  log: LogWriter | null;
+  stop: { readonly graceMs: number; readonly why: StopWhy } | null;
+  /** The keeper knows of it. */
   sent: boolean;
+  /** That it runs is known: it was told, or found so. */
+  started: boolean;
+  /** Its end is known. */
   ended: boolean;
 }
 
 export class ProcessExecutor implements Executor {
   readonly kind = 'process';
   private readonly options: ProcessExecutorOptions;
-  private readonly root: string;
+  private readonly place: KeeperPlace;
+  private readonly keeper: KeeperLife;
   private readonly runs = new Map<string, Run>();
   private readonly clearing = new Set<Promise<void>>();
-  private keeper: ChildProcess | null = null;
-  private keeperGone: Promise<void> = Promise.resolve();
-  private deaths = 0;
   private closed = false;
   private cancelSearch: Cancel | null = null;
 
   constructor(options: ProcessExecutorOptions) {
+    const { home, keeperFile, alarms, log } = options;
     this.options = options;
-    this.root = resolve(options.folder);
+    this.place = keeperPlace(home);
+    this.keeper = new KeeperLife({
+      place: this.place,
+      file: keeperFile ?? fileURLToPath(new URL('./process-keeper.js', import.meta.url)),
+      alarms,
+      log,
+      onMessage: (message, bytes) => void this.onMessage(message, bytes),
+      onDeath: () => this.onKeeperDeath(),
+    });
   }
 
   async probe(): Promise<boolean> {
-    return this.deaths < maxKeeperDeaths;
+    return !this.keeper.isHopeless;
   }
 
-  async adopt(): Promise<readonly []> {
-    const killed = await killStrays(this.root);
-    if (killed > 0)
-      this.options.log.warn({ killed }, 'killed processes that an earlier life of this worker left');
-    await rm(this.root, { recursive: true, force: true });
-    await mkdir(this.root, { recursive: true, mode: 0o700 });
-    this.forkKeeper();
-    return [];
+  async adopt(): Promise<Adoption> {
+    const { place, keeper, options } = this;
+    makeRunFolder(place.home);
+    await mkdir(place.root, { recursive: true, mode: 0o700 });
+    const noted = await notedFences(place);
+    let met: Awaited<ReturnType<KeeperLife['meet']>>;
+    try {
+      met = await keeper.meet();
+    } catch (error) {
+      return { notYet: `the keeper of its processes cannot be asked what it holds: ${String(error)}` };
+    }
+    const found = await this.resumeAll('why' in met ? [] : met);
+    const killed = await killStrays(place.root, (scratch) => this.isRunning(scratch));
+    if (killed > 0) options.log.warn({ killed }, 'killed processes that an earlier life of this worker left');
+    const why = 'why' in met ? (met.why ?? whyGone(place)) : 'its worker ended before it was started';
+    for (const fence of noted) {
+      if (this.runs.has(keyOf(fence))) continue;
+      this.note(fence, { sent: true, ended: true });
+      found.push(lostAttempt(fence, why));
+    }
+    if ('why' in met) await keeper.begin();
+    for (const { fence, found: as } of found)
+      options.log.info({ attempt: nameOf(fence), phase: as.phase }, 'adopted a process');
+    return found;
   }
 
   start(order: StartOrder): void {
     const { fence } = order;
-    const body = readBody(order);
-    if (!body.ok) {
-      this.options.events.startFailed(fence, body.failure);
-      return;
-    }
-    const key = keyOf(fence);
-    const log = this.options.beginLog(fence);
-    const run: Run = {
-      fence,
-      scratch: resolve(this.root, key),
-      log,
-      stopMs: null,
-      sent: false,
-      ended: false,
-    };
-    this.runs.set(key, run);
-    void this.launch(key, run, order, body.value);
+    const start = processOrder(order, this.scratchOf(fence), this.options.path);
+    if (start.ok) void this.launch(this.note(fence, { log: this.options.beginLog(fence) }), start.value);
+    else this.options.events.startFailed(fence, start.failure);
   }
 
-  stop(fence: Fence, graceMs: number): void {
+  stop(fence: Fence, graceMs: number, why: StopWhy): void {
     const key = keyOf(fence);
     const run = this.runs.get(key);
     if (run === undefined || run.ended) return;
-    if (run.sent) this.send({ kind: 'stop', key, graceMs });
-    else run.stopMs = Math.min(run.stopMs ?? graceMs, graceMs);
+    if (run.sent) this.keeper.send({ kind: 'stop', key, graceMs, why });
+    else run.stop = { graceMs: Math.min(run.stop?.graceMs ?? graceMs, graceMs), why: run.stop?.why ?? why };
   }
 
   forget(fence: Fence): void {
@@ -113,132 +139,119 @@ export class ProcessExecutor implements Executor {
     const run = this.runs.get(key);
     if (run === undefined) return;
     this.runs.delete(key);
+    if (run.sent) this.keeper.send({ kind: 'forget', key });
     this.clear(run.scratch);
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.cancelSearch?.();
-    if (this.keeper?.connected) this.keeper.disconnect();
-    await this.keeperGone;
-    await Promise.all([...this.runs.values()].map(({ log }) => log.end()));
-    for (const { scratch } of this.runs.values()) this.clear(scratch);
+    await this.keeper.close();
+    await Promise.all([...this.runs.values()].map(({ log }) => log?.end()));
     await Promise.all(this.clearing);
   }
 
-  private async launch(key: string, run: Run, order: StartOrder, body: ProcessBody): Promise<void> {
+  private note(fence: Fence, known: Partial<Run>): Run {
+    const fresh = { log: null, stop: null, sent: false, started: false, ended: false };
+    const run: Run = { fence, scratch: this.scratchOf(fence), ...fresh, ...known };
+    this.runs.set(keyOf(fence), run);
+    return run;
+  }
+
+  private scratchOf(fence: Fence): string {
+    return resolve(this.place.root, keyOf(fence));
+  }
+
+  private isRunning(scratch: string): boolean {
+    return this.runs.get(basename(scratch))?.ended === false;
+  }
+
+  /** Takes over what an earlier life started. A keeper that dies meanwhile finds all of it noted. */
+  private async resumeAll(all: readonly HeldAttempt[]): Promise<AdoptedAttempt[]> {
+    const found: AdoptedAttempt[] = [];
+    const resumed: (readonly [HeldAttempt, Run])[] = [];
+    for (const held of all) {
+      const attempt = heldAttempt(held);
+      if (attempt === undefined) continue;
+      found.push(attempt);
+      resumed.push([held, this.note(attempt.fence, { sent: true, started: true, ended: held.end !== null })]);
+    }
+    for (const [{ key, from, to }, run] of resumed) {
+      const { log, position } = await this.options.resumeLog(run.fence, { from, to });
+      run.log = log;
+      this.keeper.send({ kind: 'resume', key, from: position });
+    }
+    return found;
+  }
+
+  private async launch(run: Run, start: StartMessage): Promise<void> {
     try {
       await mkdir(run.scratch, { mode: 0o700 });
     } catch (error) {
       await this.fail(run, `no scratch folder can be made: ${String(error)}`);
       return;
     }
+    await this.keeper.ready;
     if (this.closed) return;
-    if (this.keeper === null) {
+    if (!this.keeper.isThere) {
       await this.fail(run, 'the keeper that starts processes is not running');
       return;
     }
     run.sent = true;
-    this.send({
-      kind: 'start',
-      key,
-      command: body.command,
-      env: this.environmentOf(run, order, body),
-      cwd: body.workdir ?? run.scratch,
-      memoryBytes: order.envelope.resources.memoryBytes,
-    });
-    if (run.stopMs !== null) this.send({ kind: 'stop', key, graceMs: run.stopMs });
-  }
-
-  /** The least that programs expect, and what the attempt is; never the worker's own environment. */
-  private environmentOf(
-    { scratch, fence }: Run,
-    { devices }: StartOrder,
-    { env }: ProcessBody,
-  ): Record<string, string> {
-    return {
-      PATH: this.options.path,
-      HOME: scratch,
-      ...env,
-      [scratchVariable]: scratch,
-      GRID_TASK: `t${fence.task}`,
-      GRID_ATTEMPT: String(fence.attempt),
-      CUDA_VISIBLE_DEVICES: devices.map(({ uuid }) => uuid as string).join(','),
-    };
+    this.keeper.send(start);
+    if (run.stop !== null) this.keeper.send({ kind: 'stop', key: start.key, ...run.stop });
   }
 
   private async fail(run: Run, why: string): Promise<void> {
     run.ended = true;
-    await run.log.end();
+    await run.log?.end();
     if (!this.closed) this.options.events.startFailed(run.fence, failure('lost.worker', why));
   }
 
-  private forkKeeper(): void {
-    const file = this.options.keeperFile ?? fileURLToPath(new URL('./process-keeper.js', import.meta.url));
-    const keeper = fork(file, [], {
-      serialization: 'advanced',
-      execArgv: [],
-      env: {},
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    this.keeper = keeper;
-    keeper.on('message', (message) => void this.onMessage(message as FromKeeper));
-    keeper.on('error', (error) => this.options.log.error({ err: error }, 'the process keeper'));
-    this.keeperGone = new Promise((gone) => {
-      keeper.once('exit', () => {
-        this.keeper = null;
-        void this.onKeeperDeath().finally(gone);
-      });
-    });
-  }
-
   private async onKeeperDeath(): Promise<void> {
-    await killStrays(this.root);
+    const lost = [...this.runs.values()].filter(({ sent, ended }) => sent && !ended);
+    for (const run of lost) run.ended = true;
+    await killStrays(this.place.root, (scratch) => this.isRunning(scratch));
     if (this.closed) return;
-    this.deaths += 1;
-    this.options.log.error({ deaths: this.deaths }, 'the process keeper died; its attempts are lost');
-    const lost = [...this.runs.values()].filter((run) => run.sent && !run.ended);
-    if (this.deaths < maxKeeperDeaths) this.forkKeeper();
-    for (const run of lost) {
-      run.ended = true;
-      await run.log.end();
-      const why = failure('lost.worker', 'the keeper that held its process died');
-      this.options.events.exited(run.fence, {
-        exitCode: -1,
-        failure: why,
-        outcome: noOutcome,
-        stopped: false,
-      });
-    }
+    const why = failure('lost.worker', 'the keeper that held its process died');
+    for (const run of lost) await this.tellEnd(run, { exitCode: -1, failure: why, stopped: false });
   }
 
-  private async onMessage(message: FromKeeper): Promise<void> {
-    const run = this.runs.get(message.key);
-    if (run === undefined || run.ended || this.closed) return;
+  private async onMessage(message: FromKeeper, bytes: Uint8Array): Promise<void> {
+    const run = 'key' in message ? this.runs.get(message.key) : undefined;
+    if (run === undefined || this.closed) return;
     switch (message.kind) {
       case 'started':
-        this.options.events.started(run.fence);
+        if (!run.started && !run.ended) this.options.events.started(run.fence);
+        run.started = true;
         break;
       case 'output':
-        await run.log.write(message.bytes);
-        this.send({ kind: 'took', key: message.key });
+        await run.log?.write(bytes);
+        if (!this.closed) this.keeper.send({ kind: 'took', key: message.key, to: message.at + bytes.length });
         break;
-      case 'startFailed':
-        run.ended = true;
-        await run.log.end();
-        this.options.events.startFailed(run.fence, message.failure);
-        break;
-      case 'exited': {
-        run.ended = true;
+      case 'ended': {
         this.searchLater();
-        await run.log.end();
-        const { exitCode, stopped } = message;
-        this.options.events.exited(run.fence, { exitCode, failure: null, outcome: noOutcome, stopped });
+        // Of one that was found ended only the log is still open.
+        const isKnown = run.ended;
+        run.ended = true;
+        if (isKnown) await run.log?.end();
+        else await this.tellEnd(run, message.end);
         break;
       }
+      case 'welcome':
+      case 'held':
+        break;
       default:
         message satisfies never;
     }
+  }
+
+  private async tellEnd(run: Run, end: ProcessEnd): Promise<void> {
+    await run.log?.end();
+    if (this.closed) return;
+    const { fence, started } = run;
+    if (end.failure !== null && !started) this.options.events.startFailed(fence, end.failure);
+    else this.options.events.exited(fence, { ...end, outcome: noOutcome });
   }
 
   private searchLater(): void {
@@ -247,18 +260,13 @@ export class ProcessExecutor implements Executor {
 
   private async search(): Promise<void> {
     this.cancelSearch = null;
-    const inUse = (scratch: string) => this.runs.get(basename(scratch))?.ended === false;
+    const { log } = this.options;
     try {
-      const killed = await killStrays(this.root, inUse);
-      if (killed > 0) this.options.log.warn({ killed }, 'killed processes that ended attempts left');
+      const killed = await killStrays(this.place.root, (scratch) => this.isRunning(scratch));
+      if (killed > 0) log.warn({ killed }, 'killed processes that ended attempts left');
     } catch (error) {
-      this.options.log.warn({ err: error }, 'processes that ended attempts left cannot be looked for');
+      log.warn({ err: error }, 'processes that ended attempts left cannot be looked for');
     }
-  }
-
-  private send(message: ToKeeper): void {
-    // A keeper that has just died is told apart by its exit, which ends every attempt it held.
-    if (this.keeper?.connected) this.keeper.send(message, () => undefined);
   }
 
   private clear(scratch: string): void {
@@ -269,14 +277,4 @@ export class ProcessExecutor implements Executor {
       .finally(() => this.clearing.delete(cleared));
     this.clearing.add(cleared);
   }
-}
-
-function readBody({ body }: StartOrder): Read<ProcessBody> {
-  const decoded = decodeBody(body);
-  if (!decoded.ok) return decoded;
-  const parsed = processBodySchema.safeParse(decoded.value);
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const issue = parsed.error.issues[0];
-  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
-  return { ok: false, failure: failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`) };
 }

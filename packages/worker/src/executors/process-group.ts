@@ -1,86 +1,96 @@
 /**
  * One attempt as a process group of its own, inside the keeper.
  *
- * 1. Output is read only as fast as the worker takes it: one chunk under way for each attempt.
+ * 1. Its output is held until a worker has it (process-output.ts), and its end until a worker says `forget`.
  * 2. When the command has ended, whatever it left in its group is killed; a stranger that holds its output open is
- *    waited for no longer than `drainMs`.
+ *    waited for no longer than `drainMs`, not counting the time in which nobody took what was held, and for no more
+ *    than `drainBytes`.
+ * 3. The first reason it is stopped for is kept with it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { failure } from '@gryphgen/protocol';
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { StopWhy } from '../core/state.ts';
 import { findProgram } from './find-program.ts';
-import type { FromKeeper, ToKeeper } from './process-messages.ts';
+import type { FromKeeper, HeldAttempt, ProcessEnd, ToKeeper } from './process-messages.ts';
+import { ProcessOutput } from './process-output.ts';
 
 const drainMs = 2000;
+/** More than pipes can hold when their writer has ended. */
+const drainBytes = 4 * 1024 * 1024;
 
-type StartMessage = Extract<ToKeeper, { kind: 'start' }>;
+export type StartMessage = Extract<ToKeeper, { kind: 'start' }>;
+type Tell = (message: FromKeeper, bytes?: Uint8Array) => void;
 
 export class ProcessGroup {
   private readonly order: StartMessage;
-  private readonly tell: (message: FromKeeper) => void;
+  private readonly tell: Tell;
+  private readonly output = new ProcessOutput();
   private child: ChildProcess | null = null;
   private stopMs: number | null = null;
+  private stopWhy: StopWhy | null = null;
   private killTimer: NodeJS.Timeout | undefined;
   private killAt = Number.POSITIVE_INFINITY;
   private stopped = false;
-  private ended = false;
-  private took: () => void = () => undefined;
-  private underWay: Promise<void> = Promise.resolve();
+  private startedAt = 0;
+  private endedAt: number | null = null;
+  private drainedBytes = 0;
+  private end: ProcessEnd | null = null;
+  /** The worker that is there knows of it, and has not been told its end. */
+  private followed = true;
+  /** Resolves when it is over and its output was read. */
+  readonly gone: Promise<void>;
 
-  constructor(order: StartMessage, tell: (message: FromKeeper) => void) {
+  constructor(order: StartMessage, tell: Tell) {
     this.order = order;
     this.tell = tell;
+    this.follow(0);
+    this.gone = this.run();
   }
 
-  /** Resolves when its end was told. */
-  async run(): Promise<void> {
-    const { key, command, env, cwd } = this.order;
-    // spawn would say that the program is missing.
-    if (!(await isFolder(cwd))) return this.fail(`there is no folder ${cwd}`);
-    const [name = '', ...rest] = command;
-    const program = await findProgram(name, env.PATH ?? '', cwd);
-    if ('why' in program) return this.fail(program.why);
-    const limited = await this.limited([program.path, ...rest]);
-    if (typeof limited === 'string') return this.fail(limited);
-    if (this.stopMs !== null) return this.fail('stopped before it was started');
-    const [file = '', ...args] = limited;
-    const child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child = child;
-    const exit = new Promise<number>((resolve) =>
-      child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal))),
-    );
-    const refused = await new Promise<Error | null>((resolve) => {
-      child.once('spawn', () => resolve(null));
-      child.once('error', resolve);
-    });
-    if (refused !== null) return this.fail(refused.message);
-    this.tell({ kind: 'started', key });
-    const output = Promise.all([this.copy(child.stdout), this.copy(child.stderr)]);
-    if (this.stopMs !== null) this.stop(this.stopMs);
-    const exitCode = await exit;
-    this.ended = true;
-    clearTimeout(this.killTimer);
-    this.killGroup('SIGKILL');
-    await this.drained(output, child);
-    this.tell({ kind: 'exited', key, exitCode, stopped: this.stopped });
+  get isOver(): boolean {
+    return this.end !== null;
   }
 
-  stop(graceMs: number): void {
+  held(): HeldAttempt {
+    const { key, facts } = this.order;
+    const until = this.endedAt ?? performance.now();
+    const ranMs = this.startedAt === 0 ? 0 : until - this.startedAt;
+    const { from, to } = this.output;
+    return { kind: 'held', key, facts, ranMs, stopping: this.stopWhy, from, to, end: this.end };
+  }
+
+  /** A later life of the worker has its output up to here. */
+  resume(from: number): void {
+    this.followed = true;
+    this.follow(from);
+    this.tellEnd();
+  }
+
+  /** The worker is gone. */
+  leave(): void {
+    this.followed = false;
+    this.output.leave();
+  }
+
+  taken(to: number): void {
+    this.output.take(to);
+    this.tellEnd();
+  }
+
+  stop(graceMs: number, why: StopWhy): void {
+    if (this.endedAt !== null || this.isOver) return;
+    this.stopWhy ??= why;
     if (this.child === null) this.stopMs = Math.min(this.stopMs ?? graceMs, graceMs);
     const killAt = performance.now() + graceMs;
-    if (this.child?.pid === undefined || this.ended || killAt >= this.killAt) return;
+    if (this.child?.pid === undefined || killAt >= this.killAt) return;
     const first = this.killAt === Number.POSITIVE_INFINITY;
     this.killAt = killAt;
     clearTimeout(this.killTimer);
     this.killTimer = setTimeout(() => this.killGroup('SIGKILL'), graceMs);
     if (first) this.stopped = this.killGroup('SIGTERM');
-  }
-
-  /** The worker took the chunk that is under way. */
-  taken(): void {
-    this.took();
   }
 
   /** False when nobody was there any more. */
@@ -94,9 +104,64 @@ export class ProcessGroup {
     }
   }
 
-  private fail(why: string): void {
-    this.ended = true;
-    this.tell({ kind: 'startFailed', key: this.order.key, failure: failure('execution.start', why) });
+  private async run(): Promise<void> {
+    this.end = await this.live();
+    this.tellEnd();
+  }
+
+  private follow(from: number): void {
+    const { key } = this.order;
+    this.output.follow(from, (at, bytes) => this.tell({ kind: 'output', key, at }, bytes));
+  }
+
+  private tellEnd(): void {
+    const { end, output, followed } = this;
+    if (end === null || !followed || output.from < output.to) return;
+    this.followed = false;
+    this.tell({ kind: 'ended', key: this.order.key, end });
+  }
+
+  private async live(): Promise<ProcessEnd> {
+    const line = await this.line();
+    if (typeof line === 'string') return this.notStarted(line);
+    if (this.stopMs !== null) return this.notStarted('stopped before it was started');
+    const { key, env, cwd } = this.order;
+    const [file = '', ...args] = line;
+    const child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = child;
+    const exit = new Promise<number>((resolve) =>
+      child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal))),
+    );
+    const refused = await new Promise<Error | null>((resolve) => {
+      child.once('spawn', () => resolve(null));
+      child.once('error', resolve);
+    });
+    if (refused !== null) return this.notStarted(refused.message);
+    this.startedAt = performance.now();
+    if (this.followed) this.tell({ kind: 'started', key });
+    const copied = Promise.allSettled([this.copy(child.stdout), this.copy(child.stderr)]);
+    if (this.stopMs !== null) this.stop(this.stopMs, this.stopWhy ?? 'cancel');
+    const exitCode = await exit;
+    this.endedAt = performance.now();
+    clearTimeout(this.killTimer);
+    this.killGroup('SIGKILL');
+    await this.drained(copied, child);
+    return { exitCode, stopped: this.stopped, failure: null };
+  }
+
+  private notStarted(why: string): ProcessEnd {
+    const failed: Failure = failure('execution.start', why);
+    return { exitCode: -1, stopped: this.stopMs !== null, failure: failed };
+  }
+
+  /** What is to be run, or why it cannot be. */
+  private async line(): Promise<readonly string[] | string> {
+    const { command, env, cwd } = this.order;
+    // spawn would say that the program is missing.
+    if (!(await isFolder(cwd))) return `there is no folder ${cwd}`;
+    const [name = '', ...rest] = command;
+    const program = await findProgram(name, env.PATH ?? '', cwd);
+    return 'why' in program ? program.why : this.limited([program.path, ...rest]);
   }
 
   /**
@@ -113,32 +178,26 @@ export class ProcessGroup {
   }
 
   private async copy(stream: Readable | null): Promise<void> {
-    for await (const bytes of stream ?? []) {
-      await this.turn();
-      this.tell({ kind: 'output', key: this.order.key, bytes: bytes as Uint8Array });
+    for await (const bytes of (stream ?? []) as AsyncIterable<Uint8Array>) {
+      await this.output.put(bytes);
+      if (this.endedAt !== null) this.drainedBytes += bytes.length;
+      if (this.drainedBytes > drainBytes) return;
     }
   }
 
-  /** Resolves when nothing is under way; from then on something is, until `taken`. */
-  private turn(): Promise<void> {
-    const mine = this.underWay;
-    this.underWay = mine.then(
-      () =>
-        new Promise((resolve) => {
-          this.took = resolve;
-        }),
-    );
-    return mine;
-  }
-
-  private async drained(output: Promise<unknown>, child: ChildProcess): Promise<void> {
-    const strangers = setTimeout(() => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    }, drainMs);
+  private async drained(copied: Promise<unknown>, child: ChildProcess): Promise<void> {
+    let strangers: NodeJS.Timeout;
+    const waitForStrangers = (): void => {
+      strangers = setTimeout(() => {
+        // Nobody took what is held: there may be more of the attempt's own in the pipes.
+        if (this.output.isFull) return waitForStrangers();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }, drainMs);
+    };
+    waitForStrangers();
     // A destroyed stream ends its copy with an error: that is the end of the output then.
-    await output.catch(() => undefined);
-    clearTimeout(strangers);
+    await copied.finally(() => clearTimeout(strangers));
   }
 }
 

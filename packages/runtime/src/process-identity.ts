@@ -24,6 +24,15 @@ export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return startOf(pid) === startedAt;
 }
 
+/** False of one that was written down before the machine was started the last time. */
+export function isOfThisBoot({ startedAt }: ProcessIdentity): boolean {
+  return bootOf(startedAt) === bootOf(identityOf(process.pid).startedAt);
+}
+
+function bootOf(startedAt: string): string | undefined {
+  return startedAt.split(':')[0];
+}
+
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,0 +1,53 @@
+/** What a lease of a process comes to: a command, its environment, its folder. */
+import { decodeBody, failure, type ProcessBody, processBodySchema, type Read } from '@gryphgen/protocol';
+import type { StartOrder } from '../core/effects.ts';
+import { keyOf } from '../core/fence.ts';
+import type { StartMessage } from './process-group.ts';
+import { scratchVariable } from './stray-processes.ts';
+
+/** `path`: looked through for programs, and given to the process. */
+export function processOrder(order: StartOrder, scratch: string, path: string): Read<StartMessage> {
+  const body = readBody(order);
+  if (!body.ok) return body;
+  const { command, workdir } = body.value;
+  return {
+    ok: true,
+    value: {
+      kind: 'start',
+      key: keyOf(order.fence),
+      facts: JSON.stringify(order.facts),
+      command,
+      env: environmentOf(order, body.value, scratch, path),
+      cwd: workdir ?? scratch,
+      memoryBytes: order.envelope.resources.memoryBytes,
+    },
+  };
+}
+
+/** The least that programs expect, and what the attempt is; never the worker's own environment. */
+function environmentOf(
+  { fence, devices }: StartOrder,
+  { env }: ProcessBody,
+  scratch: string,
+  path: string,
+): Record<string, string> {
+  return {
+    PATH: path,
+    HOME: scratch,
+    ...env,
+    [scratchVariable]: scratch,
+    GRID_TASK: `t${fence.task}`,
+    GRID_ATTEMPT: String(fence.attempt),
+    CUDA_VISIBLE_DEVICES: devices.map(({ uuid }) => uuid as string).join(','),
+  };
+}
+
+function readBody({ body }: StartOrder): Read<ProcessBody> {
+  const decoded = decodeBody(body);
+  if (!decoded.ok) return decoded;
+  const parsed = processBodySchema.safeParse(decoded.value);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const issue = parsed.error.issues[0];
+  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
+  return { ok: false, failure: failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`) };
+}

@@ -1,0 +1,69 @@
+/** A worker that is killed or stopped, and started again: what it runs goes on, and so does its output, to the byte. */
+import type { Client } from '@gryphgen/client';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Daemon, DaemonsFixture } from './daemons.fixture.ts';
+import { image } from './executor-container-place.ts';
+
+let grid: DaemonsFixture;
+let worker: Daemon;
+let client: Client;
+
+beforeEach(async () => {
+  grid = new DaemonsFixture();
+  await grid.prepare();
+  grid.daemon(['broker']);
+  worker = grid.daemon(['worker', '--allow-process']);
+  client = await grid.client();
+});
+
+afterEach(async () => {
+  await grid.stop();
+  expect(grid.deaths).toEqual([]);
+});
+
+const lineCount = 3000;
+const all = Array.from({ length: lineCount }, (_, line) => `line ${line}\n`).join('');
+/** At most 10 s, whatever the machine: a worker is away for some of it. */
+const script = `i=0; while [ $i -lt ${lineCount} ]; do echo "line $i"; i=$((i + 1)); [ $((i % 30)) -ne 0 ] || sleep 0.05; done; exit 3`;
+const command = ['sh', '-c', script];
+const tasks = [
+  { kind: 'process', body: { command } },
+  { kind: 'container', body: { image, command } },
+] as const;
+
+/** Resolves when there is more of it than this; it ends before that only with the task. */
+async function longerThan(chars: number, read: () => AsyncIterable<Uint8Array>): Promise<string> {
+  for (;;) {
+    let text = '';
+    for await (const bytes of read()) {
+      text += Buffer.from(bytes).toString();
+      if (text.length > chars) return text;
+    }
+  }
+}
+
+async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = '';
+  for await (const bytes of source) text += Buffer.from(bytes).toString();
+  return text;
+}
+
+for (const how of ['kill', 'end'] as const)
+  it(`${how === 'kill' ? 'kill -9' : 'an orderly restart'} of the worker, twice`, {
+    timeout: 120_000,
+  }, async () => {
+    const submitted = tasks.map((task) => client.submit(task));
+    const ids = await Promise.all(submitted.map(({ accepted }) => accepted));
+    const followed = ids.map((id) => textOf(client.logs(id, { follow: true })));
+    let seen = 0;
+    for (let restarts = 0; restarts < 2; restarts += 1) {
+      const read = ids.map((id) => longerThan(seen, () => client.logs(id, { follow: true })));
+      seen = Math.max(...(await Promise.all(read)).map(({ length }) => length));
+      await worker[how]();
+      worker.start();
+    }
+    for (const { finished } of submitted)
+      expect(await finished).toMatchObject({ state: 'failed', exitCode: 3, attempts: 1 });
+    for (const text of await Promise.all(followed)) expect(text).toBe(all);
+    for (const id of ids) expect(await textOf(client.logs(id))).toBe(all);
+  });
