@@ -52,6 +52,7 @@ install_tools() {
   local missing=()
   command -v busybox >/dev/null || missing+=(busybox-static) # the tests' container images are made of it
   command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections
+  command -v docker-registry >/dev/null || missing+=(docker-registry) # what images are pulled from
   [ ${#missing[@]} = 0 ] && return
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

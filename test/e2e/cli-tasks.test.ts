@@ -94,6 +94,8 @@ describe('submit --wait', () => {
       'submit',
       '--image',
       'no-such:image',
+      '--pull',
+      'never',
       '--wait',
       '--json',
       '--',

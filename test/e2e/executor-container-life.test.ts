@@ -264,8 +264,8 @@ describe('a container', () => {
     expect(HostConfig).toMatchObject({ PidsLimit: 512, NetworkMode: 'none', NanoCpus: 1_000_000_000 });
   });
 
-  it('whose image is not here says which', async () => {
-    const missing = order('exit 0', {}, { image: 'no-such-image:1' });
+  it('whose image is not here, and may not be pulled, says which', async () => {
+    const missing = order('exit 0', {}, { image: 'no-such-image:1', pull: 'never' });
     executor.start(missing);
     const { failure } = await place.events.find('startFailed', missing.fence);
     expect(failure.code).toBe('execution.image');

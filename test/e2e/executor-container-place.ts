@@ -8,6 +8,8 @@ import {
   type ContainerPolicy,
   defaultPolicy,
   HostPolicy,
+  ImageStore,
+  type ImageStoreOptions,
 } from '@gryphgen/worker';
 import Docker from 'dockerode';
 import type { Place } from '../conformance/executor-suite.ts';
@@ -21,6 +23,7 @@ export function createContainerExecutor(
   engine = docker,
   notes = join(folder, 'containers'),
   policy: ContainerPolicy = defaultPolicy,
+  images: Partial<ImageStoreOptions> = {},
 ): ContainerExecutor {
   const log = createLog({ daemon: 'test', level: 'error' });
   return new ContainerExecutor({
@@ -31,9 +34,24 @@ export function createContainerExecutor(
     alarms: systemAlarms,
     log,
     notes: new ContainerNotes(notes, { alarms: systemAlarms, log }),
+    images: createImageStore(folder, { docker: engine, ...images }),
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
     policy: new HostPolicy({ policy, home: join(folder, 'home'), sockets: ['/var/run/docker.sock'], log }),
     logBytes: 64 * 1024 * 1024,
+  });
+}
+
+/** `folder`: as `$GRID_HOME/worker`. */
+export function createImageStore(folder: string, over: Partial<ImageStoreOptions> = {}): ImageStore {
+  const log = createLog({ daemon: 'test', level: 'error' });
+  return new ImageStore({
+    docker,
+    clock: systemClock,
+    alarms: systemAlarms,
+    log,
+    folder,
+    settings: {},
+    ...over,
   });
 }
 

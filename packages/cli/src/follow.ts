@@ -5,6 +5,7 @@
  */
 import type { Client, Outcome } from '@gryphgen/client';
 import { formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
+import { dividedLog } from './divided-log.ts';
 import { interruptedExit } from './exit-codes.ts';
 import { printable } from './printable.ts';
 import { Exit } from './problem.ts';
@@ -70,7 +71,8 @@ async function print(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    for await (const bytes of client.logs(task, { follow: true, signal })) await output(bytes);
+    for await (const { isOutput, bytes } of dividedLog(client.logs(task, { follow: true, signal })))
+      await (isOutput ? output : terminal.errBytes)(bytes);
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof GridError)) throw error;

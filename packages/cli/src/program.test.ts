@@ -91,6 +91,11 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submit nothing.yaml', 'nothing.yaml: there is no such file'],
   ['submit a.yaml -- x', 'expected one of them'],
   ['submit --image Bad!Name -- x', 'expected an image name such as busybox:latest'],
+  [
+    'submit --image a --pull sometimes -- x',
+    '--pull: found "sometimes", expected one of missing, always, never',
+  ],
+  ['submit --pull always -- x', '--pull: a process task has no image to pull'],
   ['submit --gpu 0 -- x', 'expected a whole number from 1 to 64'],
   ['submit --gpu 1 --vram 1GiB -- x', 'give only one of them'],
   ['submit --min-cc new -- x', 'expected a compute capability such as 8.6'],

@@ -1,6 +1,6 @@
 /** The flags that describe a task, and the task they describe. */
 import type { TaskSpec } from '@gryphgen/client';
-import type { Network, OnLinkLost, StopSignal, Ulimit, UlimitName } from '@gryphgen/protocol';
+import type { Network, OnLinkLost, PullPolicy, StopSignal, Ulimit, UlimitName } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { flagOf, listOf, pairsOf } from './command.ts';
 import { readEnvFile } from './env-file.ts';
@@ -19,6 +19,7 @@ import type { Terminal } from './terminal.ts';
 
 export interface TaskFlags {
   readonly image?: string;
+  readonly pull?: PullPolicy;
   readonly name?: string;
   readonly cpu?: number;
   readonly memory?: number;
@@ -97,6 +98,7 @@ function envFileOption(env: Readonly<Record<string, string | undefined>>): Optio
 function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
   return [
     flagOf('--image <image>', 'run in a container of this image', values.image),
+    flagOf('--pull <when>', 'pull it when it is missing (default), always or never', values.pull),
     flagOf('--name <name>', 'what to call it', values.name),
     flagOf('--cpu <count>', 'CPUs (default: 1)', values.cpu),
     flagOf('--memory <size>', 'memory', values.size),
@@ -168,7 +170,7 @@ export function specOfFlags(flags: TaskFlags, command: readonly string[]): TaskS
 }
 
 function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
-  const { image, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
+  const { image, pull, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
   const { runtime, stopSignal, stopGrace, envFile } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
@@ -181,6 +183,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   });
   return given<TaskDraft>({
     image,
+    pull,
     name,
     // A container may run what its image says.
     command: command.length === 0 ? undefined : command,
@@ -222,6 +225,7 @@ function flagWords(path: string, words: string): string {
 
 /** Where a flag is not called as the key of a file. */
 const flagNames: Readonly<Record<string, string>> = {
+  pull: '--pull',
   mounts: '--mount',
   scratch: '--scratch',
   ulimits: '--ulimit',

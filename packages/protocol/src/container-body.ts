@@ -11,6 +11,10 @@ import { argument, environment } from './task-text.ts';
 export const networks = ['none', 'bridge', 'host'] as const;
 export type Network = (typeof networks)[number];
 
+/** `missing`: an image that is not on the worker is pulled. `always`: its registry is asked each time. */
+export const pullPolicies = ['missing', 'always', 'never'] as const;
+export type PullPolicy = (typeof pullPolicies)[number];
+
 export const scratchMedia = ['tmpfs', 'disk'] as const;
 export type ScratchMedium = (typeof scratchMedia)[number];
 
@@ -93,6 +97,8 @@ export const containerBodySchema = z
   .strictObject(
     {
       image: z.string().max(512).regex(imagePattern, 'expected an image name such as busybox:latest'),
+      /** Without it `missing`. */
+      pull: z.enum(pullPolicies).optional(),
       command: z.array(argument).max(4096),
       env: environment.default({}),
       workdir: z.string().max(4096).startsWith('/').optional(),

@@ -84,7 +84,7 @@ export interface WorkerReport {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly devices: readonly Device[];
-  /** Images present, `name:tag`. */
+  /** Images present, `name:tag` and `name@sha256:…`. */
   readonly images: readonly string[];
   /** Attempts it will hold at once, whatever they ask for. */
   readonly slots: number;

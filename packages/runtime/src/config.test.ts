@@ -49,6 +49,23 @@ describe('settings', () => {
       config: { home: expected, origins: { home: 'default' } },
     });
   });
+  it('say what images may take and with which logins they are pulled', () => {
+    const GRID_HOME = home({ registryConfig: '/etc/logins.json' });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME } })).toMatchObject({
+      config: { imagesBytes: 'auto', registryConfig: '/etc/logins.json' },
+    });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME, GRID_IMAGES_BYTES: '50GiB' } })).toMatchObject({
+      config: { imagesBytes: 50 * 1024 ** 3 },
+    });
+    const bad = { GRID_HOME: home({ imagesBytes: 7 }), GRID_REGISTRY_CONFIG: 'logins.json' };
+    expect(loadConfig({ flags: {}, env: bad })).toEqual({
+      ok: false,
+      problems: [
+        'imagesBytes (file): expected auto or a size such as 50GiB',
+        'registryConfig (environment): expected an absolute path',
+      ],
+    });
+  });
   it('name every problem and where it came from', () => {
     const GRID_HOME = home({ colour: 'blue', name: 7 });
     const result = loadConfig({ flags: { logLevel: 'loud' }, env: { GRID_HOME, GRID_LISTEN: 'http://x' } });

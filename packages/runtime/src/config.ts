@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import { limits } from '@gryphgen/protocol';
+import { isAbsolute, join, resolve } from 'node:path';
+import { limits, parseBytes } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { brokerSocketPath } from './run-folder.ts';
 
@@ -22,6 +22,17 @@ export function isEndpoint(text: string): boolean {
 const endpoint = z.string().refine(isEndpoint, 'expected tcp://HOST:PORT or ipc:///PATH');
 const endpoints = z.array(endpoint).min(1).max(16);
 
+/** `auto` is kept as it is: what it means depends on the machine. */
+function autoOr(expected: string, parse: (text: string) => number | undefined) {
+  const words = `expected auto or ${expected}`;
+  return z.string(words).transform((text, context): number | 'auto' => {
+    const value = text === 'auto' ? text : parse(text);
+    if (value !== undefined) return value;
+    context.addIssue(words);
+    return z.NEVER;
+  });
+}
+
 const settingsSchema = z.strictObject({
   /** Where the broker listens. */
   listen: endpoints,
@@ -32,6 +43,10 @@ const settingsSchema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
   /** File that says what tasks may have of this machine. */
   policy: z.string().min(1).max(4096),
+  /** What the images that the grid pulls may take of this machine's disk. */
+  imagesBytes: autoOr('a size such as 50GiB', parseBytes),
+  /** With which logins this machine pulls images: a file as `docker login` writes it. Empty: none. */
+  registryConfig: z.string().refine((path) => path === '' || isAbsolute(path), 'expected an absolute path'),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -59,6 +74,8 @@ const variables: Readonly<Record<keyof Settings, string>> = {
   name: 'GRID_NAME',
   logLevel: 'GRID_LOG_LEVEL',
   policy: 'GRID_POLICY',
+  imagesBytes: 'GRID_IMAGES_BYTES',
+  registryConfig: 'GRID_REGISTRY_CONFIG',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -72,6 +89,8 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     name: hostname(),
     logLevel: 'info',
     policy: join(home, 'policy.yaml'),
+    imagesBytes: 'auto',
+    registryConfig: '',
   };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };

@@ -54,6 +54,7 @@ it.each([
   ['busybox:1.36', 'busybox:1.36'],
   ['registry:5000/tools/a', 'registry:5000/tools/a:latest'],
   ['a@sha256:00', 'a@sha256:00'],
+  ['registry:5000/a:7@sha256:00', 'registry:5000/a@sha256:00'],
 ])('image %s is %s', (image, reference) =>
   expect(normalized(shape(undefined, { image })).image).toBe(reference),
 );

@@ -35,9 +35,12 @@ export function normalized({ kind, resources, constraints, image, needs }: Shape
   };
 }
 
-/** `busybox` means `busybox:latest`, and that is what a worker reports. */
+/** As a worker reports it: `busybox` is `busybox:latest`, and beside a digest a tag says nothing. */
 function imageReference(image: string): string {
-  return image.includes('@') || image.lastIndexOf(':') > image.lastIndexOf('/') ? image : `${image}:latest`;
+  const [named = '', digest] = image.split('@');
+  const hasTag = named.lastIndexOf(':') > named.lastIndexOf('/');
+  if (digest === undefined) return hasTag ? image : `${image}:latest`;
+  return `${hasTag ? named.slice(0, named.lastIndexOf(':')) : named}@${digest}`;
 }
 
 function gpuKey(gpu: GpuRequest): readonly unknown[] {

@@ -9,6 +9,7 @@ import { ContainerNotes } from './executors/container-notes.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
 import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
+import { ImageStore } from './images/image-store.ts';
 import { defaultLogLimits, type LogStore } from './log-store.ts';
 import { defaultPolicy } from './policy/container-policy.ts';
 import { engineSockets } from './policy/engine-sockets.ts';
@@ -26,7 +27,9 @@ export function composeExecutors(
   const beginLog = ({ task, attempt }: Fence) => logs.begin(task, attempt);
   const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
   const logBytes = (config.logLimits ?? defaultLogLimits).attemptBytes;
-  const notes = new ContainerNotes(join(config.home, 'worker', 'containers'), { alarms, log });
+  const folder = join(config.home, 'worker');
+  const notes = new ContainerNotes(join(folder, 'containers'), { alarms, log });
+  const images = new ImageStore({ docker, clock, alarms, log, folder, settings: config.images ?? {} });
   const policy = new HostPolicy({
     policy: config.policy ?? defaultPolicy,
     home: config.home,
@@ -34,7 +37,19 @@ export function composeExecutors(
     log,
   });
   const executors: Executor[] = [
-    new ContainerExecutor({ docker, events, clock, alarms, log, beginLog, notes, owner, policy, logBytes }),
+    new ContainerExecutor({
+      docker,
+      events,
+      clock,
+      alarms,
+      log,
+      beginLog,
+      notes,
+      images,
+      owner,
+      policy,
+      logBytes,
+    }),
   ];
   if (config.allowProcess) {
     const resumeLog = ({ task, attempt }: Fence, held: { readonly from: number; readonly to: number }) =>

@@ -12,6 +12,8 @@ export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
 export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
+export { type ImageSettings, ImageStore, type ImageStoreOptions } from './images/image-store.ts';
+export { registryLogin } from './images/registry-credentials.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
 export { type PolicyProblem, policyProblems } from './policy/check-policy.ts';
 export {

@@ -2,6 +2,7 @@
 import type { Failure, Welcome } from '@gryphgen/protocol';
 import type { Alarms, BrokerAddress, Clock, Identity, Log, Random } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import type { ImageSettings } from './images/image-store.ts';
 import type { LogLimits } from './log-store.ts';
 import type { ContainerPolicy } from './policy/container-policy.ts';
 
@@ -25,6 +26,7 @@ export interface WorkerConfig {
   /** Whose grants open a log: the broker's Ed25519 key. */
   readonly brokerKey: string;
   readonly logLimits?: LogLimits;
+  readonly images?: ImageSettings;
 }
 
 export interface WorkerDeps {

@@ -72,16 +72,16 @@ it('looks again after an engine that took a question and never answered it', asy
   worker = broker.newWorker({ alarms: hasty, log, docker: new Docker({ socketPath }) });
   await worker.start();
   const hello = await broker.welcome();
-  expect(hello.peer).toMatchObject({ report: { images: ['image:1'] } });
+  expect(hello.peer).toMatchObject({ report: { images: ['image:1', 'digest/image:1'] } });
   engine.images = 'stalled';
   await engine.asked();
   const stalled = await reportWith(({ troubles }) =>
     says(troubles, 'the engine, asked for its images, did not'),
   );
-  expect(stalled.images).toEqual(['image:1']);
+  expect(stalled.images).toEqual(['image:1', 'digest/image:1']);
   engine.images = ['image:1', 'image:2'];
   const { images } = await reportWith(({ troubles }) => troubles?.length === 0);
-  expect(images).toEqual(['image:1', 'image:2']);
+  expect(images).toEqual(['image:1', 'image:2', 'digest/image:1', 'digest/image:2']);
   await worker.stop();
   engine.server.closeAllConnections();
   engine.server.close();
@@ -105,6 +105,9 @@ class StallingEngine {
 
   private listImages(response: ServerResponse): void {
     if (this.images === 'stalled') this.onStalled();
-    else response.end(JSON.stringify(this.images.map((name) => ({ RepoTags: [name] }))));
+    else {
+      const listed = this.images.map((name) => ({ RepoTags: [name], RepoDigests: [`digest/${name}`] }));
+      response.end(JSON.stringify([...listed, { RepoTags: ['<none>:<none>'], RepoDigests: null }]));
+    }
   }
 }

@@ -7,7 +7,16 @@ import { table } from '../render/table.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { printJson } from '../terminal.ts';
 
-const names: readonly SettingName[] = ['home', 'broker', 'listen', 'name', 'logLevel', 'policy'];
+const names: readonly SettingName[] = [
+  'home',
+  'broker',
+  'listen',
+  'name',
+  'logLevel',
+  'policy',
+  'imagesBytes',
+  'registryConfig',
+];
 
 export function configCommand(invocation: Invocation): Command {
   const { terminal } = invocation;

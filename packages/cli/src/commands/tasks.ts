@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { formatTaskId, limits, parseRefusalId } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, refuseFlag, runs } from '../command.ts';
+import { dividedLog } from '../divided-log.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
 import { follow, onInterrupt } from '../follow.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
@@ -122,7 +123,7 @@ export function logsCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const command = onTask<CommonFlags & { follow?: true }>(
     'logs',
-    'Print the output of a task. With --json, lines of {"text"}.',
+    'Print the output of a task; what the grid says of its image is on stderr. With --json, lines of {"text"}.',
     invocation,
     async (client, task, flags) => {
       const given = new AbortController();
@@ -130,8 +131,9 @@ export function logsCommand(invocation: Invocation): Command {
       const decoder = new StringDecoder('utf8');
       try {
         const options = { follow: flags.follow === true, signal: given.signal };
-        for await (const bytes of client.logs(task, options)) {
-          if (flags.json) printText(terminal, decoder.write(Buffer.from(bytes)));
+        for await (const { isOutput, bytes } of dividedLog(client.logs(task, options))) {
+          if (!isOutput) await terminal.errBytes(bytes);
+          else if (flags.json) printText(terminal, decoder.write(Buffer.from(bytes)));
           else await terminal.outBytes(bytes);
         }
         printText(terminal, decoder.end());

@@ -11,7 +11,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import { type ContainerPolicy, createWorker, endProcesses } from '@gryphgen/worker';
+import { type ContainerPolicy, createWorker, endProcesses, registryLogin } from '@gryphgen/worker';
 import { type Daemon, failure } from './daemon-life.ts';
 
 export interface WorkerChoices {
@@ -24,7 +24,8 @@ export interface WorkerChoices {
   readonly dataEndpoints: readonly string[] | undefined;
 }
 
-export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoices, log: Log): Daemon {
+export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log): Daemon {
+  const { home, name, broker } = settings;
   const membership = loadMembership(home);
   const { failed, fail } = failure();
   const { slots, dataEndpoints, ...rest } = choices;
@@ -40,6 +41,10 @@ export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoi
     brokers: brokerAddresses(membership, broker),
     dataEndpoints: dataEndpoints ?? [`ipc://${makeRunFolder(home)}/worker-data.sock`],
     brokerKey: membership.brokerKey,
+    images: {
+      credentialsFile: settings.registryConfig,
+      ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
+    },
     ...(slots !== undefined && { slots }),
   };
   const identity = loadIdentity(home, 'worker');
@@ -57,6 +62,7 @@ export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoi
     onSession,
   });
   const start = async () => {
+    await checkCredentials(settings.registryConfig);
     await worker.start();
     await inSession;
     return { name };
@@ -68,4 +74,10 @@ export function workerDaemon({ home, name, broker }: Config, choices: WorkerChoi
     if (isSupervised) await endProcesses(home);
   };
   return { failed, start, stop };
+}
+
+/** At the start, where the owner sees it: later it costs tasks. */
+async function checkCredentials(path: string): Promise<void> {
+  const found = await registryLogin(path, '');
+  if (!found.ok) throw new GridError(protocolFailure('rejected.forbidden', `registryConfig: ${found.why}`));
 }

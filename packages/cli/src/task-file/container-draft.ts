@@ -8,11 +8,21 @@ type ContainerBody = Extract<TaskSpec, { readonly kind: 'container' }>['body'];
 /** Nothing in it that was not asked for: what a task says, an older worker may not know. */
 export type Box = Pick<
   ContainerBody,
-  'user' | 'network' | 'pids' | 'mounts' | 'scratch' | 'readOnlyRoot' | 'ulimits' | 'runtime' | 'stopSignal'
+  | 'pull'
+  | 'user'
+  | 'network'
+  | 'pids'
+  | 'mounts'
+  | 'scratch'
+  | 'readOnlyRoot'
+  | 'ulimits'
+  | 'runtime'
+  | 'stopSignal'
 >;
 
 /** Names as in a task file, with what to say where a task has no container. */
 const ofContainers = {
+  pull: 'no image to pull',
   user: 'no user of its own',
   network: 'the network of its machine',
   pids: 'no limit of processes',
@@ -31,7 +41,7 @@ export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
     }
     return {};
   }
-  const { user, network, pids, readOnlyRoot, ulimits, runtime, stopSignal } = draft;
+  const { pull, user, network, pids, readOnlyRoot, ulimits, runtime, stopSignal } = draft;
   const mounts = mountsOf(draft, wrong);
   const scratch = scratchOf(draft, wrong);
   const paths = [...(mounts ?? []).map(({ to }) => to), ...(scratch === undefined ? [] : [scratch.to])];
@@ -39,6 +49,7 @@ export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
   if (clash !== undefined)
     wrong(clash.index === mounts?.length ? 'scratch' : `mounts[${clash.index}].to`, clash.words);
   return {
+    ...(pull !== undefined && { pull }),
     ...(user !== undefined && { user }),
     ...(network !== undefined && { network }),
     ...(pids !== undefined && { pids }),

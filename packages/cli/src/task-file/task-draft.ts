@@ -10,6 +10,7 @@ import {
   type GpuRequest,
   type Network,
   type OnLinkLost,
+  type PullPolicy,
   type ScratchMedium,
   type StopSignal,
   type Ulimit,
@@ -22,6 +23,7 @@ export interface TaskDraft {
   readonly name?: string;
   readonly kind?: DraftKind;
   readonly image?: string;
+  readonly pull?: PullPolicy;
   readonly command?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;

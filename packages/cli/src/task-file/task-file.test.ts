@@ -202,6 +202,12 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
     '3:1: image: a process task has no image',
   ],
   [
+    'when to pull',
+    'image: a\npull: sometimes\n',
+    '2:7: pull: found "sometimes", expected one of missing, always, never',
+  ],
+  ['a process that pulls', 'command: [x]\npull: never\n', '2:1: pull: a process task has no image to pull'],
+  [
     'an env name',
     'command: [x]\nenv: { "A-B": c }\n',
     '2:8: env.A-B: found key "A-B", expected a name of letters',

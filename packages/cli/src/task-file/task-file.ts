@@ -45,6 +45,7 @@ const task = object<TaskDraft>(
     name: scalar(values.name),
     kind: oneOf(draftKinds),
     image: scalar(values.image),
+    pull: scalar(values.pull),
     command: list('a list such as [sh, -c, "echo hello"]', scalar(values.argument)),
     workdir: scalar(values.workdir),
     user: scalar(values.user),

@@ -17,6 +17,7 @@ import {
   parseComputeCapability,
   parseCpu,
   parseDuration,
+  pullPolicies,
   type StopSignal,
   scratchMedia,
   stopSignals,
@@ -66,6 +67,7 @@ export const runtime = text("a runtime's name such as runsc", isRuntimeName);
 export const ulimitName = choice(ulimitNames);
 export const medium = choice(scratchMedia);
 export const network = choice(networks);
+export const pull = choice(pullPolicies);
 export const stopSignal: Value<StopSignal> = {
   expected: `one of ${stopSignals.join(', ')}`,
   parse: (written) =>

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Alarms, createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ImageStore } from '../images/image-store.ts';
 import { defaultPolicy } from '../policy/container-policy.ts';
 import { HostPolicy } from '../policy/host-policy.ts';
 import { ContainerExecutor } from './container-executor.ts';
@@ -54,14 +55,16 @@ afterEach(async () => {
 });
 
 function newExecutor(): ContainerExecutor {
+  const docker = new Docker({ socketPath: join(folder, 'engine.sock') });
   return new ContainerExecutor({
-    docker: new Docker({ socketPath: join(folder, 'engine.sock') }),
+    docker,
     events: { started: () => undefined, exited: () => undefined, startFailed: () => undefined },
     owner: { grid: 'g', worker: 'w' },
     clock: systemClock,
     alarms: hasty,
     log,
     notes: new ContainerNotes(join(folder, 'containers'), { alarms: hasty, log }),
+    images: new ImageStore({ docker, clock: systemClock, alarms: hasty, log, folder, settings: {} }),
     beginLog: () => ({ write: async () => true, end: async () => undefined }),
     policy: new HostPolicy({ policy: defaultPolicy, home: folder, sockets: [], log }),
     logBytes: 1,

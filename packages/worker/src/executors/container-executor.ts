@@ -13,8 +13,9 @@ import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
+import type { ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
-import { labelsOf, type Owner, readLabels } from './container-labels.ts';
+import { labelsOf, type Owner, readLabels, readPreface } from './container-labels.ts';
 import { planContainer } from './container-plan.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
 import { endedFromOutside, statusOf, within, wordsOf } from './docker-engine.ts';
@@ -66,6 +67,7 @@ export class ContainerExecutor implements Executor {
       this.engine = await askEngine(docker, (question) => this.ask(question));
       await policy.look(this.engine.folder);
       if (this.adopted) await this.sweep();
+      void this.options.images.look();
       return true;
     } catch (error) {
       if (this.engine !== null) log.warn({ why: wordsOf(error) }, 'the Docker engine does not answer');
@@ -128,15 +130,15 @@ export class ContainerExecutor implements Executor {
     const { fence } = order;
     const run = this.runs.get(keyOf(fence)) ?? new ContainerRun(fence, this.tools);
     this.runs.set(keyOf(fence), run);
-    run.start(() => this.plan(order));
+    run.start((wait) => this.plan(order, wait));
   }
 
-  private async plan(order: StartOrder): Promise<Read<ContainerCreateOptions>> {
+  private async plan(order: StartOrder, wait: ImageWait | null): Promise<Read<ContainerCreateOptions>> {
     const { engine } = this;
     if (engine === null) {
       return { ok: false, failure: failure('lost.worker', 'this worker has no Docker engine that answers') };
     }
-    return planContainer(order, { ...this.tools, ...this.options, engine });
+    return planContainer(order, { ...this.tools, ...this.options, engine, wait });
   }
 
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
@@ -161,6 +163,7 @@ export class ContainerExecutor implements Executor {
     await this.forgotten();
     this.closing.abort();
     await Promise.all([...this.runs.values()].map(({ settled }) => settled));
+    await this.options.images.close();
     if (this.adopted && this.runs.size === 0) await this.options.notes.clear();
   }
 
@@ -185,7 +188,7 @@ export class ContainerExecutor implements Executor {
     const container = this.options.docker.getContainer(info.Id);
     if (label === undefined || seen === null) return null;
     const run = new ContainerRun(label.fence, this.tools);
-    run.container = container;
+    run.adopt(container, readPreface(info.Labels));
     this.runs.set(keyOf(label.fence), run);
     this.options.log.info({ attempt: nameOf(label.fence), state: seen.State.Status }, 'adopted a container');
     const { State, HostConfig } = seen;

@@ -22,6 +22,7 @@ const names = {
   attempt: 'gryphgen.attempt',
   epoch: 'gryphgen.epoch',
   lease: 'gryphgen.lease',
+  preface: 'gryphgen.preface',
 } as const;
 
 const numeral = z
@@ -49,6 +50,15 @@ export function writeLabels(owner: Owner, fence: Fence, facts: LeaseFacts): Reco
     [names.epoch]: String(fence.epoch),
     [names.lease]: JSON.stringify(facts),
   };
+}
+
+/** What its log begins with before the container's own output: a later life that writes the log anew begins alike. */
+export function writePreface(text: string): Record<string, string> {
+  return text === '' ? {} : { [names.preface]: text };
+}
+
+export function readPreface(labels: Readonly<Record<string, string>> | undefined): string {
+  return labels?.[names.preface] ?? '';
 }
 
 /** Which labels to ask the engine for. */

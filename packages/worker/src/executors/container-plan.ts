@@ -10,6 +10,7 @@ import {
 import type Docker from 'dockerode';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
+import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
 import type { Owner } from './container-labels.ts';
 import { containerSpec } from './container-spec.ts';
@@ -23,7 +24,10 @@ export interface PlanTools extends CallTools {
   readonly docker: Docker;
   readonly engine: Engine;
   readonly policy: HostPolicy;
+  readonly images: ImageStore;
   readonly owner: Owner;
+  /** Null where the container is there already, and its image with it. */
+  readonly wait: ImageWait | null;
   readonly logBytes: number;
 }
 
@@ -31,11 +35,20 @@ export async function planContainer(
   order: StartOrder,
   tools: PlanTools,
 ): Promise<Read<ContainerCreateOptions>> {
-  const { docker, engine, policy, owner, logBytes } = tools;
+  const { docker, engine, policy, images, owner, wait, logBytes } = tools;
   const body = readBody(order.body);
   if (!body.ok) return body;
+  const forbidden = policy.refusesImage(body.value.image);
+  if (forbidden !== null) return { ok: false, failure: forbidden };
+  const { image: asked, pull = 'missing' } = body.value;
+  const { timeoutMs: limitMs } = order.envelope;
+  const found: Read<string> =
+    wait === null
+      ? { ok: true, value: asked }
+      : await images.ensure({ ...wait, image: asked, policy: pull, limitMs });
+  if (!found.ok) return found;
   try {
-    const image = await askImage(docker, body.value.image, (call) => within(imageMs, tools, call));
+    const image = await askImage(docker, found.value, (call) => within(imageMs, tools, call));
     const granted = await policy.grant(engine, body.value, image);
     if (!granted.ok) return granted;
     const spec = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });

@@ -14,18 +14,24 @@ import type { LogWriter } from '../attempt-log.ts';
 import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
+import type { ImageStore, ImageWait } from '../images/image-store.ts';
+import { writePreface } from './container-labels.ts';
 import type { ContainerNotes } from './container-notes.ts';
 import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
 import {
   createFailure,
   endedFromOutside,
+  engineLost,
   initFailure,
+  isFormatEnd,
+  isFormatError,
   startFailure,
   statusOf,
   within,
   wordsOf,
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
+import { LogPreface } from './log-preface.ts';
 import { openScratch } from './scratch-volume.ts';
 
 /** A kill that did not reach the engine is tried again. */
@@ -38,8 +44,15 @@ export interface RunTools extends WatchTools {
   readonly docker: Docker;
   readonly events: ExecutorEvents;
   readonly notes: ContainerNotes;
+  readonly images: ImageStore;
   beginLog(fence: Fence): LogWriter;
 }
+
+/**
+ * What is to be created. It may take as long as its image does; `wait` is null where the container is there already, and
+ * its image with it.
+ */
+export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerCreateOptions>>;
 
 export class ContainerRun {
   readonly fence: Fence;
@@ -49,6 +62,9 @@ export class ContainerRun {
   private readonly tools: RunTools;
   /** Begun with the attempt, so that whoever reads it early waits instead of finding nothing. */
   private log: LogWriter | null = null;
+  private preface = new LogPreface();
+  /** Aborted by a stop: what comes before the container need not be waited for. */
+  private readonly stopped = new AbortController();
   private running = false;
   private ended = false;
   private signalled = false;
@@ -64,9 +80,15 @@ export class ContainerRun {
     this.tools = tools;
   }
 
-  start(plan: () => Promise<Read<ContainerCreateOptions>>): void {
-    this.log = this.tools.beginLog(this.fence);
+  start(plan: Plan): void {
+    this.log = this.beginLog();
     this.settled = this.create(plan);
+  }
+
+  /** For a container of an earlier life, with what its log begins; then `start`, `resume` or `recover`. */
+  adopt(container: Container, preface: string): void {
+    this.container = container;
+    this.preface = new LogPreface(preface);
   }
 
   /**
@@ -74,7 +96,6 @@ export class ContainerRun {
    * `stopSignal` as the engine has it.
    */
   resume(container: Container, signalled: boolean, stopSignal: string | undefined): void {
-    this.container = container;
     this.stopSignal = stopSignal || 'SIGTERM';
     this.running = true;
     this.signalled = signalled;
@@ -84,7 +105,6 @@ export class ContainerRun {
 
   /** For a container of an earlier life that has ended: its output may not be in the log yet. */
   recover(container: Container): void {
-    this.container = container;
     this.ended = true;
     this.settled = this.watch(container).then(() => undefined);
   }
@@ -95,23 +115,29 @@ export class ContainerRun {
     const first = this.killByMono === Number.POSITIVE_INFINITY;
     this.killByMono = killByMono;
     if (first) this.stopWhy = why;
+    this.stopped.abort();
     if (this.running) this.end(first);
   }
 
-  private async create(plan: () => Promise<Read<ContainerCreateOptions>>): Promise<void> {
+  private async create(plan: Plan, mayPlanAgain = true): Promise<void> {
     const { docker, notes } = this.tools;
     try {
       await notes.begin();
     } catch (error) {
       return this.fail(failure('lost.worker', `nothing can be noted beside the logs: ${wordsOf(error)}`));
     }
-    const planned = await plan();
+    const planned = await this.planned(plan);
     if (!planned.ok) return this.fail(planned.failure);
-    const spec = planned.value;
+    const spec = {
+      ...planned.value,
+      Labels: { ...planned.value.Labels, ...writePreface(this.preface.text) },
+    };
     this.stopSignal = spec.StopSignal ?? 'SIGTERM';
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
     } catch (error) {
+      // Somebody has removed the image since it was found.
+      if (statusOf(error) === 404 && mayPlanAgain) return this.create(plan, false);
       if (statusOf(error) !== 409 || spec.name === undefined) {
         return this.fail(createFailure(error, spec.Image ?? ''));
       }
@@ -124,6 +150,31 @@ export class ContainerRun {
     return this.launch(this.container, spec);
   }
 
+  private async planned(plan: Plan): Promise<Read<ContainerCreateOptions>> {
+    if (this.container !== null) return plan(null);
+    const { signal } = this.tools;
+    const stop = () => this.stopped.abort();
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      return await plan({ signal: this.stopped.signal, tell: (line) => this.tell(line) });
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  private tell(line: string): void {
+    const written = this.preface.add(line);
+    if (written !== '') void this.log?.write(Buffer.from(written));
+  }
+
+  /** The log anew, as far as it does not come from the container. */
+  private beginLog(): LogWriter {
+    const log = this.tools.beginLog(this.fence);
+    if (this.preface.text !== '') void log.write(Buffer.from(this.preface.text));
+    return log;
+  }
+
   private async launch(container: Container, spec: ContainerCreateOptions): Promise<void> {
     if (this.killByMono < Number.POSITIVE_INFINITY) {
       return this.fail(failure('cancelled.user', 'stopped before its container was started'));
@@ -133,7 +184,11 @@ export class ContainerRun {
       await this.call((abortSignal) => container.start({ abortSignal }));
     } catch (error) {
       // 304: it is running already, which is what was wanted.
-      if (statusOf(error) !== 304) return this.fail(startFailure(error));
+      if (statusOf(error) !== 304) {
+        return this.fail(
+          isFormatError(wordsOf(error)) ? await this.formatFailure(container) : startFailure(error),
+        );
+      }
     }
     return this.ran(container);
   }
@@ -160,6 +215,7 @@ export class ContainerRun {
     if (end === undefined) return this.cancelKill();
     const failed =
       end.failure ??
+      (isFormatEnd(end.exitCode, end.firstOutput) ? await this.formatFailure(container) : null) ??
       initFailure(end.exitCode, end.firstOutput) ??
       (await this.memoryFailure(container, end)) ??
       (end.interrupted && !this.signalled && endedFromOutside(end.exitCode) ? endedWithEngine() : null);
@@ -173,7 +229,7 @@ export class ContainerRun {
     const beginLog = () => {
       const first = this.log;
       this.log = null;
-      return first ?? this.tools.beginLog(this.fence);
+      return first ?? this.beginLog();
     };
     return watchContainer(container, beginLog, this.tools);
   }
@@ -185,6 +241,15 @@ export class ContainerRun {
       return State.OOMKilled ? outOfMemory(HostConfig.Memory ?? 0) : null;
     } catch {
       return null; // The exit code stands; only its cause stays unknown.
+    }
+  }
+
+  private async formatFailure(container: Container): Promise<Failure> {
+    try {
+      const { Image } = await this.call((abortSignal) => container.inspect({ abortSignal }));
+      return await this.tools.images.formatFailure(Image);
+    } catch (error) {
+      return engineLost(error);
     }
   }
 

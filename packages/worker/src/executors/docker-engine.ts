@@ -45,7 +45,8 @@ export function wordsOf(error: unknown): string {
       return json.message.trim();
     }
   }
-  return error instanceof Error ? error.message.trim() : String(error);
+  const words = error instanceof Error ? error.message.trim() : String(error);
+  return words.replace(/^\(HTTP code [0-9]+\) [a-z ]+ - /, '');
 }
 
 export function createFailure(error: unknown, image: string): Failure {
@@ -53,10 +54,7 @@ export function createFailure(error: unknown, image: string): Failure {
     case null:
       return engineLost(error);
     case 404:
-      return failure(
-        'execution.image',
-        `this worker has no image ${image}; load it there (docker load, docker pull)`,
-      );
+      return failure('execution.image', `this worker has no image ${image}: it was removed there`);
     default:
       return failure('execution.start', `the engine refuses the container: ${wordsOf(error)}`);
   }
@@ -79,6 +77,21 @@ export function initFailure(exitCode: number, firstOutput: string): Failure | nu
   if (exitCode !== 127 && exitCode !== 126) return null;
   const told = /^\[FATAL tini \([0-9]+\)\] exec (.+) failed: (.+)$/m.exec(firstOutput);
   return told ? failure('execution.start', `cannot run ${told[1]}: ${told[2]}`) : null;
+}
+
+/** What cannot be executed here at all: a program for another kind of machine, most of the time. */
+export function isFormatError(words: string): boolean {
+  return /exec format error/i.test(words);
+}
+
+/** The same, as docker-init or runc says it in the container's place. */
+export function isFormatEnd(exitCode: number, firstOutput: string): boolean {
+  return (
+    (exitCode === 1 || exitCode === 255) &&
+    /^(?:\[FATAL tini \([0-9]+\)\] |standard_init_linux\.go:[0-9]+: )?exec .*exec format error$/im.test(
+      firstOutput,
+    )
+  );
 }
 
 /**

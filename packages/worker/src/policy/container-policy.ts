@@ -115,6 +115,12 @@ export function grant(
   return { ok: true, value: { user: user.value, runtime, mounts } };
 }
 
+/** By its name alone; once it is here, `grant` judges what the engine found by that name. */
+export function imageRefusal({ images }: ContainerPolicy, asked: string): Failure | null {
+  if (images === undefined || allowsImage(images, asked)) return null;
+  return refused(`does not allow image ${asked}`).failure;
+}
+
 /** `present`: the mounts whose folders are there. Null when no engine answers. */
 export function offersOf(
   policy: ContainerPolicy,

@@ -4,7 +4,7 @@
  * 1. A folder is looked at again for each container that gets it: what may be mounted was decided by where it leads, and
  *    that may have changed.
  */
-import { type ContainerBody, failure, type Offers, type Read } from '@gryphgen/protocol';
+import { type ContainerBody, type Failure, failure, type Offers, type Read } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
 import {
   type ContainerPolicy,
@@ -13,6 +13,7 @@ import {
   type GrantedMount,
   grant,
   type ImageFacts,
+  imageRefusal,
   offersOf,
 } from './container-policy.ts';
 import { type Forbidden, forbiddenFolders, type HostFolder, lookAtFolder } from './host-folder.ts';
@@ -52,6 +53,11 @@ export class HostPolicy {
   /** Null while no engine answers. */
   offers(engine: EngineFacts | null): Offers {
     return offersOf(this.options.policy, engine, this.present);
+  }
+
+  /** Before anything is done to have it: null when it may run. */
+  refusesImage(image: string): Failure | null {
+    return imageRefusal(this.options.policy, image);
   }
 
   /** With the paths behind all symbolic links. */

@@ -42,7 +42,7 @@ export interface ProbeOptions {
 interface AbortableEngine {
   listImages(options: {
     readonly abortSignal: AbortSignal;
-  }): Promise<{ readonly RepoTags?: string[] | null }[]>;
+  }): Promise<{ readonly RepoTags?: string[] | null; readonly RepoDigests?: string[] | null }[]>;
   version(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly Version: string }>;
 }
 
@@ -188,8 +188,15 @@ async function describeEngine(docker: AbortableEngine, abortSignal: AbortSignal)
     docker.listImages({ abortSignal }),
     docker.version({ abortSignal }),
   ]);
-  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
-  return { images: tellable([...new Set(tags)].sort()), names: [ascii(`docker ${version.Version}`, 64)] };
+  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []);
+  const digests = images.flatMap(({ RepoDigests }) => RepoDigests ?? []);
+  // Digests last: they are long, and fewer tasks name one.
+  const known = [...sorted(tags), ...sorted(digests)];
+  return { images: tellable(known), names: [ascii(`docker ${version.Version}`, 64)] };
+}
+
+function sorted(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].filter((name) => !name.startsWith('<none>')).sort();
 }
 
 function wordsOf(error: unknown): string {
