@@ -36,6 +36,26 @@ describe('cancel', () => {
     expect(result).toMatchObject({ ...task, exitCode: 143, failure: { code: 'cancelled.user' } });
   });
 
+  it('gives the grace that the task asks for, also to what an earlier life was ending', () => {
+    worker.run(task, { stopGraceMs: 60_000 });
+    expect(stops(worker.stop(task))).toMatchObject([{ graceMs: 60_000, why: 'cancel' }]);
+    const other = fence(8);
+    const adopted = {
+      fence: other,
+      facts: { ...facts, stopGraceMs: 500 },
+      stopping: 'timeout',
+      found: { phase: 'running', ranMs: 5 },
+    } as const;
+    expect(stops(worker.step({ kind: 'adopted', attempts: [adopted] }))).toMatchObject([{ graceMs: 500 }]);
+  });
+
+  it('with a long grace is cut short where somebody else may start the task', () => {
+    worker.run(task, { stopGraceMs: 3_600_000 });
+    worker.stop(task);
+    worker.mono += 60_000;
+    expect(stops(worker.stop(task, 'drop'))).toMatchObject([{ graceMs: 2500, why: 'drop' }]);
+  });
+
   it('is told to the executor once, however often the broker repeats it', () => {
     worker.run(task);
     worker.stop(task);
