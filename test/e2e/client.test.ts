@@ -43,6 +43,28 @@ it('refuses what exceeds its window, in words', async () => {
   await Promise.allSettled(submitted.map(({ finished }) => finished));
 });
 
+it('answers others between the requests of one who asks for hundreds of things at once', async () => {
+  const other = await connect({ home: grid.home, endpoints, log });
+  const listed: Promise<Outcome>[] = [];
+  for (let n = 0; n < 300; n += 1) {
+    await client.room();
+    listed.push(client.submit(noop).finished);
+  }
+  await Promise.all(listed);
+  const answered: string[] = [];
+  const many = Array.from({ length: 300 }, async () => {
+    await client.request('ps', { all: true, limit: 300 });
+    answered.push('many');
+  });
+  await many[0];
+  const before = answered.length;
+  await other.request('status', {});
+  await other.submit(noop).finished;
+  expect(answered.length - before).toBeLessThan(150);
+  await Promise.all(many);
+  await other.close();
+}, 60_000);
+
 it('makes one task of one key', async () => {
   const [one, two] = [client.submit(noop, { key: 'k' }), client.submit(noop, { key: 'k' })];
   expect(await one.accepted).toBe(await two.accepted);

@@ -2,7 +2,8 @@
  * What comes of a frame, a tick, a commit, and in which order. The real broker drives it with sockets and timers, the
  * simulator with packets and simulated time: what differs between them is in `LoopParts` and nowhere else.
  *
- * 1. Messages are stepped and their effects performed one by one; at the end of a turn tasks are placed, then committed.
+ * 1. Messages are stepped and their effects performed one by one; at the end of a turn requests are answered, tasks are
+ *    placed, then what was decided is committed.
  */
 import {
   type DecodedFrame,
@@ -26,9 +27,13 @@ import type { BrokerEvent, Now } from './core/events.ts';
 import type { BrokerState } from './core/state.ts';
 import type { Journal } from './journal/journal.ts';
 import { Performer } from './performer.ts';
+import { type RequestMessage, RequestTurns } from './request-turns.ts';
 import type { SessionOutput } from './session-output.ts';
 import { Sessions } from './sessions.ts';
 import { SpecStore } from './spec-store.ts';
+
+/** Of a turn, for requests; the one that exceeds it is the turn's last. */
+const requestsMs = 4;
 
 export interface LoopParts {
   readonly grid: string;
@@ -46,6 +51,8 @@ export interface LoopParts {
   defer(job: () => void): void;
   /** A step has been made, and its effects are about to be performed. */
   stepped(event: BrokerEvent, now: Now): void;
+  /** It waits for the end of a turn, which must come. */
+  asked(request: RequestMessage): void;
   /** A decision enters the open group. */
   decided(decision: Decision): void;
   /** A peer has said a hello that is believed. */
@@ -64,6 +71,7 @@ export class BrokerLoop {
   readonly committer: Committer;
   private readonly parts: LoopParts;
   private readonly specs = new SpecStore();
+  private readonly requests = new RequestTurns();
   private readonly performer: Performer;
 
   constructor(parts: LoopParts) {
@@ -106,9 +114,9 @@ export class BrokerLoop {
     });
   }
 
-  /** Whether there is more to place than one turn takes. */
+  /** Whether there is more to do than one turn takes. */
   get wakes(): boolean {
-    return this.engine.state.wake;
+    return this.engine.state.wake || !this.requests.isEmpty;
   }
 
   receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>): void {
@@ -127,9 +135,15 @@ export class BrokerLoop {
     this.step({ kind: 'tick' });
   }
 
-  /** Gives out what waits and can be placed. */
-  place(): void {
-    if (this.wakes) this.step({ kind: 'schedule' });
+  /** The end of a turn: answers requests, for as long as they may take, and gives out what waits and can be placed. */
+  endTurn(): void {
+    const { clock } = this.parts;
+    const end = clock.mono() + requestsMs;
+    for (let next = this.requests.take(); next !== undefined; ) {
+      this.step({ kind: 'message', ...next });
+      next = clock.mono() < end ? this.requests.take() : undefined;
+    }
+    if (this.engine.state.wake) this.step({ kind: 'schedule' });
   }
 
   /** Writes what was decided, unless a group is being written. */
@@ -150,6 +164,7 @@ export class BrokerLoop {
           break;
         }
         case 'closed':
+          this.requests.forget(output.session);
           this.step({ kind: 'sessionClosed', session: output.session, bye: output.reason === 'bye' });
           break;
         case 'messages':
@@ -166,6 +181,9 @@ export class BrokerLoop {
       if (message.kind === 'submit') {
         const { seq, floor, key, envelope, body } = message;
         this.step({ kind: 'submit', session, seq, floor, key, spec: this.specs.read(envelope, body) });
+      } else if (message.kind === 'request') {
+        this.requests.push(session, message);
+        this.parts.asked(message);
       } else this.step({ kind: 'message', session, message });
     }
   }

@@ -141,6 +141,7 @@ export class Broker {
       },
       defer: (job) => this.guard(job),
       stepped: () => this.endTurnSoon(),
+      asked: () => this.endTurnSoon(),
       decided: () => undefined,
       opened: (hello) => {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
@@ -194,7 +195,7 @@ export class Broker {
 
   private endTurn(): void {
     const loop = this.loop as BrokerLoop;
-    loop.place();
+    loop.endTurn();
     // Not before: what is placed needs no further turn of its own.
     this.turnPending = false;
     loop.commit();

@@ -51,6 +51,8 @@ export class SimBroker extends SimNode {
   private readonly parts: BrokerParts;
   private running: Running | null = null;
   private sender: Sender | null | undefined;
+  /** Who sent a request that waits for the end of its turn. */
+  private readonly askers = new WeakMap<object, Sender>();
 
   constructor(parts: BrokerParts) {
     super('broker', parts, parts.clock, parts.random.split('turns'));
@@ -106,7 +108,7 @@ export class SimBroker extends SimNode {
   protected override onTurnEnd(): void {
     const { running } = this;
     if (running === null) return;
-    running.loop.place();
+    running.loop.endTurn();
     if (!this.busy) running.loop.commit();
   }
 
@@ -129,7 +131,13 @@ export class SimBroker extends SimNode {
       queue: (peer, session, message) => this.queue(peer, session, message),
       perform: (effects, one) => this.perform(effects, one),
       defer: (job) => later(() => this.enqueue(job)),
-      stepped: (event, { wall }) => witness.stepped(state, event, wall, this.sender),
+      stepped: (event, { wall }) => {
+        const asked = event.kind === 'message' ? this.askers.get(event.message) : undefined;
+        witness.stepped(state, event, wall, asked ?? this.sender);
+      },
+      asked: (request) => {
+        if (this.sender) this.askers.set(request, this.sender);
+      },
       decided: (decision) => {
         decided += 1;
         this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
