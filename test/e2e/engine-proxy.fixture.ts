@@ -1,6 +1,7 @@
 /**
  * Stands between a worker and the real Docker engine, for machines without a GPU: keeps what was asked for in the way of
- * devices, and takes it out of the request, because the engine here would refuse it. All else passes as it is.
+ * devices, and takes it out of the request, because the engine here would refuse it. All else passes as it is, but while
+ * the engine is made to be silent: what is asked then is answered afterwards.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
@@ -15,6 +16,8 @@ interface CreateRequest {
 export class EngineProxy {
   /** What each container asked for, by its task (`t1`). */
   readonly asked = new Map<string, unknown>();
+  /** What waits for the end of the silence; null: there is none. */
+  private waiting: (() => void)[] | null = null;
   private readonly server: Server = createServer((from, to) => void this.pass(from, to));
 
   async listen(socketPath: string): Promise<void> {
@@ -28,8 +31,21 @@ export class EngineProxy {
     await once(this.server, 'close');
   }
 
+  silence(): void {
+    this.waiting ??= [];
+  }
+
+  speak(): void {
+    const waiting = this.waiting ?? [];
+    this.waiting = null;
+    for (const pass of waiting) pass();
+  }
+
   private async pass(from: IncomingMessage, to: ServerResponse): Promise<void> {
     const { method, url = '', headers } = from;
+    if (this.waiting !== null) await new Promise<void>((resolve) => this.waiting?.push(resolve));
+    // Whoever asked may have given up meanwhile.
+    if (to.destroyed) return;
     const creates = method === 'POST' && url.includes('/containers/create');
     const body = creates ? this.withoutDevices(await textOf(from)) : undefined;
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Envelope, encodeBody } from '@gryphgen/protocol';
+import { systemClock } from '@gryphgen/runtime';
 import type { ContainerExecutor, Fence, StartOrder } from '@gryphgen/worker';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -40,12 +41,12 @@ async function live() {
 }
 
 /** The worker ends and starts again. */
-async function nextLife() {
+async function nextLife(clock = systemClock) {
   await executor.close();
   await place.logs.close();
   await rm(place.folder, { recursive: true });
   place = await makePlace();
-  executor = createContainerExecutor(place, docker, notes);
+  executor = createContainerExecutor(place, docker, notes, undefined, undefined, { clock });
   return live();
 }
 
@@ -128,6 +129,20 @@ describe('a container', () => {
     if (adopted?.found.phase !== 'running') throw new Error('it does not run');
     expect(adopted.found.ranMs).toBeGreaterThanOrEqual(before - startedMs);
     expect(adopted.found.ranMs).toBeLessThanOrEqual(Date.now() - startedMs);
+    executor.stop(running.fence, 0, 'drop');
+  });
+
+  it('goes on with its clock in the next life although the time of day has jumped', async () => {
+    const running = order('echo up; sleep 60');
+    executor.start(running);
+    await textOf(place.logs, running.fence, /up/);
+    const startedMono = systemClock.mono();
+    for (const jumpMs of [86_400_000, -86_400_000]) {
+      const [adopted] = await nextLife({ ...systemClock, wall: () => systemClock.wall() + jumpMs });
+      if (adopted?.found.phase !== 'running') throw new Error('it does not run');
+      const ranMs = systemClock.mono() - startedMono;
+      expect(Math.abs(adopted.found.ranMs - ranMs)).toBeLessThan(5000);
+    }
     executor.stop(running.fence, 0, 'drop');
   });
 

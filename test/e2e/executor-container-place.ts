@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import {
   ContainerExecutor,
+  type ContainerExecutorOptions,
   ContainerNotes,
   type ContainerPolicy,
   defaultPolicy,
@@ -24,6 +25,7 @@ export function createContainerExecutor(
   notes = join(folder, 'containers'),
   policy: ContainerPolicy = defaultPolicy,
   images: Partial<ImageStoreOptions> = {},
+  over: Partial<ContainerExecutorOptions> = {},
 ): ContainerExecutor {
   const log = createLog({ daemon: 'test', level: 'error' });
   return new ContainerExecutor({
@@ -38,6 +40,7 @@ export function createContainerExecutor(
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
     policy: new HostPolicy({ policy, home: join(folder, 'home'), sockets: ['/var/run/docker.sock'], log }),
     logBytes: 64 * 1024 * 1024,
+    ...over,
   });
 }
 

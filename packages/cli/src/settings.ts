@@ -1,5 +1,6 @@
 /** A command's settings, from its flags and everything behind them (runtime/config). */
 import { type Config, loadConfig } from '@gryphgen/runtime';
+import type { PressureSettings } from '@gryphgen/worker';
 import { UsageError } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -17,4 +18,9 @@ export function settingsOf({ env }: Terminal, { home, broker }: CommonFlags, mor
   const loaded = loadConfig({ flags: { home, broker, ...more }, env });
   if (!loaded.ok) throw new UsageError(...loaded.problems);
   return loaded.config;
+}
+
+/** When this machine's worker takes no new work. */
+export function pressureSettings({ minDiskFree, minMemoryFree, maxDeviceC }: Config): PressureSettings {
+  return { minDiskFreeBytes: minDiskFree, minMemoryFreeBytes: minMemoryFree, maxDeviceC };
 }

@@ -30,6 +30,8 @@ export const plain = fc
   .json({ maxDepth: 4 })
   .filter((json) => !json.includes('__proto__'))
   .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))) as unknown);
+const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 32 });
+const pressure = { name: ascii, forMs: count, words: ascii };
 const device = fc.record(
   {
     uuid: token,
@@ -41,6 +43,7 @@ const device = fc.record(
     foreignBytes: count,
     temperatureC: fc.integer(),
     powerW: fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }),
+    pressure: fc.record(pressure),
   },
   { requiredKeys: ['uuid', 'index', 'name', 'vramBytes', 'computeCapability', 'driver', 'foreignBytes'] },
 );
@@ -59,6 +62,7 @@ const report = fc.record({
   speed: fc.double({ min: 0, max: 100, noNaN: true }),
   dataEndpoint: text,
   dataKey: token,
+  pressures: fc.array(fc.record({ ...pressure, stops: fc.array(ascii, { maxLength: 3 }) }), { maxLength: 2 }),
   version: fc.string({ maxLength: 20 }),
 });
 const peer = fc.oneof(

@@ -14,6 +14,7 @@ export * from './image-reference.ts';
 export * from './limits.ts';
 export * from './messages.ts';
 export * from './needs.ts';
+export * from './pressure.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';

@@ -16,6 +16,7 @@ const uuidOf = (no: number) => `GPU-${no}`.padEnd(limits.uuidChars, 'x') as Devi
 const session = 's'.repeat(limits.sessionChars);
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
 
+const pressure = { name: 'n'.repeat(32), forMs: most, words: 'w'.repeat(limits.pressureChars) };
 const report: WorkerReport = {
   name: long(limits.nameChars),
   capabilities: range(limits.capabilities).map(() => long(64)),
@@ -33,10 +34,12 @@ const report: WorkerReport = {
     foreignBytes: most,
     foreign: range(limits.foreignShown).map(() => ({ pid: most, name: 'p'.repeat(64), vramBytes: most })),
     temperatureC: 1.5,
+    maxTemperatureC: 1.5,
     powerW: 1.5,
     clockMHz: 1.5,
     maxClockMHz: 1.5,
     memoryClockMHz: 1.5,
+    pressure,
   })),
   images: range(limits.images).map(() => 'i'.repeat(limits.imagesBytes / limits.images)),
   slots: limits.attemptsPerWorker,
@@ -64,6 +67,10 @@ const report: WorkerReport = {
     root: false,
   },
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
+  pressures: range(limits.pressures).map(() => ({
+    ...pressure,
+    stops: range(limits.kindsStopped).map(() => 'k'.repeat(32)),
+  })),
   version: long(64),
 };
 

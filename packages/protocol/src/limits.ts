@@ -6,7 +6,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 const frameBytes = 1 * MiB;
-const reportBytes = 256 * KiB;
+const reportBytes = 288 * KiB;
 const attemptsPerWorker = 4096;
 const keptRefusals = 256;
 
@@ -86,6 +86,11 @@ export const limits = {
   troubleChars: 256,
   /** Kinds of tasks one worker runs. */
   capabilities: 16,
+  /** Pressures of one machine beside those of its devices, and the words of each. */
+  pressures: 8,
+  pressureChars: 128,
+  /** Kinds of tasks that one of them stops. */
+  kindsStopped: 16,
   /** Images a worker reports as present, and the bytes of all their names. */
   images: 1024,
   imagesBytes: 64 * KiB,

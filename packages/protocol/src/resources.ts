@@ -5,6 +5,7 @@
  */
 import type { DeviceUuid } from './ids.ts';
 import type { Offers } from './needs.ts';
+import type { MachinePressure, Pressure } from './pressure.ts';
 
 /** Which devices will do. */
 export interface DeviceWishes {
@@ -42,11 +43,15 @@ export interface Device {
   /** The largest holders of it, at most limits.foreignShown. */
   readonly foreign?: readonly ForeignUse[];
   readonly temperatureC?: number;
+  /** Where it slows itself down, by its own word. */
+  readonly maxTemperatureC?: number;
   readonly powerW?: number;
   /** Of its multiprocessors now and at most, and of its memory now. */
   readonly clockMHz?: number;
   readonly maxClockMHz?: number;
   readonly memoryClockMHz?: number;
+  /** While it holds, the device gets nothing new. */
+  readonly pressure?: Pressure;
 }
 
 /** A process outside the grid that holds VRAM: its program's name, without folder and arguments. */
@@ -98,6 +103,8 @@ export interface WorkerReport {
   readonly offers?: Offers;
   /** What is wrong there, in words; at most limits.troubles. */
   readonly troubles?: readonly string[];
+  /** At most limits.pressures; none when it is not told. */
+  readonly pressures?: readonly MachinePressure[];
   /** GRYPHGEN's version there. */
   readonly version: string;
 }

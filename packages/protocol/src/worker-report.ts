@@ -18,6 +18,9 @@ export const deviceUuid = plain(limits.uuidChars)
   .min(1)
   .transform((uuid) => uuid as DeviceUuid);
 
+const pressure = z.object({ name: plain(32), forMs: count, words: plain(limits.pressureChars) });
+const machinePressure = pressure.extend({ stops: z.array(plain(32)).max(limits.kindsStopped) });
+
 const foreignUse = z.object({ pid: count, name: plain(64), vramBytes: count });
 const hardware = z.object({
   cpu: z.object({ model: plain(128), cores: count, threads: count, cacheBytes: count }),
@@ -47,10 +50,12 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
         foreignBytes: count,
         foreign: z.array(foreignUse).max(limits.foreignShown).optional(),
         temperatureC: z.number().optional(),
+        maxTemperatureC: z.number().optional(),
         powerW: z.number().optional(),
         clockMHz: z.number().optional(),
         maxClockMHz: z.number().optional(),
         memoryClockMHz: z.number().optional(),
+        pressure: pressure.optional(),
       }),
     )
     .max(limits.devices),
@@ -70,5 +75,6 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   hardware: hardware.optional(),
   offers: offersSchema.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),
+  pressures: z.array(machinePressure).max(limits.pressures).optional(),
   version: z.string().max(64),
 });

@@ -66,6 +66,28 @@ describe('settings', () => {
       ],
     });
   });
+  it('take what a machine keeps free as people write it, or leave it to the machine', () => {
+    const GRID_HOME = home({ minDiskFree: '2GiB', minMemoryFree: '0' });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME } })).toMatchObject({
+      config: { minDiskFree: 2 * 1024 ** 3, minMemoryFree: 0, maxDeviceC: 'auto' },
+    });
+    expect(loadConfig({ flags: {}, env: { GRID_HOME, GRID_MAX_DEVICE_C: '85' } })).toMatchObject({
+      config: { maxDeviceC: 85 },
+    });
+    const bad = {
+      GRID_HOME: home({ minMemoryFree: 5 }),
+      GRID_MIN_DISK_FREE: 'much',
+      GRID_MAX_DEVICE_C: '20',
+    };
+    expect(loadConfig({ flags: {}, env: bad })).toEqual({
+      ok: false,
+      problems: [
+        'minDiskFree (environment): expected auto or a size such as 2GiB',
+        'minMemoryFree (file): expected auto or a size such as 512MiB',
+        'maxDeviceC (environment): expected auto or degrees Celsius, 0 or 40 to 120',
+      ],
+    });
+  });
   it('name every problem and where it came from', () => {
     const GRID_HOME = home({ colour: 'blue', name: 7 });
     const result = loadConfig({ flags: { logLevel: 'loud' }, env: { GRID_HOME, GRID_LISTEN: 'http://x' } });

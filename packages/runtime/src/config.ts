@@ -33,6 +33,16 @@ function autoOr(expected: string, parse: (text: string) => number | undefined) {
   });
 }
 
+/** A card that runs cooler is not hot, one that runs hotter is not there any more. */
+const deviceC = { least: 40, most: 120 };
+
+function parseDeviceC(text: string): number | undefined {
+  const degrees = /^[0-9]{1,3}$/.test(text) ? Number(text) : undefined;
+  return degrees === 0 || (degrees !== undefined && degrees >= deviceC.least && degrees <= deviceC.most)
+    ? degrees
+    : undefined;
+}
+
 const settingsSchema = z.strictObject({
   /** Where the broker listens. */
   listen: endpoints,
@@ -47,6 +57,10 @@ const settingsSchema = z.strictObject({
   imagesBytes: autoOr('a size such as 50GiB', parseBytes),
   /** With which logins this machine pulls images: a file as `docker login` writes it. Empty: none. */
   registryConfig: z.string().refine((path) => path === '' || isAbsolute(path), 'expected an absolute path'),
+  /** This machine takes no new work while it has less free, or a card while it is hotter. 0: however little, or hot. */
+  minDiskFree: autoOr('a size such as 2GiB', parseBytes),
+  minMemoryFree: autoOr('a size such as 512MiB', parseBytes),
+  maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -76,6 +90,9 @@ const variables: Readonly<Record<keyof Settings, string>> = {
   policy: 'GRID_POLICY',
   imagesBytes: 'GRID_IMAGES_BYTES',
   registryConfig: 'GRID_REGISTRY_CONFIG',
+  minDiskFree: 'GRID_MIN_DISK_FREE',
+  minMemoryFree: 'GRID_MIN_MEMORY_FREE',
+  maxDeviceC: 'GRID_MAX_DEVICE_C',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -91,6 +108,9 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     policy: join(home, 'policy.yaml'),
     imagesBytes: 'auto',
     registryConfig: '',
+    minDiskFree: 'auto',
+    minMemoryFree: 'auto',
+    maxDeviceC: 'auto',
   };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };

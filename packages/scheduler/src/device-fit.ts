@@ -6,7 +6,8 @@
  *    RTX 3060 is not spent on what the GTX 1060 can do.
  * 3. Memory held outside the grid is never given away. It may end at any time, so it does not count in mode `ever`.
  * 4. Requests come normalized (shape.ts): names are in lower case.
- * 5. Nothing here allocates (but each device's name in lower case, once): it runs for every device at each placement.
+ * 5. A device under pressure gets nothing new; it passes, so it does not count in mode `ever`.
+ * 6. Nothing here allocates (but each device's name in lower case, once): it runs for every device at each placement.
  */
 import type { Device, GpuRequest } from '@gryphgen/protocol';
 import type { HeldDevice, Ledger } from './ledger.ts';
@@ -31,6 +32,7 @@ export function deviceLack(gpu: GpuRequest, device: Device, held: Held, mode: Mo
     uuidLack(gpu, device) +
     nameLack(gpu, device) +
     capabilityLack(gpu, device) +
+    pressureLack(device, mode) +
     (gpu.kind === 'part' ? partLack(gpu, device, held, mode) : wholeLack(device, held, mode))
   );
 }
@@ -105,6 +107,10 @@ function lowerName(device: Device): string {
 export function capabilityLack(gpu: GpuRequest, device: Device): number {
   const least = gpu.minComputeCapability;
   return least === undefined ? 0 : Math.max(0, (least - device.computeCapability) / least);
+}
+
+export function pressureLack({ pressure }: Device, mode: Mode): number {
+  return mode === 'now' && pressure !== undefined ? 1 : 0;
 }
 
 export function partLack(gpu: Part, device: Device, held: Held, mode: Mode): number {

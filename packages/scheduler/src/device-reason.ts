@@ -1,5 +1,11 @@
 /** Why a device will not do, in words and numbers: what it has, what was asked, how much is short. */
-import { type Device, formatBytes, formatComputeCapability, type GpuRequest } from '@gryphgen/protocol';
+import {
+  type Device,
+  formatBytes,
+  formatComputeCapability,
+  type GpuRequest,
+  pressureWords,
+} from '@gryphgen/protocol';
 import {
   capabilityLack,
   freeVram,
@@ -26,6 +32,7 @@ export function deviceReason(gpu: GpuRequest, device: Device, held: Held, mode: 
   if (gpu.kind === 'whole' && wholeLack(device, held, mode) > 0) {
     causes.push(`is not free to be held whole (${useOf(device, held)})`);
   }
+  if (mode === 'now' && device.pressure !== undefined) causes.push(`is ${pressureWords(device.pressure)}`);
   return `${device.name} ${causes.join(', ')}`;
 }
 

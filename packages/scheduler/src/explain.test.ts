@@ -4,6 +4,7 @@ import { reserve } from './ledger.ts';
 import { place } from './place.ts';
 import { forge, GiB, part, shape, worker } from './reference-grid.fixture.ts';
 import { weights } from './score.ts';
+import type { Shape } from './shape.ts';
 
 describe('explain', () => {
   it('says where and with which score', () => {
@@ -32,6 +33,35 @@ describe('explain', () => {
         },
       ],
     });
+  });
+
+  it('names what presses, and only where it stops the task', () => {
+    const low = {
+      name: 'low disk',
+      forMs: 180_000,
+      words: '1.2 GiB free of 100 GiB, takes new work above 2 GiB',
+      stops: ['container'],
+    };
+    const hot = {
+      name: 'hot',
+      forMs: 5000,
+      words: '92 C, slows down at 93 C, takes new work at 83 C or less',
+    };
+    const [big, small] = forge().report?.devices ?? [];
+    if (big === undefined || small === undefined) throw new Error('forge has two cards');
+    const machine = forge({ pressures: [low], devices: [{ ...big, pressure: hot }, small] });
+    const reasonsOf = (what: Shape) => explain(what, [machine]).workers[0]?.reasons;
+    expect(reasonsOf(shape())).toEqual([
+      'low disk since 3 m 0 s: 1.2 GiB free of 100 GiB, takes new work above 2 GiB',
+    ]);
+    expect(reasonsOf(shape(part(7 * GiB), { kind: 'process' }))).toEqual([
+      'NVIDIA GeForce RTX 3060 is hot since 5 s: 92 C, slows down at 93 C, takes new work at 83 C or less',
+      'NVIDIA GeForce GTX 1060 6GB has 6064 MiB, 7 GiB asked: 1104 MiB short',
+    ]);
+    // The other card takes what it can.
+    expect(explain(shape(part(GiB), { kind: 'process' }), [machine]).decision).toMatch(
+      /^placed on forge \(.*1060/,
+    );
   });
 
   it('gives every reason, not only the first', () => {

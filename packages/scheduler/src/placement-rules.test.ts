@@ -45,8 +45,9 @@ const anyShape: fc.Arbitrary<Shape> = fc
     }),
   );
 
+const pressure = { name: 'hot', forMs: 1, words: '93 C' };
 const cards = fc
-  .subarray([0, 1, 2, 3, 4])
+  .subarray([0, 1, 2, 3, 4, 5])
   .map((chosen) =>
     chosen.map(
       (card) =>
@@ -56,6 +57,7 @@ const cards = fc
           rtx3060('gpu-c'),
           device('gpu-d', { foreignBytes: 3 * GiB, name: 'GTX 1080', computeCapability: 61 }),
           device('gpu-e', { vramBytes: GiB / 2, computeCapability: 0, name: 'old' }),
+          device('gpu-f', { pressure }),
         ][card]!,
     ),
   );
@@ -68,6 +70,12 @@ const anyReport: fc.Arbitrary<Partial<WorkerReport>> = fc.record({
   labels: fc.constantFrom<Record<string, string>[]>({}, { zone: 'a' }, { zone: 'b' }),
   images: fc.subarray(['busybox:latest', 'alpine:3']),
   speed: fc.constantFrom(0, 0.5, 1, 3),
+  pressures: fc.constantFrom(
+    [],
+    [{ ...pressure, stops: [] }],
+    [{ ...pressure, stops: ['container'] }],
+    [{ ...pressure, stops: ['noop', 'infer'] }],
+  ),
 });
 /** Workers w-0, w-1, … as functions, so that each use gets fresh ledgers. */
 const anyGrid: fc.Arbitrary<() => WorkerView[]> = fc
@@ -118,6 +126,20 @@ describe('for every grid and every task', () => {
         const workers = grid();
         for (const { worker: at, reservation } of fill(workers, sequence)) release(at.ledger, reservation);
         for (const { ledger } of workers) expect(ledger).toEqual(emptyLedger());
+      }),
+    );
+  });
+
+  it('nothing is placed where a pressure stops it', () => {
+    fc.assert(
+      fc.property(anyGrid, steps, anyShape, (grid, sequence, next) => {
+        const workers = grid();
+        fill(workers, sequence);
+        const placement = place(next, workers);
+        if (placement.kind !== 'placed') return;
+        const report = workers.find(({ id }) => id === placement.worker)?.report;
+        expect(report?.pressures?.flatMap(({ stops }) => stops)).not.toContain(next.kind);
+        for (const { uuid } of placement.reservation.devices) expect(uuid).not.toBe('gpu-f');
       }),
     );
   });
@@ -208,7 +230,7 @@ describe('for every grid and every task', () => {
     );
   });
 
-  it('impossible means: not even on the same machines when empty, connected and willing', () => {
+  it('impossible means: not even on the same machines when empty, connected, willing and at ease', () => {
     fc.assert(
       fc.property(anyGrid, steps, anyShape, (grid, sequence, what) => {
         const workers = grid();
@@ -220,7 +242,8 @@ describe('for every grid and every task', () => {
           ledger: emptyLedger(),
           report: view.report && {
             ...view.report,
-            devices: view.report.devices.map((card) => ({ ...card, foreignBytes: 0 })),
+            pressures: [],
+            devices: view.report.devices.map(({ pressure: _, ...card }) => ({ ...card, foreignBytes: 0 })),
           },
         }));
         const later = place(what, free).kind;

@@ -4,9 +4,10 @@
  * 1. `lack` is 0 exactly when the predicate holds, and otherwise says how far the worker is from it: the missing share
  *    of an amount, 1 for what is no amount. Placement reads only whether it is 0; a refusal names the nearest worker by it.
  * 2. Where `lack` is not 0, `reasons` gives at least one reason, with numbers; nothing is put in words until asked.
- * 3. In mode `ever` nothing counts that may pass: connection, drain, the ledger, use from outside the grid.
+ * 3. In mode `ever` nothing counts that may pass: connection, drain, pressures, the ledger, use from outside
+ *    the grid.
  */
-import { type Device, formatBytes, type WorkerReport } from '@gryphgen/protocol';
+import { type Device, formatBytes, pressureWords, type WorkerReport } from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
 import { offerPredicates } from './offers.ts';
@@ -41,6 +42,13 @@ const capable: Predicate = {
   reasons: ({ kind }, _worker, report) => [
     `cannot run ${kind} tasks (it offers ${report.capabilities.join(', ') || 'nothing'})`,
   ],
+};
+
+/** Of the whole machine; a device's own is the device's. */
+const unpressed: Predicate = {
+  lack: (shape, _worker, report, mode) => (mode === 'now' && isPressed(shape, report) ? 1 : 0),
+  reasons: ({ kind }, _worker, { pressures = [] }) =>
+    pressures.filter(({ stops }) => stops.includes(kind)).map(pressureWords),
 };
 
 const slots: Predicate = {
@@ -83,6 +91,7 @@ const predicates: readonly Predicate[] = [
   willing,
   named,
   capable,
+  unpressed,
   slots,
   cpu,
   memory,
@@ -110,6 +119,11 @@ export function reasonsOf(shape: Shape, worker: WorkerView, report: WorkerReport
   return predicates.flatMap((predicate) =>
     predicate.lack(shape, worker, report, mode) > 0 ? predicate.reasons(shape, worker, report, mode) : [],
   );
+}
+
+function isPressed({ kind }: Shape, { pressures }: WorkerReport): boolean {
+  if (pressures !== undefined) for (const { stops } of pressures) if (stops.includes(kind)) return true;
+  return false;
 }
 
 interface Amounts {

@@ -10,8 +10,10 @@ const offers: Offers = {
   runtimes: ['runc'],
   root: false,
 };
+const low = (forMs: number) => ({ name: 'low disk', forMs, words: `${forMs} B free`, stops: ['container'] });
 const before = report({
   offers,
+  pressures: [low(1)],
   devices: [rtx3060('a'), gtx1060('b')],
   images: ['x:1'],
   labels: { room: 'attic' },
@@ -20,6 +22,10 @@ const before = report({
 describe('two reports place alike', () => {
   it.each<[string, Partial<WorkerReport>]>([
     ['nothing', {}],
+    [
+      'the words of a pressure, and one that stops nothing',
+      { pressures: [low(9), { ...low(1), stops: [] }] },
+    ],
     ['what is wrong and what the machine is made of', { troubles: ['hot'], version: '9' }],
     [
       'how warm a card is, and the small change of its memory',
@@ -39,6 +45,9 @@ describe('two reports place alike', () => {
     ['where its logs are', { dataEndpoint: 'tcp://x:1' }],
     ['what it runs', { capabilities: ['noop', 'process', 'container'] }],
     ['a label', { labels: { room: 'cellar' } }],
+    ['what a pressure stops', { pressures: [{ ...low(1), stops: ['process'] }] }],
+    ['a pressure that has ended', { pressures: [] }],
+    ['a card that has become hot', { devices: [{ ...rtx3060('a'), pressure: low(1) }, gtx1060('b')] }],
     ['images', { images: ['x:1', 'y:1'] }],
     ['a card', { devices: [rtx3060('a')] }],
     ['memory held outside', { devices: [{ ...rtx3060('a'), foreignBytes: GiB }, gtx1060('b')] }],

@@ -4,7 +4,10 @@ import type { Device, Offers, WorkerReport } from '@gryphgen/protocol';
 /** Desktops move this much about when a window opens. */
 const foreignStep = 256 * 1024 ** 2;
 
-/** Temperatures, clocks, troubles and small change of foreign memory do not count. */
+/**
+ * Temperatures, clocks, troubles and small change of foreign memory do not count; of a pressure counts what it stops, not
+ * how it is put in words.
+ */
 export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
   return (
     a.name === b.name &&
@@ -17,6 +20,7 @@ export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
     alike(a.capabilities, b.capabilities, same) &&
     alike(Object.entries(a.labels).flat(), Object.entries(b.labels).flat(), same) &&
     alike(a.images, b.images, same) &&
+    alike(stopped(a), stopped(b), same) &&
     alike(a.devices, b.devices, devicesAlike) &&
     offersAlike(a.offers, b.offers)
   );
@@ -28,6 +32,7 @@ function devicesAlike(a: Device, b: Device): boolean {
     a.name === b.name &&
     a.vramBytes === b.vramBytes &&
     a.computeCapability === b.computeCapability &&
+    (a.pressure === undefined) === (b.pressure === undefined) &&
     Math.round(a.foreignBytes / foreignStep) === Math.round(b.foreignBytes / foreignStep)
   );
 }
@@ -43,6 +48,10 @@ function offersAlike(a: Offers | undefined, b: Offers | undefined): boolean {
     alike(a.networks, b.networks, same) &&
     alike(a.runtimes, b.runtimes, same)
   );
+}
+
+function stopped({ pressures = [] }: WorkerReport): readonly string[] {
+  return [...new Set(pressures.flatMap(({ stops }) => stops))].sort();
 }
 
 function alike<T>(a: readonly T[], b: readonly T[], equal: (one: T, other: T) => boolean): boolean {

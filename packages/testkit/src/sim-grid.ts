@@ -23,7 +23,7 @@ import type { PeerSetting } from './sim-peer.ts';
 import { SimWorker } from './sim-worker.ts';
 import type { RunPlan } from './simulation.ts';
 import { bodyOf, type Script } from './task-script.ts';
-import type { Operation } from './workload.ts';
+import { type Operation, unchanged } from './workload.ts';
 import { World } from './world.ts';
 
 const gridId = gridIdOf(simIdentity('grid').key);
@@ -112,13 +112,13 @@ export class SimGrid {
 
   private begin(operation: Operation): void {
     if (operation.kind !== 'change') this.callers.begin(this.clientNamed(operation.client), operation);
-    else this.workers.find(({ name }) => name === operation.worker)?.change(operation.foreignBytes);
+    else this.workers.find(({ name }) => name === operation.worker)?.change(operation.change);
   }
 
   /** The end of all faults: everything is up, connected and whole again. */
   heal(): void {
     this.faults.healAll();
-    for (const worker of this.workers) worker.change(0);
+    for (const worker of this.workers) worker.change(unchanged);
     this.endEndless();
   }
 

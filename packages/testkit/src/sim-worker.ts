@@ -1,5 +1,5 @@
 /** A worker process in the simulation: the real core between the real link and a simulated machine. */
-import type { PeerHello, Welcome } from '@gryphgen/protocol';
+import type { Device, PeerHello, Welcome } from '@gryphgen/protocol';
 import type { LinkOwner } from '@gryphgen/runtime';
 import {
   composeHello,
@@ -15,6 +15,7 @@ import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
 import type { SimMachine } from './sim-machine.ts';
 import { type PeerSetting, SimPeer } from './sim-peer.ts';
+import type { MachineChange } from './workload.ts';
 
 export interface WorkerWitness {
   /** The worker's core has taken up an order to stop this attempt. */
@@ -82,10 +83,14 @@ export class SimWorker extends SimPeer<'toWorker'> {
     for (const name of this.state?.reached.keys() ?? []) this.world.coverage.reached(`attempt ${name}`);
   }
 
-  change(foreignBytes: number): void {
+  change({ foreignBytes, stops, hot }: MachineChange): void {
     const [first, ...others] = this.shape.report.devices;
-    const devices = first === undefined ? [] : [{ ...first, foreignBytes }, ...others];
-    this.enqueue(() => this.step({ kind: 'reportChanged', report: { ...this.shape.report, devices } }));
+    const pressure = { name: 'simulated', forMs: 0, words: 'it passes' };
+    const card = { ...first, foreignBytes, ...(hot ? { pressure } : {}) } as Device;
+    const devices = first === undefined ? [] : [card, ...others];
+    const pressures = stops.length === 0 ? [] : [{ ...pressure, stops }];
+    const report = { ...this.shape.report, devices, pressures };
+    this.enqueue(() => this.step({ kind: 'reportChanged', report }));
   }
 
   protected override owner(): Omit<LinkOwner<'toWorker'>, 'onRefused'> {

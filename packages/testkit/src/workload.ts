@@ -45,11 +45,28 @@ export type Operation =
       readonly worker: string;
       readonly draining: boolean;
     }
-  /** The worker's machine changes: a program outside the grid takes or frees memory of its first card. */
-  | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly foreignBytes: number }
+  | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly change: MachineChange }
   | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string };
 
+/** A program outside the grid takes or frees memory of the first card; pressures begin or end. */
+export interface MachineChange {
+  readonly foreignBytes: number;
+  /** Kinds of tasks that a pressure of the machine stops. */
+  readonly stops: readonly string[];
+  /** The first card is under pressure. */
+  readonly hot: boolean;
+}
+
 const MiB = 1024 ** 2;
+export const unchanged: MachineChange = { foreignBytes: 0, stops: [], hot: false };
+const changes: readonly MachineChange[] = [
+  unchanged,
+  { ...unchanged, foreignBytes: 100 * MiB },
+  { ...unchanged, foreignBytes: 4000 * MiB },
+  { ...unchanged, foreignBytes: 4000 * MiB, stops: ['container'] },
+  { ...unchanged, stops: ['container', 'process', 'noop'] },
+  { ...unchanged, hot: true },
+];
 /** Operations begin in this span; what they start goes on after it. */
 const workloadMs = 60_000;
 
@@ -66,12 +83,12 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
   if (random.chance(0.4)) operations.push(...drains(random, grid));
   if (random.chance(0.3)) operations.push(trespass(random, grid, count));
   for (let n = random.int(0, 3); n > 0; n -= 1) {
-    const foreignBytes = random.pick([0, 100, 4000]) * MiB;
+    const change = random.pick(changes);
     operations.push({
       at: random.between(0, workloadMs),
       kind: 'change',
       worker: random.pick(grid.workers).name,
-      foreignBytes,
+      change,
     });
   }
   for (let n = random.int(0, 4); n > 0; n -= 1) {

@@ -3,12 +3,14 @@ export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
 export type { AdoptedAttempt, Exit, WorkerEvent } from './core/events.ts';
 export { type Fence, keyOf } from './core/fence.ts';
 export { nameOfTransition, type PhaseTransition, phaseTransitions } from './core/phases.ts';
+export { diskAmounts, memoryAmounts, type PressureSettings } from './core/pressure/thresholds.ts';
 export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
 export { ContainerNotes } from './executors/container-notes.ts';
 export type { Executor, ExecutorEvents } from './executors/executor.ts';
+export { findProgram } from './executors/find-program.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
 export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
@@ -24,6 +26,7 @@ export {
   rootRules,
 } from './policy/container-policy.ts';
 export { HostPolicy } from './policy/host-policy.ts';
+export { readDisks, readMemory } from './probe/machine-readings.ts';
 export { type DevicesFound, findDevices } from './probe/nvidia-smi.ts';
 export { createWorker } from './worker.ts';
 export type { WorkerConfig, WorkerDeps } from './worker-config.ts';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   decodeFrame,
   defaultTimers,
+  type Envelope,
   encodeBody,
   encodeEnvelope,
   envelopeDefaults,
@@ -142,7 +143,7 @@ export class PlayedBroker {
     return hello;
   }
 
-  lease(task: number, kind: TaskKind, body: unknown): void {
+  lease(task: number, kind: TaskKind, body: unknown, over: Partial<Envelope> = {}): void {
     this.say({
       kind: 'lease',
       leaseSeq: task,
@@ -151,7 +152,7 @@ export class PlayedBroker {
       attempt: 1,
       epoch: 3,
       devices: [],
-      envelope: encodeEnvelope({ ...envelopeDefaults, kind }),
+      envelope: encodeEnvelope({ ...envelopeDefaults, kind, ...over }),
       body: encodeBody(body),
     } as unknown as Message);
   }

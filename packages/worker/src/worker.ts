@@ -14,6 +14,7 @@ import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
+import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type LeaseFacts, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
@@ -21,6 +22,7 @@ import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
 import { createLogServer } from './log-server.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
+import { PressureWatch } from './probe/pressure-watch.ts';
 import { WorkerProbe } from './probe/worker-probe.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 import { writeNote } from './worker-notes.ts';
@@ -48,6 +50,7 @@ class Worker implements Service {
   private readonly docker: Docker;
   private readonly boot: string;
   private readonly probe: WorkerProbe;
+  private readonly pressures: PressureWatch;
   private readonly loop: CoreLoop;
   private readonly link: Link<'toWorker'>;
   private readonly head: HeadFile;
@@ -87,6 +90,8 @@ class Worker implements Service {
       alarms,
       log,
     });
+    const settings = config.pressures ?? autoPressures;
+    this.pressures = new PressureWatch({ home, settings, docker: this.docker, clock, alarms, log });
     this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
     this.link = new Link(
       { brokers, grid, identity, role: 'worker', direction: 'toWorker', clock, alarms, random, log },
@@ -152,6 +157,7 @@ class Worker implements Service {
     this.link.start();
     this.tick();
     this.probeLater();
+    this.pressures.start({ probe: () => executors.probe(), onChange: () => this.tellPressures() });
     return true;
   }
 
@@ -175,6 +181,7 @@ class Worker implements Service {
   private async shutDown(): Promise<void> {
     this.cancelTick();
     this.cancelProbe();
+    this.pressures.stop();
     this.loop.stop();
     await this.relinking;
     for (const undo of this.undo.splice(0).reverse()) await undo();
@@ -270,9 +277,17 @@ class Worker implements Service {
     const held = new Set<DeviceUuid>();
     for (const { facts } of attempts) for (const { uuid } of facts.reservation.devices) held.add(uuid);
     const dataKey = data === null ? '' : this.deps.identity.curve.publicKey;
-    return this.probe.report({ capabilities, offers: executors.offers(), dataEndpoint, dataKey, held });
+    return this.pressures.report(capabilities, (offered) =>
+      this.probe.report({ capabilities: offered, offers: executors.offers(), dataEndpoint, dataKey, held }),
+    );
   }
 
+  private tellPressures(): void {
+    const report = this.pressures.addTo(this.running().report);
+    this.loop.post({ kind: 'reportChanged', report });
+  }
+
+  /** Where the log's readers find it; null: nowhere. */
   private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
     const { clock } = this.deps;
     const data = createLogServer(this.config, this.deps, {

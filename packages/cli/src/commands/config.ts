@@ -16,6 +16,9 @@ const names: readonly SettingName[] = [
   'policy',
   'imagesBytes',
   'registryConfig',
+  'minDiskFree',
+  'minMemoryFree',
+  'maxDeviceC',
 ];
 
 export function configCommand(invocation: Invocation): Command {

@@ -1,37 +1,54 @@
 /** `grid doctor`: what this machine has for a grid, what is wrong, and what to do about it. Needs no grid. */
 import { formatBytes, formatComputeCapability } from '@gryphgen/protocol';
+import type { Config } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
 import { findUp } from '../daemons/up-file.ts';
 import type { Check } from '../doctor/check.ts';
 import { askSynchronized, checkClock } from '../doctor/clock.ts';
 import { checkDevices, nvidiaCards } from '../doctor/devices.ts';
-import { checkDocker } from '../doctor/docker.ts';
-import { checkDisk, checked, checkHome, checkNode } from '../doctor/machine.ts';
-import { type CommonFlags, settingsOf } from '../settings.ts';
+import { askEngine, checkDocker } from '../doctor/docker.ts';
+import { checkEngine, checkToolkit } from '../doctor/engine.ts';
+import { checkKernel } from '../doctor/kernel.ts';
+import { checkDisk, checked, checkHome, checkMemory, checkNode, nearestFolder } from '../doctor/machine.ts';
+import { type CommonFlags, pressureSettings, settingsOf } from '../settings.ts';
 import { printJson, type Style } from '../terminal.ts';
 
 export function doctorCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const summary =
-    'Check this machine: Node.js, home, disk, clock, Docker, devices. Exits 1 when something is broken.';
+    'Check this machine: Node.js, kernel, home, disk, memory, clock, Docker, devices. Exits 1 when something is broken.';
   return runs<CommonFlags>(
     gridCommand('doctor', summary, 'doctor', 'doctor --json'),
     invocation,
     async (flags) => {
-      const { home } = settingsOf(terminal, flags);
+      const config = settingsOf(terminal, flags);
+      const { home } = config;
       // The worker's own probe, imported only here: no other command should wait for it.
-      const { findDevices } = await import('@gryphgen/worker');
-      const [found, synchronized] = await Promise.all([findDevices(), askSynchronized()]);
-      const checks = await Promise.all([
-        checkNode(process.version),
-        checked('home', () => checkHome(home)),
-        checked('disk', () => checkDisk(home)),
-        checkClock(home, Date.now(), synchronized),
-        checkDocker(terminal.env),
-        checkDevices(found, nvidiaCards()),
-        checked('grid', () => upCheck(home)),
+      const { findDevices, findProgram } = await import('@gryphgen/worker');
+      const [found, synchronized, engine, hook] = await Promise.all([
+        findDevices(),
+        askSynchronized(),
+        askEngine(terminal.env),
+        findProgram('nvidia-container-runtime-hook', `${terminal.env.PATH ?? ''}:/usr/bin`, home),
       ]);
+      const checks: readonly Check[] = (
+        await Promise.all([
+          checkNode(process.version),
+          checkKernel(),
+          checked('home', () => checkHome(home)),
+          roomChecks(config, engine?.DockerRootDir ?? ''),
+          checkClock(home, Date.now(), synchronized),
+          checkDocker(terminal.env),
+          engine === undefined ? [] : checkEngine(engine),
+          checkDevices(found, nvidiaCards()),
+          checkToolkit(engine, {
+            devices: found.ok ? found.reading.devices.length : 0,
+            hook: 'path' in hook,
+          }),
+          checked('grid', () => upCheck(home)),
+        ])
+      ).flat();
       const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
       if (flags.json) {
         printJson(terminal, {
@@ -55,6 +72,27 @@ export function doctorCommand(invocation: Invocation): Command {
       return checks.some(({ state }) => state === 'error') ? 1 : 0;
     },
   );
+}
+
+/** Disk and memory, by the amounts at which this machine's worker stops taking new work. */
+async function roomChecks(config: Config, engineRoot: string): Promise<readonly Check[]> {
+  const { diskAmounts, memoryAmounts, readDisks, readMemory } = await import('@gryphgen/worker');
+  const settings = pressureSettings(config);
+  const { home } = config;
+  const checks: Check[] = [];
+  const disks = await checked('disk', async () => {
+    const [first, ...others] = await readDisks(nearestFolder(home), engineRoot || null);
+    for (const disk of others)
+      checks.push(checkDisk(disk.path, { ...disk, ...diskAmounts(settings, disk.totalBytes) }));
+    if (first === undefined) throw new Error('the disk of the home is always told');
+    return checkDisk(home, { ...first, ...diskAmounts(settings, first.totalBytes) });
+  });
+  const memory = await readMemory();
+  if (memory !== undefined) {
+    const { availableBytes: freeBytes, totalBytes } = memory;
+    checks.push(checkMemory({ freeBytes, totalBytes, ...memoryAmounts(settings, totalBytes) }));
+  }
+  return [disks, ...checks];
 }
 
 function upCheck(home: string): Check {

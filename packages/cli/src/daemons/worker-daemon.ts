@@ -12,6 +12,7 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import { type ContainerPolicy, createWorker, endProcesses, registryLogin } from '@gryphgen/worker';
+import { pressureSettings } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 
 export interface WorkerChoices {
@@ -45,6 +46,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
       credentialsFile: settings.registryConfig,
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
     },
+    pressures: pressureSettings(settings),
     ...(slots !== undefined && { slots }),
   };
   const identity = loadIdentity(home, 'worker');

@@ -2,12 +2,14 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkClock } from './clock.ts';
 import { checkDevices, nvidiaCards } from './devices.ts';
-import { checkDocker } from './docker.ts';
-import { checked, checkHome, checkNode, judgeDisk } from './machine.ts';
+import { checkDocker, isInDockerGroup } from './docker.ts';
+import { checkEngine, checkToolkit, type EngineInfo, readEngineInfo } from './engine.ts';
+import { checkKernel } from './kernel.ts';
+import { checkDisk, checked, checkHome, checkMemory, checkNode } from './machine.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -16,6 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const now = Date.UTC(2026, 10, 21);
+const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
 it('an old Node.js', () => {
@@ -25,12 +28,140 @@ it('an old Node.js', () => {
 });
 
 it('a disk that is nearly or quite full', () => {
-  expect(judgeDisk('/h', 3 * GiB)).toEqual({ name: 'disk', state: 'ok', found: '3 GiB free for /h' });
-  expect(judgeDisk('/h', GiB)).toMatchObject({
+  const disk = (freeBytes: number) =>
+    checkDisk('/h', { freeBytes, totalBytes: 100 * GiB, least: GiB, enough: 2 * GiB });
+  expect(disk(3 * GiB)).toEqual({ name: 'disk', state: 'ok', found: '3 GiB free of 100 GiB for /h' });
+  expect(disk(1.5 * GiB)).toMatchObject({
     state: 'warning',
+    found: '1536 MiB free of 100 GiB for /h; below 1 GiB nothing new is taken',
     fix: expect.stringContaining('at least 2 GiB'),
   });
-  expect(judgeDisk('/h', 0)).toMatchObject({ state: 'error', found: '0 B free for /h' });
+  expect(disk(0.5 * GiB)).toMatchObject({
+    state: 'warning',
+    found: '512 MiB free of 100 GiB for /h: too little, new work is taken above 2 GiB',
+  });
+  expect(disk(0)).toMatchObject({ state: 'error', found: expect.stringContaining('0 B free of 100 GiB') });
+  const small = checkDisk('/h', { freeBytes: 10 * MiB, totalBytes: 48 * MiB, least: 0, enough: 0 });
+  expect(small).toMatchObject({ state: 'error', fix: expect.stringContaining('at least 64 MiB') });
+});
+
+it('too little memory', () => {
+  const memory = (freeBytes: number) =>
+    checkMemory({ freeBytes, totalBytes: 16 * GiB, least: GiB / 2, enough: GiB });
+  expect(memory(8 * GiB)).toEqual({ name: 'memory', state: 'ok', found: '8 GiB available of 16 GiB' });
+  expect(memory(GiB / 4)).toMatchObject({
+    state: 'warning',
+    found: '256 MiB available of 16 GiB: too little, new work is taken above 1 GiB',
+    fix: expect.stringContaining('GRID_MIN_MEMORY_FREE'),
+  });
+});
+
+/** A machine's /proc and /sys, as far as they are looked at. */
+function machineWith(files: Readonly<Record<string, string>>): string {
+  const root = mkdtempSync(join(folder, 'root-'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return root;
+}
+
+it('a kernel that cannot hold containers to their limits, or not layer them', () => {
+  const whole = {
+    'sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory hugetlb pids rdma misc\n',
+    'proc/filesystems': 'nodev\tproc\n\text4\nnodev\toverlay\n',
+    'proc/sys/user/max_user_namespaces': '95000\n',
+  };
+  expect(checkKernel(machineWith(whole))).toEqual({
+    name: 'kernel',
+    state: 'ok',
+    found: 'cgroups version 2, user namespaces, overlay',
+  });
+  const locked = { ...whole, 'proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1\n' };
+  expect(checkKernel(machineWith(locked))).toMatchObject({
+    state: 'ok',
+    found: expect.stringContaining('user namespaces for root alone'),
+  });
+  // A Raspberry Pi as it is delivered.
+  const withoutMemory = { ...whole, 'sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io pids\n' };
+  expect(checkKernel(machineWith(withoutMemory))).toMatchObject({
+    state: 'warning',
+    found: expect.stringContaining('nothing holds tasks to their memory'),
+    fix: 'add cgroup_enable=memory to the kernel command line and reboot',
+  });
+  const old = {
+    'sys/fs/cgroup/cpu/tasks': '',
+    'sys/fs/cgroup/memory/tasks': '',
+    'sys/fs/cgroup/pids/tasks': '',
+    'proc/filesystems': 'nodev\tproc\n\text4\n',
+  };
+  expect(checkKernel(machineWith(old))).toMatchObject({
+    state: 'warning',
+    found:
+      'cgroups version 1; no user namespaces (a rootless engine would need them); newer engines and systemd need version 2; no overlay file system: images are copied whole',
+    fix: expect.stringMatching(/systemd.unified_cgroup_hierarchy.*modprobe overlay/),
+  });
+  expect(checkKernel(machineWith({}))).toMatchObject({ found: expect.stringContaining('no cgroups') });
+});
+
+const engineInfo = (more: object): EngineInfo => {
+  const text = JSON.stringify({ Driver: 'overlay2', DockerRootDir: '/var/lib/docker', ...more });
+  const info = readEngineInfo(text);
+  if (info === undefined) throw new Error(text);
+  return info;
+};
+
+it('an engine that cannot limit what tasks take, or copies every layer', () => {
+  expect(checkEngine(engineInfo({ MemoryLimit: true, PidsLimit: true }))).toMatchObject({ state: 'ok' });
+  expect(checkEngine(engineInfo({ MemoryLimit: false, PidsLimit: false }))).toMatchObject({
+    state: 'warning',
+    found: 'it cannot limit memory, processes: a task may take what others were promised',
+  });
+  expect(checkEngine(engineInfo({ Driver: 'vfs' }))).toMatchObject({
+    state: 'warning',
+    fix: expect.stringContaining('overlay2'),
+  });
+  expect(readEngineInfo('hello')).toBeUndefined();
+});
+
+it('GPUs that the engine cannot hand to containers', () => {
+  const plain = engineInfo({
+    Runtimes: { runc: {} },
+    CDISpecDirs: [join(folder, 'cdi'), join(folder, 'none')],
+  });
+  const toolkit = (devices: number, hook: boolean, engine: EngineInfo | undefined = plain) =>
+    checkToolkit(engine, { devices, hook });
+  expect(toolkit(0, false)).toMatchObject({ state: 'ok' });
+  expect(checkToolkit(undefined, { devices: 2, hook: false })).toMatchObject({ state: 'ok' });
+  expect(toolkit(1, false)).toMatchObject({
+    state: 'warning',
+    found: 'no NVIDIA container toolkit: containers get no GPU, processes do',
+    fix: expect.stringMatching(/install nvidia-container-toolkit.*nvidia-ctk runtime configure/),
+  });
+  expect(toolkit(1, true)).toMatchObject({
+    state: 'warning',
+    found: expect.stringContaining('the engine does not know it'),
+    fix: expect.stringContaining('restart docker'),
+  });
+  expect(toolkit(1, true, engineInfo({ Runtimes: { runc: {}, nvidia: {} } }))).toMatchObject({
+    state: 'ok',
+    found: 'the engine can hand out GPUs (runtime nvidia)',
+  });
+  mkdirSync(join(folder, 'cdi'));
+  writeFileSync(join(folder, 'cdi', 'nvidia.yaml'), '');
+  expect(toolkit(1, false)).toMatchObject({ state: 'ok', found: expect.stringContaining('CDI') });
+});
+
+it('a user whom the group docker has, and one whom it has not', () => {
+  const groups = join(folder, 'group');
+  writeFileSync(groups, 'root:x:0:\ndocker:x:999:ann,bob\nusers:x:100:eve\n');
+  expect(['ann', 'bob', 'eve', 'an'].map((user) => isInDockerGroup(user, groups))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect(isInDockerGroup('ann', join(folder, 'none'))).toBe(false);
 });
 
 it('a home that is not there, open to others, or a file', async () => {

@@ -1,14 +1,11 @@
 /** What of this machine `grid doctor` looks at beside Docker, devices and the clock. */
 import { accessSync, constants, existsSync, readdirSync, type Stats, statSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { formatBytes } from '@gryphgen/protocol';
 import { systemFailure } from '../system-error.ts';
 import type { Check } from './check.ts';
 
 const MiB = 1024 ** 2;
-/** The journal refuses work when the disk is full; this leaves time to notice. */
-const leastFreeBytes = 2048 * MiB;
 /** A new journal with its log, and logs of tasks: below that nothing works for long. */
 const neededBytes = 64 * MiB;
 const leastNode: readonly [number, number] = [20, 19];
@@ -38,21 +35,44 @@ export async function checked(name: string, look: () => Check | Promise<Check>):
   }
 }
 
-/** The home itself may not be there yet. */
-export async function checkDisk(home: string): Promise<Check> {
-  const { bavail, bsize } = await statfs(nearestFolder(home));
-  return judgeDisk(home, bavail * bsize);
+/** What is left of something, and the amounts at which a worker stops taking new work and takes it again. */
+export interface Left {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  readonly least: number;
+  readonly enough: number;
 }
 
-export function judgeDisk(home: string, freeBytes: number): Check {
-  const found = `${formatBytes(freeBytes)} free for ${home}`;
-  if (freeBytes >= leastFreeBytes) return { name: 'disk', state: 'ok', found };
+/** `path`: the home, or where the engine keeps its data. */
+export function checkDisk(path: string, left: Left): Check {
+  const { freeBytes, totalBytes, enough } = left;
+  const found = `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)} for ${path}${shortOf(left)}`;
+  if (freeBytes >= Math.max(enough, neededBytes)) return { name: 'disk', state: 'ok', found };
+  const wanted = formatBytes(Math.max(enough, neededBytes));
   return {
     name: 'disk',
     state: freeBytes < neededBytes ? 'error' : 'warning',
     found,
-    fix: `free some, or set GRID_HOME to where there is at least ${formatBytes(leastFreeBytes)}`,
+    fix: `free some (docker system prune frees what no container uses), or set GRID_HOME to where there is at least ${wanted}; GRID_MIN_DISK_FREE says how little is too little`,
   };
+}
+
+export function checkMemory(left: Left): Check {
+  const { freeBytes, totalBytes, enough } = left;
+  const found = `${formatBytes(freeBytes)} available of ${formatBytes(totalBytes)}${shortOf(left)}`;
+  if (freeBytes >= enough) return { name: 'memory', state: 'ok', found };
+  return {
+    name: 'memory',
+    state: 'warning',
+    found,
+    fix: 'see what takes it (ps aux --sort -rss | head); GRID_MIN_MEMORY_FREE says how little is too little',
+  };
+}
+
+function shortOf({ freeBytes, least, enough }: Left): string {
+  if (freeBytes >= enough) return '';
+  const taken = `new work is taken above ${formatBytes(enough)}`;
+  return freeBytes < least ? `: too little, ${taken}` : `; below ${formatBytes(least)} nothing new is taken`;
 }
 
 export function checkHome(home: string): Check {
@@ -98,6 +118,7 @@ function isOpen({ mode }: Stats): boolean {
   return (mode & 0o077) !== 0;
 }
 
-function nearestFolder(path: string): string {
+/** The folder itself, or where it would be made. */
+export function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }

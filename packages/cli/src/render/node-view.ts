@@ -6,6 +6,7 @@ import {
   type Hardware,
   type NodeDocument,
   type Offers,
+  pressureWords,
 } from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
@@ -29,6 +30,7 @@ export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: N
     hardware: report?.hardware ?? null,
     offers: report?.offers ?? null,
     troubles: report?.troubles ?? [],
+    pressures: report?.pressures ?? [],
     devices: (report?.devices ?? []).map((device) => ({
       uuid: device.uuid,
       name: device.name,
@@ -36,12 +38,14 @@ export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: N
       computeCapability: formatComputeCapability(device.computeCapability),
       driver: device.driver,
       temperatureC: device.temperatureC ?? null,
+      maxTemperatureC: device.maxTemperatureC ?? null,
       powerW: device.powerW ?? null,
       clockMHz: device.clockMHz ?? null,
       maxClockMHz: device.maxClockMHz ?? null,
       memoryClockMHz: device.memoryClockMHz ?? null,
       foreignBytes: device.foreignBytes,
       foreign: device.foreign ?? [],
+      pressure: device.pressure ?? null,
       reservedBytes: reserved.devices.find(({ uuid }) => uuid === device.uuid)?.vramBytes ?? 0,
     })),
     reserved: {
@@ -59,7 +63,7 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
   const layout: readonly Column<NodeDocument>[] = [
     { title: 'NODE', value: ({ name }) => name },
     { title: 'ID', value: ({ id }) => id },
-    { title: 'STATE', value: ({ state }) => stateWord(state, style) },
+    { title: 'STATE', value: (node) => stateWords(node, style) },
     { title: 'CPU', value: (node) => used(node, ({ cpuMilli }) => cpuMilli, cpus), right: true },
     {
       title: 'MEMORY',
@@ -77,7 +81,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
   const { report, reserved } = node;
   const facts: readonly (readonly [string, string])[] = [
     ['id', node.id],
-    ['state', stateWord(node.state, style)],
+    ['state', stateWords(node, style)],
     ['cpu', used(node, ({ cpuMilli }) => cpuMilli, cpus)],
     ['memory', used(node, ({ memoryBytes }) => memoryBytes, formatBytes)],
     ['disk', used(node, ({ diskBytes }) => diskBytes, formatBytes)],
@@ -99,6 +103,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     style.bold(node.name),
     ...lines,
     ...(devices.length === 0 ? [] : [...deviceTable(node, columns), ...devices.flatMap(foreignLines)]),
+    ...pressureLines(report).map((words) => style.yellow(words)),
     ...(report?.troubles ?? []).map((words) => style.yellow(`trouble: ${words}`)),
   ];
 }
@@ -113,6 +118,23 @@ function offerFacts(offers: Offers | undefined): readonly (readonly [string, str
     ['networks', networks.join(' ')],
     ['runtimes', runtimes.join(' ')],
     ['root', root ? 'may be root in a container' : ''],
+  ];
+}
+
+/** Each pressure, and what it keeps away. */
+function pressureLines(report: NodeDocument['report']): readonly string[] {
+  const { pressures = [], devices = [], capabilities = [] } = report ?? {};
+  const stopped = (stops: readonly string[]): string => {
+    if (stops.length === 0) return 'stops nothing';
+    return capabilities.every((kind) => stops.includes(kind))
+      ? 'nothing new'
+      : `nothing new of ${stops.join(', ')}`;
+  };
+  return [
+    ...pressures.map((pressure) => `${pressureWords(pressure)} (${stopped(pressure.stops)})`),
+    ...devices.flatMap(({ name, pressure }) =>
+      pressure === undefined ? [] : [`${name} is ${pressureWords(pressure)} (nothing new on it)`],
+    ),
   ];
 }
 
@@ -170,6 +192,17 @@ function deviceTable({ report, reserved }: NodeDocument, columns: number): reado
       columns,
     ),
   ];
+}
+
+/** A pressure that stops something is as much as a drain. */
+function stateWords({ state, report }: NodeDocument, style: Style): string {
+  const names = [
+    ...(report?.pressures ?? []).filter(({ stops }) => stops.length > 0).map(({ name }) => name),
+    ...(report?.devices ?? []).flatMap(({ name, pressure }) =>
+      pressure === undefined ? [] : `${pressure.name} ${name}`,
+    ),
+  ];
+  return [stateWord(state, style), ...new Set(names.map((name) => style.yellow(name)))].join(', ');
 }
 
 function stateWord(state: NodeDocument['state'], style: Style): string {

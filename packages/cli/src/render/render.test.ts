@@ -233,6 +233,36 @@ describe('a node', () => {
     });
   });
 
+  it('says what presses on it, since when, and what that keeps away', () => {
+    const { report } = node;
+    const [card] = report?.devices ?? [];
+    if (!report || !card) throw new Error('the node has a card');
+    const pressed = {
+      ...report,
+      capabilities: ['container', 'process'],
+      devices: [{ ...card, pressure: { name: 'hot', forMs: 5000, words: '92 C' } }],
+      pressures: [
+        { name: 'low memory', forMs: 61_000, words: '0 B available', stops: ['container', 'process'] },
+        { name: 'stuck engine', forMs: 900, words: 'no answer', stops: ['container'] },
+        { name: 'clock jump', forMs: 2000, words: 'forward', stops: [] },
+      ],
+    };
+    const document = { ...node, report: pressed };
+    expect(nodeTable([document], plain, 200)[1]).toContain(
+      'ready, low memory, stuck engine, hot GeForce GTX 1060 6GB ',
+    );
+    expect(nodeLines(document, plain, 200).slice(-4)).toEqual([
+      'low memory since 1 m 1 s: 0 B available (nothing new)',
+      'stuck engine since 900 ms: no answer (nothing new of container)',
+      'clock jump since 2 s: forward (stops nothing)',
+      'GeForce GTX 1060 6GB is hot since 5 s: 92 C (nothing new on it)',
+    ]);
+    expect(nodeJson(document)).toMatchObject({
+      pressures: pressed.pressures,
+      devices: [{ pressure: { name: 'hot' } }],
+    });
+  });
+
   it('that has not reported yet says so by what is not there', () => {
     const silent = { ...node, report: null, state: 'away' } as const;
     expect(nodeJson(silent)).toMatchObject({ cpuMilli: null, devices: [] });

@@ -12,9 +12,11 @@ import type { ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
+import { jumpMs } from '../core/pressure/thresholds.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
+import { ageOfContainer } from './container-age.ts';
 import { labelsOf, type Owner, readLabels, readPreface } from './container-labels.ts';
 import { planContainer } from './container-plan.ts';
 import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
@@ -54,6 +56,7 @@ export class ContainerExecutor implements Executor {
   private nextLane = 0;
   private readonly forgetting = new Set<Promise<void>>();
   private engine: Engine | null = null;
+  private lastEngine: Engine | null = null;
   private adopted = false;
 
   constructor(options: ContainerExecutorOptions) {
@@ -65,6 +68,7 @@ export class ContainerExecutor implements Executor {
     const { docker, policy, log } = this.options;
     try {
       this.engine = await askEngine(docker, (question) => this.ask(question));
+      this.lastEngine = this.engine;
       await policy.look(this.engine.folder);
       if (this.adopted) await this.sweep();
       void this.options.images.look();
@@ -76,8 +80,9 @@ export class ContainerExecutor implements Executor {
     }
   }
 
+  /** One that does not answer for a while is taken to be what it was. */
   offers(): Offers {
-    return this.options.policy.offers(this.engine);
+    return this.options.policy.offers(this.lastEngine);
   }
 
   async adopt(): Promise<Adoption> {
@@ -197,7 +202,7 @@ export class ContainerExecutor implements Executor {
     const startedMs = timeOf(State.StartedAt);
     if (State.Running) {
       run.resume(container, note !== null, stopSignalOf(seen));
-      const ranMs = Math.max(0, this.options.clock.wall() - startedMs);
+      const ranMs = await this.ranMs(info.Id, State.Pid, startedMs);
       return { ...label, stopping: note?.why ?? null, found: { phase: 'running', ranMs } };
     }
     run.recover(container);
@@ -210,6 +215,13 @@ export class ContainerExecutor implements Executor {
     const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped };
     const ranMs = Math.max(0, finishedMs - startedMs);
     return { ...label, stopping, found: { phase: 'ended', ranMs, exit } };
+  }
+
+  /** By the time of day, unless that has jumped since: a time limit must not follow it. */
+  private async ranMs(id: string, pid: number, startedMs: number): Promise<number> {
+    const byWall = Math.max(0, this.options.clock.wall() - startedMs);
+    const age = await ageOfContainer(id, pid);
+    return age === undefined || Math.abs(age - byWall) < jumpMs ? byWall : age;
   }
 
   /** An attempt is in `runs` before its container is created and until it is removed: any other is a stray. */

@@ -34,6 +34,7 @@ describe('a recording of nvidia-smi', () => {
             driver: '570.124.04',
             foreignBytes: (12_288 - 11_806) * MiB,
             temperatureC: 42,
+            maxTemperatureC: 93,
             powerW: 11.63,
             clockMHz: 210,
             maxClockMHz: 2145,
@@ -58,6 +59,34 @@ describe('a recording of nvidia-smi', () => {
     expect(found?.devices.map(({ device }) => device)).toMatchObject([
       { name, vramBytes: mib * MiB, computeCapability: capability },
     ]);
+  });
+
+  it.each([
+    ['a10g.xml', 88],
+    // Too old to tell.
+    ['gtx-1070-ti.xml', undefined],
+    ['quadro-p400.xml', 100],
+    ['rtx-3060-v12.xml', 93],
+  ])('%s: where the card slows itself down', async (file, limit) => {
+    expect((await cardOf(file))?.devices[0]?.device.maxTemperatureC).toBe(limit);
+  });
+
+  it('of a card that tells how far it is to its limit gives that limit, and leaves out what is absurd', async () => {
+    const toLimit = [
+      '<gpu_temp>45 C</gpu_temp>',
+      '<gpu_temp_tlimit>39 C</gpu_temp_tlimit>',
+      '<gpu_temp_max_tlimit_threshold>-5 C</gpu_temp_max_tlimit_threshold>',
+      '<gpu_temp_slow_tlimit_threshold>-2 C</gpu_temp_slow_tlimit_threshold>',
+      '<gpu_temp_max_gpu_tlimit_threshold>0 C</gpu_temp_max_gpu_tlimit_threshold>',
+    ].join('');
+    const limitOf = async (told: string) => {
+      const found = await cardOf('rtx-3060-v12.xml', (xml) =>
+        xml.replace(/<temperature>(.|\n)*<\/temperature>/, `<temperature>${told}</temperature>`),
+      );
+      return found?.devices[0]?.device.maxTemperatureC;
+    };
+    expect(await limitOf(toLimit)).toBe(84);
+    expect(await limitOf('<gpu_temp_slow_threshold>-5 C</gpu_temp_slow_threshold>')).toBeUndefined();
   });
 
   it('tells who holds memory', async () => {

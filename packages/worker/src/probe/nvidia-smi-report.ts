@@ -22,6 +22,9 @@ const MiB = 1024 * 1024;
 /** More than any card will have for long: a reading above is an error of the driver's. */
 const mostVramMiB = 16 * MiB;
 
+/** No card slows down so cool: a threshold below is an error of the driver's. */
+const leastLimitC = 60;
+
 const text = z.string().optional().catch(undefined);
 const memory = z.object({ total: text, free: text, used: text }).optional().catch(undefined);
 const power = z
@@ -29,6 +32,18 @@ const power = z
   .optional()
   .catch(undefined);
 const clocks = z.object({ sm_clock: text, mem_clock: text }).optional().catch(undefined);
+const temperatures = z
+  .object({
+    gpu_temp: text,
+    gpu_temp_slow_threshold: text,
+    gpu_temp_max_gpu_threshold: text,
+    /** Newer cards tell how far it is to their limit, and where around it they slow down. */
+    gpu_temp_tlimit: text,
+    gpu_temp_slow_tlimit_threshold: text,
+    gpu_temp_max_gpu_tlimit_threshold: text,
+  })
+  .optional()
+  .catch(undefined);
 const manyOf = <T extends z.ZodType>(item: T) =>
   z.union([z.array(item), item.transform((one) => (one === undefined ? [] : [one]))]).catch([]);
 const processSchema = z.object({
@@ -52,7 +67,7 @@ const gpuSchema = z.object({
   /** What drivers before 304 call it. */
   memory_usage: memory,
   compute_mode: text,
-  temperature: z.object({ gpu_temp: text }).optional().catch(undefined),
+  temperature: temperatures,
   power_readings: power,
   gpu_power_readings: power,
   clocks,
@@ -178,12 +193,29 @@ function measured(gpu: Gpu): Partial<Device> {
     .map((reading) => quantity(reading, 'W'))
     .find((watts) => watts !== undefined);
   return definedOf({
-    temperatureC: quantity(temperature?.gpu_temp, 'C'),
+    temperatureC: celsius(temperature?.gpu_temp),
+    maxTemperatureC: slowdownOf(temperature),
     powerW,
     clockMHz: quantity(now?.sm_clock, 'MHz'),
     maxClockMHz: quantity(most?.sm_clock, 'MHz'),
     memoryClockMHz: quantity(now?.mem_clock, 'MHz'),
   });
+}
+
+/** The lowest temperature at which it slows itself down, as far as it tells. */
+function slowdownOf(told: z.infer<typeof temperatures>): number | undefined {
+  const absolute = [told?.gpu_temp_slow_threshold, told?.gpu_temp_max_gpu_threshold].map(celsius);
+  const [now, left] = [celsius(told?.gpu_temp), celsius(told?.gpu_temp_tlimit)];
+  const toLimit = [told?.gpu_temp_slow_tlimit_threshold, told?.gpu_temp_max_gpu_tlimit_threshold].map(
+    (reading) => {
+      const threshold = celsius(reading);
+      return threshold === undefined || now === undefined || left === undefined
+        ? undefined
+        : now + left - threshold;
+    },
+  );
+  const all = [...absolute, ...toLimit].filter((one) => one !== undefined && one >= leastLimitC) as number[];
+  return all.length === 0 ? undefined : Math.min(...all);
 }
 
 function processesOf(gpu: Gpu, instance?: z.infer<typeof migDevice>): readonly DeviceProcess[] {
@@ -251,6 +283,11 @@ function mib(reading: string | undefined): number | undefined {
 function quantity(reading: string | undefined, unit: string): number | undefined {
   const match = /^([0-9]{1,12}(?:\.[0-9]{1,6})?) (\S+)$/.exec(reading?.trim() ?? '');
   return match?.[2] === unit ? Number(match[1]) : undefined;
+}
+
+function celsius(reading: string | undefined): number | undefined {
+  const [, degrees] = /^(-?[0-9]{1,3}) C$/.exec(reading?.trim() ?? '') ?? [];
+  return degrees === undefined ? undefined : Number(degrees);
 }
 
 function shown(reading: string): string {
