@@ -218,9 +218,9 @@ export class Broker {
   }
 
   private grantLog(session: SessionId, task: number, attempt: number): string {
-    const { identity, grid, clock } = this.options;
+    const { identity, grid } = this.options;
     const principal = this.loop?.engine.state.sessions.get(session)?.principal;
-    const expiresAt = clock.wall() + grantMs;
+    const expiresAt = (this.loop?.sessions.wallMs() ?? 0) + grantMs;
     return signGrant(identity, { grid, op: 'logs', task, attempt, principal, expiresAt });
   }
 

@@ -52,6 +52,8 @@ export interface SessionsOptions {
 
 export class Sessions {
   readonly counters = newSessionCounters();
+  /** The time of day that grants go by: as it was at the start, and counted on, whatever is done to the clock. */
+  readonly wallMs: () => number;
   private readonly options: SessionsOptions;
   private readonly challenges: Challenges;
   private readonly table = new SessionTable();
@@ -63,6 +65,8 @@ export class Sessions {
     this.options = options;
     this.challenges = new Challenges(options.clock, options.random);
     this.tickedAt = options.clock.mono();
+    const wallOffset = options.clock.wall() - options.clock.mono();
+    this.wallMs = () => Math.round(options.clock.mono() + wallOffset);
   }
 
   get size(): number {
@@ -230,8 +234,8 @@ export class Sessions {
     };
     this.table.add(session);
     this.counters.opened++;
-    const { epoch, timers, clock } = this.options;
-    const told = { session: id, epoch, timers, credit: credit.granted, principal, wallMs: clock.wall() };
+    const { epoch, timers } = this.options;
+    const told = { session: id, epoch, timers, credit: credit.granted, principal, wallMs: this.wallMs() };
     this.reply(peer, { kind: 'welcome', ...told });
     const worker = role === 'worker' ? workerIdOf(key) : null;
     this.out.push({ kind: 'opened', session: id, peer, principal, role, worker, hello: hello.peer });

@@ -109,7 +109,7 @@ export function capabilityLack(gpu: GpuRequest, device: Device): number {
   return least === undefined ? 0 : Math.max(0, (least - device.computeCapability) / least);
 }
 
-export function pressureLack({ pressure }: Device, mode: Mode): number {
+function pressureLack({ pressure }: Device, mode: Mode): number {
   return mode === 'now' && pressure !== undefined ? 1 : 0;
 }
 
