@@ -1,6 +1,6 @@
 /**
  * A worker's machine and what really runs on it. Containers outlive the worker's process and are found again by its
- * next life; processes and no-ops die with it.
+ * next life; so do processes, as long as their keeper does not die, too; no-ops die with it.
  *
  * 1. A container is started at most once: asked a second time, the machine says so to the witness.
  * 2. It tells the worker's process only while that lives; a new life has to look.
@@ -46,9 +46,14 @@ interface Unit {
   /** What for, once it was told to end; kept beside the container for the worker's next life. */
   stopWhy: StopWhy | null;
   killAt: number;
+  /** A process that no keeper holds. */
+  lost: boolean;
 }
 
 const nothing = new Uint8Array(0);
+const nothingHeld = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
+/** Of the deaths of a worker's process, those that take the keeper with them: a reboot, a kill of all. */
+const keeperDeaths = 1 / 4;
 
 export class SimMachine {
   readonly name: string;
@@ -84,9 +89,13 @@ export class SimMachine {
   adopt(process: ProcessEvents): AdoptedAttempt[] {
     this.boots += 1;
     this.process = process;
-    return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy }) => {
+    return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy, lost }) => {
       const { fence, facts } = order;
-      const attempt = { fence, facts, stopping: stopWhy };
+      const attempt = {
+        fence,
+        facts: lost ? { ...facts, reservation: nothingHeld } : facts,
+        stopping: stopWhy,
+      };
       if (phase === 'made') return { ...attempt, found: { phase: 'held' } };
       if (phase === 'running') return { ...attempt, found: { phase, ranMs: this.world.now - startedAt } };
       return { ...attempt, found: { phase, ranMs: endedAt - startedAt, exit: exit as Exit } };
@@ -96,13 +105,25 @@ export class SimMachine {
   /** The worker's process is gone, and what cannot live without it. */
   processDied(): void {
     this.process = null;
+    const keeperDies = this.random.next() < keeperDeaths;
     for (const [key, unit] of this.units) {
       // That a container being prepared was to be stopped is known to the process alone.
       if (unit.phase === 'made') unit.stopping = false;
-      if (unit.order.facts.kind === 'container') continue;
+      const { kind } = unit.order.facts;
+      if (kind === 'container') continue;
+      if (kind === 'process' && unit.phase !== 'made' && !keeperDies) continue;
       if (unit.phase === 'running') this.witness.ended(this.name, unit.order.fence, 'died');
-      this.units.delete(key);
+      if (kind === 'process') this.lose(unit);
+      else this.units.delete(key);
     }
+  }
+
+  /** What its worker's next life finds of a process that no keeper holds: that there was one. */
+  private lose(unit: Unit): void {
+    const why = failure('lost.worker', 'no keeper holds it');
+    this.finish(unit, { exitCode: -1, failure: why, outcome: nothing, stopped: false });
+    unit.stopWhy = null;
+    unit.lost = true;
   }
 
   start(order: StartOrder): void {
@@ -125,6 +146,7 @@ export class SimMachine {
       stopping: false,
       stopWhy: null,
       killAt: Number.POSITIVE_INFINITY,
+      lost: false,
     };
     this.units.set(key, unit);
     const { process } = this;
