@@ -64,16 +64,20 @@ export class ExecutorSet {
     }
   }
 
-  /** All that is here; to be asked again after `notYet`. */
+  /** All that is here; to be asked again after `notYet`. What one executor waits for holds up no other. */
   async adopt(): Promise<Adoption> {
+    let waits: Extract<Adoption, { readonly notYet: string }> | null = null;
     for (const executor of this.executors) {
       if (this.adopted.has(executor)) continue;
       const found = await executor.adopt();
-      if ('notYet' in found) return found;
+      if ('notYet' in found) {
+        waits ??= found;
+        continue;
+      }
       this.adopted.set(executor, found);
       for (const { fence } of found) this.owners.set(keyOf(fence), executor);
     }
-    return [...this.adopted.values()].flat();
+    return waits ?? [...this.adopted.values()].flat();
   }
 
   start(order: StartOrder): void {

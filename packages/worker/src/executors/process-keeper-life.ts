@@ -77,8 +77,8 @@ export class KeeperLife {
   }
 
   private async fork(): Promise<void> {
-    const { place, file, log } = this.options;
-    const pid = await forkKeeper(place, file);
+    const { place, file, alarms, log } = this.options;
+    const pid = await forkKeeper(place, file, alarms);
     try {
       noteKeeper(place, pid);
     } catch (error) {

@@ -17,8 +17,8 @@ import {
   writeFrame,
 } from './process-messages.ts';
 
-/** A keeper that is well answers at once, also on a busy machine. */
-const answerMs = 10_000;
+/** A keeper that is well answers at once, and listens a second after it was forked; on a busy machine later. */
+const answerMs = 15_000;
 
 export interface LinkEvents {
   onMessage(message: FromKeeper, bytes: Uint8Array): void;
@@ -115,7 +115,7 @@ export async function meetKeeper(place: KeeperPlace, alarms: Alarms, events: Lin
 }
 
 /** Resolves with its pid when it listens; rejects when it does not come to it. There must be no other. */
-export async function forkKeeper(place: KeeperPlace, file: string): Promise<number> {
+export async function forkKeeper(place: KeeperPlace, file: string, alarms: Alarms): Promise<number> {
   const log = openLog(place.logPath);
   const keeper = fork(file, [place.socketPath, place.root, place.notePath], {
     cwd: '/',
@@ -126,11 +126,20 @@ export async function forkKeeper(place: KeeperPlace, file: string): Promise<numb
   });
   if (log !== 'ignore') closeSync(log);
   await new Promise<void>((resolve, reject) => {
-    keeper.once('message', () => resolve());
-    keeper.once('error', reject);
-    keeper.once('exit', (code, signal) =>
-      reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`)),
-    );
+    const cancel = alarms.after(answerMs, () => {
+      keeper.kill('SIGKILL');
+      reject(new Error(`it does not listen after ${answerMs / 1000} s`));
+    });
+    const fail = (error: Error): void => {
+      cancel();
+      reject(error);
+    };
+    keeper.once('message', () => {
+      cancel();
+      resolve();
+    });
+    keeper.once('error', fail);
+    keeper.once('exit', (code, signal) => fail(new Error(`it ended with ${signal ?? `exit code ${code}`}`)));
   });
   if (keeper.connected) keeper.disconnect();
   keeper.unref();
