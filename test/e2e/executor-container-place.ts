@@ -38,6 +38,7 @@ export function createContainerExecutor(
     notes: new ContainerNotes(notes, { alarms: systemAlarms, log }),
     images: createImageStore(folder, { docker: engine, ...images }),
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
+    retellLog: ({ task, attempt }) => logs.retell(task, attempt),
     policy: new HostPolicy({ policy, home: join(folder, 'home'), sockets: ['/var/run/docker.sock'], log }),
     logBytes: 64 * 1024 * 1024,
     ...over,

@@ -8,6 +8,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 
+const { O_RDWR, O_APPEND, O_NOFOLLOW, O_CREAT, O_EXCL } = constants;
+
 /** What executors write into. Await each write: that is the back-pressure. */
 export interface LogWriter {
   /** False when the log takes no more. */
@@ -23,6 +25,8 @@ export class AttemptLog implements LogWriter {
   private readonly onEnd: (log: AttemptLog) => void;
   private file: FileHandle | null = null;
   private written = 0;
+  /** Of what is written, so much was told again and is the same. */
+  private retold = 0;
   /** Nothing more is taken: the end was asked for, the log is full, or the disk refused. */
   private deaf = false;
   private full = false;
@@ -46,6 +50,24 @@ export class AttemptLog implements LogWriter {
   /** An older file of this name is another attempt's (task numbers of ephemeral tasks return): who reads it keeps it. */
   begin(): void {
     this.last = this.guarded(() => rm(this.path, { force: true }));
+  }
+
+  /**
+   * What is written from now on is the output told from its first byte again: what the file has of it stays, and is not
+   * written twice. From where it is another, the file is told anew.
+   */
+  retell(): void {
+    this.last = this.last.then(() =>
+      this.guarded(async () => {
+        if (this.deaf) return;
+        this.file ??= await this.found();
+        const { size } = (await this.file?.stat()) ?? { size: 0 };
+        this.written = size;
+        this.retold = 0;
+        if (size > this.maxBytes) await this.cutOff();
+        this.wakeReaders();
+      }),
+    );
   }
 
   /**
@@ -100,31 +122,56 @@ export class AttemptLog implements LogWriter {
     return this.last;
   }
 
-  private async append(bytes: Uint8Array): Promise<void> {
+  private async append(all: Uint8Array): Promise<void> {
     if (this.full) return;
+    const bytes = this.retold < this.written ? await this.beyondRetold(all) : all;
+    if (this.retold < this.written) return;
     const room = this.maxBytes - this.written;
     await this.put(bytes.subarray(0, room));
     if (bytes.length > room) await this.cutOff();
     this.wakeReaders();
   }
 
+  /** What of these bytes the file does not have yet. */
+  private async beyondRetold(bytes: Uint8Array): Promise<Uint8Array> {
+    const length = Math.min(bytes.length, this.written - this.retold);
+    const { buffer } = (await this.file?.read(Buffer.alloc(length), 0, length, this.retold)) ?? {};
+    if (buffer !== undefined && Buffer.compare(buffer, bytes.subarray(0, length)) === 0) {
+      this.retold += length;
+      return bytes.subarray(length);
+    }
+    await this.file?.truncate(this.retold);
+    this.written = this.retold;
+    return bytes;
+  }
+
+  /** The file of an earlier life; null when it wrote nothing. */
+  private async found(): Promise<FileHandle | null> {
+    try {
+      return await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
   private async cutOff(): Promise<void> {
     this.full = true;
     this.deaf = true;
+    // Of an earlier life's words that say so there may be a part only.
+    if (this.written > this.maxBytes) {
+      await this.file?.truncate(this.maxBytes);
+      this.written = this.maxBytes;
+    }
     await this.put(Buffer.from(`\n[gryphgen: the log is cut off here, at ${this.maxBytes} bytes]\n`));
   }
 
   private async reopen({ from, to }: { readonly from: number; readonly to: number }): Promise<number> {
-    const { O_RDWR, O_APPEND, O_NOFOLLOW } = constants;
-    this.file = await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW).catch((error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-      throw error;
-    });
+    this.file = await this.found();
     const { size } = (await this.file?.stat()) ?? { size: 0 };
-    this.written = Math.min(size, this.maxBytes);
+    this.written = size;
+    this.retold = size;
     if (size > this.maxBytes) {
-      // Of the words that say so there may be a part only.
-      await this.file?.truncate(this.maxBytes);
       await this.cutOff();
       return to;
     }
@@ -137,10 +184,11 @@ export class AttemptLog implements LogWriter {
   }
 
   private async put(bytes: Uint8Array): Promise<void> {
-    // `x`: the name is free now, and a link that somebody put there is not followed.
-    this.file ??= await open(this.path, 'wx', 0o600);
+    // O_EXCL: the name is free now, and a link that somebody put there is not followed.
+    this.file ??= await open(this.path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0o600);
     await this.file.writeFile(bytes);
     this.written += bytes.length;
+    this.retold = this.written;
   }
 
   private async close(): Promise<void> {

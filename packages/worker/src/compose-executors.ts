@@ -44,6 +44,7 @@ export function composeExecutors(
       alarms,
       log,
       beginLog,
+      retellLog: ({ task, attempt }) => logs.retell(task, attempt),
       notes,
       images,
       owner,

@@ -111,6 +111,37 @@ describe('a log', () => {
       expect(await textOf(store)).toBe('hello world');
     });
 
+    it('and that is told again from its first byte has each byte once, also for whoever was reading it', async () => {
+      const store = await left('hello wo');
+      const writer = store.retell(task, attempt);
+      const following = textOf(store, { follow: true, from: 6 });
+      for (const piece of ['hel', 'lo world', ' again']) await writer.write(bytes(piece));
+      // Its source broke: it is told once more.
+      expect(store.retell(task, attempt)).toBe(writer);
+      expect(await textOf(store)).toBe('hello world again');
+      for (const piece of ['hello world', ' again and again']) await writer.write(bytes(piece));
+      await writer.end();
+      expect(await following).toBe('world again and again');
+      expect(await textOf(store)).toBe('hello world again and again');
+    });
+
+    it('and that is told again differently is what was told last', async () => {
+      const store = await left('hello world');
+      const writer = store.retell(task, attempt);
+      for (const piece of ['hello ', 'there', '!']) await writer.write(bytes(piece));
+      await writer.end();
+      expect(await textOf(store)).toBe('hello there!');
+    });
+
+    it('and that was cut off is not told again', async () => {
+      const cut = '0123456789\n[gryphgen: the log is cut off here, at 10 bytes]\n';
+      const store = await left(cut, 10);
+      const writer = store.retell(task, attempt);
+      expect(await writer.write(bytes('other'))).toBe(false);
+      await writer.end();
+      expect(await textOf(store)).toBe(cut);
+    });
+
     it('and that had no output yet begins', async () => {
       const store = await openStore();
       const { log: writer, position } = await store.resume(task, attempt, { from: 0, to: 4 });

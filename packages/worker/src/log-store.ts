@@ -80,6 +80,13 @@ export class LogStore {
     return log;
   }
 
+  /** For an output that is told from its first byte again: the log goes on where the two part. */
+  retell(task: TaskId, attempt: AttemptNo): LogWriter {
+    const log = this.live.get(nameOf(task, attempt)) ?? this.enliven(task, attempt);
+    log.retell();
+    return log;
+  }
+
   /**
    * The log of an attempt that an earlier life began, and of whose output the bytes from one position to another can
    * still be had; `position`: from where they are wanted.

@@ -66,6 +66,7 @@ function newExecutor(): ContainerExecutor {
     notes: new ContainerNotes(join(folder, 'containers'), { alarms: hasty, log }),
     images: new ImageStore({ docker, clock: systemClock, alarms: hasty, log, folder, settings: {} }),
     beginLog: () => ({ write: async () => true, end: async () => undefined }),
+    retellLog: () => ({ write: async () => true, end: async () => undefined }),
     policy: new HostPolicy({ policy: defaultPolicy, home: folder, sockets: [], log }),
     logBytes: 1,
   });

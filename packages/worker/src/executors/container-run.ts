@@ -46,6 +46,8 @@ export interface RunTools extends WatchTools {
   readonly notes: ContainerNotes;
   readonly images: ImageStore;
   beginLog(fence: Fence): LogWriter;
+  /** The log for output that is told from its first byte again. */
+  retellLog(fence: Fence): LogWriter;
 }
 
 /**
@@ -81,7 +83,7 @@ export class ContainerRun {
   }
 
   start(plan: Plan): void {
-    this.log = this.beginLog();
+    this.log = this.prefaced(this.tools.beginLog(this.fence));
     this.settled = this.create(plan);
   }
 
@@ -168,9 +170,8 @@ export class ContainerRun {
     if (written !== '') void this.log?.write(Buffer.from(written));
   }
 
-  /** The log anew, as far as it does not come from the container. */
-  private beginLog(): LogWriter {
-    const log = this.tools.beginLog(this.fence);
+  /** What of it does not come from the container. */
+  private prefaced(log: LogWriter): LogWriter {
     if (this.preface.text !== '') void log.write(Buffer.from(this.preface.text));
     return log;
   }
@@ -226,12 +227,12 @@ export class ContainerRun {
   }
 
   private watch(container: Container): Promise<ContainerEnd | undefined> {
-    const beginLog = () => {
+    const tellLog = () => {
       const first = this.log;
       this.log = null;
-      return first ?? this.beginLog();
+      return first ?? this.prefaced(this.tools.retellLog(this.fence));
     };
-    return watchContainer(container, beginLog, this.tools);
+    return watchContainer(container, tellLog, this.tools);
   }
 
   private async memoryFailure(container: Container, { exitCode }: ContainerEnd): Promise<Failure | null> {

@@ -40,19 +40,25 @@ export interface WatchTools {
   readonly signal: AbortSignal;
 }
 
-/** Undefined when `signal` was aborted before the end. `beginLog` gives a new, empty log each time. */
+/** Undefined when `signal` was aborted before the end. `tellLog` gives the log, for output from its first byte, each time. */
 export async function watchContainer(
   container: Container,
-  beginLog: () => LogWriter,
+  tellLog: () => LogWriter,
   tools: WatchTools,
 ): Promise<ContainerEnd | undefined> {
-  for (let interrupted = false; !tools.signal.aborted; interrupted = true) {
-    const end = await watchOnce(container, beginLog(), tools);
-    if (end !== 'broken') return { ...end, failure: null, interrupted };
-    const gone = await waitForEngine(container, tools);
-    if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '', interrupted };
+  let log = tellLog();
+  try {
+    for (let interrupted = false; !tools.signal.aborted; interrupted = true) {
+      const end = await watchOnce(container, log, tools);
+      if (end !== 'broken') return { ...end, failure: null, interrupted };
+      const gone = await waitForEngine(container, tools);
+      if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '', interrupted };
+      log = tellLog();
+    }
+    return undefined;
+  } finally {
+    await log.end();
   }
-  return undefined;
 }
 
 async function watchOnce(
@@ -64,8 +70,8 @@ async function watchOnce(
   const stop = () => giveUp.abort();
   tools.signal.addEventListener('abort', stop, { once: true });
   const copy = new OutputCopy(log);
+  const copied = copy.run(container, giveUp.signal);
   try {
-    const copied = copy.run(container, giveUp.signal);
     const waited = exitCodeOf(container, giveUp.signal);
     const outputOver = copied.then(() => pause(tools.alarms, settleMs, giveUp.signal));
     const silent = untilSilent(container, tools, giveUp.signal);
@@ -76,7 +82,7 @@ async function watchOnce(
   } finally {
     tools.signal.removeEventListener('abort', stop);
     giveUp.abort();
-    await log.end();
+    copy.stop();
   }
 }
 
@@ -86,12 +92,18 @@ class OutputCopy {
   readonly full: Promise<void>;
   private readonly log: LogWriter;
   private isFull: () => void = () => undefined;
+  private stopped = false;
 
   constructor(log: LogWriter) {
     this.log = log;
     this.full = new Promise((resolve) => {
       this.isFull = resolve;
     });
+  }
+
+  /** What comes late is nobody's: the log may be told again already. */
+  stop(): void {
+    this.stopped = true;
   }
 
   /** Resolves when the stream is over, by its end or by its breaking: the exit code tells which it was. */
@@ -103,6 +115,7 @@ class OutputCopy {
         if (this.firstOutput.length < firstOutputBytes) {
           this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
         }
+        if (this.stopped) return;
         if (!(await this.log.write(bytes))) this.isFull();
       }
     } catch {
