@@ -80,8 +80,8 @@ describe('without a grid', () => {
       devices: unknown[];
     }>('doctor');
     expect(checks.map(({ name }) => name)).toEqual([
-      ...['node', 'home', 'disk', 'clock'],
-      ...['docker', 'devices', 'grid'],
+      ...['node', 'kernel', 'home', 'disk', 'memory', 'clock'],
+      ...['docker', 'engine', 'devices', 'toolkit', 'grid'],
     ]);
     expect(Array.isArray(devices)).toBe(true);
   });

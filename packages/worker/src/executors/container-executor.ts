@@ -6,6 +6,7 @@
  *    as soon as it does.
  * 2. Containers of this grid and worker that no attempt here stands for are removed: at adoption, and by each probe.
  */
+import { setMaxListeners } from 'node:events';
 import { failure, type Offers, type Read } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
 import type { ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
@@ -61,6 +62,8 @@ export class ContainerExecutor implements Executor {
 
   constructor(options: ContainerExecutorOptions) {
     this.options = options;
+    // Each attempt listens, more than once.
+    setMaxListeners(0, this.closing.signal);
     this.tools = { ...options, beginLog: (fence) => options.beginLog(fence), signal: this.closing.signal };
   }
 
