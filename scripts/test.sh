@@ -51,6 +51,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 install_tools() {
   local missing=()
   command -v busybox >/dev/null || missing+=(busybox-static) # the tests' container images are made of it
+  command -v script >/dev/null || missing+=(bsdutils)        # gives the tests a terminal
   command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections
   command -v docker-registry >/dev/null || missing+=(docker-registry) # what images are pulled from
   [ ${#missing[@]} = 0 ] && return

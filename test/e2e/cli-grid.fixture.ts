@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const gridCommand = fileURLToPath(new URL('../../packages/cli/bin/grid.js', import.meta.url));
+export const gridCommand = fileURLToPath(new URL('../../packages/cli/bin/grid.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

@@ -16,6 +16,7 @@ import {
   type SessionId,
   type StatusDocument,
   type TaskId,
+  type TransferOp,
   type WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
@@ -59,7 +60,7 @@ export interface LoopParts {
   opened(hello: PeerHello): void;
   /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */
   revoke(worker: WorkerId): Promise<string | undefined>;
-  grantLog(session: SessionId, task: TaskId, attempt: number): string;
+  grant(op: TransferOp, session: SessionId, task: TaskId, attempt: number): string;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;
@@ -94,7 +95,7 @@ export class BrokerLoop {
       queue: (peer, session, message) => parts.queue(peer, session, message),
       close: (session, why) => this.output(sessions.close(session, why)),
       answered: (session) => this.output(sessions.answered(session, 1)),
-      grantLog: (session, task, attempt) => parts.grantLog(session, task, attempt),
+      grant: (op, session, task, attempt) => parts.grant(op, session, task, attempt),
       shellStatus: () => parts.shellStatus(),
       revoke: (effect) => this.revoke(effect),
       bodyMissing: (task, attempt, why) =>

@@ -16,6 +16,7 @@ import {
   type SessionId,
   type StatusDocument,
   type Timers,
+  type TransferOp,
 } from '@gryphgen/protocol';
 import {
   type Alarms,
@@ -37,6 +38,8 @@ import { recover } from './recovery.ts';
 
 /** Long enough to connect to the worker and ask; a stolen grant is soon worthless. */
 const grantMs = 60_000;
+/** No two are alike, so that one that was used is known again. */
+const grantIdBytes = 12;
 /** Findings told to who asks for the status; the log has them all. */
 const keptFindings = 100;
 
@@ -147,7 +150,7 @@ export class Broker {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
       },
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
-      grantLog: (session, task, attempt) => this.grantLog(session, task, attempt),
+      grant: (op, session, task, attempt) => this.grant(op, session, task, attempt),
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
     });
@@ -217,11 +220,12 @@ export class Broker {
     return { door, journal: { ...journal.head(), findings } };
   }
 
-  private grantLog(session: SessionId, task: number, attempt: number): string {
-    const { identity, grid } = this.options;
+  private grant(op: TransferOp, session: SessionId, task: number, attempt: number): string {
+    const { identity, grid, random } = this.options;
     const principal = this.loop?.engine.state.sessions.get(session)?.principal;
     const expiresAt = (this.loop?.sessions.wallMs() ?? 0) + grantMs;
-    return signGrant(identity, { grid, op: 'logs', task, attempt, principal, expiresAt });
+    const id = random.bytes(grantIdBytes).toString('base64url');
+    return signGrant(identity, { grid, op, id, task, attempt, principal, expiresAt });
   }
 
   /** An exception in the loop is a bug: going on would be guessing. */

@@ -101,3 +101,10 @@ it('a session’s questions are read one at a time, in order; too many end it', 
   for (let task = 1; task <= mostQuestions + 1; task += 1) ask(task);
   expect(closed).toMatchObject([{ code: 'rejected.limit' }]);
 });
+
+it('a task of the past is not entered', async () => {
+  const { perform, sent } = performing({ historyOf: async () => stored });
+  await perform(lookup('exec'));
+  const message = 't7 is not running (succeeded): exec enters tasks that run';
+  expect(sent).toMatchObject([{ kind: 'reply', id: 3, failure: { code: 'rejected.state', message } }]);
+});

@@ -8,17 +8,19 @@
 import type {
   AttemptNo,
   Failure,
-  LogGrantDocument,
+  GrantDocument,
   Message,
   SessionId,
   StatusDocument,
   TaskDocument,
   TaskId,
+  TransferOp,
 } from '@gryphgen/protocol';
 import { encodeEnvelope, failure, formatTaskId, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { noOutcome } from './core/apply.ts';
 import type { BrokerEffect } from './core/effects.ts';
+import { notRunning } from './core/granting.ts';
 import { unknownEnd } from './core/watching.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';
@@ -33,8 +35,8 @@ export interface PerformerParts {
   readonly close: (session: SessionId, why: Failure) => void;
   /** What one of its messages caused has left. */
   readonly answered: (session: SessionId) => void;
-  /** Permission to read an attempt's log. */
-  readonly grantLog: (session: SessionId, task: TaskId, attempt: number) => string;
+  /** Signs permission for one transfer. */
+  readonly grant: (op: TransferOp, session: SessionId, task: TaskId, attempt: number) => string;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** The journal does not have the body of a lease: it can never be sent. */
@@ -81,8 +83,8 @@ export class Performer {
         this.spec(effect);
         return;
       case 'grant': {
-        const { session, request, task, attempt, endpoint, dataKey } = effect;
-        this.replyGrant(session, request, task, { endpoint, dataKey, attempt });
+        const { op, session, request, task, attempt, endpoint, dataKey } = effect;
+        this.replyGrant(op, session, request, task, { endpoint, dataKey, attempt });
         return;
       }
       case 'status':
@@ -205,21 +207,25 @@ export class Performer {
         const place = this.parts.findWorker(document.worker);
         const words = `the log of ${id} is on ${document.workerName}, which is not connected now`;
         if (place === undefined) this.reply(session, request, null, failure('lost.worker', words));
-        else this.replyGrant(session, request, task, { ...place, attempt: document.attempts });
+        else this.replyGrant('logs', session, request, task, { ...place, attempt: document.attempts });
         return;
       }
+      case 'exec':
+        this.reply(session, request, null, notRunning({ id, state }));
+        return;
       default:
         this.reply(session, request, document);
     }
   }
 
   private replyGrant(
+    op: TransferOp,
     session: SessionId,
     request: number,
     task: TaskId,
-    place: Omit<LogGrantDocument, 'grant'>,
+    place: Omit<GrantDocument, 'grant'>,
   ): void {
-    this.reply(session, request, { ...place, grant: this.parts.grantLog(session, task, place.attempt) });
+    this.reply(session, request, { ...place, grant: this.parts.grant(op, session, task, place.attempt) });
   }
 
   private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {

@@ -6,6 +6,7 @@ import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { brokerCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { execCommand } from './commands/exec.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
@@ -32,7 +33,7 @@ const ownGroup = 'This command line:';
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
-  ['Tasks:', [cancelCommand, retryCommand, explainCommand]],
+  ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, topCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
@@ -92,7 +93,8 @@ function programOf(invocation: Invocation): Command {
 function hintOf(command: Command): string {
   const path = pathOf(command);
   if (command.parent === null) return '("grid --help" lists the commands)';
-  const dashes = command.name() === 'submit' ? 'a command to run goes after "--"; ' : '';
+  const takesCommand = command.name() === 'submit' || command.name() === 'exec';
+  const dashes = takesCommand ? 'a command to run goes after "--"; ' : '';
   return `(${dashes}"${path} --help" explains the command)`;
 }
 

@@ -9,12 +9,13 @@
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Cancel, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
+import { type Cancel, type ExecSession, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
 import { type ClientBounds, type ClientState, createClientState, defaultBounds } from './core/state.ts';
 import { composeClientHello, stepClient } from './core/step.ts';
+import { type ExecOptions, execBeside } from './exec.ts';
 import { type LogOptions, type LogSource, readTaskLog } from './logs.ts';
 import {
   type Deferred,
@@ -161,13 +162,21 @@ export class Client {
     const { signal } = options;
     const ended = this.ended.signal;
     const either = signal === undefined ? ended : AbortSignal.any([ended, signal]);
-    const source = {
+    const source: LogSource = {
       read: readLog,
-      request: (...args: Parameters<LogSource['request']>) => this.request(...args),
-      watch: (...args: Parameters<LogSource['watch']>) => this.watch(...args),
+      request: (...args) => this.request(...args),
+      watch: (...args) => this.watch(...args),
     };
     yield* readTaskLog(source, this.options.alarms, task, { ...options, signal: either });
     if (ended.aborted && !signal?.aborted) throw ended.reason;
+  }
+
+  /**
+   * Runs a command in a running task's container. The session has a connection of its own to the task's worker, and
+   * outlives this client and the broker. Errors: exec.ts.
+   */
+  exec(task: TaskId, options: ExecOptions): Promise<ExecSession> {
+    return execBeside((op, args) => this.request(op, args), this.options.alarms, task, options);
   }
 
   private owe(pending: Pending): number {

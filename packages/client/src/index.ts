@@ -14,6 +14,7 @@ export type { ClientEffect } from './core/effects.ts';
 export type { ClientEvent } from './core/events.ts';
 export { type ClientBounds, type ClientState, createClientState } from './core/state.ts';
 export { composeClientHello, stepClient } from './core/step.ts';
+export type { ExecOptions } from './exec.ts';
 export type { LogOptions } from './logs.ts';
 export {
   brokerAddresses,

@@ -4,7 +4,7 @@
  * 1. Following, every attempt is read from its beginning to its end, in order, and none twice.
  * 2. A connection that breaks is taken up again where it broke, `maxTries` times in a row; then the reader is told.
  */
-import type { LogGrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
+import type { GrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Failure, GridError } from '@gryphgen/protocol';
 import type { Alarms, readLog } from '@gryphgen/runtime';
 import type { Outcome } from './pending.ts';
@@ -23,7 +23,7 @@ export interface LogOptions {
 /** What of a client, and of the wire, this needs. */
 export interface LogSource {
   readonly read: typeof readLog;
-  request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<LogGrantDocument>;
+  request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<GrantDocument>;
   watch(
     task: TaskId,
     options: {
@@ -92,7 +92,7 @@ async function grantFor(
   source: LogSource,
   task: TaskId,
   signal: AbortSignal | undefined,
-): Promise<LogGrantDocument | Failure> {
+): Promise<GrantDocument | Failure> {
   try {
     return await source.request('logs', { task }, signal);
   } catch (error) {

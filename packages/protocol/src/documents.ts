@@ -84,8 +84,12 @@ export interface StatusDocument {
   };
 }
 
-/** Where an attempt's log can be read, and the broker's permission to. */
-export interface LogGrantDocument {
+/** What a grant permits. */
+export const transferOps = ['logs', 'exec'] as const;
+export type TransferOp = (typeof transferOps)[number];
+
+/** Where an attempt's log can be read, or a command run beside it, and the broker's permission to. */
+export interface GrantDocument {
   readonly endpoint: string;
   readonly dataKey: string;
   readonly attempt: number;

@@ -2,6 +2,7 @@
 export * from './body.ts';
 export * from './container-body.ts';
 export * from './documents.ts';
+export * from './exec-order.ts';
 export * from './failure.ts';
 export {
   attemptReportBytes,

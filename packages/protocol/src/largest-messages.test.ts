@@ -46,6 +46,7 @@ const report: WorkerReport = {
   speed: 0.1,
   dataEndpoint: long(limits.endpointChars),
   dataKey: long(64),
+  transfers: range(16).map(() => long(64)),
   hardware: {
     cpu: { model: 'c'.repeat(128), cores: most, threads: most, cacheBytes: most },
     swapBytes: most,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type {
   ExplainDocument,
-  LogGrantDocument,
+  GrantDocument,
   NodeDocument,
   StatusDocument,
   TaskDocument,
@@ -38,6 +38,8 @@ export const requestSchemas = {
   nodes: z.object({}),
   status: z.object({}),
   logs: oneTask,
+  /** Permission to run a command beside a running task's own. */
+  exec: oneTask,
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
@@ -55,7 +57,8 @@ export interface RequestResults {
   dryRun: ExplainDocument;
   nodes: readonly NodeDocument[];
   status: StatusDocument;
-  logs: LogGrantDocument;
+  logs: GrantDocument;
+  exec: GrantDocument;
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;

@@ -98,6 +98,8 @@ export interface WorkerReport {
   /** Where its data endpoint listens, and that endpoint's CURVE public key (Z85); empty when it has none. */
   readonly dataEndpoint: string;
   readonly dataKey: string;
+  /** What the data endpoint offers beside logs: `exec`. */
+  readonly transfers?: readonly string[];
   readonly hardware?: Hardware;
   /** Without it the worker is of a version that knows none of this. */
   readonly offers?: Offers;

@@ -72,6 +72,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   speed: z.number().min(0).max(1e6),
   dataEndpoint: z.string().max(limits.endpointChars),
   dataKey: z.string().max(64),
+  transfers: z.array(z.string().max(64)).max(16).optional(),
   hardware: hardware.optional(),
   offers: offersSchema.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),

@@ -1,11 +1,12 @@
 /**
- * A data endpoint (a worker's, for the logs of its attempts): own socket, own CURVE key, own credit, so that bytes never
- * stand in the way of control messages. CURVE lets anybody connect; a grant signed by the broker lets them read.
+ * A data endpoint (a worker's, for the logs of its attempts and commands beside them): own socket, own CURVE key, own
+ * credit, so that bytes never stand in the way of control messages. CURVE lets anybody connect; a grant signed by the
+ * broker lets them do one thing.
  *
  * 1. Each connection carries one transfer; there are at most `maxStreams`.
- * 2. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check. Receiving yields after a burst
- *    of frames, so that the rest of the process has its turn (turn.ts).
- * 3. A reader that is slow holds up its own transfer only; one that is silent for `silenceMs` is given up.
+ * 2. Receiving yields after a burst of frames, so that the rest of the process has its turn (turn.ts).
+ * 3. A reader that is slow holds up its own transfer only; one that is silent for `silenceMs`, or whose connection is
+ *    gone, is given up. Whoever sends more than it was granted is given up at once.
  */
 import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import { Router } from 'zeromq';
@@ -19,38 +20,36 @@ import {
   decodeDataRequest,
   encodeData,
   keepAliveMs,
-  type LogsRequest,
   maxDataFrameBytes,
+  type OpenRequest,
   silenceMs,
+  type TransferEnd,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
-import { readGrant } from './grant.ts';
+import { ExecStream, type OpenExec } from './exec-stream.ts';
+import type { Grant } from './grant.ts';
+import { GrantCheck, type GrantCheckOptions } from './grant-check.ts';
 import type { CurveKeys } from './keys.ts';
 import { Turn } from './turn.ts';
 
 const maxStreams = 256;
-/** Our own reader asks once. */
-const maxAsked = 8;
-/** Connections whose questions are counted, at most: nothing tells that one is gone. */
-const maxCounted = 4096;
 /** Frames libzmq holds for one reader: 4 MiB. */
 const highWaterMark = 64;
 const blockedRetryMs = 5;
+/** From the end of some connection until libzmq knows whose it was; one look serves all that ended meanwhile. */
+const goneMs = 50;
 /** For the last words. */
 const lingerMs = 200;
 
-export interface DataServerOptions {
+export interface DataServerOptions extends GrantCheckOptions {
   readonly endpoints: readonly string[];
   readonly curve: CurveKeys;
-  readonly grid: string;
-  /** Whose grants count: the broker's Ed25519 key. */
-  readonly brokerKey: string;
-  /** The broker's wall clock, ms: what its grants expire by. */
-  readonly brokerWall: () => number;
   readonly clock: Clock;
   readonly alarms: Alarms;
   /** The bytes of an attempt's log, or why there are none. Ends early when the signal is aborted. */
   readonly open: (log: LogRange, signal: AbortSignal) => DataSource | Promise<DataSource>;
+  /** Absent: no commands are run here. */
+  readonly exec?: OpenExec;
 }
 
 export interface LogRange {
@@ -60,20 +59,27 @@ export interface LogRange {
   readonly follow: boolean;
 }
 
+interface Transfer {
+  readonly id: Buffer;
+  readonly stream: DataStream;
+  readonly exec: ExecStream | null;
+}
+
 export class DataServer {
-  readonly counters = { streams: 0, refused: 0, malformed: 0, silent: 0 };
+  readonly counters = { streams: 0, refused: 0, malformed: 0, silent: 0, gone: 0, late: 0, overrun: 0 };
   private readonly options: DataServerOptions;
   private readonly socket: Router;
-  private readonly streams = new Map<string, DataStream>();
-  /** By connection, the one that first asked longest ago first. */
-  private readonly asked = new Map<string, number>();
+  private readonly transfers = new Map<string, Transfer>();
+  private readonly check: GrantCheck;
   private readonly turn = new Turn(() => undefined);
   private readonly running = new Set<Promise<void>>();
   private receiving: Promise<void> | undefined;
   private cancelLook: Cancel = () => undefined;
+  private cancelGone: Cancel | undefined;
 
   constructor(options: DataServerOptions) {
     this.options = options;
+    this.check = new GrantCheck(options);
     this.socket = new Router({
       mandatory: true,
       sendTimeout: 0,
@@ -85,6 +91,9 @@ export class DataServer {
       curveServer: true,
       curveSecretKey: options.curve.secretKey,
     });
+    this.socket.events.on('disconnect', () => {
+      this.cancelGone ??= options.alarms.after(goneMs, () => this.findGone());
+    });
   }
 
   /** Resolves with the endpoints bound, ports filled in. */
@@ -95,9 +104,12 @@ export class DataServer {
     return bound;
   }
 
+  /** Commands that run here are ended, their clients told. */
   async stop(): Promise<void> {
     this.cancelLook();
-    for (const stream of this.streams.values()) stream.abort.abort();
+    this.cancelGone?.();
+    const why = failure('lost.worker', 'its worker has been stopped');
+    for (const transfer of this.transfers.values()) this.giveUp(transfer, why);
     await Promise.all(this.running);
     if (!this.socket.closed) this.socket.close();
     await this.receiving;
@@ -115,60 +127,91 @@ export class DataServer {
 
   private onRequest(id: Buffer, request: DataRequest): void {
     const peer = id.toString('latin1');
-    const stream = this.streams.get(peer);
-    if (stream) stream.heardAt = this.options.clock.mono();
-    if (request.kind === 'logs') this.onLogs(peer, id, request);
-    else if (request.kind === 'cancel') stream?.abort.abort();
-    else if (stream) {
-      stream.grant(request.total);
-      this.track(this.trySend(id, encodeData({ kind: 'alive' })));
+    if (request.kind === 'logs' || request.kind === 'exec') {
+      this.onOpen(peer, id, request);
+      return;
+    }
+    const transfer = this.transfers.get(peer);
+    if (transfer === undefined || transfer.stream.abort.signal.aborted) {
+      // What was under way when it ended.
+      this.counters.late++;
+      return;
+    }
+    const { stream, exec } = transfer;
+    stream.heardAt = this.options.clock.mono();
+    switch (request.kind) {
+      case 'cancel':
+        stream.abort.abort();
+        return;
+      case 'credit':
+        stream.grant(request.total);
+        this.track(this.trySend(id, encodeData({ kind: 'alive' })));
+        return;
+      case 'input':
+        if (exec?.input(request.bytes)) return;
+        this.counters.overrun++;
+        this.giveUp(transfer, failure('rejected.limit', 'more input was sent than was granted'));
+        return;
+      case 'inputEnd':
+        exec?.endInput();
+        return;
+      case 'resize':
+        exec?.resize(request.size);
+        return;
+      default:
+        request satisfies never;
     }
   }
 
-  private onLogs(peer: string, id: Buffer, request: LogsRequest): void {
-    const refusal = this.judge(peer, request);
-    if (refusal) {
+  private onOpen(peer: string, id: Buffer, request: OpenRequest): void {
+    const grant = this.judge(peer, request);
+    if ('code' in grant) {
       this.counters.refused++;
-      this.track(this.trySend(id, encodeData({ kind: 'end', failure: refusal })));
+      this.track(this.trySend(id, encodeData({ kind: 'end', failure: grant })));
       return;
     }
     this.counters.streams++;
-    const { from, follow, credit } = request;
-    const range = { task: request.task as TaskId, attempt: request.attempt as AttemptNo, from, follow };
-    const stream = new DataStream((answer) => this.send(id, answer), credit, this.options.clock.mono());
-    this.streams.set(peer, stream);
-    const source = Promise.resolve().then(() => this.options.open(range, stream.abort.signal));
-    this.track(stream.run(from, source).finally(() => this.streams.delete(peer)));
+    const from = request.kind === 'logs' ? request.from : 0;
+    const now = this.options.clock.mono();
+    const stream = new DataStream((answer) => this.send(id, answer), from, request.credit, now);
+    const exec = request.kind === 'exec' ? new ExecStream(stream, request.order) : null;
+    this.transfers.set(peer, { id, stream, exec });
+    const work = (): Promise<TransferEnd> => this.serve(request, grant, stream, exec);
+    this.track(stream.run(work).finally(() => this.transfers.delete(peer)));
   }
 
-  private judge(peer: string, { grant: token, task, attempt }: LogsRequest): Failure | undefined {
-    if (!this.mayAsk(peer)) {
-      const words = `this connection has asked ${maxAsked} times, no more are answered: open another`;
-      return failure('rejected.limit', words);
-    }
-    const { grid, brokerKey, brokerWall } = this.options;
-    const grant = readGrant(token, brokerKey);
-    if (grant?.grid !== grid || grant.task !== task || grant.attempt !== attempt) {
-      return failure('rejected.forbidden', 'this grant is not good for that log');
-    }
-    const pastMs = brokerWall() - grant.expiresAt;
-    if (pastMs > 0) {
-      const words = `this grant was good until ${Math.ceil(pastMs / 1000)} s ago, by the broker's clock: ask for a new one`;
-      return failure('rejected.forbidden', words);
-    }
-    if (this.streams.has(peer)) return failure('rejected.state', 'a connection carries one transfer');
-    if (this.streams.size >= maxStreams)
+  private judge(peer: string, request: OpenRequest): Grant | Failure {
+    const grant = this.check.judge(peer, request);
+    if ('code' in grant) return grant;
+    if (this.transfers.has(peer)) return failure('rejected.state', 'a connection carries one transfer');
+    if (this.transfers.size >= maxStreams)
       return failure('rejected.limit', `${maxStreams} transfers are under way`);
-    return undefined;
+    return (request.kind === 'exec' ? this.check.use(grant) : undefined) ?? grant;
   }
 
-  private mayAsk(peer: string): boolean {
-    const asked = this.asked.get(peer) ?? 0;
-    if (asked >= maxAsked) return false;
-    this.asked.set(peer, asked + 1);
-    const [oldest] = this.asked.size > maxCounted ? this.asked.keys() : [];
-    if (oldest !== undefined) this.asked.delete(oldest);
-    return true;
+  private async serve(
+    request: OpenRequest,
+    { id = '', principal = '' }: Grant,
+    stream: DataStream,
+    exec: ExecStream | null,
+  ): Promise<TransferEnd> {
+    const { signal } = stream.abort;
+    const [task, attempt] = [request.task as TaskId, request.attempt as AttemptNo];
+    if (request.kind === 'logs') {
+      const { from, follow } = request;
+      return stream.copy(await this.options.open({ task, attempt, from, follow }, signal));
+    }
+    const { exec: open } = this.options;
+    if (open === undefined || exec === null)
+      return { failure: failure('rejected.state', 'this worker does not offer exec') };
+    return exec.run(() => open({ task, attempt, order: request.order, id, principal }, signal));
+  }
+
+  /** Told at once, once: nothing is waited for any more. */
+  private giveUp({ id, stream }: Transfer, why: Failure): void {
+    if (stream.abort.signal.aborted) return;
+    this.track(this.trySend(id, encodeData({ kind: 'end', failure: why })));
+    stream.abort.abort();
   }
 
   /** A chunk or the end: waits until the reader takes it. False when it is gone. */
@@ -177,8 +220,8 @@ export class DataServer {
     for (;;) {
       const outcome = await this.trySend(id, frame);
       if (outcome !== 'blocked') return outcome === 'sent';
-      const stream = this.streams.get(id.toString('latin1'));
-      if (!stream || stream.abort.signal.aborted) return false;
+      const transfer = this.transfers.get(id.toString('latin1'));
+      if (!transfer || transfer.stream.abort.signal.aborted) return false;
       await new Promise<void>((resolve) => void this.options.alarms.after(blockedRetryMs, resolve));
     }
   }
@@ -196,13 +239,27 @@ export class DataServer {
   private look(): void {
     const { alarms, clock } = this.options;
     this.cancelLook = alarms.after(keepAliveMs, () => {
-      for (const stream of this.streams.values()) {
+      for (const { stream } of this.transfers.values()) {
         if (clock.mono() - stream.heardAt <= silenceMs) continue;
         this.counters.silent++;
         stream.abort.abort();
       }
       this.look();
     });
+  }
+
+  /** A connection has ended: which one shows when it is spoken to. */
+  private findGone(): void {
+    this.cancelGone = undefined;
+    const alive = encodeData({ kind: 'alive' });
+    for (const { id, stream } of this.transfers.values()) {
+      const found = this.trySend(id, alive).then((outcome) => {
+        if (outcome !== 'gone' || stream.abort.signal.aborted) return;
+        this.counters.gone++;
+        stream.abort.abort();
+      });
+      this.track(found);
+    }
   }
 
   private track(work: Promise<unknown>): void {

@@ -1,11 +1,12 @@
 /**
- * One transfer on the server's side: pulls from the source, sends what the reader has granted, ends with a word.
+ * One transfer on the server's side: sends what its source has as the reader grants it, and ends with a word.
  *
  * 1. Nothing is read ahead: without credit the source waits, and with it whoever fills it.
- * 2. Every way to end releases the source: its signal is aborted and its iterator returned.
+ * 2. Every way to end releases the source: the signal is aborted, and who puts is told to stop.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
-import { chunkBytes, type DataAnswer } from './data-wire.ts';
+import { SendCredit } from './byte-credit.ts';
+import { chunkBytes, type DataAnswer, type OutputName, type TransferEnd } from './data-wire.ts';
 
 /** `true`: on its way. `false`: the reader is gone. Resolves when the next may be sent. */
 export type SendAnswer = (answer: DataAnswer) => Promise<boolean>;
@@ -15,64 +16,69 @@ export class DataStream {
   readonly abort = new AbortController();
   /** Clock.mono of the reader's last word. */
   heardAt: number;
-  private readonly send: SendAnswer;
-  private credit: number;
-  private sent = 0;
+  readonly send: SendAnswer;
+  private readonly credit: SendCredit;
+  private offset: number;
   private wake: () => void = () => undefined;
 
-  constructor(send: SendAnswer, credit: number, now: number) {
+  /** `from`: the offset of its first byte. */
+  constructor(send: SendAnswer, from: number, credit: number, now: number) {
     this.send = send;
-    this.credit = credit;
+    this.offset = from;
+    this.credit = new SendCredit(credit);
     this.heardAt = now;
     this.abort.signal.addEventListener('abort', () => this.wake());
   }
 
   grant(total: number): void {
-    this.credit = Math.max(this.credit, total);
+    this.credit.grant(total);
     this.wake();
   }
 
-  /** Never rejects. */
-  async run(from: number, source: DataSource | Promise<DataSource>): Promise<void> {
-    let why: Failure | null = null;
+  /** `work` puts what there is and says how it ended. Never rejects. */
+  async run(work: () => Promise<TransferEnd>): Promise<void> {
+    let end: TransferEnd;
     try {
-      const opened = await source;
-      if (Symbol.asyncIterator in opened) await this.pump(from, opened);
-      else why = opened;
+      end = await work();
     } catch (error) {
-      why = failure(
-        'internal.bug',
-        `reading failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const words = error instanceof Error ? error.message : String(error);
+      end = { failure: failure('internal.bug', `reading failed: ${words}`) };
     }
-    if (!this.abort.signal.aborted) await this.send({ kind: 'end', failure: why });
+    if (!this.abort.signal.aborted) await this.send({ kind: 'end', ...end });
     this.abort.abort();
   }
 
-  private async pump(from: number, source: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const piece of source) {
-      for (let at = 0; at < piece.length; ) {
-        const room = await this.room();
-        if (room === 0) return;
-        const bytes = piece.subarray(at, at + Math.min(room, chunkBytes));
-        if (!(await this.send({ kind: 'chunk', offset: from + this.sent, bytes }))) {
-          this.abort.abort();
-          return;
-        }
-        at += bytes.length;
-        this.sent += bytes.length;
+  async copy(source: DataSource): Promise<TransferEnd> {
+    if (!(Symbol.asyncIterator in source)) return { failure: source };
+    for await (const piece of source) if (!(await this.put(piece))) break;
+    return { failure: null };
+  }
+
+  /** False: the stream is over. */
+  async put(piece: Uint8Array, stream?: OutputName): Promise<boolean> {
+    for (let at = 0; at < piece.length; ) {
+      const room = await this.room();
+      if (room === 0) return false;
+      const bytes = piece.subarray(at, at + Math.min(room, chunkBytes));
+      if (!(await this.send({ kind: 'chunk', offset: this.offset, bytes, stream }))) {
+        this.abort.abort();
+        return false;
       }
-      if (this.abort.signal.aborted) return;
+      at += bytes.length;
+      this.offset += bytes.length;
+      this.credit.spend(bytes.length);
     }
+    return !this.abort.signal.aborted;
   }
 
   /** Bytes that may be sent now, at least one; 0 when the stream was aborted. */
   private async room(): Promise<number> {
-    while (this.credit <= this.sent && !this.abort.signal.aborted) {
+    const { signal } = this.abort;
+    while (this.credit.room === 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
-    return this.abort.signal.aborted ? 0 : this.credit - this.sent;
+    return signal.aborted ? 0 : this.credit.room;
   }
 }

@@ -1,14 +1,21 @@
 /**
- * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client only, and
- * never beyond what the client has granted: totals of bytes, absolute, so repeats are harmless. A client repeats its
- * total while it waits, the server answers `alive`: so each notices the other's end.
+ * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client, of an
+ * `exec` in both directions, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
+ * harmless. A client repeats its total while it waits, the server answers `alive`: so each notices the other's end.
  */
-import { decodeBody, encodeBody, type Failure, failureCodes } from '@gryphgen/protocol';
+import {
+  decodeBody,
+  encodeBody,
+  execOrderSchema,
+  type Failure,
+  failureCodes,
+  terminalSizeSchema,
+} from '@gryphgen/protocol';
 import { z } from 'zod';
 
 export const dataMagic = Buffer.from('GD/1');
 export const chunkBytes = 64 * 1024;
-/** Bytes under way to one reader. */
+/** Bytes under way to one receiver. */
 export const windowBytes = 1024 * 1024;
 export const keepAliveMs = 5000;
 /** The other end has not been heard for this long: it is gone. */
@@ -16,6 +23,7 @@ export const silenceMs = 4 * keepAliveMs;
 export const maxDataFrameBytes = chunkBytes + 1024;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const bytes: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 
 const requestSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -29,24 +37,59 @@ const requestSchema = z.discriminatedUnion('kind', [
     grant: z.string().max(2048),
     credit: count,
   }),
+  /** Answered by `credit` when the command runs. */
+  z.object({
+    kind: z.literal('exec'),
+    task: count,
+    attempt: count,
+    grant: z.string().max(2048),
+    credit: count,
+    order: execOrderSchema,
+  }),
+  z.object({ kind: z.literal('input'), bytes }),
+  z.object({ kind: z.literal('inputEnd') }),
+  z.object({ kind: z.literal('resize'), size: terminalSizeSchema }),
   z.object({ kind: z.literal('credit'), total: count }),
   z.object({ kind: z.literal('cancel') }),
 ]);
+const outputNames = ['stdout', 'stderr'] as const;
+export type OutputName = (typeof outputNames)[number];
 const answerSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('chunk'), offset: count, bytes: z.instanceof(Uint8Array) }),
+  z.object({
+    kind: z.literal('chunk'),
+    offset: count,
+    bytes,
+    stream: z.enum(outputNames).optional(),
+  }),
   z.object({ kind: z.literal('alive') }),
+  z.object({ kind: z.literal('credit'), total: count }),
   z.object({
     kind: z.literal('end'),
     failure: z.object({ code: z.enum(failureCodes), message: z.string().max(4096) }).nullable(),
+    exitCode: z.number().int().nullable().optional(),
   }),
 ]);
 
 export type DataRequest = z.infer<typeof requestSchema>;
-export type LogsRequest = Extract<DataRequest, { kind: 'logs' }>;
+export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' }>;
 export type DataAnswer =
-  | { readonly kind: 'chunk'; readonly offset: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'chunk';
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+      /** Of an `exec`: which of its outputs; with a terminal there is only `stdout`. */
+      readonly stream?: OutputName | undefined;
+    }
   | { readonly kind: 'alive' }
-  | { readonly kind: 'end'; readonly failure: Failure | null };
+  /** How many bytes of input may have been sent, in all. */
+  | { readonly kind: 'credit'; readonly total: number }
+  | ({ readonly kind: 'end' } & TransferEnd);
+
+/** `failure` null: all there was. `exitCode` of an `exec` whose command ended, or could not be run (126, 127). */
+export interface TransferEnd {
+  readonly failure: Failure | null;
+  readonly exitCode?: number | null | undefined;
+}
 
 export function encodeData(message: DataRequest | DataAnswer): Uint8Array {
   return encodeBody(message);

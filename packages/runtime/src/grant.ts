@@ -1,8 +1,8 @@
 /**
  * A broker's signed permission for one transfer on a data endpoint: `base64url(JSON).base64url(signature)`. Whoever
- * holds it may use it until it expires; it says for whom it was made, so that the server can log it.
+ * holds it may use it until it expires, one for `exec` once; it says for whom it was made, so that the server can log it.
  */
-import type { TaskId } from '@gryphgen/protocol';
+import { type TaskId, type TransferOp, transferOps } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { type Identity, verifySignature } from './keys.ts';
 
@@ -12,7 +12,11 @@ const magic = 'GG-GRANT\0';
 
 const grantSchema = z.object({
   grid: z.string().max(64),
-  op: z.literal('logs'),
+  op: z.enum(transferOps),
+  id: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
   task: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
   attempt: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
   principal: z.string().max(64).optional(),
@@ -22,7 +26,9 @@ const grantSchema = z.object({
 
 export interface Grant {
   readonly grid: string;
-  readonly op: 'logs';
+  readonly op: TransferOp;
+  /** No two have the same: what may be done only once is known by it. */
+  readonly id?: string | undefined;
   readonly task: TaskId | number;
   readonly attempt: number;
   readonly principal?: string | undefined;

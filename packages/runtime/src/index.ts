@@ -23,7 +23,10 @@ export {
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
 export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
 export type { DataSource } from './data-stream.ts';
+export type { OutputName, TransferEnd } from './data-wire.ts';
 export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts';
+export { type ExecOpening, type ExecSession, openExec } from './exec-client.ts';
+export type { ExecOutput, ExecProcess, ExecRequest, OpenExec } from './exec-stream.ts';
 export { type Grant, signGrant } from './grant.ts';
 export {
   type CurveKeys,

@@ -5,6 +5,7 @@ import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { StopWhy } from './core/state.ts';
+import type { Enter } from './exec/exec-sessions.ts';
 import type { Adoption, Executor, ExecutorEvents } from './executors/executor.ts';
 import { Question } from './probe/question.ts';
 
@@ -103,6 +104,15 @@ export class ExecutorSet {
     const key = keyOf(fence);
     this.owners.get(key)?.forget(fence);
     this.owners.delete(key);
+  }
+
+  /** Undefined where no such attempt runs that can be entered. */
+  enter(...args: Parameters<Enter>): ReturnType<Enter> {
+    for (const executor of this.executors) {
+      const entered = executor.enter?.(...args);
+      if (entered !== undefined) return entered;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -18,9 +18,9 @@ import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type LeaseFacts, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
+import { createDataEndpoint, transfers } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
-import { createLogServer } from './log-server.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
 import { PressureWatch } from './probe/pressure-watch.ts';
 import { WorkerProbe } from './probe/worker-probe.ts';
@@ -119,7 +119,7 @@ class Worker implements Service {
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
     });
     this.undo.push(() => executors.close());
-    this.parts = { logs, executors, ...(await this.serveLogs(logs)) };
+    this.parts = { logs, executors, ...(await this.serveData(logs, executors)) };
     if (!(await this.join())) this.joinLater();
   }
 
@@ -269,7 +269,7 @@ class Worker implements Service {
     return this.report(capabilities, this.running().attempts.values());
   }
 
-  private report(
+  private async report(
     capabilities: readonly TaskKind[],
     attempts: Iterable<{ readonly facts: LeaseFacts }>,
   ): Promise<WorkerReport> {
@@ -277,9 +277,10 @@ class Worker implements Service {
     const held = new Set<DeviceUuid>();
     for (const { facts } of attempts) for (const { uuid } of facts.reservation.devices) held.add(uuid);
     const dataKey = data === null ? '' : this.deps.identity.curve.publicKey;
-    return this.pressures.report(capabilities, (offered) =>
+    const report = await this.pressures.report(capabilities, (offered) =>
       this.probe.report({ capabilities: offered, offers: executors.offers(), dataEndpoint, dataKey, held }),
     );
+    return data === null ? report : { ...report, transfers };
   }
 
   private tellPressures(): void {
@@ -287,11 +288,14 @@ class Worker implements Service {
     this.loop.post({ kind: 'reportChanged', report });
   }
 
-  /** Where the log's readers find it; null: nowhere. */
-  private async serveLogs(logs: LogStore): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
+  private async serveData(
+    logs: LogStore,
+    executors: ExecutorSet,
+  ): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
     const { clock } = this.deps;
-    const data = createLogServer(this.config, this.deps, {
+    const data = createDataEndpoint(this.config, this.deps, {
       logs,
+      executors,
       adopted: this.adopted,
       brokerWall: () =>
         this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset,

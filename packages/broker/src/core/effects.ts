@@ -12,6 +12,7 @@ import type {
   TaskId,
   ToClient,
   ToWorker,
+  TransferOp,
   WorkerId,
 } from '@gryphgen/protocol';
 import type { Decision } from './decisions.ts';
@@ -84,9 +85,10 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
     }
-  /** Sign a grant for reading an attempt's log and answer the request with it. */
+  /** Sign a grant for one transfer at the attempt's worker and answer the request with it. */
   | {
       readonly kind: 'grant';
+      readonly op: TransferOp;
       readonly session: SessionId;
       readonly request: number;
       readonly task: TaskId;

@@ -1,15 +1,16 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
 import type { Failure, Operation, RefusalId, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
-import { failure, formatTaskId, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
+import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import { onExec, onLogs } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
-import { mayAsk } from './roles.ts';
-import type { BrokerState, Session, Task, Worker } from './state.ts';
+import { forbidden, mayActOn, mayAsk } from './roles.ts';
+import type { BrokerState, Session } from './state.ts';
 
 export function onRequest(context: Context, session: Session, request: Request): void {
   if (!isOperation(request.op)) {
@@ -49,7 +50,8 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
       return (args as RequestArgs<'ps'>).all ? historyStalled : undefined;
     case 'show':
     case 'explain':
-    case 'logs': {
+    case 'logs':
+    case 'exec': {
       const asked = args as RequestArgs<'explain'>;
       const known = 'refusal' in asked || state.tasks.has(asked.task) || state.ended.has(asked.task);
       return known ? undefined : historyStalled;
@@ -76,10 +78,6 @@ const historyStalled = failure(
   'unplaceable.journal',
   'tasks that ended long ago stand in the journal, which does not answer now; try again later',
 );
-
-function forbidden(session: Session, what: string): Failure {
-  return failure('rejected.forbidden', `role ${session.role} may not ${what}`);
-}
 
 function answer(context: Context, session: Session, id: number, op: Operation, args: unknown): void {
   const { state } = context;
@@ -115,6 +113,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     }
     case 'show':
     case 'logs':
+    case 'exec':
     case 'spec':
     case 'cancel':
       onTask(context, session, id, op, (args as RequestArgs<'show'>).task);
@@ -137,7 +136,7 @@ function onPs(context: Context, session: Session, id: number, { all, limit }: Re
   else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
 }
 
-type TaskOperation = 'show' | 'explain' | 'logs' | 'spec' | 'cancel';
+type TaskOperation = 'show' | 'explain' | 'logs' | 'exec' | 'spec' | 'cancel';
 
 function onTask(context: Context, session: Session, id: number, op: TaskOperation, taskId: TaskId): void {
   const { state } = context;
@@ -170,8 +169,11 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
     case 'logs':
       onLogs(context, session, id, task);
       return;
+    case 'exec':
+      onExec(context, session, id, task);
+      return;
     case 'cancel':
-      if (session.role !== 'admin' && session.principal !== task.principal) {
+      if (!mayActOn(session, task)) {
         state.counters.forbidden += 1;
         refuse(context, session.id, id, forbidden(session, 'cancel what another principal submitted'));
         return;
@@ -192,43 +194,4 @@ function explainRefusal(context: Context, session: Session, id: number, refusal:
   }
   const words = `no refusal ${refusal} is remembered: the broker keeps the last ${limits.explainedRefusals}, until it restarts`;
   refuse(context, session.id, id, failure('rejected.not-found', words));
-}
-
-function onLogs(context: Context, session: Session, id: number, task: Task): void {
-  const where = task.lease?.worker ?? task.outcome?.worker ?? '';
-  if (where === '') {
-    const words = `${formatTaskId(task.id)} has not run, so it has no log`;
-    refuse(context, session.id, id, failure('rejected.state', words));
-    return;
-  }
-  const why = grantLog(context, session, id, task.id, task.attempt, where);
-  if (why !== undefined) refuse(context, session.id, id, why);
-}
-
-/** Asks for a grant to read the log of an attempt at the worker that has it; returns why that cannot be. */
-function grantLog(
-  context: Context,
-  session: Session,
-  id: number,
-  task: TaskId,
-  attempt: number,
-  where: string,
-): Failure | undefined {
-  const worker = context.state.workers.get(where as Worker['id']);
-  const report = worker?.view.report;
-  if (!worker || worker.session === null || !report || report.dataEndpoint === '') {
-    return failure('lost.worker', `the log is on ${worker?.view.name ?? where}, which is not connected now`);
-  }
-  const { dataEndpoint: endpoint, dataKey } = report;
-  context.effects.push({
-    kind: 'grant',
-    session: session.id,
-    request: id,
-    task,
-    attempt: attempt as never,
-    endpoint,
-    dataKey,
-    gated: !context.state.journalStalled,
-  });
-  return undefined;
 }

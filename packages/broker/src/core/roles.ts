@@ -1,5 +1,6 @@
 /** Who may do what (invariant 8): the table that is asked before anything takes effect. */
-import type { Operation, Role } from '@gryphgen/protocol';
+import { type Failure, failure, type Operation, type Role } from '@gryphgen/protocol';
+import type { Session, Task } from './state.ts';
 
 const ranks: Record<Role, number> = { worker: 0, viewer: 1, submitter: 2, admin: 3 };
 
@@ -12,6 +13,7 @@ const leastRole: Record<Operation, Role> = {
   nodes: 'viewer',
   status: 'viewer',
   logs: 'viewer',
+  exec: 'submitter',
   spec: 'submitter',
   cancel: 'submitter',
   drain: 'admin',
@@ -20,6 +22,15 @@ const leastRole: Record<Operation, Role> = {
 
 export function mayAsk(role: Role, operation: Operation): boolean {
   return role !== 'worker' && ranks[role] >= ranks[leastRole[operation]];
+}
+
+/** What ends a task or enters it is for who submitted it, and for admins. */
+export function mayActOn({ role, principal }: Session, task: Task): boolean {
+  return role === 'admin' || principal === task.principal;
+}
+
+export function forbidden({ role }: Session, what: string): Failure {
+  return failure('rejected.forbidden', `role ${role} may not ${what}`);
 }
 
 export function maySubmit(role: Role): boolean {

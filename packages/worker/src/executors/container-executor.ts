@@ -7,14 +7,17 @@
  * 2. Containers of this grid and worker that no attempt here stands for are removed: at adoption, and by each probe.
  */
 import { setMaxListeners } from 'node:events';
-import { failure, type Offers, type Read } from '@gryphgen/protocol';
+import { type ExecOrder, failure, type Offers, type Read } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
-import type { ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
+import type { Container, ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import { jumpMs } from '../core/pressure/thresholds.ts';
 import type { StopWhy } from '../core/state.ts';
+import { runBeside } from '../exec/container-command.ts';
+import type { Enter } from '../exec/exec-sessions.ts';
+import { endCommandsOf } from '../exec/left-commands.ts';
 import type { ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
 import { ageOfContainer } from './container-age.ts';
@@ -56,6 +59,7 @@ export class ContainerExecutor implements Executor {
   private readonly lanes: Promise<void>[] = Array.from({ length: removals }, () => Promise.resolve());
   private nextLane = 0;
   private readonly forgetting = new Set<Promise<void>>();
+  private readonly clearing = new Map<string, Promise<void>>();
   private engine: Engine | null = null;
   private lastEngine: Engine | null = null;
   private adopted = false;
@@ -144,7 +148,7 @@ export class ContainerExecutor implements Executor {
   private async plan(order: StartOrder, wait: ImageWait | null): Promise<Read<ContainerCreateOptions>> {
     const { engine } = this;
     if (engine === null) {
-      return { ok: false, failure: failure('lost.worker', 'this worker has no Docker engine that answers') };
+      return noEngine;
     }
     return planContainer(order, { ...this.tools, ...this.options, engine, wait });
   }
@@ -167,10 +171,36 @@ export class ContainerExecutor implements Executor {
     this.forgetting.add(gone);
   }
 
+  readonly enter: Enter = ({ task, attempt }, id, order, signal) => {
+    for (const [key, { fence, runningIn }] of this.runs) {
+      if (fence.task !== task || fence.attempt !== attempt || runningIn === null) continue;
+      const user = this.userOf(order);
+      if (!user.ok) return Promise.resolve(user);
+      const cleared = this.clearing.get(key) ?? Promise.resolve();
+      return cleared.then(() => runBeside(runningIn, id, order, this.tools, signal));
+    }
+    return undefined;
+  };
+
+  /** Without a name it is the task's own, which was judged when that began. */
+  private userOf({ user }: ExecOrder): Read<string | undefined> {
+    if (user === undefined) return { ok: true, value: user };
+    return this.engine === null ? noEngine : this.options.policy.userNamed(this.engine, user);
+  }
+
+  /** Nobody is connected any more to commands that an earlier life ran beside this attempt. */
+  private clear(key: string, container: Container, ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const cleared = endCommandsOf(this.options.docker, container, ids, this.tools);
+    this.clearing.set(key, cleared);
+    void cleared.then(() => this.clearing.delete(key));
+  }
+
   async close(): Promise<void> {
     await this.forgotten();
     this.closing.abort();
     await Promise.all([...this.runs.values()].map(({ settled }) => settled));
+    await Promise.all(this.clearing.values());
     await this.options.images.close();
     if (this.adopted && this.runs.size === 0) await this.options.notes.clear();
   }
@@ -205,6 +235,7 @@ export class ContainerExecutor implements Executor {
     const startedMs = timeOf(State.StartedAt);
     if (State.Running) {
       run.resume(container, note !== null, stopSignalOf(seen));
+      this.clear(keyOf(label.fence), container, seen.ExecIDs ?? []);
       const ranMs = await this.ranMs(info.Id, State.Pid, startedMs);
       return { ...label, stopping: note?.why ?? null, found: { phase: 'running', ranMs } };
     }
@@ -261,6 +292,11 @@ export class ContainerExecutor implements Executor {
     return within(questionMs, this.tools, question);
   }
 }
+
+const noEngine = {
+  ok: false,
+  failure: failure('lost.worker', 'this worker has no Docker engine that answers'),
+} as const;
 
 /** Milliseconds since 1970; 0 where the engine tells no time (a container it has lost track of). */
 function timeOf(engineTime: string): number {

@@ -82,6 +82,11 @@ export class ContainerRun {
     this.tools = tools;
   }
 
+  /** The container, while what it was made for runs in it. */
+  get runningIn(): Container | null {
+    return this.running ? this.container : null;
+  }
+
   start(plan: Plan): void {
     this.log = this.prefaced(this.tools.beginLog(this.fence));
     this.settled = this.create(plan);

@@ -12,6 +12,7 @@ import { failure } from '@gryphgen/protocol';
 import type { Alarms, Clock } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
+import { pause } from '../pause.ts';
 import { engineLost, payloads, statusOf, within } from './docker-engine.ts';
 
 const engineLostMs = 60_000;
@@ -177,17 +178,4 @@ async function waitForEngine(
       if (clock.mono() >= giveUpMono) return engineLost(error);
     }
   }
-}
-
-function pause(alarms: Alarms, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = alarms.after(ms, done);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

@@ -105,30 +105,56 @@ export function endedFromOutside(exitCode: number): boolean {
 /** Frames of an attach or log stream: [stream, 0, 0, 0, length big-endian], then the bytes of stdout or stderr. */
 const headerBytes = 8;
 
-/** Takes the frames' headers out of a stream whose chunks break anywhere; what came together leaves together. */
+export interface LabelledBytes {
+  /** 1: stdout, 2: stderr. */
+  readonly stream: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Takes the frames' headers out of a stream whose chunks break anywhere. */
+class FrameReader {
+  private header = Buffer.alloc(0);
+  private stream = 0;
+  private left = 0;
+
+  /** What the chunk holds, as views of it. */
+  take(chunk: Uint8Array): LabelledBytes[] {
+    const parts: LabelledBytes[] = [];
+    for (let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length); rest.length > 0; ) {
+      if (this.left > 0) {
+        const bytes = rest.subarray(0, this.left);
+        this.left -= bytes.length;
+        rest = rest.subarray(bytes.length);
+        parts.push({ stream: this.stream, bytes });
+        continue;
+      }
+      const missing = headerBytes - this.header.length;
+      this.header = Buffer.concat([this.header, rest.subarray(0, missing)]);
+      rest = rest.subarray(missing);
+      if (this.header.length < headerBytes) continue;
+      this.stream = this.header.readUInt8(0);
+      this.left = this.header.readUInt32BE(4);
+      this.header = Buffer.alloc(0);
+    }
+    return parts;
+  }
+}
+
+/** stdout and stderr as one; what came together leaves together. */
 export async function* payloads(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let header = Buffer.alloc(0);
-  let left = 0;
+  const reader = new FrameReader();
   for await (const chunk of stream) {
-    const parts: Uint8Array[] = [];
-    for (let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length); rest.length > 0; ) {
-      if (left > 0) {
-        const part = rest.subarray(0, left);
-        left -= part.length;
-        rest = rest.subarray(part.length);
-        parts.push(part);
-        continue;
-      }
-      const missing = headerBytes - header.length;
-      header = Buffer.concat([header, rest.subarray(0, missing)]);
-      rest = rest.subarray(missing);
-      if (header.length === headerBytes) {
-        left = header.readUInt32BE(4);
-        header = Buffer.alloc(0);
-      }
-    }
-    if (parts.length > 0) yield Buffer.concat(parts);
+    const parts = reader.take(chunk);
+    if (parts.length > 0) yield Buffer.concat(parts.map(({ bytes }) => bytes));
   }
+}
+
+/** stdout and stderr told apart. */
+export async function* labelled(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<LabelledBytes, void, undefined> {
+  const reader = new FrameReader();
+  for await (const chunk of stream) yield* reader.take(chunk);
 }

@@ -13,6 +13,7 @@ import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
+import type { Enter } from '../exec/exec-sessions.ts';
 
 export interface ExecutorEvents {
   started(fence: Fence): void;
@@ -37,6 +38,8 @@ export interface Executor {
   start(order: StartOrder): void;
   stop(fence: Fence, graceMs: number, why: StopWhy): void;
   forget(fence: Fence): void;
+  /** Absent where attempts cannot be entered. */
+  readonly enter?: Enter;
   /** Lets go of timers and sockets. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
 }

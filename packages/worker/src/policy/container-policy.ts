@@ -165,6 +165,12 @@ function mayBeRoot({ root }: ContainerPolicy, { remapsUsers }: EngineFacts): boo
   return root === 'yes' || (root === 'remapped' && remapsUsers);
 }
 
+/** Whether a task, or a command beside one, may be the user it names. */
+export function userNamed(policy: ContainerPolicy, engine: EngineFacts, user: string): Read<string> {
+  if (isRoot(user) && !mayBeRoot(policy, engine)) return refused('lets no container run as root');
+  return { ok: true, value: user };
+}
+
 function userOf(
   policy: ContainerPolicy,
   engine: EngineFacts,
@@ -172,9 +178,7 @@ function userOf(
   image: ImageFacts,
 ): Read<string | undefined> {
   if (mayBeRoot(policy, engine)) return { ok: true, value: user };
-  if (user !== undefined) {
-    return isRoot(user) ? refused('lets no container run as root') : { ok: true, value: user };
-  }
+  if (user !== undefined) return userNamed(policy, engine, user);
   const [name = ''] = image.user.split(':');
   if (name === '' || name === 'root' || isRoot(name)) return { ok: true, value: policy.user };
   if (/^[0-9]+$/.test(name)) return { ok: true, value: undefined };

@@ -15,6 +15,7 @@ import {
   type ImageFacts,
   imageRefusal,
   offersOf,
+  userNamed,
 } from './container-policy.ts';
 import { type Forbidden, forbiddenFolders, type HostFolder, lookAtFolder } from './host-folder.ts';
 
@@ -58,6 +59,10 @@ export class HostPolicy {
   /** Before anything is done to have it: null when it may run. */
   refusesImage(image: string): Failure | null {
     return imageRefusal(this.options.policy, image);
+  }
+
+  userNamed(engine: EngineFacts, user: string): Read<string> {
+    return userNamed(this.options.policy, engine, user);
   }
 
   /** With the paths behind all symbolic links. */

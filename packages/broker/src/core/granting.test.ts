@@ -1,0 +1,105 @@
+import { type Failure, failure, type SessionId, type WorkerReport } from '@gryphgen/protocol';
+import { describe, expect, test } from 'vitest';
+import { CoreFixture, sent } from './core.fixture.ts';
+import type { BrokerEffect } from './effects.ts';
+
+const offers: Partial<WorkerReport> = { name: 'anvil', transfers: ['exec'] };
+
+/** A container that runs, of principal p-1. */
+function running(report = offers, kind: 'container' | 'process' = 'container') {
+  const grid = new CoreFixture();
+  const worker = grid.worker('w-1', report);
+  const owner = grid.client('submitter');
+  grid.submit(owner, 1, { kind, retries: { limit: 1, backoffMs: 1000 } });
+  grid.say(worker, { kind: 'started', task: 1, attempt: 1, epoch: 1 } as never);
+  return { grid, worker, owner };
+}
+
+function ask(grid: CoreFixture, session: SessionId, op = 'exec', task = 1): Failure | BrokerEffect {
+  const effects = grid.say(session, { kind: 'request', id: 9, op, args: { task } });
+  const grant = effects.find(({ kind }) => kind === 'grant');
+  const [refusal] = sent(effects, 'reply');
+  if (grant === undefined) return refusal?.failure as Failure;
+  expect(refusal).toBeUndefined();
+  return grant;
+}
+
+describe('exec', () => {
+  test('is granted to who submitted the task and to admins', () => {
+    const { grid, owner } = running();
+    const granted = { kind: 'grant', op: 'exec', task: 1, attempt: 1, endpoint: 'tcp://127.0.0.1:1' };
+    expect(ask(grid, owner)).toMatchObject({ ...granted, session: owner });
+    expect(ask(grid, grid.client('admin', 'c2', 'p-2'))).toMatchObject(granted);
+  });
+
+  test('is refused to everybody else, and counted', () => {
+    const { grid } = running();
+    expect(ask(grid, grid.client('submitter', 'c2', 'p-2'))).toEqual(
+      failure('rejected.forbidden', 'role submitter may not enter what another principal submitted'),
+    );
+    expect(ask(grid, grid.client('viewer', 'c3'))).toEqual(
+      failure('rejected.forbidden', 'role viewer may not exec'),
+    );
+    expect(grid.state.counters.forbidden).toBe(2);
+  });
+
+  test.each<[string, (at: ReturnType<typeof running>) => void, string]>([
+    [
+      'waits',
+      ({ grid, worker }) => grid.result(worker, 1, 1, failure('execution.exit', 'x')),
+      't1 is not running (waiting)',
+    ],
+    ['has ended', ({ grid, worker }) => grid.result(worker, 1), 't1 is not running (succeeded)'],
+  ])('enters no task that %s', (_, change, words) => {
+    const at = running();
+    change(at);
+    expect(ask(at.grid, at.owner)).toEqual(failure('rejected.state', `${words}: exec enters tasks that run`));
+  });
+
+  test('enters no task that has been leased and not yet started', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1', offers);
+    const owner = grid.client('submitter');
+    grid.submit(owner, 1, { kind: 'container' });
+    expect(ask(grid, owner)).toMatchObject({
+      message: expect.stringContaining('t1 is not running (leased)'),
+    });
+  });
+
+  test('enters no processes', () => {
+    const { grid, owner } = running(offers, 'process');
+    expect(ask(grid, owner)).toEqual(
+      failure('rejected.state', 't1 is a task of kind process: exec enters containers'),
+    );
+  });
+
+  test('is refused where the worker is of a version that does not know it, or is away', () => {
+    const older = running({ name: 'anvil' });
+    expect(ask(older.grid, older.owner)).toEqual(
+      failure('rejected.state', 'anvil does not offer exec: grid 0.1.0 runs there'),
+    );
+    const { grid, worker, owner } = running();
+    grid.step({ kind: 'sessionClosed', session: worker });
+    expect(ask(grid, owner)).toEqual(
+      failure('lost.worker', 'the task is on anvil, which is not connected now'),
+    );
+  });
+
+  test('of a task that only the history knows is looked up there', () => {
+    const { grid, owner } = running();
+    const effects = grid.say(owner, { kind: 'request', id: 9, op: 'exec', args: { task: 77 } });
+    expect(effects).toMatchObject([{ kind: 'lookup', task: 77, answer: { op: 'exec' } }, {}]);
+  });
+});
+
+test('a log is granted to viewers, wherever it is, and only of what has run', () => {
+  const { grid, worker } = running({ name: 'anvil' });
+  const viewer = grid.client('viewer', 'c3', 'p-3');
+  expect(ask(grid, viewer, 'logs')).toMatchObject({ kind: 'grant', op: 'logs', attempt: 1 });
+  grid.step({ kind: 'sessionClosed', session: worker });
+  expect(ask(grid, viewer, 'logs')).toEqual(
+    failure('lost.worker', 'the log is on anvil, which is not connected now'),
+  );
+  grid.submit(grid.client('admin', 'c9'), 1, { resources: { cpuMilli: 4000, memoryBytes: 0, diskBytes: 0 } });
+  expect(ask(grid, viewer, 'logs', 2)).toEqual(failure('rejected.state', 't2 has not run, so it has no log'));
+});

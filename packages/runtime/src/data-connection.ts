@@ -1,0 +1,122 @@
+/**
+ * One connection to a data endpoint, for one transfer.
+ *
+ * 1. Who may do what is in the grant: the connection's own key only encrypts, and is used once.
+ * 2. It is over when it breaks, when the server has been silent for `silenceMs`, or when it is closed. It is not made
+ *    anew: whoever needs another transfer asks for another grant.
+ */
+import { type Failure, failure } from '@gryphgen/protocol';
+import { curveKeyPair, Dealer } from 'zeromq';
+import type { Alarms, Cancel } from './clock.ts';
+import {
+  type DataAnswer,
+  type DataRequest,
+  dataMagic,
+  decodeDataAnswer,
+  encodeData,
+  keepAliveMs,
+  maxDataFrameBytes,
+  silenceMs,
+  windowBytes,
+} from './data-wire.ts';
+import { deadConnectionOptions } from './dead-connections.ts';
+
+/** For the cancel of a reader that has seen enough. */
+const lingerMs = 200;
+/** From the end of the connection until what had been received is read. */
+const lastWordsMs = 100;
+
+export interface DataPlace {
+  readonly endpoint: string;
+  /** The endpoint's CURVE public key. */
+  readonly dataKey: string;
+  readonly alarms: Alarms;
+}
+
+export class DataConnection {
+  private readonly endpoint: string;
+  private readonly alarms: Alarms;
+  private readonly socket: Dealer;
+  private granted = windowBytes;
+  private heard = true;
+  private quietMs = 0;
+  private cancelLook: Cancel;
+  private brokenWords = 'has fallen silent';
+
+  constructor({ endpoint, dataKey, alarms }: DataPlace) {
+    const { publicKey, secretKey } = curveKeyPair();
+    this.endpoint = endpoint;
+    this.alarms = alarms;
+    this.socket = new Dealer({
+      linger: lingerMs,
+      sendTimeout: 0,
+      maxMessageSize: maxDataFrameBytes,
+      ...deadConnectionOptions,
+      curvePublicKey: publicKey,
+      curveSecretKey: secretKey,
+      curveServerKey: dataKey,
+    });
+    this.socket.events.on('disconnect', () => {
+      if (this.socket.closed) return;
+      this.brokenWords = 'has hung up';
+      this.cancelLook();
+      this.cancelLook = this.alarms.after(lastWordsMs, () => this.drop());
+    });
+    this.cancelLook = this.look();
+  }
+
+  /** Why there are no more answers, when there are none. */
+  get broken(): Failure {
+    return failure('lost.link', `${this.endpoint} ${this.brokenWords}`);
+  }
+
+  /** Throws when the endpoint is none, or nothing more can be sent. */
+  async open(request: Extract<DataRequest, { kind: 'logs' | 'exec' }>): Promise<void> {
+    this.socket.connect(this.endpoint);
+    await this.say(request);
+  }
+
+  async say(request: DataRequest): Promise<void> {
+    await this.socket.send([dataMagic, encodeData(request)]);
+  }
+
+  /** What the server may have sent in all; repeated until there is more, as a sign of life. */
+  async grant(total: number): Promise<void> {
+    this.granted = total;
+    await this.say({ kind: 'credit', total });
+  }
+
+  /** Until the connection is over. Bytes are the consumer's. */
+  async *answers(): AsyncGenerator<Exclude<DataAnswer, { kind: 'alive' }>, void> {
+    for await (const [magic, frame] of this.socket) {
+      const answer = magic?.equals(dataMagic) && frame ? decodeDataAnswer(frame) : undefined;
+      this.heard = true;
+      if (answer !== undefined && answer.kind !== 'alive') yield answer;
+    }
+  }
+
+  /** The server is told. Idempotent. */
+  async close(): Promise<void> {
+    this.cancelLook();
+    // Full, or its end is known already.
+    if (!this.socket.closed) await this.say({ kind: 'cancel' }).catch(() => undefined);
+    this.drop();
+  }
+
+  /** Without a word. */
+  drop(): void {
+    this.cancelLook();
+    if (!this.socket.closed) this.socket.close();
+  }
+
+  private look(): Cancel {
+    return this.alarms.after(keepAliveMs, () => {
+      this.quietMs = this.heard ? 0 : this.quietMs + keepAliveMs;
+      this.heard = false;
+      if (this.quietMs >= silenceMs) return this.drop();
+      this.cancelLook = this.look();
+      // Full or closing: the next look judges.
+      this.say({ kind: 'credit', total: this.granted }).catch(() => undefined);
+    });
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * A command's session on the server's side: a transfer whose source also takes input.
+ *
+ * 1. Input is granted as the command takes it. What comes beyond that ends the session: it is never held.
+ * 2. Small pieces of input that wait are held as one: a byte costs a byte, however it came.
+ */
+import type { ExecOrder, TaskId, TerminalSize } from '@gryphgen/protocol';
+import { ReceiveWindow } from './byte-credit.ts';
+import type { DataStream } from './data-stream.ts';
+import type { OutputName, TransferEnd } from './data-wire.ts';
+
+const smallBytes = 4096;
+
+export interface ExecRequest {
+  readonly task: TaskId;
+  readonly attempt: number;
+  readonly order: ExecOrder;
+  /** The grant's: no other session has it. */
+  readonly id: string;
+  /** Who it was granted to. */
+  readonly principal: string;
+}
+
+export interface ExecOutput {
+  readonly stream: OutputName;
+  readonly bytes: Uint8Array;
+}
+
+/** A command that runs. */
+export interface ExecProcess {
+  readonly output: AsyncIterable<ExecOutput>;
+  /** Resolves when it can take more. Never rejects: what it cannot take any more is dropped. */
+  write(bytes: Uint8Array): Promise<void>;
+  endInput(): void;
+  resize(size: TerminalSize): void;
+  /** When it has ended, by itself or because the signal was aborted. Never rejects. */
+  readonly ended: Promise<TransferEnd>;
+}
+
+/** Resolves when the command runs, or with why it does not. When the signal is aborted, the command is ended. */
+export type OpenExec = (request: ExecRequest, signal: AbortSignal) => Promise<ExecProcess | TransferEnd>;
+
+export class ExecStream {
+  private readonly stream: DataStream;
+  private readonly window: ReceiveWindow;
+  private readonly pieces: Uint8Array[] = [];
+  private process: ExecProcess | undefined;
+  private inputEnded = false;
+  private size: TerminalSize | undefined;
+  private wake: () => void = () => undefined;
+
+  constructor(stream: DataStream, { stdin }: ExecOrder) {
+    this.stream = stream;
+    this.window = new ReceiveWindow(stdin ? undefined : 0);
+    stream.abort.signal.addEventListener('abort', () => this.wake());
+  }
+
+  /** False: more than was granted. */
+  input(bytes: Uint8Array): boolean {
+    if (!this.window.receive(bytes.length)) return false;
+    const last = this.pieces.at(-1);
+    if (last !== undefined && last.length < smallBytes) {
+      this.pieces[this.pieces.length - 1] = Buffer.concat([last, bytes]);
+    } else if (bytes.length > 0) this.pieces.push(Buffer.from(bytes));
+    this.wake();
+    return true;
+  }
+
+  endInput(): void {
+    this.inputEnded = true;
+    this.wake();
+  }
+
+  resize(size: TerminalSize): void {
+    this.size = size;
+    this.process?.resize(size);
+  }
+
+  async run(open: () => Promise<ExecProcess | TransferEnd>): Promise<TransferEnd> {
+    const opened = await open();
+    if (!('ended' in opened)) return opened;
+    this.process = opened;
+    if (this.size !== undefined) opened.resize(this.size);
+    if (await this.stream.send({ kind: 'credit', total: this.window.total })) {
+      const fed = this.feed(opened);
+      for await (const { bytes, stream } of opened.output) if (!(await this.stream.put(bytes, stream))) break;
+      const end = await opened.ended;
+      this.endInput();
+      await fed;
+      return end;
+    }
+    this.stream.abort.abort();
+    return await opened.ended;
+  }
+
+  private async feed(process: ExecProcess): Promise<void> {
+    for (let bytes = await this.next(); bytes !== undefined; bytes = await this.next()) {
+      await process.write(bytes);
+      const total = this.window.take(bytes.length);
+      if (total !== undefined && !(await this.stream.send({ kind: 'credit', total }))) return;
+    }
+    process.endInput();
+  }
+
+  /** What waits; undefined when nothing will come any more. */
+  private async next(): Promise<Uint8Array | undefined> {
+    const { signal } = this.stream.abort;
+    while (this.pieces.length === 0 && !this.inputEnded && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    return signal.aborted ? undefined : this.pieces.shift();
+  }
+}
