@@ -130,11 +130,6 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['config', 'expected one of show after it'],
   ['chat', '"grid chat" is of a later version'],
   ['models --help', '"grid models" is of a later version'],
-  ['exec t1', 'there is nothing to run: give a command after "--"'],
-  ['exec t1 sh', 'a command to run goes after "--"'],
-  ['exec -it t1 -- sh', '-t: the input device is not a TTY'],
-  ['exec t1 --user root -- sh', '--user: found "root", expected uid or uid:gid in numbers'],
-  ['image push x', '"grid image" is of a later version'],
   ['worker --slots 0', '--slots: found "0", expected a whole number from 1 to 4096'],
   ['worker --data-endpoint nowhere', '--data-endpoint: found "nowhere", expected tcp://HOST:PORT'],
   ['nodes --broker tcp://a:65536', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],
@@ -229,12 +224,6 @@ describe('a mistake', () => {
     const { code, stderr } = await grid('submit', file, '--cpu', '2');
     expect(code).toBe(2);
     expect(stderr).toContain('--cpu: a file describes its task itself');
-  });
-
-  it('of a terminal that is to be a document is told', async () => {
-    const { code, stderr } = await grid('exec', '-t', '--json', 't1', '--', 'sh');
-    expect(stderr).toContain('--json and -t: a terminal is no document');
-    expect(code).toBe(2);
   });
 
   it('is a document with --json', async () => {
