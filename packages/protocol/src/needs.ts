@@ -1,7 +1,7 @@
 /**
  * What a task needs of a worker beyond room: what the policy of its owner lets tasks ask for, what its engine can do, and
  * that it knows the fields the task uses. The client says it in the envelope; the worker says what it offers in its
- * report; placement compares the two. The worker enforces its policy by the body, whatever the envelope says.
+ * report; placement compares the two (E20). The worker enforces its policy by the body, whatever the envelope says.
  *
  * 1. A task that needs nothing of the kind has no needs: it runs on workers of every age.
  */
