@@ -39,7 +39,7 @@ afterEach(async () => {
 /** A worker with much room pulls and runs these. */
 async function run(...images: readonly string[]): Promise<void> {
   here = await ImagePlace.open({ settings: { budgetBytes: 1024 * MiB } }, home);
-  for (const image of images) expect(await here.run(image)).toContain('it runs');
+  for (const image of images) expect(await here.run(image, { pull: 'always' })).toContain('it runs');
   await here.close();
   here = undefined;
 }

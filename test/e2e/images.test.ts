@@ -1,7 +1,11 @@
 /** Images from a registry: pulled when they are missing, once for all who wait, by digest, with logins, and in words when not. */
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, connect as openConnection, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { docker } from './executor-container-place.ts';
 import { freshImage, hasImage, ImagePlace, imageIds, removeImagesOf } from './images-place.ts';
@@ -36,6 +40,39 @@ afterEach(async () => {
     await removeImagesOf(line.host);
   }
 });
+
+/** Passes all on to the engine, and notices when a pull is hung up: that is how the engine is told to give it up. */
+class PullWatch {
+  readonly socketPath = join(mkdtempSync(join(tmpdir(), 'gg-watch-')), 'engine.sock');
+  readonly hungUp: Promise<void>;
+  private readonly server: Server;
+
+  private constructor() {
+    this.server = createServer();
+    this.hungUp = new Promise((resolve) => {
+      this.server.on('connection', (worker) => {
+        const engine = openConnection('/var/run/docker.sock');
+        for (const socket of [worker, engine]) socket.on('error', () => undefined);
+        worker.pipe(engine).pipe(worker);
+        worker.on('data', (bytes: Buffer) => {
+          if (bytes.includes('/images/create')) worker.once('close', () => resolve());
+        });
+      });
+    });
+  }
+
+  static async start(): Promise<PullWatch> {
+    const watch = new PullWatch();
+    watch.server.listen(watch.socketPath);
+    await once(watch.server, 'listening');
+    return watch;
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    await rm(dirname(this.socketPath), { recursive: true });
+  }
+}
 
 async function heldLine(bytes: number): Promise<HeldLine> {
   const line = await HeldLine.to(registry.host, bytes);
@@ -202,16 +239,16 @@ describe('a pull that is under way', () => {
   it('ends with the attempt that is stopped, when nobody else waits', async () => {
     await registry.push('stopped', '1', freshImage({ bytes: 4 * MiB }));
     const line = await heldLine(2 * MiB);
+    const watch = await PullWatch.start();
+    await here.close();
+    here = await ImagePlace.open({ docker: new Docker({ socketPath: watch.socketPath }) });
     const fence = here.start(`${line.host}/stopped:1`);
     await line.held;
-    const closed = Promise.all(
-      [...line.connections].map((socket) => new Promise((done) => socket.once('close', done))),
-    );
     here.executor.stop(fence, 10_000, 'cancel');
     expect((await here.refused(fence)).code).toBe('cancelled.user');
-    line.letGo();
-    await closed;
+    await watch.hungUp;
     expect(await hasImage(`${line.host}/stopped:1`)).toBe(false);
+    await watch.close();
   });
 
   it('goes on for those who still wait', async () => {

@@ -168,7 +168,7 @@ export class TestRegistry {
 /** A line to a registry that stops after so many bytes, until it is let go on. */
 export class HeldLine {
   readonly host: string;
-  /** Connections the engine has made. */
+  /** That the engine has made. (When it gives a pull up it may keep one until more comes.) */
   readonly connections = new Set<Socket>();
   private readonly server: Server;
   private left: number;

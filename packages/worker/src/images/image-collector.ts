@@ -24,6 +24,8 @@ export interface CollectorOptions {
   readonly notes: ImageNotes;
   readonly clock: Clock;
   readonly log: Log;
+  /** Aborted when the worker stops. */
+  readonly signal: AbortSignal;
   /** Undefined: a fifth of the disk. */
   readonly budgetBytes: number | undefined;
   /** Longer than it takes from finding an image to creating a container of it. */
@@ -55,7 +57,8 @@ export class ImageCollector {
       try {
         return await this.removeSurplus(budgetBytes ?? (await this.ownBudget()));
       } catch (error) {
-        this.options.log.warn({ why: wordsOf(error) }, 'the images cannot be looked through');
+        if (!this.options.signal.aborted)
+          this.options.log.warn({ why: wordsOf(error) }, 'the images cannot be looked through');
         return 0;
       }
     });

@@ -149,7 +149,7 @@ export class ImagePull {
     const { layerCount, bytes, digest } = this.progress;
     const took = formatDuration(Math.ceil((this.order.clock.mono() - this.begunMono) / 1000) * 1000);
     const what = layerCount === 0 ? 'nothing new' : `${layerWords(layerCount)}, ${formatBytes(bytes)}`;
-    return `${what} in ${took}, ${digest}`;
+    return [`${what} in ${took}`, digest].filter((part) => part !== '').join(', ');
   }
 
   private tellLater(): void {

@@ -90,8 +90,16 @@ export class ImageStore {
     this.engine = new EngineImages(docker, { alarms, signal: this.closing.signal });
     this.notes = new ImageNotes(`${folder}/images.json`, { clock, log });
     const { budgetBytes } = settings;
-    const { engine, notes } = this;
-    this.collector = new ImageCollector({ engine, notes, clock, log, budgetBytes, restMs, home: folder });
+    this.collector = new ImageCollector({
+      engine: this.engine,
+      notes: this.notes,
+      clock,
+      log,
+      signal: this.closing.signal,
+      budgetBytes,
+      restMs,
+      home: folder,
+    });
   }
 
   /** By what a container of it is to be created: the image is here. */
@@ -226,7 +234,10 @@ export class ImageStore {
         return { ok: false, failure: pullFailure(reference, end, { hint: known.hint, platforms }) };
       }
       const image = await this.engine.inspect(name);
-      if (image !== null && !known.before.has(image.id)) this.notes.pulled(image.id, name);
+      if (image !== null && !known.before.has(image.id)) {
+        this.notes.pulled(image.id, name);
+        this.options.log.info({ image: name, id: image.id, bytes: image.bytes }, 'pulled an image');
+      }
       void this.collector.collect();
       return { ok: true };
     } catch (error) {
