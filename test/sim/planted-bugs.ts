@@ -109,6 +109,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     instead: '1',
   },
   {
+    name: 'end an attempt for what one look saw of a device',
+    file: 'worker/dist/core/overuse.js',
+    snippet: '< leastApartMs',
+    instead: '< 0',
+  },
+  {
+    name: 'end an attempt that harms nobody',
+    file: 'worker/dist/core/device-claims.js',
+    snippet: 'soonFreeBytes < allOutstandingBytes ? neediest : null',
+    instead: 'neediest',
+  },
+  {
     name: 'lose a field in the codec',
     file: 'protocol/dist/hot-messages.js',
     snippet: '[share.uuid, share.vramBytes, share.whole]',

@@ -38,9 +38,9 @@ export interface Device {
   /** Tenths; 0 when it could not be found out. */
   readonly computeCapability: number;
   readonly driver: string;
-  /** VRAM held by processes outside the grid. */
+  /** VRAM held outside any reservation: by processes outside the grid, and by attempts beyond their part. */
   readonly foreignBytes: number;
-  /** The largest holders of it, at most limits.foreignShown. */
+  /** The largest holders of it outside the grid, at most limits.foreignShown. */
   readonly foreign?: readonly ForeignUse[];
   readonly temperatureC?: number;
   /** Where it slows itself down, by its own word. */

@@ -69,6 +69,6 @@ function useOf({ foreignBytes }: Device, held: Held): string {
       `${held.holders} attempt${held.holders === 1 ? '' : 's'} holding ${formatBytes(held.vramBytes)}`,
     );
   }
-  if (foreignBytes > 0) uses.push(`${formatBytes(foreignBytes)} held outside the grid`);
+  if (foreignBytes > 0) uses.push(`${formatBytes(foreignBytes)} held outside any reservation`);
   return uses.join(', ');
 }

@@ -5,7 +5,7 @@
 import type { Failure, OutcomeState } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import type { Run } from './physical-check.ts';
-import { resultOf, type Script } from './task-script.ts';
+import { holdsTooMuch, resultOf, type Script } from './task-script.ts';
 
 export interface Ending {
   readonly state: OutcomeState;
@@ -70,6 +70,8 @@ function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
       const late = run !== undefined && run.endedAt - run.startedAt + slackMs >= timeoutMs;
       return timeoutMs > 0 && (run?.end === 'stopped' || late) ? undefined : `no timeout: ${run?.end}`;
     }
+    // Ended for a neighbour's sake.
+    if (code === 'execution.oom' && run?.end === 'stopped' && holdsTooMuch(script)) return undefined;
     const expected = { 'execution.exit': 'exit', 'execution.oom': 'oom', 'execution.start': 'start' }[
       code as string
     ];

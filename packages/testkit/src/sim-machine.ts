@@ -5,17 +5,19 @@
  * 1. A container is started at most once: asked a second time, the machine says so to the witness.
  * 2. It tells the worker's process only while that lives; a new life has to look.
  */
-import type { Failure, JournalHead } from '@gryphgen/protocol';
+import type { Device, Failure, JournalHead } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import {
   type AdoptedAttempt,
   type Exit,
   type Fence,
   keyOf,
+  type SeenDevice,
   type StartOrder,
   type StopWhy,
 } from '@gryphgen/worker';
 import type { SeededRandom } from './seeded-random.ts';
+import { SimVram } from './sim-vram.ts';
 import { type AttemptPlan, planOf, resultOf, type Script, scriptNoOf } from './task-script.ts';
 import type { World } from './world.ts';
 
@@ -66,6 +68,7 @@ export class SimMachine {
   private readonly witness: MachineWitness;
   private readonly units = new Map<string, Unit>();
   private process: ProcessEvents | null = null;
+  private readonly memory = new SimVram();
 
   constructor(
     name: string,
@@ -88,6 +91,7 @@ export class SimMachine {
   /** A new life of the worker's process looks at what is here. */
   adopt(process: ProcessEvents): AdoptedAttempt[] {
     this.boots += 1;
+    this.memory.forgetLooks();
     this.process = process;
     return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy, lost }) => {
       const { fence, facts } = order;
@@ -160,12 +164,25 @@ export class SimMachine {
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
     const unit = this.units.get(keyOf(fence));
     if (unit === undefined || unit.phase === 'ended') return;
+    const unjust = why === 'overuse' ? this.memory.unjust(unit.order, this.orders()) : undefined;
+    if (unjust !== undefined)
+      this.witness.violation(`${this.name} ends ${keyOf(fence)} for what it holds: ${unjust}`);
     unit.stopping = true;
     if (unit.phase === 'made') return;
     unit.stopWhy ??= why;
     unit.killAt = Math.min(unit.killAt, this.world.now + graceMs);
     const after = unit.script.stubborn ? unit.killAt - this.world.now : this.random.exponential(20);
     this.world.after(Math.min(after, graceMs), () => this.endIn(unit, 'stopped'));
+  }
+
+  /** What the driver tells of its devices now, if any is in use. */
+  look(devices: readonly Device[]): readonly SeenDevice[] {
+    const running = [...this.units.values()].filter(({ phase }) => phase === 'running');
+    return this.random.chance(0.05) ? this.memory.lookFailed() : this.memory.look(devices, running);
+  }
+
+  private orders(): readonly StartOrder[] {
+    return [...this.units.values()].map(({ order }) => order);
   }
 
   forget(fence: Fence): void {

@@ -17,6 +17,9 @@ import type { SimMachine } from './sim-machine.ts';
 import { type PeerSetting, SimPeer } from './sim-peer.ts';
 import type { MachineChange } from './workload.ts';
 
+/** Between looks at the devices. */
+const lookMs = 5000;
+
 export interface WorkerWitness {
   /** The worker's core has taken up an order to stop this attempt. */
   stopTaken(fence: Fence): void;
@@ -67,6 +70,7 @@ export class SimWorker extends SimPeer<'toWorker'> {
       this.step({ kind: 'adopted', attempts });
       this.connect();
       this.tick();
+      this.lookAtDevices();
     });
   }
 
@@ -154,9 +158,19 @@ export class SimWorker extends SimPeer<'toWorker'> {
       case 'note':
         this.note(`notes ${effect.note.kind}`);
         break;
+      case 'remark':
+        break;
       default:
         effect satisfies never;
     }
+  }
+
+  private lookAtDevices(): void {
+    this.timer(lookMs, () => {
+      const devices = this.machine.look(this.state?.report.devices ?? []);
+      this.step({ kind: 'devicesSeen', devices });
+      this.lookAtDevices();
+    });
   }
 
   private tick(): void {

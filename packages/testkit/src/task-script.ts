@@ -14,12 +14,19 @@ export interface Script {
   readonly runMs: number;
   /** By attempt; the last repeats. */
   readonly plans: readonly AttemptPlan[];
+  /** What it holds of a part of a device, as a share of what it asked for. */
+  readonly vramUse: number;
   /** Ends only when killed. */
   readonly stubborn: boolean;
 }
 
 export function planOf(script: Script, attempt: number): AttemptPlan {
   return script.plans[Math.min(attempt, script.plans.length) - 1] ?? 'ok';
+}
+
+/** More of a device than it asked for. */
+export function holdsTooMuch({ vramUse, envelope }: Script): boolean {
+  return vramUse > 1 && envelope.resources.gpu?.kind === 'part';
 }
 
 /** A body that names its script; every script has its own, so tasks can be told apart by it. */

@@ -82,6 +82,7 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
   }
   if (random.chance(0.4)) operations.push(...drains(random, grid));
   if (random.chance(0.3)) operations.push(trespass(random, grid, count));
+  if (random.chance(0.1)) operations.push(...crowding(random, grid));
   for (let n = random.int(0, 3); n > 0; n -= 1) {
     const change = random.pick(changes);
     operations.push({
@@ -157,6 +158,25 @@ function drains(random: SeededRandom, grid: GridShape): Operation[] {
   ];
 }
 
+/** Two that share a card of the reference machine, and one of them takes more than its part. */
+function crowding(random: SeededRandom, grid: GridShape): Operation[] {
+  const at = random.between(0, 0.5 * workloadMs);
+  return [2, 0.5].map((vramUse, index) => {
+    const no = 3000 + index;
+    const script = makeScript(random, grid, no);
+    const gpu = { kind: 'part', vramBytes: 5000 * MiB, name: '3060' } as const;
+    const resources = { cpuMilli: 100, memoryBytes: 0, diskBytes: 0, gpu };
+    return {
+      at: at + index * random.pick([0, 1000, 8000]),
+      kind: 'submit',
+      client: random.pick(grid.clients).name,
+      no,
+      key: '',
+      script: { ...script, vramUse, runMs: 30_000, envelope: { ...script.envelope, resources } },
+    };
+  });
+}
+
 /** What those who ask for it have no right to. */
 function trespass(random: SeededRandom, grid: GridShape, submissions: number): Operation {
   const at = random.between(1000, workloadMs);
@@ -196,6 +216,7 @@ function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
     runMs,
     plans: plans(random),
     stubborn: random.chance(0.3),
+    vramUse: random.pick([0, 0.5, 1, 1.6, 3]),
   };
 }
 

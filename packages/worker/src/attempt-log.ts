@@ -32,6 +32,9 @@ export class AttemptLog implements LogWriter {
   private full = false;
   private closed = false;
   private problem = '';
+  private remarks = '';
+  /** The last byte written is a line's end. */
+  private endsLine = false;
   private last: Promise<void> = Promise.resolve();
   private readonly waiting = new Set<() => void>();
 
@@ -92,8 +95,19 @@ export class AttemptLog implements LogWriter {
     return this.closed;
   }
 
-  /** What the disk did not take: why the log ends here. Empty when it is all there. */
+  /** What is not in the file and told after it: why it ends here, if it is not all there, and remarks. */
   get epilogue(): string {
+    if (this.remarks === '') return this.lastWords;
+    const atLineStart = this.written === 0 || this.endsLine || this.lastWords !== '';
+    return `${this.lastWords}${atLineStart ? '' : '\n'}${this.remarks}`;
+  }
+
+  /** A line of the grid's own. Not in the file, which has the output byte for byte: an earlier or later life counts on it. */
+  remark(words: string): void {
+    this.remarks += `[gryphgen: ${words}]\n`;
+  }
+
+  private get lastWords(): string {
     return this.problem === '' ? '' : `\n[gryphgen: the rest of the log is lost: ${this.problem}]\n`;
   }
 
@@ -189,6 +203,7 @@ export class AttemptLog implements LogWriter {
     await this.file.writeFile(bytes);
     this.written += bytes.length;
     this.retold = this.written;
+    if (bytes.length > 0) this.endsLine = bytes.at(-1) === 0x0a;
   }
 
   private async close(): Promise<void> {
@@ -205,7 +220,7 @@ export class AttemptLog implements LogWriter {
   private async recordProblem(file: FileHandle): Promise<void> {
     this.written = (await file.stat()).size;
     try {
-      await this.put(Buffer.from(this.epilogue));
+      await this.put(Buffer.from(this.lastWords));
       this.problem = '';
     } catch {
       await file.truncate(this.written);

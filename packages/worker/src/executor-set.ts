@@ -7,10 +7,13 @@ import { type Fence, keyOf } from './core/fence.ts';
 import type { StopWhy } from './core/state.ts';
 import type { Enter } from './exec/exec-sessions.ts';
 import type { Adoption, Executor, ExecutorEvents } from './executors/executor.ts';
+import { foreign, type ProcessOwner, seesTheHost } from './executors/process-owner.ts';
 import { Question } from './probe/question.ts';
 
 /** An executor has limits of its own for what it asks: this is for one whose limits fail. */
 const probeMs = 60_000;
+/** Processes looked at for one look at the devices: more than use all cards of a machine at once. */
+const maxOwners = 1024;
 
 export interface ExecutorSetTools {
   readonly alarms: Alarms;
@@ -113,6 +116,25 @@ export class ExecutorSet {
       if (entered !== undefined) return entered;
     }
     return undefined;
+  }
+
+  /** Of as many as are looked at; undefined when a number says nothing here. */
+  async ownersOf(pids: readonly number[]): Promise<ReadonlyMap<number, ProcessOwner> | undefined> {
+    if (!(await seesTheHost())) return undefined;
+    const owners = new Map<number, ProcessOwner>();
+    // One after the other: a file of /proc that hangs costs one thread.
+    for (const pid of pids.slice(0, maxOwners)) owners.set(pid, await this.ownerOf(pid));
+    return owners;
+  }
+
+  private async ownerOf(pid: number): Promise<ProcessOwner> {
+    let owner = foreign;
+    for (const executor of this.executors) {
+      const told = await executor.ownerOf(pid);
+      if (told.kind === 'attempt' || told.kind === 'gone') return told;
+      if (told.kind === 'unknown') owner = told;
+    }
+    return owner;
   }
 
   async close(): Promise<void> {

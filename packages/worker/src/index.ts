@@ -1,4 +1,5 @@
 /** The worker: what a machine has, and what runs on it. */
+export type { SeenDevice } from './core/device-claims.ts';
 export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
 export type { AdoptedAttempt, Exit, WorkerEvent } from './core/events.ts';
 export { type Fence, keyOf } from './core/fence.ts';

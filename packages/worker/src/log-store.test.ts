@@ -52,6 +52,28 @@ describe('a log', () => {
     expect(await following).toBe('ab');
   });
 
+  it('takes a remark of the grid, which stands after the output and not in it', async () => {
+    const store = await openStore();
+    store.remark(task, attempt, 'nobody is there yet');
+    const writer = store.begin(task, attempt);
+    await writer.write(bytes('a'));
+    store.remark(task, attempt, 'too much');
+    await writer.write(bytes('b'));
+    expect(await textOf(store)).toBe('ab');
+    await writer.end();
+    store.remark(task, attempt, 'too late');
+    expect(await textOf(store)).toBe('ab\n[gryphgen: too much]\n');
+    expect(await textOf(store, { from: 2 + 4 })).toBe('yphgen: too much]\n');
+    expect(await textOf(await openStore())).toBe('ab');
+    for (const line of ['', 'a line\n']) {
+      const next = store.begin(task, attempt);
+      await next.write(bytes(line));
+      store.remark(task, attempt, 'too much');
+      await next.end();
+      expect(await textOf(store)).toBe(`${line}[gryphgen: too much]\n`);
+    }
+  });
+
   it('lets go of a reader that does not want any more', async () => {
     const store = await openStore();
     const writer = store.begin(task, attempt);

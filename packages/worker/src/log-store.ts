@@ -122,6 +122,11 @@ export class LogStore {
     return log;
   }
 
+  /** A line of the grid's own, after the output of an attempt that runs; for readers in this life. */
+  remark(task: TaskId, attempt: AttemptNo, words: string): void {
+    this.live.get(nameOf(task, attempt))?.remark(words);
+  }
+
   /** An empty log that costs nothing: of an attempt that has no way to write. Known in this life only. */
   noteSilent(task: TaskId, attempt: AttemptNo): void {
     const name = nameOf(task, attempt);

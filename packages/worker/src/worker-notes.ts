@@ -26,6 +26,12 @@ export function writeNote(log: Log, note: WorkerNote): void {
         'an attempt ended badly',
       );
       break;
+    case 'overuse':
+      log.warn(
+        { attempt: nameOf(note.fence), why: note.words },
+        'an attempt holds more than was reserved for it',
+      );
+      break;
     default:
       note satisfies never;
   }

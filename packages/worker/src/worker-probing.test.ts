@@ -3,16 +3,16 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { WorkerReport } from '@gryphgen/protocol';
+import type { DeviceUuid, Message, WorkerReport } from '@gryphgen/protocol';
 import { type Alarms, createLog, type Service, systemAlarms } from '@gryphgen/runtime';
 import Docker from 'dockerode';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { seesTheHost } from './executors/process-owner.ts';
 import { PlayedBroker } from './worker.fixture.ts';
 
 /** Looks come at once, and what hangs is given up soon. */
-const hasty: Alarms = {
-  after: (ms, run) => systemAlarms.after(ms === 30_000 ? 20 : ms === 10_000 ? 3000 : ms, run),
-};
+const hastened: Readonly<Record<number, number>> = { 30000: 20, 5000: 20, 10000: 3000 };
+const hasty: Alarms = { after: (ms, run) => systemAlarms.after(hastened[ms] ?? ms, run) };
 const card = fileURLToPath(new URL('../../../test/fixtures/nvidia-smi/rtx-3060-v12.xml', import.meta.url));
 
 let broker: PlayedBroker;
@@ -85,6 +85,42 @@ it('looks again after an engine that took a question and never answered it', asy
   await worker.stop();
   engine.server.closeAllConnections();
   engine.server.close();
+});
+
+// Where the suite runs in a container with process numbers of its own, there is nothing to tell by.
+const onHost = await seesTheHost();
+it.skipIf(!onHost)('tells whose memory it is on a card, and what is beyond a reservation', async () => {
+  const recording = await readFile(card, 'utf8');
+  const smi = join(broker.home, 'smi.xml');
+  await writeFile(smi, recording);
+  worker = broker.newWorker({ alarms: hasty, log, nvidiaSmi: await nvidiaSmi() });
+  await worker.start();
+  const { peer } = await broker.welcome();
+  const uuid = peer.kind === 'worker' ? peer.report.devices[0]?.uuid : undefined;
+  const pidFile = join(broker.home, 'pid');
+  const command = ['sh', '-c', `echo $$ >${pidFile}.new; mv ${pidFile}.new ${pidFile}; sleep 600`];
+  broker.lease(
+    1,
+    'process',
+    { command },
+    {
+      devices: [{ uuid: uuid as DeviceUuid, vramBytes: 2 ** 31, whole: false }],
+    },
+  );
+  const pid = await vi.waitFor(() => readFile(pidFile, 'utf8'), { timeout: 8000 });
+  const use = (of: number, mib: number) =>
+    `<process_info><pid>${of}</pid><process_name>x</process_name><used_memory>${mib} MiB</used_memory></process_info>`;
+  const processes = `<processes>${use(Number(pid), 3072)}${use(process.pid, 100)}`;
+  const told = recording.replace('<free>11806', `<free>${11_806 - 3172}`).replace('<processes>', processes);
+  await writeFile(smi, told);
+  const words = `t1.1 holds 3 GiB of NVIDIA GeForce RTX 3060 (${uuid}), 2 GiB reserved for it`;
+  const { devices } = await reportWith(({ troubles }) => says(troubles, words));
+  expect(warnings).toContain('an attempt holds more than was reserved for it');
+  expect(devices).toMatchObject([
+    { foreignBytes: (482 + 100 + 1024) * 2 ** 20, foreign: [{ pid: process.pid, vramBytes: 100 * 2 ** 20 }] },
+  ]);
+  broker.say({ kind: 'stop', task: 1, attempt: 1, epoch: 3, leaseSeq: 1, reason: 'cancel' } as Message);
+  expect(await broker.next('result')).toMatchObject({ failure: { code: 'cancelled.user' } });
 });
 
 class StallingEngine {

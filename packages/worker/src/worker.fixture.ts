@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type DeviceShare,
   decodeFrame,
   defaultTimers,
   type Envelope,
@@ -143,7 +144,13 @@ export class PlayedBroker {
     return hello;
   }
 
-  lease(task: number, kind: TaskKind, body: unknown, over: Partial<Envelope> = {}): void {
+  lease(
+    task: number,
+    kind: TaskKind,
+    body: unknown,
+    over: Partial<Envelope> & { readonly devices?: readonly DeviceShare[] } = {},
+  ): void {
+    const { devices = [], ...facts } = over;
     this.say({
       kind: 'lease',
       leaseSeq: task,
@@ -151,8 +158,8 @@ export class PlayedBroker {
       task,
       attempt: 1,
       epoch: 3,
-      devices: [],
-      envelope: encodeEnvelope({ ...envelopeDefaults, kind, ...over }),
+      devices,
+      envelope: encodeEnvelope({ ...envelopeDefaults, kind, ...facts }),
       body: encodeBody(body),
     } as unknown as Message);
   }

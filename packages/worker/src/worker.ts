@@ -7,28 +7,27 @@
  * 3. One worker at a time has the home.
  */
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import type { DeviceUuid, PeerHello, TaskKind, ToWorker, Welcome, WorkerReport } from '@gryphgen/protocol';
-import { type Cancel, type DataServer, Link, type Service } from '@gryphgen/runtime';
+import type { PeerHello, ToWorker, Welcome, WorkerReport } from '@gryphgen/protocol';
+import { type Cancel, Link, type Service } from '@gryphgen/runtime';
 import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
+import { overuseTroubles } from './core/overuse.ts';
 import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
-import { createWorkerState, type LeaseFacts, type WorkerState } from './core/state.ts';
+import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
 import { createDataEndpoint, transfers } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
+import { MachineWatch } from './machine-watch.ts';
 import { PressureWatch } from './probe/pressure-watch.ts';
 import { WorkerProbe } from './probe/worker-probe.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 import { writeNote } from './worker-notes.ts';
 
-/** Machines change slowly: an engine that starts, a card that appears. */
-const probeEveryMs = 30_000;
 /** An engine that starts beside the worker is there in seconds. */
 const joinAgainMs = 2000;
 
@@ -36,12 +35,14 @@ export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
   return new Worker(config, deps);
 }
 
+/** Where logs are served and commands entered, and by which key; empty when nowhere. */
+type Endpoint = Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
+
 /** What exists from the end of `start` on. */
 interface Parts {
   readonly logs: LogStore;
   readonly executors: ExecutorSet;
-  readonly data: DataServer | null;
-  readonly dataEndpoint: string;
+  readonly watch: MachineWatch;
 }
 
 class Worker implements Service {
@@ -50,7 +51,6 @@ class Worker implements Service {
   private readonly docker: Docker;
   private readonly boot: string;
   private readonly probe: WorkerProbe;
-  private readonly pressures: PressureWatch;
   private readonly loop: CoreLoop;
   private readonly link: Link<'toWorker'>;
   private readonly head: HeadFile;
@@ -66,7 +66,7 @@ class Worker implements Service {
   /** The broker's wall clock less `clock.mono`; null until a broker has told. */
   private brokerWallOffset: number | null = null;
   private cancelTick: Cancel = () => undefined;
-  private cancelProbe: Cancel = () => undefined;
+  private cancelJoin: Cancel = () => undefined;
   private relinking: Promise<void> = Promise.resolve();
   private stopped: Promise<void> | null = null;
   /** What `stop` has to undo, in the order it was done. */
@@ -89,9 +89,10 @@ class Worker implements Service {
       nvidiaSmi: deps.nvidiaSmi ?? 'nvidia-smi',
       alarms,
       log,
+      ownersOf: (pids) => this.started().executors.ownersOf(pids),
+      onSeen: (devices) => this.loop.post({ kind: 'devicesSeen', devices }),
+      concerns: () => (this.state === null ? [] : overuseTroubles(this.state)),
     });
-    const settings = config.pressures ?? autoPressures;
-    this.pressures = new PressureWatch({ home, settings, docker: this.docker, clock, alarms, log });
     this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
     this.link = new Link(
       { brokers, grid, identity, role: 'worker', direction: 'toWorker', clock, alarms, random, log },
@@ -119,7 +120,8 @@ class Worker implements Service {
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
     });
     this.undo.push(() => executors.close());
-    this.parts = { logs, executors, ...(await this.serveData(logs, executors)) };
+    const watch = this.newWatch(executors, await this.serveData(logs, executors));
+    this.parts = { logs, executors, watch };
     if (!(await this.join())) this.joinLater();
   }
 
@@ -135,7 +137,7 @@ class Worker implements Service {
 
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
   private async join(): Promise<boolean> {
-    const { executors } = this.started();
+    const { executors, watch } = this.started();
     const { grid } = this.config;
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
@@ -148,7 +150,7 @@ class Worker implements Service {
     const surplus = whyNotListed(adopted);
     if (surplus !== null)
       throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${grid}`);
-    const report = await this.report(capabilities, adopted);
+    const report = await watch.report(capabilities, adopted);
     if (this.stopped !== null) return true;
     this.state = createWorkerState(report, this.deps.clock.mono());
     this.loop.begin(this.state, { kind: 'adopted', attempts: adopted });
@@ -156,13 +158,13 @@ class Worker implements Service {
     this.undo.push(() => this.link.stop());
     this.link.start();
     this.tick();
-    this.probeLater();
-    this.pressures.start({ probe: () => executors.probe(), onChange: () => this.tellPressures() });
+    this.undo.push(async () => watch.stop());
+    watch.start();
     return true;
   }
 
   private joinLater(): void {
-    this.cancelProbe = this.deps.alarms.after(joinAgainMs, () => void this.joinAgain());
+    this.cancelJoin = this.deps.alarms.after(joinAgainMs, () => void this.joinAgain());
   }
 
   private async joinAgain(): Promise<void> {
@@ -180,8 +182,7 @@ class Worker implements Service {
 
   private async shutDown(): Promise<void> {
     this.cancelTick();
-    this.cancelProbe();
-    this.pressures.stop();
+    this.cancelJoin();
     this.loop.stop();
     await this.relinking;
     for (const undo of this.undo.splice(0).reverse()) await undo();
@@ -207,7 +208,7 @@ class Worker implements Service {
   }
 
   private perform(effect: WorkerEffect): void {
-    const { executors } = this.started();
+    const { executors, logs } = this.started();
     switch (effect.kind) {
       case 'send':
         // What the link cannot take now is repeated: results by heartbeats, the rest by what they lead to.
@@ -232,6 +233,9 @@ class Worker implements Service {
       case 'note':
         writeNote(this.deps.log, effect.note);
         break;
+      case 'remark':
+        logs.remark(effect.fence.task, effect.fence.attempt, effect.words);
+        break;
       default:
         effect satisfies never;
     }
@@ -249,50 +253,26 @@ class Worker implements Service {
     });
   }
 
-  private probeLater(): void {
-    this.cancelProbe = this.deps.alarms.after(probeEveryMs, () => void this.probeAgain());
-  }
-
-  private async probeAgain(): Promise<void> {
-    const report = await this.look().catch((error: unknown) => {
-      this.deps.log.warn({ err: error }, 'this machine cannot be looked at: its last report stands');
-      return null;
+  private newWatch(executors: ExecutorSet, endpoint: Endpoint): MachineWatch {
+    const { probe, docker, config } = this;
+    const { clock, alarms, log } = this.deps;
+    const settings = config.pressures ?? autoPressures;
+    return new MachineWatch({
+      probe,
+      pressures: new PressureWatch({ home: config.home, settings, docker, clock, alarms, log }),
+      executors,
+      endpoint,
+      alarms,
+      log,
+      attempts: () => this.running().attempts.values(),
+      standing: () => this.running().report,
+      changed: (report) => this.loop.post({ kind: 'reportChanged', report }),
     });
-    if (this.stopped !== null) return;
-    if (report !== null && !isDeepStrictEqual(report, this.running().report))
-      this.loop.post({ kind: 'reportChanged', report });
-    this.probeLater();
   }
 
-  private async look(): Promise<WorkerReport> {
-    const capabilities = await this.started().executors.probe();
-    return this.report(capabilities, this.running().attempts.values());
-  }
-
-  private async report(
-    capabilities: readonly TaskKind[],
-    attempts: Iterable<{ readonly facts: LeaseFacts }>,
-  ): Promise<WorkerReport> {
-    const { data, dataEndpoint, executors } = this.started();
-    const held = new Set<DeviceUuid>();
-    for (const { facts } of attempts) for (const { uuid } of facts.reservation.devices) held.add(uuid);
-    const dataKey = data === null ? '' : this.deps.identity.curve.publicKey;
-    const report = await this.pressures.report(capabilities, (offered) =>
-      this.probe.report({ capabilities: offered, offers: executors.offers(), dataEndpoint, dataKey, held }),
-    );
-    return data === null ? report : { ...report, transfers };
-  }
-
-  private tellPressures(): void {
-    const report = this.pressures.addTo(this.running().report);
-    this.loop.post({ kind: 'reportChanged', report });
-  }
-
-  private async serveData(
-    logs: LogStore,
-    executors: ExecutorSet,
-  ): Promise<Pick<Parts, 'data' | 'dataEndpoint'>> {
-    const { clock } = this.deps;
+  /** Where logs are read and commands entered; nowhere when it has no endpoints. */
+  private async serveData(logs: LogStore, executors: ExecutorSet): Promise<Endpoint> {
+    const { clock, identity } = this.deps;
     const data = createDataEndpoint(this.config, this.deps, {
       logs,
       executors,
@@ -300,10 +280,10 @@ class Worker implements Service {
       brokerWall: () =>
         this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset,
     });
-    if (data === null) return { data, dataEndpoint: '' };
+    if (data === null) return { dataEndpoint: '', dataKey: '' };
     this.undo.push(() => data.stop());
     const [dataEndpoint = ''] = await data.start();
-    return { data, dataEndpoint };
+    return { dataEndpoint, dataKey: identity.curve.publicKey, transfers };
   }
 
   private started(): Parts {

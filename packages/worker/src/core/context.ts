@@ -46,6 +46,8 @@ export function holdAttempt(
     phase,
     startedMono: context.now.mono,
     stopping: null,
+    overuse: null,
+    warnedOfOveruse: false,
     dropped: false,
     result: null,
     resultSentMono: Number.NEGATIVE_INFINITY,

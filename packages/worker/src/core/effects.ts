@@ -26,7 +26,8 @@ export type WorkerNote =
   | { readonly kind: 'leaseLost'; readonly silentMs: number; readonly stopped: number }
   | { readonly kind: 'leaseRefused'; readonly fence: Fence; readonly why: string }
   | { readonly kind: 'staleAck'; readonly fence: Fence; readonly phase: string }
-  | { readonly kind: 'ended'; readonly fence: Fence; readonly exitCode: number; readonly why: string };
+  | { readonly kind: 'ended'; readonly fence: Fence; readonly exitCode: number; readonly why: string }
+  | { readonly kind: 'overuse'; readonly fence: Fence; readonly words: string };
 
 export type WorkerEffect =
   | { readonly kind: 'send'; readonly message: Heartbeat | Result | Started | Report }
@@ -39,4 +40,6 @@ export type WorkerEffect =
   | { readonly kind: 'witness'; readonly head: JournalHead }
   /** Give the session up and say hello again. */
   | { readonly kind: 'leaveSession'; readonly why: string }
-  | { readonly kind: 'note'; readonly note: WorkerNote };
+  | { readonly kind: 'note'; readonly note: WorkerNote }
+  /** A line after the attempt's own output, for whoever submitted it. */
+  | { readonly kind: 'remark'; readonly fence: Fence; readonly words: string };

@@ -1,5 +1,6 @@
 /** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
 import type { Epoch, Failure, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { SeenDevice } from './device-claims.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseFacts, StopWhy } from './state.ts';
 
@@ -47,4 +48,6 @@ export type WorkerEvent =
   | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
   | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
   | { readonly kind: 'reportChanged'; readonly report: WorkerReport }
+  /** A look at the devices; empty when it failed. */
+  | { readonly kind: 'devicesSeen'; readonly devices: readonly SeenDevice[] }
   | { readonly kind: 'tick' };

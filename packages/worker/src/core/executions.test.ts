@@ -105,6 +105,7 @@ describe('what an earlier life was ending', () => {
     drop: 'cancelled.user',
     leaseLost: 'lost.link',
     timeout: 'execution.timeout',
+    overuse: 'execution.oom',
   };
 
   it.each(stopWhys)('goes on being ended, and ends as if there had been no crash: %s', (why) => {

@@ -1,6 +1,6 @@
 /** What executors report: attempts found at start, started, ended, not startable. */
 import type { Failure } from '@gryphgen/protocol';
-import { failure, formatDuration } from '@gryphgen/protocol';
+import { failure, formatBytes, formatDuration } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send } from './context.ts';
 import type { AdoptedAttempt, Exit } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -22,7 +22,7 @@ export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): v
     if (as.phase === 'running') {
       if (stopping !== null) goOnStopping(context, attempt, stopping);
     } else {
-      if (stopping !== null) attempt.stopping = { why: stopping, killByMono: context.now.mono };
+      if (stopping !== null) attempt.stopping = { why: stopping, words: '', killByMono: context.now.mono };
       const failed = adoptedFailure(context.state, attempt, as);
       conclude(context, attempt, as.exit.exitCode, failed, as.exit.outcome);
     }
@@ -91,6 +91,8 @@ function stopFailure(state: WorkerState, attempt: Attempt): Failure {
   switch (attempt.stopping?.why) {
     case 'timeout':
       return timedOut(attempt);
+    case 'overuse':
+      return failure('execution.oom', `ended because it ${attempt.stopping.words || overused(attempt)}`);
     case 'leaseLost':
       return failure(
         'lost.link',
@@ -102,6 +104,14 @@ function stopFailure(state: WorkerState, attempt: Attempt): Failure {
     default:
       return stoppedBefore();
   }
+}
+
+/** As an earlier life saw it, whose numbers went with it. */
+function overused({ facts }: Attempt): string {
+  const reserved = facts.reservation.devices.map(
+    ({ uuid, vramBytes }) => `${formatBytes(vramBytes)} of ${uuid}`,
+  );
+  return `held more device memory than was reserved for it (${reserved.join(', ') || 'none'}), which endangered a neighbour`;
 }
 
 /** By a signal that this life did not send: no failing of the task. */

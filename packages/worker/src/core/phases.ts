@@ -4,7 +4,7 @@
  *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
  *   none ──adopted─→ held ──lease──→ starting
  *   none ──adopted─→ running, stopping, ended       as an earlier life left it
- *   starting, running ──cancel, drop, leaseLost, timeout──→ stopping ──exited──→ ended (dropped: none)
+ *   starting, running ──cancel, drop, leaseLost, timeout, overuse──→ stopping ──exited──→ ended (dropped: none)
  *
  * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
  */
@@ -20,7 +20,8 @@ export type Stimulus =
   | 'exited'
   | 'startFailed'
   | 'leaseLost'
-  | 'timeout';
+  | 'timeout'
+  | 'overuse';
 export type PhaseOrNone = Phase | 'none';
 
 export interface PhaseTransition {
@@ -67,6 +68,7 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       drop: ['stopping'],
       leaseLost: ['stopping'],
       timeout: ['stopping'],
+      overuse: ['stopping'],
       ack: ['running'],
     },
   ],

@@ -6,6 +6,7 @@
  * 2. Several attempts of one task may be there at once: an old one may still be stopping while a new one runs.
  */
 import type {
+  DeviceUuid,
   Envelope,
   Epoch,
   OnLinkLost,
@@ -31,7 +32,7 @@ export interface LeaseFacts {
   readonly stopGraceMs?: number;
 }
 
-export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout'] as const;
+export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout', 'overuse'] as const;
 export type StopWhy = (typeof stopWhys)[number];
 
 export interface Attempt {
@@ -41,8 +42,14 @@ export interface Attempt {
   phase: Phase;
   /** When it started, on the monotonic clock; before that, when the lease was accepted. */
   startedMono: number;
-  /** The first reason it is being stopped for (it names the result), and when the executor kills it at the latest. */
-  stopping: { readonly why: StopWhy; killByMono: number } | null;
+  /**
+   * The first reason it is being stopped for (it names the result), in words where `why` does not say all that this life
+   * knows, and when the executor kills it at the latest.
+   */
+  stopping: { readonly why: StopWhy; readonly words: string; killByMono: number } | null;
+  /** What the last look at the devices found it to hold beyond its reservation, in words. */
+  overuse: string | null;
+  warnedOfOveruse: boolean;
   /** Fenced off: forget it when it has ended, report nothing. */
   dropped: boolean;
   result: Result | null;
@@ -75,6 +82,8 @@ export interface WorkerState {
   hello: { readonly monoMs: number; readonly listed: ReadonlySet<string> } | null;
   /** The lease loss of this silence has been noted. */
   leaseLost: boolean;
+  /** Of devices that the last look saw endangered: attempts in excess there, and since when, without a break. */
+  suspects: ReadonlyMap<DeviceUuid, ReadonlyMap<string, number>>;
   report: WorkerReport;
   reportSeq: number;
   /** Envelopes decoded lately: tasks come in runs of one shape. */
@@ -92,6 +101,7 @@ export function createWorkerState(report: WorkerReport, monoMs: number): WorkerS
     aliveMono: monoMs,
     hello: null,
     leaseLost: false,
+    suspects: new Map(),
     report,
     reportSeq: 0,
     envelopes: [],

@@ -11,6 +11,7 @@ import type { Now, WorkerEvent } from './events.ts';
 import { onAdopted, onExited, onStarted, onStartFailed } from './executions.ts';
 import { onTick, sendReport } from './heartbeats.ts';
 import { onLease } from './leases.ts';
+import { onDevicesSeen } from './overuse.ts';
 import { onHeartbeatAck, onResultAck, onSessionClosed, onSessionOpened } from './sessions.ts';
 import type { WorkerState } from './state.ts';
 import { onStop } from './stops.ts';
@@ -43,6 +44,9 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
       state.report = event.report;
       state.reportSeq += 1;
       sendReport(context);
+      break;
+    case 'devicesSeen':
+      onDevicesSeen(context, event.devices);
       break;
     case 'tick':
       onTick(context);

@@ -1,5 +1,6 @@
 /**
- * Ending attempts before their time: by the broker's word, by the clock, by the loss of the lease.
+ * Ending attempts before their time: by the broker's word, by the clock, by the loss of the lease, for a
+ * neighbour's sake.
  *
  * 1. E15: a stop that overtakes its lease uses up the lease's number, so that the lease starts nothing, and is answered
  *    with a cancelled result.
@@ -55,7 +56,7 @@ function cancel(context: Context, attempt: Attempt): void {
     case 'starting':
     case 'running':
     case 'stopping':
-      end(context, attempt, 'cancel', gracefulMs(attempt));
+      end(context, attempt, 'cancel', gracefulMs(attempt, 'cancel'));
   }
 }
 
@@ -74,8 +75,10 @@ function drop(context: Context, attempt: Attempt): void {
   }
 }
 
-function gracefulMs({ facts }: Attempt): number {
-  return facts.stopGraceMs ?? politeMs;
+/** A neighbour waits no longer than it must. */
+function gracefulMs({ facts }: Attempt, why: StopWhy): number {
+  const askedMs = facts.stopGraceMs ?? politeMs;
+  return why === 'overuse' ? Math.min(askedMs, politeMs) : askedMs;
 }
 
 /** Grace where somebody else may be starting the same task: half of what the broker waits (E12). */
@@ -84,7 +87,12 @@ function hurriedMs(state: WorkerState): number {
 }
 
 export function timeOut(context: Context, attempt: Attempt): void {
-  end(context, attempt, 'timeout', gracefulMs(attempt));
+  end(context, attempt, 'timeout', gracefulMs(attempt, 'timeout'));
+}
+
+/** `why`: who is endangered by what it holds; the result says so. */
+export function endOveruse(context: Context, attempt: Attempt, why: string): void {
+  end(context, attempt, 'overuse', gracefulMs(attempt, 'overuse'), why);
 }
 
 export function loseLease(context: Context, attempt: Attempt): void {
@@ -94,16 +102,16 @@ export function loseLease(context: Context, attempt: Attempt): void {
 /** What an earlier life began: how much of the grace is used up is not known, so all of it is given again. */
 export function goOnStopping(context: Context, attempt: Attempt, why: StopWhy): void {
   const isUrgent = why === 'drop' || why === 'leaseLost';
-  const graceMs = isUrgent ? hurriedMs(context.state) : gracefulMs(attempt);
-  attempt.stopping = { why, killByMono: context.now.mono + graceMs };
+  const graceMs = isUrgent ? hurriedMs(context.state) : gracefulMs(attempt, why);
+  attempt.stopping = { why, words: '', killByMono: context.now.mono + graceMs };
   context.effects.push({ kind: 'stop', fence: attempt.fence, graceMs, why });
 }
 
-function end(context: Context, attempt: Attempt, why: StopWhy, graceMs: number): void {
+function end(context: Context, attempt: Attempt, why: StopWhy, graceMs: number, words = ''): void {
   const killByMono = context.now.mono + graceMs;
   moveTo(context.state, attempt, why, 'stopping', context.now.mono);
   if (attempt.stopping !== null && attempt.stopping.killByMono <= killByMono) return;
-  if (attempt.stopping === null) attempt.stopping = { why, killByMono };
+  if (attempt.stopping === null) attempt.stopping = { why, words, killByMono };
   else attempt.stopping.killByMono = killByMono;
   context.effects.push({ kind: 'stop', fence: attempt.fence, graceMs, why });
 }

@@ -1,11 +1,14 @@
 /** The whole core under a broker that says anything and an executor that keeps its word. */
+import type { DeviceUuid } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { WorkerEffect } from './effects.ts';
 import { type Fence, keyOf } from './fence.ts';
 import { nameOfTransition, phaseTransitions } from './phases.ts';
-import { facts, fence, starts, stopped, success, WorkerUnderTest } from './worker-core.fixture.ts';
+import { facts, fence, starts, stopped, stops, success, WorkerUnderTest } from './worker-core.fixture.ts';
 
+const GiB = 1024 ** 3;
+const part = { uuid: 'GPU-1' as DeviceUuid, vramBytes: 3 * GiB, whole: false };
 const tasks = fc.integer({ min: 1, max: 3 });
 const actions = fc.oneof(
   fc.record({
@@ -20,6 +23,12 @@ const actions = fc.oneof(
   fc.record({ do: fc.constant('hello' as const) }),
   fc.record({ do: fc.constant('closed' as const) }),
   fc.record({ do: fc.constant('tick' as const), ms: fc.constantFrom(500, 6000, 20_000) }),
+  fc.record({
+    do: fc.constant('look' as const),
+    times: fc.integer({ min: 1, max: 3 }),
+    freeGiB: fc.integer({ min: 0, max: 6 }),
+    usedGiB: fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 3, maxLength: 3 }),
+  }),
   fc.record({ do: fc.constant('started' as const), task: tasks }),
   fc.record({ do: fc.constant('exited' as const), task: tasks }),
   fc.record({ do: fc.constant('startFailed' as const), task: tasks }),
@@ -41,9 +50,29 @@ class ModelExecutor {
   }
 }
 
+/** That finds the same so many times, and ends nobody who holds no more than its part. */
+function look(
+  worker: WorkerUnderTest,
+  { times, freeGiB, usedGiB }: Extract<Action, { do: 'look' }>,
+): readonly WorkerEffect[] {
+  const usedBy = new Map(usedGiB.map((gib, index) => [keyOf(fence(index + 1)), gib * GiB]));
+  const device = { uuid: part.uuid, name: 'a card', freeBytes: freeGiB * GiB, usedBy };
+  const effects: WorkerEffect[] = [];
+  for (let time = 0; time < times; time += 1) {
+    worker.mono += 3000;
+    effects.push(...worker.step({ kind: 'devicesSeen', devices: [device] }));
+  }
+  for (const { fence: of } of stops(effects)) {
+    const reserved = worker.state.attempts.get(keyOf(of))?.facts.reservation.devices[0]?.vramBytes ?? 0;
+    expect(usedBy.get(keyOf(of))).toBeGreaterThan(reserved);
+  }
+  return effects;
+}
+
 function act(worker: WorkerUnderTest, executor: ModelExecutor, action: Action): readonly WorkerEffect[] {
   if (!('task' in action)) {
     if (action.do === 'hello') return worker.open();
+    if (action.do === 'look') return look(worker, action);
     return action.do === 'closed' ? worker.step({ kind: 'sessionClosed' }) : worker.tick(action.ms);
   }
   const of: Fence = fence(action.task);
@@ -52,7 +81,9 @@ function act(worker: WorkerUnderTest, executor: ModelExecutor, action: Action): 
     case 'lease': {
       const broken = action.bad ? { envelope: new Uint8Array([0xc1]) } : {};
       const timeoutMs = action.task === 1 ? 5000 : 0;
-      return worker.hear(worker.leaseOf(of, { leaseSeq: action.seq, ...broken }, { timeoutMs }));
+      return worker.hear(
+        worker.leaseOf(of, { leaseSeq: action.seq, devices: [part], ...broken }, { timeoutMs }),
+      );
     }
     case 'cancel':
     case 'drop':

@@ -27,6 +27,7 @@ import { ContainerRun, outOfMemory, type RunTools } from './container-run.ts';
 import { endedFromOutside, statusOf, within, wordsOf } from './docker-engine.ts';
 import { askEngine, type Engine } from './engine-facts.ts';
 import { type Adoption, type Executor, noOutcome } from './executor.ts';
+import { containersIn, foreign, type ProcessOwner, readProc } from './process-owner.ts';
 
 /** An engine that does not answer a question this fast is no use. */
 const questionMs = 10_000;
@@ -194,6 +195,16 @@ export class ContainerExecutor implements Executor {
     const cleared = endCommandsOf(this.options.docker, container, ids, this.tools);
     this.clearing.set(key, cleared);
     void cleared.then(() => this.clearing.delete(key));
+  }
+
+  /** Its cgroup says which container it runs in, and may be read of every process. */
+  async ownerOf(pid: number): Promise<ProcessOwner> {
+    const cgroup = await readProc(pid, 'cgroup');
+    if (typeof cgroup !== 'string') return cgroup;
+    const ids = containersIn(cgroup);
+    for (const [key, { container }] of this.runs)
+      if (container !== null && ids.includes(container.id)) return { kind: 'attempt', key };
+    return foreign;
   }
 
   async close(): Promise<void> {

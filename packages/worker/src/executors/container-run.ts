@@ -9,7 +9,7 @@
 import { type Failure, failure, formatBytes, type Read } from '@gryphgen/protocol';
 import type { Cancel } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
-import type { Container, ContainerCreateOptions } from 'dockerode';
+import type { Container, ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
 import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
@@ -150,9 +150,11 @@ export class ContainerRun {
       }
       const found = docker.getContainer(spec.name);
       this.container = found;
-      const ran = await this.hasRun(found);
-      if (typeof ran !== 'boolean') return this.fail(ran);
-      if (ran) return this.ran(found);
+      const known = await this.lookAt(found);
+      if ('code' in known) return this.fail(known);
+      // By its id and not its name: processes tell that of their container.
+      this.container = docker.getContainer(known.Id);
+      if (known.State.Status !== 'created') return this.ran(this.container);
     }
     return this.launch(this.container, spec);
   }
@@ -207,10 +209,9 @@ export class ContainerRun {
     await this.follow(container);
   }
 
-  private async hasRun(container: Container): Promise<boolean | Failure> {
+  private async lookAt(container: Container): Promise<ContainerInspectInfo | Failure> {
     try {
-      const { State } = await this.call((abortSignal) => container.inspect({ abortSignal }));
-      return State.Status !== 'created';
+      return await this.call((abortSignal) => container.inspect({ abortSignal }));
     } catch (error) {
       return createFailure(error, '');
     }

@@ -14,6 +14,7 @@ import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { Enter } from '../exec/exec-sessions.ts';
+import type { ProcessOwner } from './process-owner.ts';
 
 export interface ExecutorEvents {
   started(fence: Fence): void;
@@ -40,6 +41,8 @@ export interface Executor {
   forget(fence: Fence): void;
   /** Absent where attempts cannot be entered. */
   readonly enter?: Enter;
+  /** Whose this process is, by its number on this machine. */
+  ownerOf(pid: number): Promise<ProcessOwner>;
   /** Lets go of timers and sockets. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { Alarms, Cancel } from '@gryphgen/runtime';
 import type { StartOrder } from '../core/effects.ts';
 import { type Fence, keyOf } from '../core/fence.ts';
 import { type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
+import { foreign, type ProcessOwner } from './process-owner.ts';
 
 export class NoopExecutor implements Executor {
   readonly kind = 'noop';
@@ -58,6 +59,10 @@ export class NoopExecutor implements Executor {
 
   forget(): void {
     // Nothing is left of it.
+  }
+
+  async ownerOf(): Promise<ProcessOwner> {
+    return foreign;
   }
 
   async close(): Promise<void> {

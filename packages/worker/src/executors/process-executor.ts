@@ -29,7 +29,8 @@ import { KeeperLife } from './process-keeper-life.ts';
 import { type KeeperPlace, keeperPlace } from './process-keeper-place.ts';
 import type { FromKeeper, HeldAttempt, ProcessEnd } from './process-messages.ts';
 import { processOrder } from './process-order.ts';
-import { killStrays } from './stray-processes.ts';
+import type { ProcessOwner } from './process-owner.ts';
+import { killStrays, ownerByScratch } from './stray-processes.ts';
 
 /** From the end of an attempt to the search for what it left; one search reads all of /proc and serves all that ended. */
 const searchMs = 1000;
@@ -141,6 +142,10 @@ export class ProcessExecutor implements Executor {
     this.runs.delete(key);
     if (run.sent) this.keeper.send({ kind: 'forget', key });
     this.clear(run.scratch);
+  }
+
+  ownerOf(pid: number): Promise<ProcessOwner> {
+    return ownerByScratch(pid, this.place.root);
   }
 
   async close(): Promise<void> {

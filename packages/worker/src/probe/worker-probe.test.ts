@@ -28,13 +28,16 @@ it('makes no report that a broker would refuse, and says what is wrong', async (
     nvidiaSmi: join(home, 'none'),
     alarms: systemAlarms,
     log: createLog({ daemon: 'test', level: 'silent' }),
+    ownersOf: async () => undefined,
+    onSeen: () => undefined,
+    concerns: () => [],
   });
   const input = {
     capabilities: [],
     offers: undefined,
     dataEndpoint: '',
     dataKey: '',
-    held: new Set<never>(),
+    holders: [],
   };
   await expect(probe.report(input)).rejects.toThrow(
     "this machine's report cannot be sent: labels: at most 64 labels",

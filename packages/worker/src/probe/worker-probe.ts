@@ -5,7 +5,6 @@
  * 2. What cannot be told to the broker is no report: it is refused here, in words, and not by every broker.
  */
 import {
-  type DeviceUuid,
   type Hardware,
   limits,
   type Offers,
@@ -16,26 +15,24 @@ import {
 } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import { DeviceProbe, type DeviceProbeOptions, type Holder } from './device-probe.ts';
 import { ascii, probeHardware } from './hardware.ts';
-import { KnownDevices } from './known-devices.ts';
 import { type Machine, probeMachine } from './machine.ts';
-import { type DevicesFound, findDevices } from './nvidia-smi.ts';
 import { Question } from './question.ts';
 
 /** To find out what the host has, which images its engine has. */
 const answerMs = 10_000;
-/** nvidia-smi is asked twice and has its own limits, but a driver in trouble keeps it from being killed. */
-const devicesMs = 35_000;
 
-export interface ProbeOptions {
+export interface ProbeOptions extends DeviceProbeOptions {
   readonly home: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly slots: number | undefined;
   readonly docker: Docker;
-  readonly nvidiaSmi: string;
   readonly alarms: Alarms;
   readonly log: Log;
+  /** What else the report is to say of this machine. */
+  concerns(): readonly string[];
 }
 
 /** @types/dockerode does not know that these can be aborted. */
@@ -56,8 +53,8 @@ export interface ProbeInput {
   readonly offers: Offers | undefined;
   readonly dataEndpoint: string;
   readonly dataKey: string;
-  /** Devices that attempts hold. */
-  readonly held: ReadonlySet<DeviceUuid>;
+  /** Attempts that hold devices. */
+  readonly holders: readonly Holder[];
 }
 
 export class WorkerProbe {
@@ -65,17 +62,17 @@ export class WorkerProbe {
   private readonly askMachine: Question<Machine>;
   private readonly askEngine: Question<Engine>;
   private readonly askHardware: Question<Omit<Hardware, 'engines'>>;
-  private readonly askDevices: Question<DevicesFound>;
   private machine: Machine | null = null;
   private engine = noEngine;
   private hardware: Omit<Hardware, 'engines'> | null = null;
-  private readonly devices = new KnownDevices();
+  private readonly devices: DeviceProbe;
   /** By what was asked: what is wrong since the last answer. */
   private readonly problems = new Map<string, string>();
 
   constructor(options: ProbeOptions) {
-    const { home, docker, nvidiaSmi, alarms } = options;
+    const { home, docker, alarms } = options;
     this.options = options;
+    this.devices = new DeviceProbe(options);
     this.askMachine = new Question({
       what: 'this machine',
       limitMs: answerMs,
@@ -94,23 +91,17 @@ export class WorkerProbe {
       alarms,
       put: (signal) => describeEngine(docker as unknown as AbortableEngine, signal),
     });
-    this.askDevices = new Question({
-      what: nvidiaSmi,
-      limitMs: devicesMs,
-      alarms,
-      put: () => findDevices(nvidiaSmi),
-    });
   }
 
   /** Throws when there is none to give, at first or at all. */
-  async report({ capabilities, offers, dataEndpoint, dataKey, held }: ProbeInput): Promise<WorkerReport> {
+  async report({ capabilities, offers, dataEndpoint, dataKey, holders }: ProbeInput): Promise<WorkerReport> {
     const { name, labels, slots } = this.options;
     const hasEngine = capabilities.includes('container');
     await Promise.all([
       this.probeMachine(),
       this.findHardware(),
       hasEngine && this.findEngine(),
-      this.findDevices(held),
+      this.findDevices(holders),
     ]);
     const { images, names: engines } = hasEngine ? this.engine : noEngine;
     const { machine } = this;
@@ -158,17 +149,20 @@ export class WorkerProbe {
     }
   }
 
-  private async findDevices(held: ReadonlySet<DeviceUuid>): Promise<void> {
-    const found = await this.askDevices
-      .ask()
-      .catch((error) => ({ ok: false, missing: false, why: wordsOf(error) }) as const);
-    this.devices.take(found, held);
+  /** The report that stands, with devices as they are now, and what is wrong. */
+  async refreshDevices(standing: () => WorkerReport, holders: readonly Holder[]): Promise<WorkerReport> {
+    await this.findDevices(holders);
+    return legal({ ...standing(), devices: this.devices.devices, troubles: this.troubles() });
+  }
+
+  private async findDevices(holders: readonly Holder[]): Promise<void> {
+    await this.devices.look(holders);
     this.note('devices', this.devices.troubles.join('; '));
   }
 
   private troubles(): readonly string[] {
     const others = [...this.problems].filter(([what, why]) => what !== 'devices' && why !== '');
-    return [...this.devices.troubles, ...others.map(([, why]) => why)]
+    return [...this.devices.troubles, ...this.options.concerns(), ...others.map(([, why]) => why)]
       .slice(0, limits.troubles)
       .map((words) => words.slice(0, limits.troubleChars));
   }

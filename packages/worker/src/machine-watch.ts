@@ -1,0 +1,134 @@
+/**
+ * Keeps the worker's report true: looks at the whole machine now and then, and at its devices more often while attempts
+ * hold some.
+ *
+ * 1. What a look at the devices alone finds is told at once only when placement would see it, or there is new trouble:
+ *    temperatures and clocks wait for the report that is due anyway.
+ * 2. Once nothing is held any more the devices are looked at once more: what their holders held is free from then on.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { TaskKind, WorkerReport } from '@gryphgen/protocol';
+import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
+import { placesAlike } from '@gryphgen/scheduler';
+import { type Fence, keyOf } from './core/fence.ts';
+import type { LeaseFacts } from './core/state.ts';
+import type { ExecutorSet } from './executor-set.ts';
+import type { Holder } from './probe/device-probe.ts';
+import type { PressureWatch } from './probe/pressure-watch.ts';
+import type { WorkerProbe } from './probe/worker-probe.ts';
+
+/** Machines change slowly: an engine that starts, a card that appears. */
+const wholeEveryMs = 30_000;
+/** A program fills a card in seconds; a look costs the driver some 100 ms of one CPU thread. */
+const devicesEveryMs = 5000;
+
+/** An attempt that is here. */
+interface Present {
+  readonly fence: Fence;
+  readonly facts: LeaseFacts;
+}
+
+export interface MachineWatchOptions {
+  readonly probe: Pick<WorkerProbe, 'report' | 'refreshDevices'>;
+  readonly pressures: Pick<PressureWatch, 'start' | 'stop' | 'report' | 'addTo'>;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
+  readonly executors: Pick<ExecutorSet, 'probe' | 'offers'>;
+  /** The attempts that are here. */
+  attempts(): Iterable<Present>;
+  /** The report that stands. */
+  standing(): WorkerReport;
+  changed(report: WorkerReport): void;
+}
+
+export class MachineWatch {
+  private readonly options: MachineWatchOptions;
+  private cancelWhole: Cancel = () => undefined;
+  private cancelDevices: Cancel = () => undefined;
+  private wasHeld = false;
+  private stopped = false;
+
+  constructor(options: MachineWatchOptions) {
+    this.options = options;
+  }
+
+  /** What this machine is now. Throws when there is nothing to tell, at first or at all. */
+  async report(able: readonly TaskKind[], attempts: Iterable<Present>): Promise<WorkerReport> {
+    const { probe, pressures, endpoint, executors } = this.options;
+    const holders = holdersOf(attempts);
+    const report = await pressures.report(able, (capabilities) =>
+      probe.report({ capabilities, offers: executors.offers(), ...endpoint, holders }),
+    );
+    return { ...report, ...endpoint };
+  }
+
+  start(): void {
+    const { pressures, executors, standing, changed } = this.options;
+    this.wholeLater();
+    this.devicesLater();
+    pressures.start({
+      probe: () => executors.probe(),
+      onChange: () => changed(pressures.addTo(standing())),
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelWhole();
+    this.cancelDevices();
+    this.options.pressures.stop();
+  }
+
+  private wholeLater(): void {
+    this.cancelWhole = this.options.alarms.after(wholeEveryMs, () => void this.lookAtAll());
+  }
+
+  private devicesLater(): void {
+    this.cancelDevices = this.options.alarms.after(devicesEveryMs, () => void this.lookAtDevices());
+  }
+
+  private async lookAtAll(): Promise<void> {
+    const { executors, attempts, standing } = this.options;
+    await this.tellChange(async () => {
+      const capabilities = await executors.probe();
+      const report = await this.report(capabilities, attempts());
+      return isDeepStrictEqual(report, standing()) ? null : report;
+    });
+    if (!this.stopped) this.wholeLater();
+  }
+
+  private async lookAtDevices(): Promise<void> {
+    const { probe, pressures, attempts, standing } = this.options;
+    const holders = holdersOf(attempts());
+    const isHeld = holders.length > 0;
+    if (isHeld || this.wasHeld) {
+      await this.tellChange(async () => {
+        const report = pressures.addTo(await probe.refreshDevices(standing, holders));
+        const before = standing();
+        const isSame =
+          placesAlike(report, before) && isDeepStrictEqual(report.troubles ?? [], before.troubles ?? []);
+        return isSame ? null : report;
+      });
+    }
+    this.wasHeld = isHeld;
+    if (!this.stopped) this.devicesLater();
+  }
+
+  /** `look`: null when there is nothing to tell. */
+  private async tellChange(look: () => Promise<WorkerReport | null>): Promise<void> {
+    const report = await look().catch((error: unknown) => {
+      this.options.log.warn({ err: error }, 'this machine cannot be looked at: its last report stands');
+      return null;
+    });
+    if (report !== null && !this.stopped) this.options.changed(report);
+  }
+}
+
+/** Those of the attempts that hold devices. */
+function holdersOf(attempts: Iterable<Present>): readonly Holder[] {
+  return [...attempts].flatMap(({ fence, facts }) => {
+    const shares = facts.reservation.devices;
+    return shares.length > 0 ? [{ key: keyOf(fence), shares }] : [];
+  });
+}
