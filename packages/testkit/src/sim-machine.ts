@@ -164,7 +164,9 @@ export class SimMachine {
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
     const unit = this.units.get(keyOf(fence));
     if (unit === undefined || unit.phase === 'ended') return;
-    const unjust = why === 'overuse' ? this.memory.unjust(unit.order, this.orders()) : undefined;
+    // What an earlier life had begun with reason, this one goes on with.
+    const isJudged = why === 'overuse' && unit.stopWhy !== 'overuse';
+    const unjust = isJudged ? this.memory.unjust(unit.order, this.orders()) : undefined;
     if (unjust !== undefined)
       this.witness.violation(`${this.name} ends ${keyOf(fence)} for what it holds: ${unjust}`);
     unit.stopping = true;
