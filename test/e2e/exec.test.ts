@@ -13,13 +13,20 @@ beforeAll(async () => {
   if (code !== 0) throw new Error(stderr);
   task = await container();
 }, 60_000);
-afterAll(() => grid.stop());
+afterAll(async () => {
+  // Containers outlive their grid.
+  for (const id of made) await grid.grid('cancel', id);
+  for (const id of made) await grid.grid('wait', id);
+  await grid.stop();
+});
 
+const made: string[] = [];
 const image = ['--image', 'gryphgen-test:latest', '--cpu', '0.1'];
 
 /** One that runs: it has said so. */
 async function container(...flags: string[]): Promise<string> {
   const id = await grid.submit(...image, ...flags, '--', 'sh', '-c', 'echo started; exec sleep 3600');
+  made.push(id);
   const logs = grid.start('logs', '-f', id);
   await logs.said('started');
   logs.child.kill('SIGINT');
@@ -184,6 +191,9 @@ it('a task that is cancelled ends the command, in words', async () => {
   expect(code).toBe(137);
 });
 
+/** Silence for this long is the end of a conversation. */
+const sayMs = 20_000;
+
 /** A shell of this machine in a terminal of its own, made by script(1). */
 class Typed {
   text = '';
@@ -210,7 +220,9 @@ class Typed {
         this.text = this.text.slice(found.index + found[0].length);
         return found[1] ?? found[0];
       }
-      await once(this.child.stdout, 'data');
+      await once(this.child.stdout, 'data', { signal: AbortSignal.timeout(sayMs) }).catch(() => {
+        throw new Error(`it waits for ${pattern}, and was told ${JSON.stringify(this.text)}`);
+      });
     }
   }
 
@@ -237,10 +249,10 @@ describe('-it', () => {
     // The change arrives as a signal to the shell: which of the two comes first is the kernel's to say.
     typed.type('until [ "$(stty size)" = "50 120" ]; do :; done; echo resized=$?');
     await typed.said(/resized=0/);
-    typed.type("echo sle''eps; sleep 3041");
+    typed.type(`sh -c 'trap "exit 9" INT; echo sle""eps; while :; do sleep 1; done'; echo left=$?`);
     await typed.said(/sleeps\r\n/);
     typed.child.stdin.write('\u0003');
-    await typed.said(/[#$] /);
+    await typed.said(/left=9/);
     typed.type('exit 5');
     await typed.said(/outer> /);
     typed.type('echo "code=$? now <$(stty -g)>"');

@@ -24,6 +24,8 @@ const engineCallMs = 30_000;
 /** From the end of its output to its exit code, and from its start to being told of it: normally nothing. */
 const askAgainMs = 20;
 const mostMs = 2000;
+const endTries = 5;
+const endAgainMs = 200;
 /** The engine's own words on a command that it cannot start. */
 const refusalBytes = 4096;
 const killed = 137;
@@ -132,7 +134,7 @@ class ContainerCommand implements ExecProcess {
   async started(): Promise<TransferEnd | undefined> {
     // It counts as running from before it is started.
     const info = await this.inspect(({ Pid, ExitCode }) => Pid !== 0 || ExitCode !== null);
-    if (info === undefined) return { failure: engineSilent };
+    if (info === undefined) return this.signal.aborted ? this.endNow() : this.lost();
     // A command that ran has a process; of one that did not, the output is what the engine has to say.
     if (info.Pid === 0 && info.ExitCode !== null) {
       const words = await this.refusal();
@@ -209,10 +211,7 @@ class ContainerCommand implements ExecProcess {
   private async exited(): Promise<TransferEnd> {
     const info = await this.inspect(({ Running, ExitCode }) => !Running && ExitCode !== null);
     if (this.signal.aborted) return this.endNow();
-    if (info === undefined) {
-      await this.end();
-      return { failure: engineSilent };
-    }
+    if (info === undefined) return this.lost();
     const exitCode = info.ExitCode;
     if (exitCode !== killed || (await this.containerRuns())) return { failure: null, exitCode };
     return { failure: failure('execution.exit', 'the task has ended, and the command with it'), exitCode };
@@ -227,11 +226,21 @@ class ContainerCommand implements ExecProcess {
     return this.ending;
   }
 
+  private async lost(): Promise<TransferEnd> {
+    await this.end();
+    return { failure: engineSilent };
+  }
+
+  /** False: it runs on. Tried again, since it may just be about to begin. */
   private async end(): Promise<boolean> {
     this.streams.destroy();
     const isOver = async (): Promise<boolean> => !(await this.ask())?.Running;
-    await endMarked(this.container, this.id, this.order.user, isOver, this.tools);
-    return isOver();
+    for (let tries = 0; tries < endTries; tries += 1) {
+      await endMarked(this.container, this.id, this.order.user, isOver, this.tools);
+      if (await isOver()) return true;
+      await pause(this.tools.alarms, endAgainMs, this.tools.signal);
+    }
+    return false;
   }
 
   /** What the engine says once it is `enough`; undefined when it says nothing, or the client leaves meanwhile. */
