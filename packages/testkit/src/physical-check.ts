@@ -100,7 +100,7 @@ export class PhysicalCheck {
     // What it was leased before a pause it may begin after it, and be too late.
     if (this.removal || this.steadySince(worker) > leasedAt) return;
     const other = this.runsOf(fence.task).find(
-      (run) => run.end === null && this.steadySince(run.worker) < run.startedAt,
+      (run) => run.end === null && this.steadySince(run.worker) < run.leasedAt,
     );
     if (other === undefined) return;
     const words = `${worker} runs ${keyOf(fence)} while ${other.worker}, which was never paused, runs ${keyOf(other.fence)}`;

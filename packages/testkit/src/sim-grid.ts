@@ -124,14 +124,15 @@ export class SimGrid {
 
   /**
    * Tasks that run until they are stopped, and those that wait for a machine that this grid does not have, are cancelled
-   * now, unless somebody did: once is enough. Workers that still drain are resumed.
+   * now, unless somebody did: once is enough, when the journal can take it (E19). Workers that still drain are resumed.
    */
   private endEndless(): void {
     const { state } = this.broker;
     for (const { name, draining } of state?.views ?? []) {
       if (draining) this.callers.resume(this.clientNamed('admin'), name);
     }
-    for (const task of state?.tasks.values() ?? []) {
+    const endable = state === null || state.journalStalled ? [] : state.tasks.values();
+    for (const task of endable) {
       if (task.cancelRequested || this.ending.has(task.id)) continue;
       const runsOn = this.observer.scriptOf(task).runMs === Number.POSITIVE_INFINITY;
       const homeless =
