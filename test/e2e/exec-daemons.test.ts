@@ -39,9 +39,10 @@ afterAll(async () => {
   expect(grid.deaths).toEqual([]);
 });
 
-/** The worker is back. */
+/** The worker is back, and has said what it runs. */
 async function ready(): Promise<void> {
   while ((await client.request('nodes', {}))[0]?.state !== 'ready');
+  while ((await client.request('show', { task })).state !== 'running');
 }
 
 /** A session and what it has printed. */
@@ -87,6 +88,7 @@ test('a session goes on while its broker is killed and started again', async () 
   await talk.said('<after>');
   talk.session.endInput();
   expect(await talk.session.ended).toEqual({ failure: null, exitCode: 4 });
+  await ready();
 });
 
 test('a worker that stops ends what it runs beside tasks, and says so; the task runs on', async () => {
