@@ -13,7 +13,7 @@ import type { Alarms, Clock } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
 import { pause } from '../pause.ts';
-import { engineLost, payloads, statusOf, within } from './docker-engine.ts';
+import { answerWithin, type CallTools, engineLost, payloads, statusOf } from './docker-engine.ts';
 
 const engineLostMs = 60_000;
 const askAgainMs = 500;
@@ -141,24 +141,15 @@ async function untilSilent(container: Container, { alarms }: WatchTools, signal:
     await pause(alarms, lookMs, signal);
     if (signal.aborted) return null;
     try {
-      await inspect(container, alarms, signal);
+      await inspect(container, { alarms, signal });
     } catch (error) {
       if (statusOf(error) === null) return null;
     }
   }
 }
 
-/** Rejects at the latest after `answerMs`, whether the call can be aborted or not. */
-function inspect(container: Container, alarms: Alarms, signal: AbortSignal): Promise<unknown> {
-  return within(answerMs, { alarms, signal }, async (abortSignal) => {
-    const asked = container.inspect({ abortSignal });
-    const tooLong = new Promise<never>((_, reject) => {
-      const giveUp = () => reject(new Error(`no answer within ${answerMs} ms`));
-      abortSignal.addEventListener('abort', giveUp, { once: true });
-      if (abortSignal.aborted) giveUp();
-    });
-    return Promise.race([asked, tooLong]);
-  });
+function inspect(container: Container, tools: CallTools): Promise<unknown> {
+  return answerWithin(answerMs, tools, (abortSignal) => container.inspect({ abortSignal }));
 }
 
 /** Null when the engine answers and the container is there; else why there is nothing more to wait for. */
@@ -171,7 +162,7 @@ async function waitForEngine(
     await pause(alarms, askAgainMs, signal);
     if (signal.aborted) return null;
     try {
-      await inspect(container, alarms, signal);
+      await inspect(container, { alarms, signal });
       return null;
     } catch (error) {
       if (statusOf(error) === 404) return failure('lost.worker', 'somebody removed its container');

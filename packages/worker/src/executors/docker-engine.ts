@@ -27,6 +27,26 @@ export async function within<T>(
   }
 }
 
+/** The same of a question that dockerode may not be able to abort: then it is left to itself. */
+export function answerWithin<T>(
+  ms: number,
+  tools: CallTools,
+  question: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return within(ms, tools, (abortSignal) =>
+    Promise.race([question(abortSignal), rejectedBy(abortSignal, `no answer within ${ms} ms`)]),
+  );
+}
+
+/** Rejects when the signal is aborted, and not before. */
+export function rejectedBy(signal: AbortSignal, words: string): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = () => reject(new Error(words));
+    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
+  });
+}
+
 /** Of an answer that came; null when none did (no engine, connection broken, aborted). */
 export function statusOf(error: unknown): number | null {
   return typeof error === 'object' &&

@@ -2,7 +2,7 @@
  * The Docker engine, asked about images. Every question is bounded; a pull is not, and is its caller's to end.
  */
 import type Docker from 'dockerode';
-import { type CallTools, statusOf, within } from '../executors/docker-engine.ts';
+import { answerWithin, type CallTools, statusOf } from '../executors/docker-engine.ts';
 import type { ImageReference } from './image-reference.ts';
 import type { PullEvent } from './pull-progress.ts';
 import type { RegistryLogin } from './registry-credentials.ts';
@@ -127,16 +127,8 @@ export class EngineImages {
     }
   }
 
-  /** dockerode aborts only some of its calls: a question that cannot be is left to itself. */
   private ask<T>(ms: number, question: () => Promise<T>): Promise<T> {
-    return within(ms, this.tools, (abortSignal) => {
-      const tooLong = new Promise<never>((_, reject) => {
-        const giveUp = () => reject(new Error(`no answer within ${ms} ms`));
-        abortSignal.addEventListener('abort', giveUp, { once: true });
-        if (abortSignal.aborted) giveUp();
-      });
-      return Promise.race([question(), tooLong]);
-    });
+    return answerWithin(ms, this.tools, question);
   }
 }
 

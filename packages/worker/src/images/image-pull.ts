@@ -7,7 +7,8 @@
  */
 import { formatBytes, formatDuration } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Clock } from '@gryphgen/runtime';
-import { statusOf, wordsOf } from '../executors/docker-engine.ts';
+import { rejectedBy, statusOf, wordsOf } from '../executors/docker-engine.ts';
+import { pause } from '../pause.ts';
 import { type PullProblem, pullProblem } from './pull-problem.ts';
 import { layerWords, type PullEvent, PullProgress } from './pull-progress.ts';
 
@@ -84,7 +85,7 @@ export class ImagePull {
     for (const ms of againAfterMs) {
       if (end.ok || end.problem !== 'unreachable') break;
       this.tell(`${end.words}: trying again in ${formatDuration(ms)}`);
-      await this.pause(ms);
+      await pause(this.order.alarms, ms, this.left.signal);
       end = await this.once();
     }
     this.cancelTell();
@@ -103,7 +104,7 @@ export class ImagePull {
     this.movedMono = clock.mono();
     const watch = this.watchFor(giveUp);
     try {
-      return await Promise.race([this.consume(begin(giveUp.signal)), rejectedBy(giveUp.signal)]);
+      return await Promise.race([this.consume(begin(giveUp.signal)), rejectedBy(giveUp.signal, 'given up')]);
     } catch (error) {
       if (this.left.signal.aborted) return { ok: false, problem: 'left', words: 'nobody waits for it' };
       if (watch.stalled) return { ok: false, problem: 'stalled', words: this.stallWords() };
@@ -166,29 +167,8 @@ export class ImagePull {
   private tell(line: string): void {
     for (const waiter of this.waiting) waiter.tell(line);
   }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        this.left.signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const cancel = this.order.alarms.after(ms, done);
-      this.left.signal.addEventListener('abort', done);
-      if (this.left.signal.aborted) done();
-    });
-  }
 }
 
 function failed(words: string, problem: PullProblem = pullProblem(words)): PullEnd {
   return { ok: false, problem, words };
-}
-
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const give = () => reject(new Error('given up'));
-    signal.addEventListener('abort', give, { once: true });
-    if (signal.aborted) give();
-  });
 }
