@@ -7,6 +7,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { isMissing } from './kept-file.ts';
 
 const { O_RDWR, O_APPEND, O_NOFOLLOW, O_CREAT, O_EXCL } = constants;
 
@@ -164,7 +165,7 @@ export class AttemptLog implements LogWriter {
     try {
       return await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      if (isMissing(error)) return null;
       throw error;
     }
   }

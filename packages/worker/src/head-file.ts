@@ -1,22 +1,23 @@
 /**
  * The newest journal head this worker has seen, kept over restarts: a broker that comes back with a shorter journal is
  * noticed by every worker that remembers a longer one.
- *
- * 1. One write at a time, the newest head wins; the file is replaced atomically.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { type JournalHead, journalHeadSchema } from '@gryphgen/protocol';
 import type { Log } from '@gryphgen/runtime';
+import { KeptFile } from './kept-file.ts';
 
 export class HeadFile {
-  private readonly path: string;
+  private readonly file: KeptFile;
   private readonly log: Log;
   private head: JournalHead | null = null;
-  private writing: Promise<void> | null = null;
 
   constructor(path: string, log: Log) {
-    this.path = path;
     this.log = log;
+    this.file = new KeptFile(path, {
+      text: () => JSON.stringify(this.head),
+      // A witness that forgets is a pity, not a reason to stop working.
+      onProblem: (error) => log.warn({ err: error }, 'the journal head cannot be remembered'),
+    });
   }
 
   get latest(): JournalHead | null {
@@ -24,12 +25,14 @@ export class HeadFile {
   }
 
   async load(): Promise<void> {
+    const { path } = this.file;
     try {
-      const parsed = journalHeadSchema.safeParse(JSON.parse(await readFile(this.path, 'utf8')));
+      const text = await this.file.read();
+      if (text === null) return;
+      const parsed = journalHeadSchema.safeParse(JSON.parse(text));
       if (parsed.success) this.head = parsed.data;
-      else this.log.warn({ path: this.path }, 'the remembered journal head makes no sense and is not used');
+      else this.log.warn({ path }, 'the remembered journal head makes no sense and is not used');
     } catch (error) {
-      if (isMissing(error)) return;
       this.log.warn({ err: error }, 'the remembered journal head cannot be read');
     }
   }
@@ -37,30 +40,10 @@ export class HeadFile {
   save(head: JournalHead): void {
     if (head.seq === this.head?.seq && head.digest === this.head.digest) return;
     this.head = head;
-    this.writing ??= this.write().finally(() => {
-      this.writing = null;
-    });
+    this.file.save();
   }
 
-  async close(): Promise<void> {
-    await this.writing;
+  close(): Promise<void> {
+    return this.file.close();
   }
-
-  private async write(): Promise<void> {
-    for (let written: JournalHead | null = null; written !== this.head; ) {
-      written = this.head;
-      try {
-        await writeFile(`${this.path}.new`, `${JSON.stringify(written)}\n`, { mode: 0o600, flush: true });
-        await rename(`${this.path}.new`, this.path);
-      } catch (error) {
-        // A witness that forgets is a pity, not a reason to stop working.
-        this.log.warn({ err: error }, 'the journal head cannot be remembered');
-        return;
-      }
-    }
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

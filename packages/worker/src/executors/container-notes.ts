@@ -13,6 +13,7 @@ import type { Alarms, Log } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import { type StopWhy, stopWhys } from '../core/state.ts';
+import { isMissing } from '../kept-file.ts';
 
 /** A stop waits no longer for its note. */
 const patienceMs = 2000;
@@ -120,8 +121,4 @@ async function sync(folder: string): Promise<void> {
   } finally {
     await entry.close();
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
