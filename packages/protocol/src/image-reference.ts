@@ -4,24 +4,30 @@
 export const imagePattern =
   /^(?:[a-zA-Z0-9]+(?:(?:\.|-+)[a-zA-Z0-9]+)*(?::[0-9]{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
 
-/** An image's name or a pattern of it, in its parts: `busybox` is of `docker.io/library`, as docker has it. */
-interface ImageParts {
+export interface ImageParts {
   readonly name: string;
   /** '' where none is said. */
   readonly tag: string;
+  /** `sha256:…`, or ''. */
   readonly digest: string;
 }
 
-function partsOf(reference: string): ImageParts {
-  const at = reference.indexOf('@');
-  const named = at === -1 ? reference : reference.slice(0, at);
+/** An image's name or a pattern of it, in its parts as they are written. */
+export function cutReference(reference: string): ImageParts {
+  const [named = '', digest = ''] = reference.split('@');
   const colon = named.lastIndexOf(':');
   const tagged = colon > named.lastIndexOf('/');
   return {
-    name: fullName(tagged ? named.slice(0, colon) : named),
+    name: tagged ? named.slice(0, colon) : named,
     tag: tagged ? named.slice(colon + 1) : '',
-    digest: at === -1 ? '' : reference.slice(at + 1),
+    digest,
   };
+}
+
+/** With the whole name: `busybox` is of `docker.io/library`, as docker has it. */
+function partsOf(reference: string): ImageParts {
+  const parts = cutReference(reference);
+  return { ...parts, name: fullName(parts.name) };
 }
 
 function fullName(name: string): string {

@@ -4,7 +4,7 @@
  *
  * 1. Placement reads nothing else of a task: equal keys mean equal decisions.
  */
-import type { Envelope, GpuRequest, Needs } from '@gryphgen/protocol';
+import { cutReference, type Envelope, type GpuRequest, type Needs } from '@gryphgen/protocol';
 
 export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs'>;
 
@@ -37,10 +37,8 @@ export function normalized({ kind, resources, constraints, image, needs }: Shape
 
 /** As a worker reports it: `busybox` is `busybox:latest`, and beside a digest a tag says nothing. */
 function imageReference(image: string): string {
-  const [named = '', digest] = image.split('@');
-  const hasTag = named.lastIndexOf(':') > named.lastIndexOf('/');
-  if (digest === undefined) return hasTag ? image : `${image}:latest`;
-  return `${hasTag ? named.slice(0, named.lastIndexOf(':')) : named}@${digest}`;
+  const { name, tag, digest } = cutReference(image);
+  return digest === '' ? `${name}:${tag || 'latest'}` : `${name}@${digest}`;
 }
 
 function gpuKey(gpu: GpuRequest): readonly unknown[] {

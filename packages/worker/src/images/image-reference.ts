@@ -1,4 +1,5 @@
 /** An image's name, taken apart as Docker does, and written as Docker shows it. */
+import { cutReference } from '@gryphgen/protocol';
 
 export interface ImageReference {
   /** Without what Docker leaves out: `busybox`, `team/app`, `registry:5000/app`. */
@@ -15,15 +16,12 @@ export const defaultHost = 'docker.io';
 
 /** Of what `imagePattern` takes. */
 export function parseReference(text: string): ImageReference {
-  const [tagged = '', digest = ''] = text.split('@');
-  const colon = tagged.lastIndexOf(':');
-  const hasTag = colon > tagged.lastIndexOf('/');
-  const [host, path] = splitHost(hasTag ? tagged.slice(0, colon) : tagged);
-  const tag = hasTag ? tagged.slice(colon + 1) : 'latest';
+  const { name, tag, digest } = cutReference(text);
+  const [host, path] = splitHost(name);
   return {
     name: host === defaultHost ? path.replace(/^library\//, '') : `${host}/${path}`,
     host,
-    tag: digest === '' ? tag : '',
+    tag: digest === '' ? tag || 'latest' : '',
     digest,
   };
 }
