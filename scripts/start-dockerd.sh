@@ -14,6 +14,15 @@ STOP_TRIES=60   # half a second each: dockerd gives containers 15 s to end
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 answers() { docker info >/dev/null 2>&1; }
 
+# forget_dead PIDFILE NAME: an engine that was killed leaves its pid files, and dockerd takes any process that has
+# such a number by now for its own (it then waits for a containerd that is a kernel thread, and gives up).
+forget_dead() {
+  local pid
+  [ -f "$1" ] || return 0
+  pid=$(cat "$1")
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] || as_root rm -f "$1"
+}
+
 stop() {
   local pidfile=$1 pid
   [ -f "$pidfile" ] || return 0
@@ -62,6 +71,8 @@ esac
 install_missing
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$(dirname "$pidfile")"
+forget_dead "$pidfile" dockerd
+forget_dead /var/run/docker/containerd/containerd.pid containerd
 log=${pidfile%.pid}.log
 # Its own session and pid file: a Ctrl-C at us must not reach it, and a stale /var/run/docker.pid must not stop it.
 # Redirected here, not under sudo, so that the log is ours to read.
