@@ -8,7 +8,8 @@
  */
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 import { isEphemeral, limits } from '@gryphgen/protocol';
-import { emptyLedger, release, reserve } from '@gryphgen/scheduler';
+import { release, reserve } from '@gryphgen/scheduler';
+import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
@@ -20,7 +21,6 @@ import type {
   Task,
   TaskLease,
   TaskOutcome,
-  Worker,
 } from './state.ts';
 
 /** `epoch`: that of the group the decision stands in. */
@@ -78,7 +78,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       nameWorker(state, decision[1], decision[2]);
       return;
     case decided.drainOrdered:
-      knownWorker(state, decision[1]).view.draining = decision[2];
+      drainWorker(state, decision[1], decision[2]);
       return;
     case decided.workerRemoved:
       removeWorker(state, decision[1]);
@@ -260,61 +260,8 @@ function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: 
   }
 }
 
-/** A worker says hello for the first time, or under a new name. */
-function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
-  const known = state.workers.get(id);
-  if (known !== undefined) {
-    known.view.name = name;
-    return;
-  }
-  const worker: Worker = {
-    id,
-    view: {
-      id,
-      name,
-      report: null,
-      connected: false,
-      draining: false,
-      ledger: emptyLedger(),
-      reliability: 1,
-    },
-    session: null,
-    boot: '',
-    heardAt: state.watch,
-    heartbeatSeq: 0,
-    reportSeq: 0,
-    nextLeaseSeq: 1,
-    leaseFloor: 1,
-    unsettled: new Map(),
-    tasks: new Set(),
-    ghosts: new Map(),
-  };
-  state.workers.set(id, worker);
-  state.removed.delete(id);
-  state.views.push(worker.view);
-}
-
-function removeWorker(state: BrokerState, id: WorkerId): void {
-  const worker = knownWorker(state, id);
-  if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
-  state.workers.delete(id);
-  state.views.splice(state.views.indexOf(worker.view), 1);
-  state.removed.set(id, worker.view.name);
-  if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
-}
-
-function firstOf(removed: ReadonlyMap<WorkerId, string>): WorkerId {
-  return removed.keys().next().value as WorkerId;
-}
-
 function liveTask(state: BrokerState, id: TaskId): Task {
   const task = state.tasks.get(id);
   if (task === undefined) throw new Error(`a decision names t${id}, which is not live`);
   return task;
-}
-
-function knownWorker(state: BrokerState, id: WorkerId): Worker {
-  const worker = state.workers.get(id);
-  if (worker === undefined) throw new Error(`a decision names worker ${id}, which is not known`);
-  return worker;
 }

@@ -1,0 +1,61 @@
+/** Decisions about workers, applied: the part of `apply.ts` that knows nothing of tasks. */
+import { limits, type WorkerId } from '@gryphgen/protocol';
+import { emptyLedger } from '@gryphgen/scheduler';
+import type { BrokerState, Worker } from './state.ts';
+
+/** A worker says hello for the first time, or under a new name. */
+export function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
+  const known = state.workers.get(id);
+  if (known !== undefined) {
+    known.view.name = name;
+    return;
+  }
+  const worker: Worker = {
+    id,
+    view: {
+      id,
+      name,
+      report: null,
+      connected: false,
+      draining: false,
+      ledger: emptyLedger(),
+      reliability: 1,
+    },
+    session: null,
+    boot: '',
+    heardAt: state.watch,
+    heartbeatSeq: 0,
+    reportSeq: 0,
+    nextLeaseSeq: 1,
+    leaseFloor: 1,
+    unsettled: new Map(),
+    tasks: new Set(),
+    ghosts: new Map(),
+  };
+  state.workers.set(id, worker);
+  state.removed.delete(id);
+  state.views.push(worker.view);
+}
+
+export function drainWorker(state: BrokerState, id: WorkerId, draining: boolean): void {
+  knownWorker(state, id).view.draining = draining;
+}
+
+export function removeWorker(state: BrokerState, id: WorkerId): void {
+  const worker = knownWorker(state, id);
+  if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
+  state.workers.delete(id);
+  state.views.splice(state.views.indexOf(worker.view), 1);
+  state.removed.set(id, worker.view.name);
+  if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
+}
+
+function firstOf(removed: ReadonlyMap<WorkerId, string>): WorkerId {
+  return removed.keys().next().value as WorkerId;
+}
+
+export function knownWorker(state: BrokerState, id: WorkerId): Worker {
+  const worker = state.workers.get(id);
+  if (worker === undefined) throw new Error(`a decision names worker ${id}, which is not known`);
+  return worker;
+}
