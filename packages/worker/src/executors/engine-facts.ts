@@ -1,7 +1,7 @@
 /** What the Docker engine says of itself and of an image, as far as it decides what a container is given. */
 import type Docker from 'dockerode';
-import type { DockerVersion } from 'dockerode';
 import type { EngineFacts, ImageFacts } from '../policy/container-policy.ts';
+import { folderOf, questionsTo } from './engine-questions.ts';
 
 export interface Engine extends EngineFacts {
   /** docker-init is there to forward signals and reap what the task leaves. */
@@ -12,24 +12,10 @@ export interface Engine extends EngineFacts {
   readonly folder: string;
 }
 
-interface Info {
-  readonly NCPU: number;
-  readonly DockerRootDir?: string;
-  readonly DefaultRuntime?: string;
-  readonly Runtimes?: Readonly<Record<string, unknown>>;
-  readonly SecurityOptions?: readonly string[] | null;
-}
-
-/** @types/dockerode does not know that these can be aborted. */
-interface AbortableQuestions {
-  version(options: { readonly abortSignal: AbortSignal }): Promise<DockerVersion>;
-  info(options: { readonly abortSignal: AbortSignal }): Promise<Info>;
-}
-
 type Ask = <T>(question: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>;
 
 export async function askEngine(docker: Docker, ask: Ask): Promise<Engine> {
-  const engine = docker as unknown as AbortableQuestions;
+  const engine = questionsTo(docker);
   const [version, info] = await Promise.all([
     ask((abortSignal) => engine.version({ abortSignal })),
     ask((abortSignal) => engine.info({ abortSignal })),
@@ -39,7 +25,7 @@ export async function askEngine(docker: Docker, ask: Ask): Promise<Engine> {
   return {
     init: initVersion !== 'N/A',
     cpus,
-    folder: info.DockerRootDir ?? '',
+    folder: folderOf(info),
     runtimes: Object.keys(info.Runtimes ?? { [defaultRuntime]: {} }).sort(),
     defaultRuntime,
     remapsUsers: (security ?? []).some((option) => /^name=(userns|rootless)\b/.test(option)),

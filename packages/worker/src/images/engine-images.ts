@@ -3,6 +3,7 @@
  */
 import type Docker from 'dockerode';
 import { answerWithin, type CallTools, statusOf } from '../executors/docker-engine.ts';
+import { askFolder, namesIn, questionsTo } from '../executors/engine-questions.ts';
 import type { ImageReference } from './image-reference.ts';
 import type { PullEvent } from './pull-progress.ts';
 import type { RegistryLogin } from './registry-credentials.ts';
@@ -31,12 +32,6 @@ interface MoreOfDocker {
     options: { readonly fromImage: string; readonly tag: string; readonly abortSignal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>>;
 }
-interface ListedImage {
-  readonly Id: string;
-  readonly RepoTags?: readonly string[] | null;
-  readonly RepoDigests?: readonly string[] | null;
-  readonly Size: number;
-}
 
 export class EngineImages {
   private readonly docker: Docker;
@@ -53,8 +48,8 @@ export class EngineImages {
       const found = await this.ask(questionMs, () => this.docker.getImage(image).inspect());
       return {
         id: found.Id,
-        digests: known(found.RepoDigests),
-        tags: known(found.RepoTags),
+        digests: namesIn(found.RepoDigests),
+        tags: namesIn(found.RepoTags),
         bytes: found.Size,
         platform: `${found.Os}/${found.Architecture}`,
       };
@@ -65,11 +60,13 @@ export class EngineImages {
   }
 
   async list(): Promise<readonly Omit<PresentImage, 'platform'>[]> {
-    const images = (await this.ask(questionMs, () => this.docker.listImages())) as readonly ListedImage[];
+    const images = await this.ask(questionMs, (abortSignal) =>
+      questionsTo(this.docker).listImages({ abortSignal }),
+    );
     return images.map(({ Id, RepoTags, RepoDigests, Size }) => ({
       id: Id,
-      digests: known(RepoDigests),
-      tags: known(RepoTags),
+      digests: namesIn(RepoDigests),
+      tags: namesIn(RepoTags),
       bytes: Size,
     }));
   }
@@ -86,16 +83,15 @@ export class EngineImages {
   }
 
   /** Where the engine keeps its images. */
-  async rootFolder(): Promise<string> {
-    const { DockerRootDir } = (await this.ask(questionMs, () => this.docker.info())) as {
-      readonly DockerRootDir?: string;
-    };
-    return DockerRootDir ?? '';
+  rootFolder(): Promise<string> {
+    return this.ask(questionMs, (abortSignal) => askFolder(this.docker, abortSignal));
   }
 
   /** `linux/amd64` */
   async platform(): Promise<string> {
-    const { Os, Arch } = await this.ask(questionMs, () => this.docker.version());
+    const { Os, Arch } = await this.ask(questionMs, (abortSignal) =>
+      questionsTo(this.docker).version({ abortSignal }),
+    );
     return `${Os}/${Arch}`;
   }
 
@@ -127,15 +123,11 @@ export class EngineImages {
     }
   }
 
-  private ask<T>(ms: number, question: () => Promise<T>): Promise<T> {
+  private ask<T>(ms: number, question: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return answerWithin(ms, this.tools, question);
   }
 }
 
 interface Distribution {
   readonly Platforms?: readonly { readonly os: string; readonly architecture: string }[];
-}
-
-function known(names: readonly string[] | null | undefined): readonly string[] {
-  return (names ?? []).filter((name) => !name.startsWith('<none>'));
 }

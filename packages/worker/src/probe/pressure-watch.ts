@@ -10,6 +10,7 @@ import type { Alarms, Cancel, Clock, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import { type DiskReading, Pressures } from '../core/pressure/pressures.ts';
 import type { PressureSettings } from '../core/pressure/thresholds.ts';
+import { askFolder, questionsTo } from '../executors/engine-questions.ts';
 import { readDisks, readMemory } from './machine-readings.ts';
 import { Question } from './question.ts';
 
@@ -24,12 +25,6 @@ export interface PressureWatchOptions {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
-}
-
-/** @types/dockerode does not know that these can be aborted. */
-interface AbortableEngine {
-  ping(options: { readonly abortSignal: AbortSignal }): Promise<unknown>;
-  info(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly DockerRootDir?: string }>;
 }
 
 export interface WatchOwner {
@@ -54,7 +49,6 @@ export class PressureWatch {
 
   constructor(options: PressureWatchOptions) {
     const { home, settings, docker, alarms } = options;
-    const engine = docker as unknown as AbortableEngine;
     const bounds = { limitMs: answerMs, alarms };
     this.options = options;
     this.pressures = new Pressures(settings);
@@ -66,12 +60,12 @@ export class PressureWatch {
     this.askEngine = new Question({
       what: 'the engine',
       ...bounds,
-      put: (abortSignal) => engine.ping({ abortSignal }),
+      put: (abortSignal) => questionsTo(docker).ping({ abortSignal }),
     });
     this.askRoot = new Question({
       what: 'the engine, asked for its folder,',
       ...bounds,
-      put: async (abortSignal) => (await engine.info({ abortSignal })).DockerRootDir ?? '',
+      put: (abortSignal) => askFolder(docker, abortSignal),
     });
   }
 

@@ -15,6 +15,7 @@ import {
 } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import { namesIn, questionsTo } from '../executors/engine-questions.ts';
 import { DeviceProbe, type DeviceProbeOptions, type Holder } from './device-probe.ts';
 import { ascii, probeHardware } from './hardware.ts';
 import { type Machine, probeMachine } from './machine.ts';
@@ -33,14 +34,6 @@ export interface ProbeOptions extends DeviceProbeOptions {
   readonly log: Log;
   /** What else the report is to say of this machine. */
   concerns(): readonly string[];
-}
-
-/** @types/dockerode does not know that these can be aborted. */
-interface AbortableEngine {
-  listImages(options: {
-    readonly abortSignal: AbortSignal;
-  }): Promise<{ readonly RepoTags?: string[] | null; readonly RepoDigests?: string[] | null }[]>;
-  version(options: { readonly abortSignal: AbortSignal }): Promise<{ readonly Version: string }>;
 }
 
 interface Engine {
@@ -89,7 +82,7 @@ export class WorkerProbe {
       what: 'the engine, asked for its images,',
       limitMs: answerMs,
       alarms,
-      put: (signal) => describeEngine(docker as unknown as AbortableEngine, signal),
+      put: (signal) => describeEngine(docker, signal),
     });
   }
 
@@ -177,20 +170,21 @@ export class WorkerProbe {
 
 const noEngine: Engine = { images: [], names: [] };
 
-async function describeEngine(docker: AbortableEngine, abortSignal: AbortSignal): Promise<Engine> {
+async function describeEngine(docker: Docker, abortSignal: AbortSignal): Promise<Engine> {
+  const engine = questionsTo(docker);
   const [images, version] = await Promise.all([
-    docker.listImages({ abortSignal }),
-    docker.version({ abortSignal }),
+    engine.listImages({ abortSignal }),
+    engine.version({ abortSignal }),
   ]);
-  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []);
-  const digests = images.flatMap(({ RepoDigests }) => RepoDigests ?? []);
+  const tags = images.flatMap(({ RepoTags }) => namesIn(RepoTags));
+  const digests = images.flatMap(({ RepoDigests }) => namesIn(RepoDigests));
   // Digests last: they are long, and fewer tasks name one.
   const known = [...sorted(tags), ...sorted(digests)];
   return { images: tellable(known), names: [ascii(`docker ${version.Version}`, 64)] };
 }
 
 function sorted(names: readonly string[]): readonly string[] {
-  return [...new Set(names)].filter((name) => !name.startsWith('<none>')).sort();
+  return [...new Set(names)].sort();
 }
 
 function wordsOf(error: unknown): string {
