@@ -37,6 +37,8 @@ export class ZapHandler {
 
   private async answer(): Promise<void> {
     for await (const [peer, , version, request, , , , mechanism, key] of this.socket) {
+      // Closed between the asker's words and now.
+      if (this.socket.closed) return;
       if (!peer || !request) continue;
       const known = String(version) === '1.0' && String(mechanism) === 'CURVE' && key?.length === 32;
       const admitted = known && this.admits(encodeZ85(key));
