@@ -49,9 +49,11 @@ mounts:
   later: { path: HOME/not-there, mode: rw }
 networks: [host]
 runtimes: [runsc]
+ports: all
 users: { root: no, default: 1000:1000 }
 `;
     expect(await load(text)).toEqual({
+      ports: 'all',
       images: ['busybox', 'ghcr.io/acme/*'],
       mounts: {
         data: { path: `${home}/data`, write: false },
@@ -82,6 +84,7 @@ users: { root: no, default: 1000:1000 }
     ['networks: [wifi]', '1:12: networks[0]: found "wifi", expected one of none, bridge, host'],
     ['images: [a b]', '1:10: images[0]: found "a b"'],
     ['users: { root: maybe }', '1:16: users.root: found "maybe", expected one of no, remapped, yes'],
+    ['ports: some', '1:8: ports: found "some", expected one of none, loopback, all'],
     ['users: { default: 0:0 }', '1:19: users.default: found "0:0"'],
     ['privileged: true', '1:1: privileged: found unknown key'],
     ['', '1:1: found an empty file, expected a policy'],

@@ -8,7 +8,9 @@ import type { Config } from '@gryphgen/runtime';
 import {
   type ContainerPolicy,
   defaultPolicy,
+  type PortRule,
   policyProblems,
+  portRules,
   type RootRule,
   rootRules,
 } from '@gryphgen/worker';
@@ -28,6 +30,7 @@ interface WrittenPolicy {
   readonly mounts: Readonly<Record<string, Partial<WrittenMount>>>;
   readonly networks: readonly ('none' | 'bridge' | 'host')[];
   readonly runtimes: readonly string[];
+  readonly ports: PortRule;
   readonly users: { readonly root?: RootRule; readonly default?: string };
 }
 
@@ -54,6 +57,7 @@ const policy = object<WrittenPolicy>({
   ),
   networks: list('a list of none, bridge and host', oneOf(['none', 'bridge', 'host'])),
   runtimes: list('a list of runtimes', scalar(runtime)),
+  ports: oneOf(portRules),
   users: object<{ root: RootRule; default: string }>({ root: oneOf(rootRules), default: scalar(user) }),
 });
 
@@ -72,7 +76,7 @@ export async function loadPolicy({ policy: file, home, origins }: Config): Promi
 }
 
 function policyOf(written: Partial<WrittenPolicy>, source: YamlSource): ContainerPolicy {
-  const { images, networks, runtimes, users } = written;
+  const { images, networks, runtimes, ports, users } = written;
   const count = (name: string, items: readonly unknown[], most: number): void => {
     if (items.length > most)
       source.problem(source.placeOf(name), name, `found ${items.length}, expected at most ${most}`);
@@ -90,6 +94,7 @@ function policyOf(written: Partial<WrittenPolicy>, source: YamlSource): Containe
     ...(images !== undefined && { images }),
     ...(networks !== undefined && { networks }),
     ...(runtimes !== undefined && { runtimes }),
+    ...(ports !== undefined && { ports }),
     ...(users?.root !== undefined && { root: users.root }),
     ...(users?.default !== undefined && { user: users.default }),
     mounts: Object.fromEntries(mounts),

@@ -5,7 +5,9 @@ import { type Command, Option } from 'commander';
 import { flagOf, listOf, pairsOf } from './command.ts';
 import { readEnvFile } from './env-file.ts';
 import { UsageError } from './problem.ts';
+import { health, publish } from './service-flags.ts';
 import { readFileStart } from './task-file/file-start.ts';
+import { type DraftHealth, type DraftPort, type DraftRestart, restarts } from './task-file/service-draft.ts';
 import {
   type DraftGpu,
   type DraftMount,
@@ -41,6 +43,9 @@ export interface TaskFlags {
   readonly runtime?: string;
   readonly stopSignal?: StopSignal;
   readonly stopGrace?: number;
+  readonly publish?: readonly DraftPort[];
+  readonly health?: DraftHealth;
+  readonly restart?: DraftRestart;
   readonly envFile?: Record<string, string>;
   readonly priority?: number;
   readonly timeout?: number;
@@ -131,6 +136,9 @@ function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
     flagOf('--runtime <name>', 'container runtime, such as runsc', values.runtime),
     flagOf('--stop-signal <signal>', 'how it is asked to end', values.stopSignal),
     flagOf('--stop-grace <time>', 'from that to the kill (default: 10s)', values.grace),
+    listOf('--publish <[NAME=][HOSTPORT:]PORT[/udp]>', 'let others connect to a port (repeatable)', publish),
+    flagOf('--health <http:PORT/PATH|tcp:PORT>', 'how it is known to be well', health),
+    new Option('--restart <when>', 'begin it again without limit').choices(restarts),
     flagOf('--priority <number>', 'higher goes first', values.priority),
     flagOf('--timeout <time>', 'longest run of one try', values.duration),
     flagOf('--queue-timeout <time>', 'longest wait for a place', values.duration),
@@ -172,7 +180,7 @@ export function specOfFlags(flags: TaskFlags, command: readonly string[]): TaskS
 function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { image, pull, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
-  const { runtime, stopSignal, stopGrace, envFile } = flags;
+  const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, envFile } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
@@ -199,6 +207,9 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     runtime,
     stopSignal,
     stopGrace,
+    ports,
+    health: check,
+    restart,
     resources: given({ cpu, memory, disk, gpu: Object.keys(gpu).length === 0 ? undefined : gpu }),
     priority,
     timeout,
@@ -232,6 +243,9 @@ const flagNames: Readonly<Record<string, string>> = {
   readOnlyRoot: '--writable-root',
   stopSignal: '--stop-signal',
   pids: '--pids-limit',
+  ports: '--publish',
+  health: '--health',
+  retries: '--retries',
 };
 
 /** Known by the contract, not by this version: said, not ignored. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { imagePattern } from './image-reference.ts';
 import { limits } from './limits.ts';
+import { healthSchema, portsSchema, serviceProblems } from './service-body.ts';
 import { argument, environment } from './task-text.ts';
 
 /** `none`: loopback alone. `bridge`: the engine's network, outwards through the machine. `host`: the machine's own. */
@@ -143,6 +144,8 @@ export const containerBodySchema = z
       runtime: z.string().refine(isRuntimeName, "expected a runtime's name").optional(),
       /** Instead of the image's own, or SIGTERM. */
       stopSignal: z.enum(stopSignals).optional(),
+      ports: portsSchema.optional(),
+      health: healthSchema.optional(),
     },
     {
       error: (issue) =>
@@ -151,10 +154,13 @@ export const containerBodySchema = z
           : undefined,
     },
   )
-  .superRefine(({ mounts = [], scratch }, context) => {
+  .superRefine((body, context) => {
+    const { mounts = [], scratch } = body;
     const paths = [...mounts.map(({ to }) => to), ...(scratch === undefined ? [] : [scratch.to])];
     const clash = clashOf(paths);
     if (clash !== undefined) context.addIssue({ code: 'custom', message: clash.words });
+    for (const { path, words } of serviceProblems(body))
+      context.addIssue({ code: 'custom', message: `${path}: ${words}` });
   });
 export type ContainerBody = z.infer<typeof containerBodySchema>;
 

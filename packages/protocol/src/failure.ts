@@ -32,6 +32,7 @@ export const failureCodes = [
   'execution.image',
   'execution.start',
   'execution.model',
+  'execution.unhealthy',
   'internal.bug',
 ] as const;
 

@@ -18,6 +18,7 @@ export * from './needs.ts';
 export * from './pressure.ts';
 export * from './requests.ts';
 export * from './resources.ts';
+export * from './service-body.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';
 export * from './task-spec.ts';
 export * from './units.ts';

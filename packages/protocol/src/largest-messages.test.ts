@@ -66,6 +66,7 @@ const report: WorkerReport = {
     networks: [...networks],
     runtimes: range(limits.runtimes).map(() => 'r'.repeat(64)),
     root: false,
+    ports: 'loopback',
   },
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
   pressures: range(limits.pressures).map(() => ({

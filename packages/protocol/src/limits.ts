@@ -96,6 +96,10 @@ export const limits = {
   imagesBytes: 64 * KiB,
   /** Mounts of one task, and those that a worker offers. */
   mounts: 32,
+  /** Ports that one task publishes. */
+  ports: 16,
+  /** What is told of a check of a service's health. */
+  healthChars: 256,
   /** Fields of a task that not every worker knows. */
   fields: 32,
   imagePatterns: 32,

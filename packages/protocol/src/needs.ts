@@ -14,6 +14,7 @@ import {
   networks,
 } from './container-body.ts';
 import { limits } from './limits.ts';
+import { type PortBind, portBinds } from './service-body.ts';
 
 export interface MountNeed {
   readonly name: string;
@@ -29,6 +30,8 @@ export interface Needs {
   readonly runtime?: string;
   /** To run as uid 0. */
   readonly root?: true;
+  /** To publish ports, some of them there. */
+  readonly ports?: PortBind;
 }
 
 export interface Offers {
@@ -43,6 +46,8 @@ export interface Offers {
   readonly runtimes: readonly string[];
   /** Whether a container may run as uid 0. */
   readonly root: boolean;
+  /** The farthest where ports may be published; without it nowhere. */
+  readonly ports?: PortBind;
 }
 
 /** Known to every worker there ever was. */
@@ -67,18 +72,30 @@ export function needsOf(body: ContainerBody | undefined, stopGraceMs: number | u
   const root = user !== undefined && isRoot(user);
   if (fields.length === 0 && network === 'none' && !root) return undefined;
   const mounts = mountNeeds(body?.mounts ?? []);
+  const ports = farthestBind(body?.ports ?? []);
   return {
     fields,
     ...(mounts.length > 0 && { mounts }),
     ...(network !== 'none' && { network }),
     ...(runtime !== undefined && { runtime }),
     ...(root && { root }),
+    ...(ports !== undefined && { ports }),
   };
 }
 
 /** Of `uid[:gid]`. */
 export function isRoot(user: string): boolean {
   return Number.parseInt(user, 10) === 0;
+}
+
+/** Undefined of no ports. */
+export function farthestBind(ports: readonly { readonly bind: PortBind }[]): PortBind | undefined {
+  return portBinds.findLast((bind) => ports.some((port) => port.bind === bind));
+}
+
+/** Whether who may publish as far as `allowed` may publish at `bind`. */
+export function reaches(allowed: PortBind | undefined, bind: PortBind): boolean {
+  return allowed === bind || allowed === 'all';
 }
 
 /** One for each name: a mount may be put in two places. */
@@ -107,6 +124,7 @@ export const needsSchema: z.ZodType<Needs> = z.object({
   network: z.enum(['bridge', 'host']).optional(),
   runtime: runtime.optional(),
   root: z.literal(true).optional(),
+  ports: z.enum(portBinds).optional(),
 });
 
 export const offersSchema: z.ZodType<Offers> = z.object({
@@ -124,4 +142,5 @@ export const offersSchema: z.ZodType<Offers> = z.object({
   networks: z.array(z.enum(networks)).max(networks.length),
   runtimes: z.array(runtime).max(limits.runtimes),
   root: z.boolean(),
+  ports: z.enum(portBinds).optional(),
 });

@@ -25,6 +25,10 @@ export type TaskKind = (typeof taskKinds)[number];
 /** `move`: the worker stops it when its lease runs out and it is tried elsewhere. `wait`: it runs on, the broker waits. */
 export type OnLinkLost = 'move' | 'wait';
 
+/** When a task is begun again without limit: after a failure of its execution; `always`: also after exit code 0. */
+export const restartRules = ['on-failure', 'always'] as const;
+export type RestartRule = (typeof restartRules)[number];
+
 export interface Envelope {
   readonly kind: TaskKind;
   readonly name: string;
@@ -35,6 +39,8 @@ export interface Envelope {
   readonly priority: number;
   /** Tries after the first that fail in `execution.*`; the wait doubles from `backoffMs`. */
   readonly retries: { readonly limit: number; readonly backoffMs: number };
+  /** Instead of `retries.limit`; the wait doubles all the same. */
+  readonly restart?: RestartRule;
   /** Longest run of one attempt; 0 means no limit. */
   readonly timeoutMs: number;
   /** Longest wait for a place; 0 means no limit. */
@@ -75,6 +81,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   durable: z.boolean(),
   priority: z.number().int().min(-100).max(100),
   retries: z.object({ limit: z.number().int().min(0).max(limits.retries), backoffMs: count.max(86_400_000) }),
+  restart: z.enum(restartRules).optional(),
   timeoutMs: count,
   queueTimeoutMs: count,
   onLinkLost: z.enum(['move', 'wait']),

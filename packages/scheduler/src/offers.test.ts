@@ -26,6 +26,7 @@ describe('a worker whose owner does not let tasks have it all', () => {
     ['a network', { network: 'host' }, 'allows no host network (it allows none, bridge)'],
     ['a runtime', { runtime: 'kata' }, 'does not offer runtime kata (it has runc, runsc)'],
     ['root', { root: true }, 'lets no container run as root'],
+    ['ports', { ports: 'loopback' }, 'lets no task publish ports'],
     [
       'a field',
       { fields: ['mounts', 'newer'] },
@@ -51,6 +52,14 @@ describe('a worker whose owner does not let tasks have it all', () => {
     };
     expect(place(needing(needs), [offering()])).toMatchObject({ kind: 'placed' });
     expect(place(needing({ root: true }), [offering({ root: true })])).toMatchObject({ kind: 'placed' });
+  });
+
+  it('lets tasks publish ports as far as its owner says', () => {
+    const near = offering({ ports: 'loopback' });
+    expect(place(needing({ ports: 'loopback' }), [near])).toMatchObject({ kind: 'placed' });
+    expect(reasons(needing({ ports: 'all' }), near)).toEqual(['lets tasks publish ports on loopback alone']);
+    for (const ports of ['loopback', 'all'] as const)
+      expect(place(needing({ ports }), [offering({ ports: 'all' })])).toMatchObject({ kind: 'placed' });
   });
 
   it('says every reason', () => {

@@ -1,5 +1,5 @@
 /** Whether a worker offers what a task needs beyond room, as predicates (predicates.ts). They hold or do not, for ever alike. */
-import { allowsImage, type Needs, type Offers, type WorkerReport } from '@gryphgen/protocol';
+import { allowsImage, type Needs, type Offers, reaches, type WorkerReport } from '@gryphgen/protocol';
 import type { Shape } from './shape.ts';
 
 interface OfferPredicate {
@@ -44,6 +44,12 @@ const rooted = offered(
   () => 'lets no container run as root',
 );
 
+const published = offered(
+  ({ ports }, offers) => (ports === undefined || reaches(offers.ports, ports) ? [] : [ports]),
+  (_bind, { ports }) =>
+    ports === undefined ? 'lets no task publish ports' : 'lets tasks publish ports on loopback alone',
+);
+
 /** Also of tasks without needs: any container has an image. */
 const permitted: OfferPredicate = {
   lack: ({ image }, _worker, { offers }) =>
@@ -60,6 +66,7 @@ export const offerPredicates: readonly OfferPredicate[] = [
   networked,
   sandboxed,
   rooted,
+  published,
 ];
 
 /** Of a worker that tells no offers everything is said by `known`. */

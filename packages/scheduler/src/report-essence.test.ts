@@ -56,6 +56,7 @@ describe('two reports place alike', () => {
     ['a network', { offers: { ...offers, networks: ['none', 'host'] } }],
     ['a runtime', { offers: { ...offers, runtimes: ['runsc'] } }],
     ['root', { offers: { ...offers, root: true } }],
+    ['ports', { offers: { ...offers, ports: 'all' } }],
     ['a field', { offers: { ...offers, fields: [] } }],
     ['a capability', { devices: [{ ...rtx3060('a'), computeCapability: 0 }, gtx1060('b')] }],
   ])('never when they differ in %s', (_, changes) => {

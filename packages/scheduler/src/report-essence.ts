@@ -41,6 +41,7 @@ function offersAlike(a: Offers | undefined, b: Offers | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return (
     a.root === b.root &&
+    a.ports === b.ports &&
     alike(a.fields, b.fields, same) &&
     (a.images === undefined) === (b.images === undefined) &&
     alike(a.images ?? [], b.images ?? [], same) &&

@@ -38,6 +38,8 @@ describe('shapeKey', () => {
       shape(undefined, { needs: { fields: [], mounts: [{ name: 'a', write: true }] } }),
       shape(undefined, { needs: { fields: [], network: 'host' } }),
       shape(undefined, { needs: { fields: [], runtime: 'runsc' } }),
+      shape(undefined, { needs: { fields: [], ports: 'loopback' } }),
+      shape(undefined, { needs: { fields: [], ports: 'all' } }),
       shape(undefined, { needs: { fields: [], root: true } }),
     ];
     expect(new Set(shapes.map(shapeKey)).size).toBe(shapes.length);

@@ -46,7 +46,7 @@ function gpuKey(gpu: GpuRequest): readonly unknown[] {
   return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null, gpu.uuid ?? null];
 }
 
-function needsKey({ fields, mounts = [], network, runtime, root }: Needs): readonly unknown[] {
+function needsKey({ fields, mounts = [], network, runtime, root, ports }: Needs): readonly unknown[] {
   const places = mounts.map(({ name, write }) => [name, write]);
-  return [fields, places, network ?? null, runtime ?? null, root ?? null];
+  return [fields, places, network ?? null, runtime ?? null, root ?? null, ports ?? null];
 }

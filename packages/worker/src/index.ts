@@ -23,6 +23,8 @@ export {
   type ContainerPolicy,
   defaultPolicy,
   type PolicyMount,
+  type PortRule,
+  portRules,
   type RootRule,
   rootRules,
 } from './policy/container-policy.ts';

@@ -111,12 +111,13 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
 /** What containers may have here. */
 function offerFacts(offers: Offers | undefined): readonly (readonly [string, string])[] {
   if (offers === undefined) return [];
-  const { images, mounts, networks, runtimes, root } = offers;
+  const { images, mounts, networks, runtimes, root, ports } = offers;
   return [
     ['allows', images === undefined ? '' : `images ${images.join(' ')}`],
     ['mounts', mounts.map(({ name, write }) => `${name}${write ? ':rw' : ''}`).join(' ')],
     ['networks', networks.join(' ')],
     ['runtimes', runtimes.join(' ')],
+    ['ports', ports === undefined ? '' : `may be published (${ports})`],
     ['root', root ? 'may be root in a container' : ''],
   ];
 }

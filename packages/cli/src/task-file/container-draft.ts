@@ -1,6 +1,7 @@
 /** What a task asks of its container beyond image, command and room: judged together, as the body has it. */
 import type { TaskSpec } from '@gryphgen/client';
 import { clashOf } from '@gryphgen/protocol';
+import { serviceOf } from './service-draft.ts';
 import type { Complain, DraftKind, TaskDraft } from './task-draft.ts';
 
 type ContainerBody = Extract<TaskSpec, { readonly kind: 'container' }>['body'];
@@ -18,6 +19,8 @@ export type Box = Pick<
   | 'ulimits'
   | 'runtime'
   | 'stopSignal'
+  | 'ports'
+  | 'health'
 >;
 
 /** Names as in a task file, with what to say where a task has no container. */
@@ -32,6 +35,8 @@ const ofContainers = {
   ulimits: 'the limits of its worker',
   runtime: 'no container runtime',
   stopSignal: 'no stop signal of its own: it is asked to end by SIGTERM',
+  ports: 'the ports of its machine',
+  health: 'no health check',
 } as const satisfies { readonly [K in keyof Box]-?: string };
 
 export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
@@ -59,6 +64,7 @@ export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
     ...(ulimits !== undefined && { ulimits }),
     ...(runtime !== undefined && { runtime }),
     ...(stopSignal !== undefined && { stopSignal }),
+    ...serviceOf(draft, wrong),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   type UlimitName,
 } from '@gryphgen/protocol';
 import { type Box, boxOf } from './container-draft.ts';
+import type { DraftHealth, DraftPort, DraftRestart } from './service-draft.ts';
 
 /** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
 export interface TaskDraft {
@@ -37,6 +38,9 @@ export interface TaskDraft {
   readonly runtime?: string;
   readonly stopSignal?: StopSignal;
   readonly stopGrace?: number;
+  readonly ports?: readonly DraftPort[];
+  readonly health?: DraftHealth;
+  readonly restart?: DraftRestart;
   readonly sleep?: number;
   readonly resources?: Partial<DraftResources>;
   readonly timeout?: number;
@@ -92,6 +96,7 @@ export function specOf(draft: TaskDraft, complain: Complain): TaskSpec | undefin
   const kind = draft.kind ?? (draft.image === undefined ? 'process' : 'container');
   judgeKind(draft, kind, wrong);
   const box = boxOf(draft, kind, wrong);
+  judgeRestart(draft, wrong);
   const gpu = gpuOf(draft.resources?.gpu, wrong);
   if (!isRight) return undefined;
   return withBody(optionsOf(draft, gpu), draft, kind, box);
@@ -111,6 +116,11 @@ function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
   if (kind !== 'noop' && sleep !== undefined) wrong('sleep', 'only a noop task sleeps');
 }
 
+function judgeRestart({ restart = 'never', retries }: TaskDraft, wrong: Complain): void {
+  if (restart !== 'never' && retries?.limit !== undefined)
+    wrong('retries.limit', `restart ${restart} has no limit: expected only one of them`);
+}
+
 function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box): TaskSpec {
   const { image = '', command = [], env = {}, workdir, sleep = 0 } = draft;
   const shared = { command: [...command], env, ...(workdir !== undefined && { workdir }) };
@@ -127,7 +137,7 @@ function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box)
 type Options = Omit<Envelope, 'kind' | 'image' | 'needs'>;
 
 function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
-  const { resources, retries, constraints } = draft;
+  const { resources, retries, restart, constraints } = draft;
   const byDefault = envelopeDefaults;
   return {
     name: draft.name ?? byDefault.name,
@@ -143,6 +153,7 @@ function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
       limit: retries?.limit ?? byDefault.retries.limit,
       backoffMs: retries?.backoff ?? byDefault.retries.backoffMs,
     },
+    ...(restart !== undefined && restart !== 'never' && { restart }),
     timeoutMs: draft.timeout ?? byDefault.timeoutMs,
     queueTimeoutMs: draft.queueTimeout ?? byDefault.queueTimeoutMs,
     onLinkLost: draft.onLinkLost ?? byDefault.onLinkLost,

@@ -1,7 +1,8 @@
 /** A task file, as cli.md shows it. One task in a file; jobs (`tasks:`, `needs:`, …) belong to a later version. */
 import type { TaskSpec } from '@gryphgen/client';
-import type { Ulimit } from '@gryphgen/protocol';
+import { portBinds, portProtocols, type Ulimit } from '@gryphgen/protocol';
 import { list, mapOf, object, oneOf, scalar, truth } from './fields.ts';
+import { type DraftHealth, type DraftPort, restarts } from './service-draft.ts';
 import {
   type DraftGpu,
   type DraftMount,
@@ -70,6 +71,29 @@ const task = object<TaskDraft>(
     runtime: scalar(values.runtime),
     stopSignal: scalar(values.stopSignal),
     stopGrace: scalar(values.grace),
+    ports: list(
+      'a list such as [{ name: web, port: 8080 }]',
+      object<DraftPort>({
+        name: scalar(values.portName),
+        port: scalar(values.port),
+        protocol: oneOf(portProtocols),
+        host: scalar(values.hostPort),
+        bind: oneOf(portBinds),
+      }),
+    ),
+    health: object<DraftHealth>({
+      http: object<NonNullable<DraftHealth['http']>>({
+        port: scalar(values.port),
+        path: scalar(values.urlPath),
+      }),
+      tcp: scalar(values.port),
+      command: list('a list such as [pg_isready]', scalar(values.argument)),
+      interval: scalar(values.healthInterval),
+      timeout: scalar(values.healthTimeout),
+      retries: scalar(values.healthRetries),
+      startPeriod: scalar(values.startPeriod),
+    }),
+    restart: oneOf(restarts),
     sleep: scalar(values.backoff),
     resources: object<DraftResources>({
       cpu: scalar(values.cpu),

@@ -4,13 +4,17 @@
  */
 import {
   containerPathWords,
+  formatDuration,
+  healthBounds,
   imagePattern,
   isContainerPath,
   isDeviceUuid,
   isEnvironmentName,
   isLabelName,
   isMountName,
+  isPortName,
   isRuntimeName,
+  leastHostPort,
   limits,
   networks,
   parseBytes,
@@ -119,6 +123,29 @@ export const computeCapability: Value<number> = {
 export const gpuCount = integer(1, limits.devices);
 export const retries = integer(0, limits.retries);
 export const priority = integer(-100, 100);
+
+const maxPort = 65_535;
+export const portName = text('a name of lower-case letters, digits and "-"', isPortName);
+export const port = integer(1, maxPort);
+export const hostPort = integer(leastHostPort, maxPort);
+export const urlPath = text(
+  'a path such as /health',
+  (value) => value.length <= 1024 && /^\/[!-~]*$/.test(value),
+);
+export const healthInterval = durationWithin(healthBounds.interval);
+export const healthTimeout = durationWithin(healthBounds.timeout);
+export const healthRetries = integer(...healthBounds.retries);
+export const startPeriod = durationWithin(healthBounds.startPeriod);
+
+function durationWithin([least, most]: readonly [number, number]): Value<number> {
+  return {
+    expected: `a duration from ${formatDuration(least)} to ${formatDuration(most)}`,
+    parse: (written) => {
+      const value = within(parseDuration(written), most);
+      return value !== undefined && value >= least ? value : undefined;
+    },
+  };
+}
 
 export function integer(min: number, max: number): Value<number> {
   return {

@@ -43,6 +43,11 @@ describe('without a policy file', () => {
       'has no mount',
     ],
     ['root', { body: { user: '0' } }, 'lets no container run as root'],
+    [
+      'ports for all',
+      { body: { network: 'bridge', ports: [{ port: 80, bind: 'all' }] } },
+      'on loopback alone',
+    ],
     ['root by another number', { body: { user: '000:5' } }, 'lets no container run as root'],
     ['a runtime that hands out devices', { body: { runtime: 'nvidia' } }, 'does not offer runtime nvidia'],
     ['a runtime that is not there', { body: { runtime: 'kata' } }, 'does not offer runtime kata'],

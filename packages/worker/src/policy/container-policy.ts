@@ -11,14 +11,17 @@ import {
   covers,
   type Failure,
   failure,
+  farthestBind,
   isRoot,
   isSameImage,
   knownFields,
   type MountNeed,
   type Network,
   type Offers,
+  type PortBind,
   limits as protocolLimits,
   type Read,
+  reaches,
 } from '@gryphgen/protocol';
 
 /** A folder of the machine that tasks may name. */
@@ -38,12 +41,17 @@ export interface ContainerPolicy {
   readonly runtimes: readonly string[];
   /** Who may be uid 0: `remapped` means only where the engine makes that another user of the machine. */
   readonly root: RootRule;
+  /** How far away others may connect to a task's ports. */
+  readonly ports: PortRule;
   /** `uid[:gid]` of a task that names no user and whose image would run as root. */
   readonly user: string;
 }
 
 export const rootRules = ['no', 'remapped', 'yes'] as const;
 export type RootRule = (typeof rootRules)[number];
+
+export const portRules = ['none', 'loopback', 'all'] as const;
+export type PortRule = (typeof portRules)[number];
 
 /** Safe and usable: any image, but none of the machine's folders, not its network, not its root. */
 export const defaultPolicy: ContainerPolicy = {
@@ -52,6 +60,7 @@ export const defaultPolicy: ContainerPolicy = {
   // Each keeps containers apart at least as well as runc. Others may not: `nvidia` hands every GPU to who asks for it.
   runtimes: ['runc', 'crun', 'runsc*', 'kata*'],
   root: 'remapped',
+  ports: 'loopback',
   // nobody
   user: '65534:65534',
 };
@@ -103,6 +112,11 @@ export function grant(
   const runtime = body.runtime ?? runtimes[0];
   if (runtime === undefined) return refused('allows no runtime that its engine has');
   if (!runtimes.includes(runtime)) return refused(`does not offer runtime ${runtime}`);
+  const farthest = farthestBind(body.ports ?? []);
+  if (farthest !== undefined && !reaches(publishable(policy), farthest))
+    return refused(
+      `lets tasks publish ports on ${policy.ports === 'none' ? 'no address' : 'loopback alone'}`,
+    );
   const user = userOf(policy, engine, body, image);
   if (!user.ok) return user;
   const mounts: GrantedMount[] = [];
@@ -137,7 +151,12 @@ export function offersOf(
     networks: ['none', ...policy.networks.filter((network) => network !== 'none')],
     runtimes: engine === null ? [] : runtimesOf(policy, engine),
     root: engine !== null && mayBeRoot(policy, engine),
+    ...(policy.ports !== 'none' && { ports: policy.ports }),
   };
+}
+
+function publishable({ ports }: ContainerPolicy): PortBind | undefined {
+  return ports === 'none' ? undefined : ports;
 }
 
 /** First that of a task which names none: the engine's own where the policy allows it. */
