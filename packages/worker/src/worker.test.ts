@@ -1,5 +1,6 @@
 /** The whole worker over a real socket. */
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Failure, Message } from '@gryphgen/protocol';
 import { readLog, type Service, signGrant, systemAlarms, systemClock } from '@gryphgen/runtime';
@@ -36,6 +37,13 @@ async function readWith(
     else why = event.failure;
   }
   return { text, why };
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket, () => connection.destroy());
+    connection.on('error', () => undefined).on('close', (hadError) => resolve(!hadError));
+  });
 }
 
 describe('a worker', () => {
@@ -143,6 +151,26 @@ describe('a worker', () => {
     );
     await second.stop();
     await worker.stop();
+    worker = broker.newWorker();
+    await worker.start();
+  });
+
+  it('that is stopped while it starts leaves nothing open, whenever that is', async () => {
+    await worker.stop();
+    const endpoint = join(broker.home, 'data.sock');
+    let [begun, served] = [0, 0];
+    while (served === 0) {
+      const other = broker.newWorker();
+      const started = other.start();
+      for (let turn = 0; turn < begun; turn += 1) await new Promise(setImmediate);
+      if (await answers(endpoint)) served += 1;
+      await other.stop();
+      await started;
+      // libzmq closes it a moment later, in a thread of its own.
+      await expect.poll(() => answers(endpoint), { message: `stopped after ${begun} turns` }).toBe(false);
+      begun += 1;
+    }
+    // Its folder is free, too.
     worker = broker.newWorker();
     await worker.start();
   });

@@ -68,6 +68,7 @@ class Worker implements Service {
   private cancelTick: Cancel = () => undefined;
   private cancelJoin: Cancel = () => undefined;
   private relinking: Promise<void> = Promise.resolve();
+  private starting: Promise<void> = Promise.resolve();
   private stopped: Promise<void> | null = null;
   /** What `stop` has to undo, in the order it was done. */
   private readonly undo: (() => Promise<void>)[] = [];
@@ -106,7 +107,12 @@ class Worker implements Service {
     );
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.starting = this.begin();
+    return this.starting;
+  }
+
+  private async begin(): Promise<void> {
     const { config, deps } = this;
     const folder = join(config.home, 'worker');
     this.lock(folder);
@@ -122,6 +128,7 @@ class Worker implements Service {
     this.undo.push(() => executors.close());
     const watch = this.newWatch(executors, await this.serveData(logs, executors));
     this.parts = { logs, executors, watch };
+    if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
   }
 
@@ -185,6 +192,8 @@ class Worker implements Service {
     this.cancelJoin();
     this.loop.stop();
     await this.relinking;
+    // What it is opening can only be closed when it is open; it goes no further than its next look at `stopped`.
+    await this.starting.catch(() => undefined);
     for (const undo of this.undo.splice(0).reverse()) await undo();
   }
 
