@@ -1,18 +1,17 @@
 /** Real daemons as the spawned `grid` runs them: started, killed, paused and restarted by a test. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { type Client, connect, gridOf, loadMembership, saveMembership } from '@gryphgen/client';
 import { AuthorizedKeys, brokerSocketPath, loadIdentity } from '@gryphgen/runtime';
 import { endProcesses } from '@gryphgen/worker';
+import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
 import { silentLog } from './broker.fixture.ts';
 
 const gridCommand = fileURLToPath(new URL('../../packages/cli/bin/grid.js', import.meta.url));
-const run = promisify(execFile);
 
 /** One daemon in a process of its own; `restart` after `kill` is the same daemon again. */
 export class Daemon {
@@ -77,14 +76,8 @@ export class DaemonsFixture {
   }
 
   /** Makes the keys of a one-machine grid, as `grid up` does for its user. */
-  async prepare(): Promise<void> {
-    await this.grid('up', '--detach');
-    await this.grid('down');
-  }
-
-  async grid(...args: string[]): Promise<string> {
-    const { stdout } = await run(process.execPath, [gridCommand, ...args], { env: this.env });
-    return stdout;
+  prepare(): void {
+    prepareHome(this.home, Date.now());
   }
 
   daemon(args: readonly string[], home = this.home): Daemon {

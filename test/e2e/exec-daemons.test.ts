@@ -14,7 +14,7 @@ let task: TaskId;
 
 beforeAll(async () => {
   grid = new DaemonsFixture();
-  await grid.prepare();
+  grid.prepare();
   broker = grid.daemon(['broker']);
   worker = grid.daemon(['worker']);
   client = await grid.client();
@@ -132,5 +132,5 @@ test('beside one task there are so many at once, and one more when one has ended
   talks[0]?.session.endInput();
   expect(await talks[0]?.session.ended).toEqual({ failure: null, exitCode: 0 });
   const another = await Talk.begin('cat');
-  for (const { session } of [...talks, another]) await session.close();
+  await Promise.all([...talks, another].map(({ session }) => session.close()));
 });

@@ -67,9 +67,9 @@ class EngineDoor {
   }
 }
 
-beforeEach(async () => {
+beforeEach(() => {
   grid = new DaemonsFixture();
-  await grid.prepare();
+  grid.prepare();
 });
 
 afterEach(async () => {

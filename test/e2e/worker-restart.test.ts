@@ -1,6 +1,6 @@
 /** A worker that is killed or stopped, and started again: what it runs goes on, and so does its output, to the byte. */
 import type { Client } from '@gryphgen/client';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Daemon, DaemonsFixture } from './daemons.fixture.ts';
 import { image } from './executor-container-place.ts';
 
@@ -8,15 +8,15 @@ let grid: DaemonsFixture;
 let worker: Daemon;
 let client: Client;
 
-beforeEach(async () => {
+beforeAll(async () => {
   grid = new DaemonsFixture();
-  await grid.prepare();
+  grid.prepare();
   grid.daemon(['broker']);
   worker = grid.daemon(['worker', '--allow-process']);
   client = await grid.client();
 });
 
-afterEach(async () => {
+afterAll(async () => {
   await grid.stop();
   expect(grid.deaths).toEqual([]);
 });
@@ -48,22 +48,21 @@ async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
   return text;
 }
 
-for (const how of ['kill', 'end'] as const)
-  it(`${how === 'kill' ? 'kill -9' : 'an orderly restart'} of the worker, twice`, {
-    timeout: 120_000,
-  }, async () => {
-    const submitted = tasks.map((task) => client.submit(task));
-    const ids = await Promise.all(submitted.map(({ accepted }) => accepted));
-    const followed = ids.map((id) => textOf(client.logs(id, { follow: true })));
-    let seen = 0;
-    for (let restarts = 0; restarts < 2; restarts += 1) {
-      const read = ids.map((id) => longerThan(seen, () => client.logs(id, { follow: true })));
-      seen = Math.max(...(await Promise.all(read)).map(({ length }) => length));
-      await worker[how]();
-      worker.start();
-    }
-    for (const { finished } of submitted)
-      expect(await finished).toMatchObject({ state: 'failed', exitCode: 3, attempts: 1 });
-    for (const text of await Promise.all(followed)) expect(text).toBe(all);
-    for (const id of ids) expect(await textOf(client.logs(id))).toBe(all);
-  });
+it('kill -9 and an orderly restart of the worker, each in the middle of what runs', {
+  timeout: 120_000,
+}, async () => {
+  const submitted = tasks.map((task) => client.submit(task));
+  const ids = await Promise.all(submitted.map(({ accepted }) => accepted));
+  const followed = ids.map((id) => textOf(client.logs(id, { follow: true })));
+  let seen = 0;
+  for (const how of ['kill', 'end', 'kill'] as const) {
+    const read = ids.map((id) => longerThan(seen, () => client.logs(id, { follow: true })));
+    seen = Math.max(...(await Promise.all(read)).map(({ length }) => length));
+    await worker[how]();
+    worker.start();
+  }
+  for (const { finished } of submitted)
+    expect(await finished).toMatchObject({ state: 'failed', exitCode: 3, attempts: 1 });
+  for (const text of await Promise.all(followed)) expect(text).toBe(all);
+  for (const id of ids) expect(await textOf(client.logs(id))).toBe(all);
+});
