@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerOptions } from '@gryphgen/broker';
 import { Client, type ClientOptions } from '@gryphgen/client';
-import type { Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { EnrolledRole, Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import {
   AuthorizedKeys,
   createIdentity,
@@ -67,7 +67,7 @@ export class BrokerFixture {
     rmSync(this.home, { recursive: true, force: true });
   }
 
-  enrol(role: Role, name: string): Identity {
+  enrol(role: EnrolledRole, name: string): Identity {
     const identity = createIdentity();
     this.authorized.add({ key: identity.key, curveKey: identity.curve.publicKey, role, name, addedAt: 1 });
     return identity;
@@ -87,7 +87,7 @@ export class BrokerFixture {
   }
 
   async client(
-    role: Role = 'admin',
+    role: EnrolledRole = 'admin',
     identity = this.enrol(role, role),
     bounds: ClientOptions['bounds'] = {},
   ): Promise<Client> {

@@ -22,7 +22,7 @@ import {
 import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
 import { Committer } from './committer.ts';
 import type { Decision } from './core/decisions.ts';
-import type { BrokerEffect } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
 import type { BrokerState } from './core/state.ts';
@@ -60,6 +60,8 @@ export interface LoopParts {
   opened(hello: PeerHello): void;
   /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */
   revoke(worker: WorkerId): Promise<string | undefined>;
+  /** Makes a ticket, or lets in who has one; resolves with the answer when it is on disk. */
+  enrolment(effect: EnrolmentEffect): Promise<unknown>;
   grant(op: TransferOp, session: SessionId, task: TaskId, attempt: number): string;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
@@ -98,6 +100,7 @@ export class BrokerLoop {
       grant: (op, session, task, attempt) => parts.grant(op, session, task, attempt),
       shellStatus: () => parts.shellStatus(),
       revoke: (effect) => this.revoke(effect),
+      enrolment: (effect) => parts.enrolment(effect),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
       findWorker: (id) => dataPlace(state, id as WorkerId),

@@ -31,7 +31,9 @@ import {
 } from '@gryphgen/runtime';
 import { BrokerLoop } from './broker-loop.ts';
 import type { BrokerState } from './core/state.ts';
+import { onEnrolment } from './enrolment.ts';
 import type { Finding, Journal } from './journal/journal.ts';
+
 import { openJournal } from './journal/open-journal.ts';
 import type { JournalSettings } from './journal/settings.ts';
 import { recover } from './recovery.ts';
@@ -69,6 +71,7 @@ export class Broker {
   private journal: Journal | undefined;
   private socket: BrokerSocket | undefined;
   private loop: BrokerLoop | undefined;
+  private bound: readonly string[] = [];
   private turnPending = false;
   private cancelTick: Cancel = () => undefined;
   private stopping: Promise<void> | undefined;
@@ -112,6 +115,7 @@ export class Broker {
     state.lastMono = clock.mono();
     this.loop = this.build(this.journal, state);
     const endpoints = await (this.socket as BrokerSocket).start();
+    this.bound = endpoints;
     this.tick();
     log.info({ epoch: state.epoch, replayedGroups, live: state.tasks.size, endpoints }, 'broker is up');
     return endpoints;
@@ -150,6 +154,8 @@ export class Broker {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
       },
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
+      enrolment: (effect) =>
+        onEnrolment(effect, { grid, authorized, endpoints: this.bound, wallMs: loop.sessions.wallMs() }),
       grant: (op, session, task, attempt) => this.grant(op, session, task, attempt),
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),

@@ -24,5 +24,5 @@ export function disbelief(
 
 /** An administrator may give up rights for a session; nobody may take more. */
 function mayActAs(authorized: Role, role: Role): boolean {
-  return authorized === role || (authorized === 'admin' && role !== 'worker');
+  return authorized === role || (authorized === 'admin' && (role === 'submitter' || role === 'viewer'));
 }

@@ -16,10 +16,10 @@ import type {
   TaskId,
   TransferOp,
 } from '@gryphgen/protocol';
-import { encodeEnvelope, failure, formatTaskId, limits } from '@gryphgen/protocol';
+import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { noOutcome } from './core/apply.ts';
-import type { BrokerEffect } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
 import { unknownEnd } from './core/watching.ts';
 import type { Journal } from './journal/journal.ts';
@@ -39,6 +39,8 @@ export interface PerformerParts {
   readonly grant: (op: TransferOp, session: SessionId, task: TaskId, attempt: number) => string;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
+  /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
+  readonly enrolment: (effect: EnrolmentEffect) => Promise<unknown>;
   /** The journal does not have the body of a lease: it can never be sent. */
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** A question about an ended task that only the history knows. */
@@ -98,6 +100,9 @@ export class Performer {
         return;
       case 'revoke':
         this.parts.revoke(effect);
+        return;
+      case 'enrolment':
+        this.enrolment(effect);
         return;
       case 'record':
         throw new Error('a record is for the commit pipeline');
@@ -238,6 +243,20 @@ export class Performer {
       this.reply(session, request, [...recent, ...older].slice(0, limit));
     };
     this.ask(session, read, request);
+  }
+
+  private enrolment(effect: EnrolmentEffect): void {
+    const { session, request } = effect;
+    this.parts.enrolment(effect).then(
+      (result) => this.reply(session, request, result),
+      (error: unknown) => {
+        const refused = error instanceof GridError ? error.failure : undefined;
+        if (refused === undefined) this.parts.log.error({ err: error }, 'nobody can be let in');
+        const words = `the list of who may enter cannot be written: ${String(error)}`;
+        const why = refused ?? failure('internal.bug', words.slice(0, limits.messageChars));
+        this.reply(session, request, null, why);
+      },
+    );
   }
 
   private ask(session: SessionId, work: () => Promise<void>, request?: number): void {

@@ -21,9 +21,9 @@ export interface ConnectOptions
   readonly home?: string;
   /** tcp://HOST:PORT or ipc:///PATH of the broker, tried in turn; default as for `grid`: GRID_BROKER, config.json, home. */
   readonly endpoints?: readonly string[];
-  /** Name of the key in `home`; default `admin`, which `grid up` makes for the local user. */
+  /** Name of the key in `home`; default: called as its role. */
   readonly identity?: string;
-  /** What the key was authorised for. */
+  /** What the key was authorised for; default: as this home has joined, `admin` where `grid up` made it. */
   readonly role?: Role;
   /** Default: nothing is logged. */
   readonly log?: Log;
@@ -38,11 +38,15 @@ export interface ConnectOptions
  * `rejected.invalid` for settings that make no sense.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  const { identity = 'admin', role = 'admin', ...rest } = options;
   const settings = loadConfig({ flags: { home: options.home, broker: options.endpoints }, env: process.env });
   if (!settings.ok) throw new GridError(failure('rejected.invalid', settings.problems.join('; ')));
   const { home, broker: endpoints } = settings.config;
   const membership = loadMembership(home);
+  const { role = membership.role, identity = role, ...rest } = options;
+  if (role === 'worker') {
+    const words = `${home} has joined as a worker: to give commands from here, "grid join" a ticket for a person, too`;
+    throw new GridError(failure('rejected.forbidden', words));
+  }
   const client = new Client({
     clock: systemClock,
     alarms: systemAlarms,

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure, GridError } from '@gryphgen/protocol';
+import { enrolledRoles, failure, GridError } from '@gryphgen/protocol';
 import { type BrokerAddress, gridIdOf, writePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
@@ -16,6 +16,8 @@ const membershipSchema = z.object({
   brokerKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected a base64url Ed25519 public key'),
   /** Z85 */
   brokerCurveKey: z.string().length(40),
+  /** As whom commands go from this home, and the name of the key they use; `worker`: no person has joined here. */
+  role: z.enum(enrolledRoles).default('admin'),
 });
 export type Membership = Omit<z.infer<typeof membershipSchema>, 'version'>;
 
@@ -35,17 +37,20 @@ export function loadMembership(home: string): Membership {
   throw new GridError(failure('rejected.invalid', `${path}: ${z.prettifyError(parsed.error)}`));
 }
 
-export function saveMembership(home: string, membership: Membership): void {
+export function saveMembership(
+  home: string,
+  membership: Omit<z.input<typeof membershipSchema>, 'version'>,
+): void {
   writePrivateFile(pathIn(home), `${JSON.stringify({ version: 1, ...membership }, undefined, 2)}\n`);
 }
 
-export function gridOf({ gridKey }: Membership): string {
+export function gridOf({ gridKey }: Pick<Membership, 'gridKey'>): string {
   return gridIdOf(gridKey);
 }
 
 /** One broker may listen at several endpoints; it is the same key at each. */
 export function brokerAddresses(
-  membership: Membership,
+  membership: Pick<Membership, 'brokerCurveKey'>,
   endpoints: readonly string[],
 ): readonly BrokerAddress[] {
   return endpoints.map((endpoint) => ({ endpoint, curveKey: membership.brokerCurveKey }));

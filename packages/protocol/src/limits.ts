@@ -44,6 +44,10 @@ export const limits = {
   /** Of one key: nobody takes all there are. One person's commands, watchers and programs at a time. */
   sessionsPerKey: 256,
   workers: 10_000,
+  /** Tickets that are good at a time, used ones that have not expired included. */
+  tickets: 100,
+  /** How long a ticket may be good. */
+  ticketMs: 7 * 24 * 3600_000,
   /** Removed workers whose names are kept: whoever removed one may ask again, and what they ran still names them. */
   removedWorkers: 1000,
   /** Attempts one worker may hold, ended ones not yet acknowledged included. */

@@ -10,8 +10,12 @@ import type { AttemptNo, ClientId, Epoch, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 
-export type Role = 'admin' | 'submitter' | 'viewer' | 'worker';
-export const roles: readonly Role[] = ['admin', 'submitter', 'viewer', 'worker'];
+/** What a key is let in for. */
+export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker'] as const;
+export type EnrolledRole = (typeof enrolledRoles)[number];
+/** A ticket's key may let one other key in, and nothing else (E24). */
+export type Role = EnrolledRole | 'ticket';
+export const roles: readonly Role[] = [...enrolledRoles, 'ticket'];
 
 export type OutcomeState = 'succeeded' | 'failed' | 'cancelled';
 

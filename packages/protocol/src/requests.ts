@@ -9,6 +9,7 @@ import type {
 } from './documents.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
+import { type EnrolledRole, enrolledRoles } from './messages.ts';
 import { envelopeSchema } from './task-spec.ts';
 
 const taskId = z
@@ -22,6 +23,13 @@ const refusalName = z
   .refine((text) => parseRefusalId(text) !== undefined, 'expected a refusal such as r3.17')
   .transform((text) => text as RefusalId);
 const oneTask = z.object({ task: taskId });
+/** Base64url of a raw Ed25519 key or signature. */
+const base64url = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9_-]+$/, 'expected base64url');
+/** In Z85. */
+const curveKey = z.string().length(40);
 const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
 
 export const requestSchemas = {
@@ -45,6 +53,20 @@ export const requestSchemas = {
   cancel: oneTask,
   drain: oneNode.extend({ draining: z.boolean() }),
   removeNode: oneNode,
+  /** A new key that may let one key in, as `role`, for `ttlMs`. Its secret half is nobody's but the asker's. */
+  createTicket: z.object({
+    key: base64url,
+    curveKey,
+    role: z.enum(enrolledRoles),
+    ttlMs: z.number().int().min(1000).max(limits.ticketMs),
+  }),
+  /** Asked with a ticket: let this key in. `signature` is that key's (runtime/ticket). */
+  enrol: z.object({
+    key: base64url,
+    curveKey,
+    name: z.string().min(1).max(limits.nameChars),
+    signature: base64url,
+  }),
 } as const;
 
 export type Operation = keyof typeof requestSchemas;
@@ -63,6 +85,9 @@ export interface RequestResults {
   cancel: TaskDocument;
   drain: NodeDocument;
   removeNode: { readonly removed: string };
+  /** `endpoints`: where other machines may find this broker, by what it listens at; none if at this machine's sockets alone. */
+  createTicket: { readonly endpoints: readonly string[]; readonly expiresAt: number };
+  enrol: { readonly role: EnrolledRole };
 }
 
 export function isOperation(name: string): name is Operation {

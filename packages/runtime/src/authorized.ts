@@ -1,13 +1,24 @@
 /**
  * Who may enter, and who may not any more: `$GRID_HOME/keys/authorized.json`. The broker is its only writer; it keeps the
  * list in memory, so that a hello costs no I/O, and writes it whole and atomically; off its loop once that runs.
+ *
+ * 1. A ticket lets one key in: which one is decided once, and stands in the same write as the key (E24).
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure, GridError, type Role, roles, type WorkerId } from '@gryphgen/protocol';
+import {
+  type EnrolledRole,
+  enrolledRoles,
+  failure,
+  GridError,
+  limits,
+  type PrincipalId,
+  type Role,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import { z } from 'zod';
 import { replacePrivateFile, writePrivateFile } from './atomic-file.ts';
-import { curveKeySchema, parseJson, publicKeySchema, workerIdOf } from './keys.ts';
+import { curveKeySchema, parseJson, principalIdOf, publicKeySchema, workerIdOf } from './keys.ts';
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;
@@ -15,17 +26,27 @@ const maxKeys = 10_000;
 const entrySchema = z.object({
   key: publicKeySchema,
   curveKey: curveKeySchema,
-  role: z.enum(roles),
+  role: z.enum(enrolledRoles),
   name: z.string().min(1).max(256),
   /** Wall clock, ms. */
   addedAt: z.number().int().min(0),
 });
 const revokedSchema = z.object({ key: publicKeySchema, name: z.string().max(256) });
+const ticketSchema = z.object({
+  key: publicKeySchema,
+  curveKey: curveKeySchema,
+  role: z.enum(enrolledRoles),
+  /** Wall clock, ms. */
+  expiresAt: z.number().int().min(0),
+  /** The key it has let in. */
+  usedBy: publicKeySchema.optional(),
+});
 const fileSchema = z.object({
   version: z.literal(1),
   keys: z.array(entrySchema).max(maxKeys),
   /** Oldest first. */
   revoked: z.array(revokedSchema).max(maxKeys).default([]),
+  tickets: z.array(ticketSchema).max(limits.tickets).default([]),
 });
 
 export interface AuthorizedKey {
@@ -36,9 +57,17 @@ export interface AuthorizedKey {
   readonly addedAt: number;
 }
 
+/** An entry of the list, which a ticket's key never is. */
+export interface EnrolledKey extends AuthorizedKey {
+  readonly role: EnrolledRole;
+}
+
+export type KnownTicket = Readonly<z.infer<typeof ticketSchema>>;
+
 export class AuthorizedKeys {
   private readonly path: string;
-  private readonly byKey = new Map<string, AuthorizedKey>();
+  private readonly byKey = new Map<string, EnrolledKey>();
+  private readonly tickets = new Map<string, KnownTicket>();
   private readonly curveKeys = new Set<string>();
   /** Names by key, so that nobody lets them in again by starting the broker anew. */
   private readonly revoked = new Map<string, string>();
@@ -56,15 +85,20 @@ export class AuthorizedKeys {
       throw new GridError(failure('rejected.invalid', words));
     }
     for (const { key, name } of parsed.data.revoked) this.revoked.set(key, name);
+    for (const ticket of parsed.data.tickets) this.tickets.set(ticket.key, ticket);
     this.fill(parsed.data.keys);
   }
 
-  list(): readonly AuthorizedKey[] {
+  list(): readonly EnrolledKey[] {
     return [...this.byKey.values()];
   }
 
+  /** A ticket has the role `ticket`, whomever it may let in. */
   find(key: string): AuthorizedKey | undefined {
-    return this.byKey.get(key);
+    const ticket = this.tickets.get(key);
+    return ticket === undefined
+      ? this.byKey.get(key)
+      : { ...ticket, role: 'ticket', name: 'ticket', addedAt: 0 };
   }
 
   /** Whether a CURVE handshake with this key may succeed. */
@@ -78,7 +112,7 @@ export class AuthorizedKeys {
   }
 
   /** Replaces what was known of the key. Writes at once: for before the broker's loop runs. Throws what that throws. */
-  add(entry: AuthorizedKey): void {
+  add(entry: EnrolledKey): void {
     if (this.byKey.size >= maxKeys && !this.byKey.has(entry.key)) {
       throw new Error(`${this.path} holds ${maxKeys} keys already: revoke some first`);
     }
@@ -88,9 +122,62 @@ export class AuthorizedKeys {
     const revoked = new Map(this.revoked);
     revoked.delete(entry.key);
     // The file first: what is not on disk is not true.
-    writePrivateFile(this.path, textOf(keys, revoked));
+    writePrivateFile(this.path, this.text(keys, revoked));
     this.revoked.delete(entry.key);
     this.fill(keys);
+  }
+
+  /** Resolves when it is on disk. Those that have expired by `wallMs` are forgotten. Throws GridError when there are too many. */
+  async addTicket(ticket: KnownTicket, wallMs: number): Promise<KnownTicket> {
+    const known = this.tickets.get(ticket.key);
+    if (known === undefined) {
+      for (const { key, expiresAt } of this.tickets.values())
+        if (expiresAt <= wallMs) this.tickets.delete(key);
+      if (this.tickets.size >= limits.tickets) {
+        const words = `there are ${limits.tickets} tickets already: wait until one has expired`;
+        throw new GridError(failure('rejected.limit', words));
+      }
+      if (this.byKey.has(ticket.key)) throw new GridError(failure('rejected.invalid', 'this key is in use'));
+      this.tickets.set(ticket.key, ticketSchema.parse(ticket));
+      this.changed();
+    }
+    await this.save();
+    return known ?? ticket;
+  }
+
+  /** The ticket that the session of this principal was opened with. */
+  ticketOf(principal: PrincipalId): KnownTicket | undefined {
+    return [...this.tickets.values()].find(({ key }) => principalIdOf(key) === principal);
+  }
+
+  /**
+   * Lets the key in for what the ticket is for; resolves when that is on disk. Asked again for the same key, it changes
+   * nothing. Throws GridError, in words, when the ticket is not good for it.
+   */
+  async enrol(ticket: KnownTicket, entry: Omit<EnrolledKey, 'role'>, wallMs: number): Promise<EnrolledKey> {
+    const { usedBy, expiresAt, role } = this.tickets.get(ticket.key) ?? ticket;
+    if (usedBy !== undefined && usedBy !== entry.key)
+      throw new GridError(failure('rejected.forbidden', 'this ticket has been used: ask for a new one'));
+    if (usedBy === undefined) {
+      if (expiresAt <= wallMs)
+        throw new GridError(failure('rejected.forbidden', 'this ticket has expired: ask for a new one'));
+      if (this.byKey.size >= maxKeys && !this.byKey.has(entry.key))
+        throw new GridError(failure('rejected.limit', `the grid has ${maxKeys} keys already`));
+      if (this.byKey.has(entry.key) || this.tickets.has(entry.key))
+        throw new GridError(failure('rejected.state', 'this key is let in already'));
+      if (this.revoked.has(entry.key))
+        throw new GridError(
+          failure('rejected.forbidden', 'this key was removed from the grid: join with a new one'),
+        );
+      this.tickets.set(ticket.key, { ...ticket, usedBy: entry.key });
+      this.fill([...this.list(), entrySchema.parse({ ...entry, role })]);
+      this.changed();
+    }
+    await this.save();
+    const enrolled = this.byKey.get(entry.key);
+    if (enrolled === undefined)
+      throw new GridError(failure('rejected.forbidden', 'this key was removed since'));
+    return enrolled;
   }
 
   /** `revoke` of the key whose fingerprint is the worker's id. */
@@ -112,7 +199,7 @@ export class AuthorizedKeys {
         this.revoked.delete(oldest);
       }
       this.fill(this.list().filter((other) => other.key !== key));
-      this.unsaved = true;
+      this.changed();
     }
     await this.save();
     return entry;
@@ -131,26 +218,33 @@ export class AuthorizedKeys {
   private async write(): Promise<void> {
     this.unsaved = false;
     try {
-      await replacePrivateFile(this.path, textOf(this.list(), this.revoked));
+      await replacePrivateFile(this.path, this.text(this.list(), this.revoked));
     } catch (error) {
       this.unsaved = true;
       throw error;
     }
   }
 
-  private fill(keys: readonly AuthorizedKey[]): void {
+  private fill(keys: readonly EnrolledKey[]): void {
     this.byKey.clear();
+    for (const entry of keys) this.byKey.set(entry.key, entry);
+    this.findCurveKeys();
+  }
+
+  private changed(): void {
+    this.unsaved = true;
+    this.findCurveKeys();
+  }
+
+  private findCurveKeys(): void {
     this.curveKeys.clear();
-    for (const entry of keys) this.admit(entry);
+    for (const { curveKey } of [...this.byKey.values(), ...this.tickets.values()])
+      this.curveKeys.add(curveKey);
   }
 
-  private admit(entry: AuthorizedKey): void {
-    this.byKey.set(entry.key, entry);
-    this.curveKeys.add(entry.curveKey);
+  private text(keys: readonly EnrolledKey[], revoked: ReadonlyMap<string, string>): string {
+    const gone = [...revoked].map(([key, name]) => ({ key, name }));
+    const tickets = [...this.tickets.values()];
+    return `${JSON.stringify({ version: 1, keys, revoked: gone, tickets }, undefined, 2)}\n`;
   }
-}
-
-function textOf(keys: readonly AuthorizedKey[], revoked: ReadonlyMap<string, string>): string {
-  const gone = [...revoked].map(([key, name]) => ({ key, name }));
-  return `${JSON.stringify({ version: 1, keys, revoked: gone }, undefined, 2)}\n`;
 }

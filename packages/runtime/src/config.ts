@@ -5,8 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { limits, parseBytes } from '@gryphgen/protocol';
+import { failure, GridError, limits, parseBytes } from '@gryphgen/protocol';
 import { z } from 'zod';
+import { writePrivateFile } from './atomic-file.ts';
 import { brokerSocketPath } from './run-folder.ts';
 
 const maxPort = 65_535;
@@ -133,6 +134,14 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     ok: true,
     config: Object.freeze({ ...chosen, home, origins: Object.freeze(origins) }) as unknown as Config,
   };
+}
+
+/** Writes settings into `config.json` in `home`, beside what stands there. Throws what reading and writing throw. */
+export function saveSettings(home: string, settings: { readonly [K in keyof Settings]?: Settings[K] }): void {
+  const path = join(home, 'config.json');
+  const file = readConfigFile(path);
+  if (typeof file === 'string') throw new GridError(failure('rejected.invalid', file));
+  writePrivateFile(path, `${JSON.stringify({ ...file, ...settings }, undefined, 2)}\n`);
 }
 
 function pick(flag: unknown, variable: unknown, file: unknown, byDefault: unknown): [unknown, Origin] {

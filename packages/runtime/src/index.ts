@@ -1,7 +1,7 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
 export { makePrivateFolder, writePrivateFile } from './atomic-file.ts';
-export { type AuthorizedKey, AuthorizedKeys } from './authorized.ts';
+export { type AuthorizedKey, AuthorizedKeys, type EnrolledKey } from './authorized.ts';
 export { Backoff, type BackoffBounds } from './backoff.ts';
 export {
   BrokerSocket,
@@ -19,6 +19,7 @@ export {
   type Origin,
   type SettingName,
   type Settings,
+  saveSettings,
 } from './config.ts';
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
 export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
@@ -34,6 +35,7 @@ export {
   gridIdOf,
   type HelloProof,
   type Identity,
+  identityFromSeed,
   loadIdentity,
   principalIdOf,
   signHello,
@@ -45,5 +47,7 @@ export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export type { PushOutcome } from './outbox.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';
+export { addressTowards, reachable } from './reachable.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';
+export { readTicket, signEnrolment, type Ticket, verifyEnrolment, writeTicket } from './ticket.ts';

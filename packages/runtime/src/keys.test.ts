@@ -22,7 +22,7 @@ import {
   workerIdOf,
 } from './keys.ts';
 import { scratchFolder } from './scratch.fixture.ts';
-import { encodeZ85 } from './zap.ts';
+import { encodeZ85 } from './z85.ts';
 
 describe('an identity', () => {
   it('is made once, kept private, and found again', () => {

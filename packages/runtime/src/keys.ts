@@ -10,6 +10,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hkdfSync,
   type KeyObject,
   sign,
   verify,
@@ -20,6 +21,7 @@ import { failure, GridError, type PrincipalId, type Role, type WorkerId } from '
 import { curveKeyPair } from 'zeromq';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
+import { encodeZ85 } from './z85.ts';
 
 export interface CurveKeys {
   readonly publicKey: string;
@@ -75,6 +77,35 @@ export function loadIdentity(home: string, name: string): Identity {
     throw new GridError(failure('rejected.invalid', words));
   }
   return identityOf(parsed.data);
+}
+
+/** The same from the same 32 random bytes. */
+export function identityFromSeed(seed: Uint8Array): Identity {
+  const part = (label: string) =>
+    Buffer.from(hkdfSync('sha256', seed, new Uint8Array(0), `gryphgen ticket ${label}`, 32));
+  const [signing, curve] = [part('signing'), part('curve')];
+  return identityOf({
+    version: 1,
+    signing: {
+      public: publicHalf('ed25519', signing).toString('base64url'),
+      secret: signing.toString('base64url'),
+    },
+    curve: { public: encodeZ85(publicHalf('x25519', curve)), secret: encodeZ85(curve) },
+  });
+}
+
+/** RFC 8410: what stands before the raw key. */
+const privateKeyPrefix = {
+  ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
+  x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
+};
+
+function publicHalf(curve: keyof typeof privateKeyPrefix, secret: Buffer): Buffer {
+  const key = Buffer.concat([privateKeyPrefix[curve], secret]);
+  const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
+    format: 'jwk',
+  });
+  return Buffer.from(String(x), 'base64url');
 }
 
 export function workerIdOf(key: string): WorkerId {

@@ -3,9 +3,9 @@
  * context; a key that is not admitted never gets to say a word. One handler per context.
  */
 import { type Context, Router } from 'zeromq';
+import { encodeZ85 } from './z85.ts';
 
 const endpoint = 'inproc://zeromq.zap.01';
-const z85 = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
 
 export interface ZapCounters {
   admitted: number;
@@ -47,19 +47,4 @@ export class ZapHandler {
       await this.socket.send([peer, '', '1.0', request, status ?? '', text ?? '', '', '']);
     }
   }
-}
-
-/** 4 bytes become 5 characters, base 85, most significant first (rfc.zeromq.org/spec/32). */
-export function encodeZ85(bytes: Buffer): string {
-  let text = '';
-  for (let at = 0; at + 4 <= bytes.length; at += 4) {
-    let value = bytes.readUInt32BE(at);
-    let group = '';
-    for (let digit = 0; digit < 5; digit++) {
-      group = z85.charAt(value % 85) + group;
-      value = Math.floor(value / 85);
-    }
-    text += group;
-  }
-  return text;
 }

@@ -145,6 +145,7 @@ export class SimBroker extends SimNode {
       opened: (hello) => this.checkHead(journal, hello),
       // Whoever runs the machine enrols it again at once: what a removal leaves behind is met again.
       revoke: () => this.answer(undefined),
+      enrolment: () => this.answer(undefined),
       grant: () => 'grant',
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),

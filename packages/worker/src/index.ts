@@ -29,6 +29,7 @@ export {
   rootRules,
 } from './policy/container-policy.ts';
 export { HostPolicy } from './policy/host-policy.ts';
+export { probeMachine } from './probe/machine.ts';
 export { readDisks, readMemory } from './probe/machine-readings.ts';
 export { type DevicesFound, findDevices } from './probe/nvidia-smi.ts';
 export { createWorker } from './worker.ts';

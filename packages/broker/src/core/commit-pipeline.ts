@@ -121,6 +121,7 @@ function leavesAtOnce(effect: BrokerEffect): boolean {
     case 'pinBody':
     case 'unpinBody':
     case 'revoke':
+    case 'enrolment':
       return true;
     case 'send':
     case 'lease':

@@ -7,6 +7,8 @@ import type {
   BlobHash,
   Envelope,
   Failure,
+  PrincipalId,
+  RequestArgs,
   SessionId,
   StatusDocument,
   TaskId,
@@ -19,6 +21,12 @@ import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
 
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
+
+export type EnrolmentOrder = {
+  readonly [O in 'createTicket' | 'enrol']: { readonly op: O; readonly args: RequestArgs<O> };
+}['createTicket' | 'enrol'];
+
+export type EnrolmentEffect = Extract<BrokerEffect, { kind: 'enrolment' }>;
 
 export type BrokerEffect =
   | { readonly kind: 'record'; readonly decision: Decision }
@@ -84,6 +92,15 @@ export type BrokerEffect =
       readonly worker: WorkerId;
       readonly session: SessionId;
       readonly request: number;
+    }
+  /** Ask the door: it makes a ticket, or lets in who has one, and answers the request. */
+  | {
+      readonly kind: 'enrolment';
+      readonly session: SessionId;
+      readonly request: number;
+      /** Who asks: an admin for a ticket, a ticket to let somebody in. */
+      readonly principal: PrincipalId;
+      readonly order: EnrolmentOrder;
     }
   /** Sign a grant for one transfer at the attempt's worker and answer the request with it. */
   | {

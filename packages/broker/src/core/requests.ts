@@ -5,6 +5,7 @@ import { explain } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import type { EnrolmentOrder } from './effects.ts';
 import { onExec, onLogs } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
@@ -59,6 +60,9 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'nodes':
     case 'status':
     case 'dryRun':
+    // The list of who may enter is a file of its own.
+    case 'createTicket':
+    case 'enrol':
       return undefined;
     default:
       return op satisfies never;
@@ -104,6 +108,16 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'drain':
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
+      return;
+    case 'createTicket':
+    case 'enrol':
+      context.effects.push({
+        kind: 'enrolment',
+        session: session.id,
+        request: id,
+        principal: session.principal,
+        order: { op, args } as EnrolmentOrder,
+      });
       return;
     case 'explain': {
       const asked = args as RequestArgs<'explain'>;

@@ -2,10 +2,10 @@
 import { type Failure, failure, type Operation, type Role } from '@gryphgen/protocol';
 import type { Session, Task } from './state.ts';
 
-const ranks: Record<Role, number> = { worker: 0, viewer: 1, submitter: 2, admin: 3 };
+const ranks: Record<Role, number> = { ticket: 0, worker: 0, viewer: 1, submitter: 2, admin: 3 };
 
-/** The least role that may ask for it. Workers ask nothing. */
-const leastRole: Record<Operation, Role> = {
+/** The least role that may ask for it. Workers ask nothing, a ticket for one thing alone. */
+const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
   ps: 'viewer',
   show: 'viewer',
   explain: 'viewer',
@@ -18,10 +18,12 @@ const leastRole: Record<Operation, Role> = {
   cancel: 'submitter',
   drain: 'admin',
   removeNode: 'admin',
+  createTicket: 'admin',
 };
 
 export function mayAsk(role: Role, operation: Operation): boolean {
-  return role !== 'worker' && ranks[role] >= ranks[leastRole[operation]];
+  if (operation === 'enrol') return role === 'ticket';
+  return ranks[role] >= ranks[leastRole[operation]];
 }
 
 /** What ends a task or enters it is for who submitted it, and for admins. */
@@ -38,5 +40,5 @@ export function maySubmit(role: Role): boolean {
 }
 
 export function mayWatch(role: Role): boolean {
-  return role !== 'worker';
+  return ranks[role] >= ranks.viewer;
 }

@@ -3,12 +3,12 @@
  * made of is imported when one runs: no other command should wait for it.
  */
 import { limits } from '@gryphgen/protocol';
-import { createLog, isEndpoint } from '@gryphgen/runtime';
+import { createLog } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, pairsOf, policyFlag, runs } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { integer, labelName, name, type Value } from '../task-file/values.ts';
+import { endpoints, integer, labelName, name } from '../task-file/values.ts';
 
 export function brokerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -34,14 +34,6 @@ interface WorkerFlags extends CommonFlags {
   readonly dataEndpoint?: readonly string[];
   readonly policy?: string;
 }
-
-const endpoints: Value<readonly string[]> = {
-  expected: 'tcp://HOST:PORT or ipc:///PATH, separated by commas',
-  parse: (text) => {
-    const parts = text.split(',');
-    return parts.every(isEndpoint) ? parts : undefined;
-  },
-};
 
 export function workerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -70,7 +62,9 @@ export function workerCommand(invocation: Invocation): Command {
     const policy = await loadPolicy(config);
     const log = createLog({ daemon: 'worker', level: config.logLevel });
     const { label: labels = {}, allowProcess = false, noop: allowNoop = false, slots, dataEndpoint } = flags;
-    const choices = { labels, allowProcess, allowNoop, slots, policy, dataEndpoints: dataEndpoint };
+    const { dataPlace } = await import('../daemons/data-place.ts');
+    const dataEndpoints = dataEndpoint ?? [await dataPlace(config)];
+    const choices = { labels, allowProcess, allowNoop, slots, policy, dataEndpoints };
     return await live(() => workerDaemon(config, choices, log), log);
   });
 }

@@ -6,7 +6,6 @@ import {
   type Config,
   type Log,
   loadIdentity,
-  makeRunFolder,
   systemAlarms,
   systemClock,
   systemRandom,
@@ -21,8 +20,8 @@ export interface WorkerChoices {
   readonly allowNoop: boolean;
   readonly slots: number | undefined;
   readonly policy: ContainerPolicy;
-  /** Where its logs are read, of this machine's addresses; default a socket in the home. */
-  readonly dataEndpoints: readonly string[] | undefined;
+  /** Where its logs are read, of this machine's addresses. */
+  readonly dataEndpoints: readonly string[];
 }
 
 export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log): Daemon {
@@ -40,7 +39,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     name,
     home,
     brokers: brokerAddresses(membership, broker),
-    dataEndpoints: dataEndpoints ?? [`ipc://${makeRunFolder(home)}/worker-data.sock`],
+    dataEndpoints,
     brokerKey: membership.brokerKey,
     images: {
       credentialsFile: settings.registryConfig,

@@ -29,6 +29,7 @@ import {
   ulimitNames,
   ulimitSchema,
 } from '@gryphgen/protocol';
+import { isEndpoint } from '@gryphgen/runtime';
 
 export interface Value<T> {
   /** Follows "expected". */
@@ -123,6 +124,14 @@ export const computeCapability: Value<number> = {
 export const gpuCount = integer(1, limits.devices);
 export const retries = integer(0, limits.retries);
 export const priority = integer(-100, 100);
+
+export const endpoints: Value<readonly string[]> = {
+  expected: 'tcp://HOST:PORT or ipc:///PATH, separated by commas',
+  parse: (written) => {
+    const parts = written.split(',');
+    return parts.every(isEndpoint) ? parts : undefined;
+  },
+};
 
 const maxPort = 65_535;
 export const portName = text('a name of lower-case letters, digits and "-"', isPortName);

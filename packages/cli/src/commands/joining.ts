@@ -1,0 +1,185 @@
+/** How machines and people get into the grid: `grid ticket create` on one side, `grid join` on the other. */
+import { userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { gridOf, joinGrid, loadMembership } from '@gryphgen/client';
+import {
+  type EnrolledRole,
+  enrolledRoles,
+  formatBytes,
+  formatDuration,
+  limits,
+  parseDuration,
+} from '@gryphgen/protocol';
+import {
+  gridIdOf,
+  identityFromSeed,
+  loadIdentity,
+  makePrivateFolder,
+  principalIdOf,
+  readTicket,
+  saveSettings,
+  systemRandom,
+  type Ticket,
+  workerIdOf,
+  writeTicket,
+} from '@gryphgen/runtime';
+import { Argument, Command, Option } from 'commander';
+import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
+import { nearestFolder } from '../doctor/machine.ts';
+import { UsageError } from '../problem.ts';
+import { withClient } from '../session.ts';
+import { type CommonFlags, settingsOf } from '../settings.ts';
+import { endpoints, type Value } from '../task-file/values.ts';
+import { printJson, type Terminal } from '../terminal.ts';
+
+const seedBytes = 32;
+const hourMs = 3600_000;
+
+interface TicketFlags extends CommonFlags {
+  readonly role: EnrolledRole;
+  readonly ttl?: number;
+  readonly reach?: readonly string[];
+}
+
+const ttl: Value<number> = {
+  expected: `a duration from 1s to ${formatDuration(limits.ticketMs)} such as 30m`,
+  parse: (written) => {
+    const ms = parseDuration(written);
+    return ms !== undefined && ms >= 1000 && ms <= limits.ticketMs ? ms : undefined;
+  },
+};
+
+export function ticketCommand(invocation: Invocation): Command {
+  return new Command('ticket')
+    .description('What a machine or a person needs to join this grid.')
+    .helpCommand(false)
+    .addHelpText('after', '\nExamples:\n  $ grid ticket create --role submitter')
+    .addCommand(ticketCreateCommand(invocation));
+}
+
+function ticketCreateCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand(
+    'create',
+    'Print a ticket: good once, for a while. Whoever has it can join, so send it as you would a password.',
+    'ticket create',
+    'ticket create --role submitter --ttl 10m',
+  )
+    .addOption(new Option('--role <role>', 'what it lets in').choices([...enrolledRoles]).default('worker'))
+    .addOption(flagOf('--ttl <duration>', 'how long it is good (default: 1h)', ttl))
+    .addOption(
+      flagOf(
+        '--reach <endpoints>',
+        'where others find the broker, when it is not where it listens (behind NAT, by name)',
+        endpoints,
+      ),
+    );
+  return runs<TicketFlags>(command, invocation, (flags) =>
+    withClient(terminal, flags, async (client) => {
+      const { role, ttl: ttlMs = hourMs, reach } = flags;
+      const seed = systemRandom.bytes(seedBytes);
+      // Its secret half is made here, and never told to the broker.
+      const { key, curve } = identityFromSeed(seed);
+      const asked = { key, curveKey: curve.publicKey, role, ttlMs };
+      const { endpoints: found, expiresAt } = await client.request('createTicket', asked);
+      const brokers = reach ?? found;
+      if (brokers.length === 0) throw new UsageError(unreachable);
+      const { gridKey, brokerKey, brokerCurveKey } = loadMembership(settingsOf(terminal, flags).home);
+      const word = writeTicket({
+        seed: seed.toString('base64url'),
+        gridKey,
+        brokerKey,
+        brokerCurveKey,
+        brokers: brokers.slice(0, mostBrokers),
+        role,
+        expiresAt,
+      });
+      if (flags.json) printJson(terminal, { ticket: word, role, expiresAt, brokers });
+      else {
+        terminal.out(`${word}\n`);
+        terminal.err(`good once, for ${formatDuration(ttlMs)}: there, "grid join" lets in one ${role}\n`);
+      }
+      return 0;
+    }),
+  );
+}
+
+const mostBrokers = 16;
+const unreachable =
+  'the broker listens on this machine alone: start it with "grid up --listen tcp://0.0.0.0:7600", or say by --reach where others find it';
+
+interface JoinFlags extends CommonFlags {
+  readonly name?: string;
+  readonly yes?: true;
+}
+
+export function joinCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand(
+    'join',
+    'Join a grid with a ticket: as a machine that works for it, or as somebody who may use it.',
+    'join grid-eyJ2…',
+    'join - < ticket.txt',
+  )
+    .addArgument(new Argument('<ticket>', 'as "grid ticket create" printed it; - reads it from stdin'))
+    .option('--name <name>', 'what this machine is called (GRID_NAME)')
+    .option('--yes', 'do not ask');
+  return runs<JoinFlags>(command, invocation, async (flags, [word = '']) => {
+    const ticket = readTicket(word === '-' ? await readAll(process.stdin) : word);
+    if (typeof ticket === 'string') throw new UsageError(ticket);
+    const { home, name: machine } = settingsOf(terminal, flags, { name: flags.name });
+    const name = ticket.role === 'worker' ? machine : `${userInfo().username}@${machine}`;
+    if (!flags.yes) await confirm(terminal, ticket, home, name);
+    makePrivateFolder(home);
+    const role = await joinGrid(home, ticket, name);
+    const named = flags.name === undefined ? {} : { name: machine };
+    saveSettings(home, { broker: [...ticket.brokers], ...named });
+    tellJoined(terminal, flags, { role, home, name, ticket });
+    return 0;
+  });
+}
+
+function tellJoined(
+  terminal: Terminal,
+  { json }: CommonFlags,
+  { role, home, name, ticket }: { role: EnrolledRole; home: string; name: string; ticket: Ticket },
+): void {
+  const { key } = loadIdentity(home, role);
+  const id = role === 'worker' ? workerIdOf(key) : principalIdOf(key);
+  const grid = gridIdOf(ticket.gridKey);
+  if (json) {
+    printJson(terminal, { grid, role, id, name, home, brokers: ticket.brokers });
+    return;
+  }
+  const next = role === 'worker' ? 'start its worker: grid worker' : 'try it: grid nodes';
+  terminal.out(`${name} has joined ${grid} as ${role} ${id}\n${next}\n`);
+}
+
+/** What joins, before it does. Nobody is there to be asked: --yes says that somebody wants it. */
+async function confirm(terminal: Terminal, ticket: Ticket, home: string, name: string): Promise<void> {
+  const { role, brokers } = ticket;
+  const what =
+    role === 'worker' ? `this machine, ${name}: ${await machineWords(home)}` : `you, ${name}, as ${role}`;
+  const question = `${gridOf(ticket)} at ${brokers.join(', ')} lets in ${what}`;
+  if (process.stdin.isTTY !== true) throw new UsageError(`${question}\n--yes joins without asking`);
+  terminal.err(`${question}\n`);
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await lines.question('Join? [Y/n] ');
+    if (!/^(y|yes|)$/i.test(answer.trim())) throw new UsageError('not joined');
+  } finally {
+    lines.close();
+  }
+}
+
+async function machineWords(home: string): Promise<string> {
+  const { findDevices, probeMachine } = await import('@gryphgen/worker');
+  const [{ cpuMilli, memoryBytes }, found] = await Promise.all([
+    probeMachine(nearestFolder(home)),
+    findDevices(),
+  ]);
+  const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
+  const cards = devices.map(({ name, vramBytes }) => `${name} with ${formatBytes(vramBytes)}`);
+  return [`${cpuMilli / 1000} CPUs`, formatBytes(memoryBytes), ...cards].join(', ');
+}

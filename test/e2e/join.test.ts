@@ -1,0 +1,90 @@
+/** `grid ticket create` and `grid join`: how machines and people get into a grid that has its broker elsewhere. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+const forge = new GridFixture();
+const others: GridFixture[] = [];
+let reach: string;
+
+beforeAll(async () => {
+  const { broker } = await forge.json<{ broker: string }>('up', '--detach', '--listen', 'tcp://127.0.0.1:*');
+  reach = broker.split(',').find((endpoint) => endpoint.startsWith('tcp:')) ?? '';
+});
+afterAll(async () => {
+  await Promise.all(others.map((other) => other.stop()));
+  await forge.stop();
+});
+
+function elsewhere(): GridFixture {
+  const other = new GridFixture();
+  others.push(other);
+  return other;
+}
+
+async function ticket(...args: string[]): Promise<string> {
+  const made = await forge.json<{ ticket: string }>('ticket', 'create', '--reach', reach, ...args);
+  return made.ticket;
+}
+
+it('a machine joins, works, is removed, and does not come back with the same key', async () => {
+  const anvil = elsewhere();
+  const word = await ticket();
+  const joined = await anvil.json<{ id: string }>('join', '--yes', '--name', 'anvil', word);
+  expect(joined).toMatchObject({ role: 'worker', name: 'anvil', brokers: [reach] });
+  // The answer may have been lost: the same machine may ask again, no other may.
+  expect(await anvil.json('join', '--yes', '--name', 'anvil', word)).toEqual(joined);
+  const late = await elsewhere().grid('join', '--yes', word);
+  expect(late).toMatchObject({ code: 7, stderr: expect.stringContaining('has been used') });
+
+  anvil.start('worker', '--allow-process');
+  while (!(await forge.grid('nodes')).stdout.includes('anvil'));
+  const ran = await forge.grid('submit', '--wait', '--worker', 'anvil', '--', 'echo', 'from anvil');
+  expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
+
+  expect((await forge.grid('node', 'remove', 'anvil')).code).toBe(0);
+  const again = await anvil.grid('join', '--yes', '--name', 'anvil', await ticket());
+  expect(again).toMatchObject({ code: 7, stderr: expect.stringContaining('was removed from the grid') });
+});
+
+it('a person joins as what the ticket is for, and commands go as that', async () => {
+  const laptop = elsewhere();
+  const word = await ticket('--role', 'submitter', '--ttl', '10m');
+  expect(await laptop.json('join', '--yes', word)).toMatchObject({ role: 'submitter' });
+  expect((await laptop.grid('submit', '--wait', '--', 'true')).code).toBe(0);
+  for (const forbidden of [
+    ['ticket', 'create'],
+    ['node', 'drain', 'forge'],
+  ])
+    expect((await laptop.grid(...forbidden)).code).toBe(7);
+  // The secret half of neither key is where others can read it, or in the grid's list.
+  const listed = readFileSync(join(forge.home, 'keys', 'authorized.json'), 'utf8');
+  expect(listed).not.toContain(
+    JSON.parse(readFileSync(join(laptop.home, 'keys', 'submitter.json'), 'utf8')).signing.secret,
+  );
+});
+
+it('says what is wrong, and changes nothing', async () => {
+  const other = elsewhere();
+  const word = await ticket('--role', 'viewer');
+  const mistakes: readonly [args: readonly string[], code: number, words: string][] = [
+    [['join', '--yes', word.slice(0, -9)], 2, 'damaged or not whole'],
+    [['join', '--yes', 'hello'], 2, 'expected a ticket'],
+    [['join', word], 2, '--yes joins without asking'],
+  ];
+  for (const [args, code, words] of mistakes)
+    expect(await other.grid(...args)).toMatchObject({ code, stderr: expect.stringContaining(words) });
+  const unreachable = await forge.grid('ticket', 'create');
+  expect(unreachable).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('listens on this machine alone'),
+  });
+  const forever = await forge.grid('ticket', 'create', '--ttl', '30d');
+  expect(forever).toMatchObject({ code: 2, stderr: expect.stringContaining('expected a duration') });
+  expect((await other.grid('join', '--yes', word)).code).toBe(0);
+  const second = elsewhere();
+  await second.grid('up', '--detach');
+  const foreign = await second.grid('join', '--yes', await ticket());
+  expect(foreign).toMatchObject({ code: 3, stderr: expect.stringContaining('belongs to grid') });
+});
