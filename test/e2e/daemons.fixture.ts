@@ -45,6 +45,10 @@ export class Daemon {
     });
   }
 
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child?.kill(name);
   }

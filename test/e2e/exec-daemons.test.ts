@@ -1,7 +1,7 @@
 /** Commands beside tasks while brokers and workers come and go: real daemons, real containers, the SDK's sessions. */
 import type { Client, ExecOptions } from '@gryphgen/client';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
-import type { ExecSession } from '@gryphgen/runtime';
+import type { DuplexSession } from '@gryphgen/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, DaemonsFixture } from './daemons.fixture.ts';
 import { containerOf, untilGone } from './exec.fixture.ts';
@@ -48,10 +48,10 @@ async function ready(): Promise<void> {
 /** A session and what it has printed. */
 class Talk {
   text = '';
-  readonly session: ExecSession;
+  readonly session: DuplexSession;
   private wake: () => void = () => undefined;
 
-  constructor(session: ExecSession) {
+  constructor(session: DuplexSession) {
     this.session = session;
     void this.listen();
   }

@@ -15,14 +15,13 @@ import {
   type PeerHello,
   type SessionId,
   type StatusDocument,
-  type TaskId,
   type TransferOp,
   type WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
 import { Committer } from './committer.ts';
 import type { Decision } from './core/decisions.ts';
-import type { BrokerEffect, EnrolmentEffect } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
 import type { BrokerState } from './core/state.ts';
@@ -62,7 +61,7 @@ export interface LoopParts {
   revoke(worker: WorkerId): Promise<string | undefined>;
   /** Makes a ticket, or lets in who has one; resolves with the answer when it is on disk. */
   enrolment(effect: EnrolmentEffect): Promise<unknown>;
-  grant(op: TransferOp, session: SessionId, task: TaskId, attempt: number): string;
+  grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;
@@ -97,7 +96,7 @@ export class BrokerLoop {
       queue: (peer, session, message) => parts.queue(peer, session, message),
       close: (session, why) => this.output(sessions.close(session, why)),
       answered: (session) => this.output(sessions.answered(session, 1)),
-      grant: (op, session, task, attempt) => parts.grant(op, session, task, attempt),
+      grant: (op, session, about) => parts.grant(op, session, about),
       shellStatus: () => parts.shellStatus(),
       revoke: (effect) => this.revoke(effect),
       enrolment: (effect) => parts.enrolment(effect),

@@ -30,6 +30,7 @@ import {
   signGrant,
 } from '@gryphgen/runtime';
 import { BrokerLoop } from './broker-loop.ts';
+import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
 import type { Finding, Journal } from './journal/journal.ts';
@@ -156,7 +157,7 @@ export class Broker {
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
       enrolment: (effect) =>
         onEnrolment(effect, { grid, authorized, endpoints: this.bound, wallMs: loop.sessions.wallMs() }),
-      grant: (op, session, task, attempt) => this.grant(op, session, task, attempt),
+      grant: (op, session, about) => this.grant(op, session, about),
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
     });
@@ -226,12 +227,12 @@ export class Broker {
     return { door, journal: { ...journal.head(), findings } };
   }
 
-  private grant(op: TransferOp, session: SessionId, task: number, attempt: number): string {
+  private grant(op: TransferOp, session: SessionId, about: GrantSubject): string {
     const { identity, grid, random } = this.options;
     const principal = this.loop?.engine.state.sessions.get(session)?.principal;
     const expiresAt = (this.loop?.sessions.wallMs() ?? 0) + grantMs;
     const id = random.bytes(grantIdBytes).toString('base64url');
-    return signGrant(identity, { grid, op, id, task, attempt, principal, expiresAt });
+    return signGrant(identity, { grid, op, id, ...about, principal, expiresAt });
   }
 
   /** An exception in the loop is a bug: going on would be guessing. */

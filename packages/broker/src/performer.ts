@@ -8,8 +8,8 @@
 import type {
   AttemptNo,
   Failure,
-  GrantDocument,
   Message,
+  PlaceGrantDocument,
   SessionId,
   StatusDocument,
   TaskDocument,
@@ -19,7 +19,7 @@ import type {
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { noOutcome } from './core/apply.ts';
-import type { BrokerEffect, EnrolmentEffect } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
 import { unknownEnd } from './core/watching.ts';
 import type { Journal } from './journal/journal.ts';
@@ -36,7 +36,7 @@ export interface PerformerParts {
   /** What one of its messages caused has left. */
   readonly answered: (session: SessionId) => void;
   /** Signs permission for one transfer. */
-  readonly grant: (op: TransferOp, session: SessionId, task: TaskId, attempt: number) => string;
+  readonly grant: (op: TransferOp, session: SessionId, about: GrantSubject) => string;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
@@ -85,8 +85,8 @@ export class Performer {
         this.spec(effect);
         return;
       case 'grant': {
-        const { op, session, request, task, attempt, endpoint, dataKey } = effect;
-        this.replyGrant(op, session, request, task, { endpoint, dataKey, attempt });
+        const { op, session, request, about, endpoint, dataKey } = effect;
+        this.replyGrant(op, session, request, about, { endpoint, dataKey });
         return;
       }
       case 'status':
@@ -212,7 +212,7 @@ export class Performer {
         const place = this.parts.findWorker(document.worker);
         const words = `the log of ${id} is on ${document.workerName}, which is not connected now`;
         if (place === undefined) this.reply(session, request, null, failure('lost.worker', words));
-        else this.replyGrant('logs', session, request, task, { ...place, attempt: document.attempts });
+        else this.replyGrant('logs', session, request, { task, attempt: document.attempts }, place);
         return;
       }
       case 'exec':
@@ -227,10 +227,11 @@ export class Performer {
     op: TransferOp,
     session: SessionId,
     request: number,
-    task: TaskId,
-    place: Omit<GrantDocument, 'grant'>,
+    about: GrantSubject,
+    place: Omit<PlaceGrantDocument, 'grant'>,
   ): void {
-    this.reply(session, request, { ...place, grant: this.parts.grant(op, session, task, place.attempt) });
+    const granted: PlaceGrantDocument = { ...place, grant: this.parts.grant(op, session, about) };
+    this.reply(session, request, 'attempt' in about ? { ...granted, attempt: about.attempt } : granted);
   }
 
   private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {

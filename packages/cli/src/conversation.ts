@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
-import type { ExecSession, TransferEnd } from '@gryphgen/runtime';
+import type { DuplexSession, TransferEnd } from '@gryphgen/runtime';
 import { type EndSignal, endSignals } from './exit-codes.ts';
 import { printJsonLine, type Terminal } from './terminal.ts';
 
@@ -33,7 +33,7 @@ export function sizeOf({ isTTY, columns, rows }: NodeJS.WriteStream): typeof usu
 }
 
 export async function converse(
-  session: ExecSession,
+  session: DuplexSession,
   terminal: Terminal,
   { interactive, tty, json }: ConversationStyle,
 ): Promise<ConversationEnd> {
@@ -64,12 +64,12 @@ export async function converse(
   }
 }
 
-async function print(session: ExecSession, terminal: Terminal): Promise<void> {
+async function print(session: DuplexSession, terminal: Terminal): Promise<void> {
   for await (const { stream, bytes } of session.output())
     await (stream === 'stdout' ? terminal.outBytes(bytes) : terminal.errBytes(bytes));
 }
 
-async function printLines(session: ExecSession, terminal: Terminal): Promise<void> {
+async function printLines(session: DuplexSession, terminal: Terminal): Promise<void> {
   // A piece may end within a character.
   const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   const say = (stream: keyof typeof decoders, text: string): void => {
@@ -95,7 +95,7 @@ function rawMode(stdin: NodeJS.ReadStream): () => void {
 }
 
 /** At the pace the command takes it. Returns how to stop. */
-function sendInput(stdin: NodeJS.ReadStream, session: ExecSession): () => void {
+function sendInput(stdin: NodeJS.ReadStream, session: DuplexSession): () => void {
   let stopped = false;
   const send = async (bytes: Buffer): Promise<void> => {
     stdin.pause();
@@ -112,7 +112,7 @@ function sendInput(stdin: NodeJS.ReadStream, session: ExecSession): () => void {
 }
 
 /** The first asks; the second finds nobody who listens, and ends the program by itself. */
-function onEndSignal(ask: (name: EndSignal) => void): () => void {
+export function onEndSignal(ask: (name: EndSignal) => void): () => void {
   for (const name of endSignals) process.once(name, ask);
   return () => {
     for (const name of endSignals) process.off(name, ask);

@@ -44,6 +44,7 @@ describe('a policy', () => {
   it('is what the file says, and the default of what it does not', async () => {
     const text = `
 images: [busybox, ghcr.io/acme/*]
+push: no
 mounts:
   data: { path: HOME/data }
   later: { path: HOME/not-there, mode: rw }
@@ -54,6 +55,7 @@ users: { root: no, default: 1000:1000 }
 `;
     expect(await load(text)).toEqual({
       ports: 'all',
+      push: false,
       images: ['busybox', 'ghcr.io/acme/*'],
       mounts: {
         data: { path: `${home}/data`, write: false },

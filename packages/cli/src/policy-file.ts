@@ -27,6 +27,7 @@ interface WrittenMount {
 
 interface WrittenPolicy {
   readonly images: readonly string[];
+  readonly push: 'yes' | 'no';
   readonly mounts: Readonly<Record<string, Partial<WrittenMount>>>;
   readonly networks: readonly ('none' | 'bridge' | 'host')[];
   readonly runtimes: readonly string[];
@@ -51,6 +52,7 @@ const user: values.Value<string> = {
 
 const policy = object<WrittenPolicy>({
   images: list('a list of images or patterns of them', scalar(image)),
+  push: oneOf(['yes', 'no']),
   mounts: mapOf<Partial<WrittenMount>>(
     values.mountName,
     object<WrittenMount>({ path: scalar(values.workdir), mode: oneOf(['ro', 'rw']) }),
@@ -76,7 +78,7 @@ export async function loadPolicy({ policy: file, home, origins }: Config): Promi
 }
 
 function policyOf(written: Partial<WrittenPolicy>, source: YamlSource): ContainerPolicy {
-  const { images, networks, runtimes, ports, users } = written;
+  const { images, push, networks, runtimes, ports, users } = written;
   const count = (name: string, items: readonly unknown[], most: number): void => {
     if (items.length > most)
       source.problem(source.placeOf(name), name, `found ${items.length}, expected at most ${most}`);
@@ -92,6 +94,7 @@ function policyOf(written: Partial<WrittenPolicy>, source: YamlSource): Containe
   return {
     ...defaultPolicy,
     ...(images !== undefined && { images }),
+    ...(push !== undefined && { push: push === 'yes' }),
     ...(networks !== undefined && { networks }),
     ...(runtimes !== undefined && { runtimes }),
     ...(ports !== undefined && { ports }),

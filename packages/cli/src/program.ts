@@ -7,6 +7,7 @@ import { configCommand } from './commands/config.ts';
 import { brokerCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { execCommand } from './commands/exec.ts';
+import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
@@ -35,7 +36,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
-  ['The grid:', [nodesCommand, nodeCommand, topCommand, ticketCommand, joinCommand]],
+  ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
 

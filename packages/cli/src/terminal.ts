@@ -13,6 +13,8 @@ export interface Terminal {
   /** Lines that a person sees at once. */
   readonly rows: number;
   readonly style: Style;
+  /** Where progress may be drawn over what stands there: the columns of stderr; null where no person looks at it. */
+  readonly progressColumns: number | null;
   out(text: string): void;
   /** Bytes as they are, waiting for a slow reader. */
   outBytes(bytes: Uint8Array): Promise<void>;
@@ -49,6 +51,9 @@ export function openTerminal(stdout: TerminalStream, stderr: TerminalStream, env
     },
     get rows() {
       return isTty ? stdout.rows || plainRows : Number.POSITIVE_INFINITY;
+    },
+    get progressColumns() {
+      return stderr.isTTY === true && env.TERM !== 'dumb' ? stderr.columns || plainColumns : null;
     },
     style: styleOf(isTty && !env.NO_COLOR && env.TERM !== 'dumb'),
     out: (text) => void stdout.write(text),

@@ -9,7 +9,7 @@
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Cancel, type ExecSession, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
+import { type Cancel, type DuplexSession, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
@@ -175,7 +175,7 @@ export class Client {
    * Runs a command in a running task's container. The session has a connection of its own to the task's worker, and
    * outlives this client and the broker. Errors: exec.ts.
    */
-  exec(task: TaskId, options: ExecOptions): Promise<ExecSession> {
+  exec(task: TaskId, options: ExecOptions): Promise<DuplexSession> {
     return execBeside((op, args) => this.request(op, args), this.options.alarms, task, options);
   }
 

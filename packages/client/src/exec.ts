@@ -9,7 +9,7 @@ import {
   type TaskId,
   type TerminalSize,
 } from '@gryphgen/protocol';
-import { type Alarms, type ExecSession, openExec } from '@gryphgen/runtime';
+import { type Alarms, type DuplexSession, openDuplex } from '@gryphgen/runtime';
 
 /** One frame holds it. */
 const maxOrderBytes = 60 * 1024;
@@ -38,10 +38,14 @@ export async function execBeside(
   alarms: Alarms,
   task: TaskId,
   options: ExecOptions,
-): Promise<ExecSession> {
+): Promise<DuplexSession> {
   const order = orderOf(options);
-  const granted = await ask('exec', { task });
-  const opened = await openExec({ ...granted, task, order, alarms });
+  const { attempt, grant, ...place } = await ask('exec', { task });
+  const opened = await openDuplex({
+    ...place,
+    alarms,
+    request: { kind: 'exec', task, attempt, grant, order },
+  });
   if (!('failure' in opened)) return opened;
   throw new GridError(
     opened.failure ?? failure('internal.bug', 'the worker ended the session without a word'),

@@ -15,6 +15,8 @@ export type { ClientEvent } from './core/events.ts';
 export { type ClientBounds, type ClientState, createClientState } from './core/state.ts';
 export { composeClientHello, stepClient } from './core/step.ts';
 export type { ExecOptions } from './exec.ts';
+export { type ArchivedImage, orderOf, readImageArchive } from './images/image-archive.ts';
+export { type ImagePush, type PushAsker, pushImage } from './images/push-image.ts';
 export { joinGrid } from './join.ts';
 export type { LogOptions } from './logs.ts';
 export {

@@ -85,13 +85,17 @@ export interface StatusDocument {
 }
 
 /** What a grant permits. */
-export const transferOps = ['logs', 'exec'] as const;
+export const transferOps = ['logs', 'exec', 'image'] as const;
 export type TransferOp = (typeof transferOps)[number];
 
-/** Where an attempt's log can be read, or a command run beside it, and the broker's permission to. */
-export interface GrantDocument {
+/** Where a worker's data endpoint is, and the broker's permission for one transfer there. */
+export interface PlaceGrantDocument {
   readonly endpoint: string;
   readonly dataKey: string;
-  readonly attempt: number;
   readonly grant: string;
+}
+
+/** The same for an attempt: its log can be read there, or a command run beside it. */
+export interface GrantDocument extends PlaceGrantDocument {
+  readonly attempt: number;
 }

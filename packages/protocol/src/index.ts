@@ -11,6 +11,7 @@ export {
   taskIdSchema,
 } from './handshake.ts';
 export * from './ids.ts';
+export * from './image-order.ts';
 export * from './image-reference.ts';
 export * from './limits.ts';
 export * from './messages.ts';

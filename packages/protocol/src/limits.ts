@@ -4,6 +4,7 @@
  */
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
 
 const frameBytes = 1 * MiB;
 const reportBytes = 288 * KiB;
@@ -98,6 +99,14 @@ export const limits = {
   /** Images a worker reports as present, and the bytes of all their names. */
   images: 1024,
   imagesBytes: 64 * KiB,
+  /** One image that is pushed, not compressed: the largest in use have some 30 GiB. */
+  imageBytes: 64 * GiB,
+  /** What the engine's storage can stack. */
+  imageLayers: 127,
+  /** Names one push may give. */
+  imageNames: 16,
+  /** An image's config, which a worker holds to judge it: usual ones have some KiB. */
+  imageConfigBytes: 1 * MiB,
   /** Mounts of one task, and those that a worker offers. */
   mounts: 32,
   /** Ports that one task publishes. */

@@ -4,6 +4,7 @@ import type {
   ExplainDocument,
   GrantDocument,
   NodeDocument,
+  PlaceGrantDocument,
   StatusDocument,
   TaskDocument,
 } from './documents.ts';
@@ -48,6 +49,8 @@ export const requestSchemas = {
   logs: oneTask,
   /** Permission to run a command beside a running task's own. */
   exec: oneTask,
+  /** Permission to bring one image to a worker. */
+  pushImage: oneNode,
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
@@ -81,6 +84,7 @@ export interface RequestResults {
   status: StatusDocument;
   logs: GrantDocument;
   exec: GrantDocument;
+  pushImage: PlaceGrantDocument;
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;

@@ -16,6 +16,7 @@ import {
   encodeData,
   keepAliveMs,
   maxDataFrameBytes,
+  type OpenRequest,
   silenceMs,
   windowBytes,
 } from './data-wire.ts';
@@ -71,7 +72,7 @@ export class DataConnection {
   }
 
   /** Throws when the endpoint is none, or nothing more can be sent. */
-  async open(request: Extract<DataRequest, { kind: 'logs' | 'exec' }>): Promise<void> {
+  async open(request: OpenRequest): Promise<void> {
     this.socket.connect(this.endpoint);
     await this.say(request);
   }

@@ -11,13 +11,14 @@ import {
   type TransferEnd,
   windowBytes,
 } from './data-wire.ts';
-import { type ExecSession, openExec } from './exec-client.ts';
-import type { ExecOutput, ExecProcess, ExecRequest } from './exec-stream.ts';
+import { type DuplexSession, openDuplex } from './duplex-session.ts';
+import type { Duplex, DuplexOutput, ExecRequest } from './duplex-stream.ts';
 import { type Grant, signGrant } from './grant.ts';
 import { createIdentity } from './keys.ts';
 import { afterTest, Seen } from './scratch.fixture.ts';
 
 const grid = 'g-0123456789abcdef';
+const worker = 'w-0123456789abcdef';
 const broker = createIdentity();
 export const curve = curveKeyPair();
 export const order = execOrderSchema.parse({ command: ['sh'], stdin: true });
@@ -31,7 +32,7 @@ export function grantFor(changes: Partial<Grant> = {}): string {
 }
 
 /** Prints what it is sent, at the pace that the test lets it. */
-export class Echo implements ExecProcess {
+export class Echo implements Duplex {
   readonly written: Uint8Array[] = [];
   readonly sizes = new Seen<string>();
   readonly ended: Promise<TransferEnd>;
@@ -68,8 +69,8 @@ export class Echo implements ExecProcess {
     this.sizes.add(`${columns}x${rows}`);
   }
 
-  readonly output: AsyncIterable<ExecOutput> = {
-    [Symbol.asyncIterator]: async function* (this: Echo): AsyncGenerator<ExecOutput> {
+  readonly output: AsyncIterable<DuplexOutput> = {
+    [Symbol.asyncIterator]: async function* (this: Echo): AsyncGenerator<DuplexOutput> {
       for (;;) {
         const bytes = this.pieces.shift();
         if (bytes !== undefined) yield { stream: bytes[0] === 0xee ? 'stderr' : 'stdout', bytes };
@@ -99,6 +100,7 @@ export class EchoServer {
       endpoints: ['tcp://127.0.0.1:*'],
       curve,
       grid,
+      worker,
       brokerKey: broker.key,
       brokerWall: systemClock.wall,
       clock: systemClock,
@@ -123,11 +125,12 @@ export class EchoServer {
 
   opening(grant = grantFor()) {
     const { endpoint } = this;
-    return { endpoint, dataKey: curve.publicKey, grant, task: 42, attempt: 1, order, alarms: systemAlarms };
+    const request = { kind: 'exec', task: 42, attempt: 1, grant, order } as const;
+    return { endpoint, dataKey: curve.publicKey, alarms: systemAlarms, request };
   }
 
-  async begin(grant?: string): Promise<ExecSession> {
-    const session = await openExec(this.opening(grant));
+  async begin(grant?: string): Promise<DuplexSession> {
+    const session = await openDuplex(this.opening(grant));
     if ('failure' in session) throw new Error(session.failure?.message);
     afterTest(() => session.close());
     return session;

@@ -4,7 +4,7 @@ import { failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EchoServer, grantFor, order } from './data-exec.fixture.ts';
 import { windowBytes } from './data-wire.ts';
-import { type ExecSession, openExec } from './exec-client.ts';
+import { type DuplexSession, openDuplex } from './duplex-session.ts';
 import type { Grant } from './grant.ts';
 
 let echoes: EchoServer;
@@ -12,7 +12,7 @@ beforeEach(async () => {
   echoes = await EchoServer.start();
 });
 
-async function collect(session: ExecSession): Promise<{ stdout: Buffer; stderr: Buffer }> {
+async function collect(session: DuplexSession): Promise<{ stdout: Buffer; stderr: Buffer }> {
   const found: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
   for await (const { stream, bytes } of session.output()) found[stream].push(bytes);
   return { stdout: Buffer.concat(found.stdout), stderr: Buffer.concat(found.stderr) };
@@ -114,7 +114,7 @@ describe('a session', () => {
 
   it('that cannot be begun says why', async () => {
     echoes.refusal = { failure: failure('rejected.limit', 'too many') };
-    expect(await openExec(echoes.opening())).toMatchObject({
+    expect(await openDuplex(echoes.opening())).toMatchObject({
       failure: { code: 'rejected.limit' },
       exitCode: null,
     });
@@ -129,7 +129,7 @@ describe('a grant', () => {
   it('is good once', async () => {
     const grant = grantFor();
     await (await echoes.begin(grant)).close();
-    expect(await openExec(echoes.opening(grant))).toMatchObject({
+    expect(await openDuplex(echoes.opening(grant))).toMatchObject({
       failure: { code: 'rejected.forbidden', message: 'this grant was used before: ask for a new one' },
     });
     expect(echoes.opened.all).toHaveLength(1);
@@ -142,7 +142,7 @@ describe('a grant', () => {
     ['that has expired', { expiresAt: Date.now() - 1 }],
     ['without a name to know it by', { id: undefined }],
   ])('%s begins nothing', async (_, changes) => {
-    expect(await openExec(echoes.opening(grantFor(changes)))).toMatchObject({
+    expect(await openDuplex(echoes.opening(grantFor(changes)))).toMatchObject({
       failure: { code: 'rejected.forbidden' },
     });
     expect(echoes.opened.all).toEqual([]);

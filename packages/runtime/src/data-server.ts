@@ -1,5 +1,5 @@
 /**
- * A data endpoint (a worker's, for the logs of its attempts and commands beside them): own socket, own CURVE key, own
+ * A data endpoint (a worker's, for the logs of its attempts, commands beside them and images): own socket, own CURVE key, own
  * credit, so that bytes never stand in the way of control messages. CURVE lets anybody connect; a grant signed by the
  * broker lets them do one thing.
  *
@@ -26,7 +26,7 @@ import {
   type TransferEnd,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
-import { ExecStream, type OpenExec } from './exec-stream.ts';
+import { DuplexStream, type OpenExec, type OpenPush } from './duplex-stream.ts';
 import type { Grant } from './grant.ts';
 import { GrantCheck, type GrantCheckOptions } from './grant-check.ts';
 import type { CurveKeys } from './keys.ts';
@@ -50,6 +50,8 @@ export interface DataServerOptions extends GrantCheckOptions {
   readonly open: (log: LogRange, signal: AbortSignal) => DataSource | Promise<DataSource>;
   /** Absent: no commands are run here. */
   readonly exec?: OpenExec;
+  /** Absent: no images are taken here. */
+  readonly push?: OpenPush;
 }
 
 export interface LogRange {
@@ -62,7 +64,7 @@ export interface LogRange {
 interface Transfer {
   readonly id: Buffer;
   readonly stream: DataStream;
-  readonly exec: ExecStream | null;
+  readonly duplex: DuplexStream | null;
 }
 
 export class DataServer {
@@ -127,7 +129,7 @@ export class DataServer {
 
   private onRequest(id: Buffer, request: DataRequest): void {
     const peer = id.toString('latin1');
-    if (request.kind === 'logs' || request.kind === 'exec') {
+    if (request.kind === 'logs' || request.kind === 'exec' || request.kind === 'image') {
       this.onOpen(peer, id, request);
       return;
     }
@@ -137,7 +139,7 @@ export class DataServer {
       this.counters.late++;
       return;
     }
-    const { stream, exec } = transfer;
+    const { stream, duplex } = transfer;
     stream.heardAt = this.options.clock.mono();
     switch (request.kind) {
       case 'cancel':
@@ -148,15 +150,15 @@ export class DataServer {
         this.track(this.trySend(id, encodeData({ kind: 'alive' })));
         return;
       case 'input':
-        if (exec?.input(request.bytes)) return;
+        if (duplex?.input(request.bytes)) return;
         this.counters.overrun++;
         this.giveUp(transfer, failure('rejected.limit', 'more input was sent than was granted'));
         return;
       case 'inputEnd':
-        exec?.endInput();
+        duplex?.endInput();
         return;
       case 'resize':
-        exec?.resize(request.size);
+        duplex?.resize(request.size);
         return;
       default:
         request satisfies never;
@@ -174,9 +176,9 @@ export class DataServer {
     const from = request.kind === 'logs' ? request.from : 0;
     const now = this.options.clock.mono();
     const stream = new DataStream((answer) => this.send(id, answer), from, request.credit, now);
-    const exec = request.kind === 'exec' ? new ExecStream(stream, request.order) : null;
-    this.transfers.set(peer, { id, stream, exec });
-    const work = (): Promise<TransferEnd> => this.serve(request, grant, stream, exec);
+    const duplex = request.kind === 'logs' ? null : new DuplexStream(stream, takesInput(request));
+    this.transfers.set(peer, { id, stream, duplex });
+    const work = (): Promise<TransferEnd> => this.serve(request, grant, stream, duplex);
     this.track(stream.run(work).finally(() => this.transfers.delete(peer)));
   }
 
@@ -186,25 +188,28 @@ export class DataServer {
     if (this.transfers.has(peer)) return failure('rejected.state', 'a connection carries one transfer');
     if (this.transfers.size >= maxStreams)
       return failure('rejected.limit', `${maxStreams} transfers are under way`);
-    return (request.kind === 'exec' ? this.check.use(grant) : undefined) ?? grant;
+    return (request.kind === 'logs' ? undefined : this.check.use(grant)) ?? grant;
   }
 
   private async serve(
     request: OpenRequest,
     { id = '', principal = '' }: Grant,
     stream: DataStream,
-    exec: ExecStream | null,
+    duplex: DuplexStream | null,
   ): Promise<TransferEnd> {
     const { signal } = stream.abort;
+    const { open, exec, push } = this.options;
+    if (request.kind === 'image') {
+      if (push === undefined || duplex === null) return notOffered('images');
+      return duplex.run(() => push({ order: request.order, principal }, signal));
+    }
     const [task, attempt] = [request.task as TaskId, request.attempt as AttemptNo];
     if (request.kind === 'logs') {
       const { from, follow } = request;
-      return stream.copy(await this.options.open({ task, attempt, from, follow }, signal));
+      return stream.copy(await open({ task, attempt, from, follow }, signal));
     }
-    const { exec: open } = this.options;
-    if (open === undefined || exec === null)
-      return { failure: failure('rejected.state', 'this worker does not offer exec') };
-    return exec.run(() => open({ task, attempt, order: request.order, id, principal }, signal));
+    if (exec === undefined || duplex === null) return notOffered('exec');
+    return duplex.run(() => exec({ task, attempt, order: request.order, id, principal }, signal));
   }
 
   /** Told at once, once: nothing is waited for any more. */
@@ -266,4 +271,17 @@ export class DataServer {
     const done: Promise<void> = work.then(() => undefined).finally(() => this.running.delete(done));
     this.running.add(done);
   }
+}
+
+function takesInput(request: Exclude<OpenRequest, { kind: 'logs' }>): boolean {
+  return request.kind === 'image' || request.order.stdin;
+}
+
+function notOffered(what: 'exec' | 'images'): TransferEnd {
+  return {
+    failure: failure(
+      'rejected.state',
+      `this worker does not offer ${what === 'exec' ? what : 'to take images'}`,
+    ),
+  };
 }

@@ -1,6 +1,6 @@
 /**
  * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client, of an
- * `exec` in both directions, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
+ * `exec` in both directions, of an `image` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
  * harmless. A client repeats its total while it waits, the server answers `alive`: so each notices the other's end.
  */
 import {
@@ -9,6 +9,7 @@ import {
   execOrderSchema,
   type Failure,
   failureCodes,
+  imageOrderSchema,
   terminalSizeSchema,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
@@ -46,6 +47,8 @@ const requestSchema = z.discriminatedUnion('kind', [
     credit: count,
     order: execOrderSchema,
   }),
+  /** Answered by `credit` when the worker takes it. What follows as input is its config, then its layers. */
+  z.object({ kind: z.literal('image'), grant: z.string().max(2048), credit: count, order: imageOrderSchema }),
   z.object({ kind: z.literal('input'), bytes }),
   z.object({ kind: z.literal('inputEnd') }),
   z.object({ kind: z.literal('resize'), size: terminalSizeSchema }),
@@ -71,7 +74,7 @@ const answerSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type DataRequest = z.infer<typeof requestSchema>;
-export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' }>;
+export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' | 'image' }>;
 export type DataAnswer =
   | {
       readonly kind: 'chunk';
@@ -85,7 +88,7 @@ export type DataAnswer =
   | { readonly kind: 'credit'; readonly total: number }
   | ({ readonly kind: 'end' } & TransferEnd);
 
-/** `failure` null: all there was. `exitCode` of an `exec` whose command ended, or could not be run (126, 127). */
+/** `failure` null: all there was, or all was done. `exitCode` of an `exec` whose command ended, or could not be run (126, 127). */
 export interface TransferEnd {
   readonly failure: Failure | null;
   readonly exitCode?: number | null | undefined;

@@ -34,6 +34,7 @@ beforeEach(async () => {
     endpoints: ['tcp://127.0.0.1:*'],
     curve,
     grid,
+    worker: 'w-0123456789abcdef',
     brokerKey: broker.key,
     brokerWall: systemClock.wall,
     clock: systemClock,

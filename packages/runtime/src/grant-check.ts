@@ -2,7 +2,7 @@
  * Whether what is asked on a data endpoint is permitted: the broker's signature, for this and no other transfer, in time.
  *
  * 1. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check.
- * 2. A grant for `exec` is good once. Those used are remembered until they expire; when there are too many, none is
+ * 2. A grant for `exec` or `image` is good once. Those used are remembered until they expire; when there are too many, none is
  *    taken, rather than one twice.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
@@ -18,6 +18,8 @@ const maxUsed = 4096;
 
 export interface GrantCheckOptions {
   readonly grid: string;
+  /** Whose endpoint this is: its worker's id. */
+  readonly worker: string;
   /** Whose grants count: the broker's Ed25519 key. */
   readonly brokerKey: string;
   /** The broker's wall clock, ms: what its grants expire by. */
@@ -36,17 +38,15 @@ export class GrantCheck {
   }
 
   /** The grant, or why it is none. */
-  judge(peer: string, { kind, grant: token, task, attempt }: OpenRequest): Grant | Failure {
+  judge(peer: string, request: OpenRequest): Grant | Failure {
     if (!this.mayAsk(peer)) {
       const words = `this connection has asked ${maxAsked} times, no more are answered: open another`;
       return failure('rejected.limit', words);
     }
     const { grid, brokerKey, brokerWall } = this.options;
-    const grant = readGrant(token, brokerKey);
-    if (grant?.grid !== grid || grant.op !== kind || grant.task !== task || grant.attempt !== attempt) {
-      const what = kind === 'logs' ? 'that log' : 'that task';
-      return failure('rejected.forbidden', `this grant is not good for ${what}`);
-    }
+    const grant = readGrant(request.grant, brokerKey);
+    if (grant?.grid !== grid || grant.op !== request.kind || !this.isAbout(grant, request))
+      return failure('rejected.forbidden', `this grant is not good for ${whatOf[request.kind]}`);
     const pastMs = brokerWall() - grant.expiresAt;
     if (pastMs > 0) {
       const words = `this grant was good until ${Math.ceil(pastMs / 1000)} s ago, by the broker's clock: ask for a new one`;
@@ -65,9 +65,14 @@ export class GrantCheck {
       this.used.delete(old);
     }
     if (this.used.size >= maxUsed)
-      return failure('rejected.limit', `${maxUsed} commands were begun within a minute: try again later`);
+      return failure('rejected.limit', `${maxUsed} transfers were begun within a minute: try again later`);
     this.used.set(id, expiresAt);
     return undefined;
+  }
+
+  private isAbout(grant: Grant, request: OpenRequest): boolean {
+    if (request.kind === 'image') return grant.worker === this.options.worker;
+    return grant.task === request.task && grant.attempt === request.attempt;
   }
 
   private mayAsk(peer: string): boolean {
@@ -79,3 +84,5 @@ export class GrantCheck {
     return true;
   }
 }
+
+const whatOf = { logs: 'that log', exec: 'that task', image: 'this worker' } as const;

@@ -1,6 +1,6 @@
 /**
  * A broker's signed permission for one transfer on a data endpoint: `base64url(JSON).base64url(signature)`. Whoever
- * holds it may use it until it expires, one for `exec` once; it says for whom it was made, so that the server can log it.
+ * holds it may use it until it expires, one for `exec` or `image` once; it says for whom it was made, so that the server can log it.
  */
 import { type TaskId, type TransferOp, transferOps } from '@gryphgen/protocol';
 import { z } from 'zod';
@@ -17,8 +17,9 @@ const grantSchema = z.object({
     .string()
     .regex(/^[\w-]{1,64}$/)
     .optional(),
-  task: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
-  attempt: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  task: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  attempt: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  worker: z.string().max(64).optional(),
   principal: z.string().max(64).optional(),
   /** The broker's wall clock, ms. */
   expiresAt: z.number(),
@@ -29,8 +30,11 @@ export interface Grant {
   readonly op: TransferOp;
   /** No two have the same: what may be done only once is known by it. */
   readonly id?: string | undefined;
-  readonly task: TaskId | number;
-  readonly attempt: number;
+  /** Of `logs` and `exec`: the attempt it is about. */
+  readonly task?: TaskId | number | undefined;
+  readonly attempt?: number | undefined;
+  /** Of `image`: the worker's id. */
+  readonly worker?: string | undefined;
   readonly principal?: string | undefined;
   readonly expiresAt: number;
 }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Router } from 'zeromq';
 import { curve, EchoServer } from './data-exec.fixture.ts';
 import { encodeData, windowBytes } from './data-wire.ts';
-import { openExec } from './exec-client.ts';
+import { openDuplex } from './duplex-session.ts';
 import { afterTest } from './scratch.fixture.ts';
 
 let echoes: EchoServer;
@@ -56,7 +56,7 @@ it('a hostile worker that sends more than was granted is left', async () => {
   afterTest(() => router.close());
   await router.bind('tcp://127.0.0.1:*');
   const place = { ...echoes.opening(), endpoint: router.lastEndpoint as string };
-  const opened = openExec(place);
+  const opened = openDuplex(place);
   const [id] = await router.receive();
   const say = (answer: Parameters<typeof encodeData>[0]) =>
     router.send([id as Buffer, 'GD/1', encodeData(answer)]);

@@ -26,8 +26,8 @@ export { DataServer, type DataServerOptions, type LogRange } from './data-server
 export type { DataSource } from './data-stream.ts';
 export type { OutputName, TransferEnd } from './data-wire.ts';
 export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts';
-export { type ExecOpening, type ExecSession, openExec } from './exec-client.ts';
-export type { ExecOutput, ExecProcess, ExecRequest, OpenExec } from './exec-stream.ts';
+export { type DuplexSession, openDuplex } from './duplex-session.ts';
+export type { Duplex, DuplexOutput, ExecRequest, OpenExec, OpenPush, PushRequest } from './duplex-stream.ts';
 export { type Grant, signGrant } from './grant.ts';
 export {
   type CurveKeys,
@@ -50,4 +50,6 @@ export { type Random, systemRandom } from './random.ts';
 export { addressTowards, reachable } from './reachable.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';
+export { tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';
+export { type TarEntry, TarWalk } from './tar-walk.ts';
 export { readTicket, signEnrolment, type Ticket, verifyEnrolment, writeTicket } from './ticket.ts';

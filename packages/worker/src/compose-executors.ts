@@ -1,6 +1,6 @@
-/** Which executors a worker has, by its configuration. */
+/** Which executors a worker has, and whether it takes images, by its configuration. */
 import { join } from 'node:path';
-import { workerIdOf } from '@gryphgen/runtime';
+import { type OpenPush, workerIdOf } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Fence } from './core/fence.ts';
 import { ExecutorSet } from './executor-set.ts';
@@ -16,13 +16,24 @@ import { engineSockets } from './policy/engine-sockets.ts';
 import { HostPolicy } from './policy/host-policy.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
+export interface ComposedEvents extends ExecutorEvents {
+  /** Images have come: resolves when that was told. */
+  imagesChanged(): Promise<void>;
+}
+
+export interface Composed {
+  readonly executors: ExecutorSet;
+  /** Takes pushed images; null where the owner lets nobody. */
+  readonly push: OpenPush | null;
+}
+
 export function composeExecutors(
   config: WorkerConfig,
   deps: WorkerDeps,
   docker: Docker,
   logs: LogStore,
-  events: ExecutorEvents,
-): ExecutorSet {
+  events: ComposedEvents,
+): Composed {
   const { clock, alarms, log, identity } = deps;
   const beginLog = ({ task, attempt }: Fence) => logs.begin(task, attempt);
   const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
@@ -30,8 +41,9 @@ export function composeExecutors(
   const folder = join(config.home, 'worker');
   const notes = new ContainerNotes(join(folder, 'containers'), { alarms, log });
   const images = new ImageStore({ docker, clock, alarms, log, folder, settings: config.images ?? {} });
+  const { policy: written = defaultPolicy } = config;
   const policy = new HostPolicy({
-    policy: config.policy ?? defaultPolicy,
+    policy: written,
     home: config.home,
     sockets: engineSockets(docker),
     log,
@@ -62,5 +74,12 @@ export function composeExecutors(
   }
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));
-  return new ExecutorSet(executors, events, { alarms, log });
+  const pushes = images.pushes({
+    refuses: (name) => policy.refusesImage(name),
+    changed: () => events.imagesChanged(),
+  });
+  return {
+    executors: new ExecutorSet(executors, events, { alarms, log }),
+    push: written.push ? pushes.open : null,
+  };
 }

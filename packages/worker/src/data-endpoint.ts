@@ -1,17 +1,31 @@
-/** The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, or runs a command beside it. */
-import { failure } from '@gryphgen/protocol';
-import { DataServer, type DataSource, type LogRange, type OpenExec } from '@gryphgen/runtime';
+/**
+ * The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, runs a command beside
+ * it, or brings an image.
+ */
+import { failure, type TransferOp } from '@gryphgen/protocol';
+import {
+  DataServer,
+  type DataSource,
+  type LogRange,
+  type OpenExec,
+  type OpenPush,
+  workerIdOf,
+} from '@gryphgen/runtime';
 import { ExecSessions } from './exec/exec-sessions.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import type { LogStore } from './log-store.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 /** What it offers beside logs, for the report. */
-export const transfers = ['exec'] as const;
+export function transfersOf(push: OpenPush | null): readonly TransferOp[] {
+  return push === null ? ['exec'] : ['exec', 'image'];
+}
 
 interface DataEndpointParts {
   readonly logs: LogStore;
   readonly executors: ExecutorSet;
+  /** Null: no images are taken. */
+  readonly push: OpenPush | null;
   /** Before, a log that goes on would look as if it had ended, and what runs as if it did not. */
   readonly adopted: Promise<void>;
   /** ms */
@@ -22,7 +36,7 @@ interface DataEndpointParts {
 export function createDataEndpoint(
   { dataEndpoints: endpoints, grid, brokerKey }: WorkerConfig,
   { identity, clock, alarms, log }: WorkerDeps,
-  { logs, executors, adopted, brokerWall }: DataEndpointParts,
+  { logs, executors, push, adopted, brokerWall }: DataEndpointParts,
 ): DataServer | null {
   if (endpoints.length === 0) return null;
   const open = async (range: LogRange, signal: AbortSignal): Promise<DataSource> => {
@@ -39,8 +53,28 @@ export function createDataEndpoint(
     await Promise.race([adopted, aborted(signal)]);
     return sessions.open(request, signal);
   };
-  const { curve } = identity;
-  return new DataServer({ endpoints, curve, grid, brokerKey, brokerWall, clock, alarms, open, exec });
+  // Before, its images are not looked at: none could be told of.
+  const whenAdopted: OpenPush | undefined =
+    push === null
+      ? undefined
+      : async (request, signal) => {
+          await Promise.race([adopted, aborted(signal)]);
+          return push(request, signal);
+        };
+  const { curve, key } = identity;
+  const worker = workerIdOf(key);
+  const transfers = { open, exec, ...(whenAdopted && { push: whenAdopted }) };
+  return new DataServer({
+    endpoints,
+    curve,
+    grid,
+    worker,
+    brokerKey,
+    brokerWall,
+    clock,
+    alarms,
+    ...transfers,
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

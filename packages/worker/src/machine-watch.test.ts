@@ -29,6 +29,7 @@ let found: WorkerReport;
 let looks: number;
 let changed: WorkerReport[];
 let standing: WorkerReport;
+let watch: MachineWatch;
 
 beforeEach(() => {
   due = [];
@@ -37,7 +38,7 @@ beforeEach(() => {
   changed = [];
   standing = { ...bare, devices: [card(0, 40)], troubles: [] };
   found = standing;
-  new MachineWatch({
+  watch = new MachineWatch({
     probe: {
       report: async () => found,
       refreshDevices: async () => {
@@ -53,8 +54,11 @@ beforeEach(() => {
     },
     alarms: {
       after: (ms, run) => {
-        due.push({ ms, run });
-        return () => undefined;
+        const alarm = { ms, run };
+        due.push(alarm);
+        return () => {
+          due = due.filter((each) => each !== alarm);
+        };
       },
     },
     log: createLog({ daemon: 'worker', level: 'silent' }),
@@ -66,7 +70,8 @@ beforeEach(() => {
       changed.push(report);
       standing = report;
     },
-  }).start();
+  });
+  watch.start();
 });
 
 /** Lets the alarm of so many ms go off, and waits until it is set again: it must not be while a look is under way. */
@@ -106,4 +111,13 @@ it('tells at once what placement would see or is amiss; the rest with the report
   expect(changed.at(-1)).toBe(found);
   await pass(5000);
   expect(changed).toHaveLength(3);
+});
+
+it('looks at once when asked to, after the look under way, and goes on as before', async () => {
+  found = { ...standing, images: ['app:1'] };
+  const both = [watch.lookNow(), watch.lookNow()];
+  found = { ...found, images: ['app:1', 'app:2'] };
+  await Promise.all(both);
+  expect(changed.at(-1)?.images).toEqual(['app:1', 'app:2']);
+  expect(due.map((alarm) => alarm.ms).sort()).toEqual([30_000, 5000]);
 });

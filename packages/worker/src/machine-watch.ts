@@ -47,6 +47,7 @@ export class MachineWatch {
   private cancelWhole: Cancel = () => undefined;
   private cancelDevices: Cancel = () => undefined;
   private wasHeld = false;
+  private looks: Promise<void> = Promise.resolve();
   private stopped = false;
 
   constructor(options: MachineWatchOptions) {
@@ -80,8 +81,15 @@ export class MachineWatch {
     this.options.pressures.stop();
   }
 
+  /** Once more, behind the look under way if there is one: something has changed just now. */
+  lookNow(): Promise<void> {
+    this.looks = this.looks.then(() => this.lookAtAll());
+    return this.looks;
+  }
+
   private wholeLater(): void {
-    this.cancelWhole = this.options.alarms.after(wholeEveryMs, () => void this.lookAtAll());
+    this.cancelWhole();
+    this.cancelWhole = this.options.alarms.after(wholeEveryMs, () => void this.lookNow());
   }
 
   private devicesLater(): void {

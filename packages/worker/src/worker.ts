@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import type { PeerHello, ToWorker, Welcome, WorkerReport } from '@gryphgen/protocol';
-import { type Cancel, Link, type Service } from '@gryphgen/runtime';
+import { type Cancel, Link, type OpenPush, type Service } from '@gryphgen/runtime';
 import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
 import { composeExecutors } from './compose-executors.ts';
@@ -18,7 +18,7 @@ import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
-import { createDataEndpoint, transfers } from './data-endpoint.ts';
+import { createDataEndpoint, transfersOf } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
@@ -120,13 +120,14 @@ class Worker implements Service {
     this.undo.push(() => this.head.close());
     const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps.log);
     this.undo.push(() => logs.close());
-    const executors = composeExecutors(config, deps, this.docker, logs, {
+    const { executors, push } = composeExecutors(config, deps, this.docker, logs, {
       started: (fence) => this.loop.post({ kind: 'started', fence }),
       exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
+      imagesChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
-    const watch = this.newWatch(executors, await this.serveData(logs, executors));
+    const watch = this.newWatch(executors, await this.serveData(logs, executors, push));
     this.parts = { logs, executors, watch };
     if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
@@ -279,12 +280,13 @@ class Worker implements Service {
     });
   }
 
-  /** Where logs are read and commands entered; nowhere when it has no endpoints. */
-  private async serveData(logs: LogStore, executors: ExecutorSet): Promise<Endpoint> {
+  /** Where logs are read, commands entered and images brought; nowhere when it has no endpoints. */
+  private async serveData(logs: LogStore, executors: ExecutorSet, push: OpenPush | null): Promise<Endpoint> {
     const { clock, identity } = this.deps;
     const data = createDataEndpoint(this.config, this.deps, {
       logs,
       executors,
+      push,
       adopted: this.adopted,
       brokerWall: () =>
         this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset,
@@ -292,7 +294,7 @@ class Worker implements Service {
     if (data === null) return { dataEndpoint: '', dataKey: '' };
     this.undo.push(() => data.stop());
     const [dataEndpoint = ''] = await data.start();
-    return { dataEndpoint, dataKey: identity.curve.publicKey, transfers };
+    return { dataEndpoint, dataKey: identity.curve.publicKey, transfers: transfersOf(push) };
   }
 
   private started(): Parts {

@@ -20,6 +20,11 @@ import type {
 import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
 
+/** Of `image` the worker, else the attempt. */
+export type GrantSubject =
+  | { readonly task: TaskId; readonly attempt: AttemptNo | number }
+  | { readonly worker: WorkerId };
+
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
 
 export type EnrolmentOrder = {
@@ -102,14 +107,13 @@ export type BrokerEffect =
       readonly principal: PrincipalId;
       readonly order: EnrolmentOrder;
     }
-  /** Sign a grant for one transfer at the attempt's worker and answer the request with it. */
+  /** Sign a grant for one transfer at a worker and answer the request with it. */
   | {
       readonly kind: 'grant';
       readonly op: TransferOp;
       readonly session: SessionId;
       readonly request: number;
-      readonly task: TaskId;
-      readonly attempt: AttemptNo;
+      readonly about: GrantSubject;
       readonly endpoint: string;
       readonly dataKey: string;
       readonly gated: boolean;

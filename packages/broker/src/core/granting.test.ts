@@ -16,7 +16,11 @@ function running(report = offers, kind: 'container' | 'process' = 'container') {
 }
 
 function ask(grid: CoreFixture, session: SessionId, op = 'exec', task = 1): Failure | BrokerEffect {
-  const effects = grid.say(session, { kind: 'request', id: 9, op, args: { task } });
+  return answerTo(grid, session, op, { task });
+}
+
+function answerTo(grid: CoreFixture, session: SessionId, op: string, args: object): Failure | BrokerEffect {
+  const effects = grid.say(session, { kind: 'request', id: 9, op, args });
   const grant = effects.find(({ kind }) => kind === 'grant');
   const [refusal] = sent(effects, 'reply');
   if (grant === undefined) return refusal?.failure as Failure;
@@ -27,7 +31,12 @@ function ask(grid: CoreFixture, session: SessionId, op = 'exec', task = 1): Fail
 describe('exec', () => {
   test('is granted to who submitted the task and to admins', () => {
     const { grid, owner } = running();
-    const granted = { kind: 'grant', op: 'exec', task: 1, attempt: 1, endpoint: 'tcp://127.0.0.1:1' };
+    const granted = {
+      kind: 'grant',
+      op: 'exec',
+      about: { task: 1, attempt: 1 },
+      endpoint: 'tcp://127.0.0.1:1',
+    };
     expect(ask(grid, owner)).toMatchObject({ ...granted, session: owner });
     expect(ask(grid, grid.client('admin', 'c2', 'p-2'))).toMatchObject(granted);
   });
@@ -95,11 +104,45 @@ describe('exec', () => {
 test('a log is granted to viewers, wherever it is, and only of what has run', () => {
   const { grid, worker } = running({ name: 'anvil' });
   const viewer = grid.client('viewer', 'c3', 'p-3');
-  expect(ask(grid, viewer, 'logs')).toMatchObject({ kind: 'grant', op: 'logs', attempt: 1 });
+  expect(ask(grid, viewer, 'logs')).toMatchObject({ kind: 'grant', op: 'logs', about: { attempt: 1 } });
   grid.step({ kind: 'sessionClosed', session: worker });
   expect(ask(grid, viewer, 'logs')).toEqual(
     failure('lost.worker', 'the log is on anvil, which is not connected now'),
   );
   grid.submit(grid.client('admin', 'c9'), 1, { resources: { cpuMilli: 4000, memoryBytes: 0, diskBytes: 0 } });
   expect(ask(grid, viewer, 'logs', 2)).toEqual(failure('rejected.state', 't2 has not run, so it has no log'));
+});
+
+describe('an image', () => {
+  const takes: Partial<WorkerReport> = { name: 'anvil', transfers: ['image'] };
+  const push = (grid: CoreFixture, session: SessionId, node = 'anvil') =>
+    answerTo(grid, session, 'pushImage', { node });
+
+  test('may be brought to a worker that takes them by whoever may submit', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1', takes);
+    const granted = { kind: 'grant', op: 'image', about: { worker: 'w-1' }, endpoint: 'tcp://127.0.0.1:1' };
+    expect(push(grid, grid.client('submitter'))).toMatchObject(granted);
+    expect(push(grid, grid.client('admin', 'c2'), 'w-1')).toMatchObject(granted);
+    expect(push(grid, grid.client('viewer', 'c3'))).toEqual(
+      failure('rejected.forbidden', 'role viewer may not pushImage'),
+    );
+  });
+
+  test('is refused for a worker that takes none, is away, or is none', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1', { name: 'anvil', transfers: ['exec'] });
+    const owner = grid.client('submitter');
+    expect(push(grid, owner)).toMatchObject({
+      code: 'rejected.state',
+      message: expect.stringContaining('anvil takes no pushed images'),
+    });
+    expect(push(grid, owner, 'forge')).toMatchObject({ code: 'rejected.not-found' });
+    const other = new CoreFixture();
+    const worker = other.worker('w-1', takes);
+    other.step({ kind: 'sessionClosed', session: worker });
+    expect(push(other, other.client('submitter'))).toEqual(
+      failure('lost.worker', 'no image reaches anvil, which is not connected now'),
+    );
+  });
 });

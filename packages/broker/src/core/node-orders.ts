@@ -88,7 +88,7 @@ function remove(context: Context, worker: Worker): void {
 }
 
 /** By id, or by name when one worker alone has it. */
-function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
+export function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
   const byId = state.workers.get(idOrName as Worker['id']);
   if (byId !== undefined) return byId;
   const named = [...state.workers.values()].filter((worker) => worker.view.name === idOrName);

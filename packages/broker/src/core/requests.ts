@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { EnrolmentOrder } from './effects.ts';
-import { onExec, onLogs } from './granting.ts';
+import { onExec, onLogs, onPushImage } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
@@ -60,6 +60,7 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'nodes':
     case 'status':
     case 'dryRun':
+    case 'pushImage':
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
@@ -105,6 +106,9 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       reply(context, session.id, id, { id: '', state: 'waiting', when: 'now', decision, workers });
       return;
     }
+    case 'pushImage':
+      onPushImage(context, session, id, (args as RequestArgs<'pushImage'>).node);
+      return;
     case 'drain':
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });

@@ -14,6 +14,7 @@ const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
   status: 'viewer',
   logs: 'viewer',
   exec: 'submitter',
+  pushImage: 'submitter',
   spec: 'submitter',
   cancel: 'submitter',
   drain: 'admin',

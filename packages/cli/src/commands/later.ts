@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { UsageError } from '../problem.ts';
 
 const names = [
-  ...['retrieval', 'gateway', 'image', 'engine', 'models', 'chat', 'infer', 'key'],
+  ...['retrieval', 'gateway', 'engine', 'models', 'chat', 'infer', 'key'],
   ...['rag', 'build', 'fsck', 'backup', 'restore', 'audit', 'simulate', 'bench', 'service'],
 ];
 

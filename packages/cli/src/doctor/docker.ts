@@ -39,7 +39,7 @@ export async function askEngine(env: Env): Promise<EngineInfo | undefined> {
 }
 
 /** Undefined when it is not on this machine. */
-function socketOf({ DOCKER_HOST: host = '' }: Env): string | undefined {
+export function socketOf({ DOCKER_HOST: host = '' }: Env): string | undefined {
   if (host === '') return defaultSocket;
   return host.startsWith('unix://') ? host.slice('unix://'.length) : undefined;
 }

@@ -6,7 +6,7 @@
  *    it; by the mark it is found and ended, and whatever it started (marked-processes.ts).
  */
 import { type ExecOrder, failure, type TerminalSize } from '@gryphgen/protocol';
-import type { ExecOutput, ExecProcess, TransferEnd } from '@gryphgen/runtime';
+import type { Duplex, DuplexOutput, TransferEnd } from '@gryphgen/runtime';
 import type { Container, Exec, ExecInspectInfo } from 'dockerode';
 import {
   type CallTools,
@@ -40,7 +40,7 @@ export async function runBeside(
   order: ExecOrder,
   tools: CallTools,
   signal: AbortSignal,
-): Promise<ExecProcess | TransferEnd> {
+): Promise<Duplex | TransferEnd> {
   const begun = await begin(container, id, order, tools);
   if ('failure' in begun) return begun;
   const command = new ContainerCommand(container, id, order, begun, tools, signal);
@@ -86,8 +86,8 @@ async function begin(
   }
 }
 
-class ContainerCommand implements ExecProcess {
-  readonly output: AsyncIterable<ExecOutput>;
+class ContainerCommand implements Duplex {
+  readonly output: AsyncIterable<DuplexOutput>;
   readonly ended: Promise<TransferEnd>;
   private readonly container: Container;
   private readonly id: string;
@@ -185,7 +185,7 @@ class ContainerCommand implements ExecProcess {
     }
   }
 
-  private async *read(): AsyncGenerator<ExecOutput, void> {
+  private async *read(): AsyncGenerator<DuplexOutput, void> {
     try {
       if (this.order.tty !== null) for await (const bytes of this.streams) yield { stream: 'stdout', bytes };
       else

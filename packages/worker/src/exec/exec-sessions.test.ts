@@ -1,5 +1,5 @@
 import { execOrderSchema, failure } from '@gryphgen/protocol';
-import { createLog, type ExecProcess, type ExecRequest, type TransferEnd } from '@gryphgen/runtime';
+import { createLog, type Duplex, type ExecRequest, type TransferEnd } from '@gryphgen/runtime';
 import { expect, it } from 'vitest';
 import { ExecSessions } from './exec-sessions.ts';
 
@@ -21,7 +21,7 @@ class Played {
       if ((task as number) === 500)
         return Promise.resolve({ failure: failure('execution.start', 'no such') });
       const ended = new Promise<TransferEnd>((resolve) => this.ends.push(resolve));
-      return Promise.resolve({ ended } as ExecProcess);
+      return Promise.resolve({ ended } as Duplex);
     },
     createLog({ daemon: 'test', level: 'silent' }),
   );

@@ -3,7 +3,7 @@
  * is, and what is typed, is nobody's business but theirs: it is not logged.
  */
 import { type ExecOrder, failure } from '@gryphgen/protocol';
-import type { ExecProcess, ExecRequest, Log, TransferEnd } from '@gryphgen/runtime';
+import type { Duplex, ExecRequest, Log, TransferEnd } from '@gryphgen/runtime';
 
 const maxPerAttempt = 8;
 /** Each holds a connection to the engine and up to a window of bytes in each direction. */
@@ -15,7 +15,7 @@ export type Enter = (
   id: string,
   order: ExecOrder,
   signal: AbortSignal,
-) => Promise<ExecProcess | TransferEnd> | undefined;
+) => Promise<Duplex | TransferEnd> | undefined;
 
 export class ExecSessions {
   private readonly enter: Enter;
@@ -28,7 +28,7 @@ export class ExecSessions {
     this.log = log;
   }
 
-  async open(request: ExecRequest, signal: AbortSignal): Promise<ExecProcess | TransferEnd> {
+  async open(request: ExecRequest, signal: AbortSignal): Promise<Duplex | TransferEnd> {
     const { task, attempt, id, order, principal } = request;
     const name = `t${task}.${attempt}`;
     const inAttempt = [...this.attempts.values()].filter((other) => other === name).length;
@@ -55,7 +55,7 @@ export class ExecSessions {
     { task, attempt, id, order }: ExecRequest,
     signal: AbortSignal,
     name: string,
-  ): Promise<ExecProcess | TransferEnd> {
+  ): Promise<Duplex | TransferEnd> {
     const entered = this.enter({ task, attempt }, id, order, signal);
     return (
       (await entered) ?? {

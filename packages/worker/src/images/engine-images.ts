@@ -1,6 +1,8 @@
 /**
  * The Docker engine, asked about images. Every question is bounded; a pull is not, and is its caller's to end.
  */
+import type { Readable } from 'node:stream';
+import { cutReference } from '@gryphgen/protocol';
 import type Docker from 'dockerode';
 import { answerWithin, type CallTools, statusOf } from '../executors/docker-engine.ts';
 import { askFolder, namesIn, questionsTo } from '../executors/engine-questions.ts';
@@ -23,6 +25,8 @@ export interface PresentImage {
   readonly bytes: number;
   /** `linux/arm64` */
   readonly platform: string;
+  /** Digests of its layers, not compressed. */
+  readonly layers: readonly string[];
 }
 
 /** @types/dockerode leaves these out. */
@@ -32,6 +36,19 @@ interface MoreOfDocker {
     options: { readonly fromImage: string; readonly tag: string; readonly abortSignal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>>;
 }
+
+interface LoadingDocker {
+  loadImage(
+    archive: Readable,
+    options: { readonly quiet: true; readonly abortSignal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>>;
+}
+interface LoadEvent {
+  readonly stream?: string;
+  readonly error?: string;
+}
+/** A sentence. */
+const maxAnswerChars = 16 * 1024;
 
 export class EngineImages {
   private readonly docker: Docker;
@@ -52,6 +69,7 @@ export class EngineImages {
         tags: namesIn(found.RepoTags),
         bytes: found.Size,
         platform: `${found.Os}/${found.Architecture}`,
+        layers: found.RootFS.Layers ?? [],
       };
     } catch (error) {
       if (statusOf(error) === 404) return null;
@@ -59,7 +77,7 @@ export class EngineImages {
     }
   }
 
-  async list(): Promise<readonly Omit<PresentImage, 'platform'>[]> {
+  async list(): Promise<readonly Omit<PresentImage, 'platform' | 'layers'>[]> {
     const images = await this.ask(questionMs, (abortSignal) =>
       questionsTo(this.docker).listImages({ abortSignal }),
     );
@@ -123,6 +141,33 @@ export class EngineImages {
     }
   }
 
+  /**
+   * Resolves with the id of what an archive without names held. Rejects with the engine's words, and when the archive or
+   * the signal ends it.
+   */
+  async load(archive: Readable, signal: AbortSignal): Promise<string> {
+    const engine = this.docker as unknown as LoadingDocker;
+    const { tools } = this;
+    const giveUp = new AbortController();
+    const abort = (): void => giveUp.abort();
+    for (const each of [signal, tools.signal]) each.addEventListener('abort', abort);
+    if (signal.aborted || tools.signal.aborted) abort();
+    let text = '';
+    try {
+      const answer = await engine.loadImage(archive, { quiet: true, abortSignal: giveUp.signal });
+      for await (const chunk of answer) if (text.length < maxAnswerChars) text += String(chunk);
+    } finally {
+      for (const each of [signal, tools.signal]) each.removeEventListener('abort', abort);
+    }
+    return loadedIn(text);
+  }
+
+  /** Another name for an image: `name:tag`, taken from whatever has it. */
+  async tag(id: string, name: string): Promise<void> {
+    const { name: repo, tag } = cutReference(name);
+    await this.ask(questionMs, () => this.docker.getImage(id).tag({ repo, tag }));
+  }
+
   private ask<T>(ms: number, question: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return answerWithin(ms, this.tools, question);
   }
@@ -130,4 +175,18 @@ export class EngineImages {
 
 interface Distribution {
   readonly Platforms?: readonly { readonly os: string; readonly architecture: string }[];
+}
+
+/** The id in the engine's answer to an archive; throws its words where it took none. */
+function loadedIn(answer: string): string {
+  const lines = answer.split('\n').filter((line) => line.trim() !== '');
+  const events = lines.map((line) => JSON.parse(line) as LoadEvent);
+  const error = events.find((event) => event.error !== undefined)?.error;
+  if (error !== undefined) throw new Error(error.trim());
+  const [id, ...more] = events.flatMap(
+    ({ stream = '' }) => /^Loaded image ID: (sha256:[0-9a-f]{64})/.exec(stream)?.[1] ?? [],
+  );
+  if (id === undefined || more.length > 0)
+    throw new Error(`it does not say what it has loaded: ${answer.slice(0, 200)}`);
+  return id;
 }

@@ -1,12 +1,14 @@
 /**
- * Keeps the images that the grid has pulled within their share of the disk.
+ * Keeps the images that the grid has brought within their share of the disk.
  *
- * 1. What the grid has not pulled is never removed, nor what a container is made of: the engine refuses that, and is
+ * 1. What the grid has not brought is never removed, nor what a container is made of: the engine refuses that, and is
  *    never told to insist.
  * 2. What has been used within `restMs` stays: an attempt may be about to create its container.
  * 3. One collection at a time.
  */
+import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { formatBytes } from '@gryphgen/protocol';
 import type { Clock, Log } from '@gryphgen/runtime';
 import { statusOf, wordsOf } from '../executors/docker-engine.ts';
 import type { EngineImages, PresentImage } from './engine-images.ts';
@@ -51,29 +53,54 @@ export class ImageCollector {
   }
 
   /** Never rejects. Resolves with how many it has removed. */
-  collect(budgetBytes?: number): Promise<number> {
-    this.lookedMono = this.options.clock.mono();
-    const collected = this.last.then(async () => {
-      try {
-        return await this.removeSurplus(budgetBytes ?? (await this.ownBudget()));
-      } catch (error) {
-        if (!this.options.signal.aborted)
-          this.options.log.warn({ why: wordsOf(error) }, 'the images cannot be looked through');
-        return 0;
-      }
+  async collect(budgetBytes?: number): Promise<number> {
+    try {
+      return (await this.inTurn(async () => this.removeSurplus(budgetBytes ?? (await this.ownBudget()))))
+        .removed;
+    } catch (error) {
+      if (!this.options.signal.aborted)
+        this.options.log.warn({ why: wordsOf(error) }, 'the images cannot be looked through');
+      return 0;
+    }
+  }
+
+  /** Removes what may go, if need be. Null when so much more is within the budget then, and on the disk; else why not. */
+  async makeRoom(bytes: number): Promise<string | null> {
+    const { budgetBytes, left } = await this.inTurn(async () => {
+      const budgetBytes = await this.ownBudget();
+      const isHopeless = bytes > budgetBytes;
+      return { budgetBytes, left: isHopeless ? 0 : (await this.removeSurplus(budgetBytes - bytes)).left };
     });
-    this.last = collected;
-    return collected;
+    if (left + bytes > budgetBytes) {
+      const held = left === 0 ? '' : `, of which ${formatBytes(left)} are in use`;
+      return `it takes ${formatBytes(bytes)}; the images of the grid may take ${formatBytes(budgetBytes)} here${held}`;
+    }
+    const { bavail, bsize } = await this.disk();
+    // The engine unpacks an archive before it takes the layers out of it.
+    const needed = 2 * bytes;
+    return bavail * bsize >= needed
+      ? null
+      : `loading it takes ${formatBytes(needed)} of the disk, ${formatBytes(bavail * bsize)} are free`;
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.lookedMono = this.options.clock.mono();
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    return done;
   }
 
   async close(): Promise<void> {
     await this.last;
   }
 
-  private async removeSurplus(budgetBytes: number): Promise<number> {
+  /** `left`: what the grid's images take then. */
+  private async removeSurplus(
+    budgetBytes: number,
+  ): Promise<{ readonly removed: number; readonly left: number }> {
     const { engine, notes, clock, restMs } = this.options;
     await notes.load();
-    if (notes.images.size === 0) return 0;
+    if (notes.images.size === 0) return { removed: 0, left: 0 };
     const [listed, inUse] = await Promise.all([engine.list(), engine.inUse()]);
     const present = new Map(listed.map((image) => [image.id, image]));
     for (const id of notes.images.keys()) if (!present.has(id)) notes.forget(id);
@@ -84,6 +111,7 @@ export class ImageCollector {
       return { id, bytes: image?.bytes ?? 0, usedMs, mustStay: isTheirs || isFresh || inUse.has(id) };
     });
     let removed = 0;
+    let left = images.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { id, bytes } of imagesToRemove(images, budgetBytes)) {
       const image = present.get(id);
       if (image === undefined || !(await this.remove(id, [...image.tags, ...image.digests]))) continue;
@@ -94,8 +122,9 @@ export class ImageCollector {
       );
       notes.forget(id);
       removed += 1;
+      left -= bytes;
     }
-    return removed;
+    return { removed, left };
   }
 
   /** False when it stays: somebody began to use it meanwhile. */
@@ -117,11 +146,15 @@ export class ImageCollector {
 
   private async ownBudget(): Promise<number> {
     if (this.budget === undefined) {
-      const { engine, home } = this.options;
-      const disk = await statfs(await engine.rootFolder()).catch(() => statfs(home));
+      const disk = await this.disk();
       this.budget = Math.floor(disk.blocks * disk.bsize * defaultShare);
     }
     return this.budget;
+  }
+
+  private async disk(): Promise<StatsFs> {
+    const { engine, home } = this.options;
+    return await statfs(await engine.rootFolder()).catch(() => statfs(home));
   }
 }
 

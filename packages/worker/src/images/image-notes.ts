@@ -1,5 +1,5 @@
 /**
- * Which images on this machine the grid has pulled, and when each was last used: a file beside the logs. What is not in
+ * Which images on this machine the grid has brought (pulled, or had pushed), and when each was last used: a file beside the logs. What is not in
  * it is the owner's.
  *
  * 1. A file that makes no sense is told of and begun anew: the images it knew are then the owner's.
@@ -16,6 +16,8 @@ const noteSchema = z.object({
   /** `name:tag` or `name@sha256:…`, as they were pulled. */
   names: z.array(z.string()),
   usedMs: z.number(),
+  /** Those of its names that a push gave it, and on whose behalf. */
+  pushedBy: z.record(z.string(), z.string()).optional(),
 });
 const fileSchema = z.object({ version: z.literal(1), images: z.record(z.string(), noteSchema) });
 type ImageNote = z.infer<typeof noteSchema>;
@@ -49,9 +51,16 @@ export class ImageNotes {
   }
 
   pulled(id: string, name: string): void {
-    const names = this.notes.get(id)?.names ?? [];
-    const usedMs = this.clock.wall();
-    this.notes.set(id, { names: [...new Set([...names, name])], usedMs });
+    const note = this.notes.get(id);
+    const names = [...new Set([...(note?.names ?? []), name])];
+    this.notes.set(id, { ...note, names, usedMs: this.clock.wall() });
+    this.file.save();
+  }
+
+  pushed(id: string, name: string, principal: string): void {
+    const pushedBy = { ...this.notes.get(id)?.pushedBy, [name]: principal };
+    this.pulled(id, name);
+    this.notes.set(id, { ...(this.notes.get(id) as ImageNote), pushedBy });
     this.file.save();
   }
 

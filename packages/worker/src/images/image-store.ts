@@ -14,6 +14,7 @@ import { ImageCollector } from './image-collector.ts';
 import { formatFailure, pullFailure } from './image-failure.ts';
 import { ImageNotes } from './image-notes.ts';
 import { ImagePull, type PullEnd, type Tell } from './image-pull.ts';
+import { ImagePushes, type PushRules } from './image-pushes.ts';
 import { type ImageReference, parseReference, writeReference } from './image-reference.ts';
 import type { PullEvent } from './pull-progress.ts';
 import { type RegistryLogin, registryLogin, withoutSecrets } from './registry-credentials.ts';
@@ -127,6 +128,13 @@ export class ImageStore {
     const [image, machine] = await Promise.all([this.engine.inspect(id), this.engine.platform()]);
     const name = image?.tags[0] ?? image?.digests[0] ?? id;
     return formatFailure(name, image?.platform ?? 'another kind of machine', machine);
+  }
+
+  /** Takes images that are pushed, as far as the rules let it. */
+  pushes(rules: PushRules): ImagePushes {
+    const { engine, notes, collector } = this;
+    const { clock, alarms, log } = this.options;
+    return new ImagePushes({ engine, notes, collector, clock, alarms, log }, rules);
   }
 
   /** Whether all is within the budget: at a low rate, by whoever comes by. Never rejects. */

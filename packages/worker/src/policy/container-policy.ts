@@ -34,6 +34,8 @@ export interface PolicyMount {
 export interface ContainerPolicy {
   /** Patterns (protocol: image-reference); without them every image may run. */
   readonly images?: readonly string[];
+  /** Whether whoever may submit may bring images here: those that may run. */
+  readonly push: boolean;
   readonly mounts: Readonly<Record<string, PolicyMount>>;
   /** `none` is always allowed. */
   readonly networks: readonly Network[];
@@ -55,6 +57,7 @@ export type PortRule = (typeof portRules)[number];
 
 /** Safe and usable: any image, but none of the machine's folders, not its network, not its root. */
 export const defaultPolicy: ContainerPolicy = {
+  push: true,
   mounts: {},
   networks: ['none', 'bridge'],
   // Each keeps containers apart at least as well as runc. Others may not: `nvidia` hands every GPU to who asks for it.

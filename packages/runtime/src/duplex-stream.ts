@@ -1,10 +1,11 @@
 /**
- * A command's session on the server's side: a transfer whose source also takes input.
+ * A transfer in both directions on the server's side, a command's session or an image that is pushed: its source also
+ * takes input.
  *
- * 1. Input is granted as the command takes it. What comes beyond that ends the session: it is never held.
+ * 1. Input is granted as the source takes it. What comes beyond that ends the session: it is never held.
  * 2. Small pieces of input that wait are held as one: a byte costs a byte, however it came.
  */
-import type { ExecOrder, TaskId, TerminalSize } from '@gryphgen/protocol';
+import type { ExecOrder, ImageOrder, TaskId, TerminalSize } from '@gryphgen/protocol';
 import { ReceiveWindow } from './byte-credit.ts';
 import type { DataStream } from './data-stream.ts';
 import type { OutputName, TransferEnd } from './data-wire.ts';
@@ -21,14 +22,20 @@ export interface ExecRequest {
   readonly principal: string;
 }
 
-export interface ExecOutput {
+export interface PushRequest {
+  readonly order: ImageOrder;
+  /** Who it was granted to. */
+  readonly principal: string;
+}
+
+export interface DuplexOutput {
   readonly stream: OutputName;
   readonly bytes: Uint8Array;
 }
 
-/** A command that runs. */
-export interface ExecProcess {
-  readonly output: AsyncIterable<ExecOutput>;
+/** What is under way: a command that runs, an image that is taken. */
+export interface Duplex {
+  readonly output: AsyncIterable<DuplexOutput>;
   /** Resolves when it can take more. Never rejects: what it cannot take any more is dropped. */
   write(bytes: Uint8Array): Promise<void>;
   endInput(): void;
@@ -38,20 +45,23 @@ export interface ExecProcess {
 }
 
 /** Resolves when the command runs, or with why it does not. When the signal is aborted, the command is ended. */
-export type OpenExec = (request: ExecRequest, signal: AbortSignal) => Promise<ExecProcess | TransferEnd>;
+export type OpenExec = (request: ExecRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
 
-export class ExecStream {
+/** The same of an image. `failure` null: there is nothing to send, the worker has it. */
+export type OpenPush = (request: PushRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
+
+export class DuplexStream {
   private readonly stream: DataStream;
   private readonly window: ReceiveWindow;
   private readonly pieces: Uint8Array[] = [];
-  private process: ExecProcess | undefined;
+  private source: Duplex | undefined;
   private inputEnded = false;
   private size: TerminalSize | undefined;
   private wake: () => void = () => undefined;
 
-  constructor(stream: DataStream, { stdin }: ExecOrder) {
+  constructor(stream: DataStream, takesInput: boolean) {
     this.stream = stream;
-    this.window = new ReceiveWindow(stdin ? undefined : 0);
+    this.window = new ReceiveWindow(takesInput ? undefined : 0);
     stream.abort.signal.addEventListener('abort', () => this.wake());
   }
 
@@ -73,13 +83,13 @@ export class ExecStream {
 
   resize(size: TerminalSize): void {
     this.size = size;
-    this.process?.resize(size);
+    this.source?.resize(size);
   }
 
-  async run(open: () => Promise<ExecProcess | TransferEnd>): Promise<TransferEnd> {
+  async run(open: () => Promise<Duplex | TransferEnd>): Promise<TransferEnd> {
     const opened = await open();
     if (!('ended' in opened)) return opened;
-    this.process = opened;
+    this.source = opened;
     if (this.size !== undefined) opened.resize(this.size);
     if (await this.stream.send({ kind: 'credit', total: this.window.total })) {
       const fed = this.feed(opened);
@@ -93,13 +103,13 @@ export class ExecStream {
     return await opened.ended;
   }
 
-  private async feed(process: ExecProcess): Promise<void> {
+  private async feed(source: Duplex): Promise<void> {
     for (let bytes = await this.next(); bytes !== undefined; bytes = await this.next()) {
-      await process.write(bytes);
+      await source.write(bytes);
       const total = this.window.take(bytes.length);
       if (total !== undefined && !(await this.stream.send({ kind: 'credit', total }))) return;
     }
-    process.endInput();
+    source.endInput();
   }
 
   /** What waits; undefined when nothing will come any more. */

@@ -1,46 +1,52 @@
 /**
- * A command's session on the client's side, over a connection of its own to the command's worker: it needs the broker
- * no more.
+ * A transfer in both directions on the client's side, over a connection of its own to the worker: a command's session or
+ * an image that is pushed. It needs the broker no more.
  *
  * 1. Input leaves as the worker grants it, and is taken from the caller no faster.
  * 2. Answers are taken up as they come, so that a caller who does not take output holds up the output alone. What waits
  *    to be taken is bounded by what was granted.
  */
-import { type ExecOrder, type Failure, failure, type TerminalSize } from '@gryphgen/protocol';
+import { type Failure, failure, type TerminalSize } from '@gryphgen/protocol';
 import { ReceiveWindow, SendCredit } from './byte-credit.ts';
 import { DataConnection, type DataPlace } from './data-connection.ts';
-import { chunkBytes, type DataAnswer, type DataRequest, type TransferEnd } from './data-wire.ts';
-import type { ExecOutput } from './exec-stream.ts';
+import {
+  chunkBytes,
+  type DataAnswer,
+  type DataRequest,
+  type OpenRequest,
+  type TransferEnd,
+} from './data-wire.ts';
+import type { DuplexOutput } from './duplex-stream.ts';
 
-export interface ExecOpening extends DataPlace {
-  readonly grant: string;
-  readonly task: number;
-  readonly attempt: number;
-  readonly order: ExecOrder;
+export interface DuplexOpening extends DataPlace {
+  readonly request: DuplexRequest;
 }
+type WithoutCredit<R> = R extends unknown ? Omit<R, 'credit'> : never;
+type DuplexRequest = WithoutCredit<Exclude<OpenRequest, { kind: 'logs' }>>;
 
-/** Resolves when the command runs (or could not be run: `ended` tells), or with the refusal. Throws when the endpoint is none. */
-export async function openExec(opening: ExecOpening): Promise<ExecSession | TransferEnd> {
-  const { task, attempt, grant, order } = opening;
+/**
+ * Resolves when it is under way, or with its end: a refusal, or (of an image) that there is nothing to send. A command
+ * that could not be run has a session that has ended. Throws when the endpoint is none.
+ */
+export async function openDuplex(opening: DuplexOpening): Promise<DuplexSession | TransferEnd> {
   const connection = new DataConnection(opening);
-  const session = new ExecSession(connection);
+  const session = new DuplexSession(connection);
   try {
-    await connection.open({ kind: 'exec', task, attempt, grant, credit: session.granted, order });
+    await connection.open({ ...opening.request, credit: session.granted });
   } catch (error) {
     connection.drop();
     throw error;
   }
-  const refused = await session.begin();
-  return refused ?? session;
+  return (await session.begin()) ?? session;
 }
 
-export class ExecSession {
+export class DuplexSession {
   /** When the last output has come; it may still be there to take. Never rejects. */
   readonly ended: Promise<TransferEnd>;
   private readonly connection: DataConnection;
   private readonly credit = new SendCredit(0);
   private readonly window = new ReceiveWindow();
-  private readonly pieces: ExecOutput[] = [];
+  private readonly pieces: DuplexOutput[] = [];
   private end: TransferEnd | undefined;
   private writing: Promise<boolean> = Promise.resolve(true);
   private runs = false;
@@ -49,7 +55,7 @@ export class ExecSession {
   private wakeReader: () => void = () => undefined;
   private wakeWriter: () => void = () => undefined;
 
-  /** Only `openExec` makes one. */
+  /** Only `openDuplex` makes one. */
   constructor(connection: DataConnection) {
     this.connection = connection;
     this.ended = new Promise((resolve) => {
@@ -61,7 +67,7 @@ export class ExecSession {
     return this.window.total;
   }
 
-  /** Resolves when the command runs or could not be run, or with why the worker refused. */
+  /** Resolves when it is under way, or a command could not be run; or with its end. */
   async begin(): Promise<TransferEnd | undefined> {
     const running = new Promise<void>((resolve) => {
       this.tellRuns = resolve;
@@ -72,7 +78,7 @@ export class ExecSession {
   }
 
   /** What the command prints, as it comes, until it has ended. To be taken once. */
-  async *output(): AsyncGenerator<ExecOutput, void> {
+  async *output(): AsyncGenerator<DuplexOutput, void> {
     for (;;) {
       const piece = this.pieces.shift();
       if (piece !== undefined) {
@@ -93,7 +99,7 @@ export class ExecSession {
     return this.writing;
   }
 
-  /** The command reads the end of its input, behind all that was written. */
+  /** The end of the input, behind all that was written. */
   endInput(): void {
     this.writing = this.writing.then(async () => {
       await this.tell({ kind: 'inputEnd' });
@@ -121,7 +127,7 @@ export class ExecSession {
     void this.tell({ kind: 'resize', size });
   }
 
-  /** Ends the command, if it has not ended. Resolves when the worker has been told. */
+  /** Ends what is under way, if it has not ended. Resolves when the worker has been told. */
   async close(): Promise<void> {
     this.over({ failure: failure('cancelled.user', 'the session was closed') });
     await this.connection.close();

@@ -1,0 +1,41 @@
+/** A transfer to one worker in one line: while it lasts, and how it ended. */
+import { type Failure, formatBytes, formatDuration } from '@gryphgen/protocol';
+import { printable } from '../printable.ts';
+
+export interface TransferRow {
+  readonly name: string;
+  readonly state: 'waiting' | 'sending' | 'loading' | 'taken' | 'held' | 'failed';
+  readonly sent: number;
+  readonly bytes: number;
+  /** Since its first byte. */
+  readonly ms: number;
+  readonly failure: Failure | null;
+}
+
+const barColumns = 24;
+
+export function transferLine(row: TransferRow, nameColumns: number): string {
+  return `${printable(row.name).padEnd(nameColumns)}  ${stateOf(row)}`;
+}
+
+function stateOf({ state, sent, bytes, ms, failure }: TransferRow): string {
+  switch (state) {
+    case 'waiting':
+      return 'waits';
+    case 'sending': {
+      const part = sent / bytes;
+      const bar = '='.repeat(Math.round(part * barColumns)).padEnd(barColumns);
+      const pace = ms < 1000 ? '' : `, ${formatBytes(Math.round((sent / ms) * 1000))}/s`;
+      const percent = `${Math.floor(part * 100)}%`.padStart(4);
+      return `[${bar}]${percent}  ${formatBytes(sent)} of ${formatBytes(bytes)}${pace}`;
+    }
+    case 'loading':
+      return `${formatBytes(bytes)} sent, its engine loads them`;
+    case 'taken':
+      return `has it: ${formatBytes(bytes)} in ${formatDuration(ms)}`;
+    case 'held':
+      return 'has had it already';
+    case 'failed':
+      return `does not have it: ${printable(failure?.message ?? '')}`;
+  }
+}
