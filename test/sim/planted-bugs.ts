@@ -105,7 +105,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'let backoffs not grow',
     file: 'broker/dist/core/outcomes.js',
-    snippet: '2 ** Math.min(task.failures, 20)',
+    snippet: '2 ** Math.min(failures, 20)',
     instead: '1',
   },
   {
@@ -119,6 +119,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'worker/dist/core/device-claims.js',
     snippet: 'soonFreeBytes < allOutstandingBytes ? neediest : null',
     instead: 'neediest',
+  },
+  {
+    name: 'take an older word of a service for the newest',
+    file: 'broker/dist/core/serving.js',
+    snippet: 'seq <= (task.lease.served?.seq ?? 0)',
+    instead: 'false',
   },
   {
     name: 'lose a field in the codec',

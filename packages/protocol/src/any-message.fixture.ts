@@ -4,6 +4,8 @@ import { failureCodes } from './failure.ts';
 import { limits } from './limits.ts';
 import type { Message } from './messages.ts';
 import { roles } from './messages.ts';
+import { portBinds, portProtocols } from './service-body.ts';
+import { healthStates } from './service-state.ts';
 import type { Direction } from './wire.ts';
 
 const count = fc.maxSafeNat();
@@ -79,6 +81,19 @@ const peer = fc.oneof(
   }),
 );
 
+const portNumber = fc.integer({ min: 1, max: 65_535 });
+const port = {
+  name: fc.constantFrom('', 'web', 'a-1'),
+  port: portNumber,
+  protocol: fc.constantFrom(...portProtocols),
+};
+const publishedPort = fc.record({
+  ...port,
+  bind: fc.constantFrom(...portBinds),
+  hostPort: portNumber,
+});
+const health = fc.record({ state: fc.constantFrom(...healthStates), words: text });
+
 type Shapes = {
   readonly [K in Message['kind']]: readonly [Direction, Record<string, fc.Arbitrary<unknown>>];
 };
@@ -132,6 +147,8 @@ export const shapes: Shapes = {
       attempt: count,
       worker: text,
       workerName: text,
+      addresses: fc.array(fc.record({ ...port, address: text }), { maxLength: 2 }),
+      health,
     },
   ],
   request: ['toBroker', { id: count, op: token, args: plain }],
@@ -148,6 +165,10 @@ export const shapes: Shapes = {
     },
   ],
   started: ['toBroker', fence],
+  served: [
+    'toBroker',
+    { ...fence, seq: id, ports: fc.array(publishedPort, { maxLength: 2 }), health: fc.option(health) },
+  ],
   result: [
     'toBroker',
     {

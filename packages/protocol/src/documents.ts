@@ -3,6 +3,7 @@ import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
 import type { OutcomeState } from './messages.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
+import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
 
 export interface TaskDocument {
@@ -24,6 +25,9 @@ export interface TaskDocument {
   readonly principal: string;
   readonly envelope: Envelope;
   readonly body: BlobHash;
+  /** Of a service that runs, once its worker has told. */
+  readonly addresses?: readonly Address[];
+  readonly health?: Health;
 }
 
 export interface NodeDocument {

@@ -29,7 +29,7 @@ const base64url = z
 
 export const taskIdSchema: z.ZodType<TaskId> = count.min(1).transform((id) => id as TaskId);
 export const attemptNoSchema: z.ZodType<AttemptNo> = count.transform((no) => no as AttemptNo);
-const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
+export const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
 export const failureSchema = z.object({
   code: z.enum(failureCodes) satisfies z.ZodType<FailureCode>,
   message: z.string().max(limits.messageChars),

@@ -20,6 +20,7 @@ export * from './pressure.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export * from './service-body.ts';
+export type { Address, Health, PublishedPort } from './service-state.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';
 export * from './task-spec.ts';
 export * from './units.ts';

@@ -109,6 +109,8 @@ export const limits = {
   imageConfigBytes: 1 * MiB,
   /** Mounts of one task, and those that a worker offers. */
   mounts: 32,
+  /** A service that ran for so long has run well: what failed before does not count any more. */
+  serviceWellMs: 10 * 60_000,
   /** Ports that one task publishes. */
   ports: 16,
   /** What is told of a check of a service's health. */

@@ -9,6 +9,7 @@ import type { Failure } from './failure.ts';
 import type { AttemptNo, ClientId, Epoch, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
+import type { Address, Health, PublishedPort } from './service-state.ts';
 
 /** What a key is let in for. */
 export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker'] as const;
@@ -162,6 +163,9 @@ export interface Changed {
   /** Its id and its name; '' of a task that waits. Older brokers tell no name. */
   readonly worker: string;
   readonly workerName?: string | undefined;
+  /** Of a service that runs, once its worker has told. */
+  readonly addresses?: readonly Address[] | undefined;
+  readonly health?: Health | undefined;
 }
 /** A question or order on the slow path; `args` is checked by the operation's schema. Orders are idempotent. */
 export interface Request {
@@ -199,6 +203,20 @@ export interface Started {
   readonly task: TaskId;
   readonly attempt: AttemptNo;
   readonly epoch: Epoch;
+}
+/**
+ * Where others reach a running attempt, and how well it is; of one that publishes nothing and is not checked, nothing is
+ * told. `seq` grows with each change; what is said again has the same (E23).
+ */
+export interface Served {
+  readonly kind: 'served';
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+  readonly epoch: Epoch;
+  readonly seq: number;
+  readonly ports: readonly PublishedPort[];
+  /** Null of one that is not checked. */
+  readonly health: Health | null;
 }
 /** `failure` is null exactly when the attempt succeeded. */
 export interface Result {
@@ -238,7 +256,17 @@ export interface Report {
 }
 
 export type HandshakeMessage = Knock | Challenge | Hello | Welcome | Refusal | HelloAgain;
-export type ToBroker = Heartbeat | Bye | Credit | Submit | Watch | Request | Started | Result | Report;
+export type ToBroker =
+  | Heartbeat
+  | Bye
+  | Credit
+  | Submit
+  | Watch
+  | Request
+  | Started
+  | Served
+  | Result
+  | Report;
 export type ToClient = HeartbeatAck | Bye | Credit | Accepted | Refused | Finished | Changed | Reply;
 export type ToWorker = HeartbeatAck | Bye | Credit | Lease | ResultAck | Stop | Reply;
 export type SessionMessage = ToBroker | ToClient | ToWorker;

@@ -1,8 +1,9 @@
 /** Schemas of the session messages that travel by name: those a task does not cost. */
 import { z } from 'zod';
-import { attemptNoSchema, failureSchema, type Header, taskIdSchema } from './handshake.ts';
+import { attemptNoSchema, epochSchema, failureSchema, type Header, taskIdSchema } from './handshake.ts';
 import { limits } from './limits.ts';
-import type { Bye, Changed, Refused, Reply, Report, Request, Watch } from './messages.ts';
+import type { Bye, Changed, Refused, Reply, Report, Request, Served, Watch } from './messages.ts';
+import { addressSchema, healthStateSchema, publishedPortSchema } from './service-state.ts';
 import { workerReportSchema } from './worker-report.ts';
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -21,6 +22,8 @@ export const slowSchemas = {
     attempt: attemptNoSchema,
     worker: z.string().max(limits.nameChars),
     workerName: z.string().max(limits.nameChars).optional(),
+    addresses: z.array(addressSchema).max(limits.ports).optional(),
+    health: healthStateSchema.optional(),
   }) satisfies Header<Changed>,
   request: z.object({
     id: count,
@@ -32,5 +35,13 @@ export const slowSchemas = {
     result: z.unknown(),
     failure: failureSchema.nullable(),
   }) satisfies Header<Reply>,
+  served: z.object({
+    task: taskIdSchema,
+    attempt: attemptNoSchema,
+    epoch: epochSchema,
+    seq: count.min(1),
+    ports: z.array(publishedPortSchema).max(limits.ports),
+    health: healthStateSchema.nullable(),
+  }) satisfies Header<Served>,
   report: z.object({ seq: count.min(1), report: workerReportSchema }) satisfies Header<Report>,
 };

@@ -1,6 +1,7 @@
 /**
- * Frames of wire version 1 as 0.1.0 wrote them: they must be understood for as long as version 1 is spoken. Never
- * regenerate fixtures/wire-1.json; a change that breaks it needs a new version.
+ * Frames of wire version 1 as 0.1.0 wrote them, kinds that came later as they were first written: they must be
+ * understood for as long as version 1 is spoken. Never regenerate fixtures/wire-1.json; a change that breaks it needs a
+ * new version.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -59,6 +59,7 @@ const allowed: { readonly [D in Direction]: ReadonlySet<DirectionMessages[D]['ki
       'watch',
       'request',
       'started',
+      'served',
       'result',
       'report',
     ] as const),

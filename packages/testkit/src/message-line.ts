@@ -44,6 +44,7 @@ const toBroker = [
   'watch',
   'request',
   'started',
+  'served',
   'result',
   'report',
 ] as const;

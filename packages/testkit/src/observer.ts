@@ -19,6 +19,7 @@ import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
 import { PromiseCheck } from './promise-check.ts';
 import { checkRequeued, checkTries, type Tries } from './retry-check.ts';
+import { ServedCheck } from './served-check.ts';
 import type { BrokerWitness } from './sim-broker.ts';
 import { SimFailure } from './sim-failure.ts';
 import type { MachineWitness } from './sim-machine.ts';
@@ -42,6 +43,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly credit = new CreditCheck();
   private readonly authority = new AuthorityCheck();
   private readonly placement = new PlacementCheck();
+  readonly served = new ServedCheck();
   private readonly world: World;
   private readonly scripts: (body: string) => Script | undefined;
   private readonly made = new Map<TaskId, Script>();
@@ -86,6 +88,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.promises.recovered(state);
     this.authority.recovered(state);
     this.placement.recovered();
+    this.served.recovered();
     const before = this.shadows;
     this.shadows = new Map();
     for (const task of [...state.tasks.values(), ...state.ended.values()]) {
@@ -147,6 +150,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   }
 
   private look(state: BrokerState, event: BrokerEvent, task: Task): void {
+    this.served.stepped(task);
     const shadow = this.shadows.get(task.id);
     const phase = phaseOf(task);
     if (shadow === undefined) {
@@ -171,7 +175,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     const wasOut = shadow.phase === 'leased' || shadow.phase === 'running';
     if (wasOut && task.lastFailure !== null && (phase === 'waiting' || phase === 'backoff')) {
       this.gaveUp(event, { task, attempt: shadow.attempt, code: task.lastFailure.code });
-      checkRequeued(state, task, shadow);
+      checkRequeued(state, task, shadow, this.physical.sinceStart(task.id, shadow.attempt, this.world.now));
     } else if (shadow.phase === 'backoff' && state.watch < shadow.notBefore) {
       const words = `${formatTaskId(task.id)} goes on ${shadow.notBefore - state.watch} ms too early`;
       throw new SimFailure('a backoff is waited out', words);

@@ -7,9 +7,11 @@ import { resultOf, type Script } from './task-script.ts';
 
 const submission = planRun(1).operations.find(({ kind }) => kind === 'submit');
 const any = (submission as { script: Script }).script;
+const { restart: _, ...never } = any.envelope;
 const script: Script = {
   ...any,
-  envelope: { ...any.envelope, durable: true, timeoutMs: 0, retries: { limit: 1, backoffMs: 0 } },
+  envelope: { ...never, durable: true, timeoutMs: 0, retries: { limit: 1, backoffMs: 0 } },
+  service: null,
 };
 const ran = (end: Run['end']): Run =>
   ({
@@ -55,6 +57,19 @@ describe('a task', () => {
     const cancelled = { state: 'cancelled', failure: null, attempt: 1, outcome: nothing } as const;
     expect(wrongWith(cancelled, past())).toMatch(/nobody/);
     expect(wrongWith(cancelled, past({ cancelAsked: true }))).toBeUndefined();
+  });
+
+  it('that is to be begun again neither fails nor, if it is to run always, succeeds', () => {
+    const service = (restart: 'on-failure' | 'always') => ({
+      script: { ...script, envelope: { ...script.envelope, restart } },
+      failures: 9,
+    });
+    expect(wrongWith(failed('execution.exit'), past({ run: ran('exit'), ...service('on-failure') }))).toMatch(
+      /again/,
+    );
+    expect(wrongWith(succeeded, past(service('on-failure')))).toBeUndefined();
+    expect(wrongWith(succeeded, past(service('always')))).toMatch(/always/);
+    expect(wrongWith(succeeded, past({ ...service('always'), cancelAsked: true }))).toBeUndefined();
   });
 
   it('fails as its executor failed, when its retries are used', () => {

@@ -44,6 +44,7 @@ export function wrongWith(ending: Ending, past: TaskPast): string | undefined {
 function wrongSuccess({ outcome }: Ending, past: TaskPast): string | undefined {
   const { script, run, cancelToldAt, stopTakenAt } = past;
   if (run?.end !== 'ok') return `its attempt ${run === undefined ? 'never ran' : `ended: ${run.end}`}`;
+  if (script.envelope.restart === 'always' && !past.cancelAsked) return 'it is to run always';
   if (Buffer.compare(outcome, resultOf(script)) !== 0) return `its result is ${outcome.length} other bytes`;
   if (stopTakenAt !== undefined && run.startedAt > stopTakenAt) {
     return `its attempt started ${Math.round(run.startedAt - stopTakenAt)} ms after its worker was told to stop it`;
@@ -54,22 +55,29 @@ function wrongSuccess({ outcome }: Ending, past: TaskPast): string | undefined {
   return undefined;
 }
 
+function isEverUnhealthy({ service }: Script): boolean {
+  return service !== null && Number.isFinite(service.unhealthyMs);
+}
+
 /** A worker's clock may run fast. */
 const slackMs = 50;
 
 function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
   const { script, run, failures, losses } = past;
-  const { retries, timeoutMs, queueTimeoutMs, durable } = script.envelope;
+  const { retries, restart, timeoutMs, queueTimeoutMs, durable } = script.envelope;
   const { code } = failure ?? { code: 'none' };
   if (code.startsWith('execution.')) {
     if (past.cancelAsked && past.cancelToldAt !== null)
       return 'its cancel was acknowledged, so it is never a failure';
+    if (restart !== undefined) return 'it is begun again after each failure';
     if (failures < retries.limit) return `it has ${retries.limit} retries and used ${failures}`;
     if (code === 'execution.timeout') {
       // One that nobody watched meanwhile may have ended by itself, too late.
       const late = run !== undefined && run.endedAt - run.startedAt + slackMs >= timeoutMs;
       return timeoutMs > 0 && (run?.end === 'stopped' || late) ? undefined : `no timeout: ${run?.end}`;
     }
+    if (code === 'execution.unhealthy')
+      return run?.end === 'stopped' && isEverUnhealthy(script) ? undefined : 'it was never unhealthy';
     // Ended for a neighbour's sake.
     if (code === 'execution.oom' && run?.end === 'stopped' && holdsTooMuch(script)) return undefined;
     const expected = { 'execution.exit': 'exit', 'execution.oom': 'oom', 'execution.start': 'start' }[

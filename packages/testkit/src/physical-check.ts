@@ -156,6 +156,12 @@ export class PhysicalCheck {
     return this.runs.get(task)?.find((run) => run.fence.attempt === attempt);
   }
 
+  /** The time since its start: one that ended while its worker was paused may be taken to have run for all of it. */
+  sinceStart(task: TaskId, attempt: number, now: number): number {
+    const run = this.endOf(task, attempt);
+    return run === undefined ? 0 : now - run.startedAt;
+  }
+
   get runningCount(): number {
     return this.orders.size;
   }

@@ -10,6 +10,7 @@ import type { Coverage } from './coverage.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { Observer } from './observer.ts';
 import { SeededRandom } from './seeded-random.ts';
+import { knownWithinMs } from './served-check.ts';
 import { SimBroker } from './sim-broker.ts';
 import { SimClient } from './sim-client.ts';
 import { SimClock } from './sim-clock.ts';
@@ -22,7 +23,7 @@ import type { SimNode } from './sim-node.ts';
 import type { PeerSetting } from './sim-peer.ts';
 import { SimWorker } from './sim-worker.ts';
 import type { RunPlan } from './simulation.ts';
-import { bodyOf, type Script } from './task-script.ts';
+import { bodyOf, isEndless, type Script } from './task-script.ts';
 import { type Operation, unchanged } from './workload.ts';
 import { World } from './world.ts';
 
@@ -46,6 +47,7 @@ export class SimGrid {
   private readonly faults: FaultInjector;
   private readonly ending = new Set<TaskId>();
   private connections = 0;
+  private healedAt = 0;
 
   constructor(plan: RunPlan, coverage: Coverage, keepLines: number) {
     this.plan = plan;
@@ -118,6 +120,7 @@ export class SimGrid {
   /** The end of all faults: everything is up, connected and whole again. */
   heal(): void {
     this.faults.healAll();
+    this.healedAt = this.world.now;
     for (const worker of this.workers) worker.change(unchanged);
     this.endEndless();
   }
@@ -134,10 +137,16 @@ export class SimGrid {
     const endable = state === null || state.journalStalled ? [] : state.tasks.values();
     for (const task of endable) {
       if (task.cancelRequested || this.ending.has(task.id)) continue;
-      const runsOn = this.observer.scriptOf(task).runMs === Number.POSITIVE_INFINITY;
+      const script = this.observer.scriptOf(task);
+      const runsOn = script.runMs === Number.POSITIVE_INFINITY || isEndless(script);
       const homeless =
         task.phase === 'waiting' && place(task.spec.envelope, state?.views ?? []).kind === 'impossible';
       if (!runsOn && !homeless) continue;
+      if (script.service !== null && script.runMs === Number.POSITIVE_INFINITY) {
+        // Time enough to hear of it.
+        if (this.world.now < this.healedAt + 2 * knownWithinMs) continue;
+        this.observer.served.checkKnown(task, state?.watch ?? 0);
+      }
       this.ending.add(task.id);
       this.callers.cancel(this.clientNamed('admin'), task.id);
     }

@@ -5,7 +5,7 @@
  * 1. A container is started at most once: asked a second time, the machine says so to the witness.
  * 2. It tells the worker's process only while that lives; a new life has to look.
  */
-import type { Device, Failure, JournalHead } from '@gryphgen/protocol';
+import type { Device, Failure, Health, JournalHead } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import {
   type AdoptedAttempt,
@@ -13,12 +13,13 @@ import {
   type Fence,
   keyOf,
   type SeenDevice,
+  type ServiceState,
   type StartOrder,
   type StopWhy,
 } from '@gryphgen/worker';
 import type { SeededRandom } from './seeded-random.ts';
 import { SimVram } from './sim-vram.ts';
-import { type AttemptPlan, planOf, resultOf, type Script, scriptNoOf } from './task-script.ts';
+import { type AttemptPlan, planOf, portOf, resultOf, type Script, scriptNoOf } from './task-script.ts';
 import type { World } from './world.ts';
 
 export interface MachineWitness {
@@ -32,6 +33,7 @@ export interface ProcessEvents {
   started(fence: Fence): void;
   exited(fence: Fence, exit: Exit): void;
   startFailed(fence: Fence, why: Failure): void;
+  served(fence: Fence, service: ServiceState): void;
   /** Something the process itself does when it comes to it: later, if it is stopped now. */
   turn(run: () => void): void;
 }
@@ -48,6 +50,7 @@ interface Unit {
   /** What for, once it was told to end; kept beside the container for the worker's next life. */
   stopWhy: StopWhy | null;
   killAt: number;
+  service: ServiceState | null;
   /** A process that no keeper holds. */
   lost: boolean;
 }
@@ -56,6 +59,7 @@ const nothing = new Uint8Array(0);
 const nothingHeld = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
 /** Of the deaths of a worker's process, those that take the keeper with them: a reboot, a kill of all. */
 const keeperDeaths = 1 / 4;
+const serviceLookMs = 100;
 
 export class SimMachine {
   readonly name: string;
@@ -93,6 +97,10 @@ export class SimMachine {
     this.boots += 1;
     this.memory.forgetLooks();
     this.process = process;
+    // It is looked at anew.
+    this.world.after(serviceLookMs, () => {
+      for (const unit of this.units.values()) if (this.process === process) this.tellService(unit);
+    });
     return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy, lost }) => {
       const { fence, facts } = order;
       const attempt = {
@@ -150,6 +158,7 @@ export class SimMachine {
       stopping: false,
       stopWhy: null,
       killAt: Number.POSITIVE_INFINITY,
+      service: null,
       lost: false,
     };
     this.units.set(key, unit);
@@ -222,7 +231,27 @@ export class SimMachine {
       return;
     }
     this.process?.started(fence);
+    this.serve(unit);
     if (Number.isFinite(unit.script.runMs)) this.world.after(unit.script.runMs, () => this.endIn(unit, plan));
+  }
+
+  /** A service is told of when its ports are known, when it is well and when it is not any more. */
+  private serve(unit: Unit): void {
+    const { service } = unit.script;
+    if (service === null) return;
+    const ports = [portOf(unit.order.fence)];
+    const turnTo = (state: Health['state'], words: string) => {
+      unit.service = { ports, health: { state, words } };
+      this.tellService(unit);
+    };
+    turnTo('starting', '');
+    this.world.after(service.wellMs, () => turnTo('healthy', ''));
+    if (Number.isFinite(service.unhealthyMs))
+      this.world.after(service.unhealthyMs, () => turnTo('unhealthy', 'the script says so'));
+  }
+
+  private tellService({ order, phase, service }: Unit): void {
+    if (service !== null && phase === 'running') this.process?.served(order.fence, service);
   }
 
   /** A no-op is a timer of the worker's process and ends in its turn; all else ends by itself. */

@@ -62,6 +62,7 @@ export class SimWorker extends SimPeer<'toWorker'> {
     const attempts = this.machine.adopt({
       started: (fence) => tell({ kind: 'started', fence }),
       exited: (fence, exit) => tell({ kind: 'exited', fence, exit }),
+      served: (fence, service) => tell({ kind: 'served', fence, service }),
       startFailed: (fence, why) => tell({ kind: 'startFailed', fence, failure: why }),
       turn: (run) => this.life === life && this.enqueue(run),
     });

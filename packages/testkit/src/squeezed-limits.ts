@@ -6,13 +6,16 @@
 import { limits } from '@gryphgen/protocol';
 import type { SeededRandom } from './seeded-random.ts';
 
-export type SqueezedLimits = Partial<Record<'creditMessages' | 'finishedTasks' | 'envelopes', number>>;
+export type SqueezedLimits = Partial<
+  Record<'creditMessages' | 'finishedTasks' | 'envelopes' | 'serviceWellMs', number>
+>;
 
 export function planLimits(random: SeededRandom): SqueezedLimits {
   return {
     ...(random.chance(0.3) ? { creditMessages: random.pick([4, 16]) } : {}),
     ...(random.chance(0.2) ? { finishedTasks: random.pick([3, 8]) } : {}),
     ...(random.chance(0.2) ? { envelopes: 2 } : {}),
+    ...(random.chance(0.7) ? { serviceWellMs: random.pick([500, 3000, 10_000]) } : {}),
   };
 }
 

@@ -2,10 +2,17 @@
  * What a simulated task asks for and how its attempts go: known beforehand, so that a reference model can say what may
  * become of it.
  */
-import type { Envelope } from '@gryphgen/protocol';
+import type { Envelope, PublishedPort } from '@gryphgen/protocol';
+import type { Fence } from '@gryphgen/worker';
 
 /** How one attempt goes if nobody interferes. `start`: it never starts. */
 export type AttemptPlan = 'ok' | 'exit' | 'oom' | 'start';
+
+/** Of a service: so long after its start it is told to be well; and to be unhealthy, or never. */
+export interface ServiceScript {
+  readonly wellMs: number;
+  readonly unhealthyMs: number;
+}
 
 export interface Script {
   readonly no: number;
@@ -18,10 +25,22 @@ export interface Script {
   readonly vramUse: number;
   /** Ends only when killed. */
   readonly stubborn: boolean;
+  readonly service: ServiceScript | null;
 }
 
 export function planOf(script: Script, attempt: number): AttemptPlan {
   return script.plans[Math.min(attempt, script.plans.length) - 1] ?? 'ok';
+}
+
+/** Runs on, or again and again, until somebody cancels it. */
+export function isEndless({ runMs, envelope }: Script): boolean {
+  return (runMs === Number.POSITIVE_INFINITY && envelope.timeoutMs === 0) || envelope.restart !== undefined;
+}
+
+/** The one port of a service: no two attempts have the same. */
+export function portOf({ task, attempt }: Pick<Fence, 'task' | 'attempt'>): PublishedPort {
+  const hostPort = 1024 + ((task * 64 + attempt) % 60_000);
+  return { name: 'web', port: 80, protocol: 'tcp', bind: 'loopback', hostPort };
 }
 
 /** More of a device than it asked for. */

@@ -5,7 +5,7 @@
 import { type Envelope, envelopeDefaults, type TaskKind } from '@gryphgen/protocol';
 import type { GridShape } from './grid-shape.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import type { AttemptPlan, Script } from './task-script.ts';
+import { type AttemptPlan, isEndless, type Script, type ServiceScript } from './task-script.ts';
 
 export type Operation =
   | {
@@ -117,7 +117,7 @@ function submission(random: SeededRandom, grid: GridShape, no: number, at: numbe
       script,
     });
   }
-  if (script.runMs === Number.POSITIVE_INFINITY && script.envelope.timeoutMs === 0) {
+  if (isEndless(script)) {
     // It must end somehow: its owner cancels it, again and again until it is heard.
     for (const delay of [random.between(1, 20_000), 40_000]) {
       made.push({ at: at + delay, kind: 'cancel', client: 'admin', no });
@@ -210,6 +210,7 @@ function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
         [4, random.between(100, 5000)],
         [2, random.between(5000, 25_000)],
       ]);
+  const service = random.chance(forever ? 0.7 : 0.2) ? serviceScript(random) : null;
   return {
     no,
     envelope: envelope(random, grid, forever),
@@ -217,7 +218,13 @@ function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
     plans: plans(random),
     stubborn: random.chance(0.3),
     vramUse: random.pick([0, 0.5, 1, 1.6, 3]),
+    service,
   };
+}
+
+function serviceScript(random: SeededRandom): ServiceScript {
+  const wellMs = random.between(10, 4000);
+  return { wellMs, unhealthyMs: random.chance(0.5) ? Number.POSITIVE_INFINITY : 2 * wellMs };
 }
 
 function plans(random: SeededRandom): AttemptPlan[] {
@@ -232,6 +239,7 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
     [3, 'process'],
     [2, 'noop'],
   ]);
+  const restart = random.chance(0.2) ? random.pick(['on-failure', 'always'] as const) : undefined;
   const constrained = random.chance(0.1) ? { worker: random.pick(grid.workers).name } : {};
   return {
     ...envelopeDefaults,
@@ -240,6 +248,7 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
     durable: random.chance(0.8),
     priority: random.pick([0, 0, 0, 10, -5]),
     retries: { limit: random.pick([0, 0, 1, 2, 3]), backoffMs: random.pick([0, 100, 1000, 4000]) },
+    ...(restart && { restart }),
     timeoutMs: random.chance(forever ? 0.5 : 0.15) ? random.int(500, 10_000) : 0,
     queueTimeoutMs: random.chance(0.1) ? random.int(500, 20_000) : 0,
     onLinkLost: random.chance(0.3) ? 'wait' : 'move',

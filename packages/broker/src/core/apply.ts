@@ -69,6 +69,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         liveTask(state, decision[1]),
         { code: decision[3], message: decision[4] },
         decision[5],
+        decision[7] ?? false,
       );
       return;
     case decided.cancelRequested:
@@ -202,6 +203,8 @@ function leaseTask(
     idle: false,
     leaseSeq: 0,
     startedAt: 0,
+    runsSince: null,
+    served: null,
     note,
   };
   reserve(worker.view.ledger, reservation);
@@ -245,8 +248,15 @@ function releaseSpec(state: BrokerState, spec: Spec): void {
   if (spec.refs === 0 && state.specs.size > limits.envelopes) state.specs.delete(spec.hash);
 }
 
-function requeueTask(state: BrokerState, task: Task, failure: Failure, delayMs: number): void {
+function requeueTask(
+  state: BrokerState,
+  task: Task,
+  failure: Failure,
+  delayMs: number,
+  afresh: boolean,
+): void {
   endLease(state, task);
+  if (afresh) Object.assign(task, { failures: 0, losses: 0 });
   if (failure.code.startsWith('lost.')) task.losses += 1;
   else task.failures += 1;
   task.lastFailure = failure;

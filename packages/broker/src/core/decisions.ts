@@ -89,6 +89,8 @@ export type Decision =
       message: string,
       delayMs: number,
       at: number,
+      /** It had run well: what failed before does not count any more. */
+      afresh?: true,
     ]
   | readonly [kind: typeof decided.cancelRequested, task: TaskId, at: number]
   | readonly [kind: typeof decided.workerNamed, worker: WorkerId, name: string, at: number]

@@ -2,6 +2,7 @@
 import type { ExplainDocument, NodeDocument, TaskDocument, WorkerId } from '@gryphgen/protocol';
 import { formatTaskId } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
+import { servedOf } from './addresses.ts';
 import type { CoreStatus } from './effects.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
@@ -26,6 +27,7 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     principal: task.principal,
     envelope: task.spec.envelope,
     body: task.body,
+    ...servedOf(state, lease),
   };
 }
 

@@ -15,6 +15,7 @@ import type {
   TaskId,
 } from '@gryphgen/protocol';
 import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, mustWait, send, setIdle, tell } from './context.ts';
@@ -23,6 +24,8 @@ import { nameOf } from './documents.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const backoffCeilingMs = 600_000;
+/** Where nothing bounds the tries: each is journaled. */
+const leastRestartMs = 1000;
 
 /** The task whose present lease this is, or undefined: then it is fenced. */
 export function leasedTo(
@@ -42,9 +45,13 @@ export function onStarted(context: Context, worker: Worker, message: Started): v
     context.state.counters.fenced += 1;
     return;
   }
-  if (task.phase === 'running') return;
+  if (task.phase !== 'running') setRunning(context, task, task.lease);
+}
+
+export function setRunning(context: Context, task: Task, lease: TaskLease): void {
   task.phase = 'running';
-  task.lease.startedAt = context.now.wall;
+  lease.startedAt ||= context.now.wall;
+  lease.runsSince = context.state.watch;
   tellChanged(context, task);
 }
 
@@ -60,11 +67,18 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
   } else {
     task.lease.startedAt ||= startOf(task.lease, message.ranMs, context.now.wall);
     noteReliability(worker, true);
-    if (message.failure === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
-    else attemptFailed(context, task, message.failure, message.exitCode, message.outcome);
+    const why = message.failure ?? restartAfterSuccess(task, message.exitCode);
+    if (why === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
+    else attemptFailed(context, task, why, message);
   }
   const { task: id, attempt, epoch } = message;
   send(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
+}
+
+/** Of a service that is to run always. One whose cancel is noted has succeeded (E15). */
+function restartAfterSuccess({ spec, cancelRequested }: Task, exitCode: number): Failure | null {
+  if (spec.envelope.restart !== 'always' || cancelRequested) return null;
+  return failure('execution.exit', `the command exited with code ${exitCode}, and it is to run always`);
 }
 
 /** How long it ran is the worker's word alone: it did so between its lease and now. */
@@ -72,13 +86,15 @@ function startOf({ leasedAt }: TaskLease, ranMs: number, wall: number): number {
   return Math.min(wall, Math.max(leasedAt, wall - ranMs));
 }
 
+/** Of an attempt that was lost: how long it ran is for the broker to say. */
+const noResult = { exitCode: -1, outcome: noOutcome, ranMs: Number.POSITIVE_INFINITY };
+
 /** The attempt is over without success: tries again when the failure's family and the task's policy allow it. */
 export function attemptFailed(
   context: Context,
   task: Task,
   why: Failure,
-  exitCode = -1,
-  outcome: Uint8Array = noOutcome,
+  { exitCode, outcome, ranMs }: Pick<Result, 'exitCode' | 'outcome' | 'ranMs'> = noResult,
 ): void {
   if (task.cancelRequested) {
     end(context, task, 'cancelled', cancelledByUser, exitCode, outcome);
@@ -86,17 +102,16 @@ export function attemptFailed(
   }
   const worker = task.lease && context.state.workers.get(task.lease.worker);
   if (worker && familyOf(why.code) === 'lost') noteReliability(worker, false);
-  const delayMs = retryDelay(task, why);
+  const afresh = hasRunWell(context.state, task, ranMs);
+  const delayMs = retryDelay(task, why, afresh);
   if (delayMs === undefined) {
     end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, exitCode, outcome);
     return;
   }
   context.state.counters.requeued += 1;
-  decide(
-    context,
-    [decided.requeued, task.id, task.attempt, why.code, why.message, delayMs, context.now.wall],
-    !isEphemeral(task.id),
-  );
+  const { id, attempt } = task;
+  const requeued = [decided.requeued, id, attempt, why.code, why.message, delayMs, context.now.wall] as const;
+  decide(context, afresh ? [...requeued, true] : requeued, !isEphemeral(id));
   tellChanged(context, task);
 }
 
@@ -106,15 +121,24 @@ function noteReliability(worker: Worker, kept: boolean): void {
   view.reliability = kept ? view.reliability + (1 - view.reliability) * 0.05 : view.reliability * 0.7;
 }
 
+/** A service that has run for long: a failure now is not one of a series (E16). */
+function hasRunWell({ watch }: BrokerState, { spec, lease }: Task, ranMs: number): boolean {
+  const since = lease?.runsSince ?? null;
+  if (spec.envelope.restart === undefined || since === null) return false;
+  return Math.min(ranMs, watch - since) >= limits.serviceWellMs;
+}
+
 /** Milliseconds to wait before the next try, or undefined when there is none (E16). */
-function retryDelay(task: Task, why: Failure): number | undefined {
-  const { retries } = task.spec.envelope;
+function retryDelay(task: Task, why: Failure, afresh: boolean): number | undefined {
+  const { retries, restart } = task.spec.envelope;
+  const { failures, losses } = afresh ? { failures: 0, losses: 0 } : task;
+  const firstMs = restart === undefined ? retries.backoffMs : Math.max(leastRestartMs, retries.backoffMs);
   switch (familyOf(why.code)) {
     case 'lost':
-      return task.losses < limits.losses ? 0 : undefined;
+      return losses < limits.losses ? 0 : undefined;
     case 'execution':
-      if (task.failures >= retries.limit) return undefined;
-      return Math.min(backoffCeilingMs, retries.backoffMs * 2 ** Math.min(task.failures, 20));
+      if (restart === undefined && failures >= retries.limit) return undefined;
+      return Math.min(backoffCeilingMs, firstMs * 2 ** Math.min(failures, 20));
     case 'unplaceable':
     case 'rejected':
     case 'cancelled':
@@ -192,7 +216,9 @@ export function tellChanged(context: Context, task: Task): void {
 export function changedMessage(state: BrokerState, task: Task, phase: Changed['state']): Changed {
   const worker = task.lease?.worker ?? '';
   const { id, attempt } = task;
-  return { kind: 'changed', task: id, state: phase, attempt, worker, workerName: nameOf(state, worker) };
+  const workerName = nameOf(state, worker);
+  const served = servedOf(state, task.lease);
+  return { kind: 'changed', task: id, state: phase, attempt, worker, workerName, ...served };
 }
 
 /** Cancels a task, or asks its worker to (E15). Repeating it changes nothing. */

@@ -16,8 +16,10 @@ import type {
   Envelope,
   Epoch,
   Failure,
+  Health,
   OutcomeState,
   PrincipalId,
+  PublishedPort,
   Reservation,
   Role,
   SessionId,
@@ -58,6 +60,10 @@ export interface TaskLease {
   leaseSeq: number;
   /** Wall ms; 0 until the worker said so. */
   startedAt: number;
+  /** Watch time since which it is known to run, in this epoch; null until then. An observation. */
+  runsSince: number | null;
+  /** What its worker told of it last. An observation. */
+  served: { seq: number; readonly ports: readonly PublishedPort[]; readonly health: Health | null } | null;
   note: PlacementNote | null;
 }
 

@@ -16,6 +16,7 @@ import { advanceWatch, onTick } from './passing-time.ts';
 import { onRequest } from './requests.ts';
 import { mayWatch } from './roles.ts';
 import { schedule } from './scheduling.ts';
+import { onServed } from './serving.ts';
 import type { BrokerState, Session } from './state.ts';
 import { onSubmit } from './submitting.ts';
 import { onWatch } from './watching.ts';
@@ -116,6 +117,10 @@ function onMessage(context: Context, session: Session, message: PassedMessage): 
     case 'started':
       if (worker === undefined) forbidden(context, session, message.kind);
       else onStarted(context, worker, message);
+      return;
+    case 'served':
+      if (worker === undefined) forbidden(context, session, message.kind);
+      else onServed(context, worker, message);
       return;
     case 'result':
       if (worker === undefined) forbidden(context, session, message.kind);

@@ -21,7 +21,8 @@ import type { Context } from './context.ts';
 import { closeSession, decide, forgetSession, sendLease, setIdle, tell } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent } from './events.ts';
-import { attemptFailed, end, leasedTo, sendStop, tellChanged } from './outcomes.ts';
+import { attemptFailed, end, leasedTo, sendStop, setRunning } from './outcomes.ts';
+import { expectServed } from './serving.ts';
 import type { Worker } from './state.ts';
 
 type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
@@ -90,11 +91,8 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
     return false;
   }
   state.counters.adopted += 1;
-  if (reported.phase === 'running' && task.phase === 'leased') {
-    task.phase = 'running';
-    task.lease.startedAt ||= context.now.wall;
-    tellChanged(context, task);
-  }
+  expectServed(task.lease);
+  if (reported.phase === 'running' && task.phase === 'leased') setRunning(context, task, task.lease);
   if (reported.phase === 'ended') setIdle(state, task);
   sendLease(context, task, worker, reported.phase === 'held');
   if (task.cancelRequested) sendStop(context, task, worker);

@@ -5,6 +5,7 @@ import {
   type Heartbeat,
   type Report,
   type Result,
+  type Served,
   type Started,
 } from '@gryphgen/protocol';
 import type { WorkerEffect } from './effects.ts';
@@ -22,7 +23,7 @@ export interface Context {
 export const noOutcome = new Uint8Array(0);
 
 /** Without a session there is nobody to tell: what must be known is told again when there is one. */
-export function send(context: Context, message: Heartbeat | Result | Started | Report): void {
+export function send(context: Context, message: Heartbeat | Result | Started | Served | Report): void {
   if (context.state.session !== null) context.effects.push({ kind: 'send', message });
 }
 
@@ -48,6 +49,7 @@ export function holdAttempt(
     stopping: null,
     overuse: null,
     warnedOfOveruse: false,
+    served: null,
     dropped: false,
     result: null,
     resultSentMono: Number.NEGATIVE_INFINITY,

@@ -6,6 +6,7 @@ import type {
   JournalHead,
   Report,
   Result,
+  Served,
   Started,
 } from '@gryphgen/protocol';
 import type { Fence } from './fence.ts';
@@ -30,7 +31,7 @@ export type WorkerNote =
   | { readonly kind: 'overuse'; readonly fence: Fence; readonly words: string };
 
 export type WorkerEffect =
-  | { readonly kind: 'send'; readonly message: Heartbeat | Result | Started | Report }
+  | { readonly kind: 'send'; readonly message: Heartbeat | Result | Started | Served | Report }
   | { readonly kind: 'start'; readonly order: StartOrder }
   /** Ask it to end now, kill it after `graceMs`. Repeated with less grace, the earlier kill counts. */
   | { readonly kind: 'stop'; readonly fence: Fence; readonly graceMs: number; readonly why: StopWhy }

@@ -1,5 +1,5 @@
 /** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
-import type { Epoch, Failure, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { Epoch, Failure, Served, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import type { SeenDevice } from './device-claims.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseFacts, StopWhy } from './state.ts';
@@ -19,6 +19,9 @@ export interface Exit {
   readonly outcome: Uint8Array;
   readonly stopped: boolean;
 }
+
+/** Where others reach a running attempt, the same list for as long as nothing of it changes, and how well it is. */
+export type ServiceState = Pick<Served, 'ports' | 'health'>;
 
 /** What an executor found of an earlier life of this worker. `ranMs`: so far, or in all. */
 export interface AdoptedAttempt {
@@ -46,6 +49,7 @@ export type WorkerEvent =
   | { readonly kind: 'adopted'; readonly attempts: readonly AdoptedAttempt[] }
   | { readonly kind: 'started'; readonly fence: Fence }
   | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
+  | { readonly kind: 'served'; readonly fence: Fence; readonly service: ServiceState }
   | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
   | { readonly kind: 'reportChanged'; readonly report: WorkerReport }
   /** A look at the devices; empty when it failed. */

@@ -106,6 +106,7 @@ describe('what an earlier life was ending', () => {
     leaseLost: 'lost.link',
     timeout: 'execution.timeout',
     overuse: 'execution.oom',
+    unhealthy: 'execution.unhealthy',
   };
 
   it.each(stopWhys)('goes on being ended, and ends as if there had been no crash: %s', (why) => {

@@ -76,6 +76,8 @@ function finish(
   failed: Failure | null,
   outcome: Uint8Array,
 ): void {
+  // What was prepared for it, an image pulled for minutes, is no part of its run.
+  if (attempt.phase === 'starting') attempt.startedMono = context.now.mono;
   moveTo(context.state, attempt, stimulus, attempt.dropped ? 'none' : 'ended', context.now.mono);
   if (attempt.dropped) forget(context, attempt);
   else conclude(context, attempt, exitCode, failed, outcome);
@@ -93,6 +95,10 @@ function stopFailure(state: WorkerState, attempt: Attempt): Failure {
       return timedOut(attempt);
     case 'overuse':
       return failure('execution.oom', `ended because it ${attempt.stopping.words || overused(attempt)}`);
+    case 'unhealthy': {
+      const { words } = attempt.stopping;
+      return failure('execution.unhealthy', `ended because it was unhealthy${words && `: ${words}`}`);
+    }
     case 'leaseLost':
       return failure(
         'lost.link',

@@ -6,6 +6,7 @@
  */
 import type { Report } from '@gryphgen/protocol';
 import { type Context, send, sendResult } from './context.ts';
+import { repeatServed } from './serving.ts';
 import type { Attempt, Session } from './state.ts';
 import { loseLease, timeOut } from './stops.ts';
 
@@ -35,6 +36,7 @@ export function beat(context: Context, session: Session): void {
   const attempts = [...state.attempts.values()].map(({ fence }) => [fence.task, fence.attempt] as const);
   send(context, { kind: 'heartbeat', seq: session.heartbeatSeq, attempts });
   for (const attempt of unanswered(context)) sendResult(context, attempt);
+  repeatServed(context);
   // What has not changed since the worker began was told by its hello, and has no number.
   if (state.reportSeq > 0 && session.heartbeatSeq % reportEvery === 0) sendReport(context);
 }

@@ -4,7 +4,7 @@
  *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
  *   none ──adopted─→ held ──lease──→ starting
  *   none ──adopted─→ running, stopping, ended       as an earlier life left it
- *   starting, running ──cancel, drop, leaseLost, timeout, overuse──→ stopping ──exited──→ ended (dropped: none)
+ *   starting, running ──cancel, drop, leaseLost, timeout, overuse, unhealthy──→ stopping ──exited──→ ended (dropped: none)
  *
  * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
  */
@@ -21,7 +21,8 @@ export type Stimulus =
   | 'startFailed'
   | 'leaseLost'
   | 'timeout'
-  | 'overuse';
+  | 'overuse'
+  | 'unhealthy';
 export type PhaseOrNone = Phase | 'none';
 
 export interface PhaseTransition {
@@ -69,6 +70,7 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       leaseLost: ['stopping'],
       timeout: ['stopping'],
       overuse: ['stopping'],
+      unhealthy: ['stopping'],
       ack: ['running'],
     },
   ],

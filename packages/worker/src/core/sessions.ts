@@ -19,6 +19,7 @@ import type { Now } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
 import { beat } from './heartbeats.ts';
 import { LeaseNumbers } from './lease-numbers.ts';
+import { forgetTold } from './serving.ts';
 import type { Attempt, LeaseFacts, Session, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
@@ -66,6 +67,7 @@ export function onSessionOpened(context: Context, id: string, epoch: Epoch, time
   state.hello = null;
   // What was sent in an older session may be lost with it.
   for (const attempt of state.attempts.values()) attempt.resultSentMono = Number.NEGATIVE_INFINITY;
+  forgetTold(state);
   beat(context, state.session);
 }
 

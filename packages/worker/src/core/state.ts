@@ -17,6 +17,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { defaultTimers } from '@gryphgen/protocol';
+import type { ServiceState } from './events.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseNumbers } from './lease-numbers.ts';
 import type { Phase, StoryEntry } from './phases.ts';
@@ -32,7 +33,7 @@ export interface LeaseFacts {
   readonly stopGraceMs?: number;
 }
 
-export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout', 'overuse'] as const;
+export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout', 'overuse', 'unhealthy'] as const;
 export type StopWhy = (typeof stopWhys)[number];
 
 export interface Attempt {
@@ -50,6 +51,8 @@ export interface Attempt {
   /** What the last look at the devices found it to hold beyond its reservation, in words. */
   overuse: string | null;
   warnedOfOveruse: boolean;
+  /** Of a service that runs; `toldMono`: when the broker was told last. */
+  served: (ServiceState & { readonly seq: number; toldMono: number }) | null;
   /** Fenced off: forget it when it has ended, report nothing. */
   dropped: boolean;
   result: Result | null;

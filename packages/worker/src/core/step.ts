@@ -2,7 +2,7 @@
  * The worker as a function: one event in, effects out. Deterministic: the same state, event and time give the same
  * effects in the same order.
  *
- * Rules of docs/internals/exchanges.md kept here: E2, E4, E8–E12, E15.
+ * Rules of docs/internals/exchanges.md kept here: E2, E4, E8–E12, E15, E23.
  */
 import type { ToWorker } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
@@ -12,6 +12,7 @@ import { onAdopted, onExited, onStarted, onStartFailed } from './executions.ts';
 import { onTick, sendReport } from './heartbeats.ts';
 import { onLease } from './leases.ts';
 import { onDevicesSeen } from './overuse.ts';
+import { onServed } from './serving.ts';
 import { onHeartbeatAck, onResultAck, onSessionClosed, onSessionOpened } from './sessions.ts';
 import type { WorkerState } from './state.ts';
 import { onStop } from './stops.ts';
@@ -36,6 +37,9 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
       break;
     case 'exited':
       onExited(context, event.fence, event.exit);
+      break;
+    case 'served':
+      onServed(context, event.fence, event.service);
       break;
     case 'startFailed':
       onStartFailed(context, event.fence, event.failure);

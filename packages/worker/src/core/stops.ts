@@ -95,6 +95,11 @@ export function endOveruse(context: Context, attempt: Attempt, why: string): voi
   end(context, attempt, 'overuse', gracefulMs(attempt, 'overuse'), why);
 }
 
+/** `why`: what its last check said. */
+export function endUnhealthy(context: Context, attempt: Attempt, why: string): void {
+  end(context, attempt, 'unhealthy', gracefulMs(attempt, 'unhealthy'), why);
+}
+
 export function loseLease(context: Context, attempt: Attempt): void {
   end(context, attempt, 'leaseLost', hurriedMs(context.state));
 }

@@ -31,6 +31,11 @@ const actions = fc.oneof(
   }),
   fc.record({ do: fc.constant('started' as const), task: tasks }),
   fc.record({ do: fc.constant('exited' as const), task: tasks }),
+  fc.record({
+    do: fc.constant('served' as const),
+    task: tasks,
+    state: fc.constantFrom('starting' as const, 'healthy' as const, 'unhealthy' as const),
+  }),
   fc.record({ do: fc.constant('startFailed' as const), task: tasks }),
 );
 type Action = typeof actions extends fc.Arbitrary<infer A> ? A : never;
@@ -102,6 +107,10 @@ function act(worker: WorkerUnderTest, executor: ModelExecutor, action: Action): 
         fence: of,
         failure: { code: 'execution.start', message: 'it cannot' },
       });
+    case 'served': {
+      const service = { ports: [], health: { state: action.state, words: '' } };
+      return worker.step({ kind: 'served', fence: of, service });
+    }
     case 'exited':
       if (phase === undefined) return [];
       executor.live.delete(keyOf(of));
