@@ -18,6 +18,7 @@ import type {
   Exit,
   Fence,
   LeaseFacts,
+  ServiceState,
   StartOrder,
 } from '@gryphgen/worker';
 import { keyOf, LogStore } from '@gryphgen/worker';
@@ -25,6 +26,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 export type Told =
   | { readonly kind: 'started'; readonly key: string }
+  | { readonly kind: 'served'; readonly key: string; readonly service: ServiceState }
   | { readonly kind: 'exited'; readonly key: string; readonly exit: Exit }
   | { readonly kind: 'startFailed'; readonly key: string; readonly failure: Failure };
 
@@ -35,6 +37,10 @@ export class Recorder implements ExecutorEvents {
 
   started(fence: Fence): void {
     this.note({ kind: 'started', key: keyOf(fence) });
+  }
+
+  served(fence: Fence, service: ServiceState): void {
+    this.note({ kind: 'served', key: keyOf(fence), service });
   }
 
   exited(fence: Fence, exit: Exit): void {

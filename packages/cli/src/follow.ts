@@ -4,11 +4,12 @@
  * Ctrl-C gives up following, not the task; a second one ends this command at once.
  */
 import type { Client, Outcome } from '@gryphgen/client';
-import { formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
+import { type Address, formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
 import { dividedLog } from './divided-log.ts';
 import { interruptedExit } from './exit-codes.ts';
 import { printable } from './printable.ts';
 import { Exit } from './problem.ts';
+import { addressWords } from './render/task-view.ts';
 import type { Terminal } from './terminal.ts';
 
 /** For the last of the output, when the task has ended. */
@@ -19,6 +20,8 @@ export interface FollowOptions {
   readonly output: ((bytes: Uint8Array) => Promise<void>) | null;
   /** A person is told on stderr what becomes of it. */
   readonly live: boolean;
+  /** Where others reach it is said on stderr. */
+  readonly addresses?: boolean;
 }
 
 /** Throws Exit 130 when the user gave up following. */
@@ -26,10 +29,11 @@ export async function follow(
   client: Client,
   terminal: Terminal,
   task: TaskId,
-  { output, live }: FollowOptions,
+  { output, live, addresses: tellsAddresses = false }: FollowOptions,
 ): Promise<Outcome> {
   const given = new AbortController();
   const stopListening = onInterrupt(() => given.abort(new Exit(interruptedExit)));
+  const reached = new Reached(terminal, formatTaskId(task));
   let said = '';
   const say = (text: string): void => {
     // Repeated questions are answered with what is known already.
@@ -39,9 +43,10 @@ export async function follow(
   try {
     const finished = client.watch(task, {
       signal: given.signal,
-      onChange: ({ state, worker, workerName, attempt }) => {
+      onChange: ({ state, worker, workerName, attempt, addresses = [] }) => {
         const where = worker === '' ? '' : ` on ${printable(workerName ?? worker)}, try ${attempt}`;
         say(`${formatTaskId(task)} is ${state}${where}`);
+        if (tellsAddresses) reached.tell(addresses);
       },
     });
     const printed = output === null ? undefined : print(client, terminal, task, output, given.signal);
@@ -59,6 +64,25 @@ export async function follow(
   } finally {
     stopListening();
     given.abort();
+  }
+}
+
+/** Says each address of a task when it is there; one that has changed is said again. */
+class Reached {
+  private readonly terminal: Terminal;
+  private readonly id: string;
+  private said = '';
+
+  constructor(terminal: Terminal, id: string) {
+    this.terminal = terminal;
+    this.id = id;
+  }
+
+  tell(addresses: readonly Address[]): void {
+    const words = addressWords(addresses);
+    if (words === '' || words === this.said) return;
+    this.said = words;
+    this.terminal.err(`${this.id} is reached at ${words}\n`);
   }
 }
 

@@ -122,6 +122,7 @@ class Worker implements Service {
     this.undo.push(() => logs.close());
     const { executors, push } = composeExecutors(config, deps, this.docker, logs, {
       started: (fence) => this.loop.post({ kind: 'started', fence }),
+      served: (fence, service) => this.loop.post({ kind: 'served', fence, service }),
       exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
       imagesChanged: () => this.started().watch.lookNow(),

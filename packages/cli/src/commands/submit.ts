@@ -107,7 +107,7 @@ async function submit(
   terminal.err(`${formatTaskId(id)}\n`);
   // stdout is for the document alone.
   const output = json ? terminal.errBytes : terminal.outBytes;
-  const outcome = await follow(client, terminal, id, { output, live });
+  const outcome = await follow(client, terminal, id, { output, live, addresses: true });
   if (json) printJson(terminal, taskJson(await client.request('show', { task: id })));
   else if (live || outcome.failure !== null) terminal.err(`${outcomeWords(outcome)}\n`);
   return exitCodeOfOutcome(outcome.state, outcome.failure);

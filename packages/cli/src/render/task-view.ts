@@ -1,6 +1,7 @@
 /** Tasks as documents for programs, and as lines for people. */
 import type { Outcome } from '@gryphgen/client';
 import {
+  type Address,
   type Envelope,
   formatBytes,
   formatComputeCapability,
@@ -33,6 +34,8 @@ export function taskJson(task: TaskDocument) {
     startedAt: isoTime(task.startedAt),
     endedAt: isoTime(task.endedAt),
     ...(failure === null ? {} : { failure }),
+    ...(task.addresses && { addresses: task.addresses }),
+    ...(task.health && { health: task.health }),
     cancelRequested: task.cancelRequested,
     principal: task.principal,
     priority: envelope.priority,
@@ -40,6 +43,22 @@ export function taskJson(task: TaskDocument) {
     labels: envelope.labels,
     ...(envelope.image === undefined ? {} : { image: envelope.image }),
   };
+}
+
+/** `web 127.0.0.1:49153, 10.0.0.7:5353/udp` */
+export function addressWords(addresses: readonly Address[]): string {
+  return addresses
+    .map(({ name, protocol, address }) => {
+      const named = name === '' ? '' : `${name} `;
+      return printable(`${named}${address}${protocol === 'tcp' ? '' : `/${protocol}`}`);
+    })
+    .join(', ');
+}
+
+function healthWords({ health }: TaskDocument, style: Style): string {
+  if (health === undefined) return '';
+  const words = health.words === '' ? '' : ` (${health.words})`;
+  return (health.state === 'unhealthy' ? style.red(health.state) : health.state) + words;
 }
 
 /** `t42 failed: the command exited with code 3` */
@@ -77,6 +96,9 @@ export function taskTable(
     { title: 'TRIES', value: ({ attempts }) => String(attempts), right: true },
     { title: 'AGE', value: ({ queuedAt }) => age(nowMs - queuedAt), right: true },
     { title: 'RAN', value: (task) => ranFor(task, nowMs), right: true },
+    ...(tasks.some(({ addresses }) => addresses !== undefined)
+      ? [{ title: 'ADDRESS', value: ({ addresses = [] }: TaskDocument) => addressWords(addresses) || '-' }]
+      : []),
     { title: 'WHY', value: ({ failure }) => failure?.message ?? '' },
   ];
   return table(printableDocument(tasks), layout, columns);
@@ -95,8 +117,10 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['failure', failure === null ? '' : style.red(`${failure.message} (${failure.code})`)],
     ['worker', task.worker === '' ? '' : `${task.workerName} (${task.worker})`],
     ['devices', task.devices.map(({ uuid, vramBytes }) => `${uuid} (${formatBytes(vramBytes)})`).join(', ')],
+    ['addresses', addressWords(task.addresses ?? [])],
+    ['health', healthWords(task, style)],
     ['asks for', resourcesWords(envelope.resources)],
-    ['tries', task.attempts === 0 ? '' : `${task.attempts} (retries: ${envelope.retries.limit})`],
+    ['tries', task.attempts === 0 ? '' : `${task.attempts} (${retriesWords(envelope)})`],
     ['queued', when(task.queuedAt, nowMs)],
     ['started', when(task.startedAt, nowMs)],
     ['ended', when(task.endedAt, nowMs)],
@@ -107,6 +131,10 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
   return rows
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${style.dim(name.padEnd(10))} ${value}`);
+}
+
+function retriesWords({ restart, retries }: Envelope): string {
+  return restart === undefined ? `retries: ${retries.limit}` : `restart: ${restart}`;
 }
 
 function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['resources']): string {

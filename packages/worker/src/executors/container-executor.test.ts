@@ -58,7 +58,12 @@ function newExecutor(): ContainerExecutor {
   const docker = new Docker({ socketPath: join(folder, 'engine.sock') });
   return new ContainerExecutor({
     docker,
-    events: { started: () => undefined, exited: () => undefined, startFailed: () => undefined },
+    events: {
+      started: () => undefined,
+      served: () => undefined,
+      exited: () => undefined,
+      startFailed: () => undefined,
+    },
     owner: { grid: 'g', worker: 'w' },
     clock: systemClock,
     alarms: hasty,

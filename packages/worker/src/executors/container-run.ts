@@ -6,7 +6,7 @@
  * 2. A stop that comes before the start has happened is kept and acted on as soon as there is something to stop.
  * 3. No signal is sent before it is noted what for.
  */
-import { type Failure, failure, formatBytes, type Read } from '@gryphgen/protocol';
+import { type Failure, failure, type Read } from '@gryphgen/protocol';
 import type { Cancel } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
@@ -15,16 +15,19 @@ import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
-import { writePreface } from './container-labels.ts';
+import { watchService } from '../services/service-watch.ts';
+import { readPreface, writePreface } from './container-labels.ts';
 import type { ContainerNotes } from './container-notes.ts';
 import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
 import {
   createFailure,
   endedFromOutside,
+  endedWithEngine,
   engineLost,
   initFailure,
   isFormatEnd,
   isFormatError,
+  outOfMemory,
   startFailure,
   statusOf,
   within,
@@ -56,6 +59,8 @@ export interface RunTools extends WatchTools {
  */
 export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerCreateOptions>>;
 
+type Labels = Readonly<Record<string, string>>;
+
 export class ContainerRun {
   readonly fence: Fence;
   /** Resolves when nothing more happens by itself: the output is copied, the end is told. */
@@ -65,6 +70,7 @@ export class ContainerRun {
   /** Begun with the attempt, so that whoever reads it early waits instead of finding nothing. */
   private log: LogWriter | null = null;
   private preface = new LogPreface();
+  private labels: Labels = {};
   /** Aborted by a stop: what comes before the container need not be waited for. */
   private readonly stopped = new AbortController();
   private running = false;
@@ -92,10 +98,11 @@ export class ContainerRun {
     this.settled = this.create(plan);
   }
 
-  /** For a container of an earlier life, with what its log begins; then `start`, `resume` or `recover`. */
-  adopt(container: Container, preface: string): void {
+  /** For a container of an earlier life, with its labels; then `start`, `resume` or `recover`. */
+  adopt(container: Container, labels: Labels): void {
     this.container = container;
-    this.preface = new LogPreface(preface);
+    this.labels = labels;
+    this.preface = new LogPreface(readPreface(labels));
   }
 
   /**
@@ -139,6 +146,7 @@ export class ContainerRun {
       ...planned.value,
       Labels: { ...planned.value.Labels, ...writePreface(this.preface.text) },
     };
+    this.labels = spec.Labels;
     this.stopSignal = spec.StopSignal ?? 'SIGTERM';
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
@@ -218,7 +226,9 @@ export class ContainerRun {
   }
 
   private async follow(container: Container): Promise<void> {
+    const leaveService = watchService(this.fence, container, this.labels, this.tools);
     const end = await this.watch(container);
+    leaveService();
     if (end === undefined) return this.cancelKill();
     const failed =
       end.failure ??
@@ -305,13 +315,4 @@ export class ContainerRun {
   private call<T>(ask: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return within(engineCallMs, this.tools, ask);
   }
-}
-
-function endedWithEngine(): Failure {
-  return failure('lost.worker', 'its container ended while the Docker engine of this worker was away');
-}
-
-export function outOfMemory(limitBytes: number): Failure {
-  const limit = limitBytes > 0 ? ` of ${formatBytes(limitBytes)}` : '';
-  return failure('execution.oom', `the kernel killed it at its memory limit${limit}`);
 }

@@ -10,6 +10,9 @@ import type { ContainerBody } from '@gryphgen/protocol';
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { Grant, ImageFacts } from '../policy/container-policy.ts';
+import { healthcheck } from '../services/engine-health.ts';
+import { publishing } from '../services/published-ports.ts';
+import { writeService } from '../services/service-label.ts';
 import { containerNameOf, type Owner, writeLabels } from './container-labels.ts';
 import type { Engine } from './engine-facts.ts';
 
@@ -35,6 +38,7 @@ export function containerSpec(
   const memory = memoryBytes === 0 ? 0 : Math.max(memoryBytes, leastMemoryBytes);
   const nanoCpus = Math.min(Math.max(cpuMilli * 1_000_000, leastNanoCpus), engine.cpus * 1e9);
   const disk = diskScratchOf(body);
+  const { ExposedPorts, PortBindings } = publishing(body);
   return {
     name: containerNameOf(owner, order.fence),
     // What was looked at, and not what may bear its name by now.
@@ -44,10 +48,13 @@ export function containerSpec(
     ...(workdir === undefined ? {} : { WorkingDir: workdir }),
     ...(user === undefined ? {} : { User: user }),
     StopSignal: body.stopSignal ?? (image.stopSignal || 'SIGTERM'),
-    Labels: writeLabels(owner, order.fence, order.facts),
+    Labels: { ...writeLabels(owner, order.fence, order.facts), ...writeService(body) },
+    ...healthcheck(body),
+    ExposedPorts,
     NetworkDisabled: network === 'none',
     HostConfig: {
       NetworkMode: network,
+      PortBindings,
       Runtime: runtime,
       ReadonlyRootfs: readOnlyRoot,
       CapDrop: ['ALL'],

@@ -1,5 +1,5 @@
 /** What the Docker engine says, in our words: its errors as failures, its log stream as bytes. */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type Failure, failure, formatBytes } from '@gryphgen/protocol';
 import type { Alarms } from '@gryphgen/runtime';
 
 export interface CallTools {
@@ -82,7 +82,20 @@ export function createFailure(error: unknown, image: string): Failure {
 
 export function startFailure(error: unknown): Failure {
   if (statusOf(error) === null) return engineLost(error);
-  return failure('execution.start', `the container cannot start: ${wordsOf(error)}`);
+  const words = wordsOf(error);
+  const [, taken] =
+    /:([0-9]+)(?: failed: port is already allocated|: bind: address already in use)/.exec(words) ?? [];
+  if (taken !== undefined) return failure('execution.start', `port ${taken} of this machine is taken`);
+  return failure('execution.start', `the container cannot start: ${words}`);
+}
+
+export function endedWithEngine(): Failure {
+  return failure('lost.worker', 'its container ended while the Docker engine of this worker was away');
+}
+
+export function outOfMemory(limitBytes: number): Failure {
+  const limit = limitBytes > 0 ? ` of ${formatBytes(limitBytes)}` : '';
+  return failure('execution.oom', `the kernel killed it at its memory limit${limit}`);
 }
 
 export function engineLost(error: unknown): Failure {
