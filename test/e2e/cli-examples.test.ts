@@ -31,6 +31,17 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     expect(stdout).toBe('1000\n256\nlo\n16384\n');
     expect(code).toBe(0);
   },
+  'service.yaml': async (file) => {
+    const id = await grid.submit(file);
+    const shown = () =>
+      grid.json<{ health?: { state: string }; addresses?: { address: string }[] }>('show', id);
+    let service = await shown();
+    while (service.health?.state !== 'healthy') service = await shown();
+    const page = await fetch(`http://${service.addresses?.[0]?.address}/`);
+    expect(await page.text()).toBe('hello\n');
+    expect((await grid.grid('cancel', id)).code).toBe(0);
+    expect((await grid.grid('wait', id)).code).toBe(4);
+  },
   // Nor such a folder: a mount is offered when it is there.
   'mount.yaml': async (file) => {
     const { code, stderr } = await grid.grid('submit', file);
