@@ -17,7 +17,7 @@ describe('ports', () => {
   });
 
   it.each<[object, RegExp]>([
-    [{ ports: [{ port: 80 }] }, /^: ports: need a network/],
+    [{ ports: [{ port: 80 }] }, /^: ports: no port is reached without a network/],
     [{ ...web, ports: [] }, /^ports: /],
     [{ ...web, ports: [{ port: 0 }] }, /^ports\.0\.port: /],
     [{ ...web, ports: [{ port: 80, host: 80 }] }, /^ports\.0\.host: /],

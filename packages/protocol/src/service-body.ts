@@ -85,7 +85,10 @@ export function serviceProblems({
 }: Drafted): readonly { readonly path: string; readonly words: string }[] {
   const problems: { path: string; words: string }[] = [];
   if (ports.length > 0 && network === 'none')
-    problems.push({ path: 'ports', words: 'need a network: expected network bridge or host' });
+    problems.push({
+      path: 'ports',
+      words: 'no port is reached without a network: expected network bridge or host',
+    });
   for (const [index, { name, port, protocol = 'tcp', host }] of ports.entries()) {
     const earlier = ports.slice(0, index);
     const twice = (isSame: (one: (typeof ports)[number]) => boolean, what: string) => {

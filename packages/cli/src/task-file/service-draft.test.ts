@@ -68,7 +68,7 @@ it('ports need a network, and a container', () => {
   const closed = readTaskFile('a.yaml', Buffer.from('image: busybox\nports: [{ port: 80 }]\n'));
   expect(closed).toMatchObject({
     ok: false,
-    problems: [expect.stringContaining('2:1: ports: need a network')],
+    problems: [expect.stringContaining('2:1: ports: no port is reached without a network')],
   });
   const bare = readTaskFile('a.yaml', Buffer.from('command: [x]\nports: [{ port: 80 }]\n'));
   expect(bare).toMatchObject({ ok: false, problems: [expect.stringContaining('the ports of its machine')] });
