@@ -4,7 +4,7 @@
  * Ctrl-C gives up following, not the task; a second one ends this command at once.
  */
 import type { Client, Outcome } from '@gryphgen/client';
-import { type Address, formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
+import { formatTaskId, GridError, type TaskId } from '@gryphgen/protocol';
 import { dividedLog } from './divided-log.ts';
 import { interruptedExit } from './exit-codes.ts';
 import { printable } from './printable.ts';
@@ -33,12 +33,17 @@ export async function follow(
 ): Promise<Outcome> {
   const given = new AbortController();
   const stopListening = onInterrupt(() => given.abort(new Exit(interruptedExit)));
-  const reached = new Reached(terminal, formatTaskId(task));
   let said = '';
   const say = (text: string): void => {
     // Repeated questions are answered with what is known already.
     if (live && text !== said) terminal.err(`${terminal.style.dim(text)}\n`);
     said = text;
+  };
+  let reached = '';
+  const tellReached = (words: string): void => {
+    if (words === '' || words === reached) return;
+    terminal.err(`${formatTaskId(task)} is reached at ${words}\n`);
+    reached = words;
   };
   try {
     const finished = client.watch(task, {
@@ -46,7 +51,7 @@ export async function follow(
       onChange: ({ state, worker, workerName, attempt, addresses = [] }) => {
         const where = worker === '' ? '' : ` on ${printable(workerName ?? worker)}, try ${attempt}`;
         say(`${formatTaskId(task)} is ${state}${where}`);
-        if (tellsAddresses) reached.tell(addresses);
+        if (tellsAddresses) tellReached(addressWords(addresses));
       },
     });
     const printed = output === null ? undefined : print(client, terminal, task, output, given.signal);
@@ -64,25 +69,6 @@ export async function follow(
   } finally {
     stopListening();
     given.abort();
-  }
-}
-
-/** Says each address of a task when it is there; one that has changed is said again. */
-class Reached {
-  private readonly terminal: Terminal;
-  private readonly id: string;
-  private said = '';
-
-  constructor(terminal: Terminal, id: string) {
-    this.terminal = terminal;
-    this.id = id;
-  }
-
-  tell(addresses: readonly Address[]): void {
-    const words = addressWords(addresses);
-    if (words === '' || words === this.said) return;
-    this.said = words;
-    this.terminal.err(`${this.id} is reached at ${words}\n`);
   }
 }
 
