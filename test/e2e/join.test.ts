@@ -1,6 +1,7 @@
 /** `grid ticket create` and `grid join`: how machines and people get into a grid that has its broker elsewhere. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from '@gryphgen/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
@@ -39,7 +40,10 @@ it('a machine joins, works, is removed, and does not come back with the same key
   expect(late).toMatchObject({ code: 7, stderr: expect.stringContaining('has been used') });
 
   anvil.start('worker', '--allow-process');
-  while (!(await forge.grid('nodes')).stdout.includes('anvil'));
+  const client = await connect({ home: forge.home });
+  const isThere = async () => (await client.request('nodes', {})).some(({ name }) => name === 'anvil');
+  while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await client.close();
   const ran = await forge.grid('submit', '--wait', '--worker', 'anvil', '--', 'echo', 'from anvil');
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
 
@@ -83,8 +87,4 @@ it('says what is wrong, and changes nothing', async () => {
   const forever = await forge.grid('ticket', 'create', '--ttl', '30d');
   expect(forever).toMatchObject({ code: 2, stderr: expect.stringContaining('expected a duration') });
   expect((await other.grid('join', '--yes', word)).code).toBe(0);
-  const second = elsewhere();
-  await second.grid('up', '--detach');
-  const foreign = await second.grid('join', '--yes', await ticket());
-  expect(foreign).toMatchObject({ code: 3, stderr: expect.stringContaining('belongs to grid') });
 });
