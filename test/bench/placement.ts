@@ -62,6 +62,7 @@ function gridOf(size: number): readonly WorkerView[] {
       report: reportOf(name, index),
       connected: true,
       draining: false,
+      drainUntil: 0,
       ledger,
       reliability: 1 - (index % 10) / 100,
     };

@@ -54,6 +54,24 @@ export const plantedBugs: readonly PlantedBug[] = [
     instead: 'keys: [],',
   },
   {
+    name: 'drop the deadline of a drain at snapshot',
+    file: 'broker/dist/core/snapshot.js',
+    snippet: 'deadline ?? { at: 0, ms: null }',
+    instead: '{ at: 0, ms: null }',
+  },
+  {
+    name: 'end what runs on a draining machine before the deadline',
+    file: 'broker/dist/core/draining.js',
+    snippet: 'return mono >= deadline.dueMono;',
+    instead: 'return true;',
+  },
+  {
+    name: 'take an older worker’s word for a cancel that was a drain',
+    file: 'broker/dist/core/draining.js',
+    snippet: " || told.code === 'cancelled.user'",
+    instead: '',
+  },
+  {
     name: 'lose a cancel that crosses a start',
     file: 'worker/dist/core/stops.js',
     snippet: 'const overtaking = stop.leaseSeq > 0 && session.leases.take(stop.leaseSeq);',

@@ -7,7 +7,7 @@ export { explainDocument } from './core/documents.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { brokenInvariants } from './core/invariants.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
-export type { BrokerState, Task, TaskPhase, Worker } from './core/state.ts';
+export type { BrokerState, DrainDeadline, Task, TaskPhase, Worker } from './core/state.ts';
 export { step } from './core/step.ts';
 export * as fold from './fold.ts';
 export type { Folder } from './journal/folder.ts';

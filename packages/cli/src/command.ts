@@ -1,8 +1,8 @@
 /** What every command of `grid` has in common: the flags, an example, and how it fails. */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { UsageError } from './problem.ts';
 import type { CommonFlags } from './settings.ts';
-import type { Value } from './task-file/values.ts';
+import { type Value, worker } from './task-file/values.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Invocation {
@@ -21,6 +21,15 @@ export function gridCommand(name: string, summary: string, ...examples: readonly
     .addOption(new Option('--home <folder>', 'where this grid keeps its state (GRID_HOME)'))
     .addOption(new Option('--broker <endpoints>', 'where the broker is, separated by commas (GRID_BROKER)'))
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ grid ${example}`).join('\n')}`);
+}
+
+/** A command about one machine. */
+export function onNode(name: string, summary: string, ...examples: readonly string[]): Command {
+  const node = new Argument('<node>', 'a machine, by name or id').argParser((text) => {
+    if (worker.parse(text) !== undefined) return text;
+    throw new UsageError(`found ${quoted(text)}, expected ${worker.expected}`);
+  });
+  return gridCommand(name, summary, ...examples).addArgument(node);
 }
 
 /** Runs `work` as the command's action; it returns the exit code. */

@@ -127,6 +127,7 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['show t1 --events', 'of a later version'],
   ['completion tcsh', 'Allowed choices are bash, zsh, fish'],
   ['node', 'expected one of show, drain, resume, remove after it'],
+  ['node drain forge --deadline 31d', '--deadline: found "31d", expected a duration of at most 30 days'],
   ['config', 'expected one of show after it'],
   ['chat', '"grid chat" is of a later version'],
   ['models --help', '"grid models" is of a later version'],
@@ -293,12 +294,11 @@ describe('completion', () => {
           'grid',
           ...words,
         ],
-        {
-          encoding: 'utf8',
-        },
+        { encoding: 'utf8' },
       ).trim();
     expect(complete('grid', 'sub')).toBe('submit');
     expect(complete('grid', 'node', 'dr')).toBe('drain');
+    expect(complete('grid', 'node', 'drain', '--dea')).toBe('--deadline');
     expect(complete('grid', 'submit', '--dry')).toBe('--dry-run');
     // The value of a flag is no command, and what came before it still counts.
     expect(complete('grid', 'node', '--home', 'x', 'dr')).toBe('drain');

@@ -180,7 +180,7 @@ export const shapes: Shapes = {
     },
   ],
   resultAck: ['toWorker', fence],
-  stop: ['toWorker', { ...fence, leaseSeq: count, reason: fc.constantFrom('cancel', 'drop') }],
+  stop: ['toWorker', { ...fence, leaseSeq: count, reason: fc.constantFrom('cancel', 'drop', 'drain') }],
   report: ['toBroker', { seq: id, report }],
 };
 const handshake = new Set(['knock', 'challenge', 'hello', 'welcome', 'refusal', 'helloAgain']);

@@ -34,6 +34,8 @@ export interface NodeDocument {
   readonly id: string;
   readonly name: string;
   readonly state: 'ready' | 'silent' | 'away' | 'draining';
+  /** While it drains, whatever its state; `until`: its deadline, 0 without one. Older brokers do not tell. */
+  readonly drain?: { readonly until: number };
   readonly report: WorkerReport | null;
   readonly reserved: {
     readonly cpuMilli: number;

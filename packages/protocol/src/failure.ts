@@ -4,7 +4,7 @@
  *   rejected.*     never retried: the request itself is at fault
  *   cancelled.*    never retried: somebody asked for it
  *   unplaceable.*  later: nothing can take it now
- *   lost.*         elsewhere: the attempt's worker, link or broker went away
+ *   lost.*         elsewhere: the attempt's worker, link or broker went away, or its machine is wanted empty
  *   execution.*    by the task's retry policy
  *   internal.*     never, and loudly: a bug of ours
  */
@@ -26,6 +26,7 @@ export const failureCodes = [
   'lost.worker',
   'lost.link',
   'lost.broker',
+  'lost.drained',
   'execution.exit',
   'execution.oom',
   'execution.timeout',

@@ -28,6 +28,7 @@ import type { DeviceShare } from './resources.ts';
 
 const safe = Number.MAX_SAFE_INTEGER;
 const states: readonly OutcomeState[] = ['succeeded', 'failed', 'cancelled'];
+/** Those that the first workers know; `drain` is a `cancel` with one position more. */
 const reasons: readonly Stop['reason'][] = ['cancel', 'drop'];
 const knownCodes: ReadonlySet<string> = new Set(failureCodes);
 const utf8BytesPerChar = 3;
@@ -95,7 +96,9 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
     case 'heartbeatAck':
       return [10, [m.seq, m.head.seq, m.head.digest]];
     case 'stop':
-      return [11, [m.task, m.attempt, m.epoch, m.leaseSeq, reasons.indexOf(m.reason)]];
+      return m.reason === 'drain'
+        ? [11, [m.task, m.attempt, m.epoch, m.leaseSeq, reasons.indexOf('cancel'), true]]
+        : [11, [m.task, m.attempt, m.epoch, m.leaseSeq, reasons.indexOf(m.reason)]];
   }
 }
 
@@ -188,8 +191,9 @@ export function readHot(kind: HotMessage['kind'], parts: number, reader: Msgpack
       const epoch = readEpoch(kind, reader);
       const leaseSeq = reader.integer('stop.leaseSeq', 0, safe);
       const reason = reasons[reader.integer('stop.reason', 0, reasons.length - 1)] ?? 'drop';
-      rest(kind, reader, positions - 5, parts);
-      return { kind, task, attempt, epoch, leaseSeq, reason };
+      const isDrain = positions > 5 && reader.boolean('stop.drain');
+      rest(kind, reader, positions - 6, parts);
+      return { kind, task, attempt, epoch, leaseSeq, reason: isDrain ? 'drain' : reason };
     }
   }
 }

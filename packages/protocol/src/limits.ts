@@ -121,6 +121,8 @@ export const limits = {
   runtimes: 16,
   /** Longest grace of a task that is asked to end: whoever cancels it waits for as long. */
   stopGraceMs: 3600_000,
+  /** Longest deadline of a drain: what is asked for is a time to come, not for ever. */
+  drainDeadlineMs: 30 * 24 * 3600_000,
   endpointChars: 256,
   sessionChars: 64,
   /** Rows one query answers with. */

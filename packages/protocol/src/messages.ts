@@ -237,7 +237,8 @@ export interface ResultAck {
   readonly epoch: Epoch;
 }
 /**
- * `cancel`: end it and report the result. `drop`: it is fenced; end it, forget it, report nothing.
+ * `cancel`, `drain`: end it and report the result. `drop`: it is fenced; end it, forget it, report nothing. To a worker
+ * that does not know `drain` it reads as a `cancel`.
  * `leaseSeq` marks the lease as seen, for a stop that overtakes its lease; 0 when the lease was not of this session.
  */
 export interface Stop {
@@ -246,7 +247,7 @@ export interface Stop {
   readonly attempt: AttemptNo;
   readonly epoch: Epoch;
   readonly leaseSeq: number;
-  readonly reason: 'cancel' | 'drop';
+  readonly reason: 'cancel' | 'drop' | 'drain';
 }
 /** The worker's machine changed. */
 export interface Report {

@@ -54,7 +54,11 @@ export const requestSchemas = {
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
-  drain: oneNode.extend({ draining: z.boolean() }),
+  /** `deadlineMs`: from when the order is taken up until what still runs there is stopped. Older brokers pass over it. */
+  drain: oneNode.extend({
+    draining: z.boolean(),
+    deadlineMs: z.number().int().min(0).max(limits.drainDeadlineMs).optional(),
+  }),
   removeNode: oneNode,
   /** A new key that may let one key in, as `role`, for `ttlMs`. Its secret half is nobody's but the asker's. */
   createTicket: z.object({

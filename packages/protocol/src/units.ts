@@ -26,7 +26,8 @@ export function parseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-const durationUnits: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
+const dayMs = 86_400e3;
+const durationUnits: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: dayMs };
 
 const amount = '[0-9]{1,9}(?:\\.[0-9]{1,3})?';
 /** From the largest unit down, each at most once: `100d100d` is a slip of the hand. */
@@ -78,6 +79,33 @@ export function formatDuration(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return `${minutes} m ${Math.floor((ms % 60_000) / 1000)} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+}
+
+/** `2026-11-21T14:30:05Z`, of wall-clock ms since 1970. By itself: pure code makes no Date. */
+export function formatTime(wallMs: number): string {
+  const days = Math.floor(wallMs / dayMs);
+  const seconds = Math.floor((wallMs - days * dayMs) / 1000);
+  const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(twoDigits).join(':');
+  return `${formatDay(days)}T${clock}Z`;
+}
+
+/** Of days since 1970: years counted from March, so that the day that some lack is the last (Hinnant, civil_from_days). */
+function formatDay(since1970: number): string {
+  const days = since1970 + 719_468;
+  const era = Math.floor(days / 146_097);
+  const ofEra = days - era * 146_097;
+  const yearOfEra = Math.floor(
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+  );
+  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const fromMarch = Math.floor((5 * ofYear + 2) / 153);
+  const day = ofYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
+  return `${yearOfEra + era * 400 + (month <= 2 ? 1 : 0)}-${twoDigits(month)}-${twoDigits(day)}`;
+}
+
+function twoDigits(value: number): string {
+  return String(Math.floor(value)).padStart(2, '0');
 }
 
 function trim(value: number): string {

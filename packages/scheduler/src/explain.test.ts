@@ -65,10 +65,10 @@ describe('explain', () => {
   });
 
   it('gives every reason, not only the first', () => {
-    const machine = { ...worker('w-a'), connected: false, draining: true };
+    const machine = { ...worker('w-a'), connected: false, draining: true, drainUntil: 1_700_000_000_000 };
     expect(explain(shape(undefined, { cpuMilli: 5000 }), [machine]).workers[0]?.reasons).toEqual([
       'is not connected',
-      'is draining: it takes nothing new until it is resumed',
+      'is draining until 2023-11-14T22:13:20Z, 0 running: it takes nothing new before it is resumed',
       'CPU: 5 asked, it has 4: 1 short',
     ]);
   });

@@ -7,7 +7,7 @@
  * 3. In mode `ever` nothing counts that may pass: connection, drain, pressures, the ledger, use from outside
  *    the grid.
  */
-import { type Device, formatBytes, pressureWords, type WorkerReport } from '@gryphgen/protocol';
+import { type Device, formatBytes, formatTime, pressureWords, type WorkerReport } from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
 import { offerPredicates } from './offers.ts';
@@ -26,7 +26,10 @@ const connected: Predicate = {
 
 const willing: Predicate = {
   lack: (_shape, worker, _report, mode) => (mode === 'now' && worker.draining ? 1 : 0),
-  reasons: () => ['is draining: it takes nothing new until it is resumed'],
+  reasons: (_shape, { drainUntil, ledger }) => {
+    const until = drainUntil === 0 ? '' : ` until ${formatTime(drainUntil)}`;
+    return [`is draining${until}, ${ledger.attempts} running: it takes nothing new before it is resumed`];
+  },
 };
 
 const named: Predicate = {

@@ -9,6 +9,8 @@ export interface WorkerView {
   report: WorkerReport | null;
   connected: boolean;
   draining: boolean;
+  /** Wall ms of a drain's deadline; 0 without one. */
+  drainUntil: number;
   ledger: Ledger;
   /** 0..1, share of attempts that were not lost lately. */
   reliability: number;

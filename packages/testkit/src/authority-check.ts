@@ -65,7 +65,9 @@ export class AuthorityCheck {
 function fingerprint({ tasks, ended, nextTask, nextEphemeral, workers, counters }: BrokerState): string {
   let asked = 0;
   for (const task of tasks.values()) if (task.cancelRequested) asked += 1;
-  const nodes = [...workers.values()].map(({ id, view }) => `${id}${view.draining}`).join(' ');
+  const nodes = [...workers.values()]
+    .map(({ id, view }) => `${id}${view.draining}${view.drainUntil}`)
+    .join(' ');
   return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${nodes}`;
 }
 

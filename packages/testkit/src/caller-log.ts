@@ -108,7 +108,11 @@ export class CallerLog implements ClientWitness {
           kind: 'request',
           ref: noted(),
           op: 'drain',
-          args: { node: operation.worker, draining: operation.draining },
+          args: {
+            node: operation.worker,
+            draining: operation.draining,
+            deadlineMs: operation.deadlineMs,
+          },
         });
         return;
       case 'remove':

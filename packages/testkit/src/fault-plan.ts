@@ -7,6 +7,7 @@ import { messageKinds } from './message-line.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { DiskFault } from './sim-disk.ts';
 import type { LinkFault, Mishap, PartitionKind } from './sim-network.ts';
+import type { Operation } from './workload.ts';
 
 export type Ways = 'both' | 'toBroker' | 'fromBroker';
 
@@ -76,7 +77,12 @@ const kinds: readonly FaultKind[] = [
 ];
 
 /** `lossless`: connections may break, but lose nothing while they last. */
-export function planFaults(random: SeededRandom, grid: GridShape, lossless: boolean): Fault[] {
+export function planFaults(
+  random: SeededRandom,
+  grid: GridShape,
+  operations: readonly Operation[],
+  lossless: boolean,
+): Fault[] {
   const on = kinds.filter((kind) => random.chance(kind === 'compact' ? 0.7 : 0.4));
   const faults: Fault[] = [];
   const busy = random.pick([2, 5, 12]);
@@ -87,7 +93,18 @@ export function planFaults(random: SeededRandom, grid: GridShape, lossless: bool
       faults.push(lossless ? withoutLoss(fault) : fault);
     }
   }
+  if (random.chance(0.3)) faults.push(...crashesAtDrains(random.split('drains'), operations));
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/** Workers die as they are drained: their next life finds what is to end before anybody could confirm it. */
+function crashesAtDrains(random: SeededRandom, operations: readonly Operation[]): Fault[] {
+  return operations.flatMap((operation): Fault[] => {
+    if (operation.kind !== 'drain' || !operation.draining || random.chance(0.5)) return [];
+    const at = Math.max(100, operation.at + random.between(-500, 500));
+    const boundaries = random.int(0, 5);
+    return [{ at, kind: 'crash', node: operation.worker, boundaries, downMs: 200, lateLease: true }];
+  });
 }
 
 function makeFault(random: SeededRandom, grid: GridShape, kind: FaultKind): Fault {

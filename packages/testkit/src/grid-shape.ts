@@ -5,6 +5,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export interface WorkerShape {
   readonly name: string;
   readonly report: WorkerReport;
+  /** Its version reads every stop as a cancel or a drop. */
+  readonly knowsNoDrain: boolean;
 }
 
 export interface ClientShape {
@@ -50,7 +52,9 @@ function worker(random: SeededRandom, no: number): WorkerShape {
     dataKey: '',
     version: '0.1.0',
   };
-  return { name, report: no === 1 ? { ...report, cpuMilli: 8000, memoryBytes: 16_384 * MiB } : report };
+  const knowsNoDrain = random.chance(0.15);
+  if (no > 1) return { name, report, knowsNoDrain };
+  return { name, report: { ...report, cpuMilli: 8000, memoryBytes: 16_384 * MiB }, knowsNoDrain };
 }
 
 function devices(worker: string, count: number): Device[] {

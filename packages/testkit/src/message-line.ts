@@ -11,7 +11,12 @@ export function describe(message: Message): string {
     const number =
       'leaseSeq' in message ? ` #${message.leaseSeq}` : 'seq' in message ? ` #${message.seq}` : '';
     const state = 'state' in message ? ` ${message.state}` : '';
-    const why = 'failure' in message && message.failure ? ` ${message.failure.code}` : '';
+    const why =
+      'failure' in message && message.failure
+        ? ` ${message.failure.code}`
+        : 'reason' in message
+          ? ` ${message.reason}`
+          : '';
     return `${kind} t${message.task}${attempt}${epoch}${number}${state}${why}`;
   }
   if (kind === 'heartbeat')

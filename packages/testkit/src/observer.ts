@@ -11,6 +11,7 @@ import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/prot
 import type { Fence, StartOrder } from '@gryphgen/worker';
 import { AuthorityCheck, type Sender } from './authority-check.ts';
 import { CreditCheck } from './credit-check.ts';
+import { DrainCheck } from './drain-check.ts';
 import { DurabilityCheck } from './durability-check.ts';
 import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
 import type { GridShape } from './grid-shape.ts';
@@ -44,6 +45,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly authority = new AuthorityCheck();
   private readonly placement = new PlacementCheck();
   readonly served = new ServedCheck();
+  private readonly drains = new DrainCheck();
   private readonly world: World;
   private readonly scripts: (body: string) => Script | undefined;
   private readonly made = new Map<TaskId, Script>();
@@ -74,6 +76,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.credit.stepped(event);
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);
+    this.drains.stepped(state, event, this.world.now);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
@@ -219,6 +222,8 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private gaveUp(event: BrokerEvent, given: GivenUp): void {
     const wrong = checkGivenUp(event, given, this.watched);
     if (wrong !== undefined) throw new SimFailure('no attempt is given up without cause', wrong);
+    const { task, attempt, code } = given;
+    if (code === 'lost.drained') this.drains.drained(task.id, attempt, this.physical.endOf(task.id, attempt));
   }
 
   /** What must be over when nothing is asked of the grid any more. */

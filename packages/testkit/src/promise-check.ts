@@ -30,9 +30,9 @@ export class PromiseCheck {
   private readonly tasks = new Map<TaskId, Promised>();
   private readonly keys = new Map<string, KeyPromise>();
   private readonly orders = new Map<string, Request>();
-  private readonly drains = new Map<string, boolean>();
-  /** By node: whether it drains since the last order that was taken up. An overtaken one changes nothing (E17). */
-  private readonly drainedTo = new Map<string, boolean>();
+  private readonly drains = new Map<string, string>();
+  /** By node: whether and how it drains since the last order that was taken up. An overtaken one changes nothing (E17). */
+  private readonly drainedTo = new Map<string, string>();
   /** Orders to drain or resume a node that were taken up and not yet answered: only the last answer says what holds. */
   private readonly openDrains = new Map<string, number>();
   /** The latest the broker's wall clock has shown: keys age by it, and once forgotten stay so. */
@@ -54,7 +54,7 @@ export class PromiseCheck {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     this.wall = Math.max(this.wall, wall);
-    if (event.kind === 'keyRevoked') this.drains.clear();
+    if (event.kind === 'keyRevoked') this.forgetRemoved(state);
     if (
       event.kind === 'message' &&
       event.message.kind === 'request' &&
@@ -66,6 +66,15 @@ export class PromiseCheck {
     if (session !== undefined) this.checkKey(state, `${session.principal} ${event.key}`);
   }
 
+  /** A removed node that comes back does not drain; an order to it may still be unanswered. */
+  private forgetRemoved(state: BrokerState): void {
+    for (const node of this.drainedTo.keys()) {
+      if (workerNamed(state, node) !== undefined) continue;
+      this.drainedTo.set(node, drainOf(undefined));
+      this.drains.delete(node);
+    }
+  }
+
   private onOrder(state: BrokerState, session: string, order: Request): void {
     if (order.op === 'cancel') {
       this.of((order.args as { task: TaskId }).task).cancelAsked = true;
@@ -74,7 +83,7 @@ export class PromiseCheck {
       const { node } = order.args as { node: string };
       this.drains.delete(node);
       this.openDrains.set(node, (this.openDrains.get(node) ?? 0) + 1);
-      this.drainedTo.set(node, workerNamed(state, node)?.view.draining ?? false);
+      this.drainedTo.set(node, drainOf(workerNamed(state, node)));
       this.orders.set(`${session} ${order.id}`, order);
     }
   }
@@ -132,7 +141,7 @@ export class PromiseCheck {
       const { node } = order.args as { node: string };
       const open = (this.openDrains.get(node) ?? 0) - 1;
       this.openDrains.set(node, open);
-      if (open === 0) this.drains.set(node, this.drainedTo.get(node) ?? false);
+      if (open === 0) this.drains.set(node, this.drainedTo.get(node) ?? drainOf(undefined));
     }
   }
 
@@ -150,11 +159,11 @@ export class PromiseCheck {
   recovered(state: BrokerState): void {
     this.forgetUnpromised();
     for (const [id, promised] of this.tasks) if (!isEphemeral(id)) checkRecovered(state, id, promised);
-    for (const [node, draining] of this.drains) {
+    for (const [node, drain] of this.drains) {
       const worker = workerNamed(state, node);
-      if (worker !== undefined && worker.view.draining !== draining) {
-        throw new SimFailure('what was acknowledged survives', `the drain of ${node}`);
-      }
+      if (worker === undefined || drainOf(worker) === drain) continue;
+      const words = `${node}, told as ${drain}, is ${drainOf(worker)}`;
+      throw new SimFailure('what was acknowledged survives', words);
     }
     for (const [name, { task, at }] of this.keys) {
       const expired = this.wall - at >= limits.keyMs;
@@ -203,6 +212,12 @@ function isRightful(state: BrokerState, session: SessionId, { op, args }: Reques
 
 function workerNamed(state: BrokerState, node: string): Worker | undefined {
   return [...state.workers.values()].find(({ id, view }) => id === node || view.name === node);
+}
+
+function drainOf(worker: Worker | undefined): string {
+  if (!worker?.view.draining) return 'not draining';
+  const { deadline } = worker;
+  return deadline === null ? 'draining' : `draining until ${deadline.at} + ${deadline.ms}`;
 }
 
 function checkRecovered(state: BrokerState, id: TaskId, promised: Promised): void {

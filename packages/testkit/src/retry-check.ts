@@ -14,7 +14,7 @@ export function checkTries({ id, failures, losses, spec }: Task): void {
   throw new SimFailure('tries are bounded', words);
 }
 
-/** Tries that ended in execution.*, and in lost.*. */
+/** Tries that ended in execution.*, and in lost.* but for drains. */
 export type Tries = Pick<Task, 'failures' | 'losses'>;
 
 /**
@@ -24,13 +24,14 @@ export type Tries = Pick<Task, 'failures' | 'losses'>;
 export function checkRequeued(state: BrokerState, task: Task, counted: Tries, ranMs: number): void {
   const { id, failures, losses, lastFailure, notBefore, spec } = task;
   const executed = lastFailure !== null && familyOf(lastFailure.code) === 'execution';
+  const lost = !executed && lastFailure?.code !== 'lost.drained';
   const { restart, retries } = spec.envelope;
   // Those of a service begin afresh when it ran well; of any other each counts for ever.
   // How long one ran that was lost, the broker cannot know so well.
   const mayForget = restart !== undefined && (!executed || ranMs * maxDrift >= limits.serviceWellMs);
-  const forgot = mayForget && failures + losses === 1;
+  const forgot = mayForget && failures + losses === (executed || lost ? 1 : 0);
   const before = forgot ? { failures: 0, losses: 0 } : counted;
-  if (failures !== before.failures + (executed ? 1 : 0) || losses !== before.losses + (executed ? 0 : 1)) {
+  if (failures !== before.failures + (executed ? 1 : 0) || losses !== before.losses + (lost ? 1 : 0)) {
     const words = `${before.failures} failures and ${before.losses} losses, then ${failures} and ${losses}`;
     throw new SimFailure('every try counts', `${formatTaskId(id)} after ${lastFailure?.code}: ${words}`);
   }

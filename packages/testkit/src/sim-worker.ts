@@ -1,5 +1,5 @@
 /** A worker process in the simulation: the real core between the real link and a simulated machine. */
-import type { Device, PeerHello, Welcome } from '@gryphgen/protocol';
+import type { Device, PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
 import type { LinkOwner } from '@gryphgen/runtime';
 import {
   composeHello,
@@ -102,9 +102,15 @@ export class SimWorker extends SimPeer<'toWorker'> {
     return {
       hello: () => this.hello(),
       onOpen: (welcome) => this.onOpen(welcome),
-      onMessage: (message) => this.step({ kind: 'message', session: this.session, message }),
+      onMessage: (message) =>
+        this.step({ kind: 'message', session: this.session, message: this.read(message) }),
       onClosed: () => this.step({ kind: 'sessionClosed' }),
     };
+  }
+
+  private read(message: ToWorker): ToWorker {
+    const isDrain = message.kind === 'stop' && message.reason === 'drain';
+    return isDrain && this.shape.knowsNoDrain ? { ...message, reason: 'cancel' } : message;
   }
 
   private hello(): PeerHello {

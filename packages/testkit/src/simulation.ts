@@ -43,13 +43,14 @@ export function planRun(seed: number): RunPlan {
   const limits = planLimits(random.split('limits'));
   // What a connection loses costs its sender's credit until the connection ends: no wire of ours does that.
   const lossless = limits.creditMessages !== undefined;
+  const operations = planWorkload(random.split('workload'), grid);
   return {
     seed,
     grid,
     limits,
     coalesces: random.split('frames').chance(0.4),
-    operations: planWorkload(random.split('workload'), grid),
-    faults: planFaults(random.split('faults'), grid, lossless),
+    operations,
+    faults: planFaults(random.split('faults'), grid, operations, lossless),
   };
 }
 

@@ -44,6 +44,7 @@ export type Operation =
       readonly client: string;
       readonly worker: string;
       readonly draining: boolean;
+      readonly deadlineMs?: number;
     }
   | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly change: MachineChange }
   | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string };
@@ -80,7 +81,8 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
       : random.between(0, workloadMs);
     operations.push(...submission(random.split(no), grid, no, at));
   }
-  if (random.chance(0.4)) operations.push(...drains(random, grid));
+  if (random.chance(0.5)) operations.push(...drains(random, grid));
+  if (random.chance(0.2)) operations.push(...maintenance(random, grid));
   if (random.chance(0.3)) operations.push(trespass(random, grid, count));
   if (random.chance(0.1)) operations.push(...crowding(random, grid));
   for (let n = random.int(0, 3); n > 0; n -= 1) {
@@ -151,11 +153,35 @@ function submission(random: SeededRandom, grid: GridShape, no: number, at: numbe
 function drains(random: SeededRandom, grid: GridShape): Operation[] {
   const worker = random.pick(grid.workers).name;
   const at = random.between(1000, 0.8 * workloadMs);
-  if (random.chance(0.25)) return [{ at, kind: 'remove', client: 'admin', worker }];
-  return [
-    { at, kind: 'drain', client: 'admin', worker, draining: true },
-    { at: at + random.between(100, 15_000), kind: 'drain', client: 'admin', worker, draining: false },
+  if (random.chance(0.15)) return [{ at, kind: 'remove', client: 'admin', worker }];
+  const orders: Operation[] = [
+    { at, kind: 'drain', client: 'admin', worker, draining: true, ...deadline(random) },
   ];
+  // Again with another deadline, or without one: the last counts.
+  if (random.chance(0.3)) {
+    const again = at + random.between(10, 8000);
+    orders.push({ at: again, kind: 'drain', client: 'admin', worker, draining: true, ...deadline(random) });
+  }
+  const resumed = at + random.pick([200, 15_000, 40_000]) * random.between(0.5, 1.5);
+  return [...orders, { at: resumed, kind: 'drain', client: 'admin', worker, draining: false }];
+}
+
+/** One machine after the other is emptied at once, and soon takes tasks again: whatever is leased meets a stop. */
+function maintenance(random: SeededRandom, grid: GridShape): Operation[] {
+  const orders: Operation[] = [];
+  let at = random.pick([500, 2000, 20_000]);
+  for (let round = random.int(4, 12); round > 0 && at < workloadMs; round -= 1) {
+    const order = { kind: 'drain', client: 'admin', worker: random.pick(grid.workers).name } as const;
+    orders.push({ ...order, at, draining: true, deadlineMs: 0 });
+    at += random.pick([600, 2500, 10_000]) * random.next();
+    orders.push({ ...order, at, draining: false });
+    at += random.between(0, 3000);
+  }
+  return orders;
+}
+
+function deadline(random: SeededRandom): { readonly deadlineMs?: number } {
+  return random.chance(0.2) ? {} : { deadlineMs: random.pick([0, 0, 100, 1000, 5000, 12_000]) };
 }
 
 /** Two that share a card of the reference machine, and one of them takes more than its part. */
@@ -194,7 +220,14 @@ function trespass(random: SeededRandom, grid: GridShape, submissions: number): O
     case 'cancel':
       return { at, kind: 'cancel', client: 'viewer', no: random.int(0, submissions - 1) };
     case 'drain':
-      return { at, kind: 'drain', client: random.pick([client, 'viewer']), worker, draining: true };
+      return {
+        at,
+        kind: 'drain',
+        client: random.pick([client, 'viewer']),
+        worker,
+        draining: true,
+        deadlineMs: 0,
+      };
     case 'remove':
       return { at, kind: 'remove', client, worker };
   }

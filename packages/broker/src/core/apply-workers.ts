@@ -18,6 +18,7 @@ export function nameWorker(state: BrokerState, id: WorkerId, name: string): void
       report: null,
       connected: false,
       draining: false,
+      drainUntil: 0,
       ledger: emptyLedger(),
       reliability: 1,
     },
@@ -31,14 +32,23 @@ export function nameWorker(state: BrokerState, id: WorkerId, name: string): void
     unsettled: new Map(),
     tasks: new Set(),
     ghosts: new Map(),
+    deadline: null,
   };
   state.workers.set(id, worker);
   state.removed.delete(id);
   state.views.push(worker.view);
 }
 
-export function drainWorker(state: BrokerState, id: WorkerId, draining: boolean): void {
-  knownWorker(state, id).view.draining = draining;
+export function drainWorker(
+  state: BrokerState,
+  id: WorkerId,
+  draining: boolean,
+  deadline: { readonly at: number; readonly ms: number } | null,
+): void {
+  const worker = knownWorker(state, id);
+  worker.view.draining = draining;
+  worker.view.drainUntil = deadline === null ? 0 : deadline.at + deadline.ms;
+  worker.deadline = deadline && { ...deadline, dueMono: null };
 }
 
 export function removeWorker(state: BrokerState, id: WorkerId): void {

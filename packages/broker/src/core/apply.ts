@@ -78,9 +78,11 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.workerNamed:
       nameWorker(state, decision[1], decision[2]);
       return;
-    case decided.drainOrdered:
-      drainWorker(state, decision[1], decision[2]);
+    case decided.drainOrdered: {
+      const [, worker, draining, at, ms = null] = decision;
+      drainWorker(state, worker, draining, ms === null ? null : { at, ms });
       return;
+    }
     case decided.workerRemoved:
       removeWorker(state, decision[1]);
       return;
@@ -201,6 +203,7 @@ function leaseTask(
     reservation,
     leasedAt,
     idle: false,
+    drained: false,
     leaseSeq: 0,
     startedAt: 0,
     runsSince: null,
@@ -257,8 +260,8 @@ function requeueTask(
 ): void {
   endLease(state, task);
   if (afresh) Object.assign(task, { failures: 0, losses: 0 });
-  if (failure.code.startsWith('lost.')) task.losses += 1;
-  else task.failures += 1;
+  if (!failure.code.startsWith('lost.')) task.failures += 1;
+  else if (failure.code !== 'lost.drained') task.losses += 1;
   task.lastFailure = failure;
   task.phase = 'waiting';
   if (delayMs > 0) {

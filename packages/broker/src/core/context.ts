@@ -113,6 +113,19 @@ export function sendLease(context: Context, task: Task, worker: Worker, held = f
   });
 }
 
+/** Whether its worker is to be told to end it, again and again until its result comes (E15, E17). */
+export function mustEnd({ cancelRequested, lease }: Task): boolean {
+  return lease !== null && (cancelRequested || lease.drained);
+}
+
+export function sendStop(context: Context, task: Task, worker: Worker): void {
+  if (task.lease === null || worker.session === null) return;
+  const { epoch, leaseSeq } = task.lease;
+  const { id, attempt } = task;
+  const reason = task.cancelRequested ? 'cancel' : 'drain';
+  tell(context, worker.session, id, { kind: 'stop', task: id, attempt, epoch, leaseSeq, reason });
+}
+
 /** Its attempt has ended, if not yet durably: what it held is free (E14). */
 export function setIdle(state: BrokerState, task: Task): void {
   const { lease } = task;

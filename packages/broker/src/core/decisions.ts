@@ -94,7 +94,14 @@ export type Decision =
     ]
   | readonly [kind: typeof decided.cancelRequested, task: TaskId, at: number]
   | readonly [kind: typeof decided.workerNamed, worker: WorkerId, name: string, at: number]
-  | readonly [kind: typeof decided.drainOrdered, worker: WorkerId, draining: boolean, at: number]
+  | readonly [
+      kind: typeof decided.drainOrdered,
+      worker: WorkerId,
+      draining: boolean,
+      at: number,
+      /** From `at`; null, or missing in what earlier versions wrote: what runs there may take its time. */
+      deadlineMs?: number | null,
+    ]
   | readonly [kind: typeof decided.workerRemoved, worker: WorkerId, at: number]
   | readonly [kind: typeof decided.keysForgotten, keys: readonly string[], at: number]
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number];

@@ -50,6 +50,7 @@ export function nodeDocument(worker: Worker): NodeDocument {
     id: worker.id,
     name: view.name,
     state: nodeState(worker),
+    ...(view.draining && { drain: { until: view.drainUntil } }),
     report: view.report,
     reserved: {
       cpuMilli,

@@ -11,12 +11,18 @@ import type { BrokerEvent } from './events.ts';
 import { attemptFailed } from './outcomes.ts';
 import type { BrokerState, Session, Worker } from './state.ts';
 
+interface NodeOrder {
+  readonly node: string;
+  readonly draining?: boolean;
+  readonly deadlineMs?: number | undefined;
+}
+
 export function onNode(
   context: Context,
   session: Session,
   id: number,
   op: 'drain' | 'removeNode',
-  args: { readonly node: string; readonly draining?: boolean },
+  args: NodeOrder,
 ): void {
   const { state } = context;
   const worker = findWorker(state, args.node);
@@ -27,7 +33,7 @@ export function onNode(
     return;
   }
   if (isNewest(session, worker.id, id)) {
-    if (op === 'drain') drain(context, worker, args.draining === true);
+    if (op === 'drain') drain(context, worker, args);
     else {
       // First its key, then what is known of it: whatever crashes in between, a removal that was answered holds.
       state.revoking.add(worker.id);
@@ -53,10 +59,15 @@ function refuseUnknown(context: Context, session: Session, id: number, node: str
   send(context, session.id, { kind: 'reply', id, result: null, failure: why }, !context.state.journalStalled);
 }
 
-function drain(context: Context, worker: Worker, draining: boolean): void {
+/** A deadline counts from now, also where the same was ordered before. */
+function drain(context: Context, worker: Worker, order: NodeOrder): void {
   const { state, now } = context;
-  if (worker.view.draining !== draining)
-    decide(context, [decided.drainOrdered, worker.id, draining, now.wall]);
+  if (!isAsOrdered(worker, order) || worker.deadline !== null) {
+    const { draining = false, deadlineMs } = order;
+    const ms = draining ? (deadlineMs ?? null) : null;
+    decide(context, [decided.drainOrdered, worker.id, draining, now.wall, ms]);
+    if (worker.deadline !== null) worker.deadline.dueMono = now.mono + worker.deadline.ms;
+  }
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -87,6 +98,11 @@ function remove(context: Context, worker: Worker): void {
   state.possible.workersChanged();
 }
 
+/** Whether it drains, or not, as is ordered. */
+function isAsOrdered({ view, deadline }: Worker, { draining, deadlineMs }: NodeOrder): boolean {
+  return view.draining === draining && (!draining || deadline?.ms === deadlineMs);
+}
+
 /** By id, or by name when one worker alone has it. */
 export function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
   const byId = state.workers.get(idOrName as Worker['id']);
@@ -102,11 +118,9 @@ function findRemoved({ removed }: BrokerState, idOrName: string): WorkerId | und
 }
 
 /** Whether it was done already, or is being done: its answer may wait for the journal still. */
-export function isNodeOrderTaken(
-  state: BrokerState,
-  { node, draining }: { readonly node: string; readonly draining?: boolean },
-): boolean {
+export function isNodeOrderTaken(state: BrokerState, order: NodeOrder): boolean {
+  const { node } = order;
   const worker = findWorker(state, node);
-  if (draining !== undefined) return worker?.view.draining === draining;
+  if (order.draining !== undefined) return worker !== undefined && isAsOrdered(worker, order);
   return worker === undefined ? findRemoved(state, node) !== undefined : state.revoking.has(worker.id);
 }

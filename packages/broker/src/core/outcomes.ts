@@ -18,9 +18,10 @@ import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/
 import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
-import { decide, mustWait, send, setIdle, tell } from './context.ts';
+import { decide, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
+import { whyEnded } from './draining.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const backoffCeilingMs = 600_000;
@@ -67,7 +68,8 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
   } else {
     task.lease.startedAt ||= startOf(task.lease, message.ranMs, context.now.wall);
     noteReliability(worker, true);
-    const why = message.failure ?? restartAfterSuccess(task, message.exitCode);
+    const failed = message.failure && whyEnded(context, task, worker, message.failure);
+    const why = failed ?? restartAfterSuccess(task, message.exitCode);
     if (why === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
     else attemptFailed(context, task, why, message);
   }
@@ -101,7 +103,7 @@ export function attemptFailed(
     return;
   }
   const worker = task.lease && context.state.workers.get(task.lease.worker);
-  if (worker && familyOf(why.code) === 'lost') noteReliability(worker, false);
+  if (worker && familyOf(why.code) === 'lost' && why.code !== 'lost.drained') noteReliability(worker, false);
   const afresh = hasRunWell(context.state, task, ranMs);
   const delayMs = retryDelay(task, why, afresh);
   if (delayMs === undefined) {
@@ -135,7 +137,8 @@ function retryDelay(task: Task, why: Failure, afresh: boolean): number | undefin
   const firstMs = restart === undefined ? retries.backoffMs : Math.max(leastRestartMs, retries.backoffMs);
   switch (familyOf(why.code)) {
     case 'lost':
-      return losses < limits.losses ? 0 : undefined;
+      // A drain is nobody's failing; each is ordered by somebody, which bounds them.
+      return why.code === 'lost.drained' || losses < limits.losses ? 0 : undefined;
     case 'execution':
       if (restart === undefined && failures >= retries.limit) return undefined;
       return Math.min(backoffCeilingMs, firstMs * 2 ** Math.min(failures, 20));
@@ -231,11 +234,4 @@ export function cancel(context: Context, task: Task): void {
     decide(context, [decided.cancelRequested, task.id, context.now.wall], !isEphemeral(task.id));
   const worker = context.state.workers.get(task.lease.worker);
   if (worker) sendStop(context, task, worker);
-}
-
-export function sendStop(context: Context, task: Task, worker: Worker): void {
-  if (task.lease === null || worker.session === null) return;
-  const { epoch, leaseSeq } = task.lease;
-  const { id, attempt } = task;
-  tell(context, worker.session, id, { kind: 'stop', task: id, attempt, epoch, leaseSeq, reason: 'cancel' });
 }

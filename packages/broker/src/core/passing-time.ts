@@ -1,5 +1,6 @@
 /**
- * What happens because time passes: silence, lost leases, backoffs, waits that took too long, forgetting (E12, E13).
+ * What happens because time passes: silence, lost leases, overdue drains, backoffs, waits that took too long, forgetting
+ * (E12, E13, E17).
  */
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
@@ -7,6 +8,7 @@ import { release } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
+import { endDrained } from './draining.ts';
 import { attemptFailed, end } from './outcomes.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
@@ -23,7 +25,10 @@ export function advanceWatch(state: BrokerState, mono: number): void {
 
 export function onTick(context: Context): void {
   const { state } = context;
-  for (const worker of state.workers.values()) checkWorker(context, worker);
+  for (const worker of state.workers.values()) {
+    checkWorker(context, worker);
+    endDrained(context, worker);
+  }
   for (;;) {
     const due = state.deadlines.takeDue(state.watch);
     if (due === undefined) break;

@@ -111,7 +111,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'drain':
     case 'removeNode':
-      onNode(context, session, id, op, args as RequestArgs<'removeNode'> & { draining?: boolean });
+      onNode(context, session, id, op, args as RequestArgs<'removeNode'>);
       return;
     case 'createTicket':
     case 'enrol':

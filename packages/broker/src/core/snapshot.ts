@@ -97,9 +97,12 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   for (const spec of liveSpecs(state)) {
     decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
   }
-  for (const { id, view } of state.workers.values()) {
+  for (const { id, view, deadline } of state.workers.values()) {
     decisions.push([state.epoch, [decided.workerNamed, id, view.name, 0]]);
-    if (view.draining) decisions.push([state.epoch, [decided.drainOrdered, id, true, 0]]);
+    if (view.draining) {
+      const { at, ms } = deadline ?? { at: 0, ms: null };
+      decisions.push([state.epoch, [decided.drainOrdered, id, true, at, ms]]);
+    }
   }
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);

@@ -56,6 +56,8 @@ export interface TaskLease {
   readonly leasedAt: number;
   /** Its attempt has ended and holds nothing any more; the outcome is not decided yet. An observation. */
   idle: boolean;
+  /** It was told to end because its worker's drain is over time: it is told so until it has. An observation. */
+  drained: boolean;
   /** Number in the worker's present session; 0 when it has not been sent in it. */
   leaseSeq: number;
   /** Wall ms; 0 until the worker said so. */
@@ -93,7 +95,7 @@ export interface Task {
   readonly turn: number;
   phase: TaskPhase;
   attempt: AttemptNo;
-  /** Attempts that ended in execution.*, and in lost.*. */
+  /** Attempts that ended in execution.*, and in lost.* but for drains. */
   failures: number;
   losses: number;
   cancelRequested: boolean;
@@ -126,6 +128,15 @@ export interface UnsettledLease {
   readonly held: boolean;
 }
 
+/** When what still runs on a draining worker is to end (E17). */
+export interface DrainDeadline {
+  /** Wall ms of the order, and how long after it. */
+  readonly at: number;
+  readonly ms: number;
+  /** By the monotonic clock of this epoch; null until its first tick, if the order is of an earlier one. */
+  dueMono: number | null;
+}
+
 export interface Worker {
   readonly id: WorkerId;
   readonly view: WorkerView;
@@ -144,6 +155,8 @@ export interface Worker {
   readonly tasks: Set<TaskId>;
   /** Fenced attempts it still runs (E14), by `epoch.task.attempt`. */
   readonly ghosts: Map<string, AttemptReport>;
+  /** Of its drain, if that has one. */
+  deadline: DrainDeadline | null;
 }
 
 export interface Session {

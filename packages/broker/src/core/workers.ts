@@ -18,10 +18,19 @@ import type {
 import { failure, limits } from '@gryphgen/protocol';
 import { type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
-import { closeSession, decide, forgetSession, sendLease, setIdle, tell } from './context.ts';
+import {
+  closeSession,
+  decide,
+  forgetSession,
+  mustEnd,
+  sendLease,
+  sendStop,
+  setIdle,
+  tell,
+} from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent } from './events.ts';
-import { attemptFailed, end, leasedTo, sendStop, setRunning } from './outcomes.ts';
+import { attemptFailed, end, leasedTo, setRunning } from './outcomes.ts';
 import { expectServed } from './serving.ts';
 import type { Worker } from './state.ts';
 
@@ -95,7 +104,7 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
   if (reported.phase === 'running' && task.phase === 'leased') setRunning(context, task, task.lease);
   if (reported.phase === 'ended') setIdle(state, task);
   sendLease(context, task, worker, reported.phase === 'held');
-  if (task.cancelRequested) sendStop(context, task, worker);
+  if (mustEnd(task)) sendStop(context, task, worker);
   return true;
 }
 
@@ -156,7 +165,7 @@ function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<s
   for (const { task: id, attempt, sentAt, held } of [...worker.unsettled.values()]) {
     const task = state.tasks.get(id);
     if (task === undefined || task.attempt !== attempt) continue;
-    if (task.cancelRequested) sendStop(context, task, worker);
+    if (mustEnd(task)) sendStop(context, task, worker);
     const arrived = listed.has(`${id}.${attempt}`) && !(held && task.phase === 'leased');
     if (sentAt > due || arrived) continue;
     state.counters.leaseRepeats += 1;

@@ -1,13 +1,12 @@
-/** Machines: nodes, node show|drain|resume|remove. */
+/** Machines: nodes, node show|remove; drain and resume are in drain.ts. */
 import { failure, GridError } from '@gryphgen/protocol';
-import { Argument, Command } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
-import { UsageError } from '../problem.ts';
+import { Command } from 'commander';
+import { gridCommand, type Invocation, onNode, runs } from '../command.ts';
 import { nodeJson, nodeLines, nodeTable } from '../render/node-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
-import { worker } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
+import { drainCommand, resumeCommand } from './drain.ts';
 
 export function nodesCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -28,17 +27,15 @@ export function nodeCommand(invocation: Invocation): Command {
     .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ grid node drain forge')
     .addCommand(nodeShowCommand(invocation))
-    .addCommand(
-      drainCommand(invocation, 'drain', true, 'Give a machine no new tasks; what runs there ends by itself.'),
-    )
-    .addCommand(drainCommand(invocation, 'resume', false, 'Give a drained machine tasks again.'))
+    .addCommand(drainCommand(invocation))
+    .addCommand(resumeCommand(invocation))
     .addCommand(nodeRemoveCommand(invocation));
 }
 
 function nodeShowCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   return runs<CommonFlags>(
-    onNode('show', 'Show a machine, its devices and what it runs.'),
+    onNode('show', 'Show a machine, its devices and what it runs.', 'node show forge'),
     invocation,
     (flags, [name]) =>
       withClient(terminal, flags, async (client) => {
@@ -53,22 +50,10 @@ function nodeShowCommand(invocation: Invocation): Command {
   );
 }
 
-function drainCommand(invocation: Invocation, name: string, draining: boolean, summary: string): Command {
-  const { terminal } = invocation;
-  return runs<CommonFlags>(onNode(name, summary), invocation, (flags, [node = '']) =>
-    withClient(terminal, flags, async (client) => {
-      const document = await client.request('drain', { node, draining });
-      if (flags.json) printJson(terminal, nodeJson(document));
-      else terminal.out(`${document.name} is ${document.state}, runs ${document.tasks.length} tasks\n`);
-      return 0;
-    }),
-  );
-}
-
 function nodeRemoveCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const summary = 'Remove a machine for good: its key is revoked, what it ran is given up.';
-  return runs<CommonFlags>(onNode('remove', summary), invocation, (flags, [node = '']) =>
+  return runs<CommonFlags>(onNode('remove', summary, 'node remove forge'), invocation, (flags, [node = '']) =>
     withClient(terminal, flags, async (client) => {
       const { removed } = await client.request('removeNode', { node });
       if (flags.json) printJson(terminal, { removed });
@@ -76,12 +61,4 @@ function nodeRemoveCommand(invocation: Invocation): Command {
       return 0;
     }),
   );
-}
-
-function onNode(name: string, summary: string): Command {
-  const node = new Argument('<node>', 'a machine, by name or id').argParser((text) => {
-    if (worker.parse(text) !== undefined) return text;
-    throw new UsageError(`found ${JSON.stringify(text.slice(0, 60))}, expected ${worker.expected}`);
-  });
-  return gridCommand(name, summary, `node ${name} forge`).addArgument(node);
 }

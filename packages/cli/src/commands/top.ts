@@ -4,6 +4,7 @@ import { parseDuration } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
+import { pause } from '../pause.ts';
 import { nodeJson, nodeTable } from '../render/node-view.ts';
 import { taskTable } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
@@ -89,18 +90,4 @@ function fitting(lines: readonly string[], rows: number): readonly string[] {
   return lines.length <= room
     ? lines
     : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
-}
-
-/** False when it was ended. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve(!signal.aborted);
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

@@ -3,6 +3,7 @@ import {
   type Device,
   formatBytes,
   formatComputeCapability,
+  formatTime,
   type Hardware,
   type NodeDocument,
   type Offers,
@@ -14,11 +15,14 @@ import { type Column, table } from './table.ts';
 import { pairs } from './task-view.ts';
 
 /** What is not known of a worker that has not reported is null. */
-export function nodeJson({ id, name, state, report, reserved, tasks, ghosts }: NodeDocument) {
+export function nodeJson(node: NodeDocument) {
+  const { id, name, state, drain, report, reserved, tasks, ghosts } = node;
   return {
     id,
     name,
     state,
+    draining: isDraining(node),
+    drainUntil: drain?.until ? formatTime(drain.until) : null,
     cpuMilli: report?.cpuMilli ?? null,
     memoryBytes: report?.memoryBytes ?? null,
     diskBytes: report?.diskBytes ?? null,
@@ -63,7 +67,7 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
   const layout: readonly Column<NodeDocument>[] = [
     { title: 'NODE', value: ({ name }) => name },
     { title: 'ID', value: ({ id }) => id },
-    { title: 'STATE', value: (node) => stateWords(node, style) },
+    { title: 'STATE', value: (node) => nodeWords(node, style) },
     { title: 'CPU', value: (node) => used(node, ({ cpuMilli }) => cpuMilli, cpus), right: true },
     {
       title: 'MEMORY',
@@ -81,7 +85,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
   const { report, reserved } = node;
   const facts: readonly (readonly [string, string])[] = [
     ['id', node.id],
-    ['state', stateWords(node, style)],
+    ['state', nodeWords(node, style)],
     ['cpu', used(node, ({ cpuMilli }) => cpuMilli, cpus)],
     ['memory', used(node, ({ memoryBytes }) => memoryBytes, formatBytes)],
     ['disk', used(node, ({ diskBytes }) => diskBytes, formatBytes)],
@@ -195,20 +199,30 @@ function deviceTable({ report, reserved }: NodeDocument, columns: number): reado
   ];
 }
 
-/** A pressure that stops something is as much as a drain. */
-function stateWords({ state, report }: NodeDocument, style: Style): string {
+export function isDraining({ state, drain }: NodeDocument): boolean {
+  return drain !== undefined || state === 'draining';
+}
+
+/** Attempts there, fenced ones included; those that have ended and are not journaled yet run no more. */
+export function runningOn({ reserved }: NodeDocument): number {
+  return reserved.attempts;
+}
+
+/** `ready`, `draining until 2026-11-21T14:30:05Z, 2 running`; a pressure that stops something is as much as a drain. */
+export function nodeWords(node: NodeDocument, style: Style): string {
+  const { state, drain, report } = node;
   const names = [
     ...(report?.pressures ?? []).filter(({ stops }) => stops.length > 0).map(({ name }) => name),
     ...(report?.devices ?? []).flatMap(({ name, pressure }) =>
       pressure === undefined ? [] : `${pressure.name} ${name}`,
     ),
   ];
-  return [stateWord(state, style), ...new Set(names.map((name) => style.yellow(name)))].join(', ');
-}
-
-function stateWord(state: NodeDocument['state'], style: Style): string {
-  if (state === 'ready') return style.green(state);
-  return state === 'draining' ? style.yellow(state) : style.red(state);
+  const until = drain?.until ? ` until ${formatTime(drain.until)}` : '';
+  return [
+    ...(state === 'draining' ? [] : [state === 'ready' ? style.green(state) : style.red(state)]),
+    ...(isDraining(node) ? [style.yellow(`draining${until}, ${runningOn(node)} running`)] : []),
+    ...new Set(names.map((name) => style.yellow(name))),
+  ].join(', ');
 }
 
 type Amounts = Pick<NodeDocument['reserved'], 'cpuMilli' | 'memoryBytes' | 'diskBytes'>;

@@ -263,6 +263,20 @@ describe('a node', () => {
     });
   });
 
+  it('that drains says until when, and what runs there; one that is away, too', () => {
+    const draining = { ...node, state: 'draining', drain: { until: now } } as const;
+    expect(nodeTable([draining], plain, 200)[1]).toContain('draining until 2026-11-21T12:00:00Z, 1 running ');
+    const away = { ...draining, state: 'away', drain: { until: 0 } } as const;
+    expect(nodeLines(away, plain, 200).join('\n')).toMatch(/^state +away, draining, 1 running$/m);
+    expect([draining, away, node].map(nodeJson)).toMatchObject([
+      { draining: true, drainUntil: '2026-11-21T12:00:00Z' },
+      { draining: true, drainUntil: null },
+      { draining: false, drainUntil: null },
+    ]);
+    // As an older broker tells it.
+    expect(nodeJson({ ...node, state: 'draining' })).toMatchObject({ draining: true, drainUntil: null });
+  });
+
   it('that has not reported yet says so by what is not there', () => {
     const silent = { ...node, report: null, state: 'away' } as const;
     expect(nodeJson(silent)).toMatchObject({ cpuMilli: null, devices: [] });

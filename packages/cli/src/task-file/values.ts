@@ -113,6 +113,10 @@ export const duration: Value<number> = {
   expected: 'a duration such as 90s or 10m',
   parse: (written) => within(parseDuration(written), Number.MAX_SAFE_INTEGER),
 };
+export const drainDeadline: Value<number> = {
+  expected: 'a duration of at most 30 days such as 10m',
+  parse: (written) => within(parseDuration(written), limits.drainDeadlineMs),
+};
 export const backoff: Value<number> = {
   expected: 'a duration of at most a day such as 5s',
   parse: (written) => within(parseDuration(written), dayMs),

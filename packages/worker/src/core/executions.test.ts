@@ -102,6 +102,7 @@ describe('what an earlier life was ending', () => {
     });
   const codes: Record<StopWhy, FailureCode> = {
     cancel: 'cancelled.user',
+    drain: 'lost.drained',
     drop: 'cancelled.user',
     leaseLost: 'lost.link',
     timeout: 'execution.timeout',

@@ -104,6 +104,8 @@ function stopFailure(state: WorkerState, attempt: Attempt): Failure {
         'lost.link',
         `stopped after ${formatDuration(state.timers.leaseMs)} without a word from the broker`,
       );
+    case 'drain':
+      return failure('lost.drained', 'stopped because its machine was drained');
     case 'cancel':
     case 'drop':
       return failure('cancelled.user', 'cancelled while it ran');

@@ -4,7 +4,8 @@
  *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
  *   none ──adopted─→ held ──lease──→ starting
  *   none ──adopted─→ running, stopping, ended       as an earlier life left it
- *   starting, running ──cancel, drop, leaseLost, timeout, overuse, unhealthy──→ stopping ──exited──→ ended (dropped: none)
+ *   starting, running ──cancel, drain, drop, leaseLost, timeout, overuse, unhealthy──→ stopping
+ *   stopping ──exited──→ ended (dropped: none)
  *
  * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
  */
@@ -13,6 +14,7 @@ export type Phase = 'held' | 'starting' | 'running' | 'stopping' | 'ended';
 export type Stimulus =
   | 'lease'
   | 'cancel'
+  | 'drain'
   | 'drop'
   | 'ack'
   | 'adopted'
@@ -41,12 +43,16 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
     {
       lease: ['starting', 'ended'], // ended: refused
       cancel: ['none', 'ended'], // ended: the stop overtook its lease
+      drain: ['none', 'ended'], // as above
       drop: ['none'],
       ack: ['none'],
       adopted: ['held', 'running', 'stopping', 'ended'],
     },
   ],
-  ['held', { lease: ['starting', 'ended'], cancel: ['ended'], drop: ['none'], ack: ['held'] }],
+  [
+    'held',
+    { lease: ['starting', 'ended'], cancel: ['ended'], drain: ['ended'], drop: ['none'], ack: ['held'] },
+  ],
   [
     'starting',
     {
@@ -55,6 +61,7 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       startFailed: ['ended'],
       exited: ['ended'], // over before its start could be told
       cancel: ['stopping'],
+      drain: ['stopping'],
       drop: ['stopping'],
       leaseLost: ['stopping'],
       ack: ['starting'],
@@ -66,6 +73,7 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       lease: ['running'],
       exited: ['ended'],
       cancel: ['stopping'],
+      drain: ['stopping'],
       drop: ['stopping'],
       leaseLost: ['stopping'],
       timeout: ['stopping'],
@@ -82,12 +90,13 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       startFailed: ['ended', 'none'],
       exited: ['ended', 'none'], // none: dropped
       cancel: ['stopping'],
+      drain: ['stopping'],
       drop: ['stopping'],
       leaseLost: ['stopping'],
       ack: ['stopping'],
     },
   ],
-  ['ended', { lease: ['ended'], cancel: ['ended'], drop: ['none'], ack: ['none'] }],
+  ['ended', { lease: ['ended'], cancel: ['ended'], drain: ['ended'], drop: ['none'], ack: ['none'] }],
 ];
 
 /** Every transition there is. */

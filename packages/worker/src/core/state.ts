@@ -33,7 +33,7 @@ export interface LeaseFacts {
   readonly stopGraceMs?: number;
 }
 
-export const stopWhys = ['cancel', 'drop', 'leaseLost', 'timeout', 'overuse', 'unhealthy'] as const;
+export const stopWhys = ['cancel', 'drain', 'drop', 'leaseLost', 'timeout', 'overuse', 'unhealthy'] as const;
 export type StopWhy = (typeof stopWhys)[number];
 
 export interface Attempt {

@@ -1,4 +1,4 @@
-import { failure } from '@gryphgen/protocol';
+import { type FailureCode, failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   facts,
@@ -28,17 +28,22 @@ function adoptHeld(): void {
   worker.open();
 }
 
-describe('cancel', () => {
-  it('stops a running attempt and tells cancelled', () => {
+const recalls: readonly (readonly ['cancel' | 'drain', FailureCode])[] = [
+  ['cancel', 'cancelled.user'],
+  ['drain', 'lost.drained'],
+];
+
+describe.each(recalls)('%s', (why, code) => {
+  it('stops a running attempt and tells so', () => {
     worker.run(task);
-    expect(stops(worker.stop(task))).toEqual([{ kind: 'stop', fence: task, graceMs: 10_000, why: 'cancel' }]);
+    expect(stops(worker.stop(task, why))).toEqual([{ kind: 'stop', fence: task, graceMs: 10_000, why }]);
     const [result] = results(worker.exit(task, stopped));
-    expect(result).toMatchObject({ ...task, exitCode: 143, failure: { code: 'cancelled.user' } });
+    expect(result).toMatchObject({ ...task, exitCode: 143, failure: { code } });
   });
 
   it('gives the grace that the task asks for, also to what an earlier life was ending', () => {
     worker.run(task, { stopGraceMs: 60_000 });
-    expect(stops(worker.stop(task))).toMatchObject([{ graceMs: 60_000, why: 'cancel' }]);
+    expect(stops(worker.stop(task, why))).toMatchObject([{ graceMs: 60_000, why }]);
     const other = fence(8);
     const adopted = {
       fence: other,
@@ -51,46 +56,44 @@ describe('cancel', () => {
 
   it('with a long grace is cut short where somebody else may start the task', () => {
     worker.run(task, { stopGraceMs: 3_600_000 });
-    worker.stop(task);
+    worker.stop(task, why);
     worker.mono += 60_000;
     expect(stops(worker.stop(task, 'drop'))).toMatchObject([{ graceMs: 2500, why: 'drop' }]);
   });
 
   it('is told to the executor once, however often the broker repeats it', () => {
     worker.run(task);
-    worker.stop(task);
+    worker.stop(task, why);
     worker.mono += 2000;
-    expect(worker.stop(task)).toEqual([]);
+    expect(worker.stop(task, why)).toEqual([]);
   });
 
   it('crossing the start is not lost', () => {
     worker.lease(task);
-    expect(stops(worker.stop(task))).toHaveLength(1);
+    expect(stops(worker.stop(task, why))).toHaveLength(1);
     worker.step({ kind: 'started', fence: task });
     expect(worker.phase(task)).toBe('stopping');
-    expect(results(worker.exit(task, stopped))).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+    expect(results(worker.exit(task, stopped))).toMatchObject([{ failure: { code } }]);
   });
 
   it('names the result also when the start then fails', () => {
     worker.lease(task);
-    worker.stop(task);
-    const why = failure('execution.start', 'stopped before it was started');
-    const effects = worker.step({ kind: 'startFailed', fence: task, failure: why });
-    expect(results(effects)).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+    worker.stop(task, why);
+    const notStarted = failure('execution.start', 'stopped before it was started');
+    const effects = worker.step({ kind: 'startFailed', fence: task, failure: notStarted });
+    expect(results(effects)).toMatchObject([{ failure: { code } }]);
   });
 
   it('that comes after the end changes nothing: what succeeded first has succeeded (E15)', () => {
     worker.run(task);
-    worker.stop(task);
+    worker.stop(task, why);
     expect(results(worker.exit(task, success))).toMatchObject([{ exitCode: 0, failure: null }]);
-    expect(results(worker.stop(task))).toMatchObject([{ exitCode: 0, failure: null }]);
+    expect(results(worker.stop(task, why))).toMatchObject([{ exitCode: 0, failure: null }]);
   });
 
   it('that overtakes its lease uses the lease up and is answered (E15)', () => {
     const lease = worker.leaseOf(task);
-    expect(results(worker.stop(task, 'cancel', lease.leaseSeq))).toMatchObject([
-      { ...task, failure: { code: 'cancelled.user' } },
-    ]);
+    expect(results(worker.stop(task, why, lease.leaseSeq))).toMatchObject([{ ...task, failure: { code } }]);
     expect(starts(worker.hear(lease))).toEqual([]);
     expect(results(worker.live(2000))).toHaveLength(1);
     expect(forgotten(worker.ack(task))).toEqual([task]);
@@ -101,16 +104,14 @@ describe('cancel', () => {
     worker.exit(task);
     worker.ack(task);
     for (const leaseSeq of [0, 1]) {
-      expect(results(worker.stop(task, 'cancel', leaseSeq))).toMatchObject([
-        { failure: { code: 'cancelled.user' } },
-      ]);
+      expect(results(worker.stop(task, why, leaseSeq))).toMatchObject([{ failure: { code } }]);
     }
     expect(worker.state.attempts.size).toBe(0);
   });
 
   it('ends a held attempt without starting it', () => {
     adoptHeld();
-    expect(results(worker.stop(task))).toMatchObject([{ failure: { code: 'cancelled.user' } }]);
+    expect(results(worker.stop(task, why))).toMatchObject([{ failure: { code } }]);
     expect(starts(worker.lease(task))).toEqual([]);
     expect(forgotten(worker.ack(task))).toEqual([task]);
   });

@@ -3,11 +3,11 @@
  * neighbour's sake.
  *
  * 1. E15: a stop that overtakes its lease uses up the lease's number, so that the lease starts nothing, and is answered
- *    with a cancelled result.
+ *    with the result of an attempt that never ran.
  * 2. A stop never gets lost in a start: it is remembered as the phase `stopping`, and the executor is told.
  * 3. The first reason names the result; a later reason may only bring the kill forward.
  */
-import type { Stop } from '@gryphgen/protocol';
+import type { Failure, Stop } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send, sendResult } from './context.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -15,7 +15,7 @@ import { bareFacts, canKeepOne } from './leases.ts';
 import type { Attempt, Session, StopWhy, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
 
-/** Time to end in peace after a cancel or a timeout, before the kill, where the task names none; what `docker stop` gives. */
+/** Time to end in peace before the kill, where the task names none and nobody else may have it; what `docker stop` gives. */
 const politeMs = 10_000;
 
 export function onStop(context: Context, session: Session, stop: Stop): void {
@@ -23,40 +23,50 @@ export function onStop(context: Context, session: Session, stop: Stop): void {
   const overtaking = stop.leaseSeq > 0 && session.leases.take(stop.leaseSeq);
   const attempt = context.state.attempts.get(keyOf(fence));
   if (attempt === undefined) stopUnknown(context, fence, stop.reason, overtaking);
-  else if (stop.reason === 'cancel') cancel(context, attempt);
-  else drop(context, attempt);
+  else if (stop.reason === 'drop') drop(context, attempt);
+  else recall(context, attempt, stop.reason);
+}
+
+/** Stops that ask for the attempt's result. */
+type Recall = Exclude<Stop['reason'], 'drop'>;
+
+/** `how` goes on after "cancelled". */
+function recalled(why: Recall, how: string): Failure {
+  return why === 'cancel'
+    ? failure('cancelled.user', `cancelled${how}`)
+    : failure('lost.drained', `its machine was drained${how}`);
 }
 
 function stopUnknown(context: Context, fence: Fence, reason: Stop['reason'], overtaking: boolean): void {
   const { state, now } = context;
   if (reason === 'drop') noteTransition(state, fence, 'drop', 'none', now.mono);
   else if (overtaking && canKeepOne(state)) {
-    const story = noteTransition(state, fence, 'cancel', 'ended', now.mono);
+    const story = noteTransition(state, fence, reason, 'ended', now.mono);
     const attempt = holdAttempt(context, fence, bareFacts, 'ended', story);
-    conclude(context, attempt, -1, failure('cancelled.user', 'cancelled before it started'), noOutcome);
+    conclude(context, attempt, -1, recalled(reason, ' before it started'), noOutcome);
   } else {
     // It is not here and can no longer start here (its number is used up, or its session is over), or there is no room
     // to keep more: the same answer, without keeping it, because the broker repeats the stop until it has heard one.
-    noteTransition(state, fence, 'cancel', 'none', now.mono);
-    const why = failure('cancelled.user', 'cancelled; the worker no longer held it');
+    noteTransition(state, fence, reason, 'none', now.mono);
+    const why = recalled(reason, '; the worker no longer held it');
     send(context, { kind: 'result', ...fence, exitCode: -1, failure: why, ranMs: 0, outcome: noOutcome });
   }
 }
 
-function cancel(context: Context, attempt: Attempt): void {
+function recall(context: Context, attempt: Attempt, why: Recall): void {
   switch (attempt.phase) {
     case 'held':
-      moveTo(context.state, attempt, 'cancel', 'ended', context.now.mono);
-      conclude(context, attempt, -1, failure('cancelled.user', 'cancelled before it started'), noOutcome);
+      moveTo(context.state, attempt, why, 'ended', context.now.mono);
+      conclude(context, attempt, -1, recalled(why, ' before it started'), noOutcome);
       return;
     case 'ended':
-      moveTo(context.state, attempt, 'cancel', 'ended', context.now.mono);
+      moveTo(context.state, attempt, why, 'ended', context.now.mono);
       sendResult(context, attempt);
       return;
     case 'starting':
     case 'running':
     case 'stopping':
-      end(context, attempt, 'cancel', gracefulMs(attempt, 'cancel'));
+      end(context, attempt, why, gracefulMs(attempt, why));
   }
 }
 

@@ -18,6 +18,7 @@ const actions = fc.oneof(
     bad: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
   }),
   fc.record({ do: fc.constant('cancel' as const), task: tasks, seq: fc.integer({ min: 0, max: 8 }) }),
+  fc.record({ do: fc.constant('drain' as const), task: tasks, seq: fc.integer({ min: 0, max: 8 }) }),
   fc.record({ do: fc.constant('drop' as const), task: tasks, seq: fc.integer({ min: 0, max: 8 }) }),
   fc.record({ do: fc.constant('ack' as const), task: tasks }),
   fc.record({ do: fc.constant('hello' as const) }),
@@ -91,6 +92,7 @@ function act(worker: WorkerUnderTest, executor: ModelExecutor, action: Action): 
       );
     }
     case 'cancel':
+    case 'drain':
     case 'drop':
       return worker.stop(of, action.do, action.seq);
     case 'ack':

@@ -1,0 +1,44 @@
+/**
+ * The deadline of a drain (E17): what still runs there then is told to end, and goes elsewhere.
+ *
+ * 1. An attempt leaves its worker by its result alone, as ever: until that comes its task is not given to another.
+ * 2. What has been told to end is told so until it has, whatever becomes of the drain: its signal cannot be taken back.
+ */
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { Context } from './context.ts';
+import { mustWait, sendStop } from './context.ts';
+import type { Now } from './events.ts';
+import type { Task, Worker } from './state.ts';
+
+/** With each tick: a worker that was away, or a journal that did not write, is told when it can be. */
+export function endDrained(context: Context, worker: Worker): void {
+  if (worker.session === null || !isOverdue(worker, context.now)) return;
+  for (const id of worker.tasks) {
+    const task = context.state.tasks.get(id);
+    if (!task?.lease || task.lease.drained || mustWait(context.state, id)) continue;
+    task.lease.drained = true;
+    sendStop(context, task, worker);
+  }
+}
+
+/**
+ * Why an attempt that its worker ended has no outcome. A worker that does not know drains says of every stop that it was a
+ * cancel. What no drain of this epoch can have ended is a loss like any other, and counts.
+ */
+export function whyEnded({ now }: Context, task: Task, worker: Worker, told: Failure): Failure {
+  const isDrain = told.code === 'lost.drained' || told.code === 'cancelled.user';
+  if (!isDrain || task.cancelRequested) return told;
+  const isOurs = task.lease?.drained || isOverdue(worker, now);
+  const words = `${worker.view.name} was drained, and its deadline passed while this ran`;
+  return failure(isOurs ? 'lost.drained' : 'lost.worker', words);
+}
+
+/**
+ * Within an epoch the monotonic clock counts, from one to the next the wall clock: the machine may be gone when its people
+ * said so, whether the broker ran until then or not. Whatever the wall clock says, no more is left than was ordered.
+ */
+function isOverdue({ deadline }: Worker, { mono, wall }: Now): boolean {
+  if (deadline === null) return false;
+  deadline.dueMono ??= mono + Math.min(deadline.at + deadline.ms - wall, deadline.ms);
+  return mono >= deadline.dueMono;
+}

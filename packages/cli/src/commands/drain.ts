@@ -1,0 +1,103 @@
+/**
+ * `grid node drain|resume`: a machine that is to be empty, and one that is back. With --wait what is left there is told on
+ * stderr until nothing is.
+ */
+import type { Client } from '@gryphgen/client';
+import { failure, GridError, type NodeDocument } from '@gryphgen/protocol';
+import type { Command } from 'commander';
+import { flagOf, type Invocation, onNode, runs } from '../command.ts';
+import { interruptedExit } from '../exit-codes.ts';
+import { onInterrupt } from '../follow.ts';
+import { pause } from '../pause.ts';
+import { printableDocument } from '../printable.ts';
+import { Exit } from '../problem.ts';
+import { isDraining, nodeJson, nodeWords, runningOn } from '../render/node-view.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { drainDeadline } from '../task-file/values.ts';
+import { printJson, type Terminal } from '../terminal.ts';
+
+interface DrainFlags extends CommonFlags {
+  readonly deadline?: number;
+  readonly wait?: true;
+}
+
+/** Between two looks at what is left. */
+const lookMs = 1000;
+
+export function drainCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const summary = 'Give a machine no new tasks; what runs there ends by itself, or at the deadline.';
+  const examples = ['node drain forge', 'node drain forge --deadline 10m --wait'];
+  const command = onNode('drain', summary, ...examples)
+    .addOption(
+      flagOf('--deadline <time>', 'then stop what still runs there, and run it elsewhere', drainDeadline),
+    )
+    .option('--wait', 'until nothing runs there');
+  return runs<DrainFlags>(command, invocation, ({ deadline, wait, ...flags }, [node = '']) =>
+    withClient(terminal, flags, async (client) => {
+      const order = { node, draining: true, ...(deadline !== undefined && { deadlineMs: deadline }) };
+      const ordered = await client.request('drain', order);
+      if (deadline !== undefined && !ordered.drain?.until) {
+        const why = `${ordered.name} is draining, but the broker is of an earlier version and keeps no deadline`;
+        throw new GridError(failure('rejected.version', why));
+      }
+      tell(terminal, flags, wait ? await untilEmpty(client, terminal, ordered) : ordered);
+      return 0;
+    }),
+  );
+}
+
+export function resumeCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const summary = 'Give a drained machine tasks again, and lift its deadline.';
+  return runs<CommonFlags>(onNode('resume', summary, 'node resume forge'), invocation, (flags, [node = '']) =>
+    withClient(terminal, flags, async (client) => {
+      tell(terminal, flags, await client.request('drain', { node, draining: false }));
+      return 0;
+    }),
+  );
+}
+
+function tell(terminal: Terminal, flags: CommonFlags, node: NodeDocument): void {
+  if (flags.json) printJson(terminal, nodeJson(node));
+  else terminal.out(`${words(node, terminal)}\n`);
+}
+
+function words(document: NodeDocument, terminal: Terminal): string {
+  const node = printableDocument(document);
+  return `${node.name} is ${nodeWords(node, terminal.style)}`;
+}
+
+/** Throws Exit 130 at Ctrl-C, and a failure when the machine is resumed or removed meanwhile. */
+async function untilEmpty(client: Client, terminal: Terminal, ordered: NodeDocument): Promise<NodeDocument> {
+  const given = new AbortController();
+  const stopListening = onInterrupt(() => given.abort());
+  let said = '';
+  try {
+    for (let node = ordered; ; node = await lookAt(client, ordered)) {
+      if (!isDraining(node)) throw noLonger(ordered, 'was resumed');
+      if (runningOn(node) === 0) return node;
+      const now = `${words(node, terminal)}: ${left(node)}`;
+      if (now !== said) terminal.err(`${now}\n`);
+      said = now;
+      if (!(await pause(lookMs, given.signal))) throw new Exit(interruptedExit);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+async function lookAt(client: Client, { id, ...ordered }: NodeDocument): Promise<NodeDocument> {
+  const found = (await client.request('nodes', {})).find((node) => node.id === id);
+  if (found === undefined) throw noLonger(ordered, 'was removed');
+  return found;
+}
+
+function noLonger({ name }: Pick<NodeDocument, 'name'>, why: string): GridError {
+  return new GridError(failure('rejected.state', `${name} ${why} while it drained`));
+}
+
+function left({ tasks, ghosts }: NodeDocument): string {
+  return [...tasks, ...(ghosts === 0 ? [] : [`${ghosts} given up and not ended`])].join(', ');
+}

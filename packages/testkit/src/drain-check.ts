@@ -1,0 +1,78 @@
+/**
+ * Drains with a deadline (E17), by the simulation's own time.
+ *
+ * 1. Nothing is told to end before the deadline of its worker's drain has passed, and after it everything there is.
+ * 2. An attempt counts as drained only when it was told to end, and has ended.
+ */
+import type { BrokerEvent, BrokerState, DrainDeadline, Worker } from '@gryphgen/broker';
+import { formatTaskId, type TaskId } from '@gryphgen/protocol';
+import type { Run } from './physical-check.ts';
+import { SimFailure } from './sim-failure.ts';
+
+/** Clocks of broker and simulation differ by their drift. */
+const slack = 2e-3;
+
+interface Since {
+  readonly at: number;
+  /** Seen being ordered; one that was replayed began earlier, by a wall clock that may have jumped. */
+  readonly live: boolean;
+}
+
+export class DrainCheck {
+  private readonly since = new WeakMap<DrainDeadline, Since>();
+  private readonly told = new Set<string>();
+
+  stepped(state: BrokerState, event: BrokerEvent, now: number): void {
+    for (const worker of state.workers.values()) {
+      const { deadline } = worker;
+      if (deadline !== null && !this.since.has(deadline) && (isOrder(event) || event.kind === 'tick'))
+        this.since.set(deadline, { at: now, live: isOrder(event) });
+      for (const id of worker.tasks) this.look(state, event, worker, id, now);
+    }
+  }
+
+  private look(state: BrokerState, event: BrokerEvent, worker: Worker, id: TaskId, now: number): void {
+    const task = state.tasks.get(id);
+    if (!task?.lease) return;
+    const name = nameOf(id, task.attempt);
+    if (task.lease.drained && !this.told.has(name)) {
+      this.told.add(name);
+      this.checkLate(worker, name, now);
+    } else if (event.kind === 'tick' && !task.lease.drained && !state.journalStalled) {
+      this.checkInTime(worker, name, now);
+    }
+  }
+
+  private checkLate({ id, view, deadline }: Worker, name: string, now: number): void {
+    const since = deadline === null ? undefined : this.since.get(deadline);
+    if (!view.draining || deadline === null || since === undefined)
+      throw new SimFailure('nothing ends before its deadline', `${name}: ${id} has none`);
+    if (!since.live || now - since.at >= deadline.ms * (1 - slack)) return;
+    const words = `${name} is told to end ${Math.round(now - since.at)} ms after a drain with ${deadline.ms} ms`;
+    throw new SimFailure('nothing ends before its deadline', words);
+  }
+
+  private checkInTime({ id, session, deadline }: Worker, name: string, now: number): void {
+    const since = deadline === null ? undefined : this.since.get(deadline);
+    if (session === null || deadline === null || since === undefined) return;
+    if (now - since.at <= deadline.ms * (1 + slack)) return;
+    const words = `${name} on ${id} is not, ${Math.round(now - since.at)} ms after a drain with ${deadline.ms} ms`;
+    throw new SimFailure('what is over its deadline is told to end', words);
+  }
+
+  /** Its task is given to another. */
+  drained(id: TaskId, attempt: number, run: Run | undefined): void {
+    const name = nameOf(id, attempt);
+    if (!this.told.has(name)) throw new SimFailure('what is drained was told to end', name);
+    if (run !== undefined && run.end === null)
+      throw new SimFailure('what is drained has ended', `${name} still runs on ${run.worker}`);
+  }
+}
+
+function isOrder(event: BrokerEvent): boolean {
+  return event.kind === 'message' && event.message.kind === 'request' && event.message.op === 'drain';
+}
+
+function nameOf(id: TaskId, attempt: number): string {
+  return `${formatTaskId(id)}.${attempt}`;
+}
