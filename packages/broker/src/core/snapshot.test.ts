@@ -1,4 +1,4 @@
-import type { Epoch } from '@gryphgen/protocol';
+import type { ClientId, Epoch } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { afterEach, expect, test } from 'vitest';
 import { CoreFixture } from './core.fixture.ts';
@@ -39,4 +39,21 @@ test('what a removed worker ran still names it after a snapshot', () => {
   const next = grid.restart(true);
   expect(next.state.workers.size).toBe(0);
   expect(next.task(1)?.outcome).toMatchObject({ worker: 'w-1', reservation: { cpuMilli: 1000 } });
+});
+
+test('what a client is answered after a snapshot is what it was answered before: floors, submissions and keys', () => {
+  const grid = new CoreFixture();
+  grid.worker();
+  const client = grid.client();
+  for (const seq of [1, 2, 3]) grid.submit(client, seq, {}, { floor: Math.max(1, seq - 1), key: `k${seq}` });
+  const loaded = loadSnapshot(structuredClone(saveSnapshot(grid.state)), 2 as Epoch);
+  expect(grid.state.clients.get('p-1 c1' as ClientId)).toEqual({
+    floor: 2,
+    tasks: new Map([
+      [2, 2],
+      [3, 3],
+    ]),
+  });
+  expect(loaded.clients).toEqual(grid.state.clients);
+  expect(loaded.keys).toEqual(grid.state.keys);
 });
