@@ -118,7 +118,7 @@ export function mustEnd({ cancelRequested, lease }: Task): boolean {
   return lease !== null && (cancelRequested || lease.drained);
 }
 
-/** A cancel is the stronger word: by whom it is ended first is the worker's to say. */
+/** For the drain of its worker, unless it is cancelled as well. */
 export function sendStop(context: Context, task: Task, worker: Worker): void {
   if (task.lease === null || worker.session === null) return;
   const { epoch, leaseSeq } = task.lease;
