@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { type Failure, failure, type ImageOrder } from '@gryphgen/protocol';
 import { tarBlockBytes, tarPadding, writeTarHeader } from '@gryphgen/runtime';
 import { z } from 'zod';
+import { GatheredBytes } from './gathered-bytes.ts';
 import { LayerCheck } from './layer-check.ts';
 
 const configSchema = z.object({
@@ -32,7 +33,7 @@ export class ImageIntake {
   /** `linux/amd64` */
   private readonly platform: string;
   private readonly put: Put;
-  private config: Buffer[] = [];
+  private readonly config: GatheredBytes;
   /** Of the part under way. */
   private left: number;
   private nth = 0;
@@ -42,6 +43,7 @@ export class ImageIntake {
     this.order = order;
     this.platform = platform;
     this.put = put;
+    this.config = new GatheredBytes(order.configBytes);
     this.left = order.configBytes;
   }
 
@@ -71,10 +73,9 @@ export class ImageIntake {
   }
 
   private async takeConfig(piece: Uint8Array): Promise<Failure | null> {
-    this.config.push(Buffer.from(piece));
+    this.config.add(piece);
     if (this.left > 0) return null;
-    const config = Buffer.concat(this.config);
-    this.config = [];
+    const config = this.config.bytes;
     const why = this.judge(config);
     if (why !== null) return why;
     await this.put(writeTarHeader(configName, config.length));

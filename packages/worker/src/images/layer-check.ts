@@ -4,13 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { TarWalk } from '@gryphgen/runtime';
+import { GatheredBytes } from './gathered-bytes.ts';
 
 export class LayerCheck {
   private readonly hash = createHash('sha256');
   private readonly walk = new TarWalk();
   private seen = 0;
-  /** Of what the walk wants: what has come. */
-  private wanted = Buffer.alloc(0);
+  /** What the walk wants, as far as it has come. */
+  private wanted: GatheredBytes | null = null;
   private isCompressed = false;
 
   /** Why it is no layer; '' as long as it may be. */
@@ -20,16 +21,16 @@ export class LayerCheck {
 
   take(bytes: Uint8Array): void {
     this.hash.update(bytes);
-    const piece = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let { want } = this.walk; want !== null; { want } = this.walk) {
-      const from = want.at + this.wanted.length - this.seen;
-      if (from >= piece.length) break;
-      const missing = want.bytes - this.wanted.length;
-      this.wanted = Buffer.concat([this.wanted, piece.subarray(from, from + missing)]);
-      if (this.wanted.length < want.bytes) break;
-      if (want.at === 0) this.isCompressed = looksCompressed(this.wanted);
-      this.walk.give(this.wanted);
-      this.wanted = Buffer.alloc(0);
+      this.wanted ??= new GatheredBytes(want.bytes);
+      const from = want.at + want.bytes - this.wanted.missing - this.seen;
+      if (from >= bytes.length) break;
+      this.wanted.add(bytes.subarray(from, from + this.wanted.missing));
+      if (this.wanted.missing > 0) break;
+      const block = this.wanted.bytes;
+      this.wanted = null;
+      if (want.at === 0) this.isCompressed = looksCompressed(block);
+      this.walk.give(block);
     }
     this.seen += bytes.length;
   }
@@ -37,7 +38,8 @@ export class LayerCheck {
   /** To be called once, at its end: what is wrong with it, or ''. */
   end(digest: string): string {
     if (this.problem !== '') return this.problem;
-    if (this.wanted.length > 0 || !this.walk.mayEndAt(this.seen)) return 'it ends within an entry';
+    const isWithin = this.wanted !== null && !this.wanted.isEmpty;
+    if (isWithin || !this.walk.mayEndAt(this.seen)) return 'it ends within an entry';
     const found = `sha256:${this.hash.digest('hex')}`;
     return found === digest ? '' : `it is ${found}, the image's config says ${digest}`;
   }
