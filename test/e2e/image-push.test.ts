@@ -85,6 +85,9 @@ describe('grid image push', () => {
     const task = ['--image', 'push-test/app:1', '--pull', 'never', '--worker', 'forge', '--wait'];
     const ran = await run('submit', ...task, '--', 'echo', 'it runs');
     expect(ran.stdout).toBe('it runs\n');
+    const [document] = JSON.parse((await run('ps', '-a', '--json')).stdout) as { image: unknown }[];
+    const { Id: id } = await docker.getImage('push-test/app:1').inspect();
+    expect(document?.image).toEqual({ name: 'push-test/app:1', id });
     const again = await run('image', 'push', '--file', file, '--to', 'forge');
     expect(again).toEqual({ code: 0, stdout: '', stderr: 'forge  has had it already\n' });
   });

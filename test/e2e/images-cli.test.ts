@@ -42,6 +42,8 @@ it('a task pulls its image: what is told of it is on stderr, the output alone on
   expect(ran.code).toBe(0);
   const again = await grid.submit('--image', image, '--pull', 'never', '--', 'echo', 'again');
   expect((await grid.grid('wait', again)).code).toBe(0);
+  const shown = await grid.json<{ image: object }>('show', again);
+  expect(shown.image).toEqual({ name: image, digest, id: expect.stringMatching(/^sha256:/) });
   const logs = await grid.grid('logs', again, '--json');
   expect(logs.stdout).toBe('{"text":"again\\n"}\n');
   expect(logs.stderr).toBe(`[gryphgen: ${image} is ${registry.host}/hello@${digest}]\n`);

@@ -1,4 +1,5 @@
 /** What the grid answers about itself. Times are wall-clock ms since 1970, sizes bytes; 0 or '' means "not (yet)". */
+import type { ContainerOutcome } from './container-outcome.ts';
 import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
 import type { OutcomeState } from './messages.ts';
@@ -25,6 +26,8 @@ export interface TaskDocument {
   readonly principal: string;
   readonly envelope: Envelope;
   readonly body: BlobHash;
+  /** What a container ran of, once it has ended; by which name is in the envelope. */
+  readonly image?: ContainerOutcome['image'];
   /** Of a service that runs, once its worker has told. */
   readonly addresses?: readonly Address[];
   readonly health?: Health;

@@ -1,6 +1,7 @@
 /** The words every part of the grid shares: ids, tasks, resources, messages, frames and failures. */
 export * from './body.ts';
 export * from './container-body.ts';
+export { type ContainerOutcome, readContainerOutcome } from './container-outcome.ts';
 export * from './documents.ts';
 export * from './exec-order.ts';
 export * from './failure.ts';

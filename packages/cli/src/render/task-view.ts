@@ -41,7 +41,7 @@ export function taskJson(task: TaskDocument) {
     priority: envelope.priority,
     resources: envelope.resources,
     labels: envelope.labels,
-    ...(envelope.image === undefined ? {} : { image: envelope.image }),
+    ...(envelope.image === undefined ? {} : { image: { name: envelope.image, ...task.image } }),
   };
 }
 
@@ -59,6 +59,12 @@ function healthWords({ health }: TaskDocument, style: Style): string {
   if (health === undefined) return '';
   const words = health.words === '' ? '' : ` (${health.words})`;
   return (health.state === 'unhealthy' ? style.red(health.state) : health.state) + words;
+}
+
+function imageWords({ envelope, image }: TaskDocument): string {
+  const name = envelope.image ?? '';
+  if (image === undefined) return name;
+  return `${name} (${image.digest === undefined ? '' : `${image.digest}, `}id ${image.id})`;
 }
 
 /** `t42 failed: the command exited with code 3` */
@@ -111,7 +117,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['id', style.bold(task.id)],
     ['name', task.name],
     ['kind', task.kind],
-    ['image', envelope.image ?? ''],
+    ['image', imageWords(task)],
     ['state', stateWord(task.state, style) + (task.cancelRequested ? ' (cancel requested)' : '')],
     ['exit code', task.exitCode === null ? '' : String(task.exitCode)],
     ['failure', failure === null ? '' : style.red(`${failure.message} (${failure.code})`)],

@@ -40,7 +40,7 @@ beforeEach(async () => {
     if (method === 'DELETE') onRemoval();
     else if (url.startsWith('/containers/json')) response.end(JSON.stringify([{ Id: 'c', Labels: labels }]));
     else if (url.startsWith('/containers/c/json'))
-      response.end(JSON.stringify({ State: ended, HostConfig: {} }));
+      response.end(JSON.stringify({ State: ended, HostConfig: {}, Config: {}, Image: '' }));
     else if (url.startsWith('/containers/c/wait')) response.end(JSON.stringify({ StatusCode: 0 }));
     else if (url.startsWith('/containers/c/logs')) response.end();
     else response.end(JSON.stringify({ NCPU: 4, Components: [] }));

@@ -21,12 +21,13 @@ import { endCommandsOf } from '../exec/left-commands.ts';
 import type { ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
 import { ageOfContainer } from './container-age.ts';
+import { outcomeOf, stopSignalOf } from './container-facts.ts';
 import { labelsOf, type Owner, readLabels } from './container-labels.ts';
 import { planContainer } from './container-plan.ts';
 import { ContainerRun, type RunTools } from './container-run.ts';
 import { endedFromOutside, outOfMemory, statusOf, within, wordsOf } from './docker-engine.ts';
 import { askEngine, type Engine } from './engine-facts.ts';
-import { type Adoption, type Executor, noOutcome } from './executor.ts';
+import type { Adoption, Executor } from './executor.ts';
 import { containersIn, foreign, type ProcessOwner, readProc } from './process-owner.ts';
 
 /** An engine that does not answer a question this fast is no use. */
@@ -257,7 +258,7 @@ export class ContainerExecutor implements Executor {
     const stopping = note !== null && finishedMs >= note.wallMs ? note.why : null;
     // Not by the earlier life, then by the engine's end or a reboot: the core calls it lost, not failed.
     const stopped = stopping !== null || (failed === null && endedFromOutside(State.ExitCode));
-    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: noOutcome, stopped };
+    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: outcomeOf(seen), stopped };
     const ranMs = Math.max(0, finishedMs - startedMs);
     return { ...label, stopping, found: { phase: 'ended', ranMs, exit } };
   }
@@ -312,9 +313,4 @@ const noEngine = {
 /** Milliseconds since 1970; 0 where the engine tells no time (a container it has lost track of). */
 function timeOf(engineTime: string): number {
   return Math.max(0, Date.parse(engineTime)) || 0;
-}
-
-/** The engine's own schema has it, @types/dockerode has not. */
-function stopSignalOf({ Config }: ContainerInspectInfo): string | undefined {
-  return (Config as { readonly StopSignal?: string }).StopSignal;
 }

@@ -23,6 +23,7 @@ const names = {
   epoch: 'gryphgen.epoch',
   lease: 'gryphgen.lease',
   preface: 'gryphgen.preface',
+  image: 'gryphgen.image',
 } as const;
 
 const numeral = z
@@ -59,6 +60,15 @@ export function writePreface(text: string): Record<string, string> {
 
 export function readPreface(labels: Readonly<Record<string, string>> | undefined): string {
   return labels?.[names.preface] ?? '';
+}
+
+/** The name by which its image was found, with its digest where it has one: the engine knows an image by its id alone. */
+export function writeImage(name: string): Record<string, string> {
+  return { [names.image]: name };
+}
+
+export function readImage(labels: Readonly<Record<string, string>> | undefined): string {
+  return labels?.[names.image] ?? '';
 }
 
 /** Which labels to ask the engine for. */

@@ -12,7 +12,7 @@ import type { ContainerCreateOptions } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
-import type { Owner } from './container-labels.ts';
+import { type Owner, writeImage } from './container-labels.ts';
 import { containerSpec } from './container-spec.ts';
 import { type CallTools, createFailure, within } from './docker-engine.ts';
 import { askImage, type Engine } from './engine-facts.ts';
@@ -52,7 +52,7 @@ export async function planContainer(
     const granted = await policy.grant(engine, body.value, image);
     if (!granted.ok) return granted;
     const spec = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });
-    return { ok: true, value: spec };
+    return { ok: true, value: { ...spec, Labels: { ...spec.Labels, ...writeImage(found.value) } } };
   } catch (error) {
     return { ok: false, failure: createFailure(error, body.value.image) };
   }

@@ -16,6 +16,7 @@ import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import { watchService } from '../services/service-watch.ts';
+import { outcomeOf } from './container-facts.ts';
 import { readPreface, writePreface } from './container-labels.ts';
 import type { ContainerNotes } from './container-notes.ts';
 import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
@@ -230,15 +231,18 @@ export class ContainerRun {
     const end = await this.watch(container);
     leaveService();
     if (end === undefined) return this.cancelKill();
+    const { exitCode } = end;
+    const seen = await this.lastLook(container);
+    const oom = exitCode !== 0 && seen?.State.OOMKilled;
     const failed =
       end.failure ??
       (isFormatEnd(end.exitCode, end.firstOutput) ? await this.formatFailure(container) : null) ??
       initFailure(end.exitCode, end.firstOutput) ??
-      (await this.memoryFailure(container, end)) ??
+      (oom ? outOfMemory(seen.HostConfig.Memory ?? 0) : null) ??
       (end.interrupted && !this.signalled && endedFromOutside(end.exitCode) ? endedWithEngine() : null);
+    const outcome = seen === null ? noOutcome : outcomeOf(seen);
     this.over();
-    const { exitCode } = end;
-    const exit: Exit = { exitCode, failure: failed, outcome: noOutcome, stopped: this.signalled };
+    const exit: Exit = { exitCode, failure: failed, outcome, stopped: this.signalled };
     if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
   }
 
@@ -251,14 +255,11 @@ export class ContainerRun {
     return watchContainer(container, tellLog, this.tools);
   }
 
-  private async memoryFailure(container: Container, { exitCode }: ContainerEnd): Promise<Failure | null> {
-    if (exitCode === 0) return null;
-    try {
-      const { State, HostConfig } = await this.call((abortSignal) => container.inspect({ abortSignal }));
-      return State.OOMKilled ? outOfMemory(HostConfig.Memory ?? 0) : null;
-    } catch {
-      return null; // The exit code stands; only its cause stays unknown.
-    }
+  /** Null when the engine does not say: the exit code stands, only its cause and its image stay unknown. */
+  private lastLook(container: Container): Promise<ContainerInspectInfo | null> {
+    return within(signalMs, this.tools, (abortSignal) => container.inspect({ abortSignal })).catch(
+      () => null,
+    );
   }
 
   private async formatFailure(container: Container): Promise<Failure> {

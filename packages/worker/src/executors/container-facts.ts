@@ -1,0 +1,15 @@
+/** What the engine says of a container that @types/dockerode does not, or that we tell further. */
+import { type ContainerOutcome, cutReference, encodeBody } from '@gryphgen/protocol';
+import type { ContainerInspectInfo } from 'dockerode';
+import { readImage } from './container-labels.ts';
+
+export function stopSignalOf({ Config }: ContainerInspectInfo): string | undefined {
+  return (Config as { readonly StopSignal?: string }).StopSignal;
+}
+
+/** Of which image it was made, and by which digest that was asked for. */
+export function outcomeOf({ Image, Config }: Pick<ContainerInspectInfo, 'Image' | 'Config'>): Uint8Array {
+  const { digest } = cutReference(readImage(Config.Labels));
+  const outcome: ContainerOutcome = { image: { id: Image, ...(digest !== '' && { digest }) } };
+  return encodeBody(outcome);
+}
