@@ -1,79 +1,20 @@
 /** The rules of pushed images; the engine is played. */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { failure } from '@gryphgen/protocol';
 import { createLog, type TransferEnd } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EngineImages, PresentImage } from './engine-images.ts';
+import type { EngineImages } from './engine-images.ts';
 import { ImageCollector } from './image-collector.ts';
 import { ImageNotes } from './image-notes.ts';
 import { ImagePushes } from './image-pushes.ts';
+import { PlayedEngine } from './played-engine.fixture.ts';
 import { PlayedTime } from './played-time.fixture.ts';
-import { platform, type SentImage, sentImage } from './pushed.fixture.ts';
+import { layerOf, type SentImage, sentImage } from './pushed.fixture.ts';
 import type { PushedImage } from './pushed-image.ts';
 
 const log = createLog({ daemon: 'worker', level: 'silent' });
-
-/** Loads what it is given, whole. */
-class PlayedEngine {
-  readonly images = new Map<string, { tags: string[]; bytes: number }>();
-  /** What it was given. */
-  archives: Buffer[] = [];
-  loads = 0;
-  /** What it says instead of loading. */
-  words = '';
-  /** What it has loaded is called; '' for what its config says. */
-  otherId = '';
-  layers: readonly string[] = [];
-  gate: Promise<void> = Promise.resolve();
-
-  async inspect(image: string): Promise<PresentImage | null> {
-    const found = [...this.images].find(([id, { tags }]) => id === image || tags.includes(image));
-    if (found === undefined) return null;
-    const [id, { tags, bytes }] = found;
-    return { id, digests: [], tags, bytes, platform, layers: this.layers };
-  }
-
-  async load(archive: Readable, signal: AbortSignal): Promise<string> {
-    this.loads += 1;
-    const pieces: Buffer[] = [];
-    archive.on('data', (piece: Buffer) => pieces.push(piece));
-    await Promise.race([
-      once(archive, 'end'),
-      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
-    ]);
-    await this.gate;
-    if (this.words !== '') throw new Error(this.words);
-    const all = Buffer.concat(pieces);
-    this.archives.push(all);
-    const id = this.otherId || image.order.id;
-    this.images.set(id, { tags: [], bytes: all.length });
-    return id;
-  }
-
-  async tag(id: string, name: string): Promise<void> {
-    for (const { tags } of this.images.values()) if (tags.includes(name)) tags.splice(tags.indexOf(name), 1);
-    this.images.get(id)?.tags.push(name);
-  }
-
-  async remove(name: string): Promise<void> {
-    for (const [id, { tags }] of this.images) if (id === name || tags.includes(name)) this.images.delete(id);
-  }
-
-  async platform(): Promise<string> {
-    return platform;
-  }
-
-  async rootFolder(): Promise<string> {
-    return tmpdir();
-  }
-
-  list = async () => Promise.all([...this.images.keys()].map((id) => this.inspect(id)));
-  inUse = async () => new Set<string>();
-}
 
 const image = sentImage();
 const gib = 2 ** 30;
@@ -87,7 +28,7 @@ let pushes: ImagePushes;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gg-push-'));
-  engine = new PlayedEngine();
+  engine = new PlayedEngine(image.order.id);
   time = new PlayedTime();
   notes = new ImageNotes(join(folder, 'images.json'), { clock: time, log });
   told = 0;
@@ -124,17 +65,19 @@ async function begin(sent: SentImage = image, principal = 'p-1', signal = left):
 }
 
 async function push(sent: SentImage = image, principal = 'p-1'): Promise<TransferEnd> {
-  const opened = await pushes.open({ order: sent.order, principal }, left);
-  if (!('ended' in opened)) return opened;
+  const opened = (await pushes.open({ order: sent.order, principal }, left)) as PushedImage | TransferEnd;
+  if (!('gone' in opened)) return opened;
   await opened.write(sent.bytes);
   opened.endInput();
-  return await opened.ended;
+  const end = await opened.ended;
+  await opened.gone;
+  return end;
 }
 
 describe('a push', () => {
   it('gives the image its names, notes it as the grid’s, and tells', async () => {
     const sent = sentImage({ names: ['app:1', 'docker.io/library/app:2'] });
-    engine.otherId = sent.order.id;
+    engine.id = sent.order.id;
     expect(await push(sent)).toEqual({ failure: null });
     expect(engine.images.get(sent.order.id)?.tags).toEqual(['app:1', 'app:2']);
     const pushedBy = { 'app:1': 'p-1', 'app:2': 'p-1' };
@@ -143,33 +86,53 @@ describe('a push', () => {
     expect(time.alarms).toBe(0);
   });
 
-  it('of an image that is here sends nothing: it gets the names it lacks', async () => {
-    engine.images.set(image.order.id, { tags: ['mine:1'], bytes: 10 });
+  it('of an image that is here by that name sends nothing', async () => {
+    engine.images.set(image.order.id, { tags: ['mine:1', 'app:1'], bytes: 10 });
     expect(await push()).toEqual({ failure: null });
-    expect(engine.loads).toBe(0);
-    expect(engine.images.get(image.order.id)?.tags).toEqual(['mine:1', 'app:1']);
-    expect(told).toBe(1);
-    expect(await push()).toEqual({ failure: null });
-    expect(told).toBe(1);
+    expect(engine.loads + told).toBe(0);
   });
 
-  it('of an image that its owner has without a name leaves it the owner’s', async () => {
+  it('of an image that is here gives it another name only when it was sent: an id is not the image', async () => {
+    engine.images.set(image.order.id, { tags: ['secret:1'], bytes: 10 });
+    const opened = await begin();
+    expect(engine.images.get(image.order.id)?.tags).toEqual(['secret:1']);
+    await opened.write(Buffer.alloc(image.order.configBytes));
+    expect(await opened.ended).toMatchObject({ failure: { code: 'rejected.invalid' } });
+    await opened.gone;
+    expect(engine.images.get(image.order.id)?.tags).toEqual(['secret:1']);
+    expect(await push()).toEqual({ failure: null });
+    expect(engine.images.get(image.order.id)?.tags).toEqual(['secret:1', 'app:1']);
+    // From here on it is known to be theirs, too.
+    const other = { ...image, order: { ...image.order, names: ['app:2'] } };
+    expect(await push(other)).toEqual({ failure: null });
+    expect(engine.loads).toBe(2);
+    expect(told).toBe(2);
+  });
+
+  it('of an image that its owner has without a name leaves it the owner’s, whatever comes of the push', async () => {
     engine.images.set(image.order.id, { tags: [], bytes: 10 });
+    const leave = new AbortController();
+    const opened = await begin(image, 'p-1', leave.signal);
+    await opened.write(image.bytes);
+    opened.endInput();
+    leave.abort();
+    await opened.gone;
+    expect(engine.images.has(image.order.id)).toBe(true);
     expect(await push()).toEqual({ failure: null });
     expect(notes.images.size).toBe(0);
   });
 
   it('is taken from an engine that calls images by another digest, when its layers are those', async () => {
-    engine.otherId = `sha256:${'a'.repeat(64)}`;
+    engine.id = `sha256:${'a'.repeat(64)}`;
     engine.layers = (
       JSON.parse(image.config.toString()) as { rootfs: { diff_ids: string[] } }
     ).rootfs.diff_ids;
     expect(await push()).toEqual({ failure: null });
-    expect(notes.images.get(engine.otherId)?.names).toEqual(['app:1']);
+    expect(notes.images.get(engine.id)?.names).toEqual(['app:1']);
   });
 
   it('ends loudly when the engine has loaded something else, and that is removed', async () => {
-    engine.otherId = `sha256:${'a'.repeat(64)}`;
+    engine.id = `sha256:${'a'.repeat(64)}`;
     expect(await push()).toMatchObject({ failure: { code: 'internal.bug' } });
     expect([...engine.images.keys(), ...notes.images.keys()]).toEqual([]);
   });
@@ -315,5 +278,14 @@ describe('what is not sent to its end leaves nothing', () => {
     opened.endInput();
     await time.pass(30 * 60_000);
     expect((await opened.ended).failure?.message).toContain('does not come to an end with the image');
+  });
+
+  it('when the engine takes no more of it', async () => {
+    engine.takes = false;
+    const large = sentImage({ layers: [layerOf(Buffer.alloc(600_000))] });
+    const opened = await begin(large);
+    void opened.write(large.bytes);
+    await time.pass(5 * 60_000);
+    expect((await opened.ended).failure?.message).toContain('takes no more of the image');
   });
 });

@@ -3,8 +3,10 @@
  *
  * 1. A name that an image here has stays with it, unless a push on behalf of the same principal gave it: neither the
  *    owner's images nor pulled ones can be replaced by a push.
- * 2. Nothing is taken that would not be kept: the budget of the grid's images, and the disk, have room for it before.
- * 3. What is taken is noted before the engine can have it: whatever crashes, it is collected like a pulled image.
+ * 2. Whoever gives a name to an image that is here has sent it, too: to know an id is not to have an image, and by a name
+ *    that may run here it could be had.
+ * 3. Nothing is taken that would not be kept: the budget of the grid's images, and the disk, have room for it before.
+ * 4. What is taken is noted before the engine can have it: whatever crashes, it is collected like a pulled image.
  */
 import { type Failure, failure, type ImageOrder, imageOrderBytes } from '@gryphgen/protocol';
 import type { Alarms, Clock, Log, OpenPush, PushRequest, TransferEnd } from '@gryphgen/runtime';
@@ -81,11 +83,9 @@ export class ImagePushes {
     const taken = await this.taken(names, order.id, principal);
     if (taken !== null) return { failure: taken };
     const present = await engine.inspect(order.id);
-    if (present !== null) {
-      // An image without a name that we have no note of is its owner's: with a name of ours it would be collected.
-      const isNoted = present.tags.length > 0 || notes.images.has(present.id);
-      return await this.name(present, names, isNoted ? principal : null);
-    }
+    if (present !== null && this.mayName(present, names, principal))
+      return await this.name(present, names, principal);
+    const isNameless = present !== null && present.tags.length === 0 && !notes.images.has(present.id);
     const reserved = [...this.underWay.values()].reduce((sum, bytes) => sum + bytes, 0);
     const noRoom = await collector.makeRoom(reserved);
     if (noRoom !== null)
@@ -96,9 +96,17 @@ export class ImagePushes {
       principal,
       signal,
       platform: await engine.platform(),
+      wasHere: present !== null,
       expect: () => this.expect(order, names, principal),
-      name: (image) => this.name(image, names, principal),
+      // An image without a name that we have no note of is its owner's: with a name of ours it would be collected.
+      name: (image) => this.name(image, names, isNameless ? null : principal),
     });
+  }
+
+  /** Whether it need not be sent: it has these names, or came here on behalf of the same principal. */
+  private mayName({ id, tags }: PresentImage, names: readonly string[], principal: string): boolean {
+    const givers = Object.values(this.tools.notes.images.get(id)?.pushedBy ?? {});
+    return names.every((name) => tags.includes(name)) || (principal !== '' && givers.includes(principal));
   }
 
   /** Why one of these names cannot be given to the image. */

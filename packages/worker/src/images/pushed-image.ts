@@ -4,7 +4,8 @@
  * 1. It is taken as fast as the engine takes it, and no faster; what is held is what one stream holds.
  * 2. Every way to end but the good one leaves no image: the archive is cut before its manifest (image-intake.ts); what
  *    the engine has loaded by the time the sender is gone is removed.
- * 3. Bounded: a sender that sends nothing for `stallMs` is given up, an engine after `loadMs`.
+ * 3. Bounded: a sender that sends nothing for `stallMs` is given up, an engine that takes nothing for `engineStallMs`, or
+ *    has not loaded it after `loadMs`.
  */
 import { PassThrough } from 'node:stream';
 import { type Failure, failure, type ImageOrder } from '@gryphgen/protocol';
@@ -18,6 +19,8 @@ import { pullProblem } from './pull-problem.ts';
 const stallMs = 60_000;
 /** From the last byte: it unpacks everything only then. */
 const loadMs = 30 * 60_000;
+/** An engine on the slowest disk takes something. */
+const engineStallMs = 5 * 60_000;
 const heldBytes = 256 * 1024;
 
 export interface PushedImageOptions {
@@ -29,6 +32,8 @@ export interface PushedImageOptions {
   readonly signal: AbortSignal;
   /** Of this machine: `linux/amd64` */
   readonly platform: string;
+  /** The engine has it already, and keeps it. */
+  readonly wasHere: boolean;
   /** Notes it before the engine can have it; returns how to take that back. */
   expect(): () => void;
   /** It is here: gives it its names. */
@@ -89,7 +94,7 @@ export class PushedImage implements Duplex {
   private async finish(): Promise<void> {
     // Nothing may cut it from here on: the engine would load it all the same, and nobody would know.
     this.isWhole = true;
-    this.forget = this.options.expect();
+    if (!this.options.wasHere) this.forget = this.options.expect();
     const why = await this.intake.end();
     if (why !== null) {
       this.isWhole = false;
@@ -98,12 +103,8 @@ export class PushedImage implements Duplex {
       return;
     }
     this.archive.end();
-    const slow = failure(
-      'lost.worker',
-      'the Docker engine of this worker does not come to an end with the image',
-    );
     this.cancelStall = this.options.alarms.after(loadMs, () => {
-      this.fail(slow);
+      this.fail(engineHangs('does not come to an end with the image'));
       this.giveUp.abort();
     });
   }
@@ -111,7 +112,10 @@ export class PushedImage implements Duplex {
   private async put(bytes: Uint8Array): Promise<void> {
     if (this.archive.destroyed || this.archive.write(bytes)) return;
     await new Promise<void>((resolve) => {
+      const hangs = (): void => this.fail(engineHangs('takes no more of the image'));
+      const cancel = this.options.alarms.after(engineStallMs, hangs);
       const done = (): void => {
+        cancel();
         this.archive.off('drain', done).off('close', done);
         resolve();
       };
@@ -174,7 +178,8 @@ export class PushedImage implements Duplex {
 
   /** Only what nothing else has given a name. */
   private async discard(id: string): Promise<void> {
-    const { engine, log } = this.options;
+    const { engine, log, wasHere } = this.options;
+    if (wasHere) return;
     try {
       const image = await engine.inspect(id);
       if (image !== null && image.tags.length + image.digests.length > 0) return;
@@ -187,6 +192,10 @@ export class PushedImage implements Duplex {
 }
 
 async function* nothing(): AsyncGenerator<DuplexOutput> {}
+
+function engineHangs(words: string): Failure {
+  return failure('lost.worker', `the Docker engine of this worker ${words}`);
+}
 
 function loadFailure(error: unknown): Failure {
   const words = wordsOf(error);
