@@ -79,7 +79,7 @@ export function composeExecutors(
     changed: () => events.imagesChanged(),
   });
   return {
-    executors: new ExecutorSet(executors, events, { alarms, log }),
+    executors: new ExecutorSet(executors, events, { alarms, log, seesTheHost: deps.seesTheHost }),
     push: written.push ? pushes.open : null,
   };
 }

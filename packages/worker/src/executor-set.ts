@@ -18,12 +18,14 @@ const maxOwners = 1024;
 export interface ExecutorSetTools {
   readonly alarms: Alarms;
   readonly log: Log;
+  readonly seesTheHost?: (() => Promise<boolean>) | undefined;
 }
 
 export class ExecutorSet {
   private readonly executors: readonly Executor[];
   private readonly events: ExecutorEvents;
   private readonly log: Log;
+  private readonly seesTheHost: () => Promise<boolean>;
   /** Which executor an attempt is with: from its start or adoption until it is forgotten. */
   private readonly owners = new Map<string, Executor>();
   private readonly adopted = new Map<Executor, readonly AdoptedAttempt[]>();
@@ -31,10 +33,12 @@ export class ExecutorSet {
 
   private readonly questions: readonly Question<boolean>[];
 
-  constructor(executors: readonly Executor[], events: ExecutorEvents, { alarms, log }: ExecutorSetTools) {
+  constructor(executors: readonly Executor[], events: ExecutorEvents, tools: ExecutorSetTools) {
+    const { alarms, log } = tools;
     this.executors = executors;
     this.events = events;
     this.log = log;
+    this.seesTheHost = tools.seesTheHost ?? seesTheHost;
     this.questions = executors.map(
       (executor) =>
         new Question({
@@ -120,7 +124,7 @@ export class ExecutorSet {
 
   /** Of as many as are looked at; undefined when a number says nothing here. */
   async ownersOf(pids: readonly number[]): Promise<ReadonlyMap<number, ProcessOwner> | undefined> {
-    if (!(await seesTheHost())) return undefined;
+    if (!(await this.seesTheHost())) return undefined;
     const owners = new Map<number, ProcessOwner>();
     // One after the other: a file of /proc that hangs costs one thread.
     for (const pid of pids.slice(0, maxOwners)) owners.set(pid, await this.ownerOf(pid));

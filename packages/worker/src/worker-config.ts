@@ -48,4 +48,6 @@ export interface WorkerDeps {
   readonly nvidiaSmi?: string;
   /** Default: the process keeper beside this code. */
   readonly keeperFile?: string;
+  /** Whether process numbers here are those of the host, which drivers tell; default: as /proc has it. */
+  readonly seesTheHost?: () => Promise<boolean>;
 }

@@ -7,7 +7,6 @@ import type { DeviceUuid, Message, WorkerReport } from '@gryphgen/protocol';
 import { type Alarms, createLog, type Service, systemAlarms } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { seesTheHost } from './executors/process-owner.ts';
 import { PlayedBroker } from './worker.fixture.ts';
 
 /** Looks come at once, and what hangs is given up soon. */
@@ -87,40 +86,60 @@ it('looks again after an engine that took a question and never answered it', asy
   engine.server.close();
 });
 
-// Where the suite runs in a container with process numbers of its own, there is nothing to tell by.
-const onHost = await seesTheHost();
-it.skipIf(!onHost)('tells whose memory it is on a card, and what is beyond a reservation', async () => {
+const seen = async () => true;
+const unseen = async () => false;
+
+/** A process that was given 2 GiB of a card, and 3172 MiB that the card tells it and this process to hold. */
+async function overusedCard(seesTheHost: () => Promise<boolean>): Promise<string | undefined> {
   const recording = await readFile(card, 'utf8');
   const smi = join(broker.home, 'smi.xml');
   await writeFile(smi, recording);
-  worker = broker.newWorker({ alarms: hasty, log, nvidiaSmi: await nvidiaSmi() });
+  worker = broker.newWorker({ alarms: hasty, log, nvidiaSmi: await nvidiaSmi(), seesTheHost });
   await worker.start();
-  const { peer } = await broker.welcome();
+  const { peer } = await broker.welcome({ credit: 100_000 });
   const uuid = peer.kind === 'worker' ? peer.report.devices[0]?.uuid : undefined;
   const pidFile = join(broker.home, 'pid');
   const command = ['sh', '-c', `echo $$ >${pidFile}.new; mv ${pidFile}.new ${pidFile}; sleep 600`];
-  broker.lease(
-    1,
-    'process',
-    { command },
-    {
-      devices: [{ uuid: uuid as DeviceUuid, vramBytes: 2 ** 31, whole: false }],
-    },
-  );
+  const devices = [{ uuid: uuid as DeviceUuid, vramBytes: 2 ** 31, whole: false }];
+  broker.lease(1, 'process', { command }, { devices });
   const pid = await vi.waitFor(() => readFile(pidFile, 'utf8'), { timeout: 8000 });
   const use = (of: number, mib: number) =>
     `<process_info><pid>${of}</pid><process_name>x</process_name><used_memory>${mib} MiB</used_memory></process_info>`;
   const processes = `<processes>${use(Number(pid), 3072)}${use(process.pid, 100)}`;
-  const told = recording.replace('<free>11806', `<free>${11_806 - 3172}`).replace('<processes>', processes);
+  const told = recording
+    .replace('<free>11806', `<free>${11_806 - 3172}`)
+    .replace('<gpu_temp>42 C', '<gpu_temp>61 C')
+    .replace('<processes>', processes);
   await writeFile(smi, told);
+  return uuid;
+}
+
+async function cancelled(): Promise<void> {
+  broker.say({ kind: 'stop', task: 1, attempt: 1, epoch: 3, leaseSeq: 1, reason: 'cancel' } as Message);
+  expect(await broker.next('result')).toMatchObject({ failure: { code: 'cancelled.user' } });
+}
+
+it('tells whose memory it is on a card, and what is beyond a reservation', async () => {
+  const uuid = await overusedCard(seen);
   const words = `t1.1 holds 3 GiB of NVIDIA GeForce RTX 3060 (${uuid}), 2 GiB reserved for it`;
   const { devices } = await reportWith(({ troubles }) => says(troubles, words));
   expect(warnings).toContain('an attempt holds more than was reserved for it');
   expect(devices).toMatchObject([
     { foreignBytes: (482 + 100 + 1024) * 2 ** 20, foreign: [{ pid: process.pid, vramBytes: 100 * 2 ** 20 }] },
   ]);
-  broker.say({ kind: 'stop', task: 1, attempt: 1, epoch: 3, leaseSeq: 1, reason: 'cancel' } as Message);
-  expect(await broker.next('result')).toMatchObject({ failure: { code: 'cancelled.user' } });
+  await cancelled();
+});
+
+it('blames nobody for what a card tells by process numbers that are not those here', async () => {
+  await overusedCard(unseen);
+  const { devices, troubles } = await reportWith(({ devices }) => devices[0]?.temperatureC === 61);
+  expect(troubles).toEqual([
+    expect.stringMatching(/^it cannot be told whose memory it is on NVIDIA GeForce/),
+  ]);
+  // What was foreign before it was held is still taken for that.
+  expect(devices).toMatchObject([{ foreignBytes: 482 * 2 ** 20 }]);
+  expect(devices[0]).not.toHaveProperty('foreign');
+  await cancelled();
 });
 
 class StallingEngine {
