@@ -20,7 +20,9 @@ forget_dead() {
   local pid
   [ -f "$1" ] || return 0
   pid=$(cat "$1")
-  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] || as_root rm -f "$1"
+  # Also one that has ended and that nobody has taken note of.
+  awk -v name="$2" '/^Name:/ { named = $2 == name } /^State:/ { ended = $2 == "Z" } END { exit !(named && !ended) }' \
+    "/proc/$pid/status" 2>/dev/null || as_root rm -f "$1"
 }
 
 stop() {

@@ -3,18 +3,10 @@
  * paused past its lease. Real daemons, real engine, real disk.
  */
 import { join } from 'node:path';
-import {
-  brokenInvariants,
-  decided,
-  decodeDecisions,
-  type GroupRow,
-  openJournal,
-  recover,
-} from '@gryphgen/broker';
 import type { Client, Outcome } from '@gryphgen/client';
-import { defaultTimers, productVersion, type TaskId } from '@gryphgen/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ContainerStarts, type Daemon, DaemonsFixture } from './daemons.fixture.ts';
+import { checkJournal } from './journal-check.fixture.ts';
 
 let grid: DaemonsFixture;
 
@@ -107,38 +99,6 @@ test('24 times kill -9: what was acknowledged commits once, and no container sta
   await daemons.broker.end();
   await checkJournal(join(grid.home, 'journal'), [...noops.outcomes.keys(), ...containers.outcomes.keys()]);
 });
-
-/** The simulator's invariant checker on the real journal, and one committed outcome for each task. */
-async function checkJournal(dir: string, tasks: readonly number[]): Promise<void> {
-  const opened = await openJournal({
-    dir,
-    folder: new URL('../../packages/broker/dist/fold.js', import.meta.url),
-    program: productVersion,
-    holder: 'crash.test',
-    wallMs: Date.now(),
-    onTrouble: (error) => {
-      throw error;
-    },
-  });
-  const commits = new Map<number, number>();
-  async function* counted(): AsyncGenerator<GroupRow> {
-    for await (const group of opened.groups) {
-      for (const decision of decodeDecisions(group.records)) {
-        if (decision[0] === decided.ended) commits.set(decision[1], (commits.get(decision[1]) ?? 0) + 1);
-      }
-      yield group;
-    }
-  }
-  const { state, journal } = await recover({ ...opened, groups: counted() }, defaultTimers);
-  // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
-  expect(opened.findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
-  expect(brokenInvariants(state)).toEqual([]);
-  expect([...commits.values()].filter((count) => count !== 1)).toEqual([]);
-  const inSnapshot = (id: number) => opened.snapshot !== null && !commits.has(id);
-  for (const id of tasks)
-    expect(commits.has(id) || inSnapshot(id) || state.ended.has(id as TaskId)).toBe(true);
-  await journal.close();
-}
 
 test('a worker paused past its lease: its work moves, and what it still says is fenced', {
   timeout: 120_000,

@@ -5,9 +5,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Client, connect, gridOf, loadMembership, saveMembership } from '@gryphgen/client';
+import {
+  type Client,
+  connect,
+  gridOf,
+  hasMembership,
+  loadMembership,
+  saveMembership,
+} from '@gryphgen/client';
 import { AuthorizedKeys, brokerSocketPath, loadIdentity } from '@gryphgen/runtime';
 import { endProcesses } from '@gryphgen/worker';
+import Docker from 'dockerode';
 import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
 import { silentLog } from './broker.fixture.ts';
 
@@ -118,10 +126,20 @@ export class DaemonsFixture {
     this.undo.push(undo);
   }
 
+  /** Containers outlive their worker: those that its next life would remove are removed here. */
   async stop(): Promise<void> {
     for (const undo of this.undo.splice(0).reverse()) await undo();
+    await removeContainers(this.home);
     await removeHome(this.home);
   }
+}
+
+async function removeContainers(home: string): Promise<void> {
+  if (!hasMembership(home)) return;
+  const label = [`gryphgen.grid=${gridOf(loadMembership(home))}`];
+  const docker = new Docker();
+  const found = await docker.listContainers({ all: true, filters: { label } });
+  for (const { Id } of found) await docker.getContainer(Id).remove({ force: true, v: true });
 }
 
 /** Processes run on when their worker is stopped. */

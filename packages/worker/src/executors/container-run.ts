@@ -15,6 +15,7 @@ import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
+import { pause } from '../pause.ts';
 import { watchService } from '../services/service-watch.ts';
 import { outcomeOf } from './container-facts.ts';
 import { readPreface, writePreface } from './container-labels.ts';
@@ -41,6 +42,8 @@ import { openScratch } from './scratch-volume.ts';
 /** A kill that did not reach the engine is tried again. */
 const killAgainMs = 2000;
 const signalMs = 10_000;
+/** An engine that is back in seconds costs a task no more than some of the tries it has (E16). */
+const lostPaceMs = 2000;
 /** Creating and starting take a second on a busy disk; an engine this slow has hung. */
 const engineCallMs = 120_000;
 
@@ -218,12 +221,10 @@ export class ContainerRun {
     await this.follow(container);
   }
 
-  private async lookAt(container: Container): Promise<ContainerInspectInfo | Failure> {
-    try {
-      return await this.call((abortSignal) => container.inspect({ abortSignal }));
-    } catch (error) {
-      return createFailure(error, '');
-    }
+  private lookAt(container: Container): Promise<ContainerInspectInfo | Failure> {
+    return this.call((abortSignal) => container.inspect({ abortSignal })).catch((error: unknown) =>
+      createFailure(error, ''),
+    );
   }
 
   private async follow(container: Container): Promise<void> {
@@ -274,6 +275,7 @@ export class ContainerRun {
   private async fail(why: Failure): Promise<void> {
     this.over();
     await this.log?.end();
+    if (why.code === 'lost.worker') await pause(this.tools.alarms, lostPaceMs, this.tools.signal);
     if (!this.tools.signal.aborted) this.tools.events.startFailed(this.fence, why);
   }
 

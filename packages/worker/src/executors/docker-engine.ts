@@ -80,9 +80,14 @@ export function createFailure(error: unknown, image: string): Failure {
   }
 }
 
+/** How the engine tells that its containerd is away, or was meanwhile: nothing that a task could be blamed for. */
+const engineTrouble =
+  /(?:: unavailable|: already exists|^id already in use|ttrpc: closed|context canceled|context deadline exceeded)(?:: unknown)?$/;
+
 export function startFailure(error: unknown): Failure {
-  if (statusOf(error) === null) return engineLost(error);
   const words = wordsOf(error);
+  if (statusOf(error) === null) return engineLost(error);
+  if (engineTrouble.test(words)) return failure('lost.worker', `the Docker engine is in trouble: ${words}`);
   const [, taken] =
     /:([0-9]+)(?: failed: port is already allocated|: bind: address already in use)/.exec(words) ?? [];
   if (taken !== undefined) return failure('execution.start', `port ${taken} of this machine is taken`);
