@@ -39,11 +39,9 @@ import { type ExecutorEvents, noOutcome } from './executor.ts';
 import { LogPreface } from './log-preface.ts';
 import { openScratch } from './scratch-volume.ts';
 
-/** A kill that did not reach the engine is tried again. */
-const killAgainMs = 2000;
+/** A kill that did not reach the engine is tried again; a loss is told, so that seconds cost a task not all its tries (E16). */
+const engineAgainMs = 2000;
 const signalMs = 10_000;
-/** An engine that is back in seconds costs a task no more than some of the tries it has (E16). */
-const lostPaceMs = 2000;
 /** Creating and starting take a second on a busy disk; an engine this slow has hung. */
 const engineCallMs = 120_000;
 
@@ -275,7 +273,7 @@ export class ContainerRun {
   private async fail(why: Failure): Promise<void> {
     this.over();
     await this.log?.end();
-    if (why.code === 'lost.worker') await pause(this.tools.alarms, lostPaceMs, this.tools.signal);
+    if (why.code === 'lost.worker') await pause(this.tools.alarms, engineAgainMs, this.tools.signal);
     if (!this.tools.signal.aborted) this.tools.events.startFailed(this.fence, why);
   }
 
@@ -297,7 +295,7 @@ export class ContainerRun {
   private kill(): void {
     void this.signal('SIGKILL').then(() => {
       const isOver = this.ended || this.tools.signal.aborted;
-      if (!isOver) this.cancelKill = this.tools.alarms.after(killAgainMs, () => this.kill());
+      if (!isOver) this.cancelKill = this.tools.alarms.after(engineAgainMs, () => this.kill());
     });
   }
 
