@@ -1,4 +1,6 @@
 /** A task's life as somebody at a terminal sees it: the spawned `grid` on one machine, real processes and containers. */
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
@@ -127,8 +129,14 @@ describe('submit --wait', () => {
 
 describe('files', () => {
   it('run follows a task file to its end', async () => {
-    const file = grid.file('hello.yaml', 'name: hello\ncommand: [sh, -c, "echo from a file"]\ntimeout: 1m\n');
-    const { code, stdout, stderr } = await grid.grid('run', file);
+    const gate = join(grid.home, 'gate');
+    const script = `while [ ! -e ${gate} ]; do sleep 0.05; done; echo from a file`;
+    const file = grid.file('hello.yaml', `name: hello\ncommand: [sh, -c, "${script}"]\ntimeout: 1m\n`);
+    const run = grid.start('run', file);
+    // One that has ended before it is watched is told to be over, and nothing before.
+    while (!run.stderr.includes(' on forge')) await once(run.child.stderr, 'data');
+    grid.file('gate', '');
+    const { code, stdout, stderr } = await run.end();
     expect(stdout).toBe('from a file\n');
     expect(stderr).toMatch(/^t\d+ succeeded$/m);
     expect(stderr).toMatch(/^t\d+ is (leased|running) on forge, try 1$/m);
