@@ -73,10 +73,12 @@ export interface Place {
   readonly folder: string;
 }
 
-export interface ExecutorUnderTest {
+export interface ExecutorUnderTest<E extends Executor = Executor> {
   readonly kind: TaskKind;
   /** A new life of the executor in `place`. */
-  create(place: Place): Executor;
+  create(place: Place): E;
+  /** What it is to do before its first attempt. */
+  prepare?(executor: E): Promise<void>;
   /** The body that runs this line of shell, or an argv. */
   body(command: readonly string[]): Uint8Array;
   /** Names of what executors left on this machine. */
@@ -121,9 +123,10 @@ export async function placeIn(folder: string): Promise<Place> {
 
 export async function textOf(logs: LogStore, fence: Fence, until = /$^/): Promise<string> {
   const reading = new AbortController();
+  const decoder = new TextDecoder();
   let text = '';
   for await (const bytes of logs.read({ ...fence, from: 0, follow: true, signal: reading.signal })) {
-    text += Buffer.from(bytes).toString();
+    text += decoder.decode(bytes, { stream: true });
     if (until.test(text)) reading.abort();
   }
   return text;
@@ -131,10 +134,10 @@ export async function textOf(logs: LogStore, fence: Fence, until = /$^/): Promis
 
 const sh = (line: string): string[] => ['sh', '-c', line];
 
-export function executorSuite(under: ExecutorUnderTest): void {
+export function executorSuite<E extends Executor>(under: ExecutorUnderTest<E>): void {
   describe(`the ${under.kind} executor`, () => {
     let place: Place;
-    let executor: Executor;
+    let executor: E;
     let fences: Fence[];
 
     beforeEach(async () => {
@@ -143,6 +146,7 @@ export function executorSuite(under: ExecutorUnderTest): void {
       fences = [];
       expect(await executor.probe()).toBe(true);
       expect(await executor.adopt()).toEqual([]);
+      await under.prepare?.(executor);
     });
 
     afterEach(async () => {

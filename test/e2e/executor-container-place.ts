@@ -1,13 +1,15 @@
 /** The container executor against the Docker engine of this machine, under a grid name that nobody else has. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
+import { createLog, systemAlarms, systemClock, systemRandom } from '@gryphgen/runtime';
 import {
   ContainerExecutor,
   type ContainerExecutorOptions,
   ContainerNotes,
   type ContainerPolicy,
   defaultPolicy,
+  defaultWarmLimits,
+  type ExecutorEvents,
   HostPolicy,
   ImageStore,
   type ImageStoreOptions,
@@ -20,7 +22,7 @@ export const docker = new Docker();
 export const owner = { grid: randomBytes(8).toString('hex'), worker: 'w-0123456789abcdef' };
 
 export function createContainerExecutor(
-  { events, logs, folder }: Place,
+  { events, logs, folder }: Omit<Place, 'events'> & { readonly events: ExecutorEvents },
   engine = docker,
   notes = join(folder, 'containers'),
   policy: ContainerPolicy = defaultPolicy,
@@ -41,6 +43,8 @@ export function createContainerExecutor(
     retellLog: ({ task, attempt }) => logs.retell(task, attempt),
     policy: new HostPolicy({ policy, home: join(folder, 'home'), sockets: ['/var/run/docker.sock'], log }),
     logBytes: 64 * 1024 * 1024,
+    random: systemRandom,
+    warmLimits: defaultWarmLimits,
     ...over,
   });
 }

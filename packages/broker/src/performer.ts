@@ -160,6 +160,7 @@ export class Performer {
       devices,
       envelope,
       body,
+      principal: task.principal,
     });
   }
 

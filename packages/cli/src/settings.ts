@@ -1,6 +1,6 @@
 /** A command's settings, from its flags and everything behind them (runtime/config). */
 import { type Config, loadConfig } from '@gryphgen/runtime';
-import type { PressureSettings } from '@gryphgen/worker';
+import type { PressureSettings, WarmLimits } from '@gryphgen/worker';
 import { UsageError } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,4 +23,12 @@ export function settingsOf({ env }: Terminal, { home, broker }: CommonFlags, mor
 /** When this machine's worker takes no new work. */
 export function pressureSettings({ minDiskFree, minMemoryFree, maxDeviceC }: Config): PressureSettings {
   return { minDiskFreeBytes: minDiskFree, minMemoryFreeBytes: minMemoryFree, maxDeviceC };
+}
+
+/** What its worker keeps started ahead; what is not said is the worker's to know. */
+export function warmLimits({ warmContainers, warmIdle }: Config): Partial<WarmLimits> {
+  return {
+    ...(warmContainers !== 'auto' && { total: warmContainers }),
+    ...(warmIdle !== 'auto' && { idleMs: warmIdle }),
+  };
 }

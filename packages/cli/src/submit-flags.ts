@@ -46,6 +46,7 @@ export interface TaskFlags {
   readonly publish?: readonly DraftPort[];
   readonly health?: DraftHealth;
   readonly restart?: DraftRestart;
+  readonly warm?: true;
   readonly envFile?: Record<string, string>;
   readonly priority?: number;
   readonly timeout?: number;
@@ -139,6 +140,7 @@ function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
     listOf('--publish <[NAME=][HOSTPORT:]PORT[/udp]>', 'let others connect to a port (repeatable)', publish),
     flagOf('--health <http:PORT/PATH|tcp:PORT>', 'how it is known to be well', health),
     new Option('--restart <when>', 'begin it again without limit').choices(restarts),
+    new Option('--warm', 'begin in a container that was started ahead, where there is one'),
     flagOf('--priority <number>', 'higher goes first', values.priority),
     flagOf('--timeout <time>', 'longest run of one try', values.duration),
     flagOf('--queue-timeout <time>', 'longest wait for a place', values.duration),
@@ -180,7 +182,7 @@ export function specOfFlags(flags: TaskFlags, command: readonly string[]): TaskS
 function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { image, pull, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
-  const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, envFile } = flags;
+  const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, warm, envFile } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
@@ -210,6 +212,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     ports,
     health: check,
     restart,
+    warm,
     resources: given({ cpu, memory, disk, gpu: Object.keys(gpu).length === 0 ? undefined : gpu }),
     priority,
     timeout,

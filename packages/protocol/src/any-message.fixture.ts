@@ -162,6 +162,7 @@ export const shapes: Shapes = {
       devices: fc.array(share, { maxLength: 4 }),
       envelope: bytes,
       body: bytes,
+      principal: text,
     },
   ],
   started: ['toBroker', fence],

@@ -146,6 +146,8 @@ export const containerBodySchema = z
       stopSignal: z.enum(stopSignals).optional(),
       ports: portsSchema.optional(),
       health: healthSchema.optional(),
+      /** It may begin in a container of its own that was started ahead. */
+      warm: z.boolean().optional(),
     },
     {
       error: (issue) =>

@@ -6,7 +6,7 @@
  * 3. Reading checks type and range of each field and copies nothing: bytes are views of the frame.
  */
 import { type Failure, type FailureCode, failureCodes } from './failure.ts';
-import type { AttemptNo, DeviceUuid, Epoch, TaskId } from './ids.ts';
+import type { AttemptNo, DeviceUuid, Epoch, PrincipalId, TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import type {
   Accepted,
@@ -76,7 +76,7 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
     case 'accepted':
       return [2, [m.seq, m.task]];
     case 'lease':
-      return [3, [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope], m.body];
+      return [3, leaseTuple(m), m.body];
     case 'started':
       return [4, [m.task, m.attempt, m.epoch]];
     case 'result':
@@ -102,7 +102,12 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
   }
 }
 
-const sharesTuple = (m: Lease) => m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
+const leaseTuple = ({ principal, ...m }: Lease) => [
+  ...[m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope],
+  ...(principal === undefined ? [] : [principal]),
+];
+const sharesTuple = (m: Pick<Lease, 'devices'>) =>
+  m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
 const failureTuple = (failure: Failure | null) => (failure === null ? null : [failure.code, failure.message]);
 
 /** Bytes on the wire, never too few. */
@@ -111,7 +116,13 @@ export function hotBytes(m: HotMessage): number {
     case 'submit':
       return 64 + m.key.length * utf8BytesPerChar + m.envelope.length + m.body.length;
     case 'lease':
-      return 96 + m.devices.length * (32 + limits.uuidChars) + m.envelope.length + m.body.length;
+      return (
+        96 +
+        m.devices.length * (32 + limits.uuidChars) +
+        (m.principal?.length ?? 0) * utf8BytesPerChar +
+        m.envelope.length +
+        m.body.length
+      );
     case 'result':
     case 'finished':
       return 96 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
@@ -219,8 +230,10 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
     reader.skip(fields - 3);
   }
   const envelope = reader.binary('lease.envelope', limits.envelopeBytes);
-  const body = rest('lease', reader, positions - 7, parts);
-  return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body };
+  const lease = { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope } as const;
+  if (positions < 8) return { ...lease, body: rest('lease', reader, 0, parts) };
+  const principal = reader.string('lease.principal', limits.nameChars * utf8BytesPerChar) as PrincipalId;
+  return { ...lease, body: rest('lease', reader, positions - 8, parts), principal };
 }
 
 function readResult(positions: number, parts: number, reader: MsgpackReader): Result {

@@ -6,7 +6,7 @@
  * until answered (submit by its number, lease by its lease number, result until `resultAck`, stop until the result).
  */
 import type { Failure } from './failure.ts';
-import type { AttemptNo, ClientId, Epoch, TaskId } from './ids.ts';
+import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 import type { Address, Health, PublishedPort } from './service-state.ts';
@@ -197,6 +197,8 @@ export interface Lease {
   readonly devices: readonly DeviceShare[];
   readonly envelope: Uint8Array;
   readonly body: Uint8Array;
+  /** Who submitted the task. Older brokers do not tell. */
+  readonly principal?: PrincipalId | undefined;
 }
 export interface Started {
   readonly kind: 'started';

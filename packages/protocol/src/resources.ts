@@ -103,6 +103,8 @@ export interface WorkerReport {
   readonly hardware?: Hardware;
   /** Without it the worker is of a version that knows none of this. */
   readonly offers?: Offers;
+  /** Containers started ahead that wait for a task; not told when there are none. */
+  readonly warm?: number;
   /** What is wrong there, in words; at most limits.troubles. */
   readonly troubles?: readonly string[];
   /** At most limits.pressures; none when it is not told. */

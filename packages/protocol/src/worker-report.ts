@@ -75,6 +75,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   transfers: z.array(z.string().max(64)).max(16).optional(),
   hardware: hardware.optional(),
   offers: offersSchema.optional(),
+  warm: count.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),
   pressures: z.array(machinePressure).max(limits.pressures).optional(),
   version: z.string().max(64),

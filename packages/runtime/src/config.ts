@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { failure, GridError, limits, parseBytes } from '@gryphgen/protocol';
+import { failure, GridError, limits, parseBytes, parseDuration } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
 import { brokerSocketPath } from './run-folder.ts';
@@ -44,6 +44,13 @@ function parseDeviceC(text: string): number | undefined {
     : undefined;
 }
 
+/** Each is a process of the engine, of some 10 MB. */
+const mostWarm = 256;
+
+function parseWarm(text: string): number | undefined {
+  return /^[0-9]{1,3}$/.test(text) && Number(text) <= mostWarm ? Number(text) : undefined;
+}
+
 const settingsSchema = z.strictObject({
   /** Where the broker listens. */
   listen: endpoints,
@@ -61,6 +68,9 @@ const settingsSchema = z.strictObject({
   /** This machine takes no new work while it has less free, or a card while it is hotter. 0: however little, or hot. */
   minDiskFree: autoOr('a size such as 2GiB', parseBytes),
   minMemoryFree: autoOr('a size such as 512MiB', parseBytes),
+  /** Containers kept ready for tasks that begin warm, and for how long when nobody asks for one. */
+  warmContainers: autoOr(`a number up to ${mostWarm}`, parseWarm),
+  warmIdle: autoOr('a time such as 10m', parseDuration),
   maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
 });
 export type Settings = z.infer<typeof settingsSchema>;
@@ -94,6 +104,8 @@ const variables: Readonly<Record<keyof Settings, string>> = {
   minDiskFree: 'GRID_MIN_DISK_FREE',
   minMemoryFree: 'GRID_MIN_MEMORY_FREE',
   maxDeviceC: 'GRID_MAX_DEVICE_C',
+  warmContainers: 'GRID_WARM_CONTAINERS',
+  warmIdle: 'GRID_WARM_IDLE',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -112,6 +124,8 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     minDiskFree: 'auto',
     minMemoryFree: 'auto',
     maxDeviceC: 'auto',
+    warmContainers: 'auto',
+    warmIdle: 'auto',
   };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };

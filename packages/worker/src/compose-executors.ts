@@ -9,6 +9,7 @@ import { ContainerNotes } from './executors/container-notes.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
 import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
+import { defaultWarmLimits } from './executors/warm-pool.ts';
 import { ImageStore } from './images/image-store.ts';
 import { defaultLogLimits, type LogStore } from './log-store.ts';
 import { defaultPolicy } from './policy/container-policy.ts';
@@ -34,7 +35,7 @@ export function composeExecutors(
   logs: LogStore,
   events: ComposedEvents,
 ): Composed {
-  const { clock, alarms, log, identity } = deps;
+  const { clock, alarms, random, log, identity } = deps;
   const beginLog = ({ task, attempt }: Fence) => logs.begin(task, attempt);
   const owner = { grid: config.grid, worker: workerIdOf(identity.key) as string };
   const logBytes = (config.logLimits ?? defaultLogLimits).attemptBytes;
@@ -62,6 +63,8 @@ export function composeExecutors(
       owner,
       policy,
       logBytes,
+      random,
+      warmLimits: { ...defaultWarmLimits, ...config.warm },
     }),
   ];
   if (config.allowProcess) {

@@ -62,6 +62,15 @@ export class ExecutorSet {
     return this.executors.find((executor) => executor.offers !== undefined)?.offers?.();
   }
 
+  /** Containers that wait for a task. */
+  get warm(): number {
+    return this.executors.reduce((sum, { warm = 0 }) => sum + warm, 0);
+  }
+
+  press(pressed: boolean): void {
+    for (const executor of this.executors) executor.press?.(pressed);
+  }
+
   /** One that does not know in time cannot run anything now. */
   private async answerTo(question: Question<boolean>): Promise<boolean> {
     try {

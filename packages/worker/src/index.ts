@@ -15,6 +15,7 @@ export { findProgram } from './executors/find-program.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';
 export { ProcessExecutor, type ProcessExecutorOptions } from './executors/process-executor.ts';
 export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
+export { defaultWarmLimits, type WarmLimits } from './executors/warm-pool.ts';
 export { type ImageSettings, ImageStore, type ImageStoreOptions } from './images/image-store.ts';
 export { registryLogin } from './images/registry-credentials.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';

@@ -63,7 +63,7 @@ beforeEach(() => {
     },
     log: createLog({ daemon: 'worker', level: 'silent' }),
     endpoint: { dataEndpoint: '', dataKey: '' },
-    executors: { probe: async () => [], offers: () => undefined },
+    executors: { probe: async () => [], offers: () => undefined, warm: 0 },
     attempts: () => attempts,
     standing: () => standing,
     changed: (report) => {

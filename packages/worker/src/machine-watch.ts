@@ -34,7 +34,7 @@ export interface MachineWatchOptions {
   readonly alarms: Alarms;
   readonly log: Log;
   readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
-  readonly executors: Pick<ExecutorSet, 'probe' | 'offers'>;
+  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'warm'>;
   /** The attempts that are here. */
   attempts(): Iterable<Present>;
   /** The report that stands. */
@@ -61,7 +61,8 @@ export class MachineWatch {
     const report = await pressures.report(able, (capabilities) =>
       probe.report({ capabilities, offers: executors.offers(), ...endpoint, holders }),
     );
-    return { ...report, ...endpoint };
+    const { warm } = executors;
+    return { ...report, ...endpoint, ...(warm > 0 && { warm }) };
   }
 
   start(): void {

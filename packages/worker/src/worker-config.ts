@@ -3,6 +3,7 @@ import type { Failure, Welcome } from '@gryphgen/protocol';
 import type { Alarms, BrokerAddress, Clock, Identity, Log, Random } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { PressureSettings } from './core/pressure/thresholds.ts';
+import type { WarmLimits } from './executors/warm-pool.ts';
 import type { ImageSettings } from './images/image-store.ts';
 import type { LogLimits } from './log-store.ts';
 import type { ContainerPolicy } from './policy/container-policy.ts';
@@ -28,6 +29,8 @@ export interface WorkerConfig {
   readonly brokerKey: string;
   readonly logLimits?: LogLimits;
   readonly images?: ImageSettings;
+  /** Containers that are started ahead; default `defaultWarmLimits`. */
+  readonly warm?: Partial<WarmLimits>;
   /** When it takes no new work; by default as its disk, memory and cards are. */
   readonly pressures?: PressureSettings;
 }

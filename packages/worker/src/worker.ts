@@ -277,7 +277,10 @@ class Worker implements Service {
       log,
       attempts: () => this.running().attempts.values(),
       standing: () => this.running().report,
-      changed: (report) => this.loop.post({ kind: 'reportChanged', report }),
+      changed: (report) => {
+        executors.press((report.pressures ?? []).some(({ stops }) => stops.includes('container')));
+        this.loop.post({ kind: 'reportChanged', report });
+      },
     });
   }
 

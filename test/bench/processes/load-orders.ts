@@ -10,7 +10,12 @@ export type LoadOrder =
   /** Submits and waits for acceptance only; each body differs. */
   | { readonly kind: 'queue'; readonly tasks: number; readonly bodyBytes: number }
   /** One container after the other. */
-  | { readonly kind: 'container'; readonly image: string; readonly command: readonly string[] };
+  | {
+      readonly kind: 'container';
+      readonly image: string;
+      readonly command: readonly string[];
+      readonly warm: boolean;
+    };
 
 export interface LoadReport {
   readonly tasks: number;

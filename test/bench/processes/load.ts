@@ -38,7 +38,11 @@ async function obey(order: LoadOrder): Promise<LoadReport> {
         prepareTask({
           kind: 'container',
           resources: noResources,
-          body: { image: order.image, command: [...order.command] },
+          body: {
+            image: order.image,
+            command: [...order.command],
+            ...(order.warm && { warm: true }),
+          },
         }),
       );
   }

@@ -19,6 +19,8 @@ const names: readonly SettingName[] = [
   'minDiskFree',
   'minMemoryFree',
   'maxDeviceC',
+  'warmContainers',
+  'warmIdle',
 ];
 
 export function configCommand(invocation: Invocation): Command {

@@ -11,7 +11,7 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import { type ContainerPolicy, createWorker, endProcesses, registryLogin } from '@gryphgen/worker';
-import { pressureSettings } from '../settings.ts';
+import { pressureSettings, warmLimits } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 
 export interface WorkerChoices {
@@ -46,6 +46,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
     },
     pressures: pressureSettings(settings),
+    warm: warmLimits(settings),
     ...(slots !== undefined && { slots }),
   };
   const identity = loadIdentity(home, 'worker');

@@ -21,6 +21,7 @@ export type Box = Pick<
   | 'stopSignal'
   | 'ports'
   | 'health'
+  | 'warm'
 >;
 
 /** Names as in a task file, with what to say where a task has no container. */
@@ -37,6 +38,7 @@ const ofContainers = {
   stopSignal: 'no stop signal of its own: it is asked to end by SIGTERM',
   ports: 'the ports of its machine',
   health: 'no health check',
+  warm: 'no container to be started ahead',
 } as const satisfies { readonly [K in keyof Box]-?: string };
 
 export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
@@ -46,7 +48,7 @@ export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
     }
     return {};
   }
-  const { pull, user, network, pids, readOnlyRoot, ulimits, runtime, stopSignal } = draft;
+  const { pull, user, network, pids, readOnlyRoot, ulimits, runtime, stopSignal, warm } = draft;
   const mounts = mountsOf(draft, wrong);
   const scratch = scratchOf(draft, wrong);
   const paths = [...(mounts ?? []).map(({ to }) => to), ...(scratch === undefined ? [] : [scratch.to])];
@@ -64,6 +66,7 @@ export function boxOf(draft: TaskDraft, kind: DraftKind, wrong: Complain): Box {
     ...(ulimits !== undefined && { ulimits }),
     ...(runtime !== undefined && { runtime }),
     ...(stopSignal !== undefined && { stopSignal }),
+    ...(warm !== undefined && { warm }),
     ...serviceOf(draft, wrong),
   };
 }

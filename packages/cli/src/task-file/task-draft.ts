@@ -41,6 +41,7 @@ export interface TaskDraft {
   readonly ports?: readonly DraftPort[];
   readonly health?: DraftHealth;
   readonly restart?: DraftRestart;
+  readonly warm?: boolean;
   readonly sleep?: number;
   readonly resources?: Partial<DraftResources>;
   readonly timeout?: number;

@@ -70,6 +70,7 @@ const task = object<TaskDraft>(
     ulimits: mapOf<Ulimit>(values.ulimitName, scalar(values.ulimit)),
     runtime: scalar(values.runtime),
     stopSignal: scalar(values.stopSignal),
+    warm: truth,
     stopGrace: scalar(values.grace),
     ports: list(
       'a list such as [{ name: web, port: 8080 }]',

@@ -4,6 +4,7 @@ import type {
   Envelope,
   Heartbeat,
   JournalHead,
+  PrincipalId,
   Report,
   Result,
   Served,
@@ -20,6 +21,8 @@ export interface StartOrder {
   readonly devices: readonly DeviceShare[];
   /** As the client wrote it; the executor checks it by its kind's schema. */
   readonly body: Uint8Array;
+  /** Who submitted it; undefined where the broker does not tell. */
+  readonly principal?: PrincipalId | undefined;
 }
 
 /** Facts that somebody who runs the worker wants in its log. */

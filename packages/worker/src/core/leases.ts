@@ -94,7 +94,8 @@ function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
     ...(envelope.stopGraceMs !== undefined && { stopGraceMs: envelope.stopGraceMs }),
   };
   // A copy: `body` is a view of the received frame, and executors may take their time.
-  return { fence, facts, envelope, devices: lease.devices, body: lease.body.slice() };
+  const { devices, principal } = lease;
+  return { fence, facts, envelope, devices, body: lease.body.slice(), principal };
 }
 
 /** Of an attempt that never runs: it holds nothing. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Alarms, createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
+import { type Alarms, createLog, systemAlarms, systemClock, systemRandom } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ImageStore } from '../images/image-store.ts';
@@ -11,6 +11,7 @@ import { defaultPolicy } from '../policy/container-policy.ts';
 import { HostPolicy } from '../policy/host-policy.ts';
 import { ContainerExecutor } from './container-executor.ts';
 import { ContainerNotes } from './container-notes.ts';
+import { defaultWarmLimits } from './warm-pool.ts';
 
 const log = createLog({ daemon: 'test', level: 'silent' });
 const lease = {
@@ -74,6 +75,8 @@ function newExecutor(): ContainerExecutor {
     retellLog: () => ({ write: async () => true, end: async () => undefined }),
     policy: new HostPolicy({ policy: defaultPolicy, home: folder, sockets: [], log }),
     logBytes: 1,
+    random: systemRandom,
+    warmLimits: defaultWarmLimits,
   });
 }
 

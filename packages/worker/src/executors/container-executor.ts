@@ -8,27 +8,27 @@
  */
 import { setMaxListeners } from 'node:events';
 import { type ExecOrder, failure, type Offers, type Read } from '@gryphgen/protocol';
-import type { Log } from '@gryphgen/runtime';
-import type { Container, ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
+import type { Log, Random } from '@gryphgen/runtime';
+import type { Container, ContainerInfo, ContainerInspectInfo } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
-import type { AdoptedAttempt, Exit } from '../core/events.ts';
+import type { AdoptedAttempt } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
-import { jumpMs } from '../core/pressure/thresholds.ts';
 import type { StopWhy } from '../core/state.ts';
 import { runBeside } from '../exec/container-command.ts';
 import type { Enter } from '../exec/exec-sessions.ts';
 import { endCommandsOf } from '../exec/left-commands.ts';
 import type { ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
-import { ageOfContainer } from './container-age.ts';
-import { outcomeOf, stopSignalOf } from './container-facts.ts';
-import { labelsOf, type Owner, readLabels } from './container-labels.ts';
-import { planContainer } from './container-plan.ts';
+import { adoptContainer, leaseOf, type Seen } from './container-adoption.ts';
+import { labelsOf, type Owner, readLabels, readNonce } from './container-labels.ts';
+import type { Claim } from './container-notes.ts';
+import { type ContainerPlan, planContainer } from './container-plan.ts';
 import { ContainerRun, type RunTools } from './container-run.ts';
-import { endedFromOutside, outOfMemory, statusOf, within, wordsOf } from './docker-engine.ts';
+import { statusOf, within, wordsOf } from './docker-engine.ts';
 import { askEngine, type Engine } from './engine-facts.ts';
 import type { Adoption, Executor } from './executor.ts';
 import { containersIn, foreign, type ProcessOwner, readProc } from './process-owner.ts';
+import { type WarmLimits, WarmPool } from './warm-pool.ts';
 
 /** An engine that does not answer a question this fast is no use. */
 const questionMs = 10_000;
@@ -39,17 +39,14 @@ const removalMs = 60_000;
 /** What is still to be removed at the end may take this long; the rest is for the next life. */
 const closeMs = 8000;
 
-interface Seen {
-  readonly info: ContainerInfo;
-  readonly state: ContainerInspectInfo | null;
-}
-
-export interface ContainerExecutorOptions extends Omit<RunTools, 'signal'> {
+export interface ContainerExecutorOptions extends Omit<RunTools, 'signal' | 'warm'> {
   readonly owner: Owner;
   readonly log: Log;
   readonly policy: HostPolicy;
   /** Bound of the engine's own log file of each container. */
   readonly logBytes: number;
+  readonly random: Random;
+  readonly warmLimits: WarmLimits;
 }
 
 export class ContainerExecutor implements Executor {
@@ -70,7 +67,10 @@ export class ContainerExecutor implements Executor {
     this.options = options;
     // Each attempt listens, more than once.
     setMaxListeners(0, this.closing.signal);
-    this.tools = { ...options, beginLog: (fence) => options.beginLog(fence), signal: this.closing.signal };
+    const { signal } = this.closing;
+    const remove = (id: string) => this.remove(id);
+    const warm = new WarmPool({ ...options, limits: options.warmLimits, signal, remove });
+    this.tools = { ...options, beginLog: (fence) => options.beginLog(fence), signal, warm };
   }
 
   async probe(): Promise<boolean> {
@@ -94,6 +94,15 @@ export class ContainerExecutor implements Executor {
     return this.options.policy.offers(this.lastEngine);
   }
 
+  /** Containers that wait for a task. */
+  get warm(): number {
+    return this.tools.warm.kept;
+  }
+
+  press(pressed: boolean): void {
+    this.tools.warm.press(pressed);
+  }
+
   async adopt(): Promise<Adoption> {
     const { notes } = this.options;
     if (this.engine === null) {
@@ -107,9 +116,10 @@ export class ContainerExecutor implements Executor {
     }
     const seen = await this.look();
     if ('notYet' in seen) return seen;
+    const claims = await notes.claims();
     const found: AdoptedAttempt[] = [];
     for (const one of seen) {
-      const attempt = await this.adoptOne(one);
+      const attempt = await this.adoptOne(one, claims);
       if (attempt === null) await this.remove(one.info.Id);
       else found.push(attempt);
     }
@@ -147,7 +157,7 @@ export class ContainerExecutor implements Executor {
     run.start((wait) => this.plan(order, wait));
   }
 
-  private async plan(order: StartOrder, wait: ImageWait | null): Promise<Read<ContainerCreateOptions>> {
+  private async plan(order: StartOrder, wait: ImageWait | null): Promise<Read<ContainerPlan>> {
     const { engine } = this;
     if (engine === null) {
       return noEngine;
@@ -174,12 +184,13 @@ export class ContainerExecutor implements Executor {
   }
 
   readonly enter: Enter = ({ task, attempt }, id, order, signal) => {
-    for (const [key, { fence, runningIn }] of this.runs) {
+    for (const [key, { fence, runningIn, env }] of this.runs) {
       if (fence.task !== task || fence.attempt !== attempt || runningIn === null) continue;
       const user = this.userOf(order);
       if (!user.ok) return Promise.resolve(user);
       const cleared = this.clearing.get(key) ?? Promise.resolve();
-      return cleared.then(() => runBeside(runningIn, id, order, this.tools, signal));
+      const own = { ...order, env: { ...env, ...order.env } };
+      return cleared.then(() => runBeside(runningIn, id, own, this.tools, signal));
     }
     return undefined;
   };
@@ -209,7 +220,8 @@ export class ContainerExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    await this.forgotten();
+    const cleared = [this.tools.warm.close(), ...this.forgetting];
+    await this.withinClosing(Promise.all(cleared));
     this.closing.abort();
     await Promise.all([...this.runs.values()].map(({ settled }) => settled));
     await Promise.all(this.clearing.values());
@@ -217,10 +229,10 @@ export class ContainerExecutor implements Executor {
     if (this.adopted && this.runs.size === 0) await this.options.notes.clear();
   }
 
-  private forgotten(): Promise<void> {
+  private withinClosing(work: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.options.alarms.after(closeMs, resolve);
-      void Promise.all(this.forgetting).then(() => {
+      void work.then(() => {
         cancel();
         resolve();
       });
@@ -232,52 +244,43 @@ export class ContainerExecutor implements Executor {
     return this.ask((abortSignal) => this.options.docker.listContainers({ all: true, filters, abortSignal }));
   }
 
-  /** Null when there is nothing to adopt: the labels are not ours, or it is gone. */
-  private async adoptOne({ info, state: seen }: Seen): Promise<AdoptedAttempt | null> {
-    const label = readLabels(info.Labels);
+  /** Null when there is nothing to adopt: it is nobody's, or gone. */
+  private async adoptOne(
+    { info, state }: Seen,
+    claims: ReadonlyMap<string, Claim>,
+  ): Promise<AdoptedAttempt | null> {
+    const lease = leaseOf(info, claims);
+    if (lease === undefined || state === null) return null;
+    const key = keyOf(lease.fence);
     const container = this.options.docker.getContainer(info.Id);
-    if (label === undefined || seen === null) return null;
-    const run = new ContainerRun(label.fence, this.tools);
-    run.adopt(container, info.Labels);
-    this.runs.set(keyOf(label.fence), run);
-    this.options.log.info({ attempt: nameOf(label.fence), state: seen.State.Status }, 'adopted a container');
-    const { State, HostConfig } = seen;
-    if (State.Status === 'created') return { ...label, stopping: null, found: { phase: 'held' } };
-    const note = await this.options.notes.stopOf(label.fence);
-    const startedMs = timeOf(State.StartedAt);
-    if (State.Running) {
-      run.resume(container, note !== null, stopSignalOf(seen));
-      this.clear(keyOf(label.fence), container, seen.ExecIDs ?? []);
-      const ranMs = await this.ranMs(info.Id, State.Pid, startedMs);
-      return { ...label, stopping: note?.why ?? null, found: { phase: 'running', ranMs } };
+    const run = new ContainerRun(lease.fence, this.tools);
+    const adopted = await adoptContainer(container, state, lease, run, { ...this.options, ...this.tools });
+    if (adopted === null) {
+      await this.options.notes.forget(lease.fence);
+      return null;
     }
-    run.recover(container);
-    const failed = State.OOMKilled && State.ExitCode !== 0 ? outOfMemory(HostConfig.Memory ?? 0) : null;
-    const finishedMs = timeOf(State.FinishedAt);
-    // What ended before the stop was decided ended by itself.
-    const stopping = note !== null && finishedMs >= note.wallMs ? note.why : null;
-    // Not by the earlier life, then by the engine's end or a reboot: the core calls it lost, not failed.
-    const stopped = stopping !== null || (failed === null && endedFromOutside(State.ExitCode));
-    const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: outcomeOf(seen), stopped };
-    const ranMs = Math.max(0, finishedMs - startedMs);
-    return { ...label, stopping, found: { phase: 'ended', ranMs, exit } };
-  }
-
-  /** By the time of day, unless that has jumped since: a time limit must not follow it. */
-  private async ranMs(id: string, pid: number, startedMs: number): Promise<number> {
-    const byWall = Math.max(0, this.options.clock.wall() - startedMs);
-    const age = await ageOfContainer(id, pid);
-    return age === undefined || Math.abs(age - byWall) < jumpMs ? byWall : age;
+    this.runs.set(key, run);
+    const { phase } = adopted.found;
+    this.options.log.info({ attempt: nameOf(lease.fence), phase }, 'adopted a container');
+    if (phase === 'running') this.clear(key, container, state.ExecIDs ?? []);
+    return adopted;
   }
 
   /** An attempt is in `runs` before its container is created and until it is removed: any other is a stray. */
   private async sweep(): Promise<void> {
     for (const info of await this.list()) {
-      const label = readLabels(info.Labels);
-      if (label !== undefined && this.runs.has(keyOf(label.fence))) continue;
+      if (this.isKnown(info)) continue;
       this.options.log.warn({ container: info.Names[0] }, 'removing a container that belongs to no attempt');
       await this.remove(info.Id);
     }
+  }
+
+  private isKnown({ Id, Labels }: ContainerInfo): boolean {
+    const nonce = readNonce(Labels);
+    if (nonce !== null && this.tools.warm.owns(nonce)) return true;
+    const label = readLabels(Labels);
+    if (label !== undefined) return this.runs.has(keyOf(label.fence));
+    return [...this.runs.values()].some(({ container }) => container?.id === Id);
   }
 
   /** Resolves when it is gone, or cannot be removed: then a later sweep tries again. */
@@ -309,8 +312,3 @@ const noEngine = {
   ok: false,
   failure: failure('lost.worker', 'this worker has no Docker engine that answers'),
 } as const;
-
-/** Milliseconds since 1970; 0 where the engine tells no time (a container it has lost track of). */
-function timeOf(engineTime: string): number {
-  return Math.max(0, Date.parse(engineTime)) || 0;
-}

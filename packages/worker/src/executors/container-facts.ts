@@ -7,8 +7,13 @@ export function stopSignalOf({ Config }: ContainerInspectInfo): string | undefin
   return (Config as { readonly StopSignal?: string }).StopSignal;
 }
 
+interface MadeOf {
+  readonly Image: string;
+  readonly Config: Pick<ContainerInspectInfo['Config'], 'Labels'>;
+}
+
 /** Of which image it was made, and by which digest that was asked for. */
-export function outcomeOf({ Image, Config }: Pick<ContainerInspectInfo, 'Image' | 'Config'>): Uint8Array {
+export function outcomeOf({ Image, Config }: MadeOf): Uint8Array {
   const { digest } = cutReference(readImage(Config.Labels));
   const outcome: ContainerOutcome = { image: { id: Image, ...(digest !== '' && { digest }) } };
   return encodeBody(outcome);

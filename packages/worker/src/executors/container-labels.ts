@@ -24,6 +24,8 @@ const names = {
   lease: 'gryphgen.lease',
   preface: 'gryphgen.preface',
   image: 'gryphgen.image',
+  /** Of a container that was started before there was an attempt for it. */
+  warm: 'gryphgen.warm',
 } as const;
 
 const numeral = z
@@ -38,19 +40,39 @@ const labelsSchema = z.object({
 });
 
 /** `gg-1f2e3d4c-t7.1-e3`: an attempt has one name, so that creating it twice is noticed by the engine. */
-export function containerNameOf({ grid }: Owner, fence: Fence): string {
-  return `gg-${grid.replace(/^g-/, '').slice(0, 8)}-t${fence.task}.${fence.attempt}-e${fence.epoch}`;
+export function containerNameOf(owner: Owner, fence: Fence): string {
+  return `${prefixOf(owner)}t${fence.task}.${fence.attempt}-e${fence.epoch}`;
 }
+
+/** `gg-1f2e3d4c-warm-9f86d081`: it keeps this name when an attempt gets it. */
+export function warmNameOf(owner: Owner, nonce: string): string {
+  return `${prefixOf(owner)}warm-${nonce.slice(0, 8)}`;
+}
+
+const prefixOf = ({ grid }: Owner) => `gg-${grid.replace(/^g-/, '').slice(0, 8)}-`;
 
 export function writeLabels(owner: Owner, fence: Fence, facts: LeaseFacts): Record<string, string> {
   return {
-    [names.grid]: owner.grid,
-    [names.worker]: owner.worker,
+    ...writeOwner(owner),
     [names.task]: String(fence.task),
     [names.attempt]: String(fence.attempt),
     [names.epoch]: String(fence.epoch),
     [names.lease]: JSON.stringify(facts),
   };
+}
+
+/** `nonce`: what its shell marks its own words with. Whose it becomes stands in the notes (container-notes.ts). */
+export function writeWarmLabels(owner: Owner, nonce: string): Record<string, string> {
+  return { ...writeOwner(owner), [names.warm]: nonce };
+}
+
+/** Null when it was made for an attempt. */
+export function readNonce(labels: Readonly<Record<string, string>>): string | null {
+  return labels[names.warm] ?? null;
+}
+
+function writeOwner({ grid, worker }: Owner): Record<string, string> {
+  return { [names.grid]: grid, [names.worker]: worker };
 }
 
 /** What its log begins with before the container's own output: a later life that writes the log anew begins alike. */

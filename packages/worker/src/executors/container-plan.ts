@@ -7,21 +7,16 @@ import {
   failure,
   type Read,
 } from '@gryphgen/protocol';
-import type Docker from 'dockerode';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { StartOrder } from '../core/effects.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
 import { type Owner, writeImage } from './container-labels.ts';
 import { containerSpec } from './container-spec.ts';
-import { type CallTools, createFailure, within } from './docker-engine.ts';
-import { askImage, type Engine } from './engine-facts.ts';
+import type { Engine } from './engine-facts.ts';
+import { type Warmth, warmthOf } from './warm-wish.ts';
 
-/** A busy disk takes a second; an engine this slow has hung. */
-const imageMs = 120_000;
-
-export interface PlanTools extends CallTools {
-  readonly docker: Docker;
+export interface PlanTools {
   readonly engine: Engine;
   readonly policy: HostPolicy;
   readonly images: ImageStore;
@@ -31,31 +26,33 @@ export interface PlanTools extends CallTools {
   readonly logBytes: number;
 }
 
-export async function planContainer(
-  order: StartOrder,
-  tools: PlanTools,
-): Promise<Read<ContainerCreateOptions>> {
-  const { docker, engine, policy, images, owner, wait, logBytes } = tools;
+export interface ContainerPlan {
+  /** Of a container made for the attempt. */
+  readonly spec: ContainerCreateOptions;
+  /** Null where the task asks for no warm one. */
+  readonly warmth: Warmth | null;
+}
+
+export async function planContainer(order: StartOrder, tools: PlanTools): Promise<Read<ContainerPlan>> {
+  const { engine, policy, images, owner, wait, logBytes } = tools;
   const body = readBody(order.body);
   if (!body.ok) return body;
   const forbidden = policy.refusesImage(body.value.image);
   if (forbidden !== null) return { ok: false, failure: forbidden };
   const { image: asked, pull = 'missing' } = body.value;
   const { timeoutMs: limitMs } = order.envelope;
-  const found: Read<string> =
+  const found =
     wait === null
-      ? { ok: true, value: asked }
+      ? await images.present(asked)
       : await images.ensure({ ...wait, image: asked, policy: pull, limitMs });
   if (!found.ok) return found;
-  try {
-    const image = await askImage(docker, found.value, (call) => within(imageMs, tools, call));
-    const granted = await policy.grant(engine, body.value, image);
-    if (!granted.ok) return granted;
-    const spec = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });
-    return { ok: true, value: { ...spec, Labels: { ...spec.Labels, ...writeImage(found.value) } } };
-  } catch (error) {
-    return { ok: false, failure: createFailure(error, body.value.image) };
-  }
+  const image = found.value;
+  const granted = await policy.grant(engine, body.value, image);
+  if (!granted.ok) return granted;
+  const made = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });
+  const spec = { ...made, Labels: { ...made.Labels, ...writeImage(image.name) } };
+  const warmth = body.value.warm === true ? await warmthOf(order, body.value, spec, image, engine) : null;
+  return { ok: true, value: { spec, warmth } };
 }
 
 function readBody(bytes: Uint8Array): Read<ContainerBody> {

@@ -3,11 +3,10 @@
  *
  * 1. No second start: where the container's name is taken, the container is adopted as it is; only one that never ran
  *    is started.
- * 2. A stop that comes before the start has happened is kept and acted on as soon as there is something to stop.
- * 3. No signal is sent before it is noted what for.
+ * 2. A success that is told before the engine knows of it is one: nothing of the attempt runs any more (warm-launcher.ts).
+ *    Where it had devices the engine's word is waited for.
  */
 import { type Failure, failure, type Read } from '@gryphgen/protocol';
-import type { Cancel } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
@@ -18,9 +17,10 @@ import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import { pause } from '../pause.ts';
 import { watchService } from '../services/service-watch.ts';
 import { outcomeOf } from './container-facts.ts';
-import { readPreface, writePreface } from './container-labels.ts';
-import type { ContainerNotes } from './container-notes.ts';
-import { type ContainerEnd, type WatchTools, watchContainer } from './container-watch.ts';
+import { writePreface } from './container-labels.ts';
+import type { ContainerPlan } from './container-plan.ts';
+import { ContainerStop, type StopTools } from './container-stop.ts';
+import { type ContainerEnd, watchContainer, wholeOutput } from './container-watch.ts';
 import {
   createFailure,
   endedFromOutside,
@@ -29,27 +29,34 @@ import {
   initFailure,
   isFormatEnd,
   isFormatError,
+  neverBegan,
   outOfMemory,
   startFailure,
   statusOf,
+  stoppedBefore,
   within,
   wordsOf,
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
 import { LogPreface } from './log-preface.ts';
 import { openScratch } from './scratch-volume.ts';
+import { LaunchedOutput } from './warm-launcher.ts';
+import type { WarmPool } from './warm-pool.ts';
+import { type Launched, startWarm } from './warm-start.ts';
+import type { Warmth } from './warm-wish.ts';
 
-/** A kill that did not reach the engine is tried again; a loss is told, so that seconds cost a task not all its tries (E16). */
+/** A loss is told only then, so that an engine that is away for seconds costs a task not all its tries (E16). */
 const engineAgainMs = 2000;
-const signalMs = 10_000;
 /** Creating and starting take a second on a busy disk; an engine this slow has hung. */
 const engineCallMs = 120_000;
+/** What it knows of an end is told at once or not at all. */
+const lookMs = 10_000;
 
-export interface RunTools extends WatchTools {
+export interface RunTools extends StopTools {
   readonly docker: Docker;
   readonly events: ExecutorEvents;
-  readonly notes: ContainerNotes;
   readonly images: ImageStore;
+  readonly warm: WarmPool;
   beginLog(fence: Fence): LogWriter;
   /** The log for output that is told from its first byte again. */
   retellLog(fence: Fence): LogWriter;
@@ -59,7 +66,7 @@ export interface RunTools extends WatchTools {
  * What is to be created. It may take as long as its image does; `wait` is null where the container is there already, and
  * its image with it.
  */
-export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerCreateOptions>>;
+export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerPlan>>;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -73,21 +80,15 @@ export class ContainerRun {
   private log: LogWriter | null = null;
   private preface = new LogPreface();
   private labels: Labels = {};
-  /** Aborted by a stop: what comes before the container need not be waited for. */
-  private readonly stopped = new AbortController();
+  private readonly stopping: ContainerStop;
+  /** Null in a container that was made for this attempt. */
+  private launched: Launched | null = null;
   private running = false;
-  private ended = false;
-  private signalled = false;
-  private killByMono = Number.POSITIVE_INFINITY;
-  private stopWhy: StopWhy = 'cancel';
-  private stopSignal = 'SIGTERM';
-  /** Until then no signal is sent. */
-  private noted: Promise<void> | null = null;
-  private cancelKill: Cancel = () => undefined;
 
   constructor(fence: Fence, tools: RunTools) {
     this.fence = fence;
     this.tools = tools;
+    this.stopping = new ContainerStop(fence, tools);
   }
 
   /** The container, while what it was made for runs in it. */
@@ -95,16 +96,25 @@ export class ContainerRun {
     return this.running ? this.container : null;
   }
 
+  /** What a command beside it is to have that its container does not give. */
+  get env(): Readonly<Record<string, string>> {
+    return this.launched?.env ?? {};
+  }
+
   start(plan: Plan): void {
     this.log = this.prefaced(this.tools.beginLog(this.fence));
     this.settled = this.create(plan);
   }
 
-  /** For a container of an earlier life, with its labels; then `start`, `resume` or `recover`. */
-  adopt(container: Container, labels: Labels): void {
+  /**
+   * For a container of an earlier life, with its labels and what its log begins with; then `start`, `resume` or
+   * `recover`.
+   */
+  adopt(container: Container, labels: Labels, preface: string, launched: Launched | null): void {
     this.container = container;
     this.labels = labels;
-    this.preface = new LogPreface(readPreface(labels));
+    this.preface = new LogPreface(preface);
+    this.launched = launched;
   }
 
   /**
@@ -112,27 +122,20 @@ export class ContainerRun {
    * `stopSignal` as the engine has it.
    */
   resume(container: Container, signalled: boolean, stopSignal: string | undefined): void {
-    this.stopSignal = stopSignal || 'SIGTERM';
     this.running = true;
-    this.signalled = signalled;
-    if (signalled) this.noted = Promise.resolve();
+    if (signalled) this.stopping.hasBegun();
+    this.stopping.begin(container, stopSignal || 'SIGTERM');
     this.settled = this.follow(container);
   }
 
   /** For a container of an earlier life that has ended: its output may not be in the log yet. */
   recover(container: Container): void {
-    this.ended = true;
+    this.stopping.cease();
     this.settled = this.watch(container).then(() => undefined);
   }
 
   stop(graceMs: number, why: StopWhy): void {
-    const killByMono = this.tools.clock.mono() + graceMs;
-    if (this.ended || killByMono >= this.killByMono) return;
-    const first = this.killByMono === Number.POSITIVE_INFINITY;
-    this.killByMono = killByMono;
-    if (first) this.stopWhy = why;
-    this.stopped.abort();
-    if (this.running) this.end(first);
+    this.stopping.stop(graceMs, why);
   }
 
   private async create(plan: Plan, mayPlanAgain = true): Promise<void> {
@@ -144,12 +147,15 @@ export class ContainerRun {
     }
     const planned = await this.planned(plan);
     if (!planned.ok) return this.fail(planned.failure);
-    const spec = {
-      ...planned.value,
-      Labels: { ...planned.value.Labels, ...writePreface(this.preface.text) },
-    };
+    const { spec: told, warmth } = planned.value;
+    const stopSignal = told.StopSignal ?? 'SIGTERM';
+    if (warmth !== null && this.container === null) {
+      if (this.stopping.isAsked) return this.fail(stoppedBefore());
+      const warm = await this.warmed(warmth);
+      if (warm !== null) return this.ran(warm, stopSignal);
+    }
+    const spec = { ...told, Labels: { ...told.Labels, ...writePreface(this.preface.text) } };
     this.labels = spec.Labels;
-    this.stopSignal = spec.StopSignal ?? 'SIGTERM';
     try {
       this.container = await this.call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
     } catch (error) {
@@ -164,19 +170,35 @@ export class ContainerRun {
       if ('code' in known) return this.fail(known);
       // By its id and not its name: processes tell that of their container.
       this.container = docker.getContainer(known.Id);
-      if (known.State.Status !== 'created') return this.ran(this.container);
+      if (known.State.Status !== 'created') return this.ran(this.container, stopSignal);
     }
     return this.launch(this.container, spec);
   }
 
-  private async planned(plan: Plan): Promise<Read<ContainerCreateOptions>> {
+  /** Null where it begins cold, which its log says. */
+  private async warmed(warmth: Warmth): Promise<Container | null> {
+    const claim = { fence: this.fence, preface: this.preface.text, wallMs: this.tools.clock.wall() };
+    const begun = await startWarm(warmth, claim, this.tools);
+    if ('cold' in begun) {
+      this.tell(`begins cold: ${begun.cold}`);
+      return null;
+    }
+    const { container, launched } = begun;
+    this.launched = launched;
+    this.container = container;
+    this.tools.warm.handedOver(launched.nonce);
+    return container;
+  }
+
+  private async planned(plan: Plan): Promise<Read<ContainerPlan>> {
     if (this.container !== null) return plan(null);
     const { signal } = this.tools;
-    const stop = () => this.stopped.abort();
+    const { asked } = this.stopping;
+    const stop = () => asked.abort();
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     try {
-      return await plan({ signal: this.stopped.signal, tell: (line) => this.tell(line) });
+      return await plan({ signal: asked.signal, tell: (line) => this.tell(line) });
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -194,9 +216,7 @@ export class ContainerRun {
   }
 
   private async launch(container: Container, spec: ContainerCreateOptions): Promise<void> {
-    if (this.killByMono < Number.POSITIVE_INFINITY) {
-      return this.fail(failure('cancelled.user', 'stopped before its container was started'));
-    }
+    if (this.stopping.isAsked) return this.fail(stoppedBefore());
     try {
       await openScratch(container, spec, (ask) => this.call(ask));
       await this.call((abortSignal) => container.start({ abortSignal }));
@@ -208,14 +228,14 @@ export class ContainerRun {
         );
       }
     }
-    return this.ran(container);
+    return this.ran(container, spec.StopSignal ?? 'SIGTERM');
   }
 
-  private async ran(container: Container): Promise<void> {
+  private async ran(container: Container, stopSignal: string): Promise<void> {
     if (this.tools.signal.aborted) return;
     this.running = true;
     this.tools.events.started(this.fence);
-    if (this.killByMono < Number.POSITIVE_INFINITY) this.end(true);
+    this.stopping.begin(container, stopSignal);
     await this.follow(container);
   }
 
@@ -229,36 +249,42 @@ export class ContainerRun {
     const leaveService = watchService(this.fence, container, this.labels, this.tools);
     const end = await this.watch(container);
     leaveService();
-    if (end === undefined) return this.cancelKill();
-    const { exitCode } = end;
-    const seen = await this.lastLook(container);
+    if (end === undefined) return this.stopping.cease();
+    const { exitCode, engineSees } = end;
+    // An engine that is busy with the end answers late.
+    const seen = engineSees === null ? await this.lastLook(container) : null;
     const oom = exitCode !== 0 && seen?.State.OOMKilled;
     const failed =
       end.failure ??
+      (end.hasBegun ? null : neverBegan()) ??
       (isFormatEnd(end.exitCode, end.firstOutput) ? await this.formatFailure(container) : null) ??
       initFailure(end.exitCode, end.firstOutput) ??
       (oom ? outOfMemory(seen.HostConfig.Memory ?? 0) : null) ??
-      (end.interrupted && !this.signalled && endedFromOutside(end.exitCode) ? endedWithEngine() : null);
-    const outcome = seen === null ? noOutcome : outcomeOf(seen);
+      (end.interrupted && !this.stopping.signalled && endedFromOutside(end.exitCode)
+        ? endedWithEngine()
+        : null);
+    const outcome = seen === null ? (this.launched?.outcome ?? noOutcome) : outcomeOf(seen);
     this.over();
-    const exit: Exit = { exitCode, failure: failed, outcome, stopped: this.signalled };
+    const exit: Exit = { exitCode, failure: failed, outcome, stopped: this.stopping.signalled };
     if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
+    // Before that it is not removed: the engine would be asked to kill what is ending.
+    await engineSees;
   }
 
   private watch(container: Container): Promise<ContainerEnd | undefined> {
-    const tellLog = () => {
+    const { launched } = this;
+    const reader = () => (launched === null ? wholeOutput : new LaunchedOutput(launched));
+    const log = () => {
       const first = this.log;
       this.log = null;
       return first ?? this.prefaced(this.tools.retellLog(this.fence));
     };
-    return watchContainer(container, tellLog, this.tools);
+    return watchContainer(container, { log, reader }, this.tools);
   }
 
   /** Null when the engine does not say: the exit code stands, only its cause and its image stay unknown. */
   private lastLook(container: Container): Promise<ContainerInspectInfo | null> {
-    return within(signalMs, this.tools, (abortSignal) => container.inspect({ abortSignal })).catch(
-      () => null,
-    );
+    return within(lookMs, this.tools, (abortSignal) => container.inspect({ abortSignal })).catch(() => null);
   }
 
   private async formatFailure(container: Container): Promise<Failure> {
@@ -278,39 +304,8 @@ export class ContainerRun {
   }
 
   private over(): void {
-    this.ended = true;
     this.running = false;
-    this.cancelKill();
-  }
-
-  private end(polite: boolean): void {
-    this.cancelKill();
-    this.cancelKill = this.tools.alarms.after(Math.max(0, this.killByMono - this.tools.clock.mono()), () =>
-      this.kill(),
-    );
-    if (polite) void this.signal(this.stopSignal);
-  }
-
-  /** One at a time: an engine that has fallen silent is not asked ever more. */
-  private kill(): void {
-    void this.signal('SIGKILL').then(() => {
-      const isOver = this.ended || this.tools.signal.aborted;
-      if (!isOver) this.cancelKill = this.tools.alarms.after(engineAgainMs, () => this.kill());
-    });
-  }
-
-  private async signal(signal: string): Promise<void> {
-    const { container, tools, fence, stopWhy: why } = this;
-    if (container === null) return;
-    this.noted ??= tools.notes.noteStop(fence, { why, wallMs: tools.clock.wall() });
-    await this.noted;
-    if (this.ended) return;
-    try {
-      await within(signalMs, tools, (abortSignal) => container.kill({ signal, abortSignal }));
-      this.signalled = true;
-    } catch {
-      // 404, 409: it has ended by itself. No answer: the kill, which is repeated, is what counts.
-    }
+    this.stopping.cease();
   }
 
   private call<T>(ask: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {

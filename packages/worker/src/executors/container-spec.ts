@@ -102,7 +102,8 @@ function tmpfsOf({ scratch, tmpfsBytes, mounts = [] }: ContainerBody): Record<st
   };
 }
 
-function identityOf({ fence }: StartOrder): Record<string, string> {
+/** What a task reads of itself. */
+export function identityOf({ fence }: StartOrder): Record<string, string> {
   return { GRID_TASK: `t${fence.task}`, GRID_ATTEMPT: String(fence.attempt) };
 }
 

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { Container } from 'dockerode';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogWriter } from '../attempt-log.ts';
-import { watchContainer } from './container-watch.ts';
+import { type OutputReader, watchContainer, wholeOutput } from './container-watch.ts';
 
 /** Time passes only when everybody waits for it. */
 class Alarms {
@@ -54,12 +54,14 @@ function frame(text: string): Buffer {
 let alarms: Alarms;
 let engine: Engine;
 let logs: string[];
+let reader: OutputReader;
 let closing: AbortController;
 
 beforeEach(() => {
   alarms = new Alarms();
   engine = new Engine();
   logs = [];
+  reader = wholeOutput;
   closing = new AbortController();
 });
 
@@ -76,7 +78,11 @@ function beginLog(): LogWriter {
 
 function watch() {
   const clock = { mono: () => alarms.mono, wall: () => alarms.mono };
-  return watchContainer(engine.container, beginLog, { clock, alarms, signal: closing.signal });
+  return watchContainer(
+    engine.container,
+    { log: beginLog, reader: () => reader },
+    { clock, alarms, signal: closing.signal },
+  );
 }
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -97,7 +103,12 @@ describe('watching a container', () => {
     for (const byte of bytes) engine.streams[0]?.write(Buffer.from([byte]));
     engine.streams[0]?.end();
     engine.waits[0]?.resolve(3);
-    expect(await end).toEqual({ exitCode: 3, failure: null, firstOutput: 'hello world', interrupted: false });
+    expect(await end).toMatchObject({
+      exitCode: 3,
+      failure: null,
+      firstOutput: 'hello world',
+      interrupted: false,
+    });
     expect(logs).toEqual(['hello world']);
   });
 

@@ -5,7 +5,8 @@
  * 1. The engine's answer may never come (dockerode does not notice when the connection breaks within `wait`): the log
  *    stream and `wait` watch over each other, and whatever breaks is begun again from the container's first byte.
  * 2. An engine can also fall silent and break nothing: it is asked every `lookMs` whether it is there.
- * 3. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
+ * 3. What ran in a warm container tells its success before the engine does: that takes some 50 ms to see it.
+ * 4. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
  */
 import type { Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
@@ -13,7 +14,14 @@ import type { Alarms, Clock } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
 import { pause } from '../pause.ts';
-import { answerWithin, type CallTools, engineLost, payloads, statusOf } from './docker-engine.ts';
+import {
+  answerWithin,
+  type CallTools,
+  chunks,
+  engineLost,
+  type LabelledBytes,
+  statusOf,
+} from './docker-engine.ts';
 
 const engineLostMs = 60_000;
 const askAgainMs = 500;
@@ -32,7 +40,26 @@ export interface ContainerEnd {
   readonly firstOutput: string;
   /** The engine went away meanwhile: it may have taken the container with it. */
   readonly interrupted: boolean;
+  /** Null when the engine has said so. It was the output: resolves when the engine has seen the end too, or is not waited for. */
+  readonly engineSees: Promise<void> | null;
+  /** False where a warm container has ended before its command began. */
+  readonly hasBegun: boolean;
 }
+
+/** What of a container's output is the attempt's: all of it, but for the words of a warm one's shell. */
+export interface OutputReader {
+  take(part: LabelledBytes): Uint8Array;
+  rest(): Uint8Array;
+  /** Where the output itself tells that it has succeeded. */
+  readonly succeeded: boolean;
+  readonly hasBegun: boolean;
+}
+export const wholeOutput: OutputReader = {
+  take: ({ bytes }) => bytes,
+  rest: () => new Uint8Array(0),
+  succeeded: false,
+  hasBegun: true,
+};
 
 export interface WatchTools {
   readonly clock: Clock;
@@ -41,20 +68,26 @@ export interface WatchTools {
   readonly signal: AbortSignal;
 }
 
-/** Undefined when `signal` was aborted before the end. `tellLog` gives the log, for output from its first byte, each time. */
+/** Where the output goes; asked again whenever it is told from its first byte again. */
+export interface OutputPlace {
+  log(): LogWriter;
+  reader(): OutputReader;
+}
+
+/** Undefined when `signal` was aborted before the end. */
 export async function watchContainer(
   container: Container,
-  tellLog: () => LogWriter,
+  place: OutputPlace,
   tools: WatchTools,
 ): Promise<ContainerEnd | undefined> {
-  let log = tellLog();
+  let log = place.log();
   try {
     for (let interrupted = false; !tools.signal.aborted; interrupted = true) {
-      const end = await watchOnce(container, log, tools);
+      const end = await watchOnce(container, new OutputCopy(log, place.reader()), tools);
       if (end !== 'broken') return { ...end, failure: null, interrupted };
       const gone = await waitForEngine(container, tools);
-      if (gone !== null) return { exitCode: -1, failure: gone, firstOutput: '', interrupted };
-      log = tellLog();
+      if (gone !== null) return { ...lost, failure: gone, interrupted };
+      log = place.log();
     }
     return undefined;
   } finally {
@@ -62,44 +95,67 @@ export async function watchContainer(
   }
 }
 
+const lost = { exitCode: -1, firstOutput: '', engineSees: null, hasBegun: true } as const;
+
 async function watchOnce(
   container: Container,
-  log: LogWriter,
+  copy: OutputCopy,
   tools: WatchTools,
-): Promise<Pick<ContainerEnd, 'exitCode' | 'firstOutput'> | 'broken'> {
+): Promise<Pick<ContainerEnd, 'exitCode' | 'firstOutput' | 'engineSees' | 'hasBegun'> | 'broken'> {
   const giveUp = new AbortController();
   const stop = () => giveUp.abort();
   tools.signal.addEventListener('abort', stop, { once: true });
-  const copy = new OutputCopy(log);
+  const close = () => {
+    tools.signal.removeEventListener('abort', stop);
+    giveUp.abort();
+    copy.stop();
+  };
+  let engineSees: ContainerEnd['engineSees'] = null;
   const copied = copy.run(container, giveUp.signal);
   try {
     const waited = exitCodeOf(container, giveUp.signal);
     const outputOver = copied.then(() => pause(tools.alarms, settleMs, giveUp.signal));
     const silent = untilSilent(container, tools, giveUp.signal);
-    const exitCode = await Promise.race([waited, outputOver.then(() => null), silent]);
+    const succeeded = copy.succeeded.then(() => 'early' as const);
+    const exitCode = await Promise.race([succeeded, waited, outputOver.then(() => null), silent]);
     if (exitCode === null) return 'broken';
+    if (exitCode === 'early') {
+      const seen = Promise.all([waited, copied]);
+      engineSees = Promise.race([seen, pause(tools.alarms, drainMs, giveUp.signal)]).then(close);
+      return { ...copy.found, exitCode: 0, engineSees };
+    }
     await Promise.race([copied, copy.full, pause(tools.alarms, drainMs, giveUp.signal)]);
-    return { exitCode, firstOutput: copy.firstOutput };
+    return { ...copy.found, exitCode, engineSees };
   } finally {
-    tools.signal.removeEventListener('abort', stop);
-    giveUp.abort();
-    copy.stop();
+    if (engineSees === null) close();
   }
 }
 
 class OutputCopy {
-  firstOutput = '';
   /** Resolves when the log takes no more: what is still to come need not be waited for. */
   readonly full: Promise<void>;
+  /** Resolves when the output has told so. */
+  readonly succeeded: Promise<void>;
   private readonly log: LogWriter;
+  private readonly reader: OutputReader;
   private isFull: () => void = () => undefined;
+  private hasSucceeded: () => void = () => undefined;
+  private firstOutput = '';
   private stopped = false;
 
-  constructor(log: LogWriter) {
+  constructor(log: LogWriter, reader: OutputReader) {
     this.log = log;
+    this.reader = reader;
     this.full = new Promise((resolve) => {
       this.isFull = resolve;
     });
+    this.succeeded = new Promise((resolve) => {
+      this.hasSucceeded = resolve;
+    });
+  }
+
+  get found() {
+    return { firstOutput: this.firstOutput, hasBegun: this.reader.hasBegun };
   }
 
   /** What comes late is nobody's: the log may be told again already. */
@@ -112,16 +168,23 @@ class OutputCopy {
     try {
       const options = { follow: true, stdout: true, stderr: true, abortSignal: signal } as const;
       const stream = (await container.logs(options)) as unknown as AsyncIterable<Uint8Array>;
-      for await (const bytes of payloads(stream)) {
-        if (this.firstOutput.length < firstOutputBytes) {
-          this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
-        }
+      for await (const parts of chunks(stream)) {
+        await this.copy(Buffer.concat(parts.map((part) => this.reader.take(part))));
         if (this.stopped) return;
-        if (!(await this.log.write(bytes))) this.isFull();
+        if (this.reader.succeeded) this.hasSucceeded();
       }
+      await this.copy(this.reader.rest());
     } catch {
       // Broken or aborted: over either way, and `waited` knows more.
     }
+  }
+
+  private async copy(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    if (this.firstOutput.length < firstOutputBytes)
+      this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
+    if (this.stopped) return;
+    if (!(await this.log.write(bytes))) this.isFull();
   }
 }
 

@@ -94,6 +94,14 @@ export function startFailure(error: unknown): Failure {
   return failure('execution.start', `the container cannot start: ${words}`);
 }
 
+export function stoppedBefore(): Failure {
+  return failure('cancelled.user', 'stopped before its container was started');
+}
+
+export function neverBegan(): Failure {
+  return failure('lost.worker', 'its container ended before the command began');
+}
+
 export function endedWithEngine(): Failure {
   return failure('lost.worker', 'its container ended while the Docker engine of this worker was away');
 }
@@ -178,21 +186,17 @@ class FrameReader {
   }
 }
 
-/** stdout and stderr as one; what came together leaves together. */
-export async function* payloads(
+/** stdout and stderr told apart, as they came together. */
+export async function* chunks(
   stream: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<readonly LabelledBytes[], void, undefined> {
   const reader = new FrameReader();
-  for await (const chunk of stream) {
-    const parts = reader.take(chunk);
-    if (parts.length > 0) yield Buffer.concat(parts.map(({ bytes }) => bytes));
-  }
+  for await (const chunk of stream) yield reader.take(chunk);
 }
 
 /** stdout and stderr told apart. */
 export async function* labelled(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<LabelledBytes, void, undefined> {
-  const reader = new FrameReader();
-  for await (const chunk of stream) yield* reader.take(chunk);
+  for await (const parts of chunks(stream)) yield* parts;
 }

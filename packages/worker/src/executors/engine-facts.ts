@@ -1,6 +1,6 @@
 /** What the Docker engine says of itself and of an image, as far as it decides what a container is given. */
 import type Docker from 'dockerode';
-import type { EngineFacts, ImageFacts } from '../policy/container-policy.ts';
+import type { EngineFacts } from '../policy/container-policy.ts';
 import { folderOf, questionsTo } from './engine-questions.ts';
 
 export interface Engine extends EngineFacts {
@@ -29,31 +29,5 @@ export async function askEngine(docker: Docker, ask: Ask): Promise<Engine> {
     runtimes: Object.keys(info.Runtimes ?? { [defaultRuntime]: {} }).sort(),
     defaultRuntime,
     remapsUsers: (security ?? []).some((option) => /^name=(userns|rootless)\b/.test(option)),
-  };
-}
-
-interface AbortableImage {
-  inspect(options: { readonly abortSignal: AbortSignal }): Promise<{
-    readonly Id: string;
-    readonly RepoTags?: readonly string[] | null;
-    readonly RepoDigests?: readonly string[] | null;
-    readonly Config?: { readonly User?: string; readonly StopSignal?: string } | null;
-  }>;
-}
-
-/** Rejects with status 404 when the engine has no such image. */
-export async function askImage(docker: Docker, name: string, ask: Ask): Promise<ImageFacts> {
-  const image = docker.getImage(name) as unknown as AbortableImage;
-  const {
-    Id: id,
-    RepoTags,
-    RepoDigests,
-    Config,
-  } = await ask((abortSignal) => image.inspect({ abortSignal }));
-  return {
-    id,
-    references: [...(RepoTags ?? []), ...(RepoDigests ?? [])],
-    user: Config?.User ?? '',
-    stopSignal: Config?.StopSignal ?? '',
   };
 }

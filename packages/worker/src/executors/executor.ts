@@ -45,6 +45,10 @@ export interface Executor {
   readonly enter?: Enter;
   /** Whose this process is, by its number on this machine. */
   ownerOf(pid: number): Promise<ProcessOwner>;
+  /** How many containers wait for a task; absent where nothing is started ahead. */
+  readonly warm?: number;
+  /** The machine is short of something: what is not needed goes. */
+  press?(pressed: boolean): void;
   /** Lets go of timers and sockets. What can outlive the worker runs on and is adopted by its next life. */
   close(): Promise<void>;
 }

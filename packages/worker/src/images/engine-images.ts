@@ -6,6 +6,7 @@ import { cutReference } from '@gryphgen/protocol';
 import type Docker from 'dockerode';
 import { answerWithin, type CallTools, statusOf } from '../executors/docker-engine.ts';
 import { askFolder, namesIn, questionsTo } from '../executors/engine-questions.ts';
+import type { ImageFacts } from '../policy/container-policy.ts';
 import type { ImageReference } from './image-reference.ts';
 import type { PullEvent } from './pull-progress.ts';
 import type { RegistryLogin } from './registry-credentials.ts';
@@ -16,8 +17,9 @@ const removalMs = 60_000;
 /** Asking a registry through the engine. */
 const registryMs = 30_000;
 
-export interface PresentImage {
-  readonly id: string;
+export type ListedImage = Pick<PresentImage, 'id' | 'digests' | 'tags' | 'bytes'>;
+
+export interface PresentImage extends ImageFacts {
   /** `name@sha256:…` */
   readonly digests: readonly string[];
   /** `name:tag` */
@@ -27,6 +29,9 @@ export interface PresentImage {
   readonly platform: string;
   /** Digests of its layers, not compressed. */
   readonly layers: readonly string[];
+  /** What comes before a task's command, and what runs where it has none. */
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
 }
 
 /** @types/dockerode leaves these out. */
@@ -60,16 +65,25 @@ export class EngineImages {
   }
 
   /** By name or id; null when the engine has none. Rejects when it does not answer. */
-  async inspect(image: string): Promise<PresentImage | null> {
+  async inspect(image: string, limitMs = questionMs): Promise<PresentImage | null> {
     try {
-      const found = await this.ask(questionMs, () => this.docker.getImage(image).inspect());
+      const found = await this.ask(limitMs, () => this.docker.getImage(image).inspect());
+      const digests = namesIn(found.RepoDigests);
+      const tags = namesIn(found.RepoTags);
+      // An image need not have been configured at all; @types/dockerode knows no stop signal.
+      const config: ImageConfig = found.Config ?? {};
       return {
         id: found.Id,
-        digests: namesIn(found.RepoDigests),
-        tags: namesIn(found.RepoTags),
+        references: [...tags, ...digests],
+        digests,
+        tags,
         bytes: found.Size,
         platform: `${found.Os}/${found.Architecture}`,
         layers: found.RootFS.Layers ?? [],
+        user: config.User ?? '',
+        stopSignal: config.StopSignal ?? '',
+        entrypoint: listOf(config.Entrypoint),
+        command: listOf(config.Cmd),
       };
     } catch (error) {
       if (statusOf(error) === 404) return null;
@@ -77,7 +91,7 @@ export class EngineImages {
     }
   }
 
-  async list(): Promise<readonly Omit<PresentImage, 'platform' | 'layers'>[]> {
+  async list(): Promise<readonly ListedImage[]> {
     const images = await this.ask(questionMs, (abortSignal) =>
       questionsTo(this.docker).listImages({ abortSignal }),
     );
@@ -171,6 +185,17 @@ export class EngineImages {
   private ask<T>(ms: number, question: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return answerWithin(ms, this.tools, question);
   }
+}
+
+interface ImageConfig {
+  readonly User?: string;
+  readonly StopSignal?: string;
+  readonly Entrypoint?: string | readonly string[] | null;
+  readonly Cmd?: string | readonly string[] | null;
+}
+
+function listOf(words: string | readonly string[] | null | undefined): readonly string[] {
+  return typeof words === 'string' ? [words] : (words ?? []);
 }
 
 interface Distribution {

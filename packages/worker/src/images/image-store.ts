@@ -24,6 +24,12 @@ const defaultRestMs = 300_000;
 /** The engine tries a layer again for 75 s by itself, and tells no less than each half MiB. */
 const defaultStallMs = 180_000;
 
+/** A busy disk takes a second; an engine this slow has hung. */
+const presentMs = 120_000;
+
+/** `name`: by which it was found, with its digest where it has one. */
+export type FoundImage = PresentImage & { readonly name: string };
+
 /** What the owner of a worker decides about its images. */
 export interface ImageSettings {
   /** Of all images the grid has pulled; undefined: a fifth of the engine's disk. */
@@ -103,8 +109,8 @@ export class ImageStore {
     });
   }
 
-  /** By what a container of it is to be created: the image is here. */
-  async ensure(wish: ImageWish): Promise<Read<string>> {
+  /** The image is here, and this is what the engine says of it. */
+  async ensure(wish: ImageWish): Promise<Read<FoundImage>> {
     const reference = parseReference(wish.image);
     const name = writeReference(reference);
     try {
@@ -118,6 +124,18 @@ export class ImageStore {
       const image = await this.engine.inspect(name);
       if (image === null) return refused(`${name} was pulled, and is gone again`);
       return this.found(reference, image, wish, false);
+    } catch (error) {
+      return { ok: false, failure: engineLost(error) };
+    }
+  }
+
+  /** Of an image that a container is made of already. */
+  async present(name: string): Promise<Read<FoundImage>> {
+    try {
+      const image = await this.engine.inspect(name, presentMs);
+      return image === null
+        ? refused(`this worker has no image ${name}`)
+        : { ok: true, value: { ...image, name } };
     } catch (error) {
       return { ok: false, failure: engineLost(error) };
     }
@@ -153,7 +171,7 @@ export class ImageStore {
     image: PresentImage,
     { tell }: ImageWish,
     isOld: boolean,
-  ): Read<string> {
+  ): Read<FoundImage> {
     const written = writeReference({ name, tag, digest, host: '' });
     const pinned = image.digests.filter((known) => known.startsWith(`${name}@`));
     if (digest !== '' && !pinned.includes(written))
@@ -161,8 +179,7 @@ export class ImageStore {
     this.notes.used(image.id);
     const [exact] = pinned;
     if (isOld && digest === '' && exact !== undefined) tell(`${written} is ${exact}`);
-    // Made by its tag, a container could be one of what the tag names a moment later.
-    return { ok: true, value: digest === '' ? (exact ?? written) : written };
+    return { ok: true, value: { ...image, name: digest === '' ? (exact ?? written) : written } };
   }
 
   private async wait(reference: ImageReference, wish: ImageWish): Promise<Pulled> {

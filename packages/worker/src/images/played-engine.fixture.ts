@@ -27,7 +27,8 @@ export class PlayedEngine {
     const found = [...this.images].find(([id, { tags }]) => id === image || tags.includes(image));
     if (found === undefined) return null;
     const [id, { tags, bytes }] = found;
-    return { id, digests: [], tags, bytes, platform, layers: this.layers };
+    const config = { user: '', stopSignal: '', entrypoint: [], command: [] };
+    return { id, references: tags, digests: [], tags, bytes, platform, layers: this.layers, ...config };
   }
 
   async load(archive: Readable, signal: AbortSignal): Promise<string> {

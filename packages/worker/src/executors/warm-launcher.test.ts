@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { isBegun, isReady, LaunchedOutput, orderText, whyNotLaunched } from './warm-launcher.ts';
+
+const nonce = '0123456789abcdef';
+const start = `${nonce} ready\n${nonce} begun\n`;
+const end = (code: number) => `${nonce} ended ${code}\n`;
+
+/** What is left of these outputs, which come in pieces of so many bytes. */
+function read(out: string, err: string, pieceBytes: number, hasDevices = false) {
+  const output = new LaunchedOutput({ nonce, hasDevices });
+  const left = [out, err].map((text, index) => {
+    const bytes = Buffer.from(text);
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; at += pieceBytes)
+      parts.push(output.take({ stream: index + 1, bytes: bytes.subarray(at, at + pieceBytes) }).slice());
+    return Buffer.concat(parts).toString();
+  });
+  const rest = Buffer.from(output.rest()).toString();
+  return { left, rest, succeeded: output.succeeded, hasBegun: output.hasBegun };
+}
+
+describe('the output of what was launched', () => {
+  const out = `one ${nonce} end\n${nonce.slice(0, 8)}`;
+
+  it.each([1, 2, 7, 1000])("is the command's to the byte, in pieces of %i", (pieceBytes) => {
+    const whole = read(`${start}${out}${end(0)}after`, `err${end(0)}`, pieceBytes);
+    expect(whole).toEqual({ left: [out, 'err'], rest: '', succeeded: true, hasBegun: true });
+  });
+
+  it('that ends without a word of the shell is all told', () => {
+    const { left, rest, succeeded } = read(`${start}${out}`, 'err', 3);
+    expect([`${left[0]}${rest}`, left[1], succeeded]).toEqual([out, 'err', false]);
+  });
+
+  it('tells a success only by both streams, with 0, and not where there are devices', () => {
+    expect(read(`${start}${end(0)}`, '', 9).succeeded).toBe(false);
+    expect(read(`${start}${end(3)}`, end(3), 9).succeeded).toBe(false);
+    expect(read(`${start}${end(0)}`, end(0), 9, true).succeeded).toBe(false);
+  });
+
+  it('has begun when the shell says so, and not before', () => {
+    const ready = `${nonce} ready\n`;
+    expect([isReady(ready, nonce), isBegun(ready, nonce), isBegun('', nonce)]).toEqual([true, false, false]);
+    expect(isBegun(`${ready}${nonce} b`, nonce)).toBe(true);
+    expect(read(ready, '', 5).hasBegun).toBe(false);
+    const cut = 'of a log whose start is gone';
+    expect(read(cut, '', 5)).toMatchObject({ left: [cut, ''], hasBegun: true });
+  });
+});
+
+describe('an order', () => {
+  const order = { argv: ['echo', "it's"], env: { A: "'" }, stopSignal: 'SIGTERM' };
+
+  it('is one compound command in which what the user wrote stands in single quotes', () => {
+    const text = orderText(order, nonce);
+    expect(text).toMatch(/^\{\n[\s\S]*\n\}\n$/);
+    expect(text).toContain(String.raw`A=''\''' /sbin/docker-init -s -- 'echo' 'it'\''s' </dev/null`);
+  });
+
+  it.each([
+    [{ argv: [] }, 'neither it nor its image names a command'],
+    [{ argv: ['a\0b'] }, 'its command holds a NUL character'],
+    [{ env: { 'a b': 'x' } }, 'no shell can pass on the variable a b'],
+    [{ env: { PWD: 'x' } }, 'no shell can pass on the variable PWD'],
+    [{ stopSignal: 'SIGRTMIN+9' }, 'its stop signal is SIGRTMIN+9'],
+    [{ argv: ["'".repeat(200_000)] }, 'its command and environment are too long'],
+    [{}, null],
+  ])('is refused in words where a shell cannot carry it out: %#', (over, why) => {
+    expect(whyNotLaunched({ ...order, ...over })).toBe(why);
+  });
+});

@@ -1,0 +1,215 @@
+/**
+ * What is said to the shell that waits in a warm container, and what it answers.
+ *
+ * 1. It gets one order, on its stdin, and runs it only when it has read all of it: the order is one compound command, and
+ *    half of one is a syntax error.
+ * 2. What a user wrote is data: it stands in single quotes, in which a shell knows no other character than the quote.
+ * 3. The command is the child of a docker-init of its own, as in a container that was made for it: its words where it
+ *    cannot run, its exit codes, and signals for the command alone. (The container's first process sends them to the
+ *    group of the shell, which passes over them, and of that docker-init; the command has a group of its own.)
+ * 4. When the command has ended, all that it left is killed before the end is told, on both streams, after the last byte.
+ */
+import type { OutputReader } from './container-watch.ts';
+import type { LabelledBytes } from './docker-engine.ts';
+
+export const shell = '/bin/sh';
+const init = '/sbin/docker-init';
+/** Of the container's first process: to which of its children it passes signals on. */
+export const signalsToGroup = { TINI_KILL_PROCESS_GROUP: '1' } as const;
+/** The shell and the second docker-init. */
+export const ownProcesses = 2;
+/** Of one order: a kernel takes more, and a shell that reads byte by byte takes its time. */
+const maxOrderBytes = 512 * 1024;
+
+/** By number, since shells differ in the names they know; those a task may name, and no others. */
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGWINCH: 28,
+  SIGPWR: 30,
+  'SIGRTMIN+3': 37,
+};
+const kill = 9;
+
+/** Variables that some shell keeps to itself: what is set there is not what the command would get. */
+const ofShells =
+  /^(?:_|BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNCNAME|GROUPS|HISTCMD|LINENO|OLDPWD|OPT(?:ARG|ERR|IND)|PIPESTATUS|PPID|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL|TINI_.*)$/;
+
+export interface LaunchOrder {
+  /** Not empty. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly stopSignal: string;
+}
+
+/** In words why a shell cannot be given this; null when it can. */
+export function whyNotLaunched(order: LaunchOrder): string | null {
+  const { argv, env, stopSignal } = order;
+  if (argv.length === 0) return 'neither it nor its image names a command';
+  if (signalNumbers[stopSignal] === undefined) return `its stop signal is ${stopSignal}`;
+  for (const name of Object.keys(env))
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || ofShells.test(name))
+      return `no shell can pass on the variable ${name}`;
+  if ([...argv, ...Object.values(env)].some((text) => text.includes('\0')))
+    return 'its command holds a NUL character';
+  return Buffer.byteLength(orderText(order, '')) > maxOrderBytes
+    ? 'its command and environment are too long'
+    : null;
+}
+
+/** The first word to the shell: it answers when it is there, and can launch. */
+export function greeting(nonce: string): string {
+  return `[ -x ${init} ] && echo ${readyWords(nonce)}\n`;
+}
+
+export function orderText({ argv, env, stopSignal }: LaunchOrder, nonce: string): string {
+  const signal = signalNumbers[stopSignal] ?? kill;
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+  const lines = [
+    '{',
+    // What the shell itself has to say is nobody's output.
+    'exec 3>&2 2>/dev/null',
+    `unset ${Object.keys(signalsToGroup).join(' ')} OLDPWD SHLVL`,
+    `echo ${begunWords(nonce)}`,
+    ...(signal === kill ? [] : [`trap : ${signal}`]),
+    [...variables, init, '-s', '--', ...argv.map(quoted), '</dev/null', '2>&3', '3>&-'].join(' '),
+    'set -- "$?"',
+    `kill -${kill} -1`,
+    `echo ${endedWords(nonce)} "$1"; echo ${endedWords(nonce)} "$1" >&3`,
+    'exit "$1"',
+    '}',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+const readyWords = (nonce: string) => `${nonce} ready`;
+const begunWords = (nonce: string) => `${nonce} begun`;
+const endedWords = (nonce: string) => `${nonce} ended`;
+
+const stdout = 1;
+const newline = 10;
+const empty = Buffer.alloc(0);
+
+/** Whether this is what the shell answers to the greeting. */
+export function isReady(text: string, nonce: string): boolean {
+  return text.startsWith(`${readyWords(nonce)}\n`);
+}
+
+/** Whether the command was begun, by the start of the container's stdout. */
+export function isBegun(text: string, nonce: string): boolean {
+  // What an older part of a very long log said is gone: then there was output.
+  const ready = `${readyWords(nonce)}\n`;
+  return text.startsWith(ready) ? text.length > ready.length : text !== '';
+}
+
+export interface LaunchFacts {
+  /** What the shell marks its words with. */
+  readonly nonce: string;
+  /** Then a success is not told by the output: a card's memory is free when the driver has seen the end. */
+  readonly hasDevices: boolean;
+}
+
+/** A container's output without the shell's own words. */
+export class LaunchedOutput implements OutputReader {
+  private readonly mayTell: boolean;
+  private readonly streams: readonly [out: TrimmedStream, err: TrimmedStream];
+
+  constructor({ nonce, hasDevices }: LaunchFacts) {
+    this.mayTell = !hasDevices;
+    const before = `${readyWords(nonce)}\n${begunWords(nonce)}\n`;
+    const end = endedWords(nonce);
+    this.streams = [new TrimmedStream(before, end), new TrimmedStream('', end)];
+  }
+
+  /** What of it is the command's; it may come with a later part. */
+  take({ stream, bytes }: LabelledBytes): Uint8Array {
+    return this.streams[stream === stdout ? 0 : 1].take(bytes);
+  }
+
+  /** What was kept back, of an output that is over. */
+  rest(): Uint8Array {
+    return Buffer.concat(this.streams.map((stream) => stream.rest()));
+  }
+
+  /** Whether the command, or words of the shell about it, were seen. */
+  get hasBegun(): boolean {
+    return this.streams[0].hasBegun;
+  }
+
+  /** All of the output was seen, and the command ended with 0. */
+  get succeeded(): boolean {
+    return this.mayTell && this.streams.every(({ exitCode }) => exitCode === 0);
+  }
+}
+
+class TrimmedStream {
+  exitCode: number | null = null;
+  hasBegun = false;
+  private readonly before: Buffer;
+  private readonly end: Buffer;
+  private seen = 0;
+  private kept = empty;
+  private over = false;
+
+  constructor(before: string, end: string) {
+    this.before = Buffer.from(before);
+    this.end = Buffer.from(end);
+  }
+
+  take(part: Uint8Array): Uint8Array {
+    let bytes = Buffer.from(part.buffer, part.byteOffset, part.length);
+    while (!this.hasBegun && bytes.length > 0 && bytes[0] === this.before[this.seen]) {
+      this.seen += 1;
+      bytes = bytes.subarray(1);
+      this.hasBegun = this.seen === this.before.length;
+    }
+    // Of a very long output the first part may be gone.
+    this.hasBegun ||= bytes.length > 0;
+    const all = this.kept.length === 0 ? bytes : Buffer.concat([this.kept, bytes]);
+    if (this.over) return this.readEnd(all);
+    const at = all.indexOf(this.end);
+    if (at >= 0) {
+      this.over = true;
+      this.readEnd(all.subarray(at));
+      return all.subarray(0, at);
+    }
+    const held = this.heldBack(all);
+    this.kept = Buffer.from(all.subarray(all.length - held));
+    return all.subarray(0, all.length - held);
+  }
+
+  rest(): Uint8Array {
+    const { kept } = this;
+    this.kept = empty;
+    return this.over ? empty : kept;
+  }
+
+  /** Nothing after it is the command's: that is dead. */
+  private readEnd(all: Buffer): Uint8Array {
+    const lineEnd = all.indexOf(newline);
+    if (lineEnd < 0) this.kept = Buffer.from(all);
+    else if (this.exitCode === null) {
+      this.exitCode = Number(all.subarray(this.end.length, lineEnd).toString().trim());
+      this.kept = empty;
+    }
+    return empty;
+  }
+
+  /** How many last bytes may be the beginning of the end. */
+  private heldBack(all: Buffer): number {
+    for (let length = Math.min(this.end.length - 1, all.length); length > 0; length -= 1)
+      if (all.subarray(all.length - length).equals(this.end.subarray(0, length))) return length;
+    return 0;
+  }
+}
