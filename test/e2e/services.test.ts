@@ -74,7 +74,7 @@ class Service {
       kind: 'container',
       restart: 'on-failure',
       retries: { limit: 0, backoffMs: 2000 },
-      resources: { cpuMilli: 10, memoryBytes: 0, diskBytes: 0 },
+      resources: { cpuMilli: 100, memoryBytes: 0, diskBytes: 0 },
       constraints: { worker: 'forge', labels: {} },
       stopGraceMs: 1000,
       ...(over as object),
