@@ -38,7 +38,7 @@ export interface Lease {
 
 /** Undefined when it is nobody's: the labels are not ours, or it is a warm one that nobody claimed. */
 export function leaseOf(
-  { Id, ImageID, Labels }: ContainerInfo,
+  { Id, Labels }: ContainerInfo,
   claims: ReadonlyMap<string, Claim>,
 ): Lease | undefined {
   const nonce = readNonce(Labels);
@@ -51,8 +51,7 @@ export function leaseOf(
   }
   if (claim === undefined) return undefined;
   const { fence, facts, preface, env, wallMs } = claim;
-  const outcome = outcomeOf({ Image: ImageID, Config: { Labels } });
-  const launched = launchedBy(nonce, facts, env, outcome);
+  const launched = launchedBy(nonce, facts, env);
   return { fence, facts, labels: Labels, preface, launched, claimedWallMs: wallMs };
 }
 
@@ -71,7 +70,8 @@ export async function adoptContainer(
 ): Promise<AdoptedAttempt | null> {
   const { fence, facts, labels, preface, launched, claimedWallMs } = lease;
   const attempt = { fence, facts };
-  run.adopt(container, labels, preface, launched);
+  const outcome = outcomeOf(seen);
+  run.adopt(container, { labels, preface, launched, outcome });
   const state = launched === null ? seen : await begunState(container, seen, launched, tools);
   if (state === null) return null;
   const { State, HostConfig } = state;
@@ -95,7 +95,7 @@ export async function adoptContainer(
   const stopping = note !== null && finishedMs >= note.wallMs ? note.why : null;
   // Not by the earlier life, then by the engine's end or a reboot: the core calls it lost, not failed.
   const stopped = stopping !== null || (failed === null && endedFromOutside(State.ExitCode));
-  const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome: outcomeOf(seen), stopped };
+  const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome, stopped };
   const ranMs = Math.max(0, finishedMs - startedMs - waitedMs);
   return { ...attempt, stopping, found: { phase: 'ended', ranMs, exit } };
 }

@@ -70,6 +70,15 @@ export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerPlan>>;
 
 type Labels = Readonly<Record<string, string>>;
 
+/** What an earlier life left of an attempt, beside its container. */
+export interface Adopted {
+  readonly labels: Labels;
+  /** What its log begins with. */
+  readonly preface: string;
+  readonly launched: Launched | null;
+  readonly outcome: Uint8Array;
+}
+
 export class ContainerRun {
   readonly fence: Fence;
   /** Resolves when nothing more happens by itself: the output is copied, the end is told. */
@@ -83,6 +92,8 @@ export class ContainerRun {
   private readonly stopping: ContainerStop;
   /** Null in a container that was made for this attempt. */
   private launched: Launched | null = null;
+  /** What is told of it at its end. */
+  private outcome: Uint8Array = noOutcome;
   private running = false;
 
   constructor(fence: Fence, tools: RunTools) {
@@ -107,14 +118,14 @@ export class ContainerRun {
   }
 
   /**
-   * For a container of an earlier life, with its labels and what its log begins with; then `start`, `resume` or
-   * `recover`.
+   * For a container of an earlier life; then `start`, `resume` or `recover`.
    */
-  adopt(container: Container, labels: Labels, preface: string, launched: Launched | null): void {
+  adopt(container: Container, { labels, preface, launched, outcome }: Adopted): void {
     this.container = container;
     this.labels = labels;
     this.preface = new LogPreface(preface);
     this.launched = launched;
+    this.outcome = outcome;
   }
 
   /**
@@ -148,6 +159,7 @@ export class ContainerRun {
     const planned = await this.planned(plan);
     if (!planned.ok) return this.fail(planned.failure);
     const { spec: told, warmth } = planned.value;
+    this.outcome = outcomeOf({ Image: told.Image ?? '', Config: { Labels: told.Labels ?? {} } });
     const stopSignal = told.StopSignal ?? 'SIGTERM';
     if (warmth !== null && this.container === null) {
       if (this.stopping.isAsked) return this.fail(stoppedBefore());
@@ -251,21 +263,20 @@ export class ContainerRun {
     leaveService();
     if (end === undefined) return this.stopping.cease();
     const { exitCode, engineSees } = end;
-    // An engine that is busy with the end answers late.
-    const seen = engineSees === null ? await this.lastLook(container) : null;
-    const oom = exitCode !== 0 && seen?.State.OOMKilled;
+    // An engine that is busy with the end answers late: of a success there is nothing to ask.
+    const seen = exitCode === 0 ? null : await this.lastLook(container);
     const failed =
       end.failure ??
       (end.hasBegun ? null : neverBegan()) ??
       (isFormatEnd(end.exitCode, end.firstOutput) ? await this.formatFailure(container) : null) ??
       initFailure(end.exitCode, end.firstOutput) ??
-      (oom ? outOfMemory(seen.HostConfig.Memory ?? 0) : null) ??
+      (seen?.State.OOMKilled ? outOfMemory(seen.HostConfig.Memory ?? 0) : null) ??
       (end.interrupted && !this.stopping.signalled && endedFromOutside(end.exitCode)
         ? endedWithEngine()
         : null);
-    const outcome = seen === null ? (this.launched?.outcome ?? noOutcome) : outcomeOf(seen);
     this.over();
-    const exit: Exit = { exitCode, failure: failed, outcome, stopped: this.stopping.signalled };
+    const { outcome, stopping } = this;
+    const exit: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled };
     if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
     // Before that it is not removed: the engine would be asked to kill what is ending.
     await engineSees;
@@ -282,7 +293,7 @@ export class ContainerRun {
     return watchContainer(container, { log, reader }, this.tools);
   }
 
-  /** Null when the engine does not say: the exit code stands, only its cause and its image stay unknown. */
+  /** Null when the engine does not say: the exit code stands, only its cause stays unknown. */
   private lastLook(container: Container): Promise<ContainerInspectInfo | null> {
     return within(lookMs, this.tools, (abortSignal) => container.inspect({ abortSignal })).catch(() => null);
   }

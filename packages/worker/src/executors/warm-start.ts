@@ -1,7 +1,6 @@
 /** An attempt gets a warm container: it is noted whose it is, and only then its shell is told what to run. */
 import type { Container } from 'dockerode';
 import type { LeaseFacts } from '../core/state.ts';
-import { outcomeOf } from './container-facts.ts';
 import type { Claim, ContainerNotes } from './container-notes.ts';
 import { wordsOf } from './docker-engine.ts';
 import type { LaunchFacts } from './warm-launcher.ts';
@@ -12,17 +11,10 @@ import type { Warmth } from './warm-wish.ts';
 export interface Launched extends LaunchFacts {
   /** What the command has, and the container has not. */
   readonly env: Readonly<Record<string, string>>;
-  /** What is told of it when it has succeeded. */
-  readonly outcome: Uint8Array;
 }
 
-export function launchedBy(
-  nonce: string,
-  { reservation }: LeaseFacts,
-  env: Launched['env'],
-  outcome: Uint8Array,
-): Launched {
-  return { nonce, env, outcome, hasDevices: reservation.devices.length > 0 };
+export function launchedBy(nonce: string, { reservation }: LeaseFacts, env: Launched['env']): Launched {
+  return { nonce, env, hasDevices: reservation.devices.length > 0 };
 }
 
 /** `cold`: in words why it has none. */
@@ -34,12 +26,11 @@ export async function startWarm(
   if ('cold' in warmth) return warmth;
   const taken = pool.take(warmth);
   if ('none' in taken) return { cold: taken.none };
-  const { facts, order, spec } = warmth;
-  const outcome = outcomeOf({ Image: spec.Image ?? '', Config: { Labels: spec.Labels ?? {} } });
+  const { facts, order } = warmth;
   const { container, nonce } = taken;
   try {
     await notes.noteClaim({ ...claim, facts, env: order.env, container: container.id });
-    if (taken.give(order)) return { container, launched: launchedBy(nonce, facts, order.env, outcome) };
+    if (taken.give(order)) return { container, launched: launchedBy(nonce, facts, order.env) };
   } catch (error) {
     pool.drop(taken);
     return { cold: `nothing can be noted beside the logs: ${wordsOf(error)}` };
