@@ -33,6 +33,12 @@ export interface ContainerPlan {
   readonly warmth: Warmth | null;
 }
 
+/**
+ * What is to be created. It may take as long as its image does; `wait` is null where the container is there already, and
+ * its image with it.
+ */
+export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerPlan>>;
+
 export async function planContainer(order: StartOrder, tools: PlanTools): Promise<Read<ContainerPlan>> {
   const { engine, policy, images, owner, wait, logBytes } = tools;
   const body = readBody(order.body);

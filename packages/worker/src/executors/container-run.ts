@@ -13,12 +13,12 @@ import type { LogWriter } from '../attempt-log.ts';
 import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
-import type { ImageStore, ImageWait } from '../images/image-store.ts';
+import type { ImageStore } from '../images/image-store.ts';
 import { pause } from '../pause.ts';
 import { watchService } from '../services/service-watch.ts';
 import { outcomeOf } from './container-facts.ts';
 import { writePreface } from './container-labels.ts';
-import type { ContainerPlan } from './container-plan.ts';
+import type { ContainerPlan, Plan } from './container-plan.ts';
 import { ContainerStop, type StopTools } from './container-stop.ts';
 import { type ContainerEnd, watchContainer, wholeOutput } from './container-watch.ts';
 import {
@@ -61,12 +61,6 @@ export interface RunTools extends StopTools {
   /** The log for output that is told from its first byte again. */
   retellLog(fence: Fence): LogWriter;
 }
-
-/**
- * What is to be created. It may take as long as its image does; `wait` is null where the container is there already, and
- * its image with it.
- */
-export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerPlan>>;
 
 type Labels = Readonly<Record<string, string>>;
 
