@@ -13,12 +13,10 @@ rm -rf "$out"
 mkdir -p "$out"
 : >"$out/steps.tsv"
 dockerd_pid=$PWD/.tmp/dockerd.pid
-sim_pid=
 
 finish() {
   local status=$?
   trap - EXIT
-  [ -z "$sim_pid" ] || kill "$sim_pid" 2>/dev/null || true
   bash scripts/start-dockerd.sh --stop "$dockerd_pid" || echo -e "stop dockerd\t1" >>"$out/steps.tsv"
   # A way out that no step accounts for (a signal, a bug in this script) is a failure too.
   [ "$status" = 0 ] || echo -e "scripts/test.sh\t$status" >>"$out/steps.tsv"
@@ -43,26 +41,9 @@ step() {
   return "$status"
 }
 
-# run_suite NAME [NICENESS]; execs: its process is the suite's.
-run_suite() {
-  exec nice -n "${2:-0}" timeout --kill-after=30 "$SUITE_LIMIT_S" \
+suite() {
+  step "test:$1" timeout --kill-after=30 "$SUITE_LIMIT_S" \
     npm run --silent "test:$1" -- --reporter=default --reporter=json "--outputFile.json=$out/$1.json"
-}
-
-suite() { (run_suite "$1"); }
-
-# The end-to-end tests wait most of the time: what they leave of the machine is the simulator's, which waits for nothing.
-start_sim() {
-  (run_suite sim 19) >"$out/sim.log" 2>&1 &
-  sim_pid=$!
-}
-
-end_sim() {
-  local status=0
-  wait "$sim_pid" || status=$?
-  sim_pid=
-  cat "$out/sim.log"
-  return "$status"
 }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -87,9 +68,8 @@ if step 'npm ci' npm ci --no-progress; then
   step knip npm run --silent knip || true
   step typecheck npm run --silent typecheck || true
   if [ $built = yes ]; then
-    step test:unit suite unit || true
-    start_sim
-    step test:e2e suite e2e || true
-    step test:sim end_sim || true
+    suite unit || true
+    suite sim || true
+    suite e2e || true
   fi
 fi
