@@ -72,6 +72,19 @@ it('lets in no key that is in already, that is a ticket’s, or that was removed
   await authorized.enrol(second, entry(), 1);
 });
 
+it('is not used up by what is no key', async () => {
+  const ticket = ticketFor('worker');
+  await expect(authorized.addTicket({ ...ticket, key: 'short' }, 0)).rejects.toMatchObject({
+    failure: { code: 'rejected.invalid' },
+  });
+  await authorized.addTicket(ticket, 0);
+  const wrong = entry({ ...keys(), curveKey: ' '.repeat(40) });
+  await expect(authorized.enrol(ticket, wrong, 1)).rejects.toMatchObject({
+    failure: { code: 'rejected.invalid', message: expect.stringContaining('curveKey') },
+  });
+  await authorized.enrol(ticket, entry(), 1);
+});
+
 it('is one of a bounded number', async () => {
   for (let no = 0; no < limits.tickets; no++) await authorized.addTicket(ticketFor('worker'), 0);
   await expect(authorized.addTicket(ticketFor('worker'), 0)).rejects.toThrow('tickets already');

@@ -138,8 +138,9 @@ export class AuthorizedKeys {
         throw new GridError(failure('rejected.limit', words));
       }
       if (this.byKey.has(ticket.key)) throw new GridError(failure('rejected.invalid', 'this key is in use'));
-      this.tickets.set(ticket.key, ticketSchema.parse(ticket));
-      this.changed();
+      this.tickets.set(ticket.key, checked(ticketSchema, ticket));
+      this.findCurveKeys();
+      this.unsaved = true;
     }
     await this.save();
     return known ?? ticket;
@@ -169,9 +170,10 @@ export class AuthorizedKeys {
         throw new GridError(
           failure('rejected.forbidden', 'this key was removed from the grid: join with a new one'),
         );
+      const enrolled = checked(entrySchema, { ...entry, role });
       this.tickets.set(ticket.key, { ...ticket, usedBy: entry.key });
-      this.fill([...this.list(), entrySchema.parse({ ...entry, role })]);
-      this.changed();
+      this.fill([...this.list(), enrolled]);
+      this.unsaved = true;
     }
     await this.save();
     const enrolled = this.byKey.get(entry.key);
@@ -199,7 +201,7 @@ export class AuthorizedKeys {
         this.revoked.delete(oldest);
       }
       this.fill(this.list().filter((other) => other.key !== key));
-      this.changed();
+      this.unsaved = true;
     }
     await this.save();
     return entry;
@@ -231,11 +233,6 @@ export class AuthorizedKeys {
     this.findCurveKeys();
   }
 
-  private changed(): void {
-    this.unsaved = true;
-    this.findCurveKeys();
-  }
-
   private findCurveKeys(): void {
     this.curveKeys.clear();
     for (const { curveKey } of [...this.byKey.values(), ...this.tickets.values()])
@@ -247,4 +244,11 @@ export class AuthorizedKeys {
     const tickets = [...this.tickets.values()];
     return `${JSON.stringify({ version: 1, keys, revoked: gone, tickets }, undefined, 2)}\n`;
   }
+}
+
+/** What a peer said, as it may stand in the list. Throws GridError, naming the field. */
+function checked<T>(schema: z.ZodType<T>, said: unknown): T {
+  const parsed = schema.safeParse(said);
+  if (parsed.success) return parsed.data;
+  throw new GridError(failure('rejected.invalid', z.prettifyError(parsed.error)));
 }
