@@ -264,7 +264,7 @@ export class ContainerRun {
       (end.hasBegun ? null : neverBegan()) ??
       (isFormatEnd(end.exitCode, end.firstOutput) ? await this.formatFailure(container) : null) ??
       initFailure(end.exitCode, end.firstOutput) ??
-      (seen?.State.OOMKilled ? outOfMemory(seen.HostConfig.Memory ?? 0) : null) ??
+      (end.outOfMemory || seen?.State.OOMKilled ? outOfMemory(seen?.HostConfig.Memory ?? 0) : null) ??
       (end.interrupted && !this.stopping.signalled && endedFromOutside(end.exitCode)
         ? endedWithEngine()
         : null);

@@ -44,6 +44,8 @@ export interface ContainerEnd {
   readonly engineSees: Promise<void> | null;
   /** False where a warm container has ended before its command began. */
   readonly hasBegun: boolean;
+  /** By its output; the engine may know of it too. */
+  readonly outOfMemory: boolean;
 }
 
 /** What of a container's output is the attempt's: all of it, but for the words of a warm one's shell. */
@@ -52,12 +54,15 @@ export interface OutputReader {
   rest(): Uint8Array;
   /** Where the output itself tells that it has succeeded. */
   readonly succeeded: boolean;
+  /** Where the output itself tells that it has failed, and that the kernel killed something at the limit of memory. */
+  readonly outOfMemory: boolean;
   readonly hasBegun: boolean;
 }
 export const wholeOutput: OutputReader = {
   take: ({ bytes }) => bytes,
   rest: () => new Uint8Array(0),
   succeeded: false,
+  outOfMemory: false,
   hasBegun: true,
 };
 
@@ -95,13 +100,19 @@ export async function watchContainer(
   }
 }
 
-const lost = { exitCode: -1, firstOutput: '', engineSees: null, hasBegun: true } as const;
+const lost = {
+  exitCode: -1,
+  firstOutput: '',
+  engineSees: null,
+  hasBegun: true,
+  outOfMemory: false,
+} as const;
 
 async function watchOnce(
   container: Container,
   copy: OutputCopy,
   tools: WatchTools,
-): Promise<Pick<ContainerEnd, 'exitCode' | 'firstOutput' | 'engineSees' | 'hasBegun'> | 'broken'> {
+): Promise<Omit<ContainerEnd, 'failure' | 'interrupted'> | 'broken'> {
   const giveUp = new AbortController();
   const stop = () => giveUp.abort();
   tools.signal.addEventListener('abort', stop, { once: true });
@@ -155,7 +166,8 @@ class OutputCopy {
   }
 
   get found() {
-    return { firstOutput: this.firstOutput, hasBegun: this.reader.hasBegun };
+    const { hasBegun, outOfMemory } = this.reader;
+    return { firstOutput: this.firstOutput, hasBegun, outOfMemory };
   }
 
   /** What comes late is nobody's: the log may be told again already. */

@@ -3,7 +3,7 @@ import { isBegun, isReady, LaunchedOutput, orderText, whyNotLaunched } from './w
 
 const nonce = '0123456789abcdef';
 const start = `${nonce} ready\n${nonce} begun\n`;
-const end = (code: number) => `${nonce} ended ${code}\n`;
+const end = (code: number, kills = 0) => `${nonce} ended ${code} ${kills}\n`;
 
 /** What is left of these outputs, which come in pieces of so many bytes. */
 function read(out: string, err: string, pieceBytes: number, hasDevices = false) {
@@ -16,7 +16,8 @@ function read(out: string, err: string, pieceBytes: number, hasDevices = false) 
     return Buffer.concat(parts).toString();
   });
   const rest = Buffer.from(output.rest()).toString();
-  return { left, rest, succeeded: output.succeeded, hasBegun: output.hasBegun };
+  const { succeeded, outOfMemory, hasBegun } = output;
+  return { left, rest, succeeded, outOfMemory, hasBegun };
 }
 
 describe('the output of what was launched', () => {
@@ -24,7 +25,13 @@ describe('the output of what was launched', () => {
 
   it.each([1, 2, 7, 1000])("is the command's to the byte, in pieces of %i", (pieceBytes) => {
     const whole = read(`${start}${out}${end(0)}after`, `err${end(0)}`, pieceBytes);
-    expect(whole).toEqual({ left: [out, 'err'], rest: '', succeeded: true, hasBegun: true });
+    expect(whole).toEqual({
+      left: [out, 'err'],
+      rest: '',
+      succeeded: true,
+      outOfMemory: false,
+      hasBegun: true,
+    });
   });
 
   it('that ends without a word of the shell is all told', () => {
@@ -36,6 +43,15 @@ describe('the output of what was launched', () => {
     expect(read(`${start}${end(0)}`, '', 9).succeeded).toBe(false);
     expect(read(`${start}${end(3)}`, end(3), 9).succeeded).toBe(false);
     expect(read(`${start}${end(0)}`, end(0), 9, true).succeeded).toBe(false);
+  });
+
+  it('tells what the kernel killed', () => {
+    expect(read(`${start}${end(137, 1)}`, end(137, 1), 5)).toMatchObject({
+      outOfMemory: true,
+      hasBegun: true,
+    });
+    expect(read(`${start}${end(137)}`, end(137), 5).outOfMemory).toBe(false);
+    expect(read(`${start}${end(0, 1)}`, end(0, 1), 5)).toMatchObject({ outOfMemory: false, succeeded: true });
   });
 
   it('has begun when the shell says so, and not before', () => {

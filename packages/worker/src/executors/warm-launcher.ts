@@ -8,6 +8,8 @@
  *    cannot run, its exit codes, and signals for the command alone. (The container's first process sends them to the
  *    group of the shell, which passes over them, and of that docker-init; the command has a group of its own.)
  * 4. When the command has ended, all that it left is killed before the end is told, on both streams, after the last byte.
+ * 5. What the kernel killed for want of memory is counted by its control group; the shell tells that number, since the
+ *    engine hears of it on another way than of the end, and forgets what it hears later.
  */
 import type { OutputReader } from './container-watch.ts';
 import type { LabelledBytes } from './docker-engine.ts';
@@ -82,12 +84,21 @@ export function orderText({ argv, env, stopSignal }: LaunchOrder, nonce: string)
     [...variables, init, '-s', '--', ...argv.map(quoted), '</dev/null', '2>&3', '3>&-'].join(' '),
     'set -- "$?"',
     `kill -${kill} -1`,
-    `echo ${endedWords(nonce)} "$1"; echo ${endedWords(nonce)} "$1" >&3`,
+    ...countOfKills,
+    `echo ${endedWords(nonce)} "$1" "$2"; echo ${endedWords(nonce)} "$1" "$2" >&3`,
     'exit "$1"',
     '}',
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/** Into `$2`: 0 where no control group tells. Version 2 has the first file, version 1 the second. */
+const countOfKills = [
+  'set -- "$1" 0',
+  'for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do',
+  '[ ! -r "$file" ] || while read -r name count; do [ "$name" != oom_kill ] || set -- "$1" "$count"; done <"$file"',
+  'done',
+];
 
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
@@ -149,22 +160,28 @@ export class LaunchedOutput implements OutputReader {
 
   /** All of the output was seen, and the command ended with 0. */
   get succeeded(): boolean {
-    return this.mayTell && this.streams.every(({ exitCode }) => exitCode === 0);
+    return this.mayTell && this.streams.every(({ end }) => end?.exitCode === 0);
+  }
+
+  /** Something of it was killed, and it ended with another code than 0. */
+  get outOfMemory(): boolean {
+    return this.streams.some(({ end }) => end !== null && end.exitCode !== 0 && end.kills > 0);
   }
 }
 
 class TrimmedStream {
-  exitCode: number | null = null;
+  /** What the shell said of it: with how many processes that the kernel killed for want of memory. */
+  end: { readonly exitCode: number; readonly kills: number } | null = null;
   hasBegun = false;
   private readonly before: Buffer;
-  private readonly end: Buffer;
+  private readonly endWords: Buffer;
   private seen = 0;
   private kept = empty;
   private over = false;
 
   constructor(before: string, end: string) {
     this.before = Buffer.from(before);
-    this.end = Buffer.from(end);
+    this.endWords = Buffer.from(end);
   }
 
   take(part: Uint8Array): Uint8Array {
@@ -178,7 +195,7 @@ class TrimmedStream {
     this.hasBegun ||= bytes.length > 0;
     const all = this.kept.length === 0 ? bytes : Buffer.concat([this.kept, bytes]);
     if (this.over) return this.readEnd(all);
-    const at = all.indexOf(this.end);
+    const at = all.indexOf(this.endWords);
     if (at >= 0) {
       this.over = true;
       this.readEnd(all.subarray(at));
@@ -199,8 +216,14 @@ class TrimmedStream {
   private readEnd(all: Buffer): Uint8Array {
     const lineEnd = all.indexOf(newline);
     if (lineEnd < 0) this.kept = Buffer.from(all);
-    else if (this.exitCode === null) {
-      this.exitCode = Number(all.subarray(this.end.length, lineEnd).toString().trim());
+    else if (this.end === null) {
+      const [exitCode = Number.NaN, kills = 0] = all
+        .subarray(this.endWords.length, lineEnd)
+        .toString()
+        .trim()
+        .split(' ')
+        .map(Number);
+      this.end = { exitCode, kills };
       this.kept = empty;
     }
     return empty;
@@ -208,8 +231,8 @@ class TrimmedStream {
 
   /** How many last bytes may be the beginning of the end. */
   private heldBack(all: Buffer): number {
-    for (let length = Math.min(this.end.length - 1, all.length); length > 0; length -= 1)
-      if (all.subarray(all.length - length).equals(this.end.subarray(0, length))) return length;
+    for (let length = Math.min(this.endWords.length - 1, all.length); length > 0; length -= 1)
+      if (all.subarray(all.length - length).equals(this.endWords.subarray(0, length))) return length;
     return 0;
   }
 }
