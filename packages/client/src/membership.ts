@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { enrolledRoles, failure, GridError } from '@gryphgen/protocol';
-import { type BrokerAddress, gridIdOf, writePrivateFile } from '@gryphgen/runtime';
+import { type BrokerAddress, gridIdOf, parseJson, writePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
 const membershipSchema = z.object({
@@ -58,12 +58,4 @@ export function brokerAddresses(
 
 function pathIn(home: string): string {
   return join(home, 'grid.json');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema then says what was expected
-  }
 }

@@ -22,7 +22,7 @@ import { deviceUuid, workerReportSchema } from './worker-report.ts';
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const name = z.string().max(limits.nameChars);
 /** Base64url of keys (43), nonces (43) and signatures (86). */
-const base64url = z
+export const base64url = z
   .string()
   .max(128)
   .regex(/^[A-Za-z0-9_-]+$/, 'expected base64url');

@@ -48,6 +48,7 @@ export const limits = {
   /** Tickets that are good at a time, used ones that have not expired included. */
   tickets: 100,
   /** How long a ticket may be good. */
+  leastTicketMs: 1000,
   ticketMs: 7 * 24 * 3600_000,
   /** Removed workers whose names are kept: whoever removed one may ask again, and what they ran still names them. */
   removedWorkers: 1000,

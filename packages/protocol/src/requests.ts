@@ -8,6 +8,7 @@ import type {
   StatusDocument,
   TaskDocument,
 } from './documents.ts';
+import { base64url } from './handshake.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import { type EnrolledRole, enrolledRoles } from './messages.ts';
@@ -24,11 +25,6 @@ const refusalName = z
   .refine((text) => parseRefusalId(text) !== undefined, 'expected a refusal such as r3.17')
   .transform((text) => text as RefusalId);
 const oneTask = z.object({ task: taskId });
-/** Base64url of a raw Ed25519 key or signature. */
-const base64url = z
-  .string()
-  .max(128)
-  .regex(/^[A-Za-z0-9_-]+$/, 'expected base64url');
 /** In Z85. */
 const curveKey = z.string().length(40);
 const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
@@ -65,7 +61,7 @@ export const requestSchemas = {
     key: base64url,
     curveKey,
     role: z.enum(enrolledRoles),
-    ttlMs: z.number().int().min(1000).max(limits.ticketMs),
+    ttlMs: z.number().int().min(limits.leastTicketMs).max(limits.ticketMs),
   }),
   /** Asked with a ticket: let this key in. `signature` is that key's (runtime/ticket). */
   enrol: z.object({

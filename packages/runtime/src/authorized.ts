@@ -18,7 +18,8 @@ import {
 } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { replacePrivateFile, writePrivateFile } from './atomic-file.ts';
-import { curveKeySchema, parseJson, principalIdOf, publicKeySchema, workerIdOf } from './keys.ts';
+import { parseJson } from './json.ts';
+import { curveKeySchema, principalIdOf, publicKeySchema, workerIdOf } from './keys.ts';
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;

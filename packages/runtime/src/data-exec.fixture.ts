@@ -3,7 +3,7 @@ import { execOrderSchema, failure } from '@gryphgen/protocol';
 import { expect } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
 import { systemAlarms, systemClock } from './clock.ts';
-import { DataServer } from './data-server.ts';
+import { DataServer, type DataServerOptions } from './data-server.ts';
 import {
   type DataRequest,
   decodeDataAnswer,
@@ -17,9 +17,9 @@ import { type Grant, signGrant } from './grant.ts';
 import { createIdentity } from './keys.ts';
 import { afterTest, Seen } from './scratch.fixture.ts';
 
-const grid = 'g-0123456789abcdef';
-const worker = 'w-0123456789abcdef';
-const broker = createIdentity();
+export const grid = 'g-0123456789abcdef';
+export const worker = 'w-0123456789abcdef';
+export const broker = createIdentity();
 export const curve = curveKeyPair();
 export const order = execOrderSchema.parse({ command: ['sh'], stdin: true });
 
@@ -84,6 +84,22 @@ export class Echo implements Duplex {
   };
 }
 
+/** A data endpoint of `worker`, without logs. */
+export function serverOf(transfers: Pick<DataServerOptions, 'exec' | 'push'>): DataServer {
+  return new DataServer({
+    endpoints: ['tcp://127.0.0.1:*'],
+    curve,
+    grid,
+    worker,
+    brokerKey: broker.key,
+    brokerWall: systemClock.wall,
+    clock: systemClock,
+    alarms: systemAlarms,
+    open: () => failure('rejected.not-found', 'no logs here'),
+    ...transfers,
+  });
+}
+
 /** A data endpoint whose commands are echoes. */
 export class EchoServer {
   readonly opened = new Seen<ExecRequest>();
@@ -96,16 +112,7 @@ export class EchoServer {
   private endpoint = '';
 
   private constructor() {
-    this.server = new DataServer({
-      endpoints: ['tcp://127.0.0.1:*'],
-      curve,
-      grid,
-      worker,
-      brokerKey: broker.key,
-      brokerWall: systemClock.wall,
-      clock: systemClock,
-      alarms: systemAlarms,
-      open: () => failure('rejected.not-found', 'no logs here'),
+    this.server = serverOf({
       exec: async (request, signal) => {
         this.opened.add(request);
         if (this.refusal !== undefined) return this.refusal;

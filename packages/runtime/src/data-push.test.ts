@@ -1,20 +1,15 @@
 /** Images over a data endpoint, from end to end; the worker's engine is played. */
 import { failure, type ImageOrder } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { curveKeyPair } from 'zeromq';
-import { systemAlarms, systemClock } from './clock.ts';
-import { DataServer } from './data-server.ts';
+import { systemAlarms } from './clock.ts';
+import { broker, curve, grid, serverOf, worker } from './data-exec.fixture.ts';
+import type { DataServer } from './data-server.ts';
 import { type TransferEnd, windowBytes } from './data-wire.ts';
 import { openDuplex } from './duplex-session.ts';
 import type { Duplex, PushRequest } from './duplex-stream.ts';
 import { type Grant, signGrant } from './grant.ts';
-import { createIdentity } from './keys.ts';
 import { afterTest, Seen } from './scratch.fixture.ts';
 
-const grid = 'g-0123456789abcdef';
-const worker = 'w-0123456789abcdef';
-const broker = createIdentity();
-const curve = curveKeyPair();
 const order: ImageOrder = {
   id: `sha256:${'0'.repeat(64)}`,
   names: ['app:1'],
@@ -73,18 +68,7 @@ async function start(): Promise<DataServer> {
     intake = new Intake(signal);
     return intake;
   };
-  const server = new DataServer({
-    endpoints: ['tcp://127.0.0.1:*'],
-    curve,
-    grid,
-    worker,
-    brokerKey: broker.key,
-    brokerWall: systemClock.wall,
-    clock: systemClock,
-    alarms: systemAlarms,
-    open: () => failure('rejected.not-found', 'no logs here'),
-    ...(takesImages && { push }),
-  });
+  const server = serverOf(takesImages ? { push } : {});
   [endpoint = ''] = await server.start();
   afterTest(() => server.stop());
   return server;

@@ -29,6 +29,7 @@ export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts'
 export { type DuplexSession, openDuplex } from './duplex-session.ts';
 export type { Duplex, DuplexOutput, ExecRequest, OpenExec, OpenPush, PushRequest } from './duplex-stream.ts';
 export { type Grant, signGrant } from './grant.ts';
+export { parseJson } from './json.ts';
 export {
   type CurveKeys,
   createIdentity,

@@ -21,6 +21,7 @@ import { failure, GridError, type PrincipalId, type Role, type WorkerId } from '
 import { curveKeyPair } from 'zeromq';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
+import { parseJson } from './json.ts';
 import { encodeZ85 } from './z85.ts';
 
 export interface CurveKeys {
@@ -199,13 +200,4 @@ function identityOf({ signing, curve }: KeyFile): Identity {
 
 function publicKeyOf(key: string): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
-}
-
-/** Undefined for what is no JSON: the schema then says what was expected. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto';
 import { enrolledRoles } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { isEndpoint } from './config.ts';
-import { curveKeySchema, type Identity, parseJson, publicKeySchema, verifySignature } from './keys.ts';
+import { parseJson } from './json.ts';
+import { curveKeySchema, type Identity, publicKeySchema, verifySignature } from './keys.ts';
 
 const prefix = 'grid-';
 const checkBytes = 4;

@@ -3,16 +3,8 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { gridOf, joinGrid, loadMembership } from '@gryphgen/client';
+import { type EnrolledRole, enrolledRoles, formatBytes, formatDuration } from '@gryphgen/protocol';
 import {
-  type EnrolledRole,
-  enrolledRoles,
-  formatBytes,
-  formatDuration,
-  limits,
-  parseDuration,
-} from '@gryphgen/protocol';
-import {
-  gridIdOf,
   identityFromSeed,
   loadIdentity,
   makePrivateFolder,
@@ -30,7 +22,7 @@ import { nearestFolder } from '../doctor/machine.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { endpoints, type Value } from '../task-file/values.ts';
+import { endpoints, ticketTtl } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 
 const seedBytes = 32;
@@ -41,14 +33,6 @@ interface TicketFlags extends CommonFlags {
   readonly ttl?: number;
   readonly reach?: readonly string[];
 }
-
-const ttl: Value<number> = {
-  expected: `a duration from 1s to ${formatDuration(limits.ticketMs)} such as 30m`,
-  parse: (written) => {
-    const ms = parseDuration(written);
-    return ms !== undefined && ms >= 1000 && ms <= limits.ticketMs ? ms : undefined;
-  },
-};
 
 export function ticketCommand(invocation: Invocation): Command {
   return new Command('ticket')
@@ -67,7 +51,7 @@ function ticketCreateCommand(invocation: Invocation): Command {
     'ticket create --role submitter --ttl 10m',
   )
     .addOption(new Option('--role <role>', 'what it lets in').choices([...enrolledRoles]).default('worker'))
-    .addOption(flagOf('--ttl <duration>', 'how long it is good (default: 1h)', ttl))
+    .addOption(flagOf('--ttl <duration>', 'how long it is good (default: 1h)', ticketTtl))
     .addOption(
       flagOf(
         '--reach <endpoints>',
@@ -147,7 +131,7 @@ function tellJoined(
 ): void {
   const { key } = loadIdentity(home, role);
   const id = role === 'worker' ? workerIdOf(key) : principalIdOf(key);
-  const grid = gridIdOf(ticket.gridKey);
+  const grid = gridOf(ticket);
   if (json) {
     printJson(terminal, { grid, role, id, name, home, brokers: ticket.brokers });
     return;

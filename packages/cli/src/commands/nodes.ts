@@ -1,7 +1,7 @@
 /** Machines: nodes, node show|remove; drain and resume are in drain.ts. */
-import { failure, GridError } from '@gryphgen/protocol';
 import { Command } from 'commander';
 import { gridCommand, type Invocation, onNode, runs } from '../command.ts';
+import { nodeNamed } from '../node-named.ts';
 import { nodeJson, nodeLines, nodeTable } from '../render/node-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
@@ -37,12 +37,9 @@ function nodeShowCommand(invocation: Invocation): Command {
   return runs<CommonFlags>(
     onNode('show', 'Show a machine, its devices and what it runs.', 'node show forge'),
     invocation,
-    (flags, [name]) =>
+    (flags, [name = '']) =>
       withClient(terminal, flags, async (client) => {
-        const nodes = await client.request('nodes', {});
-        const node = nodes.find(({ id }) => id === name) ?? nodes.find((each) => each.name === name);
-        if (node === undefined)
-          throw new GridError(failure('rejected.not-found', `no node "${name}" on this grid`));
+        const node = nodeNamed(await client.request('nodes', {}), name);
         if (flags.json) printJson(terminal, nodeJson(node));
         else for (const line of nodeLines(node, terminal.style, terminal.columns)) terminal.out(`${line}\n`);
         return 0;

@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityOf, isAlive, writePrivateFile } from '@gryphgen/runtime';
+import { identityOf, isAlive, parseJson, writePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -55,12 +55,4 @@ export function releaseUp(home: string): void {
 
 function pathIn(home: string): string {
   return join(home, 'up.json');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // half a file, of a crash: none
-  }
 }

@@ -2,6 +2,7 @@
 import { type Client, orderOf, pushImage } from '@gryphgen/client';
 import { type Failure, failure, GridError, imageOrderBytes, type NodeDocument } from '@gryphgen/protocol';
 import { systemClock } from '@gryphgen/runtime';
+import { nodeNamed } from '../node-named.ts';
 import type { TransferRow } from '../render/transfer-view.ts';
 import type { ImageSource } from './image-source.ts';
 
@@ -80,13 +81,7 @@ export function targetsOf(
   asked: readonly string[],
 ): { readonly targets: readonly NodeDocument[]; readonly skipped: readonly string[] } {
   if (asked.length > 0) {
-    const named = asked.map((name) => {
-      const node = nodes.find(({ id }) => id === name) ?? nodes.find((each) => each.name === name);
-      if (node === undefined)
-        throw new GridError(failure('rejected.not-found', `no node "${name}" on this grid`));
-      return node;
-    });
-    return { targets: [...new Set(named)], skipped: [] };
+    return { targets: [...new Set(asked.map((name) => nodeNamed(nodes, name)))], skipped: [] };
   }
   const judged = nodes.map((node) => ({ node, why: whyNot(node) }));
   const targets = judged.filter(({ why }) => why === '').map(({ node }) => node);

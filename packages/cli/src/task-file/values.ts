@@ -149,6 +149,7 @@ export const healthInterval = durationWithin(healthBounds.interval);
 export const healthTimeout = durationWithin(healthBounds.timeout);
 export const healthRetries = integer(...healthBounds.retries);
 export const startPeriod = durationWithin(healthBounds.startPeriod);
+export const ticketTtl = durationWithin([limits.leastTicketMs, limits.ticketMs]);
 
 function durationWithin([least, most]: readonly [number, number]): Value<number> {
   return {

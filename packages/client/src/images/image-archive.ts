@@ -10,7 +10,7 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { failure, GridError, type ImageOrder, limits } from '@gryphgen/protocol';
-import { type TarEntry, TarWalk } from '@gryphgen/runtime';
+import { parseJson, type TarEntry, TarWalk } from '@gryphgen/runtime';
 import { z } from 'zod';
 
 /** Some 6 for each layer; more is no image. */
@@ -88,7 +88,7 @@ async function imageOf(
   const { at, bytes } = find(entries, Config);
   if (bytes > limits.imageConfigBytes) throw invalid(`its config has ${bytes} bytes`);
   const config = await read(file, at, bytes);
-  const { os, architecture } = configSchema.safeParse(parsed(config)).data ?? {};
+  const { os, architecture } = configSchema.safeParse(parseJson(config.toString())).data ?? {};
   if (config.length < bytes || os === undefined) throw invalid(`its config ${Config} makes no sense`);
   const layers: Layer[] = [];
   for (const name of Layers) layers.push(await layerOf(file, find(entries, name)));
@@ -163,15 +163,7 @@ function find(entries: ReadonlyMap<string, TarEntry>, name: string): TarEntry {
 
 async function json(file: FileHandle, { at, bytes, name }: TarEntry, most: number): Promise<unknown> {
   if (bytes > most) throw invalid(`its ${name} has ${bytes} bytes`);
-  return parsed(await read(file, at, bytes));
-}
-
-function parsed(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
-  }
+  return parseJson((await read(file, at, bytes)).toString());
 }
 
 async function read(file: FileHandle, at: number, length: number): Promise<Buffer> {

@@ -4,6 +4,7 @@
  */
 
 import type { AttemptNo, Epoch, TaskId } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
 import type { Fence } from '../core/fence.ts';
 import type { LeaseFacts } from '../core/state.ts';
@@ -111,12 +112,4 @@ export function readLabels(
     epoch: read.data[names.epoch] as Epoch,
   };
   return { fence, facts: facts.data };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // which no schema accepts
-  }
 }

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Failure, failure, type ImageOrder } from '@gryphgen/protocol';
-import { tarBlockBytes, tarPadding, writeTarHeader } from '@gryphgen/runtime';
+import { parseJson, tarBlockBytes, tarPadding, writeTarHeader } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { GatheredBytes } from './gathered-bytes.ts';
 import { LayerCheck } from './layer-check.ts';
@@ -88,7 +88,7 @@ export class ImageIntake {
   private judge(bytes: Buffer): Failure | null {
     const id = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     if (id !== this.order.id) return refused(`its config is that of ${id}, not of ${this.order.id}`);
-    const config = configSchema.safeParse(parsed(bytes)).data;
+    const config = configSchema.safeParse(parseJson(bytes.toString())).data;
     if (config === undefined) return refused('its config is not that of an image');
     const platform = `${config.os}/${config.architecture}`;
     if (platform !== this.platform)
@@ -117,14 +117,6 @@ export class ImageIntake {
     this.layer = new LayerCheck();
     this.left = bytes;
     await this.put(writeTarHeader(layerName(this.nth), bytes));
-  }
-}
-
-function parsed(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
   }
 }
 
