@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-const entry = new URL('../dist/main.js', import.meta.url);
+const entry = new URL('../dist/grid/main.js', import.meta.url);
 let problem = '';
 if (major < 20 || (major === 20 && minor < 19)) {
   problem = `Node.js ${process.version} is too old: 20.19 or newer is needed, see docs/install.md`;
