@@ -32,11 +32,11 @@ async function ticket(...args: string[]): Promise<string> {
 it('a machine joins, works, is removed, and does not come back with the same key', async () => {
   const anvil = elsewhere();
   const word = await ticket();
-  const joined = await anvil.json<{ id: string }>('join', '--yes', '--name', 'anvil', word);
+  const joined = await anvil.json<{ id: string }>('join', '--yes', '--no-service', '--name', 'anvil', word);
   expect(joined).toMatchObject({ role: 'worker', name: 'anvil', brokers: [reach] });
   // The answer may have been lost: the same machine may ask again, no other may.
-  expect(await anvil.json('join', '--yes', '--name', 'anvil', word)).toEqual(joined);
-  const late = await elsewhere().grid('join', '--yes', word);
+  expect(await anvil.json('join', '--yes', '--no-service', '--name', 'anvil', word)).toEqual(joined);
+  const late = await elsewhere().grid('join', '--yes', '--no-service', word);
   expect(late).toMatchObject({ code: 7, stderr: expect.stringContaining('has been used') });
 
   anvil.start('worker', '--allow-process');
@@ -48,7 +48,7 @@ it('a machine joins, works, is removed, and does not come back with the same key
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
 
   expect((await forge.grid('node', 'remove', 'anvil')).code).toBe(0);
-  const again = await anvil.grid('join', '--yes', '--name', 'anvil', await ticket());
+  const again = await anvil.grid('join', '--yes', '--no-service', '--name', 'anvil', await ticket());
   expect(again).toMatchObject({ code: 7, stderr: expect.stringContaining('was removed from the grid') });
 });
 

@@ -57,14 +57,14 @@ it('npm scripts are there', () => {
 
 it('commands of grid are there, with their flags', async () => {
   const used = named.flatMap(({ page, code }) => {
-    const line = /^(?:npx )?grid ([a-z].*)$/.exec(code)?.[1];
+    const line = /^(?:sudo )?(?:npx )?grid ([a-z].*)$/.exec(code)?.[1];
     return line === undefined ? [] : [{ page, line }];
   });
   expect(used.length).toBeGreaterThan(30);
   const wrong: string[] = [];
   for (const { page, line } of used) {
     const words = (line.split(' -- ')[0] ?? '').split(/\s+/);
-    const isGroup = ['node', 'config', 'image', 'ticket'].includes(words[0] ?? '');
+    const isGroup = ['node', 'config', 'image', 'ticket', 'service'].includes(words[0] ?? '');
     const { code, text } = await helpOf(words.slice(0, isGroup && words.length > 1 ? 2 : 1));
     const flags = words.filter((word) => /^-(-[a-z]|[a-z]$)/.test(word));
     const unknown = flags.filter((flag) => !new RegExp(`(^|[ ,])${flag}([ ,]|$)`, 'm').test(text));

@@ -11,6 +11,7 @@ import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
+import { serviceCommand } from './commands/service.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
 import {
   cancelCommand,
@@ -33,7 +34,7 @@ const helpColumns = 110;
 const ownGroup = 'This command line:';
 
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
-  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, doctorCommand]],
+  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, serviceCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],

@@ -93,7 +93,8 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const variables: Readonly<Record<keyof Settings, string>> = {
+/** How each setting is called in the environment. */
+export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   listen: 'GRID_LISTEN',
   broker: 'GRID_BROKER',
   name: 'GRID_NAME',
@@ -133,7 +134,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     .filter((name) => !Object.hasOwn(defaults, name))
     .map((name) => `${name} (file): there is no such setting`);
   for (const name of Object.keys(defaults) as (keyof Settings)[]) {
-    const [value, origin] = pick(flags[name], env[variables[name]], file[name], defaults[name]);
+    const [value, origin] = pick(flags[name], env[settingVariables[name]], file[name], defaults[name]);
     origins[name] = origin;
     const wants = Array.isArray(defaults[name]);
     const parsed = settingsSchema.shape[name].safeParse(

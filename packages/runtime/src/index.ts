@@ -20,6 +20,7 @@ export {
   type SettingName,
   type Settings,
   saveSettings,
+  settingVariables,
 } from './config.ts';
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
 export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
@@ -51,6 +52,7 @@ export { type Random, systemRandom } from './random.ts';
 export { addressTowards, reachable } from './reachable.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';
+export { type ServiceManager, serviceManager } from './service-manager.ts';
 export { tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';
 export { type TarEntry, TarWalk } from './tar-walk.ts';
 export { readTicket, signEnrolment, type Ticket, verifyEnrolment, writeTicket } from './ticket.ts';

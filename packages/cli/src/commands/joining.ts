@@ -5,6 +5,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { gridOf, joinGrid, loadMembership } from '@gryphgen/client';
 import { type EnrolledRole, enrolledRoles, formatBytes, formatDuration } from '@gryphgen/protocol';
 import {
+  type Config,
   identityFromSeed,
   loadIdentity,
   makePrivateFolder,
@@ -22,8 +23,14 @@ import { nearestFolder } from '../doctor/machine.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
+import { carryOut, planService, type ServicePlan } from '../systemd/service-install.ts';
+import type { ServiceState } from '../systemd/service-state.ts';
+import { Systemctl, scopeHere } from '../systemd/systemctl.ts';
+import { defaultHome, unitPlace } from '../systemd/unit-place.ts';
+import type { Scope } from '../systemd/unit-text.ts';
 import { endpoints, ticketTtl } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { notesOf, tellState } from './service.ts';
 
 const seedBytes = 32;
 const hourMs = 3600_000;
@@ -96,6 +103,7 @@ const unreachable =
 interface JoinFlags extends CommonFlags {
   readonly name?: string;
   readonly yes?: true;
+  readonly service: boolean;
 }
 
 export function joinCommand(invocation: Invocation): Command {
@@ -108,44 +116,88 @@ export function joinCommand(invocation: Invocation): Command {
   )
     .addArgument(new Argument('<ticket>', 'as "grid ticket create" printed it; - reads it from stdin'))
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
-    .option('--yes', 'do not ask');
+    .option('--yes', 'do not ask')
+    .option('--no-service', 'a machine: do not have systemd start its worker');
   return runs<JoinFlags>(command, invocation, async (flags, [word = '']) => {
     const ticket = readTicket(word === '-' ? await readAll(process.stdin) : word);
     if (typeof ticket === 'string') throw new UsageError(ticket);
-    const { home, name: machine } = settingsOf(terminal, flags, { name: flags.name });
+    const scope = ticket.role === 'worker' && flags.service ? scopeHere(terminal.env) : undefined;
+    const { home, name: machine } = joinSettings(terminal, flags, scope);
     const name = ticket.role === 'worker' ? machine : `${userInfo().username}@${machine}`;
-    if (!flags.yes) await confirm(terminal, ticket, home, name);
+    if (!flags.yes) await confirm(terminal, ticket, home, name, scope);
+    // A ticket is good once: what would be in the way of the service is told before.
+    if (scope !== undefined) planWorker(terminal, scope, home);
     makePrivateFolder(home);
     const role = await joinGrid(home, ticket, name);
     const named = flags.name === undefined ? {} : { name: machine };
     saveSettings(home, { broker: [...ticket.brokers], ...named });
-    tellJoined(terminal, flags, { role, home, name, ticket });
+    const service = scope === undefined ? undefined : await startWorker(terminal, scope, home);
+    tellJoined(terminal, flags, { role, home, name, ticket, service });
     return 0;
   });
+}
+
+/** The worker of a system's service has its home where that finds it. */
+function joinSettings(terminal: Terminal, flags: JoinFlags, scope: Scope | undefined): Config {
+  const settings = settingsOf(terminal, flags, { name: flags.name });
+  if (scope === undefined || settings.origins.home !== 'default') return settings;
+  const home = defaultHome(unitPlace('worker', scope, undefined, terminal.env), settings);
+  return settingsOf(terminal, { ...flags, home }, { name: flags.name });
+}
+
+/** Its name and where its broker is stand in the home's settings. */
+function planWorker(terminal: Terminal, scope: Scope, home: string): ServicePlan {
+  const place = unitPlace('worker', scope, undefined, terminal.env);
+  return planService({ place, config: settingsOf(terminal, { home }), args: [], docker: true });
+}
+
+async function startWorker(terminal: Terminal, scope: Scope, home: string): Promise<ServiceState> {
+  const plan = planWorker(terminal, scope, home);
+  const state = await carryOut(plan, new Systemctl(scope, terminal.env));
+  for (const line of notesOf(plan)) terminal.err(`${line}\n`);
+  return state;
+}
+
+interface Joined {
+  readonly role: EnrolledRole;
+  readonly home: string;
+  readonly name: string;
+  readonly ticket: Ticket;
+  /** Of the worker, where one was installed. */
+  readonly service: ServiceState | undefined;
 }
 
 function tellJoined(
   terminal: Terminal,
   { json }: CommonFlags,
-  { role, home, name, ticket }: { role: EnrolledRole; home: string; name: string; ticket: Ticket },
+  { role, home, name, ticket, service }: Joined,
 ): void {
   const { key } = loadIdentity(home, role);
   const id = role === 'worker' ? workerIdOf(key) : principalIdOf(key);
   const grid = gridOf(ticket);
   if (json) {
-    printJson(terminal, { grid, role, id, name, home, brokers: ticket.brokers });
+    const { unit, state } = service ?? {};
+    printJson(terminal, { grid, role, id, name, home, brokers: ticket.brokers, unit, state });
     return;
   }
-  const next = role === 'worker' ? 'start its worker: grid worker' : 'try it: grid nodes';
-  terminal.out(`${name} has joined ${grid} as ${role} ${id}\n${next}\n`);
+  terminal.out(`${name} has joined ${grid} as ${role} ${id}\n`);
+  if (service !== undefined) tellState(terminal, {}, service);
+  else terminal.out(role === 'worker' ? 'start its worker: grid worker\n' : 'try it: grid nodes\n');
 }
 
 /** What joins, before it does. Nobody is there to be asked: --yes says that somebody wants it. */
-async function confirm(terminal: Terminal, ticket: Ticket, home: string, name: string): Promise<void> {
+async function confirm(
+  terminal: Terminal,
+  ticket: Ticket,
+  home: string,
+  name: string,
+  scope: Scope | undefined,
+): Promise<void> {
   const { role, brokers } = ticket;
   const what =
     role === 'worker' ? `this machine, ${name}: ${await machineWords(home)}` : `you, ${name}, as ${role}`;
-  const question = `${gridOf(ticket)} at ${brokers.join(', ')} lets in ${what}`;
+  const unit = scope === undefined ? '' : '; systemd starts its worker now and with the machine';
+  const question = `${gridOf(ticket)} at ${brokers.join(', ')} lets in ${what}${unit}`;
   if (process.stdin.isTTY !== true) throw new UsageError(`${question}\n--yes joins without asking`);
   terminal.err(`${question}\n`);
   const lines = createInterface({ input: process.stdin, output: process.stderr });

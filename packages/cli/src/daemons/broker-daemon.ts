@@ -30,5 +30,10 @@ export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
     log,
     onFatal: fail,
   });
-  return { failed, start: async () => ({ endpoints: await broker.start() }), stop: () => broker.stop() };
+  return {
+    words: { starting: 'reads its journal', ready: `answers at ${listen.join(', ')}` },
+    failed,
+    start: async () => ({ endpoints: await broker.start() }),
+    stop: () => broker.stop(),
+  };
 }

@@ -75,7 +75,11 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     await worker.stop();
     if (isSupervised) await endProcesses(home);
   };
-  return { failed, start, stop };
+  const words = {
+    starting: `looks for its broker at ${broker.join(', ')}`,
+    ready: `works for the grid as ${name}`,
+  };
+  return { words, failed, start, stop };
 }
 
 /** At the start, where the owner sees it: later it costs tasks. */
