@@ -33,19 +33,13 @@ fail() {
   exit 1
 }
 
-# Ours: what the sources compile to, and nothing of an older build.
-for package in protocol scheduler runtime broker worker client cli; do
-  from=packages/$package
-  [ -e "$from/dist/index.js" ] || fail "$from is not built: npm run build"
-  mkdir -p "$root/$from"
-  cp "$from/package.json" "$root/$from/"
-  [ ! -d "$from/bin" ] || cp -r "$from/bin" "$root/$from/"
-  (cd "$from/dist" && find . -name '*.js' | sort) | while read -r file; do
-    [ -e "$from/src/${file%.js}.ts" ] || continue
-    install -D -m 644 "$from/dist/$file" "$root/$from/dist/$file"
-  done
-done
-sed -i "s/^export const productVersion = .*/export const productVersion = '$version';/" "$root/packages/protocol/dist/version.js"
+# Ours: the one program that `npm run build` makes.
+cli=packages/cli
+[ -e $cli/dist/grid/main.js ] || fail 'it is not built: npm run build'
+mkdir -p "$root/$cli/dist"
+cp -r $cli/package.json $cli/bin "$root/$cli/"
+cp -r $cli/dist/grid "$root/$cli/dist/"
+sed -i "s/productVersion = \"[^\"]*\"/productVersion = \"$version\"/" "$root/$cli"/dist/grid/*.js
 cp -r deploy docs LICENSE README.md "$root/"
 rm -r "$root/deploy/debian" "$root/docs/internals"
 
@@ -77,7 +71,7 @@ mapfile -t native < <(find "$root" -name '*.node' -type f)
 glibc=$(glibc_of "$root/bin/node" "${native[@]}")
 ! is_newer "$glibc" $NEWEST_GLIBC ||
   fail "it needs glibc $glibc; Ubuntu 22.04 has $NEWEST_GLIBC: use Node.js as nodejs.org builds it"
-(cd "$root/packages/broker" && "$root/bin/node" -e 'import("zeromq").then(({ Router }) => new Router().close()); import("@photostructure/sqlite")') ||
+(cd "$root/$cli" && "$root/bin/node" -e 'import("zeromq").then(({ Router }) => new Router().close()); import("@photostructure/sqlite")') ||
   fail 'a native part cannot be loaded'
 grid_version=$("$root/bin/grid" --version)
 [ "$grid_version" = "$version" ] || fail "it says that it is $grid_version"
@@ -121,7 +115,7 @@ CONTROL
 (cd "$deb" && find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 settle "$deb"
 chmod 755 "$deb"/DEBIAN/p*
-dpkg-deb --root-owner-group -Zxz -z1 --threads-max=1 --build "$deb" "$out/gryphgen_${version}_$deb_arch.deb" >/dev/null
+dpkg-deb --root-owner-group -Zzstd -z9 --threads-max=1 --build "$deb" "$out/gryphgen_${version}_$deb_arch.deb" >/dev/null
 
 echo "needs glibc $glibc"
 for file in "$out/gryphgen_${version}_$deb_arch.deb" "$out/$name.tar.gz"; do

@@ -1,15 +1,7 @@
 // What runs of other people's: the packages that the lock file has for production, pruned to what this platform loads,
 // and their licences. `node scripts/stage-dependencies.js FOLDER` copies them to FOLDER/node_modules.
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 const [into = ''] = process.argv.slice(2);
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
@@ -28,13 +20,10 @@ const foreign = [
 
 const licences = [];
 for (const path of Object.keys(packages).sort()) {
-  const { dev, link, resolved, version, license } = packages[path];
-  if (dev || !path.includes('node_modules/') || unused.test(path) || !existsSync(path)) continue;
+  const { dev, link, version, license } = packages[path];
+  // A link is one of ours, which the program holds.
+  if (dev || link || !path.includes('node_modules/') || unused.test(path) || !existsSync(path)) continue;
   mkdirSync(dirname(join(into, path)), { recursive: true });
-  if (link) {
-    if (existsSync(join(into, resolved))) symlinkSync(relative(dirname(path), resolved), join(into, path));
-    continue;
-  }
   const isWanted = (file) =>
     !(file !== path && basename(file) === 'node_modules') &&
     !sources.test(file) &&
