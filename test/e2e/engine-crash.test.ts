@@ -100,7 +100,7 @@ it.skipIf(!isRoot)(`${taskCount} short containers, ${kills} kills`, { timeout: 3
   const command = ['sh', '-c', 'echo $GRID_TASK.$GRID_ATTEMPT >>/out/lines; sleep 0.2'];
   const mounts = [{ name: 'out', to: '/out', readOnly: false }];
   const body = { image: 'gryphgen-test:latest', command, mounts };
-  const resources = { cpuMilli: 10, memoryBytes: 16 * 2 ** 20, diskBytes: 0 };
+  const resources = { cpuMilli: 250, memoryBytes: 16 * 2 ** 20, diskBytes: 0 };
   const all = Array.from({ length: taskCount }, async () => {
     const { accepted, finished } = client.submit({ kind: 'container', resources, body });
     const id = await accepted;

@@ -18,7 +18,7 @@ beforeAll(async () => {
   broker = grid.daemon(['broker']);
   worker = grid.daemon(['worker']);
   client = await grid.client();
-  const resources = { cpuMilli: 10, memoryBytes: 0, diskBytes: 0 };
+  const resources = { cpuMilli: 500, memoryBytes: 0, diskBytes: 0 };
   // Ends with its worker's word alone: what a test does to the broker is no reason.
   const body = { image: 'gryphgen-test:latest', command: ['sleep', '3600'] };
   const submitted = client.submit({ kind: 'container', resources, onLinkLost: 'wait', body });
