@@ -69,7 +69,9 @@ test('24 times kill -9: what was acknowledged commits once, and no container sta
   const client = await grid.client();
   const noops = new Load(40, () => client.submit({ kind: 'noop', resources: { ...small, memoryBytes: 0 } }));
   const body = { image: 'gryphgen-test:latest', command: ['sh', '-c', 'sleep 0.3'] };
-  const containers = new Load(3, () => client.submit({ kind: 'container', resources: { ...small, cpuMilli: 250 }, body }));
+  const containers = new Load(3, () =>
+    client.submit({ kind: 'container', resources: { ...small, cpuMilli: 250 }, body }),
+  );
   const rounds = 24;
   const enough = () => noops.outcomes.size > 200 && containers.outcomes.size > 20;
   for (let round = 0; round < rounds || !enough(); round += 1) {
