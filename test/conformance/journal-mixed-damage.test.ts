@@ -15,7 +15,7 @@ import { runInNewContext } from 'node:vm';
 import { JournalError, journalSettings, type OpenedStore, openJournal, openStore } from '@gryphgen/broker';
 import type { BlobHash } from '@gryphgen/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countingFolder, numbered } from '../conformance/journal-place.ts';
+import { countingFolder, numbered } from './journal-place.ts';
 
 /** Each kind of damage by itself in turn, and two together; the last two of the first found what the others did not. */
 const alone = [...Array.from({ length: 120 }, (_, round) => round), 185, 257];
@@ -194,7 +194,7 @@ function checkAgain(): void {
   store.close();
 }
 
-describe('a journal damaged in many ways', { timeout: 120_000 }, () => {
+describe('a journal damaged in many ways', { timeout: 600_000 }, () => {
   beforeAll(async () => {
     home = mkdtempSync(join(scratch, 'journal-mixed-'));
     dir = join(home, 'damaged');

@@ -161,7 +161,7 @@ function flipped(bytes: Buffer, at: number): Buffer {
 
 const cut = (bytes: Buffer, at: number): Buffer => bytes.subarray(0, at);
 
-describe('a damaged journal', { timeout: 120_000 }, () => {
+describe('a damaged journal', { timeout: 600_000 }, () => {
   beforeAll(() => {
     dir = mkdtempSync(join(scratch, 'journal-damage-'));
     closed = makeWhole('closed');
