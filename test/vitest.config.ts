@@ -33,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/test-image.ts'],
           pool: 'forks',
           fileParallelism: false,
           sequence: { groupOrder: 1 },
