@@ -276,7 +276,12 @@ describe('a container', () => {
       '',
     ]);
     const { HostConfig } = await docker.getContainer(nameOf(closed.fence)).inspect();
-    expect(HostConfig).toMatchObject({ PidsLimit: 512, NetworkMode: 'none', NanoCpus: 1_000_000_000 });
+    expect(HostConfig).toMatchObject({
+      PidsLimit: 512,
+      NetworkMode: 'none',
+      CpuPeriod: 100_000,
+      CpuQuota: 100_000,
+    });
   });
 
   it('whose image is not here, and may not be pulled, says which', async () => {

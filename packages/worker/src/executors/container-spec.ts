@@ -18,7 +18,9 @@ import type { Engine } from './engine-facts.ts';
 
 /** Docker refuses less: 6 MiB of memory, a hundredth of a CPU. */
 const leastMemoryBytes = 6 * 1024 * 1024;
-const leastNanoCpus = 10_000_000;
+const leastCpuMilli = 10;
+/** Of a second: in each the container may run for as much of it as it may have of a CPU. */
+const cpuPeriodMicros = 100_000;
 
 export interface SpecFacts {
   readonly owner: Owner;
@@ -36,7 +38,7 @@ export function containerSpec(
   const { command, env, workdir, network, pids, ulimits = {}, readOnlyRoot = true } = body;
   const { cpuMilli, memoryBytes } = order.envelope.resources;
   const memory = memoryBytes === 0 ? 0 : Math.max(memoryBytes, leastMemoryBytes);
-  const nanoCpus = Math.min(Math.max(cpuMilli * 1_000_000, leastNanoCpus), engine.cpus * 1e9);
+  const cpus = Math.min(Math.max(cpuMilli, leastCpuMilli) / 1000, engine.cpus);
   const disk = diskScratchOf(body);
   const { ExposedPorts, PortBindings } = publishing(body);
   return {
@@ -60,7 +62,8 @@ export function containerSpec(
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       PidsLimit: pids,
-      NanoCpus: cpuMilli === 0 ? 0 : nanoCpus,
+      // Not NanoCpus, which the engine cannot take off what runs (container-stop.ts).
+      ...(cpuMilli === 0 ? {} : { CpuPeriod: cpuPeriodMicros, CpuQuota: Math.round(cpus * cpuPeriodMicros) }),
       Memory: memory,
       MemorySwap: memory,
       Init: engine.init,
