@@ -3,14 +3,20 @@ import { addressTowards, type Config, makeRunFolder, reachable } from '@gryphgen
 
 /**
  * At the address that its broker sees, or that its own broker listens at for others; at a socket of this machine where
- * all of the grid is.
+ * all of the grid is. A broker elsewhere that cannot be found yet (a machine that has just begun) sees this machine's
+ * first address, most likely.
  */
 export async function dataPlace({ home, broker, listen }: Config): Promise<string> {
+  let hidden = false;
   for (const endpoint of broker) {
-    const address = await addressTowards(endpoint).catch(() => undefined);
-    if (address !== undefined) return `tcp://${address}:*`;
+    try {
+      const address = await addressTowards(endpoint);
+      if (address !== undefined) return `tcp://${address}:*`;
+    } catch {
+      hidden = true;
+    }
   }
-  const [own] = listen.flatMap(reachable);
+  const [own] = (hidden ? ['tcp://0.0.0.0:*'] : listen).flatMap(reachable);
   return own === undefined
     ? `ipc://${makeRunFolder(home)}/worker-data.sock`
     : own.replace(/:(?:[0-9]+|\*)$/, ':*');
