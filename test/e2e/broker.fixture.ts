@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerOptions } from '@gryphgen/broker';
 import { Client, type ClientOptions } from '@gryphgen/client';
-import type { EnrolledRole, Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { EnrolledRole, JournalHead, Role, ToBroker, ToWorker, WorkerReport } from '@gryphgen/protocol';
 import {
   AuthorizedKeys,
   createIdentity,
@@ -103,6 +103,7 @@ export class BrokerFixture {
     onMessage: (message: ToWorker, say: (message: ToBroker) => void) => void,
     over: Partial<WorkerReport> = {},
     identity = this.enrol('worker', name),
+    head: JournalHead | null = null,
   ): Promise<Link<'toWorker'>> {
     const report: WorkerReport = {
       name,
@@ -128,7 +129,7 @@ export class BrokerFixture {
     const link = new Link(
       { ...this.linkOptions(identity, 'worker'), direction: 'toWorker' },
       {
-        hello: () => ({ kind: 'worker', boot: 'b', report, attempts: [], head: null }),
+        hello: () => ({ kind: 'worker', boot: 'b', report, attempts: [], head }),
         onOpen: () => {
           heartbeat = 0;
           opened();

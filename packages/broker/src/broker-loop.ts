@@ -6,6 +6,7 @@
  *    placed, then what was decided is committed.
  */
 import {
+  type CheckDocument,
   type DecodedFrame,
   type Epoch,
   type Failure,
@@ -61,6 +62,8 @@ export interface LoopParts {
   revoke(worker: WorkerId): Promise<string | undefined>;
   /** Makes a ticket, or lets in who has one; resolves with the answer when it is on disk. */
   enrolment(effect: EnrolmentEffect): Promise<unknown>;
+  /** Checks the home, off the loop. */
+  fsck(): Promise<CheckDocument>;
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
@@ -100,6 +103,7 @@ export class BrokerLoop {
       shellStatus: () => parts.shellStatus(),
       revoke: (effect) => this.revoke(effect),
       enrolment: (effect) => parts.enrolment(effect),
+      fsck: () => parts.fsck(),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
       findWorker: (id) => dataPlace(state, id as WorkerId),

@@ -33,8 +33,8 @@ import { BrokerLoop } from './broker-loop.ts';
 import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
+import { RunningCheck } from './fsck/running-check.ts';
 import type { Finding, Journal } from './journal/journal.ts';
-
 import { openJournal } from './journal/open-journal.ts';
 import type { JournalSettings } from './journal/settings.ts';
 import { recover } from './recovery.ts';
@@ -76,12 +76,14 @@ export class Broker {
   private turnPending = false;
   private cancelTick: Cancel = () => undefined;
   private stopping: Promise<void> | undefined;
+  private readonly checking: RunningCheck;
   /** What the journal found damaged or missing when it was opened. */
   findings: readonly Finding[] = [];
 
   constructor(options: BrokerOptions) {
     this.options = options;
     this.timers = options.timers ?? defaultTimers;
+    this.checking = new RunningCheck(options.home);
   }
 
   /** Resolves with the endpoints bound, ports filled in. Rejects with what went wrong, and has let go of everything. */
@@ -157,6 +159,7 @@ export class Broker {
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
       enrolment: (effect) =>
         onEnrolment(effect, { grid, authorized, endpoints: this.bound, wallMs: loop.sessions.wallMs() }),
+      fsck: () => this.checking.check(),
       grant: (op, session, about) => this.grant(op, session, about),
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
@@ -172,6 +175,7 @@ export class Broker {
 
   private async shutDown(): Promise<void> {
     this.cancelTick();
+    await this.checking.stop();
     await this.loop?.committer.stop();
     await this.socket?.stop();
     await this.journal?.close();
@@ -181,6 +185,7 @@ export class Broker {
   private checkWitness(worker: string, head: JournalHead): void {
     this.journal?.checkWitness(head).then(
       (verdict) => {
+        this.checking.note({ worker, head, verdict });
         if (verdict === 'known' || verdict === 'unknown') return;
         const what = `${worker} witnessed commit ${head.seq}, which this journal ${verdict === 'cut' ? 'lacks: its end was cut' : 'does not have in that place'}`;
         const finding: Finding = { kind: 'cut', seq: head.seq, what, expected: head.digest, found: null };

@@ -10,6 +10,7 @@ export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/sn
 export type { BrokerState, DrainDeadline, Task, TaskPhase, Worker } from './core/state.ts';
 export { step } from './core/step.ts';
 export * as fold from './fold.ts';
+export { checkStoppedHome } from './fsck/check-home.ts';
 export type { Folder } from './journal/folder.ts';
 export type {
   Finding,

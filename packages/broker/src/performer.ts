@@ -7,6 +7,7 @@
  */
 import type {
   AttemptNo,
+  CheckDocument,
   Failure,
   Message,
   PlaceGrantDocument,
@@ -41,6 +42,8 @@ export interface PerformerParts {
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
   readonly enrolment: (effect: EnrolmentEffect) => Promise<unknown>;
+  /** Resolves with what a check of the home found. */
+  readonly fsck: () => Promise<CheckDocument>;
   /** The journal does not have the body of a lease: it can never be sent. */
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** A question about an ended task that only the history knows. */
@@ -102,7 +105,10 @@ export class Performer {
         this.parts.revoke(effect);
         return;
       case 'enrolment':
-        this.enrolment(effect);
+        this.answerWith(effect, this.parts.enrolment(effect), 'the list of who may enter cannot be written');
+        return;
+      case 'fsck':
+        this.answerWith(effect, this.parts.fsck(), 'the home cannot be checked');
         return;
       case 'record':
         throw new Error('a record is for the commit pipeline');
@@ -247,15 +253,14 @@ export class Performer {
     this.ask(session, read, request);
   }
 
-  private enrolment(effect: EnrolmentEffect): void {
-    const { session, request } = effect;
-    this.parts.enrolment(effect).then(
+  /** `words`: what it means when the answer is neither that nor a refusal. */
+  private answerWith({ session, request }: Asker, promised: Promise<unknown>, words: string): void {
+    promised.then(
       (result) => this.reply(session, request, result),
       (error: unknown) => {
         const refused = error instanceof GridError ? error.failure : undefined;
-        if (refused === undefined) this.parts.log.error({ err: error }, 'nobody can be let in');
-        const words = `the list of who may enter cannot be written: ${String(error)}`;
-        const why = refused ?? failure('internal.bug', words.slice(0, limits.messageChars));
+        if (refused === undefined) this.parts.log.error({ err: error }, words);
+        const why = refused ?? failure('internal.bug', `${words}: ${String(error)}`);
         this.reply(session, request, null, why);
       },
     );

@@ -7,6 +7,7 @@ import { configCommand } from './commands/config.ts';
 import { brokerCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { execCommand } from './commands/exec.ts';
+import { fsckCommand } from './commands/fsck.ts';
 import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
@@ -38,6 +39,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
+  ['What is kept:', [fsckCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
 

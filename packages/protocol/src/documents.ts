@@ -2,7 +2,7 @@
 import type { ContainerOutcome } from './container-outcome.ts';
 import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
-import type { OutcomeState } from './messages.ts';
+import type { JournalHead, OutcomeState } from './messages.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
@@ -91,6 +91,34 @@ export interface StatusDocument {
     /** What was found damaged or missing. */
     readonly findings: readonly string[];
   };
+}
+
+/** `note`: worth knowing, nothing is wrong. `file` is relative to the home; `place` names the record, '' the whole file. */
+export interface CheckFinding {
+  readonly level: 'damage' | 'note';
+  readonly file: string;
+  readonly place: string;
+  readonly what: string;
+  readonly fix: string;
+}
+
+/** What `grid fsck` found in a home. */
+export interface CheckDocument {
+  readonly home: string;
+  /** A broker was running on it. */
+  readonly live: boolean;
+  readonly version: string;
+  /** Null where the home has no journal, or one of which nothing can be believed. */
+  readonly journal: {
+    readonly epoch: number;
+    readonly head: JournalHead;
+    readonly snapshot: number;
+    readonly bodies: number;
+    readonly finished: number;
+  } | null;
+  /** Workers whose newest witnessed commit was compared with the journal. */
+  readonly witnesses: number;
+  readonly findings: readonly CheckFinding[];
 }
 
 /** What a grant permits. */

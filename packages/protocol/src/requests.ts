@@ -1,6 +1,7 @@
 /** The operations of `request` messages: what each takes and answers. */
 import { z } from 'zod';
 import type {
+  CheckDocument,
   ExplainDocument,
   GrantDocument,
   NodeDocument,
@@ -63,6 +64,8 @@ export const requestSchemas = {
     role: z.enum(enrolledRoles),
     ttlMs: z.number().int().min(limits.leastTicketMs).max(limits.ticketMs),
   }),
+  /** Checks the broker's home while it runs: minutes, of a large one. */
+  fsck: z.object({}),
   /** Asked with a ticket: let this key in. `signature` is that key's (runtime/ticket). */
   enrol: z.object({
     key: base64url,
@@ -92,6 +95,7 @@ export interface RequestResults {
   /** `endpoints`: where other machines may find this broker, by what it listens at; none if at this machine's sockets alone. */
   createTicket: { readonly endpoints: readonly string[]; readonly expiresAt: number };
   enrol: { readonly role: EnrolledRole };
+  fsck: CheckDocument;
 }
 
 export function isOperation(name: string): name is Operation {

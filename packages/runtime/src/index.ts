@@ -31,6 +31,7 @@ export { type DuplexSession, openDuplex } from './duplex-session.ts';
 export type { Duplex, DuplexOutput, ExecRequest, OpenExec, OpenPush, PushRequest } from './duplex-stream.ts';
 export { type Grant, signGrant } from './grant.ts';
 export { parseJson } from './json.ts';
+export { authorizedTrouble, keyTrouble } from './key-check.ts';
 export {
   type CurveKeys,
   createIdentity,

@@ -101,7 +101,7 @@ const privateKeyPrefix = {
   x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
 };
 
-function publicHalf(curve: keyof typeof privateKeyPrefix, secret: Buffer): Buffer {
+export function publicHalf(curve: keyof typeof privateKeyPrefix, secret: Buffer): Buffer {
   const key = Buffer.concat([privateKeyPrefix[curve], secret]);
   const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
     format: 'jwk',

@@ -15,3 +15,20 @@ export function encodeZ85(bytes: Buffer): string {
   }
   return text;
 }
+
+/** Undefined for what is none: other characters, a length that is no multiple of 5, a group beyond 32 bits. */
+export function decodeZ85(text: string): Buffer | undefined {
+  if (text.length % 5 !== 0) return undefined;
+  const bytes = Buffer.alloc((text.length / 5) * 4);
+  for (let group = 0; group * 5 < text.length; group++) {
+    let value = 0;
+    for (const character of text.slice(group * 5, group * 5 + 5)) {
+      const digit = z85.indexOf(character);
+      if (digit < 0) return undefined;
+      value = value * 85 + digit;
+    }
+    if (value > 0xffffffff) return undefined;
+    bytes.writeUInt32BE(value, group * 4);
+  }
+  return bytes;
+}

@@ -146,6 +146,7 @@ export class SimBroker extends SimNode {
       // Whoever runs the machine enrols it again at once: what a removal leaves behind is met again.
       revoke: () => this.answer(undefined),
       enrolment: () => this.answer(undefined),
+      fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),

@@ -107,6 +107,8 @@ export type BrokerEffect =
       readonly principal: PrincipalId;
       readonly order: EnrolmentOrder;
     }
+  /** Check the home, off the loop, and answer the request with what was found. */
+  | { readonly kind: 'fsck'; readonly session: SessionId; readonly request: number }
   /** Sign a grant for one transfer at a worker and answer the request with it. */
   | {
       readonly kind: 'grant';

@@ -64,6 +64,8 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
+    // Reads what is there, whatever can be written.
+    case 'fsck':
       return undefined;
     default:
       return op satisfies never;
@@ -122,6 +124,9 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
         principal: session.principal,
         order: { op, args } as EnrolmentOrder,
       });
+      return;
+    case 'fsck':
+      context.effects.push({ kind: 'fsck', session: session.id, request: id });
       return;
     case 'explain': {
       const asked = args as RequestArgs<'explain'>;

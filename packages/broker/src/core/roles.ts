@@ -20,6 +20,7 @@ const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
   drain: 'admin',
   removeNode: 'admin',
   createTicket: 'admin',
+  fsck: 'admin',
 };
 
 export function mayAsk(role: Role, operation: Operation): boolean {

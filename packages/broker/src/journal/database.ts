@@ -98,6 +98,12 @@ export function openForReading(path: string, settings: DatabaseSettings): Databa
   return new DatabaseSync(path, { readOnly: true, timeout: settings.busyMs });
 }
 
+/** Ends what it reads as of one moment, if it does: closing alone would go on holding that back (4). */
+export function closeReader(db: DatabaseSyncInstance): void {
+  if (db.isTransaction) db.exec('ROLLBACK');
+  db.close();
+}
+
 /** Syncs and checkpoints are the store's to time; the log shrinks back to `walBytes` after a burst. */
 export function openForWriting(
   path: string,

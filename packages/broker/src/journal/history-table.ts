@@ -220,3 +220,22 @@ export function createHistory(path: string, rows: Iterable<FoldedRow>): number {
   db.close();
   return count;
 }
+
+/** Reads every row of a sound table: how many are whole, and which are not. */
+export function countFinished(path: string): { readonly sound: number; readonly damaged: readonly TaskId[] } {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const damaged: TaskId[] = [];
+  let sound = 0;
+  try {
+    // A process that ended while it made the table.
+    if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) return { sound, damaged };
+    const rows = db.prepare(`SELECT ${COLUMNS} FROM finished`).iterate() as IterableIterator<StoredRow>;
+    for (const row of rows) {
+      if (isSound(row)) sound += 1;
+      else damaged.push(row.task);
+    }
+    return { sound, damaged };
+  } finally {
+    db.close();
+  }
+}

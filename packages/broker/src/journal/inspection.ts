@@ -12,6 +12,7 @@ import { indexBlobs, touchBlobs } from './blob-audit.ts';
 import { BlobIndex } from './blob-index.ts';
 import { type ChainPoint, firstGroup, readGroups } from './chain-reader.ts';
 import {
+  closeReader,
   type DatabaseSettings,
   forbidsWriting,
   hasOurTables,
@@ -56,19 +57,33 @@ interface Walk {
   readonly broken: Finding | undefined;
 }
 
-/** Reads the journal in `dir` whose database is at `path`. */
-export function inspect(dir: string, path: string, settings: DatabaseSettings, program: string): Inspection {
+/**
+ * Reads the journal in `dir` whose database is at `path`. `live`: a broker writes it meanwhile, perhaps in this process.
+ * Then it is seen as of one moment; its write-ahead log is read by SQLite alone, and nothing opens the file itself, since
+ * closing that would drop the locks that SQLite has on it.
+ */
+export function inspect(
+  dir: string,
+  path: string,
+  settings: DatabaseSettings,
+  program: string,
+  live = false,
+): Inspection {
   const findings = new FindingList();
-  const end = scanWal(path);
+  // Both before the database: what was acknowledged or folded by now must be in it.
+  const acknowledged = readAcknowledged(dir);
+  const snapshots = readSnapshots(dir, findings);
+  const end = live ? undefined : scanWal(path);
   if (end !== undefined) findings.push(end.finding);
-  if (forbidsWriting(path))
+  if (!live && forbidsWriting(path))
     findings.push(structure("The journal's header names a version that cannot be written."));
   const db = tryOpen(path, settings, findings);
   try {
-    const inspection = inspectOpen(dir, db, program, findings);
-    return { ...inspection, findings: heldAgainst(readAcknowledged(dir), inspection, end) };
+    if (live) db?.exec('BEGIN');
+    const inspection = inspectOpen(dir, db, program, findings, snapshots);
+    return { ...inspection, findings: heldAgainst(acknowledged, inspection, end) };
   } finally {
-    db?.close();
+    if (db !== undefined) closeReader(db);
   }
 }
 
@@ -77,12 +92,12 @@ function inspectOpen(
   db: DatabaseSyncInstance | undefined,
   program: string,
   findings: FindingList,
+  { good, bad }: ReturnType<typeof readSnapshots>,
 ): Inspection {
   const state = db === undefined ? undefined : readStructure(db, program, findings);
   const audit = db === undefined ? emptyAudit : auditDigests(db, findings);
   const gaps = [...audit.gaps];
   const start = db === undefined ? audit.end : startOfGroups(db, audit.end, gaps, findings);
-  const { good, bad } = readSnapshots(dir, findings);
   const blobs = db === undefined ? new BlobIndex() : indexBlobs(db, findings);
 
   const choice = chooseSnapshot(db, start, good, blobs, findings);

@@ -53,7 +53,8 @@ function finish(dir: string, rebuilt: string, path: string): void {
   syncFolder(dir);
 }
 
-function whatIsWrong(path: string, snapshotSeq: number): string | undefined {
+/** In words; undefined when the table at `path` is sound. Damage within a row is not looked for. */
+export function whatIsWrong(path: string, snapshotSeq: number): string | undefined {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     return wrongIn(db, path, snapshotSeq);
