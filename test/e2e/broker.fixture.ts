@@ -20,7 +20,7 @@ import {
 export const silentLog = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class BrokerFixture {
-  readonly home = mkdtempSync(join(tmpdir(), 'gg-broker-'));
+  readonly home: string;
   readonly identity: Identity;
   readonly grid: string;
   authorized: AuthorizedKeys;
@@ -30,7 +30,8 @@ export class BrokerFixture {
   private broker: Broker | undefined;
   private readonly undo: (() => Promise<void>)[] = [];
 
-  constructor(options: Partial<BrokerOptions> = {}) {
+  constructor(options: Partial<BrokerOptions> = {}, home = mkdtempSync(join(tmpdir(), 'gg-broker-'))) {
+    this.home = home;
     this.options = options;
     this.identity = loadIdentity(this.home, 'broker');
     this.grid = gridIdOf(this.identity.key);

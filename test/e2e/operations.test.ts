@@ -1,41 +1,61 @@
 /** What an operator does to a grid that runs: a real broker, asked and copied while tasks come and go. */
-
-import { prepareTask } from '@gryphgen/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { checkStoppedHome, restore, writeBackup } from '@gryphgen/broker';
+import { type Client, prepareTask } from '@gryphgen/client';
+import type { ToBroker, ToWorker } from '@gryphgen/protocol';
+import { loadIdentity } from '@gryphgen/runtime';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BrokerFixture } from './broker.fixture.ts';
 
-const broker = new BrokerFixture();
+/** Snapshots all the time. */
+const eager = { foldGroups: 5, foldBytes: 1024, snapshotBytes: 1, snapshotGroups: 20 };
 const noop = prepareTask({ kind: 'noop' });
 
-beforeAll(() => broker.start());
-afterAll(() => broker.stop());
+let broker: BrokerFixture;
+const undo: (() => unknown)[] = [];
+beforeEach(() => {
+  broker = new BrokerFixture();
+  undo.push(() => broker.stop());
+});
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+});
+
+function endsAll(message: ToWorker, say: (message: ToBroker) => void): void {
+  if (message.kind !== 'lease') return;
+  const { task, attempt, epoch } = message;
+  const [exitCode, failure, ranMs, outcome] = [0, null, 1, new Uint8Array(0)];
+  say({ kind: 'result', task, attempt, epoch, exitCode, failure, ranMs, outcome });
+}
+
+/** One task after the other, until it is asked for their number. */
+function flow(client: Client): () => Promise<number> {
+  let flowing = true;
+  const ended = (async () => {
+    let count = 0;
+    for (; flowing; count += 1) await client.submit(noop).finished;
+    return count;
+  })();
+  // Of a broker that is killed its end is told to whoever asks for it.
+  ended.catch(() => undefined);
+  return () => {
+    flowing = false;
+    return ended;
+  };
+}
 
 it('fsck is answered while tasks come and go, with what workers have seen', async () => {
+  await broker.start();
   const client = await broker.client();
-  await broker.worker('anvil', (message, say) => {
-    if (message.kind !== 'lease') return;
-    const { task, attempt, epoch } = message;
-    say({
-      kind: 'result',
-      task,
-      attempt,
-      epoch,
-      exitCode: 0,
-      failure: null,
-      ranMs: 1,
-      outcome: new Uint8Array(0),
-    });
-  });
-  let asked = true;
-  const flow = (async () => {
-    let ended = 0;
-    for (; asked; ended += 1) await client.submit(noop).finished;
-    return ended;
-  })();
+  await broker.worker('anvil', endsAll);
+  const stopFlow = flow(client);
   // Two at once are one check.
   const [found, same] = await Promise.all([client.request('fsck', {}), client.request('fsck', {})]);
-  asked = false;
-  expect(await flow).toBeGreaterThan(0);
+  expect(await stopFlow()).toBeGreaterThan(0);
   expect(found).toEqual(same);
   expect(found).toMatchObject({ home: broker.home, live: true, witnesses: 0, findings: [] });
   expect(found.journal?.head.seq).toBeGreaterThan(0);
@@ -50,3 +70,57 @@ it('fsck is answered while tasks come and go, with what workers have seen', asyn
   await expect(viewer.request('fsck', {})).rejects.toMatchObject({ code: 'rejected.forbidden' });
   expect(broker.fatal).toEqual([]);
 });
+
+it('a backup is whole while the broker works and folds and is killed; what came after it is named', {
+  timeout: 120_000,
+}, async () => {
+  const { home } = broker;
+  loadIdentity(home, 'grid');
+  const keys = { worker: broker.enrol('worker', 'anvil'), client: broker.enrol('admin', 'smith') };
+  const child = await beginProcess();
+  await broker.worker('anvil', endsAll, {}, keys.worker);
+  const client = await broker.client('admin', keys.client);
+  const stopFlow = flow(client);
+  await client.submit(noop).finished;
+  const backup = (n: number) =>
+    writeBackup({ home, file: join(home, `${n}.tar`), withKeys: true, wallMs: Date.now() });
+  const made = [await backup(1), await backup(2)];
+  const before = made[1]?.head.seq ?? 0;
+  expect(before).toBeGreaterThan(made[0]?.head.seq ?? 0);
+  const lost = await client.submit(noop).accepted;
+  const third = backup(3);
+  child.kill('SIGKILL');
+  made.push(await third);
+  await once(child, 'exit');
+  for (const { file } of made) {
+    const restored = restore({ file, home: `${file}.home`, keys: '', wallMs: Date.now() });
+    expect(checkStoppedHome(restored.home).findings).toEqual([]);
+  }
+
+  const { file = '' } = made[1] ?? {};
+  const again = new BrokerFixture({}, `${file}.home`);
+  undo.push(() => again.stop());
+  await again.start();
+  const other = await again.client('admin', keys.client);
+  await expect(other.watch(lost)).rejects.toMatchObject({ code: 'rejected.not-found' });
+  const next = await other.submit(noop).accepted;
+  expect(next).toBeGreaterThan(lost + 1_000_000);
+  await again.worker('forge', endsAll, {}, undefined, { seq: before + 2, digest: 'a'.repeat(64) });
+  expect(await other.watch(next)).toMatchObject({ state: 'succeeded' });
+  const { findings } = await other.request('fsck', {});
+  expect(findings).toMatchObject([{ level: 'damage', place: `commit ${before + 2}` }]);
+  await broker.stop();
+  await expect(stopFlow()).rejects.toBeDefined();
+});
+
+async function beginProcess(): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('./broker-process.mjs', import.meta.url));
+  const args = [script, broker.home, 'tcp://127.0.0.1:*', JSON.stringify(eager)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  undo.push(() => child.kill('SIGKILL'));
+  for await (const line of createInterface({ input: child.stdout })) {
+    broker.endpoint = line;
+    return child;
+  }
+  throw new Error('the broker ended before it was up');
+}

@@ -183,11 +183,16 @@ export class Broker {
 
   /** A worker saw a commit that this journal does not hold: its tail was cut, or it is another journal. */
   private checkWitness(worker: string, head: JournalHead): void {
-    this.journal?.checkWitness(head).then(
+    const { journal } = this;
+    journal?.checkWitness(head).then(
       (verdict) => {
         this.checking.note({ worker, head, verdict });
         if (verdict === 'known' || verdict === 'unknown') return;
-        const what = `${worker} witnessed commit ${head.seq}, which this journal ${verdict === 'cut' ? 'lacks: its end was cut' : 'does not have in that place'}`;
+        const words =
+          verdict === 'cut'
+            ? `lacks: it ended at commit ${journal.head().seq}, and what came after that is missing`
+            : 'does not have in that place: what came between is missing, or was written anew';
+        const what = `${worker} witnessed commit ${head.seq}, which this journal ${words}`;
         const finding: Finding = { kind: 'cut', seq: head.seq, what, expected: head.digest, found: null };
         this.onFinding(finding);
       },

@@ -1,4 +1,7 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
+export type { BackupDocument } from './backup/backup-file.ts';
+export { type RestoreDocument, readBackup, restore } from './backup/restore.ts';
+export { writeBackup } from './backup/write-backup.ts';
 export { Broker, type BrokerOptions } from './broker.ts';
 export { BrokerLoop } from './broker-loop.ts';
 export { apply } from './core/apply.ts';

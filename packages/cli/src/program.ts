@@ -2,6 +2,7 @@
 import { productVersion } from '@gryphgen/protocol';
 import { Command, CommanderError } from 'commander';
 import type { Invocation } from './command.ts';
+import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { brokerCommand, workerCommand } from './commands/daemons.ts';
@@ -39,7 +40,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
-  ['What is kept:', [fsckCommand]],
+  ['What is kept:', [fsckCommand, backupCommand, restoreCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
 

@@ -1,5 +1,11 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
+export {
+  type ArchiveManifest,
+  type ArchiveSource,
+  readArchive,
+  writeArchive,
+} from './archive.ts';
 export { makePrivateFolder, writePrivateFile } from './atomic-file.ts';
 export { type AuthorizedKey, AuthorizedKeys, type EnrolledKey } from './authorized.ts';
 export { Backoff, type BackoffBounds } from './backoff.ts';

@@ -95,6 +95,9 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         state.away.delete(client);
       }
       return;
+    case decided.restored:
+      state.nextTask = Math.max(state.nextTask, decision[1]);
+      return;
     default:
       decision satisfies never;
       throw new Error(

@@ -31,6 +31,8 @@ export const decided = {
   workerRemoved: 8,
   keysForgotten: 9,
   clientsForgotten: 10,
+  /** The journal is that of a backup. What was decided after it is unknown; its numbers are not given again. */
+  restored: 11,
 } as const;
 
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
@@ -104,7 +106,8 @@ export type Decision =
     ]
   | readonly [kind: typeof decided.workerRemoved, worker: WorkerId, at: number]
   | readonly [kind: typeof decided.keysForgotten, keys: readonly string[], at: number]
-  | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number];
+  | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number]
+  | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -46,11 +46,15 @@ const REPLACE = `${INSERT} UPDATE SET seq = excluded.seq, name = excluded.name, 
 const KEEP = `${INSERT} NOTHING`;
 /** Deleted with one write: more than one brings, so that a lowered bound is reached, and few enough to be quick. */
 const DELETE_ROWS = 10_000;
+/** One in so many goes beyond the bound, so that they are not counted again at once. */
+const SPARE_PART = 100;
 
 export class HistoryTable {
   readonly #db: DatabaseSyncInstance;
   readonly #maxRows: number;
   readonly #pageRows: number;
+  /** No fewer than there are: a row that replaces another counts as one more until all are counted again. */
+  #atMost: number;
 
   /** `path` is a sound table (mend-history.ts), or not there yet. */
   constructor(path: string, maxRows: number, pageRows: number) {
@@ -64,6 +68,7 @@ export class HistoryTable {
       };
       if (format === 0) this.#db.exec(`BEGIN; ${historySchema} COMMIT;`);
     });
+    this.#atMost = this.#count();
   }
 
   /** `seq`: the newest group whose rows are here. */
@@ -91,13 +96,29 @@ export class HistoryTable {
   write(rows: readonly FoldedRow[], position: number, whole: boolean): void {
     this.#transaction(() => {
       this.#insert(REPLACE, rows);
-      this.#db
-        .prepare(
-          `DELETE FROM finished WHERE task IN (SELECT task FROM finished
-             WHERE task <= (SELECT max(task) FROM finished) - ? ORDER BY task LIMIT ?)`,
-        )
-        .run(this.#maxRows, DELETE_ROWS);
+      this.#removeOldest();
       this.#db.prepare('UPDATE position SET seq = max(seq, ?), whole = ?').run(position, whole ? 1 : 0);
+    });
+  }
+
+  /** Numbers of tasks have holes (a journal that was restored), so rows are counted, and not often. */
+  #removeOldest(): void {
+    if (this.#atMost <= this.#maxRows) return;
+    const beyond = this.#count() - this.#maxRows;
+    this.#atMost = this.#maxRows + Math.max(0, beyond);
+    if (beyond <= 0) return;
+    const spare = Math.floor(this.#maxRows / SPARE_PART);
+    const going = Math.min(beyond + spare, DELETE_ROWS);
+    this.#db
+      .prepare('DELETE FROM finished WHERE task IN (SELECT task FROM finished ORDER BY task LIMIT ?)')
+      .run(going);
+    this.#atMost -= going;
+  }
+
+  #count(): number {
+    return this.#guarded(() => {
+      const { count } = this.#db.prepare('SELECT count(*) AS count FROM finished').get() as { count: number };
+      return count;
     });
   }
 
@@ -112,6 +133,7 @@ export class HistoryTable {
   #insert(statement: string, rows: readonly FoldedRow[]): void {
     const insert = this.#db.prepare(statement);
     for (const row of rows) insert.run(...valuesOf(row));
+    this.#atMost += rows.length;
   }
 
   sync(): void {

@@ -7,7 +7,7 @@ import { UsageError } from '../problem.ts';
 
 const names = [
   ...['retrieval', 'gateway', 'engine', 'models', 'chat', 'infer', 'key'],
-  ...['rag', 'build', 'backup', 'restore', 'audit', 'simulate', 'bench'],
+  ...['rag', 'build', 'audit', 'simulate', 'bench'],
 ];
 
 /** What of it there is without `grid`. */

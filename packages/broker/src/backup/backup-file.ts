@@ -1,0 +1,26 @@
+/** What a backup is, for whoever writes and reads one: an archive (runtime/archive) of these files of a broker's home. */
+import type { JournalHead } from '@gryphgen/protocol';
+
+export const backupKind = 'gryphgen backup';
+
+/** Relative to the home. Not in it: what this machine's worker keeps, logs, sockets. */
+export const backupNames =
+  /^(keys\/[a-z][a-z0-9-]{0,31}\.json|journal\/(epoch|journal-[1-9][0-9]{0,8}\.db|history\.db|snapshot-[0-9]{16}\.state)|grid\.json|config\.json|policy\.yaml)$/;
+
+/** In the archive's manifest. */
+export interface BackupAbout {
+  /** The grid's id. */
+  readonly grid: string;
+  /** Wall clock, ms. */
+  readonly madeAt: number;
+  readonly withKeys: boolean;
+  readonly epoch: number;
+  readonly head: JournalHead;
+}
+
+/** What `grid backup` and `grid restore` tell of the file. */
+export interface BackupDocument extends BackupAbout {
+  readonly file: string;
+  readonly bytes: number;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}

@@ -1,0 +1,172 @@
+/**
+ * `grid backup`: a copy of a broker's home as of one moment, while its broker runs or does not.
+ *
+ * 1. The broker has no part in it: SQLite lets others read as of one moment while it writes. A broker that starts, stops or
+ *    is killed meanwhile changes nothing.
+ * 2. What was copied is inspected as an opening would, before it counts: no backup of a damaged journal passes for one.
+ * 3. The file has its name when it is complete and synced, and not before; drafts lie beside it and go.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { failure, GridError, productVersion } from '@gryphgen/protocol';
+import { type ArchiveSource, gridIdOf, writeArchive } from '@gryphgen/runtime';
+import { backup } from '@photostructure/sqlite';
+import { openForReading } from '../journal/database.ts';
+import { hex } from '../journal/digest-chain.ts';
+import { type Inspection, inspect } from '../journal/inspection.ts';
+import {
+  generationsIn,
+  historyPath,
+  journalPath,
+  snapshotPath,
+  snapshotsIn,
+  syncFolder,
+} from '../journal/journal-files.ts';
+import { journalSettings } from '../journal/settings.ts';
+import { failureOfWrite } from '../journal/sqlite-failure.ts';
+import { type BackupAbout, type BackupDocument, backupKind, backupNames } from './backup-file.ts';
+
+export interface BackupOrder {
+  readonly home: string;
+  readonly file: string;
+  readonly withKeys: boolean;
+  readonly wallMs: number;
+}
+
+/** As often is a journal copied that changes under the copy's hands (a snapshot is taken). */
+const tries = 3;
+const beside = ['grid.json', 'config.json', 'policy.yaml'];
+/** Holds no secret: who may enter, by their public keys. */
+const authorizedName = 'authorized.json';
+
+/** Rejects with GridError, in words, and with what the file system says. */
+export async function writeBackup({ home, file, withKeys, wallMs }: BackupOrder): Promise<BackupDocument> {
+  const path = resolve(file);
+  if (existsSync(path)) throw refused(`${path} is there already: choose another name, or move it away`);
+  const grid = gridOf(home);
+  const draft = `${path}.${randomBytes(6).toString('hex')}.draft`;
+  mkdirSync(join(draft, 'journal'), { recursive: true, mode: 0o700 });
+  try {
+    const { epoch, head } = await copyJournal(join(home, 'journal'), join(draft, 'journal'));
+    copyKeys(home, draft, withKeys);
+    for (const name of beside)
+      if (existsSync(join(home, name))) copyFileSync(join(home, name), join(draft, name));
+    const about: BackupAbout = {
+      grid,
+      madeAt: wallMs,
+      withKeys,
+      epoch,
+      head: { seq: head.seq, digest: hex(head.digest) },
+    };
+    const unfinished = join(draft, 'backup.tar');
+    const content = {
+      kind: backupKind,
+      program: productVersion,
+      about: { ...about },
+      sources: sourcesIn(draft),
+    };
+    const { files } = writeArchive(unfinished, content);
+    const bytes = statSync(unfinished).size;
+    renameSync(unfinished, path);
+    syncFolder(dirname(path));
+    return { file: path, bytes, ...about, files };
+  } catch (error) {
+    throw spaceless(error, path);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+function gridOf(home: string): string {
+  const path = join(home, 'keys', 'grid.json');
+  if (!existsSync(join(home, 'journal')) || !existsSync(path))
+    throw refused(`${home} is not the home of a broker: run it on the broker's machine (GRID_HOME)`);
+  const { signing } = JSON.parse(readFileSync(path, 'utf8')) as { signing: { public: string } };
+  return gridIdOf(signing.public);
+}
+
+async function copyJournal(from: string, to: string): Promise<Inspection> {
+  for (let left = tries; ; left -= 1) {
+    const newest = generationsIn(from).at(-1);
+    if (newest === undefined) throw refused(`there is no journal in ${from} yet: start the broker once`);
+    rmSync(to, { recursive: true, force: true });
+    mkdirSync(to, { mode: 0o700 });
+    // Snapshots first: whatever they replace, a later copy of the log leads on from them. The table of finished tasks
+    // last: of what it has beyond the log, an opening lets go.
+    for (const seq of snapshotsIn(from)) copyIfThere(snapshotPath(from, seq), snapshotPath(to, seq));
+    await copyDatabase(journalPath(from, newest), journalPath(to, newest));
+    if (existsSync(historyPath(from))) await copyDatabase(historyPath(from), historyPath(to));
+    const inspection = inspect(to, journalPath(to, newest), journalSettings, productVersion);
+    writeFileSync(join(to, 'epoch'), `${inspection.epoch}\n`, { mode: 0o600 });
+    const [wrong] = inspection.findings;
+    if (wrong === undefined) return inspection;
+    if (left > 1) continue;
+    const words = `the journal in ${from} is damaged: ${wrong.what} "grid fsck" tells all of it; start the broker, which goes on with what is sound, and back up then`;
+    throw refused(words);
+  }
+}
+
+/** All pages in one step: as of one moment. */
+async function copyDatabase(from: string, to: string): Promise<void> {
+  const db = openForReading(from, journalSettings);
+  try {
+    await backup(db, to, { rate: -1 });
+  } finally {
+    db.close();
+  }
+}
+
+/** A snapshot goes when a newer one has been taken. */
+function copyIfThere(from: string, to: string): void {
+  try {
+    copyFileSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}
+
+function copyKeys(home: string, draft: string, withKeys: boolean): void {
+  const from = join(home, 'keys');
+  mkdirSync(join(draft, 'keys'), { mode: 0o700 });
+  for (const name of readdirSync(from)) {
+    const isWanted = withKeys || name === authorizedName;
+    if (isWanted && backupNames.test(`keys/${name}`))
+      copyFileSync(join(from, name), join(draft, 'keys', name));
+  }
+}
+
+/** The small ones first, so that a look at the beginning of the file shows most of them. */
+function sourcesIn(draft: string): ArchiveSource[] {
+  const names = ['', 'keys', 'journal'].flatMap((folder) =>
+    readdirSync(join(draft, folder)).map((name) => join(folder, name)),
+  );
+  return names
+    .filter((name) => backupNames.test(name))
+    .map((name) => ({ name, path: join(draft, name), bytes: statSync(join(draft, name)).size }))
+    .toSorted((a, b) => a.bytes - b.bytes);
+}
+
+function spaceless(error: unknown, path: string): unknown {
+  const isFull =
+    (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) ||
+    failureOfWrite(error, dirname(path)).code === 'full';
+  if (!isFull) return error;
+  return refused(
+    `there is no room for ${path}: a backup takes twice what the journal takes while it is made. Nothing is left of it`,
+  );
+}
+
+function refused(words: string): GridError {
+  return new GridError(failure('rejected.state', words));
+}
