@@ -17,7 +17,12 @@ const folder = join(packages, 'cli/dist/grid');
 const bundled = ['commander', 'yaml', 'zod'];
 
 /** Files that are started by their place beside the one that names them: threads and processes of their own. */
-const started = ['broker/dist/journal/journal-thread', 'broker/dist/journal/fold-thread', 'broker/dist/fold'];
+const started = [
+  'broker/dist/journal/journal-thread',
+  'broker/dist/journal/fold-thread',
+  'broker/dist/fold',
+  'broker/dist/fsck/fsck-thread',
+];
 const entries = ['cli/dist/main', 'worker/dist/executors/process-keeper', ...started];
 
 /** What is not to be bundled is left in node_modules, if the same would be found there from the program's folder. */

@@ -1,13 +1,13 @@
 /** What an operator does to a grid that runs: a real broker, asked and copied while tasks come and go. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { checkStoppedHome, restore, writeBackup } from '@gryphgen/broker';
+import { checkStoppedHome, readAudit, restore, writeBackup } from '@gryphgen/broker';
 import { type Client, prepareTask } from '@gryphgen/client';
 import type { ToBroker, ToWorker } from '@gryphgen/protocol';
-import { loadIdentity } from '@gryphgen/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BrokerFixture } from './broker.fixture.ts';
 
@@ -55,7 +55,8 @@ it('fsck is answered while tasks come and go, with what workers have seen', asyn
   const stopFlow = flow(client);
   // Two at once are one check.
   const [found, same] = await Promise.all([client.request('fsck', {}), client.request('fsck', {})]);
-  expect(await stopFlow()).toBeGreaterThan(0);
+  const count = await stopFlow();
+  expect(count).toBeGreaterThan(0);
   expect(found).toEqual(same);
   expect(found).toMatchObject({ home: broker.home, live: true, witnesses: 0, findings: [] });
   expect(found.journal?.head.seq).toBeGreaterThan(0);
@@ -69,13 +70,32 @@ it('fsck is answered while tasks come and go, with what workers have seen', asyn
   const viewer = await broker.client('viewer');
   await expect(viewer.request('fsck', {})).rejects.toMatchObject({ code: 'rejected.forbidden' });
   expect(broker.fatal).toEqual([]);
+
+  // What was asked is recorded: of the submissions their number, of the refusal who and what.
+  await broker.stopBroker();
+  const entries = readAudit(join(broker.home, 'audit'), { since: 0, principal: '', limit: 1000 });
+  const submitted = entries
+    .filter(({ what }) => what === 'submit')
+    .reduce((sum, { count }) => sum + count, 0);
+  expect(submitted).toBe(count);
+  expect(entries.filter(({ code }) => code !== '')).toMatchObject([
+    { role: 'viewer', from: '127.0.0.1', what: 'fsck', code: 'rejected.forbidden', count: 1 },
+  ]);
+  const { audit, findings } = checkStoppedHome(broker.home);
+  expect(audit?.signed).toBe(audit?.last);
+  expect(findings).toEqual([]);
+  rmSync(join(broker.home, 'audit'), { recursive: true });
+  expect(checkStoppedHome(broker.home).findings).toMatchObject([
+    { file: 'audit', what: expect.stringContaining('its end was cut') },
+  ]);
 });
 
 it('a backup is whole while the broker works and folds and is killed; what came after it is named', {
   timeout: 120_000,
 }, async () => {
   const { home } = broker;
-  loadIdentity(home, 'grid');
+  // The fixture's grid is named by its broker's key.
+  copyFileSync(join(home, 'keys', 'broker.json'), join(home, 'keys', 'grid.json'));
   const keys = { worker: broker.enrol('worker', 'anvil'), client: broker.enrol('admin', 'smith') };
   const child = await beginProcess();
   await broker.worker('anvil', endsAll, {}, keys.worker);

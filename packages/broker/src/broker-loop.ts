@@ -19,7 +19,18 @@ import {
   type TransferOp,
   type WorkerId,
 } from '@gryphgen/protocol';
-import type { Alarms, AuthorizedKey, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type AuthorizedKey,
+  type Clock,
+  type Log,
+  type PeerKey,
+  type PushOutcome,
+  principalIdOf,
+  type Random,
+} from '@gryphgen/runtime';
+import type { AuditHead } from './audit/audit-chain.ts';
+import type { AuditDesk } from './audit/audit-desk.ts';
 import { Committer } from './committer.ts';
 import type { Decision } from './core/decisions.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
@@ -45,6 +56,8 @@ export interface LoopParts {
   readonly random: Random;
   readonly authorized: { find(key: string): AuthorizedKey | undefined };
   readonly log: Log;
+  /** What peers ask and are answered is recorded there; the simulator keeps no records. */
+  readonly audit?: Pick<AuditDesk, 'access' | 'addressOf'>;
   queue(peer: PeerKey, session: string, message: Message): PushOutcome;
   /** Performs the effects, in order, each by `one`. */
   perform(effects: readonly BrokerEffect[], one: (effect: BrokerEffect) => void): void;
@@ -96,8 +109,14 @@ export class BrokerLoop {
       specs,
       log,
       peerOf: (session) => sessions.peerOf(session),
-      queue: (peer, session, message) => parts.queue(peer, session, message),
-      close: (session, why) => this.output(sessions.close(session, why)),
+      queue: (peer, session, message) => {
+        parts.audit?.access.told(session as SessionId, message);
+        return parts.queue(peer, session, message);
+      },
+      close: (session, why) => {
+        parts.audit?.access.forbidden(session, why);
+        this.output(sessions.close(session, why));
+      },
       answered: (session) => this.output(sessions.answered(session, 1)),
       grant: (op, session, about) => parts.grant(op, session, about),
       shellStatus: () => parts.shellStatus(),
@@ -153,9 +172,20 @@ export class BrokerLoop {
     if (this.engine.state.wake) this.step({ kind: 'schedule' });
   }
 
+  /** The audit log is on disk up to this record. */
+  audited(head: AuditHead): void {
+    this.step({ kind: 'audited', ...head });
+  }
+
   /** Writes what was decided, unless a group is being written. */
   commit(): void {
     this.committer.pump();
+  }
+
+  /** By its CURVE key, which the door sees, from where this key came last. */
+  private addressOf(key: string): string {
+    const { audit, authorized } = this.parts;
+    return audit?.addressOf(authorized.find(key)?.curveKey ?? '') ?? '';
   }
 
   private output(outputs: readonly SessionOutput[]): void {
@@ -165,12 +195,20 @@ export class BrokerLoop {
           this.parts.queue(output.peer, output.session, output.message);
           break;
         case 'opened': {
-          const { session, principal, role, worker, hello: peer } = output;
+          const { session, key, principal, role, worker, hello: peer } = output;
           this.parts.opened(peer);
+          this.parts.audit?.access.opened(session, { principal, role, from: this.addressOf(key) });
           this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
           break;
         }
+        case 'turnedAway': {
+          const { key, role } = output.hello;
+          const who = principalIdOf(key);
+          this.parts.audit?.access.turnedAway(who, role, this.addressOf(key), output.failure);
+          break;
+        }
         case 'closed':
+          this.parts.audit?.access.closed(output.session);
           this.requests.forget(output.session);
           this.step({ kind: 'sessionClosed', session: output.session, bye: output.reason === 'bye' });
           break;
@@ -189,6 +227,7 @@ export class BrokerLoop {
         const { seq, floor, key, envelope, body } = message;
         this.step({ kind: 'submit', session, seq, floor, key, spec: this.specs.read(envelope, body) });
       } else if (message.kind === 'request') {
+        this.parts.audit?.access.asked(session, message);
         this.requests.push(session, message);
         this.parts.asked(message);
       } else this.step({ kind: 'message', session, message });

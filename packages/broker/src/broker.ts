@@ -29,6 +29,7 @@ import {
   type Random,
   signGrant,
 } from '@gryphgen/runtime';
+import { type AuditBounds, AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
 import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
@@ -60,6 +61,9 @@ export interface BrokerOptions {
   readonly random: Random;
   readonly log: Log;
   readonly journal?: Partial<JournalSettings>;
+  /** Signs the audit log: the grid's key. Default: this broker's own. */
+  readonly signer?: Identity;
+  readonly audit?: Partial<AuditBounds>;
   /** Default: the journal in `home`. */
   readonly openJournal?: typeof openJournal;
   /** The broker can no longer keep its word (journal lost, invariant broken): the process must end. */
@@ -77,6 +81,7 @@ export class Broker {
   private cancelTick: Cancel = () => undefined;
   private stopping: Promise<void> | undefined;
   private readonly checking: RunningCheck;
+  private desk: AuditDesk | undefined;
   /** What the journal found damaged or missing when it was opened. */
   findings: readonly Finding[] = [];
 
@@ -116,6 +121,8 @@ export class Broker {
       log[finding.kind === 'torn' ? 'info' : 'error']({ finding }, `journal: ${finding.what}`);
     }
     state.lastMono = clock.mono();
+    this.desk = this.openDesk(opened.journal);
+    await this.desk.start(state.audited);
     this.loop = this.build(this.journal, state);
     const endpoints = await (this.socket as BrokerSocket).start();
     this.bound = endpoints;
@@ -124,10 +131,25 @@ export class Broker {
     return endpoints;
   }
 
+  private openDesk(journal: Journal): AuditDesk {
+    const { home, grid, identity, signer = identity, clock, log, audit } = this.options;
+    return new AuditDesk({
+      ...auditBounds,
+      ...audit,
+      home,
+      grid,
+      signer,
+      journalHead: () => journal.head(),
+      wallMs: () => clock.wall(),
+      log,
+      onWritten: (head) => this.guard(() => this.stopping === undefined && this.loop?.audited(head)),
+    });
+  }
+
   private build(journal: Journal, state: BrokerState): BrokerLoop {
     const { grid, identity, authorized, clock, alarms, random, log, endpoints } = this.options;
     const socket = new BrokerSocket(
-      { endpoints, curve: identity.curve, admits: (key) => authorized.admitsCurve(key), alarms },
+      { endpoints, curve: identity.curve, admits: (key, from) => this.admits(key, from), alarms },
       {
         onFrame: (peer, frame) => this.guard(() => loop.receive(peer, decodeFrame(frame, 'toBroker'))),
         onOverflow: (peer) => this.guard(() => loop.lost(peer, 'overflow')),
@@ -145,6 +167,7 @@ export class Broker {
       random,
       authorized,
       log,
+      ...(this.desk !== undefined && { audit: this.desk }),
       queue: (peer, session, message) => socket.queue(peer, session, message),
       perform: (effects, one) => {
         for (const effect of effects) one(effect);
@@ -167,6 +190,12 @@ export class Broker {
     return loop;
   }
 
+  private admits(curveKey: string, address: string): boolean {
+    const admitted = this.options.authorized.admitsCurve(curveKey);
+    this.desk?.door(curveKey, address, admitted);
+    return admitted;
+  }
+
   /** Idempotent. Attempts go on running on their workers. */
   stop(): Promise<void> {
     this.stopping ??= this.shutDown();
@@ -178,6 +207,7 @@ export class Broker {
     await this.checking.stop();
     await this.loop?.committer.stop();
     await this.socket?.stop();
+    await this.desk?.stop();
     await this.journal?.close();
   }
 
@@ -224,7 +254,10 @@ export class Broker {
 
   private tick(): void {
     this.cancelTick = this.options.alarms.after(this.timers.tickMs, () => {
-      this.guard(() => this.loop?.tick());
+      this.guard(() => {
+        this.loop?.tick();
+        this.desk?.tick();
+      });
       this.tick();
     });
   }
@@ -232,7 +265,13 @@ export class Broker {
   private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal'> {
     const { socket, loop } = this;
     const held = loop?.engine.pipeline.held ?? 0;
-    const door = { ...socket?.counters, ...socket?.door.counters, ...loop?.sessions.counters, held };
+    const door = {
+      ...socket?.counters,
+      ...socket?.door.counters,
+      ...loop?.sessions.counters,
+      held,
+      auditLost: this.desk?.dropped ?? 0,
+    };
     const findings = this.findings.map(({ what }) => what);
     return { door, journal: { ...journal.head(), findings } };
   }

@@ -1,4 +1,5 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
+export { type AuditQuestion, readAudit, type ShownEntry } from './audit/audit-check.ts';
 export type { BackupDocument } from './backup/backup-file.ts';
 export { type RestoreDocument, readBackup, restore } from './backup/restore.ts';
 export { writeBackup } from './backup/write-backup.ts';

@@ -185,6 +185,7 @@ export class Sessions {
     const [reason, why] = nonce === undefined ? staleNonce : (this.judge(hello, nonce) ?? []);
     if (reason !== undefined && why !== undefined) {
       this.counters[reason]++;
+      this.out.push({ kind: 'turnedAway', hello, failure: why });
       this.refuse(peer, why);
     } else if (nonce !== undefined) {
       this.challenges.opened(soleOf(hello), nonce);
@@ -238,7 +239,7 @@ export class Sessions {
     const told = { session: id, epoch, timers, credit: credit.granted, principal, wallMs: this.wallMs() };
     this.reply(peer, { kind: 'welcome', ...told });
     const worker = role === 'worker' ? workerIdOf(key) : null;
-    this.out.push({ kind: 'opened', session: id, peer, principal, role, worker, hello: hello.peer });
+    this.out.push({ kind: 'opened', session: id, peer, key, principal, role, worker, hello: hello.peer });
   }
 
   private pass(session: Session, messages: readonly ToBroker[]): void {

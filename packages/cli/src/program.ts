@@ -2,6 +2,7 @@
 import { productVersion } from '@gryphgen/protocol';
 import { Command, CommanderError } from 'commander';
 import type { Invocation } from './command.ts';
+import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
@@ -40,7 +41,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
-  ['What is kept:', [fsckCommand, backupCommand, restoreCommand]],
+  ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
 

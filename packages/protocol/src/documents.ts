@@ -116,6 +116,13 @@ export interface CheckDocument {
     readonly bodies: number;
     readonly finished: number;
   } | null;
+  /** Null where there is no audit log. `signed`: the newest checkpoint that the grid's key signed. */
+  readonly audit: {
+    readonly records: number;
+    readonly first: number;
+    readonly last: number;
+    readonly signed: number;
+  } | null;
   /** Workers whose newest witnessed commit was compared with the journal. */
   readonly witnesses: number;
   readonly findings: readonly CheckFinding[];

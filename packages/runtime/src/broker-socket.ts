@@ -35,7 +35,8 @@ export interface BrokerSocketOptions {
   /** tcp://HOST:PORT (`*` picks a port) or ipc:///PATH. */
   readonly endpoints: readonly string[];
   readonly curve: CurveKeys;
-  readonly admits: (curveKey: string) => boolean;
+  /** `address`: what the connection comes from, '' where that is not told. */
+  readonly admits: (curveKey: string, address: string) => boolean;
   readonly alarms: Alarms;
 }
 

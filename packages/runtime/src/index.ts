@@ -49,6 +49,7 @@ export {
   principalIdOf,
   signHello,
   verifyHello,
+  verifySignature,
   workerIdOf,
 } from './keys.ts';
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';

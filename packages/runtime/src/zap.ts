@@ -15,11 +15,11 @@ export interface ZapCounters {
 export class ZapHandler {
   readonly counters: ZapCounters = { admitted: 0, refused: 0 };
   private readonly socket: Router;
-  private readonly admits: (curveKey: string) => boolean;
+  private readonly admits: (curveKey: string, address: string) => boolean;
   private answering: Promise<void> | undefined;
 
-  /** `admits` is given the peer's CURVE public key in Z85. */
-  constructor(context: Context, admits: (curveKey: string) => boolean) {
+  /** `admits` is given the peer's CURVE public key in Z85, and where it comes from. */
+  constructor(context: Context, admits: (curveKey: string, address: string) => boolean) {
     this.socket = new Router({ context, linger: 0 });
     this.admits = admits;
   }
@@ -36,12 +36,12 @@ export class ZapHandler {
   }
 
   private async answer(): Promise<void> {
-    for await (const [peer, , version, request, , , , mechanism, key] of this.socket) {
+    for await (const [peer, , version, request, , address, , mechanism, key] of this.socket) {
       // Closed between the asker's words and now.
       if (this.socket.closed) return;
       if (!peer || !request) continue;
       const known = String(version) === '1.0' && String(mechanism) === 'CURVE' && key?.length === 32;
-      const admitted = known && this.admits(encodeZ85(key));
+      const admitted = known && this.admits(encodeZ85(key), String(address ?? ''));
       this.counters[admitted ? 'admitted' : 'refused']++;
       const [status, text] = admitted ? ['200', 'OK'] : ['400', 'this key is not authorised'];
       await this.socket.send([peer, '', '1.0', request, status ?? '', text ?? '', '', '']);

@@ -5,7 +5,7 @@ export const backupKind = 'gryphgen backup';
 
 /** Relative to the home. Not in it: what this machine's worker keeps, logs, sockets. */
 export const backupNames =
-  /^(keys\/[a-z][a-z0-9-]{0,31}\.json|journal\/(epoch|journal-[1-9][0-9]{0,8}\.db|history\.db|snapshot-[0-9]{16}\.state)|grid\.json|config\.json|policy\.yaml)$/;
+  /^(keys\/[a-z][a-z0-9-]{0,31}\.json|journal\/(epoch|journal-[1-9][0-9]{0,8}\.db|history\.db|snapshot-[0-9]{16}\.state)|audit\/audit-[0-9]{16}\.log|grid\.json|config\.json|policy\.yaml)$/;
 
 /** In the archive's manifest. */
 export interface BackupAbout {

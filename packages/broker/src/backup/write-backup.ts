@@ -22,6 +22,7 @@ import { dirname, join, resolve } from 'node:path';
 import { failure, GridError, productVersion } from '@gryphgen/protocol';
 import { type ArchiveSource, gridIdOf, writeArchive } from '@gryphgen/runtime';
 import { backup } from '@photostructure/sqlite';
+import { auditFilesIn, auditPath } from '../audit/audit-files.ts';
 import { openForReading } from '../journal/database.ts';
 import { hex } from '../journal/digest-chain.ts';
 import { type Inspection, inspect } from '../journal/inspection.ts';
@@ -59,6 +60,7 @@ export async function writeBackup({ home, file, withKeys, wallMs }: BackupOrder)
   mkdirSync(join(draft, 'journal'), { recursive: true, mode: 0o700 });
   try {
     const { epoch, head } = await copyJournal(join(home, 'journal'), join(draft, 'journal'));
+    copyAudit(join(home, 'audit'), join(draft, 'audit'));
     copyKeys(home, draft, withKeys);
     for (const name of beside)
       if (existsSync(join(home, name))) copyFileSync(join(home, name), join(draft, name));
@@ -136,6 +138,15 @@ function copyIfThere(from: string, to: string): void {
   }
 }
 
+/** After the journal: what that names is in it by now. A record that is being written is left out. */
+function copyAudit(from: string, to: string): void {
+  mkdirSync(to, { mode: 0o700 });
+  for (const seq of auditFilesIn(from)) {
+    const bytes = readFileSync(auditPath(from, seq));
+    writeFileSync(auditPath(to, seq), bytes.subarray(0, bytes.lastIndexOf('\n') + 1), { mode: 0o600 });
+  }
+}
+
 function copyKeys(home: string, draft: string, withKeys: boolean): void {
   const from = join(home, 'keys');
   mkdirSync(join(draft, 'keys'), { mode: 0o700 });
@@ -148,7 +159,7 @@ function copyKeys(home: string, draft: string, withKeys: boolean): void {
 
 /** The small ones first, so that a look at the beginning of the file shows most of them. */
 function sourcesIn(draft: string): ArchiveSource[] {
-  const names = ['', 'keys', 'journal'].flatMap((folder) =>
+  const names = ['', 'keys', 'journal', 'audit'].flatMap((folder) =>
     readdirSync(join(draft, folder)).map((name) => join(folder, name)),
   );
   return names

@@ -88,6 +88,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       return;
     case decided.keysForgotten:
       for (const key of decision[1]) state.keys.delete(key);
+      if (decision[3] !== undefined) state.audited = { seq: decision[3][0], digest: decision[3][1] };
       return;
     case decided.clientsForgotten:
       for (const client of decision[1]) {

@@ -105,7 +105,13 @@ export type Decision =
       deadlineMs?: number | null,
     ]
   | readonly [kind: typeof decided.workerRemoved, worker: WorkerId, at: number]
-  | readonly [kind: typeof decided.keysForgotten, keys: readonly string[], at: number]
+  | readonly [
+      kind: typeof decided.keysForgotten,
+      keys: readonly string[],
+      at: number,
+      /** The newest record of the audit log. It stands here, and not in a kind of its own, so that earlier versions read on. */
+      audited?: readonly [seq: number, digest: string],
+    ]
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number]
   | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number];
 

@@ -63,5 +63,7 @@ export type BrokerEvent =
     }
   /** The journal does not have what this attempt is to run. */
   | { readonly kind: 'bodyMissing'; readonly task: TaskId; readonly attempt: AttemptNo; readonly why: string }
+  /** The audit log is on disk up to this record: the journal, and so its witnesses, are to know. */
+  | { readonly kind: 'audited'; readonly seq: number; readonly digest: string }
   | { readonly kind: 'tick' }
   | { readonly kind: 'journalStalled'; readonly stalled: boolean };

@@ -24,6 +24,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     watch: 0,
     lastMono: 0,
     nextTask: 1,
+    audited: null,
     tasks,
     ended: new Map(),
     endedOrder: new IdRing(limits.finishedTasks),
@@ -71,6 +72,8 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
  */
 export interface Snapshot {
   readonly nextTask: number;
+  /** Missing in what earlier versions wrote. */
+  readonly audited?: readonly [seq: number, digest: string];
   readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
   /** The envelopes the state keeps: later groups may name them. Others in `decisions` are only named by ended tasks. */
   readonly keptSpecs: readonly BlobHash[];
@@ -114,8 +117,10 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     if (task.attempt > 0) tries.push([task.id, task.attempt, task.failures, task.losses, task.lastFailure]);
   }
   for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
+  const { audited } = state;
   return {
     nextTask: state.nextTask,
+    ...(audited !== null && { audited: [audited.seq, audited.digest] as const }),
     decisions,
     keptSpecs: [...state.specs.keys()],
     tries,
@@ -196,6 +201,8 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = 
   state.clients.clear();
   state.away.clear();
   state.nextTask = snapshot.nextTask;
+  const [seq, digest] = snapshot.audited ?? [];
+  if (seq !== undefined && digest !== undefined) state.audited = { seq, digest };
   for (const [id, attempt, failures, losses, lastFailure] of snapshot.tries) {
     const task = state.tasks.get(id) ?? state.ended.get(id);
     if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure });

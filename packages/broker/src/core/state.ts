@@ -199,6 +199,8 @@ export interface BrokerState {
 
   // decisions
   nextTask: number;
+  /** The newest record of the audit log that the journal names. */
+  audited: { readonly seq: number; readonly digest: string } | null;
   readonly tasks: Map<TaskId, Task>;
   /** Newest last; at most limits.finishedTasks. */
   readonly ended: Map<TaskId, Task>;

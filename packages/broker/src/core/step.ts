@@ -54,6 +54,11 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
     case 'bodyMissing':
       onBodyMissing(context, event);
       break;
+    case 'audited':
+      // One that is not written now is followed by the next.
+      if (!state.journalStalled)
+        decide(context, [decided.keysForgotten, [], now.wall, [event.seq, event.digest]]);
+      break;
     case 'tick':
       onTick(context);
       break;

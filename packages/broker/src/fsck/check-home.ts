@@ -5,6 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CheckDocument, type JournalHead, journalHeadSchema, productVersion } from '@gryphgen/protocol';
+import { gridIdOf, parseJson } from '@gryphgen/runtime';
+import type { AuditHead } from '../audit/audit-chain.ts';
+import { checkAudit } from '../audit/audit-check.ts';
 import { lockJournal } from '../journal/lock.ts';
 import { checkFiles } from './check-files.ts';
 import { checkJournal } from './check-journal.ts';
@@ -20,15 +23,37 @@ export function checkHome({ home, live }: HomeCheck): CheckDocument {
   // Before the journal: what the worker was told by now must be in it.
   const witnessed = readWitness(home);
   const files = checkFiles(home);
-  const checked = existsSync(dir) ? checkJournal(dir, witnessed, live) : { facts: null, findings: [] };
+  const checked = existsSync(dir)
+    ? checkJournal(dir, witnessed, live)
+    : { facts: null, audited: null, findings: [] };
+  const audit = checkAuditOf(home, checked.audited, live);
   return {
     home,
     live,
     version: productVersion,
     journal: checked.facts,
+    audit: audit.facts,
     witnesses: witnessed === null || checked.facts === null ? 0 : 1,
-    findings: [...checked.findings, ...files],
+    findings: [...checked.findings, ...audit.findings, ...files],
   };
+}
+
+/** Read after the journal: what that names must be in it. */
+function checkAuditOf(home: string, anchor: AuditHead | null, live: boolean): ReturnType<typeof checkAudit> {
+  const dir = join(home, 'audit');
+  // A broker that was given no key of the grid's signs with its own.
+  const key = ['grid', 'broker'].map((name) => publicKeyIn(home, name)).find((found) => found !== undefined);
+  const isNone = !existsSync(dir) && anchor === null;
+  if (isNone || key === undefined) return { facts: null, findings: [] };
+  return checkAudit({ dir, grid: gridIdOf(key), key, anchor, live });
+}
+
+function publicKeyIn(home: string, name: string): string | undefined {
+  const path = join(home, 'keys', `${name}.json`);
+  if (!existsSync(path)) return undefined;
+  const file = parseJson(readFileSync(path, 'utf8')) as { signing?: { public?: unknown } } | undefined;
+  const key = file?.signing?.public;
+  return typeof key === 'string' ? key : undefined;
 }
 
 /** Of a home that no broker runs on. Throws JournalError `locked` where one does. */
@@ -47,9 +72,5 @@ export function checkStoppedHome(home: string): CheckDocument {
 function readWitness(home: string): JournalHead | null {
   const path = join(home, 'worker', 'head.json');
   if (!existsSync(path)) return null;
-  try {
-    return journalHeadSchema.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data ?? null;
-  } catch {
-    return null;
-  }
+  return journalHeadSchema.safeParse(parseJson(readFileSync(path, 'utf8'))).data ?? null;
 }

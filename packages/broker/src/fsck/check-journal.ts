@@ -9,7 +9,9 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { CheckDocument, CheckFinding, Epoch, JournalHead } from '@gryphgen/protocol';
 import { formatTaskId, productVersion } from '@gryphgen/protocol';
+import type { AuditHead } from '../audit/audit-chain.ts';
 import { brokenInvariants } from '../core/invariants.ts';
+import type { BrokerState } from '../core/state.ts';
 import { closeReader, openForReading } from '../journal/database.ts';
 import { knownDigest } from '../journal/digest-audit.ts';
 import { hex } from '../journal/digest-chain.ts';
@@ -30,6 +32,8 @@ import { replay } from './replay.ts';
 export interface JournalCheck {
   /** Null when nothing of it can be believed. */
   readonly facts: CheckDocument['journal'];
+  /** The newest record of the audit log that the journal names. */
+  readonly audited: AuditHead | null;
   readonly findings: readonly CheckFinding[];
 }
 
@@ -56,7 +60,11 @@ function lookAt(dir: string, witnessed: JournalHead | null, live: boolean): Jour
   const newest = generations.at(-1);
   if (newest === undefined) {
     const what = `there is no database in ${dir}`;
-    return { facts: null, findings: [{ level: 'damage', file: 'journal', place: '', what, fix: restoring }] };
+    return {
+      facts: null,
+      audited: null,
+      findings: [{ level: 'damage', file: 'journal', place: '', what, fix: restoring }],
+    };
   }
   const path = journalPath(dir, newest);
   const findings = generations.slice(0, -1).map((left): CheckFinding => {
@@ -72,7 +80,7 @@ function lookAt(dir: string, witnessed: JournalHead | null, live: boolean): Jour
       findings.push({ level: 'damage', file: 'journal/epoch', place: '', what, fix: opening });
     }
     const { epoch, head, snapshot, blobs } = inspection;
-    const remembered = checkState(dir, path, inspection, findings, live);
+    const { ended, audited } = checkState(dir, path, inspection, findings, live);
     checkWitness(path, witnessed, inspection, findings);
     const facts = {
       epoch,
@@ -80,14 +88,14 @@ function lookAt(dir: string, witnessed: JournalHead | null, live: boolean): Jour
       snapshot: snapshot?.seq ?? 0,
       bodies: blobs.size,
       // The table is written now and then; what it does not have yet, the state remembers.
-      finished: Math.max(finished, remembered),
+      finished: Math.max(finished, ended.size),
     };
-    return { facts, findings };
+    return { facts, audited, findings };
   } catch (error) {
     if (!(error instanceof JournalError)) throw error;
     const fix = error.code === 'newer' ? 'start the gryphgen that wrote it, or a newer one' : restoring;
     findings.push({ level: 'damage', file: fileOf(path), place: '', what: error.message, fix });
-    return { facts: null, findings };
+    return { facts: null, audited: null, findings };
   }
 }
 
@@ -115,14 +123,14 @@ function checkHistory(dir: string, { snapshot }: Inspection, findings: CheckFind
   return sound;
 }
 
-/** Replays, and looks whether what comes of it is possible and complete. Returns how many ended tasks it remembers. */
+/** Replays, and looks whether what comes of it is possible and complete. Returns it. */
 function checkState(
   dir: string,
   path: string,
   { epoch, blobs }: Inspection,
   findings: CheckFinding[],
   live: boolean,
-): number {
+): BrokerState {
   const db = openForReading(path, journalSettings);
   try {
     if (live) db.exec('BEGIN');
@@ -147,7 +155,7 @@ function checkState(
       const fix = `its next start will fail (internal.bug): cancel ${place} and submit it anew`;
       findings.push({ level: 'damage', file, place, what, fix });
     }
-    return state.ended.size;
+    return state;
   } finally {
     closeReader(db);
   }

@@ -76,8 +76,17 @@ function compare(replayed: State, saved: State): string[] {
   return wrong.slice(0, differencesShown);
 }
 
-function* partsOf({ nextTask, decisions, keptSpecs, tries, keys, windows }: State): Generator<string> {
+function* partsOf({
+  nextTask,
+  audited,
+  decisions,
+  keptSpecs,
+  tries,
+  keys,
+  windows,
+}: State): Generator<string> {
   yield `next task: ${nextTask}`;
+  yield `audited: ${audited?.join(' ') ?? 'nothing'}`;
   for (const [epoch, decision] of decisions) yield JSON.stringify([epoch, withoutNote(decision)]);
   for (const spec of keptSpecs) yield `kept envelope: ${spec}`;
   for (const each of tries) yield `tries: ${JSON.stringify(each)}`;

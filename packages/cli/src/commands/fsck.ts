@@ -21,7 +21,7 @@ export function fsckCommand(invocation: Invocation): Command {
     async (flags) => {
       const { home } = settingsOf(terminal, flags);
       if (!existsSync(home)) throw new UsageError(`${home}: there is no such folder (GRID_HOME)`);
-      const found = await checked(terminal, flags, home);
+      const found = await checkedHome(terminal, flags, home);
       if (flags.json) printJson(terminal, found);
       else for (const line of checkLines(found, terminal.style)) terminal.out(`${line}\n`);
       return found.findings.some(({ level }) => level === 'damage') ? failedExit : 0;
@@ -29,7 +29,11 @@ export function fsckCommand(invocation: Invocation): Command {
   );
 }
 
-async function checked(terminal: Terminal, flags: CommonFlags, home: string): Promise<CheckDocument> {
+export async function checkedHome(
+  terminal: Terminal,
+  flags: CommonFlags,
+  home: string,
+): Promise<CheckDocument> {
   const askBroker = (): Promise<CheckDocument> =>
     withClient(terminal, flags, (client) => client.request('fsck', {}));
   const isOfAdmin = !existsSync(join(home, 'journal')) && hasMembership(home);
@@ -44,7 +48,10 @@ async function checked(terminal: Terminal, flags: CommonFlags, home: string): Pr
   }
 }
 
-function checkLines({ home, live, journal, witnesses, findings }: CheckDocument, style: Style): string[] {
+function checkLines(
+  { home, live, journal, audit, witnesses, findings }: CheckDocument,
+  style: Style,
+): string[] {
   const where = live ? `${home}, while its broker runs` : home;
   const facts =
     journal === null
@@ -55,6 +62,7 @@ function checkLines({ home, live, journal, witnesses, findings }: CheckDocument,
           journal.snapshot === 0 ? 'no snapshot' : `a snapshot of commit ${journal.snapshot}`,
           counted(journal.bodies, 'body', 'bodies'),
           counted(journal.finished, 'finished task', 'finished tasks'),
+          audit === null ? 'no audit log' : counted(audit.records, 'audit record', 'audit records'),
           counted(witnesses, 'witness', 'witnesses'),
         ].join(', ');
   const damage = findings.filter(({ level }) => level === 'damage').length;
@@ -66,7 +74,7 @@ function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-function findingLines({ level, file, place, what, fix }: CheckFinding, style: Style): string[] {
+export function findingLines({ level, file, place, what, fix }: CheckFinding, style: Style): string[] {
   const name = [file, place].filter((part) => part !== '').join(', ');
   const word = level === 'damage' ? style.red('damage') : style.yellow('note  ');
   return [`${word} ${name}: ${what}`, `       ${fix}`];

@@ -7,7 +7,7 @@ import { UsageError } from '../problem.ts';
 
 const names = [
   ...['retrieval', 'gateway', 'engine', 'models', 'chat', 'infer', 'key'],
-  ...['rag', 'build', 'audit', 'simulate', 'bench'],
+  ...['rag', 'build', 'simulate', 'bench'],
 ];
 
 /** What of it there is without `grid`. */

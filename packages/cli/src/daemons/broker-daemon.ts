@@ -15,7 +15,7 @@ import { prepareHome } from './grid-home.ts';
 
 export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
   const { failed, fail } = failure();
-  const { identity, authorized } = prepareHome(home, systemClock.wall());
+  const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
   makeRunFolder(home);
   const broker = new Broker({
     home,
@@ -23,6 +23,7 @@ export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
     endpoints: [...new Set([`ipc://${brokerSocketPath(home)}`, ...listen])],
     grid: gridOf(loadMembership(home)),
     identity,
+    signer,
     authorized,
     clock: systemClock,
     alarms: systemAlarms,

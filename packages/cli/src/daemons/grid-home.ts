@@ -9,6 +9,8 @@ import { UsageError } from '../problem.ts';
 
 export interface BrokerHome {
   readonly identity: Identity;
+  /** The grid's own key. */
+  readonly signer: Identity;
   readonly authorized: AuthorizedKeys;
 }
 
@@ -19,10 +21,14 @@ const before = ['config.json', 'policy.yaml', 'logs', 'run', 'lost+found'];
 export function prepareHome(home: string, wallMs: number): BrokerHome {
   refuseOtherFolder(home);
   makePrivateFolder(home);
-  const gridKey = loadIdentity(home, 'grid').key;
+  const signer = loadIdentity(home, 'grid');
   const identity = loadIdentity(home, 'broker');
   if (!hasMembership(home)) {
-    saveMembership(home, { gridKey, brokerKey: identity.key, brokerCurveKey: identity.curve.publicKey });
+    saveMembership(home, {
+      gridKey: signer.key,
+      brokerKey: identity.key,
+      brokerCurveKey: identity.curve.publicKey,
+    });
   } else if (loadMembership(home).brokerKey !== identity.key) {
     throw new UsageError(`${home} belongs to a grid whose broker is elsewhere: run "grid worker" here`);
   }
@@ -36,7 +42,7 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
     if (authorized.find(key) === undefined && !authorized.isRevoked(key))
       authorized.add({ key, curveKey: curve.publicKey, role, name, addedAt: wallMs });
   }
-  return { identity, authorized };
+  return { identity, signer, authorized };
 }
 
 /** A home becomes its owner's alone: done to /tmp or somebody's home folder, that would take it from everybody else. */

@@ -1,0 +1,133 @@
+/**
+ * What is recorded of what peers ask: each order with its outcome, each refusal, submissions and sessions as counts.
+ * Questions that were answered are not recorded.
+ *
+ * 1. What is asked is kept until it is answered, a bounded number of them: what was forgotten is answered all the same.
+ * 2. No secret of an order goes in: its subject is the task, the node, the role.
+ */
+import {
+  type Failure,
+  formatTaskId,
+  type Message,
+  type PrincipalId,
+  type Role,
+  type SessionId,
+  type TaskId,
+} from '@gryphgen/protocol';
+import type { RequestMessage } from '../request-turns.ts';
+import type { AuditCollector, AuditNote } from './audit-collector.ts';
+
+/** Orders, and what gives access to something: recorded when it is granted, too. */
+const recorded: ReadonlySet<string> = new Set([
+  ...['cancel', 'drain', 'removeNode', 'createTicket', 'enrol', 'exec', 'pushImage', 'logs', 'spec', 'fsck'],
+]);
+const mostOpen = 65_536;
+
+export interface Asker {
+  readonly principal: PrincipalId;
+  readonly role: Role;
+  readonly from: string;
+}
+
+interface Submitting {
+  readonly asker: Asker;
+  readonly first: TaskId;
+  count: number;
+}
+
+export class AccessNotes {
+  private readonly collector: AuditCollector;
+  private readonly wallMs: () => number;
+  private readonly askers = new Map<SessionId, Asker>();
+  /** By session and number. Oldest first. */
+  private readonly open = new Map<string, { readonly op: string; readonly subject: string }>();
+  private readonly submitting = new Map<SessionId, Submitting>();
+
+  constructor(collector: AuditCollector, wallMs: () => number) {
+    this.collector = collector;
+    this.wallMs = wallMs;
+  }
+
+  opened(session: SessionId, asker: Asker): void {
+    this.askers.set(session, asker);
+    this.note(asker, 'hello', '', '');
+  }
+
+  closed(session: SessionId): void {
+    this.takeSubmissions(session);
+    this.askers.delete(session);
+  }
+
+  /** Who has no session: `subject` is what it said to be. */
+  turnedAway(who: string, role: string, from: string, why: Failure): void {
+    this.collector.note(
+      { who, role, from, what: 'hello', subject: why.message, code: why.code },
+      this.wallMs(),
+    );
+  }
+
+  asked(session: SessionId, { id, op, args }: RequestMessage): void {
+    const key = `${session} ${id}`;
+    this.open.delete(key);
+    this.open.set(key, { op, subject: subjectOf(args) });
+    const [oldest] = this.open.keys();
+    if (this.open.size > mostOpen && oldest !== undefined) this.open.delete(oldest);
+  }
+
+  /** A message to the session leaves. */
+  told(session: SessionId, message: Message): void {
+    if (message.kind === 'accepted') this.accepted(session, message.task);
+    else if (message.kind === 'refused') this.noteOf(session, 'submit', '', message.failure);
+    else if (message.kind === 'reply') this.replied(session, message.id, message.failure);
+  }
+
+  /** The session is ended for what it sent. */
+  forbidden(session: SessionId, why: Failure): void {
+    this.noteOf(session, 'message', why.message, why);
+  }
+
+  /** Submissions that were taken go into the collector. */
+  takeSubmissions(session?: SessionId): void {
+    for (const [id, { asker, first, count }] of this.submitting) {
+      if (session !== undefined && id !== session) continue;
+      this.submitting.delete(id);
+      this.note(asker, 'submit', formatTaskId(first), '', count);
+    }
+  }
+
+  private accepted(session: SessionId, task: TaskId): void {
+    const known = this.submitting.get(session);
+    const asker = this.askers.get(session);
+    if (known !== undefined) known.count += 1;
+    else if (asker !== undefined) this.submitting.set(session, { asker, first: task, count: 1 });
+  }
+
+  private replied(session: SessionId, id: number, why: Failure | null): void {
+    const key = `${session} ${id}`;
+    const asked = this.open.get(key);
+    if (asked === undefined || !this.open.delete(key)) return;
+    if (why !== null || recorded.has(asked.op)) this.noteOf(session, asked.op, asked.subject, why);
+  }
+
+  private noteOf(session: SessionId, what: string, subject: string, why: Failure | null): void {
+    const asker = this.askers.get(session);
+    if (asker !== undefined) this.note(asker, what, subject, why?.code ?? '');
+  }
+
+  private note(
+    { principal: who, role, from }: Asker,
+    what: string,
+    subject: string,
+    code: AuditNote['code'],
+    count = 1,
+  ): void {
+    this.collector.note({ who, role, from, what, subject, code }, this.wallMs(), count);
+  }
+}
+
+function subjectOf(args: unknown): string {
+  if (typeof args !== 'object' || args === null) return '';
+  const { task, node, role, name } = args as Record<string, unknown>;
+  if (typeof task === 'number') return formatTaskId(task as TaskId);
+  return [node, role, name].find((part) => typeof part === 'string') ?? '';
+}

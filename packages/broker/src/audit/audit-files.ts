@@ -1,0 +1,18 @@
+/** The files of an audit log: `audit/audit-SEQ.log`, each named by its first record; the newest is written. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const pattern = /^audit-([0-9]{16})\.log$/;
+
+export function auditPath(dir: string, seq: number): string {
+  return join(dir, `audit-${String(seq).padStart(16, '0')}.log`);
+}
+
+/** First records, ascending. */
+export function auditFilesIn(dir: string): number[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir)
+    .flatMap((name) => pattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}

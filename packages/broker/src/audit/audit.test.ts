@@ -1,0 +1,182 @@
+/** An audit log as it is written, and with everything done to it that must be noticed. */
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createIdentity } from '@gryphgen/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AuditHead, digestOf } from './audit-chain.ts';
+import { checkAudit, readAudit } from './audit-check.ts';
+import { AuditCollector, type AuditNote } from './audit-collector.ts';
+import { AuditLog } from './audit-log.ts';
+
+const grid = 'g-0123456789abcdef';
+const signer = createIdentity();
+const submit: AuditNote = {
+  who: 'p-1',
+  role: 'submitter',
+  from: '',
+  what: 'submit',
+  subject: 't1',
+  code: '',
+};
+
+let dir: string;
+let wall = 1000;
+const troubles: unknown[] = [];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'gg-audit-'));
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true });
+  expect(troubles.splice(0)).toEqual([]);
+});
+
+async function written(count: number, anchor: AuditHead | null = null, maxBytes = 1e9): Promise<AuditHead> {
+  const log = new AuditLog({
+    dir,
+    grid,
+    signer,
+    maxBytes,
+    maxAgeMs: 1e12,
+    journalHead: () => ({ seq: 7, digest: 'aa' }),
+    wallMs: () => Date.now(),
+    onTrouble: (error) => troubles.push(error),
+  });
+  await log.start(anchor);
+  for (let n = 1; n <= count; n += 1) {
+    wall += 1;
+    log.add({ ...submit, subject: `t${n}`, count: 1, at: wall, until: wall });
+  }
+  await log.stop();
+  return log.newest;
+}
+
+const check = (anchor: AuditHead | null = null, key = signer.key) =>
+  checkAudit({ dir, grid, key, anchor, live: false });
+const file = () => join(dir, readdirSync(dir)[0] ?? '');
+const linesOf = () => readFileSync(file(), 'utf8').split('\n').slice(0, -1);
+const put = (lines: readonly string[]) => writeFileSync(file(), lines.map((line) => `${line}\n`).join(''));
+
+describe('an audit log', () => {
+  it('is whole over restarts, and shows what it has', async () => {
+    const first = await written(3);
+    const newest = await written(2, first);
+    // A checkpoint begins and ends each life.
+    expect(check(newest)).toEqual({ facts: { records: 9, first: 1, last: 9, signed: 9 }, findings: [] });
+    expect(readAudit(dir, { since: 0, principal: '', limit: 3 }).map(({ subject }) => subject)).toEqual([
+      't3',
+      't1',
+      't2',
+    ]);
+    expect(readAudit(dir, { since: wall, principal: 'p-1', limit: 10 })).toHaveLength(1);
+    expect(readAudit(dir, { since: 0, principal: 'p-2', limit: 10 })).toEqual([]);
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+  });
+
+  it('with any bit flipped names the first record that is not as it was', async () => {
+    await written(4);
+    const bytes = readFileSync(file());
+    let record = 1;
+    for (const [at, byte] of bytes.entries()) {
+      if (at % 5 === 0) {
+        const changed = Buffer.from(bytes);
+        changed.writeUInt8(byte ^ (1 << (at % 7)), at);
+        writeFileSync(file(), changed);
+        const [first] = check().findings;
+        // A flipped line break joins two records, or cuts one in two.
+        expect([`record ${record}`, `record ${record + 1}`]).toContain(first?.place);
+      }
+      if (byte === 0x0a) record += 1;
+    }
+  });
+
+  it('with a record taken out, put in or exchanged names the place', async () => {
+    await written(4);
+    const lines = linesOf();
+    put(lines.filter((_, at) => at !== 2));
+    expect(check().findings).toMatchObject([{ level: 'damage', place: 'record 3' }]);
+    put([...lines.slice(0, 3), lines[2] ?? '', ...lines.slice(3)]);
+    expect(check().findings).toMatchObject([{ place: 'record 4' }]);
+    put([lines[0], lines[2], lines[1], ...lines.slice(3)].map(String));
+    expect(check().findings).toMatchObject([{ place: 'record 2' }]);
+  });
+
+  it('written anew without the key is noticed at the first checkpoint behind the change', async () => {
+    await written(4);
+    let previous = '';
+    const forged = linesOf().map((line, at) => {
+      const body = line.slice(65).replace('"t2"', '"t9"');
+      const digest = at === 0 ? line.slice(0, 64) : digestOf(previous, body);
+      previous = digest;
+      return `${digest} ${body}`;
+    });
+    put(forged);
+    // Records 1 and 6 are checkpoints.
+    expect(check().findings).toMatchObject([
+      { place: 'record 6', what: expect.stringContaining('signed for another record') },
+    ]);
+    expect(check(null, createIdentity().key).findings).toMatchObject([
+      { place: 'record 1', what: expect.stringContaining("not signed by the grid's key") },
+    ]);
+  });
+
+  it('cut at its end is noticed by what the journal names, and does not heal', async () => {
+    const newest = await written(4);
+    put(linesOf().slice(0, 3));
+    expect(check().findings).toEqual([]);
+    expect(check(newest).findings).toMatchObject([
+      { place: 'record 4', what: expect.stringContaining('its end was cut') },
+    ]);
+    const later = await written(1, newest);
+    expect(later.seq).toBe(newest.seq + 3);
+    expect(check(later).findings).toMatchObject([
+      { place: 'record 4', what: expect.stringContaining('records 4 to 6 were gone') },
+    ]);
+  });
+
+  it('ended within a record by a kill is a note, and goes on', async () => {
+    const newest = await written(2);
+    appendFileSync(file(), '0123456789');
+    expect(check(newest).findings).toMatchObject([{ level: 'note' }]);
+    expect(check(await written(1, newest)).findings).toEqual([]);
+  });
+
+  it('forgets its oldest files and can still be checked', async () => {
+    await written(3);
+    for (let life = 0; life < 3; life += 1) await written(12_000, null, 4_000_000);
+    const { facts, findings } = check();
+    expect(findings).toEqual([]);
+    expect(facts?.first).toBeGreaterThan(6);
+    const sizes = readdirSync(dir).map((name) => statSync(join(dir, name)).size);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(4_000_000 + 2 * 4_200_000);
+  });
+
+  it('with a file taken out of the middle names the place', async () => {
+    for (let life = 0; life < 3; life += 1) await written(3);
+    rmSync(join(dir, readdirSync(dir).toSorted()[1] ?? ''));
+    expect(check().findings).toMatchObject([{ level: 'damage', place: 'record 11' }]);
+  });
+});
+
+describe('what is gathered', () => {
+  it('is counted where it agrees, and bounded when refusals flood', () => {
+    const collector = new AuditCollector();
+    for (let n = 1; n <= 3; n += 1) collector.note({ ...submit, subject: `t${n}` }, n);
+    expect(collector.takeGranted()).toEqual([{ ...submit, count: 3, at: 1, until: 3 }]);
+    const refused: AuditNote = { ...submit, code: 'rejected.forbidden' };
+    for (let n = 0; n < 100_000; n += 1) collector.note({ ...refused, from: `10.0.${n}` }, n);
+    const entries = collector.takeRefused();
+    expect(entries.length).toBeLessThan(40);
+    expect(entries.reduce((sum, { count }) => sum + count, 0)).toBe(100_000);
+    expect(entries.at(-1)).toMatchObject({ who: 'others', what: 'submit', code: 'rejected.forbidden' });
+    expect(collector.takeRefused()).toEqual([]);
+  });
+});
