@@ -35,7 +35,7 @@ function write(name: string, text: string): string {
 
 const commands = [
   'up, down, broker, worker, doctor, submit, run, ps, show, logs, wait, cancel, retry, explain, exec, nodes',
-  'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, config show, completion',
+  'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, support-bundle, config show, completion',
 ].flatMap((names) => names.split(', '));
 
 describe('help', () => {

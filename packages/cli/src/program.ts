@@ -16,6 +16,7 @@ import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { serviceCommand } from './commands/service.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
+import { supportBundleCommand } from './commands/support-bundle.ts';
 import {
   cancelCommand,
   explainCommand,
@@ -41,7 +42,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
-  ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand]],
+  ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];
 

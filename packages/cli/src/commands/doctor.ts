@@ -1,5 +1,5 @@
 /** `grid doctor`: what this machine has for a grid, what is wrong, and what to do about it. Needs no grid. */
-import { formatBytes, formatComputeCapability } from '@gryphgen/protocol';
+import { type Device, formatBytes, formatComputeCapability } from '@gryphgen/protocol';
 import type { Config } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
@@ -12,7 +12,7 @@ import { checkEngine, checkToolkit } from '../doctor/engine.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode, nearestFolder } from '../doctor/machine.ts';
 import { type CommonFlags, pressureSettings, settingsOf } from '../settings.ts';
-import { printJson, type Style } from '../terminal.ts';
+import { printJson, type Style, type Terminal } from '../terminal.ts';
 
 export function doctorCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -23,46 +23,9 @@ export function doctorCommand(invocation: Invocation): Command {
     invocation,
     async (flags) => {
       const config = settingsOf(terminal, flags);
-      const { home } = config;
-      // The worker's own probe, imported only here: no other command should wait for it.
-      const { findDevices, findProgram } = await import('@gryphgen/worker');
-      const [found, synchronized, engine, hook] = await Promise.all([
-        findDevices(),
-        askSynchronized(),
-        askEngine(terminal.env),
-        findProgram('nvidia-container-runtime-hook', `${terminal.env.PATH ?? ''}:/usr/bin`, home),
-      ]);
-      const checks: readonly Check[] = (
-        await Promise.all([
-          checkNode(process.version),
-          checkKernel(),
-          checked('home', () => checkHome(home)),
-          roomChecks(config, engine?.DockerRootDir ?? ''),
-          checkClock(home, Date.now(), synchronized),
-          checkDocker(terminal.env),
-          engine === undefined ? [] : checkEngine(engine),
-          checkDevices(found, nvidiaCards()),
-          checkToolkit(engine, {
-            devices: found.ok ? found.reading.devices.length : 0,
-            hook: 'path' in hook,
-          }),
-          checked('grid', () => upCheck(home)),
-        ])
-      ).flat();
-      const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
-      if (flags.json) {
-        printJson(terminal, {
-          home,
-          checks,
-          devices: devices.map(({ uuid, name, vramBytes, computeCapability, foreignBytes }) => ({
-            uuid,
-            name,
-            vramBytes,
-            computeCapability: formatComputeCapability(computeCapability),
-            foreignBytes,
-          })),
-        });
-      } else {
+      const { checks, devices } = await look(terminal, config);
+      if (flags.json) printJson(terminal, { home: config.home, checks, devices: devices.map(deviceJson) });
+      else {
         for (const check of checks) terminal.out(checkLine(check, terminal.style));
         for (const { name, uuid, vramBytes, foreignBytes } of devices)
           terminal.out(
@@ -72,6 +35,51 @@ export function doctorCommand(invocation: Invocation): Command {
       return checks.some(({ state }) => state === 'error') ? 1 : 0;
     },
   );
+}
+
+/** What `grid doctor --json` prints. */
+export async function examine(terminal: Terminal, config: Config): Promise<object> {
+  const { checks, devices } = await look(terminal, config);
+  return { home: config.home, checks, devices: devices.map(deviceJson) };
+}
+
+async function look(
+  terminal: Terminal,
+  config: Config,
+): Promise<{ readonly checks: readonly Check[]; readonly devices: readonly Device[] }> {
+  const { home } = config;
+  // The worker's own probe, imported only here: no other command should wait for it.
+  const { findDevices, findProgram } = await import('@gryphgen/worker');
+  const [found, synchronized, engine, hook] = await Promise.all([
+    findDevices(),
+    askSynchronized(),
+    askEngine(terminal.env),
+    findProgram('nvidia-container-runtime-hook', `${terminal.env.PATH ?? ''}:/usr/bin`, home),
+  ]);
+  const checks: readonly Check[] = (
+    await Promise.all([
+      checkNode(process.version),
+      checkKernel(),
+      checked('home', () => checkHome(home)),
+      roomChecks(config, engine?.DockerRootDir ?? ''),
+      checkClock(home, Date.now(), synchronized),
+      checkDocker(terminal.env),
+      engine === undefined ? [] : checkEngine(engine),
+      checkDevices(found, nvidiaCards()),
+      checkToolkit(engine, {
+        devices: found.ok ? found.reading.devices.length : 0,
+        hook: 'path' in hook,
+      }),
+      checked('grid', () => upCheck(home)),
+    ])
+  ).flat();
+  const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];
+  return { checks, devices };
+}
+
+function deviceJson({ uuid, name, vramBytes, computeCapability, foreignBytes }: Device): object {
+  const told = formatComputeCapability(computeCapability);
+  return { uuid, name, vramBytes, computeCapability: told, foreignBytes };
 }
 
 /** Disk and memory, by the amounts at which this machine's worker stops taking new work. */

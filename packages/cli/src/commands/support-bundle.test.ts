@@ -1,0 +1,92 @@
+/** Secrets are planted wherever one may stand, and looked for in the bundle. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { createIdentity, loadIdentity, readArchive, writeTicket } from '@gryphgen/runtime';
+import { expect, it } from 'vitest';
+import { run } from '../program.ts';
+import { openTerminal } from '../terminal.ts';
+
+it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gg-support-'));
+  try {
+    const home = join(folder, 'home');
+    for (const name of ['grid', 'broker', 'worker', 'admin']) loadIdentity(home, name);
+    const keys = ['grid', 'broker', 'worker', 'admin'].flatMap((name) => {
+      const file = JSON.parse(readFileSync(join(home, 'keys', `${name}.json`), 'utf8'));
+      return [file.signing.secret, file.curve.secret] as string[];
+    });
+    const { key, curve } = createIdentity();
+    const seed = 'S'.repeat(43);
+    const ends = {
+      gridKey: key,
+      brokerKey: key,
+      brokerCurveKey: curve.publicKey,
+      brokers: ['tcp://forge:7600'],
+    };
+    const ticket = writeTicket({ seed, ...ends, role: 'worker', expiresAt: 1 });
+    const planted = [
+      ...keys,
+      ticket,
+      'hunter2-pass',
+      'envvalue-1',
+      'envvalue-2',
+      'tok3n-abc',
+      'dXNlcjpwYXNz',
+      'url-pw',
+      'k9'.repeat(20),
+      'policy-secret',
+      'registry-secret',
+      'process-env',
+    ];
+    const [signing = '', curveSecret = ''] = keys;
+    mkdirSync(join(home, 'logs'));
+    const lines = [
+      `{"level":30,"msg":"the broker is up"}`,
+      `{"msg":"x","secretKey":"${curveSecret}","deep":{"password":"hunter2-pass"}}`,
+      `a key ${signing} in the middle, a ticket ${ticket}, DB_PASSWORD=envvalue-1 and {"env":{"A":"envvalue-2"}}`,
+      `authorization: Bearer tok3n-abc; {"auth":"dXNlcjpwYXNz"} https://user:url-pw@host/ ${'k9'.repeat(20)}`,
+    ];
+    for (const name of ['broker.log', 'worker.log'])
+      writeFileSync(join(home, 'logs', name), `${lines.join('\n')}\n`);
+    writeFileSync(join(home, 'policy.yaml'), '# policy-secret\n');
+    writeFileSync(join(home, 'registry.json'), '{"auths":{"r":{"password":"registry-secret"}}}', {
+      mode: 0o600,
+    });
+    writeFileSync(join(home, 'config.json'), JSON.stringify({ registryConfig: join(home, 'registry.json') }));
+    const said: string[] = [];
+    const sink = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        said.push(chunk.toString());
+        done();
+      },
+    });
+    const file = join(folder, 'bundle.tar');
+    const env = { GRID_HOME: home, PATH: process.env.PATH, AWS_SECRET: 'process-env' };
+    expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(0);
+    const parts: Record<string, string> = {};
+    const onBytes = (name: string, bytes: Uint8Array) => {
+      parts[name] = (parts[name] ?? '') + Buffer.from(bytes).toString();
+    };
+    readArchive(file, { kind: 'gryphgen support bundle', names: /./, onBytes });
+    const names = ['doctor.json', 'fsck.json', 'nodes.json', 'settings.json', 'status.json', 'versions.json'];
+    expect(Object.keys(parts).sort()).toEqual([
+      ...names.slice(0, 2),
+      'logs/broker.log',
+      'logs/worker.log',
+      ...names.slice(2),
+    ]);
+    expect(parts['logs/broker.log']).toContain('the broker is up');
+    expect(JSON.parse(parts['doctor.json'] ?? '')).toMatchObject({ home, checks: expect.any(Array) });
+    // There is no grid: said where its words would be.
+    expect(JSON.parse(parts['status.json'] ?? '')).toMatchObject({
+      unavailable: expect.stringContaining('no grid is up'),
+    });
+    const all = readFileSync(file, 'latin1') + said.join('');
+    expect(planted.filter((secret) => all.includes(secret))).toEqual([]);
+    expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
