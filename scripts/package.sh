@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the packages of this checkout, Node.js inside, for the machine's own architecture:
-#   scripts/package.sh [--version V] [FOLDER]     (default: dist-packages/)
-# -> gryphgen_V_ARCH.deb and gryphgen-V-linux-ARCH.tar.gz. The same checkout gives the same bytes, whenever and by
+#   scripts/package.sh [--fast] [FOLDER]     (default: dist-packages/; --fast hardly compresses, for tests)
+# -> gryphgen_VERSION_ARCH.deb and gryphgen-VERSION-linux-ARCH.tar.gz. The same checkout gives the same bytes, whenever and by
 # whomever: times are SOURCE_DATE_EPOCH (default: that of the last commit), owners are root. Run `npm ci && npm run build` first.
 set -euo pipefail
 umask 022
@@ -9,9 +9,12 @@ export LC_ALL=C
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=$(node -p 'require("./package.json").version')
-if [ "${1:-}" = --version ]; then
-  version=$2
-  shift 2
+compress=(-Zzstd -z9 --threads-max=1)
+level=-6
+if [ "${1:-}" = --fast ]; then
+  compress=(-Znone)
+  level=-1
+  shift
 fi
 out=${1:-dist-packages}
 mkdir -p "$out"
@@ -39,7 +42,6 @@ cli=packages/cli
 mkdir -p "$root/$cli/dist"
 cp -r $cli/package.json $cli/bin "$root/$cli/"
 cp -r $cli/dist/grid "$root/$cli/dist/"
-sed -i "s/productVersion = \"[^\"]*\"/productVersion = \"$version\"/" "$root/$cli"/dist/grid/*.js
 cp -r deploy docs LICENSE README.md "$root/"
 rm -r "$root/deploy/debian" "$root/docs/internals"
 
@@ -86,7 +88,7 @@ deb=$stage/deb
 mkdir -p "$deb/DEBIAN" "$deb/usr/lib/systemd/system" "$deb/usr/lib/sysusers.d" "$deb/usr/bin" "$deb/usr/share/doc/gryphgen" \
   "$deb/usr/share/bash-completion/completions" "$deb/usr/share/zsh/vendor-completions" "$deb/usr/share/fish/vendor_completions.d"
 settle "$root"
-tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -c "$name" | gzip -n -6 >"$out/$name.tar.gz"
+tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -c "$name" | gzip -n $level >"$out/$name.tar.gz"
 
 mv "$root" "$deb/usr/lib/gryphgen"
 ln -s ../lib/gryphgen/bin/grid "$deb/usr/bin/grid"
@@ -115,7 +117,7 @@ CONTROL
 (cd "$deb" && find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 settle "$deb"
 chmod 755 "$deb"/DEBIAN/p*
-dpkg-deb --root-owner-group -Zzstd -z9 --threads-max=1 --build "$deb" "$out/gryphgen_${version}_$deb_arch.deb" >/dev/null
+dpkg-deb --root-owner-group "${compress[@]}" --build "$deb" "$out/gryphgen_${version}_$deb_arch.deb" >/dev/null
 
 echo "needs glibc $glibc"
 for file in "$out/gryphgen_${version}_$deb_arch.deb" "$out/$name.tar.gz"; do

@@ -54,6 +54,8 @@ install_tools() {
   command -v script >/dev/null || missing+=(bsdutils)        # gives the tests a terminal
   command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections
   command -v docker-registry >/dev/null || missing+=(docker-registry) # what images are pulled from
+  command -v debootstrap >/dev/null || missing+=(debootstrap) # the machine that packages are installed on,
+  command -v systemd-nspawn >/dev/null || missing+=(systemd-container) # and what starts it
   [ ${#missing[@]} = 0 ] && return
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
@@ -71,5 +73,6 @@ if step 'npm ci' npm ci --no-progress; then
     suite unit || true
     suite sim || true
     suite e2e || true
+    suite packages || true
   fi
 fi

@@ -1,5 +1,6 @@
 /**
- * The three suites: unit (packages, conformance, tidy), sim (the seeded grid), e2e (real sockets and containers).
+ * The suites: unit (packages, conformance, tidy), sim (the seeded grid), e2e (real sockets and containers), packages (what is
+ * installed, on a machine of its own).
  *
  * 1. Packages are imported by name from their dist, as users get them: run after `npm run build`.
  * 2. Forked processes, not threads: exiting with a live zeromq socket in a worker thread aborts Node.
@@ -39,6 +40,18 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'packages',
+          include: ['test/packages/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
         },
       },
     ],

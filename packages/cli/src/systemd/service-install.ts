@@ -117,7 +117,9 @@ function givenSettings(config: Config): Readonly<Record<string, string>> {
 function writeUnit(path: string, text: string): boolean {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return false;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    const folder = dirname(path);
+    // Of a path that is there but for its end, `recursive` says ENOENT where it cannot write.
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: !existsSync(dirname(folder)) });
     writeFileSync(path, text, { mode: 0o644 });
     return true;
   } catch (error) {

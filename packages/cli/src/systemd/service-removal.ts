@@ -61,7 +61,7 @@ async function refuseInUse(
     const other = unitPlace(daemon, place.scope, name, env);
     if (installedHome(other) !== home) continue;
     const { ActiveState, UnitFileState } = await systemctl.show(other.unit, ['ActiveState', 'UnitFileState']);
-    if (ActiveState === 'inactive' && UnitFileState !== 'enabled') continue;
+    if (['inactive', 'failed'].includes(ActiveState) && UnitFileState !== 'enabled') continue;
     const words = `${home} is the state of ${other.unit} too: "grid service uninstall ${daemon}" first`;
     throw new GridError(failure('rejected.state', words));
   }
@@ -71,10 +71,10 @@ function forget(place: UnitPlace, home: string): void {
   // Only what is the home of a grid: a wrong one would be somebody's folder.
   if (existsSync(join(home, 'keys'))) rmSync(home, { recursive: true, force: true });
   removeRunFolder(home);
-  const isLast = !readdirSync('/etc/systemd/system').some((name) => name.startsWith('gryphgen-'));
   // A package has its own way with the user.
-  if (place.scope === 'system' && isLast && programRoot !== packagedRoot)
-    execFileSync('userdel', [serviceUser], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (place.scope === 'user' || programRoot === packagedRoot) return;
+  if (readdirSync('/etc/systemd/system').some((name) => name.startsWith('gryphgen-'))) return;
+  execFileSync('userdel', [serviceUser], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function removeIfEmpty(folder: string): void {

@@ -1,0 +1,325 @@
+/**
+ * The package on a clean machine whose systemd is process 1: installed, its services, an upgrade under a running task,
+ * removed. One machine, in order: each test goes on where the one before ended.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BootedRoot, projectRoot } from './booted-root.fixture.ts';
+
+/** Its path has all that is special to systemd. */
+const anvil = '/srv/an vil 100%h $x';
+const service = { GRID_HOME: '/var/lib/gryphgen' };
+const built = mkdtempSync(join(projectRoot, '.tmp', 'packages-'));
+let machine: BootedRoot;
+let before: readonly string[];
+
+function build(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): readonly Buffer[] {
+  const out = join(built, folder);
+  execFileSync('bash', ['scripts/package.sh', '--fast', ...args, out], {
+    cwd: projectRoot,
+    env: { ...process.env, SOURCE_DATE_EPOCH: '1700000000', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return readdirSync(out)
+    .sort()
+    .map((name) => readFileSync(join(out, name)));
+}
+
+/** The same package under another version. */
+function relabelled(deb: string, version: string): string {
+  const tree = join(built, version);
+  const made = join(built, `gryphgen_${version}_test.deb`);
+  execFileSync('dpkg-deb', ['-R', deb, tree]);
+  const control = join(tree, 'DEBIAN', 'control');
+  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, `Version: ${version}`));
+  const program = join(tree, 'usr/lib/gryphgen/packages/cli/dist/grid');
+  execFileSync('sed', [
+    '-i',
+    `s/productVersion = "[^"]*"/productVersion = "${version}"/`,
+    ...readdirSync(program).map((name) => join(program, name)),
+  ]);
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '-b', tree, made], { stdio: 'ignore' });
+  rmSync(tree, { recursive: true });
+  return made;
+}
+
+/** What is on the machine, but for what any package leaves in logs and caches of apt and dpkg. */
+async function files(): Promise<readonly string[]> {
+  const found = await machine.must(
+    'find',
+    '/',
+    '-xdev',
+    '-not',
+    '-path',
+    '/proc/*',
+    '-not',
+    '-path',
+    '/sys/*',
+  );
+  return found
+    .split('\n')
+    .filter(
+      (path) =>
+        !/^\/(run|tmp|root|dev|proc|sys|srv|var\/(log|cache|tmp|lib\/(apt|dpkg|systemd)))(\/|$)/.test(path) &&
+        // What useradd and userdel keep of before.
+        !/^\/etc\/(passwd|group|g?shadow|sub[ug]id)-$/.test(path),
+    )
+    .sort();
+}
+
+const debIn = (folder: string) => {
+  const [name = ''] = readdirSync(join(built, folder)).filter((file) => file.endsWith('.deb'));
+  return join(built, folder, name);
+};
+
+async function grid(...args: readonly string[]) {
+  return machine.runAs('gryphgen', service, 'grid', ...args);
+}
+
+async function mustGrid(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await grid(...args);
+  if (code !== 0) throw new Error(`grid ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+beforeAll(async () => {
+  machine = new BootedRoot();
+  await machine.start();
+  before = await files();
+});
+afterAll(async () => {
+  await machine?.stop();
+  rmSync(built, { recursive: true, force: true });
+});
+
+it('the same checkout gives the same bytes', () => {
+  const first = build('first', { TZ: 'UTC' });
+  expect(first.length).toBe(2);
+  const second = build('second', { TZ: 'Asia/Tokyo', LANG: 'C.UTF-8', TMPDIR: '/var/tmp' });
+  expect(first.map((bytes, at) => bytes.equals(second[at] ?? Buffer.alloc(0)))).toEqual([true, true]);
+});
+
+it('the folder that the tarball holds is the whole program', () => {
+  const [tar = ''] = readdirSync(join(built, 'first')).filter((file) => file.endsWith('.tar.gz'));
+  execFileSync('tar', ['-C', machine.path, '--one-top-level=opt', '-xzf', join(built, 'first', tar)]);
+  const program = `/opt/${tar.replace('.tar.gz', '')}/bin/grid`;
+  return expect(machine.must(program, '--version')).resolves.toMatch(/^\d+\.\d+\.\d+$/);
+});
+
+it('is installed on a clean machine, where nothing starts by itself; then a grid runs a task', async () => {
+  await machine.must('rm', '-rf', '/opt');
+  await machine.must('mkdir', '/opt');
+  await machine.must('apt-get', 'install', '-y', machine.give(relabelled(debIn('first'), '0.0.9')));
+  expect(await machine.must('grid', '--version')).toBe('0.0.9');
+  expect(await machine.property('gryphgen-broker', 'ActiveState')).toBe('inactive');
+  expect(await machine.run('grid', 'service', 'status', 'broker')).toMatchObject({ code: 1 });
+
+  await machine.must('useradd', '-m', 'alice');
+  const asAlice = (...args: string[]) => machine.runAs('alice', { HOME: '/home/alice' }, 'grid', ...args);
+  expect(await asAlice('up', '--detach')).toMatchObject({ code: 0 });
+  expect(await asAlice('submit', '--wait', '--', 'echo', 'from a package')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('from a package'),
+  });
+  expect(await asAlice('down')).toMatchObject({ code: 0 });
+  // No systemd of hers runs: she did not log in.
+  expect(await asAlice('service', 'install', 'broker')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('this user has no systemd of its own here'),
+  });
+  await machine.must('userdel', '-r', 'alice');
+});
+
+it('what cannot be is refused in words, and changes nothing', async () => {
+  const inSpace = (prepare: string, ...command: string[]) =>
+    machine.run('unshare', '-m', 'sh', '-c', `${prepare} && "$@"`, 'sh', ...command);
+  const install = ['grid', 'service', 'install', 'broker'];
+  const refused = [
+    [await inSpace('mount -t tmpfs none /run/systemd', ...install), 3, 'systemd is not running here'],
+    [
+      await inSpace('mount --bind /etc /etc && mount -o remount,bind,ro /etc', ...install),
+      7,
+      'the file system is read-only',
+    ],
+    [await machine.run(...install, '--name', 'a b/../c'), 2, 'expected a name of lower-case letters'],
+    [await machine.runAs('root', { GRID_HOME: '/home/grid' }, ...install), 2, 'out of reach'],
+    [await machine.run('grid', 'service', 'install', 'worker'), 2, 'belongs to no grid yet'],
+    [await machine.run('grid', 'service', 'install', 'baker'), 2, 'broker, worker'],
+  ] as const;
+  for (const [ran, code, words] of refused)
+    expect(ran).toMatchObject({ code, stderr: expect.stringContaining(words) });
+  expect(await machine.must('grid', 'service', 'uninstall', 'worker', '--name', 'lab')).toBe(
+    'gryphgen-worker-lab.service is not installed',
+  );
+  expect(await machine.must('find', '/etc/systemd', '-name', 'gryphgen*')).toBe('');
+});
+
+it('a broker whose port is taken says so, and answers when the port is free', async () => {
+  await machine.must(
+    'systemd-run',
+    '--unit=squatter',
+    '/usr/lib/gryphgen/bin/node',
+    '-e',
+    'require("net").createServer().listen(7600)',
+  );
+  const listen = ['--listen', 'tcp://127.0.0.1:7600'];
+  let ran = await machine.run('grid', 'service', 'install', 'broker', ...listen);
+  // The one that takes the port may come second.
+  while (ran.code === 0) {
+    await machine.must('systemctl', 'restart', '--no-block', 'gryphgen-broker');
+    ran = await machine.run('grid', 'service', 'status', 'broker');
+  }
+  expect(ran).toMatchObject({ code: 1 });
+  const isTold = (text: string) => text.includes('cannot listen at tcp://127.0.0.1:7600');
+  await machine.property('gryphgen-broker', 'StatusText', isTold);
+  await machine.must('systemctl', 'stop', 'squatter');
+  await machine.property('gryphgen-broker', 'ActiveState', (state) => state === 'active');
+  const pid = await machine.property('gryphgen-broker', 'MainPID');
+  // Again, and nothing changes.
+  expect(await machine.must('grid', 'service', 'install', 'broker', ...listen)).toContain(
+    `active, pid ${pid},`,
+  );
+});
+
+it('a machine that joins by a ticket has its worker started, and with the machine', async () => {
+  const { ticket } = JSON.parse(
+    await mustGrid('ticket', 'create', '--json', '--reach', 'tcp://127.0.0.1:7600'),
+  ) as { ticket: string };
+  const at = { GRID_HOME: anvil };
+  const joined = await machine.runAs(
+    'root',
+    at,
+    'grid',
+    'join',
+    '--yes',
+    '--json',
+    '--name',
+    'anvil',
+    ticket,
+  );
+  expect(JSON.parse(joined.stdout)).toMatchObject({
+    role: 'worker',
+    unit: 'gryphgen-worker.service',
+    state: 'active',
+  });
+  const again = await machine.runAs(
+    'root',
+    at,
+    'grid',
+    'service',
+    'install',
+    'worker',
+    '--allow-process',
+    '--json',
+  );
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    home: anvil,
+    state: 'active',
+    enabled: true,
+    restarts: 0,
+  });
+  expect(
+    await mustGrid(
+      'submit',
+      '--wait',
+      '--worker',
+      'anvil',
+      '--',
+      'sh',
+      '-c',
+      'id -un; grep NoNewPrivs /proc/self/status',
+    ),
+  ).toMatch(/gryphgen\nNoNewPrivs:\s+1/);
+  const other = await machine.runAs(
+    'root',
+    { GRID_HOME: '/srv/other' },
+    'grid',
+    'service',
+    'install',
+    'worker',
+  );
+  expect(other).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`is there for the grid of ${anvil}`),
+  });
+});
+
+it('a worker that stands still is killed and started again by the watchdog; its task runs on', async () => {
+  const task = await mustGrid('submit', '--', 'sleep', 'infinity');
+  const running = async () => JSON.parse(await mustGrid('show', task, '--json'));
+  while ((await running()).state !== 'running') await new Promise((resolve) => setTimeout(resolve, 100));
+  const folder = '/run/systemd/system/gryphgen-worker.service.d';
+  await machine.must('mkdir', '-p', folder);
+  writeFileSync(join(machine.path, 'root', 'watchdog.conf'), '[Service]\nWatchdogSec=5\n');
+  await machine.must('cp', '/root/watchdog.conf', folder);
+  await machine.must('systemctl', 'daemon-reload');
+  await machine.must('systemctl', 'restart', 'gryphgen-worker');
+  await machine.must('systemctl', 'kill', '--kill-whom=main', '-s', 'STOP', 'gryphgen-worker');
+  await machine.property('gryphgen-worker', 'NRestarts', (count) => count !== '0');
+  expect(await machine.must('journalctl', '-u', 'gryphgen-worker', '-o', 'cat')).toContain(
+    'Watchdog timeout (limit 5s)!',
+  );
+  await machine.must('rm', '-r', folder);
+  await machine.must('systemctl', 'daemon-reload');
+  await machine.property('gryphgen-worker', 'ActiveState', (state) => state === 'active');
+  expect(await running()).toMatchObject({ state: 'running', attempts: 1 });
+});
+
+it('an upgrade starts broker and worker anew, and the task that runs goes on', async () => {
+  const units = ['gryphgen-broker', 'gryphgen-worker'];
+  /** Installs it; resolves when both daemons run anew. */
+  const move = async (deb: string): Promise<void> => {
+    const old = await Promise.all(units.map((unit) => machine.property(unit, 'MainPID')));
+    await machine.must('apt-get', 'install', '-y', '--allow-downgrades', deb);
+    for (const [at, unit] of units.entries()) {
+      await machine.property(unit, 'MainPID', (pid) => pid !== old[at] && pid !== '0');
+      await machine.property(unit, 'ActiveState', (state) => state === 'active');
+    }
+  };
+  await move(machine.give(relabelled(debIn('first'), '0.0.10')));
+  expect(await machine.must('grid', '--version')).toBe('0.0.10');
+  const [task] = JSON.parse(await mustGrid('ps', '--json'));
+  expect(task).toMatchObject({ state: 'running', attempts: 1 });
+  // And back: what the newer one wrote, the older reads.
+  await move(machine.give(join(built, 'gryphgen_0.0.9_test.deb')));
+  expect(await mustGrid('cancel', task.id)).toContain('cancel');
+});
+
+it('the units are as closed as the manual says, and well-formed', async () => {
+  const units = ['gryphgen-broker.service', 'gryphgen-worker.service'];
+  expect(await machine.run('systemd-analyze', 'verify', ...units)).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: '',
+  });
+  const scores = await Promise.all(
+    units.map(
+      async (unit) =>
+        /level for .*: ([\d.]+)/.exec(await machine.must('systemd-analyze', 'security', unit))?.[1],
+    ),
+  );
+  const manual = readFileSync(join(projectRoot, 'docs/install.md'), 'utf8').split('\n');
+  expect(manual.filter((line) => line.startsWith('| `systemd-analyze security`'))).toEqual([
+    `| \`systemd-analyze security\` (0 is closed, 10 is open) | ${scores.join(' | ')} |`,
+  ]);
+});
+
+it('removed, it leaves its state alone; purged, nothing', async () => {
+  await machine.must('apt-get', 'remove', '-y', 'gryphgen');
+  const gone = new Set(before);
+  const left = (await files()).filter((path) => !gone.has(path));
+  expect(left.filter((path) => !path.startsWith('/var/lib/gryphgen'))).toEqual([]);
+  expect((await machine.run('test', '-e', '/var/lib/gryphgen/keys')).code).toBe(0);
+  expect(await machine.must('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'gryphgen*')).toBe(
+    '',
+  );
+  await machine.must('apt-get', 'purge', '-y', 'gryphgen');
+  expect((await files()).filter((path) => !gone.has(path))).toEqual([]);
+  expect((await machine.run('getent', 'passwd', 'gryphgen')).code).toBe(2);
+});
