@@ -187,6 +187,15 @@ describe('the SQLite journal', () => {
     await journal.close();
   });
 
+  it('bounds it by age too: what ended long before the newest gives way', async () => {
+    // Task N ends at N seconds.
+    const { journal } = await place.open({ historyAgeMs: 4000, foldGroups: 5, snapshotGroups: 5 });
+    await append(journal, 1, 20);
+    const { rows: listed } = await journal.history({ limit: 100 });
+    expect(listed.map(({ task }) => task)).toEqual([20, 19, 18, 17, 16]);
+    await journal.close();
+  });
+
   it('takes its lock whatever was written into the files of the last one', async () => {
     await filled(3);
     for (const name of ['journal.lock', 'journal.lock-journal', 'journal.holder'])

@@ -1,5 +1,7 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
+
 export { type AuditQuestion, readAudit, type ShownEntry } from './audit/audit-check.ts';
+export type { AuditBounds } from './audit/audit-desk.ts';
 export type { BackupDocument } from './backup/backup-file.ts';
 export { type RestoreDocument, readBackup, restore } from './backup/restore.ts';
 export { writeBackup } from './backup/write-backup.ts';

@@ -1,4 +1,5 @@
 /** A command's settings, from its flags and everything behind them (runtime/config). */
+import type { AuditBounds, JournalSettings } from '@gryphgen/broker';
 import { type Config, loadConfig } from '@gryphgen/runtime';
 import type { PressureSettings, WarmLimits } from '@gryphgen/worker';
 import { UsageError } from './problem.ts';
@@ -23,6 +24,23 @@ export function settingsOf({ env }: Terminal, { home, broker }: CommonFlags, mor
 /** When this machine's worker takes no new work. */
 export function pressureSettings({ minDiskFree, minMemoryFree, maxDeviceC }: Config): PressureSettings {
   return { minDiskFreeBytes: minDiskFree, minMemoryFreeBytes: minMemoryFree, maxDeviceC };
+}
+
+/** How much of what is over the broker keeps; what is not said is the broker's to know. */
+export function keptByBroker({ finishedTasks, finishedAge, auditBytes, auditAge }: Config): {
+  readonly journal: Partial<JournalSettings>;
+  readonly audit: Partial<AuditBounds>;
+} {
+  return {
+    journal: {
+      ...(finishedTasks !== 'auto' && { historyRows: finishedTasks }),
+      ...(finishedAge !== 'auto' && { historyAgeMs: finishedAge }),
+    },
+    audit: {
+      ...(auditBytes !== 'auto' && { maxBytes: auditBytes }),
+      ...(auditAge !== 'auto' && { maxAgeMs: auditAge }),
+    },
+  };
 }
 
 /** What its worker keeps started ahead; what is not said is the worker's to know. */

@@ -51,6 +51,10 @@ function parseWarm(text: string): number | undefined {
   return /^[0-9]{1,3}$/.test(text) && Number(text) <= mostWarm ? Number(text) : undefined;
 }
 
+function parseCount(text: string): number | undefined {
+  return /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : undefined;
+}
+
 const settingsSchema = z.strictObject({
   /** Where the broker listens. */
   listen: endpoints,
@@ -71,6 +75,12 @@ const settingsSchema = z.strictObject({
   /** Containers kept ready for tasks that begin warm, and for how long when nobody asks for one. */
   warmContainers: autoOr(`a number up to ${mostWarm}`, parseWarm),
   warmIdle: autoOr('a time such as 10m', parseDuration),
+  /** What the broker keeps of tasks that have ended, and of its audit log; what the worker keeps of logs that have ended. */
+  finishedTasks: autoOr('a number of at least 1', parseCount),
+  finishedAge: autoOr('a time such as 720h', parseDuration),
+  auditBytes: autoOr('a size such as 256MiB', parseBytes),
+  auditAge: autoOr('a time such as 720h', parseDuration),
+  logsBytes: autoOr('a size such as 1GiB', parseBytes),
   maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
 });
 export type Settings = z.infer<typeof settingsSchema>;
@@ -107,6 +117,11 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   maxDeviceC: 'GRID_MAX_DEVICE_C',
   warmContainers: 'GRID_WARM_CONTAINERS',
   warmIdle: 'GRID_WARM_IDLE',
+  finishedTasks: 'GRID_FINISHED_TASKS',
+  finishedAge: 'GRID_FINISHED_AGE',
+  auditBytes: 'GRID_AUDIT_BYTES',
+  auditAge: 'GRID_AUDIT_AGE',
+  logsBytes: 'GRID_LOGS_BYTES',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -127,6 +142,11 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     maxDeviceC: 'auto',
     warmContainers: 'auto',
     warmIdle: 'auto',
+    finishedTasks: 'auto',
+    finishedAge: 'auto',
+    auditBytes: 'auto',
+    auditAge: 'auto',
+    logsBytes: 'auto',
   };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };

@@ -66,7 +66,11 @@ export class FoldOperations {
     this.findings = this.#attempt(() =>
       damagedHistory === null ? [] : mendHistory({ dir, wallMs, snapshotSeq, met: damagedHistory }),
     );
-    this.#history = new HistoryTable(historyPath(dir), settings.historyRows, settings.historyPageRows);
+    this.#history = new HistoryTable(historyPath(dir), {
+      rows: settings.historyRows,
+      ageMs: settings.historyAgeMs,
+      pageRows: settings.historyPageRows,
+    });
     this.#history.cutTo(args.head);
     const { whole } = this.#history.position;
     const from = whole ? snapshotSeq : (snapshotsIn(dir)[0] ?? 0);

@@ -49,16 +49,28 @@ const DELETE_ROWS = 10_000;
 /** One in so many goes beyond the bound, so that they are not counted again at once. */
 const SPARE_PART = 100;
 
+export interface HistoryBounds {
+  readonly rows: number;
+  /** Before the newest end. */
+  readonly ageMs: number;
+  /** One query answers with so many. */
+  readonly pageRows: number;
+}
+
 export class HistoryTable {
   readonly #db: DatabaseSyncInstance;
   readonly #maxRows: number;
+  readonly #maxAgeMs: number;
   readonly #pageRows: number;
+  /** Of the newest end. */
+  #newestMs: number;
   /** No fewer than there are: a row that replaces another counts as one more until all are counted again. */
   #atMost: number;
 
   /** `path` is a sound table (mend-history.ts), or not there yet. */
-  constructor(path: string, maxRows: number, pageRows: number) {
+  constructor(path: string, { rows: maxRows, ageMs, pageRows }: HistoryBounds) {
     this.#maxRows = maxRows;
+    this.#maxAgeMs = ageMs;
     this.#pageRows = pageRows;
     this.#db = new DatabaseSync(path);
     this.#guarded(() => {
@@ -69,6 +81,7 @@ export class HistoryTable {
       if (format === 0) this.#db.exec(`BEGIN; ${historySchema} COMMIT;`);
     });
     this.#atMost = this.#count();
+    this.#newestMs = this.#endOf('DESC');
   }
 
   /** `seq`: the newest group whose rows are here. */
@@ -97,6 +110,7 @@ export class HistoryTable {
     this.#transaction(() => {
       this.#insert(REPLACE, rows);
       this.#removeOldest();
+      this.#removeAged();
       this.#db.prepare('UPDATE position SET seq = max(seq, ?), whole = ?').run(position, whole ? 1 : 0);
     });
   }
@@ -113,6 +127,25 @@ export class HistoryTable {
       .prepare('DELETE FROM finished WHERE task IN (SELECT task FROM finished ORDER BY task LIMIT ?)')
       .run(going);
     this.#atMost -= going;
+  }
+
+  /** Looks at the oldest tasks alone: one that ran for long, between others that did not, waits until it is among them. */
+  #removeAged(): void {
+    const before = this.#newestMs - this.#maxAgeMs;
+    if (this.#endOf('ASC') >= before) return;
+    const oldest = 'SELECT task FROM finished ORDER BY task LIMIT ?';
+    const { changes } = this.#db
+      .prepare(`DELETE FROM finished WHERE task IN (${oldest}) AND ended_at < ?`)
+      .run(DELETE_ROWS, before);
+    this.#atMost -= Number(changes);
+  }
+
+  /** Of the first task, or of the last; 0 when there is none. */
+  #endOf(order: 'ASC' | 'DESC'): number {
+    return this.#guarded(() => {
+      const row = this.#db.prepare(`SELECT ended_at FROM finished ORDER BY task ${order} LIMIT 1`).get();
+      return (row as { ended_at: number } | undefined)?.ended_at ?? 0;
+    });
   }
 
   #count(): number {
@@ -134,6 +167,7 @@ export class HistoryTable {
     const insert = this.#db.prepare(statement);
     for (const row of rows) insert.run(...valuesOf(row));
     this.#atMost += rows.length;
+    for (const { endedAt } of rows) this.#newestMs = Math.max(this.#newestMs, endedAt);
   }
 
   sync(): void {

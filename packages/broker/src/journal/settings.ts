@@ -22,6 +22,8 @@ export interface JournalSettings extends DatabaseSettings {
   readonly compactBytes: number;
   /** Finished tasks that can be queried; the oldest give way. About 1 KiB each on disk, all checked at an opening. */
   readonly historyRows: number;
+  /** Those that ended so long before the newest give way too. */
+  readonly historyAgeMs: number;
   /** Rows one history query answers with. */
   readonly historyPageRows: number;
 }
@@ -39,5 +41,6 @@ export const journalSettings: JournalSettings = {
   compactRows: 256,
   compactBytes: 2 * MiB,
   historyRows: 1_000_000,
+  historyAgeMs: Number.POSITIVE_INFINITY,
   historyPageRows: 1000,
 };

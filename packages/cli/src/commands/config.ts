@@ -21,6 +21,11 @@ const names: readonly SettingName[] = [
   'maxDeviceC',
   'warmContainers',
   'warmIdle',
+  'finishedTasks',
+  'finishedAge',
+  'auditBytes',
+  'auditAge',
+  'logsBytes',
 ];
 
 export function configCommand(invocation: Invocation): Command {

@@ -10,10 +10,12 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
+import { keptByBroker } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 import { prepareHome } from './grid-home.ts';
 
-export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
+export function brokerDaemon(config: Config, log: Log): Daemon {
+  const { home, listen } = config;
   const { failed, fail } = failure();
   const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
   makeRunFolder(home);
@@ -29,6 +31,7 @@ export function brokerDaemon({ home, listen }: Config, log: Log): Daemon {
     alarms: systemAlarms,
     random: systemRandom,
     log,
+    ...keptByBroker(config),
     onFatal: fail,
   });
   return {

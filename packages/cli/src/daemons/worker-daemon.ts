@@ -10,7 +10,13 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import { type ContainerPolicy, createWorker, endProcesses, registryLogin } from '@gryphgen/worker';
+import {
+  type ContainerPolicy,
+  createWorker,
+  defaultLogLimits,
+  endProcesses,
+  registryLogin,
+} from '@gryphgen/worker';
 import { pressureSettings, warmLimits } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 
@@ -47,6 +53,9 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     },
     pressures: pressureSettings(settings),
     warm: warmLimits(settings),
+    ...(settings.logsBytes !== 'auto' && {
+      logLimits: { ...defaultLogLimits, totalBytes: settings.logsBytes },
+    }),
     ...(slots !== undefined && { slots }),
   };
   const identity = loadIdentity(home, 'worker');
