@@ -83,21 +83,21 @@ test('let go with the tasks that ended long ago: the database stops growing', {
     db.close();
     return { blobs: n, bytes: statSync(path).size };
   };
-  const [first] = await submit(1, 24_000);
+  const [first] = await submit(1, 16_000);
   const before = size();
-  const ids = await submit(24_001, 32_000);
+  const ids = await submit(16_001, 22_000);
   const end = size();
   // Besides those kept: what has come since the last two snapshots, each at the latest at the end of a part.
   expect(end.blobs).toBeGreaterThanOrEqual(limits.finishedTasks);
   expect(end.blobs).toBeLessThanOrEqual(limits.finishedTasks + 2 * part);
-  expect(end.bytes - before.bytes).toBeLessThan(0.5 * 8000 * bodyBytes);
+  expect(end.bytes - before.bytes).toBeLessThan(0.5 * 6000 * bodyBytes);
 
   await expect(client.request('spec', { task: first as TaskId })).rejects.toMatchObject({
     code: 'rejected.not-found',
     message: expect.stringContaining('not kept any more'),
   });
   const { body } = await client.request('spec', { task: ids[1] as TaskId });
-  expect(Buffer.from(body)).toEqual(bodyOf(24_002));
+  expect(Buffer.from(body)).toEqual(bodyOf(16_002));
   expect((await client.request('show', { task: first as TaskId })).body).toBe(hashOf(bodyOf(1)));
   expect(grid.fatal).toEqual([]);
 });
