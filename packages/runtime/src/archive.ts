@@ -14,6 +14,7 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { failure, GridError } from '@gryphgen/protocol';
 import { z } from 'zod';
+import { parseJson } from './json.ts';
 import { readTarHeader, tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';
 
 const format = 1;
@@ -136,10 +137,10 @@ class ArchiveReader {
     const line = this.member(manifestName, header.bytes);
     const sum = this.member(sumName, sumLine(line).byteLength);
     if (!sum.equals(sumLine(line))) throw this.refusal('its manifest is damaged');
-    const parsed = manifestSchema.safeParse(JSON.parse(line.toString()));
+    const parsed = manifestSchema.safeParse(parseJson(line.toString()));
     const told = z
       .object({ kind: z.string(), format: z.number(), program: z.string() })
-      .safeParse(JSON.parse(line.toString())).data;
+      .safeParse(parseJson(line.toString())).data;
     if (told?.kind !== kind) throw this.refusal(`it is no ${kind}`);
     if (told.format > format) {
       const words = `it has format ${told.format}, of gryphgen ${told.program}; this program reads format ${format}: use the newer one`;

@@ -24,7 +24,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Epoch, failure, GridError, productVersion, type TaskId } from '@gryphgen/protocol';
-import { gridIdOf, readArchive } from '@gryphgen/runtime';
+import { gridIdOf, parseJson, readArchive } from '@gryphgen/runtime';
 import { decided } from '../core/decisions.ts';
 import { brokenInvariants } from '../core/invariants.ts';
 import { replay } from '../fsck/replay.ts';
@@ -128,8 +128,9 @@ function takeKeys({ grid, withKeys, file }: BackupDocument, keys: string, draft:
 
 function gridOf(path: string): string {
   if (!existsSync(path)) return '';
-  const parsed = JSON.parse(readFileSync(path, 'utf8')) as { signing?: { public?: string } };
-  return gridIdOf(parsed.signing?.public ?? '');
+  const parsed = parseJson(readFileSync(path, 'utf8')) as { signing?: { public?: unknown } } | undefined;
+  const key = parsed?.signing?.public;
+  return typeof key === 'string' ? gridIdOf(key) : '';
 }
 
 /** Opens the journal once, as a broker does, and makes it one that goes on from here. */

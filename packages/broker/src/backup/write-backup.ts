@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { failure, GridError, productVersion } from '@gryphgen/protocol';
-import { type ArchiveSource, gridIdOf, writeArchive } from '@gryphgen/runtime';
+import { type ArchiveSource, gridIdOf, keyTrouble, loadIdentity, writeArchive } from '@gryphgen/runtime';
 import { backup } from '@photostructure/sqlite';
 import { auditFilesIn, auditPath } from '../audit/audit-files.ts';
 import { openForReading } from '../journal/database.ts';
@@ -94,8 +94,9 @@ function gridOf(home: string): string {
   const path = join(home, 'keys', 'grid.json');
   if (!existsSync(join(home, 'journal')) || !existsSync(path))
     throw refused(`${home} is not the home of a broker: run it on the broker's machine (GRID_HOME)`);
-  const { signing } = JSON.parse(readFileSync(path, 'utf8')) as { signing: { public: string } };
-  return gridIdOf(signing.public);
+  const trouble = keyTrouble(home, 'grid');
+  if (trouble !== undefined) throw refused(`${trouble}: "grid fsck" tells more`);
+  return gridIdOf(loadIdentity(home, 'grid').key);
 }
 
 async function copyJournal(from: string, to: string): Promise<Inspection> {
