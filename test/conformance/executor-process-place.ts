@@ -1,7 +1,7 @@
 /** The process executor in a place of its own, and what it may leave there. */
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { createLog, type ProcessIdentity, systemAlarms } from '@gryphgen/runtime';
-import { keeperPlace, ProcessExecutor } from '@gryphgen/worker';
+import { keeperPlace, noFiles, ProcessExecutor } from '@gryphgen/worker';
 import type { Place } from './executor-suite.ts';
 
 const numbers = /^[0-9]+$/;
@@ -13,6 +13,7 @@ export function createProcessExecutor({ events, logs, folder }: Place): ProcessE
     alarms: systemAlarms,
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),
     resumeLog: ({ task, attempt }, held) => logs.resume(task, attempt, held),
+    files: noFiles,
     home: folder,
     path: '/usr/bin:/bin',
   });

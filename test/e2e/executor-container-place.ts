@@ -13,6 +13,7 @@ import {
   HostPolicy,
   ImageStore,
   type ImageStoreOptions,
+  noFiles,
 } from '@gryphgen/worker';
 import Docker from 'dockerode';
 import type { Place } from '../conformance/executor-suite.ts';
@@ -37,6 +38,7 @@ export function createContainerExecutor(
     clock: systemClock,
     alarms: systemAlarms,
     log,
+    files: noFiles,
     notes: new ContainerNotes(notes, { alarms: systemAlarms, log }),
     images: createImageStore(folder, { docker: engine, ...images }),
     beginLog: ({ task, attempt }) => logs.begin(task, attempt),

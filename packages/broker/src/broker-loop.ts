@@ -6,6 +6,7 @@
  *    placed, then what was decided is committed.
  */
 import {
+  type ArtifactGrantDocument,
   type CheckDocument,
   type DecodedFrame,
   type Epoch,
@@ -32,6 +33,7 @@ import {
 import type { AuditHead } from './audit/audit-chain.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
 import { Committer } from './committer.ts';
+import { placeOf } from './core/artifacts.ts';
 import type { Decision } from './core/decisions.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
@@ -78,6 +80,8 @@ export interface LoopParts {
   /** Checks the home, off the loop. */
   fsck(): Promise<CheckDocument>;
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
+  /** Where artifacts are brought and had; null while there is no such place. */
+  artifacts(): ArtifactGrantDocument['broker'];
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;
@@ -125,7 +129,8 @@ export class BrokerLoop {
       fsck: () => parts.fsck(),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
-      findWorker: (id) => dataPlace(state, id as WorkerId),
+      findWorker: (id) => placeOf(state, id),
+      artifacts: () => parts.artifacts(),
     });
     this.committer = new Committer(engine.pipeline, journal, specs, alarms, {
       onDurable: (effects) => parts.defer(() => this.perform(effects)),
@@ -265,11 +270,4 @@ export class BrokerLoop {
   }
 
   private readonly performOne = (effect: BrokerEffect): void => this.performer.perform(effect);
-}
-
-function dataPlace(state: BrokerState, id: WorkerId): { endpoint: string; dataKey: string } | undefined {
-  const worker = state.workers.get(id);
-  const report = worker?.view.report;
-  if (!worker || worker.session === null || !report || report.dataEndpoint === '') return undefined;
-  return { endpoint: report.dataEndpoint, dataKey: report.dataKey };
 }

@@ -29,8 +29,10 @@ import {
   type Random,
   signGrant,
 } from '@gryphgen/runtime';
+import { ArtifactService, type ArtifactSettings } from './artifacts/artifact-service.ts';
 import { type AuditBounds, AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
+import { heldOf } from './core/artifacts.ts';
 import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
@@ -60,6 +62,8 @@ export interface BrokerOptions {
   readonly alarms: Alarms;
   readonly random: Random;
   readonly log: Log;
+  /** Absent: no artifacts are kept beside it. */
+  readonly artifacts?: ArtifactSettings;
   readonly journal?: Partial<JournalSettings>;
   /** Signs the audit log: the grid's key. Default: this broker's own. */
   readonly signer?: Identity;
@@ -76,6 +80,7 @@ export class Broker {
   private journal: Journal | undefined;
   private socket: BrokerSocket | undefined;
   private loop: BrokerLoop | undefined;
+  private artifacts: ArtifactService | undefined;
   private bound: readonly string[] = [];
   private turnPending = false;
   private cancelTick: Cancel = () => undefined;
@@ -126,6 +131,7 @@ export class Broker {
     this.loop = this.build(this.journal, state);
     const endpoints = await (this.socket as BrokerSocket).start();
     this.bound = endpoints;
+    this.startArtifacts(this.loop);
     this.tick();
     log.info({ epoch: state.epoch, replayedGroups, live: state.tasks.size, endpoints }, 'broker is up');
     return endpoints;
@@ -184,6 +190,7 @@ export class Broker {
         onEnrolment(effect, { grid, authorized, endpoints: this.bound, wallMs: loop.sessions.wallMs() }),
       fsck: () => this.checking.check(),
       grant: (op, session, about) => this.grant(op, session, about),
+      artifacts: () => this.artifacts?.place ?? null,
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
     });
@@ -196,6 +203,17 @@ export class Broker {
     return admitted;
   }
 
+  private startArtifacts(loop: BrokerLoop): void {
+    const { artifacts, grid, identity, alarms, random, log } = this.options;
+    if (artifacts === undefined) return;
+    this.artifacts = new ArtifactService({
+      ...{ ...artifacts, grid, identity, alarms, random, log },
+      wallMs: () => loop.sessions.wallMs(),
+      held: (asked) => heldOf(loop.engine.state, asked),
+    });
+    this.artifacts.start();
+  }
+
   /** Idempotent. Attempts go on running on their workers. */
   stop(): Promise<void> {
     this.stopping ??= this.shutDown();
@@ -205,6 +223,7 @@ export class Broker {
   private async shutDown(): Promise<void> {
     this.cancelTick();
     await this.checking.stop();
+    await this.artifacts?.stop();
     await this.loop?.committer.stop();
     await this.socket?.stop();
     await this.desk?.stop();
@@ -272,6 +291,8 @@ export class Broker {
       held,
       auditLost: this.desk?.dropped ?? 0,
     };
+    for (const [name, count] of Object.entries(this.artifacts?.counters ?? {}))
+      Object.assign(door, { [`artifacts ${name}`]: count });
     const findings = this.findings.map(({ what }) => what);
     return { door, journal: { ...journal.head(), findings } };
   }

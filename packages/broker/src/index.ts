@@ -1,5 +1,6 @@
 /** SYMORQ: the queue, placement, leases and the journal. */
 
+export type { ArtifactSettings } from './artifacts/artifact-service.ts';
 export { type AuditQuestion, readAudit, type ShownEntry } from './audit/audit-check.ts';
 export type { AuditBounds } from './audit/audit-desk.ts';
 export type { BackupDocument } from './backup/backup-file.ts';

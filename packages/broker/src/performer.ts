@@ -6,6 +6,7 @@
  *    be read: every request is answered.
  */
 import type {
+  ArtifactGrantDocument,
   AttemptNo,
   CheckDocument,
   Failure,
@@ -19,10 +20,11 @@ import type {
 } from '@gryphgen/protocol';
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
-import { noOutcome } from './core/apply.ts';
+import { artifactAnswer } from './artifacts/artifact-answer.ts';
+import { holdersOf, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
-import { unknownEnd } from './core/watching.ts';
+import { bodyGone, finishedFrom, unknownTask } from './ended-answers.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';
 import type { SpecStore } from './spec-store.ts';
@@ -38,6 +40,8 @@ export interface PerformerParts {
   readonly answered: (session: SessionId) => void;
   /** Signs permission for one transfer. */
   readonly grant: (op: TransferOp, session: SessionId, about: GrantSubject) => string;
+  /** Where artifacts are brought and had beside the broker; null while there is no such place. */
+  readonly artifacts: () => ArtifactGrantDocument['broker'];
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
@@ -92,6 +96,9 @@ export class Performer {
         this.replyGrant(op, session, request, about, { endpoint, dataKey });
         return;
       }
+      case 'artifact':
+        this.replyArtifact(effect);
+        return;
       case 'status':
         this.reply(effect.session, effect.request, { ...effect.status, ...this.parts.shellStatus() });
         return;
@@ -203,7 +210,7 @@ export class Performer {
     session: SessionId,
     task: TaskId,
     document: TaskDocument,
-    { request, op }: { readonly request: number; readonly op: string },
+    { request, op, artifact = '' }: LookupReply,
   ): void {
     const { id, state } = document;
     switch (op) {
@@ -225,6 +232,12 @@ export class Performer {
       case 'exec':
         this.reply(session, request, null, notRunning({ id, state }));
         return;
+      case 'fetch': {
+        const workers = holdersOf(document).flatMap((worker) => this.parts.findWorker(worker) ?? []);
+        if (names(document, artifact)) this.replyArtifact({ op, session, request, artifact, workers });
+        else this.reply(session, request, null, notOf(id, artifact));
+        return;
+      }
       default:
         this.reply(session, request, document);
     }
@@ -239,6 +252,13 @@ export class Performer {
   ): void {
     const granted: PlaceGrantDocument = { ...place, grant: this.parts.grant(op, session, about) };
     this.reply(session, request, 'attempt' in about ? { ...granted, attempt: about.attempt } : granted);
+  }
+
+  private replyArtifact({ op, session, request, artifact, workers }: ArtifactOrder): void {
+    const sign = () => this.parts.grant(op, session, { artifact });
+    const granted = artifactAnswer(sign, workers, this.parts.artifacts());
+    if ('code' in granted) this.reply(session, request, null, granted);
+    else this.reply(session, request, granted);
   }
 
   private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {
@@ -285,35 +305,10 @@ export class Performer {
   }
 }
 
+type ArtifactOrder = Omit<Extract<BrokerEffect, { kind: 'artifact' }>, 'kind' | 'gated'>;
+type LookupReply = Extract<Extract<BrokerEffect, { kind: 'lookup' }>['answer'], { kind: 'reply' }>;
+
 interface Asker {
   readonly session: SessionId;
   readonly request: number;
-}
-
-function unknownTask(task: TaskId): Failure {
-  return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
-}
-
-function bodyGone(): Failure {
-  const words =
-    `its command is not kept any more: the grid keeps those of unfinished tasks and of about ` +
-    `${limits.finishedTasks} that ended last; submit it anew`;
-  return failure('rejected.not-found', words);
-}
-
-function finishedFrom(task: TaskId, document: TaskDocument | undefined): Message {
-  const ended = document?.state;
-  if (document === undefined || (ended !== 'succeeded' && ended !== 'failed' && ended !== 'cancelled')) {
-    return unknownEnd(task, unknownTask(task));
-  }
-  const { attempts, exitCode, failure: why } = document;
-  return {
-    kind: 'finished',
-    task,
-    attempt: attempts as never,
-    state: ended,
-    exitCode: exitCode ?? -1,
-    failure: why,
-    outcome: noOutcome,
-  };
 }

@@ -10,6 +10,7 @@ import { brokerCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { execCommand } from './commands/exec.ts';
 import { fsckCommand } from './commands/fsck.ts';
+import { getCommand } from './commands/get.ts';
 import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
@@ -40,7 +41,7 @@ const ownGroup = 'This command line:';
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, serviceCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
-  ['Tasks:', [execCommand, cancelCommand, retryCommand, explainCommand]],
+  ['Tasks:', [getCommand, execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],

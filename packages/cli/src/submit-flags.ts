@@ -1,4 +1,5 @@
 /** The flags that describe a task, and the task they describe. */
+import { basename, resolve } from 'node:path';
 import type { TaskSpec } from '@gryphgen/client';
 import type { Network, OnLinkLost, PullPolicy, StopSignal, Ulimit, UlimitName } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
@@ -10,6 +11,7 @@ import { readFileStart } from './task-file/file-start.ts';
 import { type DraftHealth, type DraftPort, type DraftRestart, restarts } from './task-file/service-draft.ts';
 import {
   type DraftGpu,
+  type DraftInput,
   type DraftMount,
   type DraftScratch,
   specOf,
@@ -47,6 +49,8 @@ export interface TaskFlags {
   readonly health?: DraftHealth;
   readonly restart?: DraftRestart;
   readonly warm?: true;
+  readonly in?: readonly DraftInput[];
+  readonly out?: readonly string[];
   readonly envFile?: Record<string, string>;
   readonly priority?: number;
   readonly timeout?: number;
@@ -68,6 +72,19 @@ const mount: Value<DraftMount> = {
       values.mountName.parse(name) !== undefined && values.containerPath.parse(to) !== undefined;
     if (!isMount || (mode !== 'ro' && mode !== 'rw') || more.length > 0) return undefined;
     return { name, to, readOnly: mode === 'ro' };
+  },
+};
+
+/** `data.csv`, `data.csv:/in/data.csv` */
+const input: Value<DraftInput> = {
+  expected: 'FILE or FILE:PATH, where PATH is absolute',
+  parse: (written) => {
+    const cut = written.lastIndexOf(':/');
+    const from = cut === -1 ? written : written.slice(0, cut);
+    const to = cut === -1 ? `/in/${basename(resolve(from))}` : written.slice(cut + 1);
+    const isInput =
+      values.localPath.parse(from) !== undefined && values.containerPath.parse(to) !== undefined;
+    return isInput ? { from, to } : undefined;
   },
 };
 
@@ -150,8 +167,12 @@ function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
     flagOf('--worker <id>', 'run it on this worker alone', values.worker),
     new Option('--on-link-lost <rule>', 'when its worker is cut off').choices(['move', 'wait']),
     new Option('--ephemeral', 'not kept over a restart of the broker'),
-    later('--in <file>'),
-    later('--out <path>'),
+    listOf(
+      '--in <FILE[:PATH]>',
+      'give it a file or folder, at /in/NAME if no path is said (repeatable)',
+      input,
+    ),
+    listOf('--out <PATH>', 'keep this file or folder when it has succeeded (repeatable)', values.outputPath),
   ];
 }
 
@@ -183,6 +204,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { image, pull, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
   const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, warm, envFile } = flags;
+  const { in: inputs, out: outputs } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
@@ -213,6 +235,8 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     health: check,
     restart,
     warm,
+    inputs,
+    outputs,
     resources: given({ cpu, memory, disk, gpu: Object.keys(gpu).length === 0 ? undefined : gpu }),
     priority,
     timeout,
@@ -250,13 +274,3 @@ const flagNames: Readonly<Record<string, string>> = {
   health: '--health',
   retries: '--retries',
 };
-
-/** Known by the contract, not by this version: said, not ignored. */
-function later(flags: string): Option {
-  const option = new Option(flags).hideHelp();
-  return option.argParser(() => {
-    throw new UsageError(
-      `${option.long} is of a later version of grid: tasks have no files of their own for now`,
-    );
-  });
-}

@@ -171,12 +171,13 @@ export class Client {
     if (ended.aborted && !signal?.aborted) throw ended.reason;
   }
 
-  /**
-   * Runs a command in a running task's container. The session has a connection of its own to the task's worker, and
-   * outlives this client and the broker. Errors: exec.ts.
-   */
+  /** Runs a command in a running task's container; the session outlives this client and the broker. Errors: exec.ts. */
   exec(task: TaskId, options: ExecOptions): Promise<DuplexSession> {
     return execBeside((op, args) => this.request(op, args), this.options.alarms, task, options);
+  }
+
+  get brokerEndpoint(): string {
+    return this.link.broker?.endpoint ?? '';
   }
 
   private owe(pending: Pending): number {

@@ -7,6 +7,7 @@ export {
   parseTaskId,
   type TaskId,
 } from '@gryphgen/protocol';
+export { type ArtifactAsker, bringArtifact, fetchArtifactOf, type TransferOptions } from './artifacts.ts';
 export type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 export { Client, type ClientOptions } from './client.ts';
 export { type ConnectOptions, connect } from './connect.ts';
@@ -28,4 +29,10 @@ export {
   saveMembership,
 } from './membership.ts';
 export type { Outcome } from './pending.ts';
-export { type EncodedTask, type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+export {
+  type EncodedTask,
+  type LocalInput,
+  type PreparedTask,
+  prepareTask,
+  type TaskSpec,
+} from './prepare.ts';

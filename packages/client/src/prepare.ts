@@ -1,5 +1,6 @@
 /** From what a caller writes to what travels: defaults filled in, checked, encoded once. */
 import {
+  type ArtifactRef,
   type ContainerBody,
   containerBodySchema,
   type Envelope,
@@ -14,16 +15,25 @@ import {
   noopBodySchema,
   processBodySchema,
   type Resources,
+  type TaskFiles,
   type TaskKind,
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 
-type Options = Partial<Omit<Envelope, 'kind' | 'image' | 'needs'>>;
+type Options = Partial<Omit<Envelope, 'kind' | 'image' | 'needs' | 'inputs'>> & {
+  readonly inputs?: readonly LocalInput[];
+};
+
+/** A file or folder of this machine, and where the task has it. */
+export interface LocalInput {
+  readonly from: string;
+  readonly to: string;
+}
 
 /**
  * A task as a caller writes it. Sizes in bytes, times in ms, CPU in thousandths; what is left out is `envelopeDefaults`
  * (one CPU, durable, no retries). The image of a container is named in its body alone; what it needs of a worker follows
- * from its body. Scratch space on disk is asked for as disk.
+ * from its body. Scratch space on disk is asked for as disk. Inputs are to be brought before it is submitted.
  */
 export type TaskSpec = Options &
   (
@@ -49,23 +59,33 @@ const bodySchemas: { readonly [K in TaskKind]?: z.ZodType } = {
   noop: noopBodySchema,
 };
 
-/** Throws GridError `rejected.invalid`, whose message names the field and what was expected. */
-export function prepareTask(spec: TaskSpec): PreparedTask {
-  const { body, ...options } = spec;
+/**
+ * `brought`: what its inputs are, in their order. Throws GridError `rejected.invalid`, whose message names the field and
+ * what was expected.
+ */
+export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []): PreparedTask {
+  const { body, inputs = [], ...options } = spec;
+  if (inputs.length !== brought.length)
+    throw invalid(`inputs: ${inputs.length} are named and ${brought.length} were brought`);
   const schema = bodySchemas[spec.kind];
   if (schema === undefined) throw invalid(`kind: tasks of kind ${spec.kind} cannot be submitted yet`);
-  const bodyChecked = checked('body', schema, body ?? {});
+  const bodyChecked = checked('body', schema, {
+    ...body,
+    ...(inputs.length > 0 && { inputs: inputs.map(({ to }, index) => ({ ...brought[index], to })) }),
+  });
   const bodyBytes = encodeBody(bodyChecked);
   if (bodyBytes.length > limits.bodyBytes)
     throw invalid(`body: has ${bodyBytes.length} bytes, at most ${limits.bodyBytes}`);
   const container = spec.kind === 'container' ? (bodyChecked as ContainerBody) : undefined;
-  const needs = needsOf(container, options.stopGraceMs);
+  const files = bodyChecked as TaskFiles;
+  const needs = needsOf(container ?? filesOf(files), options.stopGraceMs);
   const envelope = checked('task', envelopeSchema, {
     ...envelopeDefaults,
     ...options,
     resources: resourcesOf(options.resources ?? envelopeDefaults.resources, container),
     ...(container !== undefined && { image: container.image }),
     ...(needs !== undefined && { needs }),
+    ...(inputs.length > 0 && { inputs: brought }),
   });
   const envelopeBytes = encodeEnvelope(envelope);
   if (envelopeBytes.length > limits.envelopeBytes)
@@ -73,6 +93,10 @@ export function prepareTask(spec: TaskSpec): PreparedTask {
       `task: has ${envelopeBytes.length} bytes without its body, at most ${limits.envelopeBytes}`,
     );
   return { envelope, envelopeBytes, bodyBytes };
+}
+
+function filesOf({ inputs, outputs }: TaskFiles): TaskFiles {
+  return { inputs, outputs };
 }
 
 /** The ledger holds what is written to scratch space on disk. */

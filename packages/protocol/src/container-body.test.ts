@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { containerBodySchema, isContainerPath } from './container-body.ts';
+import { isContainerPath } from './artifact.ts';
+import { containerBodySchema } from './container-body.ts';
 import { knownFields, needsOf, needsSchema } from './needs.ts';
 
 const plain = { image: 'busybox', command: [] };

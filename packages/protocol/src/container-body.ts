@@ -3,6 +3,7 @@
  * task without it.
  */
 import { z } from 'zod';
+import { containerPath, fileFields, isWithin, outputFolders, type TaskFiles } from './artifact.ts';
 import { imagePattern } from './image-reference.ts';
 import { limits } from './limits.ts';
 import { healthSchema, portsSchema, serviceProblems } from './service-body.ts';
@@ -50,32 +51,10 @@ export const stopSignals = [
 ] as const;
 export type StopSignal = (typeof stopSignals)[number];
 
-const reserved = ['/proc', '/sys', '/dev'];
-const pathChars = 4096;
 /** Of a container's memory page: less is none. */
 const leastScratchBytes = 4096;
 const mostOpenFiles = 1_048_576;
 const defaultTmpfsBytes = 64 * 1024 * 1024;
-
-/** Where something may be put in a container: absolute, as short as it can be written, not where the kernel shows itself. */
-export function isContainerPath(path: string): boolean {
-  return (
-    path.length <= pathChars &&
-    !path.includes('\0') &&
-    path.startsWith('/') &&
-    path
-      .slice(1)
-      .split('/')
-      .every((part) => part !== '' && part !== '.' && part !== '..') &&
-    !reserved.some((folder) => isWithin(path, folder))
-  );
-}
-export const containerPathWords =
-  'an absolute path without "..", "." and "//", that is not / and not in /proc, /sys or /dev';
-
-export function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
-}
 
 export function isMountName(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name);
@@ -84,8 +63,6 @@ export function isMountName(name: string): boolean {
 export function isRuntimeName(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name);
 }
-
-const containerPath = z.string().refine(isContainerPath, `expected ${containerPathWords}`);
 
 const limit = z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER);
 /** -1 is no limit. */
@@ -148,6 +125,7 @@ export const containerBodySchema = z
       health: healthSchema.optional(),
       /** It may begin in a container of its own that was started ahead. */
       warm: z.boolean().optional(),
+      ...fileFields,
     },
     {
       error: (issue) =>
@@ -157,14 +135,23 @@ export const containerBodySchema = z
     },
   )
   .superRefine((body, context) => {
-    const { mounts = [], scratch } = body;
-    const paths = [...mounts.map(({ to }) => to), ...(scratch === undefined ? [] : [scratch.to])];
-    const clash = clashOf(paths);
+    const clash = clashOf(placesOf(body));
     if (clash !== undefined) context.addIssue({ code: 'custom', message: clash.words });
     for (const { path, words } of serviceProblems(body))
       context.addIssue({ code: 'custom', message: `${path}: ${words}` });
   });
 export type ContainerBody = z.infer<typeof containerBodySchema>;
+
+interface Placed extends TaskFiles {
+  readonly mounts?: readonly { readonly to: string }[] | undefined;
+  readonly scratch?: { readonly to: string } | undefined;
+}
+
+/** Where something is put in the container; each its own place. */
+export function placesOf({ mounts = [], scratch, inputs = [], outputs = [] }: Placed): readonly string[] {
+  const puts = [...mounts, ...(scratch === undefined ? [] : [scratch]), ...inputs];
+  return [...puts.map(({ to }) => to), ...outputFolders(outputs)];
+}
 
 function isOpenFiles({ soft, hard }: Ulimit): boolean {
   return soft !== -1 && hard !== -1 && hard <= mostOpenFiles;

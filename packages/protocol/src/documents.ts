@@ -1,5 +1,5 @@
 /** What the grid answers about itself. Times are wall-clock ms since 1970, sizes bytes; 0 or '' means "not (yet)". */
-import type { ContainerOutcome } from './container-outcome.ts';
+import type { AttemptOutcome, TaskOutput } from './attempt-outcome.ts';
 import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
 import type { JournalHead, OutcomeState } from './messages.ts';
@@ -27,7 +27,9 @@ export interface TaskDocument {
   readonly envelope: Envelope;
   readonly body: BlobHash;
   /** What a container ran of, once it has ended; by which name is in the envelope. */
-  readonly image?: ContainerOutcome['image'];
+  readonly image?: AttemptOutcome['image'];
+  /** What it left, once it has ended well; where it says what it leaves. */
+  readonly outputs?: readonly TaskOutput[];
   /** Of a service that runs, once its worker has told. */
   readonly addresses?: readonly Address[];
   readonly health?: Health;
@@ -129,7 +131,7 @@ export interface CheckDocument {
 }
 
 /** What a grant permits. */
-export const transferOps = ['logs', 'exec', 'image'] as const;
+export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store'] as const;
 export type TransferOp = (typeof transferOps)[number];
 
 /** Where a worker's data endpoint is, and the broker's permission for one transfer there. */
@@ -143,3 +145,14 @@ export interface PlaceGrantDocument {
 export interface GrantDocument extends PlaceGrantDocument {
   readonly attempt: number;
 }
+
+/** Where an artifact can be brought or had, with one grant for all of them. */
+export interface ArtifactGrantDocument {
+  readonly grant: string;
+  /** Those that have it, or had it not long ago. */
+  readonly workers: readonly DataPlaceDocument[];
+  /** Beside the broker; `*` is the host by which the broker is reached. Null where it is not there, or keeps none. */
+  readonly broker: { readonly endpoints: readonly string[]; readonly dataKey: string } | null;
+}
+
+export type DataPlaceDocument = Omit<PlaceGrantDocument, 'grant'>;

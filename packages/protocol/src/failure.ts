@@ -34,6 +34,8 @@ export const failureCodes = [
   'execution.start',
   'execution.model',
   'execution.unhealthy',
+  'execution.input',
+  'execution.output',
   'internal.bug',
 ] as const;
 

@@ -1,7 +1,8 @@
 /** The words every part of the grid shares: ids, tasks, resources, messages, frames and failures. */
+export * from './artifact.ts';
+export { type AttemptOutcome, readOutcome, type TaskOutput } from './attempt-outcome.ts';
 export * from './body.ts';
 export * from './container-body.ts';
-export { type ContainerOutcome, readContainerOutcome } from './container-outcome.ts';
 export * from './documents.ts';
 export * from './exec-order.ts';
 export * from './failure.ts';

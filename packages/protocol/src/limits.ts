@@ -108,6 +108,16 @@ export const limits = {
   imageNames: 16,
   /** An image's config, which a worker holds to judge it: usual ones have some KiB. */
   imageConfigBytes: 1 * MiB,
+  /** One artifact: what a machine can be expected to have room for. */
+  artifactBytes: 256 * GiB,
+  /** Its list of files: for each some 100 B, and 44 B for each 4 MiB. */
+  artifactManifestBytes: 4 * MiB,
+  artifactEntries: 30_000,
+  /** Of one task. */
+  inputs: 32,
+  outputs: 16,
+  /** Of one output's path: an outcome holds all of them. */
+  outputChars: 256,
   /** Mounts of one task, and those that a worker offers. */
   mounts: 32,
   /** A service that ran for so long has run well: what failed before does not count any more. */

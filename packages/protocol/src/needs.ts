@@ -6,6 +6,7 @@
  * 1. A task that needs nothing of the kind has no needs: it runs on workers of every age.
  */
 import { z } from 'zod';
+import type { TaskFiles } from './artifact.ts';
 import {
   type ContainerBody,
   containerBodySchema,
@@ -59,8 +60,14 @@ export const knownFields: readonly string[] = [
   'stopGrace',
 ].sort();
 
-/** `body`: of a container. `stopGraceMs`: of any task. Undefined when there are none. */
-export function needsOf(body: ContainerBody | undefined, stopGraceMs: number | undefined): Needs | undefined {
+/**
+ * `body`: of a container; of a process, the files it is given and leaves. `stopGraceMs`: of any task. Undefined when
+ * there are none.
+ */
+export function needsOf(
+  body: ContainerBody | TaskFiles | undefined,
+  stopGraceMs: number | undefined,
+): Needs | undefined {
   const given = Object.entries(body ?? {}).filter(
     ([field, value]) => !first.has(field) && value !== undefined,
   );
@@ -68,11 +75,12 @@ export function needsOf(body: ContainerBody | undefined, stopGraceMs: number | u
     ...given.map(([field]) => field),
     ...(stopGraceMs === undefined ? [] : ['stopGrace']),
   ].sort();
-  const { network = 'none', user, runtime } = body ?? {};
+  const container = (body ?? {}) as Partial<ContainerBody>;
+  const { network = 'none', user, runtime } = container;
   const root = user !== undefined && isRoot(user);
   if (fields.length === 0 && network === 'none' && !root) return undefined;
-  const mounts = mountNeeds(body?.mounts ?? []);
-  const ports = farthestBind(body?.ports ?? []);
+  const mounts = mountNeeds(container.mounts ?? []);
+  const ports = farthestBind(container.ports ?? []);
   return {
     fields,
     ...(mounts.length > 0 && { mounts }),

@@ -1,6 +1,8 @@
 /** The operations of `request` messages: what each takes and answers. */
 import { z } from 'zod';
+import { artifactDigest } from './artifact.ts';
 import type {
+  ArtifactGrantDocument,
   CheckDocument,
   ExplainDocument,
   GrantDocument,
@@ -48,6 +50,10 @@ export const requestSchemas = {
   exec: oneTask,
   /** Permission to bring one image to a worker. */
   pushImage: oneNode,
+  /** Permission to have an artifact that the task is given, or has left; a worker asks for its own attempts. */
+  fetch: oneTask.extend({ artifact: artifactDigest }),
+  /** Permission to bring one to the broker's store: to submit a task with it, or (a worker, with `task`) what a task left. */
+  store: z.object({ artifact: artifactDigest, task: taskId.optional() }),
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
@@ -88,6 +94,8 @@ export interface RequestResults {
   logs: GrantDocument;
   exec: GrantDocument;
   pushImage: PlaceGrantDocument;
+  fetch: ArtifactGrantDocument;
+  store: ArtifactGrantDocument;
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;

@@ -3,6 +3,8 @@
  * executor reads. Both are content-addressed. Equal envelopes are interned, so a million tasks of one shape cost one.
  */
 import { z } from 'zod';
+import { type ArtifactRef, artifactRefSchema, fileFields } from './artifact.ts';
+import { clashOf, placesOf } from './container-body.ts';
 import { limits } from './limits.ts';
 import { type Needs, needsSchema } from './needs.ts';
 import type { Resources } from './resources.ts';
@@ -53,6 +55,8 @@ export interface Envelope {
   /** From the request to end to the kill, after a cancel or a timeout; without it 10 s. */
   readonly stopGraceMs?: number;
   readonly needs?: Needs;
+  /** What it is given: kept for it until it ends. */
+  readonly inputs?: readonly ArtifactRef[];
 }
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -90,14 +94,21 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   image: z.string().min(1).max(512).optional(),
   stopGraceMs: count.max(limits.stopGraceMs).optional(),
   needs: needsSchema.optional(),
+  inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),
 });
 
-export const processBodySchema = z.object({
-  /** argv; no shell is involved unless it names one. */
-  command: z.array(argument).min(1).max(4096),
-  env: environment.default({}),
-  workdir: z.string().max(4096).startsWith('/').optional(),
-});
+export const processBodySchema = z
+  .object({
+    /** argv; no shell is involved unless it names one. */
+    command: z.array(argument).min(1).max(4096),
+    env: environment.default({}),
+    workdir: z.string().max(4096).startsWith('/').optional(),
+    ...fileFields,
+  })
+  .superRefine((body, context) => {
+    const clash = clashOf(placesOf(body));
+    if (clash !== undefined) context.addIssue({ code: 'custom', message: clash.words });
+  });
 export type ProcessBody = z.infer<typeof processBodySchema>;
 
 /** For benchmarks and tests of the grid itself: succeeds after `sleepMs`. */

@@ -67,6 +67,8 @@ const settingsSchema = z.strictObject({
   policy: z.string().min(1).max(4096),
   /** What the images that the grid pulls may take of this machine's disk. */
   imagesBytes: autoOr('a size such as 50GiB', parseBytes),
+  /** What artifacts may take of this machine's disk: a worker's, and, beside a broker, those that are brought. */
+  artifactsBytes: autoOr('a size such as 50GiB', parseBytes),
   /** With which logins this machine pulls images: a file as `docker login` writes it. Empty: none. */
   registryConfig: z.string().refine((path) => path === '' || isAbsolute(path), 'expected an absolute path'),
   /** This machine takes no new work while it has less free, or a card while it is hotter. 0: however little, or hot. */
@@ -111,6 +113,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   logLevel: 'GRID_LOG_LEVEL',
   policy: 'GRID_POLICY',
   imagesBytes: 'GRID_IMAGES_BYTES',
+  artifactsBytes: 'GRID_ARTIFACTS_BYTES',
   registryConfig: 'GRID_REGISTRY_CONFIG',
   minDiskFree: 'GRID_MIN_DISK_FREE',
   minMemoryFree: 'GRID_MIN_MEMORY_FREE',
@@ -136,6 +139,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     logLevel: 'info',
     policy: join(home, 'policy.yaml'),
     imagesBytes: 'auto',
+    artifactsBytes: 'auto',
     registryConfig: '',
     minDiskFree: 'auto',
     minMemoryFree: 'auto',

@@ -21,6 +21,7 @@ import {
   windowBytes,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
+import { type Pace, slowWords } from './pace.ts';
 
 /** For the cancel of a reader that has seen enough. */
 const lingerMs = 200;
@@ -32,11 +33,14 @@ export interface DataPlace {
   /** The endpoint's CURVE public key. */
   readonly dataKey: string;
   readonly alarms: Alarms;
+  /** Of a transfer that the server may not draw out. */
+  readonly pace?: Pace;
 }
 
 export class DataConnection {
   private readonly endpoint: string;
   private readonly alarms: Alarms;
+  private readonly pace: Pace | undefined;
   private readonly socket: Dealer;
   private granted = windowBytes;
   private heard = true;
@@ -44,7 +48,8 @@ export class DataConnection {
   private cancelLook: Cancel;
   private brokenWords = 'has fallen silent';
 
-  constructor({ endpoint, dataKey, alarms }: DataPlace) {
+  constructor({ endpoint, dataKey, alarms, pace }: DataPlace) {
+    this.pace = pace;
     const { publicKey, secretKey } = curveKeyPair();
     this.endpoint = endpoint;
     this.alarms = alarms;
@@ -114,7 +119,8 @@ export class DataConnection {
     return this.alarms.after(keepAliveMs, () => {
       this.quietMs = this.heard ? 0 : this.quietMs + keepAliveMs;
       this.heard = false;
-      if (this.quietMs >= silenceMs) return this.drop();
+      if (this.pace?.isSlow) this.brokenWords = slowWords;
+      if (this.pace?.isSlow || this.quietMs >= silenceMs) return this.drop();
       this.cancelLook = this.look();
       // Full or closing: the next look judges.
       this.say({ kind: 'credit', total: this.granted }).catch(() => undefined);

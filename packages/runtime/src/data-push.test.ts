@@ -143,7 +143,7 @@ describe('an image', () => {
     takesImages = false;
     await start();
     expect(await open()).toMatchObject({
-      failure: { code: 'rejected.state', message: 'this worker does not offer to take images' },
+      failure: { code: 'rejected.state', message: 'this endpoint does not offer to take images' },
     });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * A data endpoint (a worker's, for the logs of its attempts, commands beside them and images): own socket, own CURVE key, own
+ * A data endpoint (a worker's, for the logs of its attempts, commands beside them, images and artifacts; the broker's, for artifacts): own socket, own CURVE key, own
  * credit, so that bytes never stand in the way of control messages. CURVE lets anybody connect; a grant signed by the
  * broker lets them do one thing.
  *
@@ -26,10 +26,11 @@ import {
   type TransferEnd,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
-import { DuplexStream, type OpenExec, type OpenPush } from './duplex-stream.ts';
+import { DuplexStream, type OpenExec, type OpenPush, type OpenStore } from './duplex-stream.ts';
 import type { Grant } from './grant.ts';
 import { GrantCheck, type GrantCheckOptions } from './grant-check.ts';
 import type { CurveKeys } from './keys.ts';
+import { Pace, slowWords } from './pace.ts';
 import { Turn } from './turn.ts';
 
 const maxStreams = 256;
@@ -52,6 +53,10 @@ export interface DataServerOptions extends GrantCheckOptions {
   readonly exec?: OpenExec;
   /** Absent: no images are taken here. */
   readonly push?: OpenPush;
+  /** The manifest of an artifact (`runs` null) or its chunks, or why there are none. Absent: there are none here. */
+  readonly fetch?: (artifact: string, runs: readonly number[] | null) => Promise<DataSource>;
+  /** Absent: no artifacts are taken here. */
+  readonly store?: OpenStore;
 }
 
 export interface LogRange {
@@ -68,7 +73,16 @@ interface Transfer {
 }
 
 export class DataServer {
-  readonly counters = { streams: 0, refused: 0, malformed: 0, silent: 0, gone: 0, late: 0, overrun: 0 };
+  readonly counters = {
+    streams: 0,
+    refused: 0,
+    malformed: 0,
+    silent: 0,
+    gone: 0,
+    late: 0,
+    overrun: 0,
+    slow: 0,
+  };
   private readonly options: DataServerOptions;
   private readonly socket: Router;
   private readonly transfers = new Map<string, Transfer>();
@@ -129,7 +143,7 @@ export class DataServer {
 
   private onRequest(id: Buffer, request: DataRequest): void {
     const peer = id.toString('latin1');
-    if (request.kind === 'logs' || request.kind === 'exec' || request.kind === 'image') {
+    if ('grant' in request) {
       this.onOpen(peer, id, request);
       return;
     }
@@ -174,9 +188,17 @@ export class DataServer {
     }
     this.counters.streams++;
     const from = request.kind === 'logs' ? request.from : 0;
-    const now = this.options.clock.mono();
-    const stream = new DataStream((answer) => this.send(id, answer), from, request.credit, now);
-    const duplex = request.kind === 'logs' ? null : new DuplexStream(stream, takesInput(request));
+    const { clock } = this.options;
+    const isArtifact = request.kind === 'fetch' || request.kind === 'store';
+    const pace = isArtifact ? new Pace(clock) : null;
+    const stream = new DataStream(
+      (answer) => this.send(id, answer),
+      from,
+      request.credit,
+      clock.mono(),
+      pace,
+    );
+    const duplex = isRead(request) ? null : new DuplexStream(stream, takesInput(request));
     this.transfers.set(peer, { id, stream, duplex });
     const work = (): Promise<TransferEnd> => this.serve(request, grant, stream, duplex);
     this.track(stream.run(work).finally(() => this.transfers.delete(peer)));
@@ -188,7 +210,7 @@ export class DataServer {
     if (this.transfers.has(peer)) return failure('rejected.state', 'a connection carries one transfer');
     if (this.transfers.size >= maxStreams)
       return failure('rejected.limit', `${maxStreams} transfers are under way`);
-    return (request.kind === 'logs' ? undefined : this.check.use(grant)) ?? grant;
+    return (isRead(request) ? undefined : this.check.use(grant)) ?? grant;
   }
 
   private async serve(
@@ -198,7 +220,16 @@ export class DataServer {
     duplex: DuplexStream | null,
   ): Promise<TransferEnd> {
     const { signal } = stream.abort;
-    const { open, exec, push } = this.options;
+    const { open, exec, push, fetch, store } = this.options;
+    if (request.kind === 'fetch') {
+      if (fetch === undefined) return notOffered('artifacts');
+      return stream.copy(await fetch(request.artifact, request.runs));
+    }
+    if (request.kind === 'store') {
+      const { artifact, manifestBytes } = request;
+      if (store === undefined || duplex === null) return notOffered('artifacts');
+      return duplex.run(() => store({ artifact, manifestBytes, principal }, signal));
+    }
     if (request.kind === 'image') {
       if (push === undefined || duplex === null) return notOffered('images');
       return duplex.run(() => push({ order: request.order, principal }, signal));
@@ -244,7 +275,12 @@ export class DataServer {
   private look(): void {
     const { alarms, clock } = this.options;
     this.cancelLook = alarms.after(keepAliveMs, () => {
-      for (const { stream } of this.transfers.values()) {
+      for (const transfer of this.transfers.values()) {
+        const { stream } = transfer;
+        if (stream.pace?.isSlow) {
+          this.counters.slow++;
+          this.giveUp(transfer, failure('rejected.limit', slowWords));
+        }
         if (clock.mono() - stream.heardAt <= silenceMs) continue;
         this.counters.silent++;
         stream.abort.abort();
@@ -273,15 +309,18 @@ export class DataServer {
   }
 }
 
-function takesInput(request: Exclude<OpenRequest, { kind: 'logs' }>): boolean {
-  return request.kind === 'image' || request.order.stdin;
+type Read = Extract<OpenRequest, { kind: 'logs' | 'fetch' }>;
+
+function isRead(request: OpenRequest): request is Read {
+  return request.kind === 'logs' || request.kind === 'fetch';
 }
 
-function notOffered(what: 'exec' | 'images'): TransferEnd {
-  return {
-    failure: failure(
-      'rejected.state',
-      `this worker does not offer ${what === 'exec' ? what : 'to take images'}`,
-    ),
-  };
+function takesInput(request: Exclude<OpenRequest, Read>): boolean {
+  return request.kind !== 'exec' || request.order.stdin;
+}
+
+function notOffered(what: 'exec' | 'images' | 'artifacts'): TransferEnd {
+  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts' }[what];
+  const words = `this endpoint does not offer ${offer}`;
+  return { failure: failure('rejected.state', words) };
 }

@@ -7,6 +7,7 @@
 import { type Failure, failure } from '@gryphgen/protocol';
 import { SendCredit } from './byte-credit.ts';
 import { chunkBytes, type DataAnswer, type OutputName, type TransferEnd } from './data-wire.ts';
+import type { Pace } from './pace.ts';
 
 /** `true`: on its way. `false`: the reader is gone. Resolves when the next may be sent. */
 export type SendAnswer = (answer: DataAnswer) => Promise<boolean>;
@@ -16,13 +17,16 @@ export class DataStream {
   readonly abort = new AbortController();
   /** Clock.mono of the reader's last word. */
   heardAt: number;
+  /** Of a transfer that its peer may not draw out. */
+  readonly pace: Pace | null;
   readonly send: SendAnswer;
   private readonly credit: SendCredit;
   private offset: number;
   private wake: () => void = () => undefined;
 
   /** `from`: the offset of its first byte. */
-  constructor(send: SendAnswer, from: number, credit: number, now: number) {
+  constructor(send: SendAnswer, from: number, credit: number, now: number, pace: Pace | null) {
+    this.pace = pace;
     this.send = send;
     this.offset = from;
     this.credit = new SendCredit(credit);
@@ -67,6 +71,7 @@ export class DataStream {
       at += bytes.length;
       this.offset += bytes.length;
       this.credit.spend(bytes.length);
+      this.pace?.moved(bytes.length);
     }
     return !this.abort.signal.aborted;
   }
@@ -74,11 +79,13 @@ export class DataStream {
   /** Bytes that may be sent now, at least one; 0 when the stream was aborted. */
   private async room(): Promise<number> {
     const { signal } = this.abort;
+    this.pace?.waits();
     while (this.credit.room === 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
+    this.pace?.goesOn();
     return signal.aborted ? 0 : this.credit.room;
   }
 }

@@ -1,15 +1,17 @@
 /**
  * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client, of an
- * `exec` in both directions, of an `image` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
+ * `exec` in both directions, of an `image` or a `store` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
  * harmless. A client repeats its total while it waits, the server answers `alive`: so each notices the other's end.
  */
 import {
+  artifactDigest,
   decodeBody,
   encodeBody,
   execOrderSchema,
   type Failure,
   failureCodes,
   imageOrderSchema,
+  limits,
   terminalSizeSchema,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
@@ -21,6 +23,8 @@ export const windowBytes = 1024 * 1024;
 export const keepAliveMs = 5000;
 /** The other end has not been heard for this long: it is gone. */
 export const silenceMs = 4 * keepAliveMs;
+/** Of a `fetch`: 1024 runs. */
+const maxRunNumbers = 2048;
 export const maxDataFrameBytes = chunkBytes + 1024;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -49,6 +53,25 @@ const requestSchema = z.discriminatedUnion('kind', [
   }),
   /** Answered by `credit` when the worker takes it. What follows as input is its config, then its layers. */
   z.object({ kind: z.literal('image'), grant: z.string().max(2048), credit: count, order: imageOrderSchema }),
+  /** The manifest of an artifact (`runs` null), or chunks of it: first, count, first, count, … */
+  z.object({
+    kind: z.literal('fetch'),
+    artifact: artifactDigest,
+    runs: z.array(count).max(maxRunNumbers).nullable(),
+    grant: z.string().max(2048),
+    credit: count,
+  }),
+  /**
+   * Answered by `credit`. What follows as input is the manifest; then, for the runs that come as output (JSON), their
+   * chunks.
+   */
+  z.object({
+    kind: z.literal('store'),
+    artifact: artifactDigest,
+    manifestBytes: count.max(limits.artifactManifestBytes),
+    grant: z.string().max(2048),
+    credit: count,
+  }),
   z.object({ kind: z.literal('input'), bytes }),
   z.object({ kind: z.literal('inputEnd') }),
   z.object({ kind: z.literal('resize'), size: terminalSizeSchema }),
@@ -74,7 +97,7 @@ const answerSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type DataRequest = z.infer<typeof requestSchema>;
-export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' | 'image' }>;
+export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' }>;
 export type DataAnswer =
   | {
       readonly kind: 'chunk';

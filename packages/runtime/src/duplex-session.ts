@@ -1,6 +1,6 @@
 /**
- * A transfer in both directions on the client's side, over a connection of its own to the worker: a command's session or
- * an image that is pushed. It needs the broker no more.
+ * A transfer in both directions on the client's side, over a connection of its own to the worker: a command's session,
+ * an image or an artifact that is brought. It needs the broker no more.
  *
  * 1. Input leaves as the worker grants it, and is taken from the caller no faster.
  * 2. Answers are taken up as they come, so that a caller who does not take output holds up the output alone. What waits
@@ -22,7 +22,7 @@ export interface DuplexOpening extends DataPlace {
   readonly request: DuplexRequest;
 }
 type WithoutCredit<R> = R extends unknown ? Omit<R, 'credit'> : never;
-type DuplexRequest = WithoutCredit<Exclude<OpenRequest, { kind: 'logs' }>>;
+type DuplexRequest = WithoutCredit<Exclude<OpenRequest, { kind: 'logs' | 'fetch' }>>;
 
 /**
  * Resolves when it is under way, or with its end: a refusal, or (of an image) that there is nothing to send. A command

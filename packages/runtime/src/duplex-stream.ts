@@ -1,5 +1,5 @@
 /**
- * A transfer in both directions on the server's side, a command's session or an image that is pushed: its source also
+ * A transfer in both directions on the server's side, a command's session, an image or an artifact that is brought: its source also
  * takes input.
  *
  * 1. Input is granted as the source takes it. What comes beyond that ends the session: it is never held.
@@ -46,6 +46,16 @@ export interface Duplex {
 
 /** Resolves when the command runs, or with why it does not. When the signal is aborted, the command is ended. */
 export type OpenExec = (request: ExecRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
+
+export interface StoreRequest {
+  readonly artifact: string;
+  readonly manifestBytes: number;
+  /** Who it was granted to. */
+  readonly principal: string;
+}
+
+/** The same of an artifact that is brought. `failure` null: it is here. */
+export type OpenStore = (request: StoreRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
 
 /** The same of an image. `failure` null: there is nothing to send, the worker has it. */
 export type OpenPush = (request: PushRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
@@ -114,12 +124,17 @@ export class DuplexStream {
 
   /** What waits; undefined when nothing will come any more. */
   private async next(): Promise<Uint8Array | undefined> {
-    const { signal } = this.stream.abort;
-    while (this.pieces.length === 0 && !this.inputEnded && !signal.aborted) {
+    const { pace, abort } = this.stream;
+    pace?.waits();
+    while (this.pieces.length === 0 && !this.inputEnded && !abort.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
-    return signal.aborted ? undefined : this.pieces.shift();
+    pace?.goesOn();
+    if (abort.signal.aborted) return undefined;
+    const piece = this.pieces.shift();
+    pace?.moved(piece?.length ?? 0);
+    return piece;
   }
 }

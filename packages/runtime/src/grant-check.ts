@@ -2,7 +2,7 @@
  * Whether what is asked on a data endpoint is permitted: the broker's signature, for this and no other transfer, in time.
  *
  * 1. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check.
- * 2. A grant for `exec` or `image` is good once. Those used are remembered until they expire; when there are too many, none is
+ * 2. A grant is good once, but for those that only read: `logs`, `fetch`. Those used are remembered until they expire; when there are too many, none is
  *    taken, rather than one twice.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
@@ -72,6 +72,7 @@ export class GrantCheck {
 
   private isAbout(grant: Grant, request: OpenRequest): boolean {
     if (request.kind === 'image') return grant.worker === this.options.worker;
+    if (request.kind === 'fetch' || request.kind === 'store') return grant.artifact === request.artifact;
     return grant.task === request.task && grant.attempt === request.attempt;
   }
 
@@ -85,4 +86,10 @@ export class GrantCheck {
   }
 }
 
-const whatOf = { logs: 'that log', exec: 'that task', image: 'this worker' } as const;
+const whatOf = {
+  logs: 'that log',
+  exec: 'that task',
+  image: 'this worker',
+  fetch: 'that artifact',
+  store: 'that artifact',
+} as const;

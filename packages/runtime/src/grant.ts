@@ -1,8 +1,8 @@
 /**
  * A broker's signed permission for one transfer on a data endpoint: `base64url(JSON).base64url(signature)`. Whoever
- * holds it may use it until it expires, one for `exec` or `image` once; it says for whom it was made, so that the server can log it.
+ * holds it may use it until it expires, but for `logs` and `fetch` once; it says for whom it was made, so that the server can log it.
  */
-import { type TaskId, type TransferOp, transferOps } from '@gryphgen/protocol';
+import { artifactDigest, type TaskId, type TransferOp, transferOps } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { type Identity, verifySignature } from './keys.ts';
 
@@ -20,6 +20,7 @@ const grantSchema = z.object({
   task: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   attempt: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
   worker: z.string().max(64).optional(),
+  artifact: artifactDigest.optional(),
   principal: z.string().max(64).optional(),
   /** The broker's wall clock, ms. */
   expiresAt: z.number(),
@@ -35,6 +36,8 @@ export interface Grant {
   readonly attempt?: number | undefined;
   /** Of `image`: the worker's id. */
   readonly worker?: string | undefined;
+  /** Of `fetch` and `store`. */
+  readonly artifact?: string | undefined;
   readonly principal?: string | undefined;
   readonly expiresAt: number;
 }

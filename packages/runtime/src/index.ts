@@ -6,7 +6,16 @@ export {
   readArchive,
   writeArchive,
 } from './archive.ts';
-export { makePrivateFolder, writePrivateFile } from './atomic-file.ts';
+export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
+export { freeBytes } from './artifacts/disk.ts';
+export type { Manifest } from './artifacts/manifest.ts';
+export { type Scanned, scanPath } from './artifacts/scan-path.ts';
+export { fetchFrom, storeInto } from './artifacts/serving.ts';
+export { ArtifactStore } from './artifacts/store.ts';
+export { storeBudget } from './artifacts/store-budget.ts';
+export { takeScanned } from './artifacts/transfer.ts';
+export { copyOut } from './artifacts/tree.ts';
+export { makePrivateFolder, replacePrivateFile, writePrivateFile } from './atomic-file.ts';
 export { type AuthorizedKey, AuthorizedKeys, type EnrolledKey } from './authorized.ts';
 export { Backoff, type BackoffBounds } from './backoff.ts';
 export {

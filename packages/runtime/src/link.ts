@@ -85,7 +85,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private dealer: BrokerConnection | undefined;
   private readonly closing = new Set<Promise<void>>();
   private nextBroker = 0;
-  private broker: BrokerAddress | undefined;
+  /** That it talks to, or talked to last. */
+  broker: BrokerAddress | undefined;
   private lastTrouble: Failure | undefined;
   private turnedAway = 0;
   private session = '';

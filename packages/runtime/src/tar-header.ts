@@ -13,6 +13,7 @@ export interface TarHeader {
   readonly type: string;
   readonly bytes: number;
   readonly target: string;
+  readonly executable: boolean;
 }
 
 /** Of a file that everybody may read. `name`: ASCII, at most 100 characters. */
@@ -37,11 +38,18 @@ export function readTarHeader(block: Buffer): TarHeader | undefined {
   if (octalAt(block, checksumAt, checksumBytes) !== checksumOf(block)) return undefined;
   const bytes = numberAt(block, 124, 12);
   if (bytes === undefined) return undefined;
+  const executable = ((octalAt(block, 100, 8) ?? 0) & 0o111) !== 0;
   const isUstar = block.toString('latin1', 257, 263) === 'ustar\0';
   const prefix = isUstar ? textAt(block, 345, 155) : '';
   const name = textAt(block, 0, 100);
   const type = block[156] === 0 ? (name.endsWith('/') ? '5' : '0') : String.fromCharCode(block[156] ?? 0);
-  return { name: prefix === '' ? name : `${prefix}/${name}`, type, bytes, target: textAt(block, 157, 100) };
+  return {
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    type,
+    bytes,
+    target: textAt(block, 157, 100),
+    executable,
+  };
 }
 
 export function tarPadding(bytes: number): number {

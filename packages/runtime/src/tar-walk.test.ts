@@ -116,6 +116,7 @@ it('a header says what it was given, also what octal digits cannot', () => {
       type: '0',
       bytes,
       target: '',
+      executable: false,
     });
 });
 

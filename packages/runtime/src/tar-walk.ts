@@ -21,6 +21,7 @@ export interface TarEntry {
   readonly bytes: number;
   /** Of a link. */
   readonly target: string;
+  readonly executable: boolean;
 }
 
 export class TarWalk {
@@ -80,6 +81,7 @@ export class TarWalk {
       at: begins,
       bytes,
       target: this.target ?? header.target,
+      executable: header.executable,
     };
     this.path = undefined;
     this.target = undefined;

@@ -148,6 +148,7 @@ export class SimBroker extends SimNode {
       enrolment: () => this.answer(undefined),
       fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
+      artifacts: () => null,
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),
     });

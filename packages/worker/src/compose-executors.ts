@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type OpenPush, workerIdOf } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import type { Files } from './artifacts/attempt-files.ts';
 import type { Fence } from './core/fence.ts';
 import { ExecutorSet } from './executor-set.ts';
 import { ContainerExecutor } from './executors/container-executor.ts';
@@ -33,6 +34,7 @@ export function composeExecutors(
   deps: WorkerDeps,
   docker: Docker,
   logs: LogStore,
+  files: Files,
   events: ComposedEvents,
 ): Composed {
   const { clock, alarms, random, log, identity } = deps;
@@ -60,6 +62,7 @@ export function composeExecutors(
       retellLog: ({ task, attempt }) => logs.retell(task, attempt),
       notes,
       images,
+      files,
       owner,
       policy,
       logBytes,
@@ -73,7 +76,9 @@ export function composeExecutors(
     const { home } = config;
     const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
     const path = process.env.PATH ?? '/usr/bin:/bin';
-    executors.push(new ProcessExecutor({ events, log, alarms, beginLog, resumeLog, home, path, ...keeper }));
+    executors.push(
+      new ProcessExecutor({ events, log, alarms, beginLog, resumeLog, files, home, path, ...keeper }),
+    );
   }
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));

@@ -1,11 +1,13 @@
 /**
  * The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, runs a command beside
- * it, or brings an image.
+ * it, has an artifact of its attempts, or brings an image.
  */
-import { failure, type TransferOp } from '@gryphgen/protocol';
+import { failure, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
 import {
+  type ArtifactStore,
   DataServer,
   type DataSource,
+  fetchFrom,
   type LogRange,
   type OpenExec,
   type OpenPush,
@@ -16,14 +18,18 @@ import type { ExecutorSet } from './executor-set.ts';
 import type { LogStore } from './log-store.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
+/** Where it is, and by which key; empty when nowhere. */
+export type Endpoint = Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
+
 /** What it offers beside logs, for the report. */
-export function transfersOf(push: OpenPush | null): readonly TransferOp[] {
-  return push === null ? ['exec'] : ['exec', 'image'];
+function transfersOf(push: OpenPush | null): readonly TransferOp[] {
+  return push === null ? ['exec', 'fetch'] : ['exec', 'fetch', 'image'];
 }
 
 interface DataEndpointParts {
   readonly logs: LogStore;
   readonly executors: ExecutorSet;
+  readonly store: ArtifactStore;
   /** Null: no images are taken. */
   readonly push: OpenPush | null;
   /** Before, a log that goes on would look as if it had ended, and what runs as if it did not. */
@@ -32,11 +38,24 @@ interface DataEndpointParts {
   readonly brokerWall: () => number;
 }
 
+/** Nowhere when the worker has no endpoints. `undo`: takes what ends it. */
+export async function serveData(
+  config: WorkerConfig,
+  deps: WorkerDeps,
+  { undo, ...parts }: DataEndpointParts & { readonly undo: (() => Promise<void>)[] },
+): Promise<Endpoint> {
+  const data = createDataEndpoint(config, deps, parts);
+  if (data === null) return { dataEndpoint: '', dataKey: '' };
+  undo.push(() => data.stop());
+  const [dataEndpoint = ''] = await data.start();
+  return { dataEndpoint, dataKey: deps.identity.curve.publicKey, transfers: transfersOf(parts.push) };
+}
+
 /** Null where nothing is served. */
-export function createDataEndpoint(
+function createDataEndpoint(
   { dataEndpoints: endpoints, grid, brokerKey }: WorkerConfig,
   { identity, clock, alarms, log }: WorkerDeps,
-  { logs, executors, push, adopted, brokerWall }: DataEndpointParts,
+  { logs, executors, store, push, adopted, brokerWall }: DataEndpointParts,
 ): DataServer | null {
   if (endpoints.length === 0) return null;
   const open = async (range: LogRange, signal: AbortSignal): Promise<DataSource> => {
@@ -63,7 +82,7 @@ export function createDataEndpoint(
         };
   const { curve, key } = identity;
   const worker = workerIdOf(key);
-  const transfers = { open, exec, ...(whenAdopted && { push: whenAdopted }) };
+  const transfers = { open, exec, fetch: fetchFrom(store), ...(whenAdopted && { push: whenAdopted }) };
   return new DataServer({
     endpoints,
     curve,

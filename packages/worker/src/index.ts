@@ -1,4 +1,5 @@
 /** The worker: what a machine has, and what runs on it. */
+export { noFiles } from './artifacts/attempt-files.ts';
 export type { SeenDevice } from './core/device-claims.ts';
 export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
 export type { AdoptedAttempt, Exit, ServiceState, WorkerEvent } from './core/events.ts';

@@ -29,6 +29,8 @@ export interface WorkerConfig {
   readonly brokerKey: string;
   readonly logLimits?: LogLimits;
   readonly images?: ImageSettings;
+  /** What inputs and outputs of tasks may take of the disk; by default by the size of that. */
+  readonly artifactsBytes?: number | 'auto';
   /** Containers that are started ahead; default `defaultWarmLimits`. */
   readonly warm?: Partial<WarmLimits>;
   /** When it takes no new work; by default as its disk, memory and cards are. */

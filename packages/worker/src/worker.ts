@@ -7,10 +7,12 @@
  * 3. One worker at a time has the home.
  */
 import { join } from 'node:path';
-import type { PeerHello, ToWorker, Welcome, WorkerReport } from '@gryphgen/protocol';
-import { type Cancel, Link, type OpenPush, type Service } from '@gryphgen/runtime';
+import type { PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
+import { type Cancel, Link, type Service } from '@gryphgen/runtime';
 import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import Docker from 'dockerode';
+import { AttemptFiles } from './artifacts/attempt-files.ts';
+import { BrokerQuestions } from './artifacts/broker-questions.ts';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
 import { overuseTroubles } from './core/overuse.ts';
@@ -18,7 +20,7 @@ import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
-import { createDataEndpoint, transfersOf } from './data-endpoint.ts';
+import { type Endpoint, serveData } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { HeadFile } from './head-file.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
@@ -35,12 +37,10 @@ export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
   return new Worker(config, deps);
 }
 
-/** Where logs are served and commands entered, and by which key; empty when nowhere. */
-type Endpoint = Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
-
 /** What exists from the end of `start` on. */
 interface Parts {
   readonly logs: LogStore;
+  readonly files: AttemptFiles;
   readonly executors: ExecutorSet;
   readonly watch: MachineWatch;
 }
@@ -54,6 +54,7 @@ class Worker implements Service {
   private readonly loop: CoreLoop;
   private readonly link: Link<'toWorker'>;
   private readonly head: HeadFile;
+  private readonly questions: BrokerQuestions;
   private parts: Parts | null = null;
   /** From adoption on. */
   private state: WorkerState | null = null;
@@ -105,6 +106,7 @@ class Worker implements Service {
         onRefused: (why) => deps.onRefused(why),
       },
     );
+    this.questions = new BrokerQuestions(this.link, alarms);
   }
 
   start(): Promise<void> {
@@ -120,7 +122,8 @@ class Worker implements Service {
     this.undo.push(() => this.head.close());
     const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps.log);
     this.undo.push(() => logs.close());
-    const { executors, push } = composeExecutors(config, deps, this.docker, logs, {
+    const files = await this.openFiles(join(folder, 'artifacts'));
+    const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, {
       started: (fence) => this.loop.post({ kind: 'started', fence }),
       served: (fence, service) => this.loop.post({ kind: 'served', fence, service }),
       exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
@@ -128,10 +131,21 @@ class Worker implements Service {
       imagesChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
-    const watch = this.newWatch(executors, await this.serveData(logs, executors, push));
-    this.parts = { logs, executors, watch };
+    const endpoint = await serveData(config, deps, {
+      ...{ logs, executors, push, adopted: this.adopted, store: files.store },
+      brokerWall: () => this.brokerWall(),
+      undo: this.undo,
+    });
+    const watch = this.newWatch(executors, endpoint);
+    this.parts = { logs, files, executors, watch };
     if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
+  }
+
+  private openFiles(folder: string): Promise<AttemptFiles> {
+    const { questions, config, deps } = this;
+    this.undo.push(async () => questions.close());
+    return AttemptFiles.open({ ...deps, questions, folder, budgetBytes: config.artifactsBytes ?? 'auto' });
   }
 
   /** Two workers of one home would take each other's session (E2) and remove each other's containers. */
@@ -146,7 +160,7 @@ class Worker implements Service {
 
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
   private async join(): Promise<boolean> {
-    const { executors, watch } = this.started();
+    const { executors, files, watch } = this.started();
     const { grid } = this.config;
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
@@ -159,6 +173,7 @@ class Worker implements Service {
     const surplus = whyNotListed(adopted);
     if (surplus !== null)
       throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${grid}`);
+    await files.retain(adopted.map(({ fence }) => fence));
     const report = await watch.report(capabilities, adopted);
     if (this.stopped !== null) return true;
     this.state = createWorkerState(report, this.deps.clock.mono());
@@ -211,15 +226,17 @@ class Worker implements Service {
     this.session = session;
     this.brokerWallOffset = wallMs === undefined ? null : wallMs - this.deps.clock.mono();
     this.loop.post({ kind: 'sessionOpened', session, epoch, timers });
+    this.questions.askAgain();
     this.deps.onSession?.(welcome);
   }
 
   private onMessage(message: ToWorker): void {
-    this.loop.post({ kind: 'message', session: this.session, message });
+    if (message.kind === 'reply') this.questions.onReply(message);
+    else this.loop.post({ kind: 'message', session: this.session, message });
   }
 
   private perform(effect: WorkerEffect): void {
-    const { executors, logs } = this.started();
+    const { executors, files, logs } = this.started();
     switch (effect.kind) {
       case 'send':
         // What the link cannot take now is repeated: results by heartbeats, the rest by what they lead to.
@@ -233,6 +250,7 @@ class Worker implements Service {
         break;
       case 'forget':
         executors.forget(effect.fence);
+        files.forget(effect.fence);
         break;
       case 'witness':
         this.head.save(effect.head);
@@ -284,21 +302,9 @@ class Worker implements Service {
     });
   }
 
-  /** Where logs are read, commands entered and images brought; nowhere when it has no endpoints. */
-  private async serveData(logs: LogStore, executors: ExecutorSet, push: OpenPush | null): Promise<Endpoint> {
-    const { clock, identity } = this.deps;
-    const data = createDataEndpoint(this.config, this.deps, {
-      logs,
-      executors,
-      push,
-      adopted: this.adopted,
-      brokerWall: () =>
-        this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset,
-    });
-    if (data === null) return { dataEndpoint: '', dataKey: '' };
-    this.undo.push(() => data.stop());
-    const [dataEndpoint = ''] = await data.start();
-    return { dataEndpoint, dataKey: identity.curve.publicKey, transfers: transfersOf(push) };
+  private brokerWall(): number {
+    const { clock } = this.deps;
+    return this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset;
   }
 
   private started(): Parts {

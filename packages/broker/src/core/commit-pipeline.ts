@@ -125,6 +125,7 @@ function leavesAtOnce(effect: BrokerEffect): boolean {
       return true;
     case 'send':
     case 'lease':
+    case 'artifact':
     case 'grant':
       return !effect.gated;
     default:

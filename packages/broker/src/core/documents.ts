@@ -1,6 +1,6 @@
 /** The state as people and programs see it. */
 import type { ExplainDocument, NodeDocument, TaskDocument, WorkerId } from '@gryphgen/protocol';
-import { formatTaskId, readContainerOutcome } from '@gryphgen/protocol';
+import { formatTaskId, readOutcome } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import type { CoreStatus } from './effects.ts';
@@ -27,15 +27,15 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     principal: task.principal,
     envelope: task.spec.envelope,
     body: task.body,
-    ...imageOf(task),
+    ...leftBy(task),
     ...servedOf(state, lease),
   };
 }
 
-function imageOf({ spec, outcome }: Task): Pick<TaskDocument, 'image'> {
-  if (outcome === null || spec.envelope.kind !== 'container') return {};
-  const image = readContainerOutcome(outcome.outcome)?.image;
-  return image === undefined ? {} : { image };
+function leftBy({ outcome }: Task): Pick<TaskDocument, 'image' | 'outputs'> {
+  if (outcome === null || outcome.outcome.length === 0) return {};
+  const { image, outputs } = readOutcome(outcome.outcome) ?? {};
+  return { ...(image !== undefined && { image }), ...(outputs !== undefined && { outputs }) };
 }
 
 /** '' of none. */

@@ -5,6 +5,7 @@
 import type {
   AttemptNo,
   BlobHash,
+  DataPlaceDocument,
   Envelope,
   Failure,
   PrincipalId,
@@ -20,8 +21,9 @@ import type {
 import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
 
-/** Of `image` the worker, else the attempt. */
+/** Of `image` the worker, of `fetch` and `store` the artifact, else the attempt. */
 export type GrantSubject =
+  | { readonly artifact: string }
   | { readonly task: TaskId; readonly attempt: AttemptNo | number }
   | { readonly worker: WorkerId };
 
@@ -64,7 +66,13 @@ export type BrokerEffect =
       readonly task: TaskId;
       readonly answer:
         | { readonly kind: 'finished' }
-        | { readonly kind: 'reply'; readonly request: number; readonly op: string };
+        | {
+            readonly kind: 'reply';
+            readonly request: number;
+            readonly op: string;
+            /** Of `fetch`. */
+            readonly artifact?: string;
+          };
     }
   /** An ephemeral task's body must stay in memory from acceptance to its end. */
   | { readonly kind: 'pinBody' | 'unpinBody'; readonly body: BlobHash }
@@ -109,6 +117,16 @@ export type BrokerEffect =
     }
   /** Check the home, off the loop, and answer the request with what was found. */
   | { readonly kind: 'fsck'; readonly session: SessionId; readonly request: number }
+  /** Sign a grant for an artifact and answer the request with it; the shell adds where its own store is. */
+  | {
+      readonly kind: 'artifact';
+      readonly op: 'fetch' | 'store';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly artifact: string;
+      readonly workers: readonly DataPlaceDocument[];
+      readonly gated: boolean;
+    }
   /** Sign a grant for one transfer at a worker and answer the request with it. */
   | {
       readonly kind: 'grant';

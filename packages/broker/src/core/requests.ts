@@ -2,6 +2,7 @@
 import type { Failure, Operation, RefusalId, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
+import { onFetch, onStore } from './artifacts.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
@@ -52,6 +53,7 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'show':
     case 'explain':
     case 'logs':
+    case 'fetch':
     case 'exec': {
       const asked = args as RequestArgs<'explain'>;
       const known = 'refusal' in asked || state.tasks.has(asked.task) || state.ended.has(asked.task);
@@ -61,6 +63,7 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'status':
     case 'dryRun':
     case 'pushImage':
+    case 'store':
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
@@ -111,6 +114,14 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'pushImage':
       onPushImage(context, session, id, (args as RequestArgs<'pushImage'>).node);
       return;
+    case 'store':
+      onStore(context, session, id, args as RequestArgs<'store'>);
+      return;
+    case 'fetch': {
+      const { task, artifact } = args as RequestArgs<'fetch'>;
+      onTask(context, session, id, op, task, artifact);
+      return;
+    }
     case 'drain':
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'>);
@@ -159,9 +170,16 @@ function onPs(context: Context, session: Session, id: number, { all, limit }: Re
   else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
 }
 
-type TaskOperation = 'show' | 'explain' | 'logs' | 'exec' | 'spec' | 'cancel';
+type TaskOperation = 'show' | 'explain' | 'logs' | 'exec' | 'spec' | 'cancel' | 'fetch';
 
-function onTask(context: Context, session: Session, id: number, op: TaskOperation, taskId: TaskId): void {
+function onTask(
+  context: Context,
+  session: Session,
+  id: number,
+  op: TaskOperation,
+  taskId: TaskId,
+  artifact?: string,
+): void {
   const { state } = context;
   const task = state.tasks.get(taskId) ?? state.ended.get(taskId);
   if (task === undefined) {
@@ -169,7 +187,7 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
       kind: 'lookup',
       session: session.id,
       task: taskId,
-      answer: { kind: 'reply', request: id, op },
+      answer: { kind: 'reply', request: id, op, ...(artifact !== undefined && { artifact }) },
     });
     return;
   }
@@ -194,6 +212,9 @@ function onTask(context: Context, session: Session, id: number, op: TaskOperatio
       return;
     case 'exec':
       onExec(context, session, id, task);
+      return;
+    case 'fetch':
+      onFetch(context, session, id, task, artifact ?? '');
       return;
     case 'cancel':
       if (!mayActOn(session, task)) {

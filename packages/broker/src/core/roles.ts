@@ -4,7 +4,7 @@ import type { Session, Task } from './state.ts';
 
 const ranks: Record<Role, number> = { ticket: 0, worker: 0, viewer: 1, submitter: 2, admin: 3 };
 
-/** The least role that may ask for it. Workers ask nothing, a ticket for one thing alone. */
+/** The least role that may ask for it. Workers ask for artifacts alone, a ticket for one thing. */
 const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
   ps: 'viewer',
   show: 'viewer',
@@ -15,6 +15,8 @@ const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
   logs: 'viewer',
   exec: 'submitter',
   pushImage: 'submitter',
+  fetch: 'viewer',
+  store: 'submitter',
   spec: 'submitter',
   cancel: 'submitter',
   drain: 'admin',
@@ -25,6 +27,7 @@ const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
 
 export function mayAsk(role: Role, operation: Operation): boolean {
   if (operation === 'enrol') return role === 'ticket';
+  if (role === 'worker') return operation === 'fetch' || operation === 'store';
   return ranks[role] >= ranks[leastRole[operation]];
 }
 

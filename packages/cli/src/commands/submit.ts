@@ -1,7 +1,9 @@
 /** `grid submit` and `grid run`: one task, from flags or from a file. */
-import { type Client, type PreparedTask, prepareTask } from '@gryphgen/client';
+import { type Client, type PreparedTask, prepareTask, type TaskSpec } from '@gryphgen/client';
 import { formatTaskId, GridError } from '@gryphgen/protocol';
+import type { Scanned } from '@gryphgen/runtime';
 import type { Command, Option } from 'commander';
+import { bringInputs, scanInputs } from '../bring-inputs.ts';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { exitCodeOfOutcome, impossibleExit } from '../exit-codes.ts';
 import { follow } from '../follow.ts';
@@ -28,6 +30,7 @@ export function submitCommand(invocation: Invocation): Command {
     'Submit a task: a command, a container, or a task file. Prints its id.',
     'submit -- echo hello',
     'submit --image busybox:latest --memory 256MiB --wait -- sh -c "echo hello from $(hostname)"',
+    'submit --image busybox --in data.csv --out /out/sum --wait -- sh -c "wc -l < /in/data.csv > /out/sum"',
     'submit task.yaml --wait --json',
   );
   command
@@ -38,9 +41,11 @@ export function submitCommand(invocation: Invocation): Command {
     .addOption(keyFlag());
   addTaskOptions(command, invocation.terminal);
   return runs<SubmitFlags>(command, invocation, (flags, [file]) => {
-    const task = taskOf(command, flags, file, invocation.afterDashes);
-    return withClient(invocation.terminal, flags, (client) =>
-      submit(client, invocation.terminal, task, flags, false),
+    return submitWith(
+      invocation.terminal,
+      taskOf(command, flags, file, invocation.afterDashes),
+      flags,
+      false,
     );
   });
 }
@@ -53,10 +58,7 @@ export function runCommand(invocation: Invocation): Command {
   const command = gridCommand('run', 'Submit a task file and follow it to its end.', 'run task.yaml');
   command.argument('<file>', 'a task file').addOption(keyFlag());
   return runs<SubmitFlags>(command, invocation, (flags, [file]) => {
-    const task = readTask(file ?? '');
-    return withClient(invocation.terminal, flags, (client) =>
-      submit(client, invocation.terminal, task, { ...flags, wait: true }, true),
-    );
+    return submitWith(invocation.terminal, readTask(file ?? ''), { ...flags, wait: true }, true);
   });
 }
 
@@ -65,8 +67,8 @@ function taskOf(
   flags: SubmitFlags,
   file: string | undefined,
   afterDashes: readonly string[] | undefined,
-): PreparedTask {
-  if (file === undefined) return prepare(() => prepareTask(specOfFlags(flags, afterDashes ?? [])));
+): Written {
+  if (file === undefined) return { spec: specOfFlags(flags, afterDashes ?? []), where: '' };
   if (afterDashes !== undefined)
     throw new UsageError(`found a file (${file}) and a command: expected one of them`);
   const given = givenTaskFlags(command);
@@ -74,16 +76,38 @@ function taskOf(
   return readTask(file);
 }
 
-function readTask(file: string): PreparedTask {
+function readTask(file: string): Written {
   const read = readTaskFile(file, readFileStart(file));
   if (!read.ok) throw new UsageError(...read.problems);
-  return prepare(() => prepareTask(read.spec), `${file}:1:1: `);
+  return { spec: read.spec, where: `${file}:1:1: ` };
+}
+
+interface Written {
+  readonly spec: TaskSpec;
+  /** Before what is wrong with it. */
+  readonly where: string;
+}
+
+async function submitWith(
+  terminal: Terminal,
+  { spec, where }: Written,
+  flags: SubmitFlags,
+  live: boolean,
+): Promise<number> {
+  const { inputs = [] } = spec;
+  const found = await scanInputs(terminal, inputs);
+  const task = prepare(spec, found, where);
+  return await withClient(terminal, flags, async (client) => {
+    if (!flags.dryRun) await bringInputs(client, terminal, inputs, found);
+    return await submit(client, terminal, task, flags, live);
+  });
 }
 
 /** What the schemas of the wire refuse is the user's to correct. */
-function prepare(make: () => PreparedTask, where = ''): PreparedTask {
+function prepare(spec: TaskSpec, found: readonly Scanned[], where: string): PreparedTask {
+  const brought = found.map(({ manifest: { digest, bytes } }) => ({ digest, bytes }));
   try {
-    return make();
+    return prepareTask(spec, brought);
   } catch (error) {
     if (error instanceof GridError) throw new UsageError(where + error.message);
     throw error;

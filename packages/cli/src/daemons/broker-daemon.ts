@@ -1,4 +1,5 @@
 /** `grid broker` as a daemon: SYMORQ with this machine's clock, keys and log. */
+import { join } from 'node:path';
 import { Broker } from '@gryphgen/broker';
 import { gridOf, loadMembership } from '@gryphgen/client';
 import {
@@ -6,6 +7,7 @@ import {
   type Config,
   type Log,
   makeRunFolder,
+  runFolder,
   systemAlarms,
   systemClock,
   systemRandom,
@@ -15,7 +17,7 @@ import { type Daemon, failure } from './daemon-life.ts';
 import { prepareHome } from './grid-home.ts';
 
 export function brokerDaemon(config: Config, log: Log): Daemon {
-  const { home, listen } = config;
+  const { home, listen, artifactsBytes } = config;
   const { failed, fail } = failure();
   const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
   makeRunFolder(home);
@@ -27,6 +29,11 @@ export function brokerDaemon(config: Config, log: Log): Daemon {
     identity,
     signer,
     authorized,
+    artifacts: {
+      folder: join(home, 'artifacts'),
+      endpoints: [`ipc://${runFolder(home)}/artifacts.sock`, ...listen.flatMap(besidePort)],
+      budgetBytes: artifactsBytes,
+    },
     clock: systemClock,
     alarms: systemAlarms,
     random: systemRandom,
@@ -40,4 +47,11 @@ export function brokerDaemon(config: Config, log: Log): Daemon {
     start: async () => ({ endpoints: await broker.start() }),
     stop: () => broker.stop(),
   };
+}
+
+/** At the port after the broker's: who opened that one to others opens this one, too. None beside a socket of this machine. */
+function besidePort(endpoint: string): readonly string[] {
+  const [, host, port] = /^(tcp:\/\/.+):([0-9]+|\*)$/.exec(endpoint) ?? [];
+  if (host === undefined || port === undefined) return [];
+  return [`${host}:${port === '*' ? port : Number(port) + 1}`];
 }

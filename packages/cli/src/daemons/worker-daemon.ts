@@ -51,6 +51,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
       credentialsFile: settings.registryConfig,
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
     },
+    artifactsBytes: settings.artifactsBytes,
     pressures: pressureSettings(settings),
     warm: warmLimits(settings),
     ...(settings.logsBytes !== 'auto' && {

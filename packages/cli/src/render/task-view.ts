@@ -7,6 +7,7 @@ import {
   formatComputeCapability,
   formatDuration,
   type TaskDocument,
+  type TaskOutput,
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
@@ -36,6 +37,7 @@ export function taskJson(task: TaskDocument) {
     ...(failure === null ? {} : { failure }),
     ...(task.addresses && { addresses: task.addresses }),
     ...(task.health && { health: task.health }),
+    ...(task.outputs && { outputs: task.outputs }),
     cancelRequested: task.cancelRequested,
     principal: task.principal,
     priority: envelope.priority,
@@ -125,6 +127,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['devices', task.devices.map(({ uuid, vramBytes }) => `${uuid} (${formatBytes(vramBytes)})`).join(', ')],
     ['addresses', addressWords(task.addresses ?? [])],
     ['health', healthWords(task, style)],
+    ['outputs', (task.outputs ?? []).map(outputWords).join(', ')],
     ['asks for', resourcesWords(envelope.resources)],
     ['tries', task.attempts === 0 ? '' : `${task.attempts} (${retriesWords(envelope)})`],
     ['queued', when(task.queuedAt, nowMs)],
@@ -137,6 +140,10 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
   return rows
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${style.dim(name.padEnd(10))} ${value}`);
+}
+
+function outputWords({ path, bytes, copied }: TaskOutput): string {
+  return `${path} (${formatBytes(bytes)}${copied ? '' : ', on its worker alone'})`;
 }
 
 function retriesWords({ restart, retries }: Envelope): string {

@@ -18,17 +18,21 @@ export function transferLine(row: TransferRow, nameColumns: number): string {
   return `${printable(row.name).padEnd(nameColumns)}  ${stateOf(row)}`;
 }
 
+/** `ms`: since its first byte. */
+export function transferBar(sent: number, bytes: number, ms: number): string {
+  const part = bytes === 0 ? 0 : sent / bytes;
+  const bar = '='.repeat(Math.round(part * barColumns)).padEnd(barColumns);
+  const pace = ms < 1000 ? '' : `, ${formatBytes(Math.round((sent / ms) * 1000))}/s`;
+  const percent = `${Math.floor(part * 100)}%`.padStart(4);
+  return `[${bar}]${percent}  ${formatBytes(sent)} of ${formatBytes(bytes)}${pace}`;
+}
+
 function stateOf({ state, sent, bytes, ms, failure }: TransferRow): string {
   switch (state) {
     case 'waiting':
       return 'waits';
-    case 'sending': {
-      const part = sent / bytes;
-      const bar = '='.repeat(Math.round(part * barColumns)).padEnd(barColumns);
-      const pace = ms < 1000 ? '' : `, ${formatBytes(Math.round((sent / ms) * 1000))}/s`;
-      const percent = `${Math.floor(part * 100)}%`.padStart(4);
-      return `[${bar}]${percent}  ${formatBytes(sent)} of ${formatBytes(bytes)}${pace}`;
-    }
+    case 'sending':
+      return transferBar(sent, bytes, ms);
     case 'loading':
       return `${formatBytes(bytes)} sent, its engine loads them`;
     case 'taken':

@@ -42,6 +42,8 @@ export interface TaskDraft {
   readonly health?: DraftHealth;
   readonly restart?: DraftRestart;
   readonly warm?: boolean;
+  readonly inputs?: readonly DraftInput[];
+  readonly outputs?: readonly string[];
   readonly sleep?: number;
   readonly resources?: Partial<DraftResources>;
   readonly timeout?: number;
@@ -56,6 +58,12 @@ export interface TaskDraft {
 
 export const draftKinds = ['container', 'process', 'noop'] as const;
 export type DraftKind = (typeof draftKinds)[number];
+
+/** `from` as it is found from here. */
+export interface DraftInput {
+  readonly from?: string;
+  readonly to?: string;
+}
 
 export interface DraftMount {
   readonly name?: string;
@@ -98,9 +106,10 @@ export function specOf(draft: TaskDraft, complain: Complain): TaskSpec | undefin
   judgeKind(draft, kind, wrong);
   const box = boxOf(draft, kind, wrong);
   judgeRestart(draft, wrong);
+  const inputs = inputsOf(draft, kind, wrong);
   const gpu = gpuOf(draft.resources?.gpu, wrong);
   if (!isRight) return undefined;
-  return withBody(optionsOf(draft, gpu), draft, kind, box);
+  return withBody({ ...optionsOf(draft, gpu), ...inputs }, draft, kind, box);
 }
 
 function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
@@ -117,14 +126,28 @@ function judgeKind(draft: TaskDraft, kind: DraftKind, wrong: Complain): void {
   if (kind !== 'noop' && sleep !== undefined) wrong('sleep', 'only a noop task sleeps');
 }
 
+function inputsOf({ inputs = [], outputs = [] }: TaskDraft, kind: DraftKind, wrong: Complain): Inputs {
+  if (kind === 'noop' && inputs.length > 0) wrong('inputs', 'a noop task reads nothing');
+  if (kind === 'noop' && outputs.length > 0) wrong('outputs', 'a noop task leaves nothing');
+  for (const [index, { from, to }] of inputs.entries())
+    if (from === undefined || to === undefined)
+      wrong(`inputs[${index}]`, 'expected both a file or folder (from) and the path it is put at (to)');
+  return inputs.length === 0 ? {} : { inputs: inputs.map(({ from = '', to = '' }) => ({ from, to })) };
+}
+
 function judgeRestart({ restart = 'never', retries }: TaskDraft, wrong: Complain): void {
   if (restart !== 'never' && retries?.limit !== undefined)
     wrong('retries.limit', `restart ${restart} has no limit: expected only one of them`);
 }
 
 function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box): TaskSpec {
-  const { image = '', command = [], env = {}, workdir, sleep = 0 } = draft;
-  const shared = { command: [...command], env, ...(workdir !== undefined && { workdir }) };
+  const { image = '', command = [], env = {}, workdir, sleep = 0, outputs } = draft;
+  const shared = {
+    command: [...command],
+    env,
+    ...(workdir !== undefined && { workdir }),
+    ...(outputs !== undefined && outputs.length > 0 && { outputs: [...outputs] }),
+  };
   switch (kind) {
     case 'container':
       return { ...options, kind, body: { image, ...shared, ...box } };
@@ -135,7 +158,8 @@ function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box)
   }
 }
 
-type Options = Omit<Envelope, 'kind' | 'image' | 'needs'>;
+type Options = Omit<Envelope, 'kind' | 'image' | 'needs' | 'inputs'> & Inputs;
+type Inputs = Pick<TaskSpec, 'inputs'>;
 
 function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
   const { resources, retries, restart, constraints } = draft;

@@ -1,10 +1,12 @@
 /** A task file, as cli.md shows it. One task in a file; jobs (`tasks:`, `needs:`, …) belong to a later version. */
+import { dirname, resolve } from 'node:path';
 import type { TaskSpec } from '@gryphgen/client';
 import { portBinds, portProtocols, type Ulimit } from '@gryphgen/protocol';
 import { list, mapOf, object, oneOf, scalar, truth } from './fields.ts';
 import { type DraftHealth, type DraftPort, restarts } from './service-draft.ts';
 import {
   type DraftGpu,
+  type DraftInput,
   type DraftMount,
   type DraftResources,
   type DraftScratch,
@@ -21,10 +23,7 @@ export type ReadTaskFile =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const inJobs = 'is of a later version of grid: a file holds one task for now';
-const files = 'is of a later version of grid: tasks have no files of their own for now';
 const later: Readonly<Record<string, string>> = {
-  inputs: files,
-  outputs: files,
   needs: inJobs,
   matrix: inJobs,
   count: inJobs,
@@ -72,6 +71,11 @@ const task = object<TaskDraft>(
     stopSignal: scalar(values.stopSignal),
     warm: truth,
     stopGrace: scalar(values.grace),
+    inputs: list(
+      'a list such as [{ from: ./data.csv, to: /in/data.csv }]',
+      object<DraftInput>({ from: scalar(values.localPath), to: scalar(values.containerPath) }),
+    ),
+    outputs: list('a list such as [/out/result.json]', scalar(values.outputPath)),
     ports: list(
       'a list such as [{ name: web, port: 8080 }]',
       object<DraftPort>({
@@ -124,6 +128,18 @@ export function readTaskFile(file: string, content: Uint8Array): ReadTaskFile {
   const spec =
     draft === undefined || source.problems.length > 0
       ? undefined
-      : specOf(draft, (path, words) => source.problem(source.placeOf(path), path, words));
+      : specOf(foundFrom(dirname(file), draft), (path, words) =>
+          source.problem(source.placeOf(path), path, words),
+        );
   return spec === undefined ? { ok: false, problems: source.problems } : { ok: true, spec };
+}
+
+/** What a file names is found from where the file is. */
+function foundFrom(folder: string, { inputs, ...draft }: TaskDraft): TaskDraft {
+  if (inputs === undefined) return draft;
+  const found = inputs.map(({ from, ...to }) => ({
+    ...to,
+    ...(from !== undefined && { from: resolve(folder, from) }),
+  }));
+  return { ...draft, inputs: found };
 }

@@ -12,11 +12,13 @@ import {
   isEnvironmentName,
   isLabelName,
   isMountName,
+  isOutputPath,
   isPortName,
   isRuntimeName,
   leastHostPort,
   limits,
   networks,
+  outputPathWords,
   parseBytes,
   parseComputeCapability,
   parseCpu,
@@ -67,6 +69,8 @@ export const workdir = text(
   (value) => value.startsWith('/') && value.length <= pathChars && !value.includes('\0'),
 );
 export const containerPath = text(containerPathWords, isContainerPath);
+export const outputPath = text(outputPathWords, isOutputPath);
+export const localPath = text('the path of a file or folder', (path) => path !== '' && !path.includes('\0'));
 export const mountName = text('a mount\'s name, of letters, digits, ".", "_" and "-"', isMountName);
 export const runtime = text("a runtime's name such as runsc", isRuntimeName);
 export const ulimitName = choice(ulimitNames);

@@ -1,6 +1,7 @@
 /** What a later life of the worker finds of a container: whose it is, whether it runs, and what was being done to it. */
 import type { Clock } from '@gryphgen/runtime';
 import type { Container, ContainerInfo, ContainerInspectInfo } from 'dockerode';
+import type { Files } from '../artifacts/attempt-files.ts';
 import type { AdoptedAttempt, Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import { jumpMs } from '../core/pressure/thresholds.ts';
@@ -58,6 +59,7 @@ export function leaseOf(
 export interface AdoptionTools extends CallTools {
   readonly notes: ContainerNotes;
   readonly clock: Clock;
+  readonly files: Files;
 }
 
 /** Goes on with it; null when its command never began. */
@@ -88,15 +90,21 @@ export async function adoptContainer(
       found: { phase: 'running', ranMs: Math.max(0, ranMs) },
     };
   }
-  run.recover(container);
   const failed = State.OOMKilled && State.ExitCode !== 0 ? outOfMemory(HostConfig.Memory ?? 0) : null;
   const finishedMs = timeOf(State.FinishedAt);
   // What ended before the stop was decided ended by itself.
   const stopping = note !== null && finishedMs >= note.wallMs ? note.why : null;
+  const ranMs = Math.max(0, finishedMs - startedMs - waitedMs);
+  // It has ended well, but not everything that it leaves is known: for others it runs until that is.
+  const isWell = State.ExitCode === 0 && stopping === null;
+  if (isWell && tools.files.outputsOf(fence).length > 0) {
+    run.resume(container, false, stopSignalOf(seen));
+    return { ...attempt, stopping, found: { phase: 'running', ranMs } };
+  }
+  run.recover(container);
   // Not by the earlier life, then by the engine's end or a reboot: the core calls it lost, not failed.
   const stopped = stopping !== null || (failed === null && endedFromOutside(State.ExitCode));
   const exit: Exit = { exitCode: State.ExitCode, failure: failed, outcome, stopped };
-  const ranMs = Math.max(0, finishedMs - startedMs - waitedMs);
   return { ...attempt, stopping, found: { phase: 'ended', ranMs, exit } };
 }
 

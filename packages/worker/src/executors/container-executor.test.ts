@@ -1,4 +1,5 @@
 /** What a real engine does only when it is in trouble, or when somebody else writes our labels: an engine that we play. */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { type Alarms, createLog, systemAlarms, systemClock, systemRandom } from '@gryphgen/runtime';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { noFiles } from '../artifacts/attempt-files.ts';
 import { ImageStore } from '../images/image-store.ts';
 import { defaultPolicy } from '../policy/container-policy.ts';
 import { HostPolicy } from '../policy/host-policy.ts';
@@ -69,6 +71,7 @@ function newExecutor(): ContainerExecutor {
     clock: systemClock,
     alarms: hasty,
     log,
+    files: noFiles,
     notes: new ContainerNotes(join(folder, 'containers'), { alarms: hasty, log }),
     images: new ImageStore({ docker, clock: systemClock, alarms: hasty, log, folder, settings: {} }),
     beginLog: () => ({ write: async () => true, end: async () => undefined }),

@@ -1,5 +1,5 @@
 /** What the engine says of a container that @types/dockerode does not, or that we tell further. */
-import { type ContainerOutcome, cutReference, encodeBody } from '@gryphgen/protocol';
+import { type AttemptOutcome, cutReference, encodeBody } from '@gryphgen/protocol';
 import type { ContainerInspectInfo } from 'dockerode';
 import { readImage } from './container-labels.ts';
 
@@ -15,6 +15,6 @@ interface MadeOf {
 /** Of which image it was made, and by which digest that was asked for. */
 export function outcomeOf({ Image, Config }: MadeOf): Uint8Array {
   const { digest } = cutReference(readImage(Config.Labels));
-  const outcome: ContainerOutcome = { image: { id: Image, ...(digest !== '' && { digest }) } };
+  const outcome: AttemptOutcome = { image: { id: Image, ...(digest !== '' && { digest }) } };
   return encodeBody(outcome);
 }

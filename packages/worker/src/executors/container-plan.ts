@@ -8,6 +8,7 @@ import {
   type Read,
 } from '@gryphgen/protocol';
 import type { ContainerCreateOptions } from 'dockerode';
+import type { Files } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { ImageStore, ImageWait } from '../images/image-store.ts';
 import type { HostPolicy } from '../policy/host-policy.ts';
@@ -23,6 +24,7 @@ export interface PlanTools {
   readonly owner: Owner;
   /** Null where the container is there already, and its image with it. */
   readonly wait: ImageWait | null;
+  readonly files: Files;
   readonly logBytes: number;
 }
 
@@ -55,11 +57,16 @@ export async function planContainer(order: StartOrder, tools: PlanTools): Promis
   const image = found.value;
   const granted = await policy.grant(engine, body.value, image);
   if (!granted.ok) return granted;
-  const made = containerSpec(order, body.value, granted.value, { owner, engine, image, logBytes });
+  const given = wait === null ? nothing : await tools.files.give(order.fence, body.value, wait);
+  if (!given.ok) return given;
+  const facts = { owner, engine, image, logBytes, given: given.value };
+  const made = containerSpec(order, body.value, granted.value, facts);
   const spec = { ...made, Labels: { ...made.Labels, ...writeImage(image.name) } };
   const warmth = body.value.warm === true ? await warmthOf(order, body.value, spec, image, engine) : null;
   return { ok: true, value: { spec, warmth } };
 }
+
+const nothing = { ok: true, value: [] } as const;
 
 function readBody(bytes: Uint8Array): Read<ContainerBody> {
   const decoded = decodeBody(bytes);

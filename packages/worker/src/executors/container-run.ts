@@ -18,6 +18,7 @@ import { pause } from '../pause.ts';
 import { watchService } from '../services/service-watch.ts';
 import { outcomeOf } from './container-facts.ts';
 import { writePreface } from './container-labels.ts';
+import { type OutputTools, withOutputs } from './container-outputs.ts';
 import type { ContainerPlan, Plan } from './container-plan.ts';
 import { ContainerStop, type StopTools } from './container-stop.ts';
 import { type ContainerEnd, watchContainer, wholeOutput } from './container-watch.ts';
@@ -52,7 +53,7 @@ const engineCallMs = 120_000;
 /** What it knows of an end is told at once or not at all. */
 const lookMs = 10_000;
 
-export interface RunTools extends StopTools {
+export interface RunTools extends StopTools, OutputTools {
   readonly docker: Docker;
   readonly events: ExecutorEvents;
   readonly images: ImageStore;
@@ -111,9 +112,7 @@ export class ContainerRun {
     this.settled = this.create(plan);
   }
 
-  /**
-   * For a container of an earlier life; then `start`, `resume` or `recover`.
-   */
+  /** For a container of an earlier life; then `start`, `resume` or `recover`. */
   adopt(container: Container, { labels, preface, launched, outcome }: Adopted): void {
     this.container = container;
     this.labels = labels;
@@ -268,9 +267,10 @@ export class ContainerRun {
       (end.interrupted && !this.stopping.signalled && endedFromOutside(end.exitCode)
         ? endedWithEngine()
         : null);
+    const { fence, outcome, stopping, tools } = this;
+    const ended: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled };
+    const exit = await withOutputs(ended, fence, container, tools, stopping.asked.signal);
     this.over();
-    const { outcome, stopping } = this;
-    const exit: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled };
     if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
     // Before that it is not removed: the engine would be asked to kill what is ending.
     await engineSees;

@@ -6,8 +6,9 @@
  * 2. It sees the devices it was given and no others, and of the machine's folders those it was granted and nothing that
  *    is mounted below them.
  */
-import type { ContainerBody } from '@gryphgen/protocol';
+import { type ContainerBody, outputFolders, placesOf } from '@gryphgen/protocol';
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
+import type { Given } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { Grant, ImageFacts } from '../policy/container-policy.ts';
 import { healthcheck } from '../services/engine-health.ts';
@@ -27,19 +28,21 @@ export interface SpecFacts {
   readonly engine: Engine;
   readonly image: ImageFacts;
   readonly logBytes: number;
+  /** Its inputs. */
+  readonly given: readonly Given[];
 }
 
 export function containerSpec(
   order: StartOrder,
   body: ContainerBody,
   { user, runtime, mounts }: Grant,
-  { owner, engine, image, logBytes }: SpecFacts,
+  { owner, engine, image, logBytes, given }: SpecFacts,
 ): ContainerCreateOptions {
   const { command, env, workdir, network, pids, ulimits = {}, readOnlyRoot = true } = body;
   const { cpuMilli, memoryBytes } = order.envelope.resources;
   const memory = memoryBytes === 0 ? 0 : Math.max(memoryBytes, leastMemoryBytes);
   const cpus = Math.min(Math.max(cpuMilli, leastCpuMilli) / 1000, engine.cpus);
-  const disk = diskScratchOf(body);
+  const volumes = [...diskScratchOf(body), ...outputFolders(body.outputs ?? [])];
   const { ExposedPorts, PortBindings } = publishing(body);
   return {
     name: containerNameOf(owner, order.fence),
@@ -69,7 +72,7 @@ export function containerSpec(
       Init: engine.init,
       Tmpfs: tmpfsOf(body),
       Mounts: [
-        ...mounts.map(
+        ...[...mounts, ...given.map((input) => ({ ...input, readOnly: true }))].map(
           ({ path, to, readOnly }): MountSettings => ({
             Type: 'bind',
             Source: path,
@@ -79,8 +82,8 @@ export function containerSpec(
             BindOptions: { Propagation: 'rprivate', NonRecursive: true } as MountSettings['BindOptions'],
           }),
         ),
-        // A volume without a name: removed with its container.
-        ...(disk === null ? [] : [{ Type: 'volume', Target: disk, Source: '' } satisfies MountSettings]),
+        // Volumes without a name: removed with their container.
+        ...volumes.map((Target): MountSettings => ({ Type: 'volume', Target, Source: '' })),
       ],
       Ulimits: Object.entries(ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })),
       // Unlike json-file, `local` keeps bytes that are no text.
@@ -90,15 +93,16 @@ export function containerSpec(
   };
 }
 
-/** Where the task has scratch space on disk; null when it has none. */
-function diskScratchOf({ scratch }: ContainerBody): string | null {
-  return scratch?.medium === 'disk' ? scratch.to : null;
+/** Where the task has scratch space on disk. */
+function diskScratchOf({ scratch }: ContainerBody): readonly string[] {
+  return scratch?.medium === 'disk' ? [scratch.to] : [];
 }
 
 /** Size 0 would mean half the host's memory. `exec`: what is built in scratch space may be run. */
-function tmpfsOf({ scratch, tmpfsBytes, mounts = [] }: ContainerBody): Record<string, string> {
+function tmpfsOf(body: ContainerBody): Record<string, string> {
   const options = (bytes: number) => `rw,exec,nosuid,nodev,mode=1777,size=${bytes}`;
-  const isTaken = [...mounts, ...(scratch === undefined ? [] : [scratch])].some(({ to }) => to === '/tmp');
+  const { scratch, tmpfsBytes } = body;
+  const isTaken = placesOf(body).includes('/tmp');
   return {
     ...(tmpfsBytes === 0 || isTaken ? {} : { '/tmp': options(tmpfsBytes) }),
     ...(scratch?.medium === 'tmpfs' ? { [scratch.to]: options(scratch.sizeBytes) } : {}),

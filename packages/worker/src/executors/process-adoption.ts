@@ -51,13 +51,21 @@ export function lostAttempt(fence: Fence, why: string): AdoptedAttempt {
   return { fence, facts, stopping: null, found: { phase: 'ended', ranMs: 0, exit } };
 }
 
-/** Undefined when the keeper says what it was never told. */
-export function heldAttempt(held: HeldAttempt): AdoptedAttempt | undefined {
+/**
+ * Undefined when the keeper says what it was never told. `leaves`: whether it leaves outputs; one that has ended well
+ * runs, for others, until these are known.
+ */
+export function heldAttempt(
+  held: HeldAttempt,
+  leaves: (fence: Fence) => boolean,
+): AdoptedAttempt | undefined {
   const fence = readKey(held.key);
   const facts = leaseFactsSchema.safeParse(JSON.parse(held.facts));
   if (fence === undefined || !facts.success) return undefined;
   const { ranMs, stopping, end } = held;
-  if (end === null) return { fence, facts: facts.data, stopping, found: { phase: 'running', ranMs } };
+  const isWell = end?.exitCode === 0 && end.failure === null && !end.stopped;
+  if (end === null || (isWell && leaves(fence)))
+    return { fence, facts: facts.data, stopping, found: { phase: 'running', ranMs } };
   const exit = { ...end, outcome: noOutcome };
   // What had ended before the signal came ended by itself.
   const why = end.stopped ? stopping : null;

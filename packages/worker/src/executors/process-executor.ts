@@ -15,8 +15,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { failure } from '@gryphgen/protocol';
+import { type Failure, failure, type Read } from '@gryphgen/protocol';
 import { type Alarms, type Cancel, type Log, makeRunFolder } from '@gryphgen/runtime';
+import type { Files } from '../artifacts/attempt-files.ts';
 import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt } from '../core/events.ts';
@@ -24,16 +25,18 @@ import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import { type Adoption, type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
 import { heldAttempt, lostAttempt, notedFences, whyGone } from './process-adoption.ts';
-import type { StartMessage } from './process-group.ts';
+import { fillScratch, leftIn } from './process-files.ts';
 import { KeeperLife } from './process-keeper-life.ts';
 import { type KeeperPlace, keeperPlace } from './process-keeper-place.ts';
 import type { FromKeeper, HeldAttempt, ProcessEnd } from './process-messages.ts';
-import { processOrder } from './process-order.ts';
+import { type ProcessOrder, processOrder } from './process-order.ts';
 import type { ProcessOwner } from './process-owner.ts';
 import { killStrays, ownerByScratch } from './stray-processes.ts';
 
 /** From the end of an attempt to the search for what it left; one search reads all of /proc and serves all that ended. */
 const searchMs = 1000;
+
+const nothing = { ok: true, value: noOutcome } as const;
 
 export interface ProcessExecutorOptions {
   readonly events: ExecutorEvents;
@@ -47,6 +50,7 @@ export interface ProcessExecutorOptions {
   ) => Promise<{ readonly log: LogWriter; readonly position: number }>;
   /** `$GRID_HOME`. */
   readonly home: string;
+  readonly files: Files;
   /** Looked through for programs, and given to the processes. */
   readonly path: string;
   readonly keeperFile?: string;
@@ -58,6 +62,8 @@ interface Run {
   /** Null when nothing more is written. */
   log: LogWriter | null;
   stop: { readonly graceMs: number; readonly why: StopWhy } | null;
+  /** Aborted by the first stop: files are not waited for any more. */
+  readonly asked: AbortController;
   /** The keeper knows of it. */
   sent: boolean;
   /** That it runs is known: it was told, or found so. */
@@ -73,6 +79,7 @@ export class ProcessExecutor implements Executor {
   private readonly keeper: KeeperLife;
   private readonly runs = new Map<string, Run>();
   private readonly clearing = new Set<Promise<void>>();
+  private readonly closing = new AbortController();
   private closed = false;
   private cancelSearch: Cancel | null = null;
 
@@ -130,6 +137,7 @@ export class ProcessExecutor implements Executor {
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
     const key = keyOf(fence);
     const run = this.runs.get(key);
+    run?.asked.abort();
     if (run === undefined || run.ended) return;
     if (run.sent) this.keeper.send({ kind: 'stop', key, graceMs, why });
     else run.stop = { graceMs: Math.min(run.stop?.graceMs ?? graceMs, graceMs), why: run.stop?.why ?? why };
@@ -150,6 +158,7 @@ export class ProcessExecutor implements Executor {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.closing.abort();
     this.cancelSearch?.();
     await this.keeper.close();
     await Promise.all([...this.runs.values()].map(({ log }) => log?.end()));
@@ -157,7 +166,8 @@ export class ProcessExecutor implements Executor {
   }
 
   private note(fence: Fence, known: Partial<Run>): Run {
-    const fresh = { log: null, stop: null, sent: false, started: false, ended: false };
+    const asked = new AbortController();
+    const fresh = { log: null, stop: null, asked, sent: false, started: false, ended: false };
     const run: Run = { fence, scratch: this.scratchOf(fence), ...fresh, ...known };
     this.runs.set(keyOf(fence), run);
     return run;
@@ -176,10 +186,11 @@ export class ProcessExecutor implements Executor {
     const found: AdoptedAttempt[] = [];
     const resumed: (readonly [HeldAttempt, Run])[] = [];
     for (const held of all) {
-      const attempt = heldAttempt(held);
+      const attempt = heldAttempt(held, (fence) => this.options.files.outputsOf(fence).length > 0);
       if (attempt === undefined) continue;
       found.push(attempt);
-      resumed.push([held, this.note(attempt.fence, { sent: true, started: true, ended: held.end !== null })]);
+      const ended = attempt.found.phase === 'ended';
+      resumed.push([held, this.note(attempt.fence, { sent: true, started: true, ended })]);
     }
     for (const [{ key, from, to }, run] of resumed) {
       const { log, position } = await this.options.resumeLog(run.fence, { from, to });
@@ -189,17 +200,22 @@ export class ProcessExecutor implements Executor {
     return found;
   }
 
-  private async launch(run: Run, start: StartMessage): Promise<void> {
+  private async launch(run: Run, { start, files: wanted }: ProcessOrder): Promise<void> {
     try {
       await mkdir(run.scratch, { mode: 0o700 });
+      const { fence, scratch, log } = run;
+      const signal = AbortSignal.any([run.asked.signal, this.closing.signal]);
+      const tell = (line: string): void => void log?.write(Buffer.from(`grid: ${line}\n`));
+      const why = await fillScratch(fence, scratch, wanted, this.options.files, { signal, tell });
+      if (why !== null) return await this.fail(run, why);
     } catch (error) {
-      await this.fail(run, `no scratch folder can be made: ${String(error)}`);
+      await this.fail(run, failure('lost.worker', `no scratch folder can be made: ${String(error)}`));
       return;
     }
     await this.keeper.ready;
     if (this.closed) return;
     if (!this.keeper.isThere) {
-      await this.fail(run, 'the keeper that starts processes is not running');
+      await this.fail(run, failure('lost.worker', 'the keeper that starts processes is not running'));
       return;
     }
     run.sent = true;
@@ -207,10 +223,10 @@ export class ProcessExecutor implements Executor {
     if (run.stop !== null) this.keeper.send({ kind: 'stop', key: start.key, ...run.stop });
   }
 
-  private async fail(run: Run, why: string): Promise<void> {
+  private async fail(run: Run, why: Failure): Promise<void> {
     run.ended = true;
     await run.log?.end();
-    if (!this.closed) this.options.events.startFailed(run.fence, failure('lost.worker', why));
+    if (!this.closed) this.options.events.startFailed(run.fence, why);
   }
 
   private async onKeeperDeath(): Promise<void> {
@@ -256,7 +272,20 @@ export class ProcessExecutor implements Executor {
     if (this.closed) return;
     const { fence, started } = run;
     if (end.failure !== null && !started) this.options.events.startFailed(fence, end.failure);
-    else this.options.events.exited(fence, { ...end, outcome: noOutcome });
+    else {
+      const kept = end.failure === null && end.exitCode === 0 ? await this.keepOutputs(run) : nothing;
+      if (this.closed) return;
+      const { events } = this.options;
+      if (kept.ok) events.exited(fence, { ...end, outcome: kept.value });
+      else events.exited(fence, { ...end, failure: kept.failure, outcome: noOutcome });
+    }
+  }
+
+  private async keepOutputs({ fence, scratch, asked }: Run): Promise<Read<Uint8Array>> {
+    const { files } = this.options;
+    if (files.outputsOf(fence).length === 0) return nothing;
+    const signal = AbortSignal.any([asked.signal, this.closing.signal]);
+    return await files.keep(fence, noOutcome, (path) => leftIn(scratch, path), signal);
   }
 
   private searchLater(): void {

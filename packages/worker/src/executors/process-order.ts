@@ -1,25 +1,40 @@
 /** What a lease of a process comes to: a command, its environment, its folder. */
-import { decodeBody, failure, type ProcessBody, processBodySchema, type Read } from '@gryphgen/protocol';
+import {
+  decodeBody,
+  failure,
+  type ProcessBody,
+  processBodySchema,
+  type Read,
+  type TaskFiles,
+} from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import { keyOf } from '../core/fence.ts';
 import type { StartMessage } from './process-group.ts';
 import { scratchVariable } from './stray-processes.ts';
 
+export interface ProcessOrder {
+  readonly start: StartMessage;
+  readonly files: TaskFiles;
+}
+
 /** `path`: looked through for programs, and given to the process. */
-export function processOrder(order: StartOrder, scratch: string, path: string): Read<StartMessage> {
+export function processOrder(order: StartOrder, scratch: string, path: string): Read<ProcessOrder> {
   const body = readBody(order);
   if (!body.ok) return body;
-  const { command, workdir } = body.value;
+  const { command, workdir, inputs, outputs } = body.value;
   return {
     ok: true,
     value: {
-      kind: 'start',
-      key: keyOf(order.fence),
-      facts: JSON.stringify(order.facts),
-      command,
-      env: environmentOf(order, body.value, scratch, path),
-      cwd: workdir ?? scratch,
-      memoryBytes: order.envelope.resources.memoryBytes,
+      start: {
+        kind: 'start',
+        key: keyOf(order.fence),
+        facts: JSON.stringify(order.facts),
+        command,
+        env: environmentOf(order, body.value, scratch, path),
+        cwd: workdir ?? scratch,
+        memoryBytes: order.envelope.resources.memoryBytes,
+      },
+      files: { inputs, outputs },
     },
   };
 }

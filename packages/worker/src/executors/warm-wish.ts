@@ -79,12 +79,13 @@ export async function warmthOf(
 
 function whyCold(
   { principal }: StartOrder,
-  { ports, health, ulimits = {} }: ContainerBody,
+  { ports, health, ulimits = {}, inputs, outputs }: ContainerBody,
   { init }: Engine,
 ) {
   if (principal === undefined) return 'the broker does not tell whose it is';
   if (!init) return 'the engine has no docker-init';
   if (ports !== undefined || health !== undefined) return 'it is a service';
+  if (inputs !== undefined || outputs !== undefined) return 'it is given files of its own, or leaves some';
   const { nofile } = ulimits;
   const tight = narrow.find((name) => ulimits[name] !== undefined);
   if (tight !== undefined) return `its ulimit ${tight} would bind the shell too`;

@@ -1,0 +1,27 @@
+/** What the broker and the process of its artifacts say to each other, over the channel between them. */
+
+export interface BeginArtifacts {
+  readonly kind: 'begin';
+  readonly folder: string;
+  readonly endpoints: readonly string[];
+  /** `auto`: by the size of the disk. */
+  readonly budgetBytes: number | 'auto';
+  readonly grid: string;
+  readonly brokerKey: string;
+  readonly curve: { readonly publicKey: string; readonly secretKey: string };
+  /** The wall clock by which the broker's grants expire. */
+  readonly wallMs: number;
+}
+
+export type ToArtifacts =
+  | BeginArtifacts
+  /** Of those asked for with this number. */
+  | { readonly kind: 'held'; readonly id: number; readonly held: readonly string[] };
+
+export type FromArtifacts =
+  | { readonly kind: 'ready'; readonly endpoints: readonly string[] }
+  /** It cannot begin. */
+  | { readonly kind: 'failed'; readonly words: string }
+  /** Which of these do tasks need that have not ended? */
+  | { readonly kind: 'asksHeld'; readonly id: number; readonly artifacts: readonly string[] }
+  | { readonly kind: 'counters'; readonly counters: Readonly<Record<string, number>> };

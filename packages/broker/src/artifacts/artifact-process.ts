@@ -1,0 +1,89 @@
+/**
+ * The store of artifacts beside the broker, and its data endpoint: a process of its own, so that no transfer, and no
+ * hash of one, takes a moment of the broker's loop. It ends with the broker.
+ */
+
+import { failure } from '@gryphgen/protocol';
+import {
+  ArtifactStore,
+  DataServer,
+  fetchFrom,
+  storeBudget,
+  storeInto,
+  systemAlarms,
+  systemClock,
+} from '@gryphgen/runtime';
+import type { BeginArtifacts, FromArtifacts, ToArtifacts } from './artifact-messages.ts';
+
+const countersMs = 2000;
+
+const answers = new Map<number, (held: ReadonlySet<string>) => void>();
+let nextAsk = 1;
+let server: DataServer | undefined;
+
+function say(message: FromArtifacts): void {
+  process.send?.(message);
+}
+
+function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
+  const id = nextAsk++;
+  return new Promise((resolve) => {
+    answers.set(id, resolve);
+    say({ kind: 'asksHeld', id, artifacts });
+  });
+}
+
+async function begin({ folder, endpoints, budgetBytes, wallMs, ...rest }: BeginArtifacts): Promise<void> {
+  const offset = wallMs - systemClock.mono();
+  const store = await ArtifactStore.open({
+    folder,
+    budgetBytes: await storeBudget(folder, budgetBytes),
+    clock: systemClock,
+    held: askHeld,
+  });
+  server = new DataServer({
+    ...rest,
+    endpoints,
+    worker: '',
+    brokerWall: () => offset + systemClock.mono(),
+    clock: systemClock,
+    alarms: systemAlarms,
+    open: () => failure('rejected.not-found', 'logs are read at workers'),
+    fetch: fetchFrom(store),
+    store: storeInto(store),
+  });
+  say({ kind: 'ready', endpoints: await server.start() });
+  tellCounters(server, store);
+}
+
+function tellCounters({ counters }: DataServer, store: ArtifactStore): void {
+  const { refused, malformed, silent, overrun, slow } = counters;
+  const { usedBytes, collected } = store;
+  const told = { ...store.counters, collected, usedBytes, refused, malformed, silent, overrun, slow };
+  say({ kind: 'counters', counters: told });
+  systemAlarms.after(countersMs, () => server && tellCounters(server, store));
+}
+
+async function end(): Promise<void> {
+  const ending = server;
+  server = undefined;
+  await ending?.stop();
+  process.exit(0);
+}
+
+process.on('message', (message: ToArtifacts) => {
+  if (message.kind === 'begin')
+    begin(message).catch((error: unknown) => {
+      say({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
+      process.exitCode = 1;
+      process.disconnect();
+    });
+  else {
+    answers.get(message.id)?.(new Set(message.held));
+    answers.delete(message.id);
+  }
+});
+process.on('disconnect', () => void end());
+// The broker ends it: a Ctrl-C at the terminal is for the broker.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);

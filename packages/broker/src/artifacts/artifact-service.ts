@@ -1,0 +1,113 @@
+/**
+ * The broker's side of the process that keeps artifacts: begun with the broker, begun again when it ends, ended with it.
+ *
+ * 1. The broker never waits for it: without it there are no artifacts beside the broker, and all else goes on.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ArtifactGrantDocument } from '@gryphgen/protocol';
+import { type Alarms, Backoff, type Cancel, type Identity, type Log, type Random } from '@gryphgen/runtime';
+import type { FromArtifacts, ToArtifacts } from './artifact-messages.ts';
+
+const restarts = { baseMs: 500, ceilingMs: 30_000 };
+/** For transfers to be told of the end; then SIGKILL. */
+const stopMs = 5000;
+
+export interface ArtifactSettings {
+  readonly folder: string;
+  /** Where it listens; `*` picks a port. */
+  readonly endpoints: readonly string[];
+  /** What it may take of the disk; `auto`: by the size of that. */
+  readonly budgetBytes: number | 'auto';
+}
+
+export interface ArtifactServiceOptions extends ArtifactSettings {
+  readonly grid: string;
+  readonly identity: Identity;
+  readonly alarms: Alarms;
+  readonly random: Random;
+  readonly log: Log;
+  /** By which grants expire, ms. */
+  readonly wallMs: () => number;
+  /** Which of these live tasks need. */
+  readonly held: (artifacts: readonly string[]) => ReadonlySet<string>;
+}
+
+export class ArtifactService {
+  counters: Readonly<Record<string, number>> = {};
+  private readonly options: ArtifactServiceOptions;
+  private readonly backoff: Backoff;
+  private child: ChildProcess | undefined;
+  private bound: readonly string[] = [];
+  private ended: Promise<void> = Promise.resolve();
+  private stopping = false;
+  private cancelRestart: Cancel = () => undefined;
+
+  constructor(options: ArtifactServiceOptions) {
+    this.options = options;
+    this.backoff = new Backoff(options.random, restarts);
+  }
+
+  /** Null while it is not there. */
+  get place(): ArtifactGrantDocument['broker'] {
+    if (this.bound.length === 0) return null;
+    return { endpoints: this.bound, dataKey: this.options.identity.curve.publicKey };
+  }
+
+  start(): void {
+    const { folder, endpoints, budgetBytes, grid, identity, log, wallMs, held } = this.options;
+    const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
+    const child = fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child = child;
+    const say = (message: ToArtifacts): void => {
+      if (child.connected) child.send(message, () => undefined);
+    };
+    let words = '';
+    child.on('message', (message: FromArtifacts) => {
+      switch (message.kind) {
+        case 'ready':
+          this.bound = message.endpoints;
+          this.backoff.reset();
+          log.info({ endpoints: message.endpoints }, 'artifacts are kept');
+          return;
+        case 'failed':
+          words = message.words;
+          return;
+        case 'asksHeld':
+          say({ kind: 'held', id: message.id, held: [...held(message.artifacts)] });
+          return;
+        case 'counters':
+          this.counters = message.counters;
+          return;
+        default:
+          message satisfies never;
+      }
+    });
+    this.ended = new Promise((resolve) => {
+      const onEnd = (how: string): void => {
+        if (this.child !== child) return;
+        this.child = undefined;
+        this.bound = [];
+        resolve();
+        if (this.stopping) return;
+        log.warn({ how, words }, 'the process that keeps artifacts has ended; it is started again');
+        this.cancelRestart = this.options.alarms.after(this.backoff.nextMs(), () => this.start());
+      };
+      child.once('error', (error) => onEnd(error.message));
+      child.once('exit', (code, signal) => onEnd(signal ?? `exit code ${code}`));
+    });
+    const { key: brokerKey, curve } = identity;
+    say({ kind: 'begin', folder, endpoints, budgetBytes, grid, brokerKey, curve, wallMs: wallMs() });
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.cancelRestart();
+    const { child } = this;
+    if (child === undefined) return;
+    if (child.connected) child.disconnect();
+    const cancelKill = this.options.alarms.after(stopMs, () => child.kill('SIGKILL'));
+    await this.ended;
+    cancelKill();
+  }
+}

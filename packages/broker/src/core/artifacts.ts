@@ -1,0 +1,100 @@
+/**
+ * Permission for one artifact: to bring it to the store beside the broker, or to have it from there or from a worker that
+ * has it. Which artifacts a task is given stands in its envelope, which it left in its outcome; of their bytes, and of
+ * which are in the store now, the core knows nothing.
+ */
+import {
+  type DataPlaceDocument,
+  type Failure,
+  failure,
+  type RequestArgs,
+  type TaskDocument,
+  type WorkerId,
+} from '@gryphgen/protocol';
+import { type Context, refuse } from './context.ts';
+import { taskDocument } from './documents.ts';
+import { forbidden } from './roles.ts';
+import type { BrokerState, Session, Task } from './state.ts';
+
+/** A worker for the attempt it has; anybody who may read the task's log, too. */
+export function onFetch(context: Context, session: Session, id: number, task: Task, artifact: string): void {
+  if (session.worker !== null && task.lease?.worker !== session.worker) {
+    context.state.counters.forbidden += 1;
+    refuse(context, session.id, id, forbidden(session, 'have what a task of another worker is given'));
+    return;
+  }
+  const document = taskDocument(context.state, task);
+  if (!names(document, artifact)) {
+    refuse(context, session.id, id, notOf(document.id, artifact));
+    return;
+  }
+  const workers = holdersOf(document).flatMap((worker) => placeOf(context.state, worker) ?? []);
+  const gated = !context.state.journalStalled;
+  context.effects.push({
+    kind: 'artifact',
+    op: 'fetch',
+    session: session.id,
+    request: id,
+    artifact,
+    workers,
+    gated,
+  });
+}
+
+export function onStore(
+  context: Context,
+  session: Session,
+  id: number,
+  { artifact, task }: RequestArgs<'store'>,
+): void {
+  const { state } = context;
+  if (
+    session.worker !== null &&
+    (task === undefined || state.tasks.get(task)?.lease?.worker !== session.worker)
+  ) {
+    state.counters.forbidden += 1;
+    refuse(context, session.id, id, forbidden(session, 'bring what no task of its own has left'));
+    return;
+  }
+  const gated = !state.journalStalled;
+  context.effects.push({
+    kind: 'artifact',
+    op: 'store',
+    session: session.id,
+    request: id,
+    artifact,
+    workers: [],
+    gated,
+  });
+}
+
+/** Whether the task is given the artifact, or has left it. */
+export function names({ envelope, outputs = [] }: TaskDocument, artifact: string): boolean {
+  return [...(envelope.inputs ?? []), ...outputs].some(({ digest }) => digest === artifact);
+}
+
+export function notOf(task: string, artifact: string): Failure {
+  return failure('rejected.not-found', `${task} is not given ${artifact}, and has not left it`);
+}
+
+/** Who has what the task left, and most likely what it was given. */
+export function holdersOf({ worker, state }: TaskDocument): readonly string[] {
+  return worker === '' || state === 'leased' || state === 'running' ? [] : [worker];
+}
+
+/** Where it can be asked now. */
+export function placeOf(state: BrokerState, id: string): DataPlaceDocument | undefined {
+  const worker = state.workers.get(id as WorkerId);
+  const report = worker?.view.report;
+  if (!worker || worker.session === null || !report || report.dataEndpoint === '') return undefined;
+  return { endpoint: report.dataEndpoint, dataKey: report.dataKey };
+}
+
+/** Which of these live tasks are given. */
+export function heldOf(state: BrokerState, artifacts: readonly string[]): ReadonlySet<string> {
+  const asked = new Set(artifacts);
+  const held = new Set<string>();
+  for (const { refs, envelope } of state.specs.values())
+    if (refs > 0) for (const { digest } of envelope.inputs ?? []) if (asked.has(digest)) held.add(digest);
+  return held;
+}

@@ -1,0 +1,110 @@
+/**
+ * An artifact from whoever has it, or to the store beside the broker: places are tried in turn, and all of them again,
+ * with another grant, while what keeps it from coming may pass.
+ *
+ * 1. Who sends something else than was named is left for the next place; what was right of it is not asked for again.
+ * 2. `maxTries` rounds in which nothing moved end it.
+ */
+import type { ArtifactGrantDocument, DataPlaceDocument, Failure } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
+import type { Alarms, Clock } from '../clock.ts';
+import type { Scanned } from './scan-path.ts';
+import type { ArtifactStore } from './store.ts';
+import { fetchArtifact, storeArtifact } from './transfer.ts';
+
+const maxTries = 5;
+const retryMs = 1000;
+
+export interface AnywhereOptions {
+  /** A new grant, or why there is none. */
+  readonly ask: () => Promise<ArtifactGrantDocument | Failure>;
+  /** By which this process talks to its broker now. */
+  readonly brokerEndpoint: () => string;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly signal?: AbortSignal;
+  readonly onMoved?: (bytes: number, of: number) => void;
+  /** A place that was no use, and why. */
+  readonly onPassedOver?: (endpoint: string, why: Failure) => void;
+}
+
+/** Null when all of it is in the store. */
+export function fetchAnywhere(
+  artifact: string,
+  store: ArtifactStore,
+  options: AnywhereOptions,
+): Promise<Failure | null> {
+  return inTurn(
+    options,
+    (transfer) => fetchArtifact(artifact, store, { ...transfer, clock: options.clock }),
+    true,
+  );
+}
+
+/** Null when all of it is beside the broker. */
+export function storeBesideBroker(scanned: Scanned, options: AnywhereOptions): Promise<Failure | null> {
+  return inTurn(options, (transfer) => storeArtifact(scanned, transfer), false);
+}
+
+type Transfer = Parameters<typeof storeArtifact>[1];
+
+async function inTurn(
+  options: AnywhereOptions,
+  move: (transfer: Transfer) => Promise<Failure | null>,
+  fromWorkers: boolean,
+): Promise<Failure | null> {
+  const { ask, brokerEndpoint, alarms, signal, onMoved, onPassedOver } = options;
+  let why: Failure = failure('lost.link', 'the artifact is nowhere to be had now');
+  for (let tries = 0; tries < maxTries && !signal?.aborted; tries += 1) {
+    const found = await ask();
+    if ('code' in found) return found;
+    const { grant, workers } = found;
+    const places = [...(fromWorkers ? workers : []), ...besideBroker(found, brokerEndpoint())];
+    for (const place of places) {
+      let moved = 0;
+      const transfer: Transfer = {
+        ...place,
+        grant,
+        alarms,
+        ...(signal && { signal }),
+        onMoved: (bytes, of) => {
+          moved = bytes;
+          onMoved?.(bytes, of);
+        },
+      };
+      const outcome = await move(transfer);
+      if (outcome === null) return null;
+      why = outcome;
+      if (signal?.aborted) return why;
+      onPassedOver?.(place.endpoint, why);
+      if (moved > 0 && why.code === 'lost.link') tries = -1;
+    }
+    if (places.length > 0 && why.code !== 'lost.link') return why;
+    await pause(alarms, retryMs, signal);
+  }
+  return why;
+}
+
+/** Where this process reaches what listens beside the broker: by the broker's socket if it is reached so, else by its address. */
+function besideBroker({ broker }: ArtifactGrantDocument, reachedBy: string): readonly DataPlaceDocument[] {
+  if (broker === null) return [];
+  const { endpoints, dataKey } = broker;
+  const [, host] = /^tcp:\/\/(.+):[0-9]+$/.exec(reachedBy) ?? [];
+  if (host === undefined)
+    return endpoints.filter((each) => each.startsWith('ipc:')).map((endpoint) => ({ endpoint, dataKey }));
+  const ports = endpoints.flatMap((each) => /^tcp:\/\/.+:([0-9]+)$/.exec(each)?.[1] ?? []);
+  return ports.map((port) => ({ endpoint: `tcp://${host}:${port}`, dataKey }));
+}
+
+function pause(alarms: Alarms, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = alarms.after(ms, done);
+    signal?.addEventListener('abort', done);
+    if (signal?.aborted) done();
+  });
+}

@@ -1,0 +1,217 @@
+/**
+ * A file or folder of this machine as an artifact: looked through once to name it, read again when it is sent.
+ *
+ * 1. Nothing outside of it is read: links within are kept as links, and refused where they lead out of it.
+ * 2. What is no file, folder or link (a socket, a device, a pipe) is refused: it cannot be brought anywhere.
+ * 3. A file that changes between the two readings is found out by whoever receives it.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Failure, failure, limits } from '@gryphgen/protocol';
+import {
+  type Entry,
+  type FileEntry,
+  type Manifest,
+  pieceBytes,
+  staysInside,
+  writeManifest,
+} from './manifest.ts';
+import { contentId, holeDigest, type Piece } from './pieces.ts';
+
+/** Small enough that hashing one leaves the event loop its turn. */
+const readBytes = 256 * 1024;
+const zeros = Buffer.alloc(readBytes);
+
+export interface Scanned {
+  readonly manifest: Manifest;
+  /** Where each content is, by its id. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+export interface ScanOptions {
+  readonly signal?: AbortSignal;
+  /** What it is called in words, if not by its path. */
+  readonly name?: string;
+  /** Bytes looked at so far. */
+  readonly onRead?: (bytes: number) => void;
+}
+
+/** The reason when it cannot be an artifact, or cannot be read. A `root` that is a link is refused. */
+export async function scanPath(root: string, options: ScanOptions = {}): Promise<Scanned | Failure> {
+  const { name = root } = options;
+  const scan = new Scan(options);
+  try {
+    await scan.add(root, '');
+  } catch (error) {
+    if (error instanceof Refused) return { ...error.why, message: `${name}${error.message}` };
+    const words = error instanceof Error ? error.message.replaceAll(root, name) : String(error);
+    return failure('rejected.invalid', `${name} cannot be read: ${words}`);
+  }
+  const manifest = writeManifest(scan.entries);
+  if ('code' in manifest) return { ...manifest, message: `${name}: ${manifest.message}` };
+  return { manifest, sources: scan.sources };
+}
+
+/** What follows the artifact's name, in words. */
+class Refused extends Error {
+  readonly why: Failure;
+  constructor(words: string, code: Failure['code'] = 'rejected.invalid') {
+    super(words);
+    this.why = failure(code, words);
+  }
+}
+
+class Scan {
+  readonly entries: Entry[] = [];
+  readonly sources = new Map<string, string>();
+  private readonly options: ScanOptions;
+  private bytes = 0;
+
+  constructor(options: ScanOptions) {
+    this.options = options;
+  }
+
+  async add(at: string, path: string): Promise<void> {
+    const found = await lstat(at);
+    if (found.isFile()) await this.addFile(at, path);
+    else if (found.isDirectory()) await this.addFolder(at, path);
+    else if (found.isSymbolicLink() && path !== '') await this.addLink(at, path);
+    else
+      throw new Refused(
+        `${below(path)} is ${kindOf(found)}: an artifact holds files, folders and links within it`,
+      );
+  }
+
+  private async addFolder(at: string, path: string): Promise<void> {
+    if (path !== '') this.push({ kind: 'folder', path });
+    else if ((await readdir(at)).length === 0)
+      throw new Refused(` is an empty folder: there is nothing to bring`);
+    for (const name of (await readdir(at)).sort())
+      await this.add(join(at, name), path === '' ? name : `${path}/${name}`);
+  }
+
+  private async addLink(at: string, path: string): Promise<void> {
+    const target = await readlink(at);
+    if (!staysInside(path, target))
+      throw new Refused(
+        `${below(path)} is a link that leads out of the artifact, to ${JSON.stringify(target)}`,
+      );
+    this.push({ kind: 'link', path, target });
+  }
+
+  private async addFile(at: string, path: string): Promise<void> {
+    const file = await openFile(at);
+    try {
+      const { mode } = await file.stat();
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for (;;) {
+        const { digest, read } = await this.hashPiece(file, bytes);
+        if (read === 0) break;
+        bytes += read;
+        this.bytes += read;
+        if (this.bytes > limits.artifactBytes)
+          throw new Refused(`: there are more than ${limits.artifactBytes} bytes`, 'rejected.limit');
+        chunks.push(digest);
+        if (read < pieceBytes) break;
+      }
+      const executable = (mode & 0o111) !== 0;
+      const entry: FileEntry = { kind: 'file', path, executable, bytes, chunks: Buffer.concat(chunks) };
+      this.push(entry);
+      this.sources.set(contentId(entry), at);
+    } finally {
+      await file.close();
+    }
+  }
+
+  private async hashPiece(file: FileHandle, at: number): Promise<{ digest: Buffer; read: number }> {
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(readBytes);
+    let read = 0;
+    /** From its start: a hole is not worth hashing. */
+    let zeroBytes = 0;
+    const hashZeros = (): void => {
+      for (; zeroBytes > 0; zeroBytes -= readBytes)
+        hash.update(zeros.subarray(0, Math.min(zeroBytes, readBytes)));
+    };
+    while (read < pieceBytes) {
+      this.options.signal?.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, Math.min(readBytes, pieceBytes - read), at + read);
+      if (bytesRead === 0) break;
+      const bytes = buffer.subarray(0, bytesRead);
+      if (zeroBytes === read && isZero(bytes)) zeroBytes += bytesRead;
+      else {
+        hashZeros();
+        hash.update(bytes);
+        zeroBytes = -1;
+      }
+      read += bytesRead;
+      this.options.onRead?.(this.bytes + read);
+    }
+    if (zeroBytes === pieceBytes) return { digest: holeDigest(), read };
+    hashZeros();
+    return { digest: hash.digest(), read };
+  }
+
+  private push(entry: Entry): void {
+    if (this.entries.length >= limits.artifactEntries)
+      throw new Refused(
+        `: there are more than ${limits.artifactEntries} files and folders`,
+        'rejected.limit',
+      );
+    this.entries.push(entry);
+  }
+}
+
+/** The bytes of these pieces, in their order. Throws what the file system says; a file that became shorter ends early. */
+export async function* readPieces(
+  pieces: Iterable<Piece>,
+  pathOf: (id: string) => string,
+): AsyncGenerator<Uint8Array, void> {
+  let file: FileHandle | undefined;
+  let id = '';
+  try {
+    for (const { content, at, bytes } of pieces) {
+      if (content.id !== id) {
+        await file?.close();
+        file = undefined;
+        file = await openFile(pathOf(content.id));
+        id = content.id;
+      }
+      for (let done = 0; done < bytes && file !== undefined; ) {
+        const length = Math.min(readBytes, bytes - done);
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, at + done);
+        if (bytesRead === 0) return;
+        yield buffer.subarray(0, bytesRead);
+        done += bytesRead;
+      }
+    }
+  } finally {
+    await file?.close();
+  }
+}
+
+/** A file and nothing else: a pipe would wait for its writer, a link lead elsewhere. */
+async function openFile(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new Error(`${path} is no file any more`);
+}
+
+function isZero(bytes: Buffer): boolean {
+  return zeros.subarray(0, bytes.length).equals(bytes);
+}
+
+function below(path: string): string {
+  return path === '' ? '' : `/${path}`;
+}
+
+function kindOf(found: Awaited<ReturnType<typeof lstat>>): string {
+  if (found.isSymbolicLink()) return 'a link';
+  if (found.isFIFO()) return 'a pipe';
+  if (found.isSocket()) return 'a socket';
+  return 'a device';
+}
