@@ -22,6 +22,7 @@ const started = [
   'broker/dist/journal/fold-thread',
   'broker/dist/fold',
   'broker/dist/fsck/fsck-thread',
+  'broker/dist/artifacts/artifact-process',
 ];
 const entries = ['cli/dist/main', 'worker/dist/executors/process-keeper', ...started];
 

@@ -1,6 +1,6 @@
 /** Every file of docs/examples does what it says, as it is. */
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -25,6 +25,12 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     const { code, stdout } = await grid.grid('run', file);
     expect(stdout).toBe('1\n2\n3\n');
     expect(code).toBe(0);
+  },
+  'files.yaml': async (file) => {
+    const { id, outputs } = await grid.json<{ id: string; outputs: object[] }>('submit', file, '--wait');
+    expect(outputs).toMatchObject([{ path: '/out/count', bytes: 2, copied: true }]);
+    expect((await grid.grid('get', id)).stdout).toBe('count  2 B\n');
+    expect(readFileSync(join(grid.home, 'count'), 'utf8')).toBe('2\n');
   },
   'closed.yaml': async (file) => {
     const { code, stdout } = await grid.grid('run', file);

@@ -4,7 +4,7 @@
 import type { Failure } from '@gryphgen/protocol';
 import { ReceiveWindow } from './byte-credit.ts';
 import { DataConnection, type DataPlace } from './data-connection.ts';
-import type { OpenRequest } from './data-wire.ts';
+import type { ReadRequest } from './data-wire.ts';
 
 export interface LogReading extends DataPlace {
   readonly grant: string;
@@ -16,7 +16,6 @@ export interface LogReading extends DataPlace {
 }
 
 type WithoutCredit<R> = R extends unknown ? Omit<R, 'credit'> : never;
-type ReadRequest = WithoutCredit<Extract<OpenRequest, { kind: 'logs' | 'fetch' }>>;
 
 export type LogEvent =
   | { readonly kind: 'chunk'; readonly offset: number; readonly bytes: Uint8Array }
@@ -31,7 +30,7 @@ export function readLog(reading: LogReading): AsyncGenerator<LogEvent, void> {
 
 export async function* readData(
   { signal, ...place }: DataPlace & { readonly signal?: AbortSignal },
-  request: ReadRequest,
+  request: WithoutCredit<ReadRequest>,
 ): AsyncGenerator<LogEvent, void> {
   if (signal?.aborted) return;
   const connection = new DataConnection(place);

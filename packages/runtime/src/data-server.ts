@@ -19,11 +19,13 @@ import {
   dataMagic,
   decodeDataRequest,
   encodeData,
+  isRead,
   keepAliveMs,
   maxDataFrameBytes,
   type OpenRequest,
   silenceMs,
   type TransferEnd,
+  takesInput,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
 import { DuplexStream, type OpenExec, type OpenPush, type OpenStore } from './duplex-stream.ts';
@@ -307,16 +309,6 @@ export class DataServer {
     const done: Promise<void> = work.then(() => undefined).finally(() => this.running.delete(done));
     this.running.add(done);
   }
-}
-
-type Read = Extract<OpenRequest, { kind: 'logs' | 'fetch' }>;
-
-function isRead(request: OpenRequest): request is Read {
-  return request.kind === 'logs' || request.kind === 'fetch';
-}
-
-function takesInput(request: Exclude<OpenRequest, Read>): boolean {
-  return request.kind !== 'exec' || request.order.stdin;
 }
 
 function notOffered(what: 'exec' | 'images' | 'artifacts'): TransferEnd {

@@ -98,6 +98,17 @@ const answerSchema = z.discriminatedUnion('kind', [
 
 export type DataRequest = z.infer<typeof requestSchema>;
 export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' }>;
+/** What only gives: its grant is good until it expires. */
+export type ReadRequest = Extract<OpenRequest, { kind: 'logs' | 'fetch' }>;
+
+export function isRead(request: OpenRequest): request is ReadRequest {
+  return request.kind === 'logs' || request.kind === 'fetch';
+}
+
+export function takesInput(request: Exclude<OpenRequest, ReadRequest>): boolean {
+  return request.kind !== 'exec' || request.order.stdin;
+}
+
 export type DataAnswer =
   | {
       readonly kind: 'chunk';

@@ -85,7 +85,6 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private dealer: BrokerConnection | undefined;
   private readonly closing = new Set<Promise<void>>();
   private nextBroker = 0;
-  /** That it talks to, or talked to last. */
   broker: BrokerAddress | undefined;
   private lastTrouble: Failure | undefined;
   private turnedAway = 0;

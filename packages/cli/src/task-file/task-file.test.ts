@@ -266,7 +266,12 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
   ['scratch without a size', 'image: x\nscratch: { medium: disk }\n', '2:1: scratch: expected a size'],
   ['a limit', 'image: x\nulimits: { rtprio: 1 }\n', '2:12: ulimits.rtprio: found key "rtprio"'],
   ['a limit of nothing', 'image: x\nulimits: { nofile: }\n', 'ulimits.nofile: found nothing'],
-  ['inputs', 'command: [x]\ninputs: [ { from: a, to: /b } ]\n', '2:1: inputs: is of a later version'],
+  ['inputs', 'command: [x]\ninputs: [ { from: a } ]\n', '2:11: inputs[0]: expected both a file or folder'],
+  [
+    'outputs',
+    'command: [x]\noutputs: [ /x ]\n',
+    '2:12: outputs[0]: found "/x", expected an absolute path in a folder',
+  ],
   ['a job', 'tasks: { a: { command: [x] } }\n', '1:1: tasks: is of a later version'],
 ];
 

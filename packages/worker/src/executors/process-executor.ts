@@ -203,9 +203,10 @@ export class ProcessExecutor implements Executor {
   private async launch(run: Run, { start, files: wanted }: ProcessOrder): Promise<void> {
     try {
       await mkdir(run.scratch, { mode: 0o700 });
-      const { fence, scratch, log } = run;
+      const { fence, scratch } = run;
       const signal = AbortSignal.any([run.asked.signal, this.closing.signal]);
-      const tell = (line: string): void => void log?.write(Buffer.from(`grid: ${line}\n`));
+      // Its log is its output alone: where it goes on is counted by that.
+      const tell = (): void => undefined;
       const why = await fillScratch(fence, scratch, wanted, this.options.files, { signal, tell });
       if (why !== null) return await this.fail(run, why);
     } catch (error) {

@@ -1,0 +1,90 @@
+import { encodeBody, type Failure, failure, type SessionId } from '@gryphgen/protocol';
+import { describe, expect, test } from 'vitest';
+import { heldOf } from './artifacts.ts';
+import { CoreFixture, sent } from './core.fixture.ts';
+import type { BrokerEffect } from './effects.ts';
+
+const input = { digest: `sha256:${'a'.repeat(64)}`, bytes: 5 };
+const output = { digest: `sha256:${'b'.repeat(64)}`, bytes: 6, path: '/out/x', copied: true };
+const other = `sha256:${'c'.repeat(64)}`;
+
+function grid() {
+  const core = new CoreFixture();
+  const worker = core.worker('w-1');
+  const owner = core.client('submitter');
+  core.submit(owner, 1, { inputs: [input] });
+  return { core, worker, owner };
+}
+
+function answer(core: CoreFixture, session: SessionId, op: string, args: object): Failure | BrokerEffect {
+  const effects = core.say(session, { kind: 'request', id: 9, op, args });
+  const granted = effects.find(({ kind }) => kind === 'artifact');
+  return granted ?? (sent(effects, 'reply')[0]?.failure as Failure);
+}
+
+describe('an artifact', () => {
+  test('is had by the worker whose task is given it, and by who may read of the task', () => {
+    const { core, worker, owner } = grid();
+    const asked = { task: 1, artifact: input.digest };
+    const granted = { kind: 'artifact', op: 'fetch', artifact: input.digest };
+    expect(answer(core, worker, 'fetch', asked)).toMatchObject({ ...granted, session: worker, workers: [] });
+    expect(answer(core, owner, 'fetch', asked)).toMatchObject(granted);
+    expect(answer(core, core.client('viewer', 'c3'), 'fetch', asked)).toMatchObject(granted);
+  });
+
+  test('is not had by another worker, nor one that the task does not name', () => {
+    const { core, worker } = grid();
+    const elsewhere = core.worker('w-2', { name: 'bench' });
+    expect(answer(core, elsewhere, 'fetch', { task: 1, artifact: input.digest })).toEqual(
+      failure('rejected.forbidden', 'role worker may not have what a task of another worker is given'),
+    );
+    expect(answer(core, worker, 'fetch', { task: 1, artifact: other })).toEqual(
+      failure('rejected.not-found', `t1 is not given ${other}, and has not left it`),
+    );
+    expect(answer(core, worker, 'fetch', { task: 1, artifact: '../../etc/passwd' })).toMatchObject({
+      code: 'rejected.invalid',
+    });
+    expect(core.state.counters.forbidden).toBe(1);
+  });
+
+  test('that a task has left is told in its document, and had from its worker, too', () => {
+    const { core, worker, owner } = grid();
+    const outcome = encodeBody({ outputs: [output] });
+    const ended = {
+      kind: 'result',
+      task: 1,
+      attempt: 1,
+      epoch: 1,
+      exitCode: 0,
+      failure: null,
+      ranMs: 5,
+      outcome,
+    };
+    core.say(worker, ended as never);
+    const [shown] = sent(core.say(owner, { kind: 'request', id: 1, op: 'show', args: { task: 1 } }), 'reply');
+    expect(shown?.result).toMatchObject({ outputs: [output] });
+    expect(answer(core, owner, 'fetch', { task: 1, artifact: output.digest })).toMatchObject({
+      workers: [{ endpoint: 'tcp://127.0.0.1:1', dataKey: 'k' }],
+    });
+  });
+
+  test('is brought by who may submit, and by a worker for a task it has', () => {
+    const { core, worker, owner } = grid();
+    const granted = { kind: 'artifact', op: 'store', artifact: other };
+    expect(answer(core, owner, 'store', { artifact: other })).toMatchObject(granted);
+    expect(answer(core, worker, 'store', { artifact: other, task: 1 })).toMatchObject(granted);
+    for (const args of [{ artifact: other }, { artifact: other, task: 2 }])
+      expect(answer(core, worker, 'store', args)).toMatchObject({ code: 'rejected.forbidden' });
+    expect(answer(core, core.client('viewer', 'c3'), 'store', { artifact: other })).toMatchObject({
+      code: 'rejected.forbidden',
+    });
+  });
+
+  test('is held while a task that is given it has not ended, over a restart', () => {
+    const { core, worker } = grid();
+    expect([...heldOf(core.restart(true).state, [input.digest, other])]).toEqual([input.digest]);
+    core.result(worker, 1);
+    for (const { state } of [core, core.restart(true)])
+      expect([...heldOf(state, [input.digest])]).toEqual([]);
+  });
+});
