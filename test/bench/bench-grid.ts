@@ -10,6 +10,7 @@ import { BenchProcess } from './bench-process.ts';
 import type { Setting } from './benchmark.ts';
 import type { ProcessUse } from './process-meter.ts';
 import type { LoadAnswer, LoadOrder, LoadReport } from './processes/load-orders.ts';
+import type { TransferOrder } from './processes/transfer-orders.ts';
 import { bytesThrough } from './socket-bytes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -92,6 +93,17 @@ export class BenchGrid {
     return { broker: this.broker.use(), worker: this.workers.use(), client: this.load.use() };
   }
 
+  /** A process that moves bytes; it ends with the grid. */
+  async spawnTransfer(): Promise<BenchProcess> {
+    const spawned = this.spawnOwn('transfer', []);
+    await spawned.hear('ready');
+    return spawned;
+  }
+
+  bring(file: string): TransferOrder {
+    return { kind: 'bring', file, home: this.home, endpoint: this.endpoint };
+  }
+
   /** After a garbage collection. */
   async brokerMemory(): Promise<NodeJS.MemoryUsage> {
     interface MemoryAnswer {
@@ -121,7 +133,7 @@ export class BenchGrid {
     }
   }
 
-  private spawnOwn(name: 'workers' | 'load', args: readonly string[]): BenchProcess {
+  private spawnOwn(name: 'workers' | 'load' | 'transfer', args: readonly string[]): BenchProcess {
     return this.spawn(name, new URL(`./processes/${name}.ts`, import.meta.url), args, typescript);
   }
 

@@ -14,8 +14,18 @@ import { placement } from './placement.ts';
 import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
+import { transfer } from './transfer.ts';
 
-const benchmarks: readonly Benchmark[] = [tasks, latency, peers, cost, memory, placement, container];
+const benchmarks: readonly Benchmark[] = [
+  tasks,
+  latency,
+  peers,
+  cost,
+  memory,
+  placement,
+  container,
+  transfer,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

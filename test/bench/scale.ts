@@ -22,6 +22,8 @@ export interface Scale {
   readonly placements: number;
   /** Pairs of containers. */
   readonly containers: number;
+  /** One file of the benchmark of transfers. */
+  readonly transferMebi: number;
 }
 
 export const fullScale: Scale = {
@@ -36,6 +38,7 @@ export const fullScale: Scale = {
   gridSizes: [10, 1000, 10_000],
   placements: 500,
   containers: 30,
+  transferMebi: 256,
 };
 
 export const tinyScale: Scale = {
@@ -50,4 +53,5 @@ export const tinyScale: Scale = {
   gridSizes: [10, 20],
   placements: 10,
   containers: 2,
+  transferMebi: 1,
 };

@@ -57,7 +57,7 @@ export class ArtifactService {
   start(): void {
     const { folder, endpoints, budgetBytes, grid, identity, log, wallMs, held } = this.options;
     const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
-    const child = fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(file, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child = child;
     const say = (message: ToArtifacts): void => {
       if (child.connected) child.send(message, () => undefined);
