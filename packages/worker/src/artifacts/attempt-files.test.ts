@@ -133,7 +133,7 @@ async function brought(text: string): Promise<{ digest: string; bytes: number }>
 
 const options = { signal: new AbortController().signal, tell: () => undefined };
 
-function valueOf<T>(read: Read<T>): T {
+function mustBe<T>(read: Read<T>): T {
   if (!read.ok) throw new Error(read.failure.message);
   return read.value;
 }
@@ -148,7 +148,7 @@ describe('inputs', () => {
       ),
     );
     for (const each of all) {
-      const [given] = valueOf(each);
+      const [given] = mustBe(each);
       expect(given?.to).toBe('/in/x');
       expect(await readFile(given?.path ?? '', 'utf8')).toBe('hello');
     }
@@ -196,9 +196,9 @@ describe('outputs', () => {
 
   it('are kept here and beside the broker, and told in the outcome', async () => {
     const files = await life();
-    valueOf(await files.give(fence, { outputs }, options));
+    mustBe(await files.give(fence, { outputs }, options));
     const image = { id: `sha256:${'1'.repeat(64)}` };
-    const kept = valueOf(
+    const kept = mustBe(
       await files.keep(fence, encodeBody({ image }), (path) => left(path.slice(-1)), options.signal),
     );
     const outcome = readOutcome(kept);
@@ -213,15 +213,15 @@ describe('outputs', () => {
 
   it('that cannot be copied are here alone', async () => {
     const files = await life();
-    valueOf(await files.give(fence, { outputs: ['/out/a'] }, options));
+    mustBe(await files.give(fence, { outputs: ['/out/a'] }, options));
     refusal = failure('rejected.limit', 'the store is full');
-    const kept = valueOf(await files.keep(fence, none, () => left('a'), options.signal));
+    const kept = mustBe(await files.keep(fence, none, () => left('a'), options.signal));
     expect(readOutcome(kept)?.outputs).toMatchObject([{ copied: false }]);
   });
 
   it('that are missing fail the attempt', async () => {
     const files = await life();
-    valueOf(await files.give(fence, { outputs: ['/out/a'] }, options));
+    mustBe(await files.give(fence, { outputs: ['/out/a'] }, options));
     const missing = async () => failure('rejected.not-found', 'the task has not left it');
     expect(await files.keep(fence, none, missing, options.signal)).toMatchObject({
       failure: {
@@ -232,7 +232,7 @@ describe('outputs', () => {
   });
 
   it('are known to a later life, until the attempt is forgotten', async () => {
-    valueOf(await (await life()).give(fence, { outputs }, options));
+    mustBe(await (await life()).give(fence, { outputs }, options));
     const later = await life();
     expect(later.outputsOf(fence)).toEqual(outputs);
     await later.retain([]);
