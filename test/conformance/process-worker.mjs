@@ -4,13 +4,14 @@
  * because it is forked without a compiler.
  */
 import { createLog, systemAlarms } from '@gryphgen/runtime';
-import { LogStore, ProcessExecutor } from '@gryphgen/worker';
+import { LogStore, noFiles, ProcessExecutor } from '@gryphgen/worker';
 
 const [folder] = process.argv.slice(2);
 const tell = (message) => process.send(message);
 const log = createLog({ daemon: 'test', level: 'silent' });
 const logs = await LogStore.open(`${folder}/logs`, { attemptBytes: 1_000_000, totalBytes: 10_000_000 }, log);
 const executor = new ProcessExecutor({
+  files: noFiles,
   events: {
     started: (fence) => tell({ kind: 'started', fence }),
     exited: (fence, exit) => tell({ kind: 'exited', fence, exit }),
