@@ -3,51 +3,17 @@
  * removed. One machine, in order: each test goes on where the one before ended.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BootedRoot, projectRoot } from './booted-root.fixture.ts';
+import { build, built, debIn, relabelled } from './built-packages.fixture.ts';
 
 /** Its path has all that is special to systemd. */
 const anvil = '/srv/an vil 100%h $x';
 const service = { GRID_HOME: '/var/lib/gryphgen' };
-const built = mkdtempSync(join(projectRoot, '.tmp', 'packages-'));
 let machine: BootedRoot;
 let before: readonly string[];
-
-function build(
-  folder: string,
-  env: Readonly<Record<string, string>>,
-  ...args: readonly string[]
-): readonly Buffer[] {
-  const out = join(built, folder);
-  execFileSync('bash', ['scripts/package.sh', '--fast', ...args, out], {
-    cwd: projectRoot,
-    env: { ...process.env, SOURCE_DATE_EPOCH: '1700000000', ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  return readdirSync(out)
-    .sort()
-    .map((name) => readFileSync(join(out, name)));
-}
-
-/** The same package under another version. */
-function relabelled(deb: string, version: string): string {
-  const tree = join(built, version);
-  const made = join(built, `gryphgen_${version}_test.deb`);
-  execFileSync('dpkg-deb', ['-R', deb, tree]);
-  const control = join(tree, 'DEBIAN', 'control');
-  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, `Version: ${version}`));
-  const program = join(tree, 'usr/lib/gryphgen/packages/cli/dist/grid');
-  execFileSync('sed', [
-    '-i',
-    `s/productVersion = "[^"]*"/productVersion = "${version}"/`,
-    ...readdirSync(program).map((name) => join(program, name)),
-  ]);
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '-b', tree, made], { stdio: 'ignore' });
-  rmSync(tree, { recursive: true });
-  return made;
-}
 
 /** What is on the machine, but for what any package leaves in logs and caches of apt and dpkg. */
 async function files(): Promise<readonly string[]> {
@@ -72,11 +38,6 @@ async function files(): Promise<readonly string[]> {
     )
     .sort();
 }
-
-const debIn = (folder: string) => {
-  const [name = ''] = readdirSync(join(built, folder)).filter((file) => file.endsWith('.deb'));
-  return join(built, folder, name);
-};
 
 async function grid(...args: readonly string[]) {
   return machine.runAs('gryphgen', service, 'grid', ...args);
@@ -105,16 +66,25 @@ it('the same checkout gives the same bytes', () => {
   expect(first.map((bytes, at) => bytes.equals(second[at] ?? Buffer.alloc(0)))).toEqual([true, true]);
 });
 
-it('the folder that the tarball holds is the whole program', () => {
+it('the folder that the tarball holds is the whole program, services included', async () => {
   const [tar = ''] = readdirSync(join(built, 'first')).filter((file) => file.endsWith('.tar.gz'));
-  execFileSync('tar', ['-C', machine.path, '--one-top-level=opt', '-xzf', join(built, 'first', tar)]);
+  execFileSync('tar', ['-C', join(machine.path, 'opt'), '-xzf', join(built, 'first', tar)]);
   const program = `/opt/${tar.replace('.tar.gz', '')}/bin/grid`;
-  return expect(machine.must(program, '--version')).resolves.toMatch(/^\d+\.\d+\.\d+$/);
+  const lab = (...args: readonly string[]) => machine.run(program, 'service', ...args, '--name', 'lab');
+  expect(await lab('install', 'broker')).toMatchObject({ code: 0 });
+  expect(await lab('install', 'worker')).toMatchObject({ code: 0 });
+  expect(await lab('uninstall', 'worker', '--purge')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('"grid service uninstall broker --name lab" first'),
+  });
+  expect(await lab('uninstall', 'worker')).toMatchObject({ code: 0 });
+  expect(await lab('uninstall', 'broker', '--purge')).toMatchObject({ code: 0 });
+  await machine.must('sh', '-c', 'rm -r /opt/*');
+  const gone = new Set(before);
+  expect((await files()).filter((path) => !gone.has(path))).toEqual([]);
 });
 
 it('is installed on a clean machine, where nothing starts by itself; then a grid runs a task', async () => {
-  await machine.must('rm', '-rf', '/opt');
-  await machine.must('mkdir', '/opt');
   await machine.must('apt-get', 'install', '-y', machine.give(relabelled(debIn('first'), '0.0.9')));
   expect(await machine.must('grid', '--version')).toBe('0.0.9');
   expect(await machine.property('gryphgen-broker', 'ActiveState')).toBe('inactive');
@@ -133,6 +103,21 @@ it('is installed on a clean machine, where nothing starts by itself; then a grid
     code: 3,
     stderr: expect.stringContaining('this user has no systemd of its own here'),
   });
+  const folder = `/run/user/${await machine.must('id', '-u', 'alice')}`;
+  await machine.must('install', '-d', '-o', 'alice', '-g', 'alice', '-m', '700', folder);
+  const manager = ['--uid=alice', '--gid=alice', '-p', 'Delegate=yes', '-p', 'Type=notify'];
+  const started = [`--setenv=XDG_RUNTIME_DIR=${folder}`, '/lib/systemd/systemd', '--user'];
+  await machine.must('systemd-run', '--unit=alice', ...manager, ...started);
+  const loggedIn = (...args: string[]) =>
+    machine.runAs('alice', { HOME: '/home/alice', XDG_RUNTIME_DIR: folder }, 'grid', 'service', ...args);
+  expect(await loggedIn('install', 'broker')).toMatchObject({ code: 0 });
+  expect(await loggedIn('status', 'broker')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/active, pid \d+: answers at ipc:\/\/\/home\/alice\//),
+  });
+  expect(await loggedIn('uninstall', 'broker', '--purge')).toMatchObject({ code: 0 });
+  expect(await machine.must('find', '/home/alice', '-name', '*gryphgen*')).toBe('');
+  await machine.must('systemctl', 'stop', 'alice');
   await machine.must('userdel', '-r', 'alice');
 });
 

@@ -62,7 +62,8 @@ async function refuseInUse(
     if (installedHome(other) !== home) continue;
     const { ActiveState, UnitFileState } = await systemctl.show(other.unit, ['ActiveState', 'UnitFileState']);
     if (['inactive', 'failed'].includes(ActiveState) && UnitFileState !== 'enabled') continue;
-    const words = `${home} is the state of ${other.unit} too: "grid service uninstall ${daemon}" first`;
+    const command = `grid service uninstall ${daemon}${name === undefined ? '' : ` --name ${name}`}`;
+    const words = `${home} is the state of ${other.unit} too: "${command}" first`;
     throw new GridError(failure('rejected.state', words));
   }
 }
