@@ -1,18 +1,22 @@
 /**
- * Makes one program of what `tsc` built: `packages/cli/dist/grid`, which `grid` runs.
+ * Makes one program of what `tsc` built, which `grid` runs:
+ *   node scripts/bundle.js [FOLDER]     (default: packages/cli/dist/grid)
  *
  * A command would otherwise open some five hundred small files before it does anything: most of its time, and of its
  * processor time. What is plain JavaScript and loads on every start goes in; the rest stays in node_modules, as it has
  * native parts or is needed by daemons alone.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const packages = fileURLToPath(new URL('../packages', import.meta.url));
-const folder = join(packages, 'cli/dist/grid');
+const place = join(packages, 'cli/dist/grid');
+const folder = process.argv[2] === undefined ? place : resolve(process.argv[2]);
+/** A grid that was started before this may yet load a part of what it was. */
+const keptMs = 24 * 60 * 60 * 1000;
 /** Beside the project's own packages. */
 const bundled = ['commander', 'yaml', 'zod'];
 
@@ -40,7 +44,7 @@ const others = {
     made.onResolve({ filter: /^[@a-z]/ }, ({ path, importer }) =>
       path.startsWith('@gryphgen/') || bundled.includes(path) || importer.includes('/node_modules/')
         ? undefined
-        : found(path, importer) === found(path, join(folder, 'main.js'))
+        : found(path, importer) === found(path, join(place, 'main.js'))
           ? { path, external: true }
           : undefined,
     );
@@ -65,4 +69,5 @@ const { metafile } = await build({
   },
 });
 const made = new Set(Object.keys(metafile.outputs).map((file) => basename(file)));
-for (const file of readdirSync(folder)) if (!made.has(file)) rmSync(join(folder, file));
+for (const file of readdirSync(folder).map((name) => join(folder, name)))
+  if (!made.has(basename(file)) && Date.now() - statSync(file).mtimeMs > keptMs) rmSync(file);

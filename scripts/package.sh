@@ -41,7 +41,7 @@ cli=packages/cli
 [ -e $cli/dist/grid/main.js ] || fail 'it is not built: npm run build'
 mkdir -p "$root/$cli/dist"
 cp -r $cli/package.json $cli/bin "$root/$cli/"
-cp -r $cli/dist/grid "$root/$cli/dist/"
+node scripts/bundle.js "$root/$cli/dist/grid"
 cp -r deploy docs LICENSE README.md "$root/"
 rm -r "$root/deploy/debian" "$root/docs/internals"
 
