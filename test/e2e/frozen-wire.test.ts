@@ -77,11 +77,11 @@ it('a worker and a client of 0.1.0 work with the broker of today', async () => {
   const client = await enter(broker, broker.enrol('admin', 'admin'), 'admin', {});
 
   const submit = said('toBroker', hot.submit, (header) =>
-    Object.assign(header, { 0: 1, 1: 0, 3: pack(envelope) }),
+    Object.assign(header, { 0: 3, 1: 3, 3: pack(envelope) }),
   );
   await client.say([submit[0], submit[1], body]);
   const [, [seq, task]] = await client.next(hot.accepted);
-  expect(seq).toBe(1);
+  expect({ seq, task }).toEqual({ seq: 3, task: 1 });
 
   const [, lease, leased] = await worker.next(hot.lease);
   const [leaseSeq, floor, leasedTask, attempt, epoch, devices, sent] = lease;

@@ -153,7 +153,12 @@ function planWorker(terminal: Terminal, scope: Scope, home: string): ServicePlan
 
 async function startWorker(terminal: Terminal, scope: Scope, home: string): Promise<ServiceState> {
   const plan = planWorker(terminal, scope, home);
-  const state = await carryOut(plan, new Systemctl(scope, terminal.env));
+  const state = await carryOut(plan, new Systemctl(scope, terminal.env)).catch((error: unknown) => {
+    terminal.err(
+      'this machine has joined, and its worker does not run yet: "grid service install worker" tries again\n',
+    );
+    throw error;
+  });
   for (const line of notesOf(plan)) terminal.err(`${line}\n`);
   return state;
 }
