@@ -21,7 +21,7 @@ export function applyGroup(state, epoch, records) {
 
 function rowOf(task, epoch) {
   const ended = task % 5 === 0 ? 'failed' : 'succeeded';
-  const document = JSON.stringify({ task, epoch });
+  const document = JSON.stringify({ task, epoch, principal: `p-${task % 2}` });
   return { task, name: `task-${task % 3}`, state: ended, endedAt: task * 1000, document };
 }
 

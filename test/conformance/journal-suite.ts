@@ -201,6 +201,8 @@ export function journalConformance(name: string, make: () => Promise<JournalPlac
       const rest = await journal.history({ limit: 10, before: next! });
       expect(rest.rows.map(({ task }) => task)).toEqual([3, 2, 1]);
       expect(rest.next).toBeNull();
+      const odd = await journal.history({ limit: 10, principal: 'p-1' });
+      expect(odd.rows.map(({ task }) => task)).toEqual([5, 3, 1]);
       expect(await journal.historyOf(3 as TaskId)).toMatchObject({ task: 3 });
       expect(await journal.historyOf(99 as TaskId)).toBeUndefined();
       await journal.append(group(6));

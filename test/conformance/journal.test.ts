@@ -220,7 +220,7 @@ describe('the SQLite journal', () => {
       name: 'task-1',
       state: 'failed',
       endedAt: 10_000,
-      document: '{"task":10,"epoch":1}',
+      document: '{"task":10,"epoch":1,"principal":"p-0"}',
     });
     await journal.close();
   });

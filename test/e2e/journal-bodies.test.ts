@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { openJournal, recover } from '@gryphgen/broker';
 import { type Client, prepareTask } from '@gryphgen/client';
-import { defaultTimers, limits, type TaskId, type ToBroker, type ToWorker } from '@gryphgen/protocol';
+import { limits, type TaskId, type ToBroker, type ToWorker } from '@gryphgen/protocol';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, expect, test } from 'vitest';
 import { BrokerFixture } from './broker.fixture.ts';
@@ -169,7 +169,7 @@ test('of unfinished tasks survive a broker that is killed while it lets others g
       throw error;
     },
   });
-  const { state, journal, findings } = await recover(opened, defaultTimers);
+  const { state, journal, findings } = await recover(opened, {});
   // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
   expect(findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
   expect(state.tasks.size).toBeGreaterThan(100);

@@ -7,7 +7,7 @@ import {
   openJournal,
   recover,
 } from '@gryphgen/broker';
-import { defaultTimers, productVersion, type TaskId } from '@gryphgen/protocol';
+import { productVersion, type TaskId } from '@gryphgen/protocol';
 import { expect } from 'vitest';
 
 /** Expects no broken invariant, and one committed outcome for each task. Returns the attempts recorded as over, `7.1`. */
@@ -33,7 +33,7 @@ export async function checkJournal(dir: string, tasks: readonly number[]): Promi
       yield group;
     }
   }
-  const { state, journal } = await recover({ ...opened, groups: counted() }, defaultTimers);
+  const { state, journal } = await recover({ ...opened, groups: counted() }, {});
   // A kill in the middle of a write leaves a last commit that nobody was told of, and nothing worse.
   expect(opened.findings.filter(({ kind }) => kind !== 'torn')).toEqual([]);
   expect(brokenInvariants(state)).toEqual([]);

@@ -104,9 +104,27 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'let a viewer submit',
-    file: 'broker/dist/core/submitting.js',
-    snippet: 'session.client === null || !maySubmit(session.role)',
-    instead: 'session.client === null',
+    file: 'broker/dist/core/roles.js',
+    snippet: "submit: ['none', ",
+    instead: "submit: ['own', ",
+  },
+  {
+    name: 'let a session outlive its key',
+    file: 'broker/dist/sessions.js',
+    snippet: 'if (session.key !== key && session.principal !== principal)\n                continue;',
+    instead: 'continue;',
+  },
+  {
+    name: 'let a submitter see everybody’s work',
+    file: 'broker/dist/core/roles.js',
+    snippet: "extent === 'own' && isOwn(session, task)",
+    instead: "extent === 'own'",
+  },
+  {
+    name: 'forget how much a principal has placed',
+    file: 'broker/dist/core/scheduling.js',
+    snippet: 'if (mayRunNoMore(state, next.from.owner))\n            continue;',
+    instead: '',
   },
   {
     name: 'place without regard to priority',

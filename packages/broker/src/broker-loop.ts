@@ -22,7 +22,6 @@ import {
 } from '@gryphgen/protocol';
 import {
   type Alarms,
-  type AuthorizedKey,
   type Clock,
   type Log,
   type PeerKey,
@@ -39,6 +38,7 @@ import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
 import type { BrokerState } from './core/state.ts';
+import type { KnownKeys } from './introduction.ts';
 import type { Journal } from './journal/journal.ts';
 import { Performer } from './performer.ts';
 import { type RequestMessage, RequestTurns } from './request-turns.ts';
@@ -56,7 +56,7 @@ export interface LoopParts {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly random: Random;
-  readonly authorized: { find(key: string): AuthorizedKey | undefined };
+  readonly authorized: KnownKeys;
   readonly log: Log;
   /** What peers ask and are answered is recorded there; the simulator keeps no records. */
   readonly audit?: Pick<AuditDesk, 'access' | 'addressOf'>;
@@ -73,9 +73,11 @@ export interface LoopParts {
   decided(decision: Decision): void;
   /** A peer has said a hello that is believed. */
   opened(hello: PeerHello): void;
+  /** A session of the key has been opened, or has ended. */
+  seen(key: string): void;
   /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */
   revoke(worker: WorkerId): Promise<string | undefined>;
-  /** Makes a ticket, or lets in who has one; resolves with the answer when it is on disk. */
+  /** Asks the door who may enter, or tells it; resolves with the answer when what it changed is on disk. */
   enrolment(effect: EnrolmentEffect): Promise<unknown>;
   /** Checks the home, off the loop. */
   fsck(): Promise<CheckDocument>;
@@ -193,6 +195,11 @@ export class BrokerLoop {
     return audit?.addressOf(authorized.find(key)?.curveKey ?? '') ?? '';
   }
 
+  /** Of a key that is not authorised any more. */
+  endSessions(key: string): void {
+    this.output(this.sessions.revoke(key));
+  }
+
   private output(outputs: readonly SessionOutput[]): void {
     for (const output of outputs) {
       switch (output.kind) {
@@ -201,6 +208,7 @@ export class BrokerLoop {
           break;
         case 'opened': {
           const { session, key, principal, role, worker, hello: peer } = output;
+          this.parts.seen(key);
           this.parts.opened(peer);
           this.parts.audit?.access.opened(session, { principal, role, from: this.addressOf(key) });
           this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
@@ -214,6 +222,7 @@ export class BrokerLoop {
         }
         case 'closed':
           this.parts.audit?.access.closed(output.session);
+          this.parts.seen(output.key);
           this.requests.forget(output.session);
           this.step({ kind: 'sessionClosed', session: output.session, bye: output.reason === 'bye' });
           break;
@@ -257,7 +266,7 @@ export class BrokerLoop {
     this.parts.revoke(worker).then(
       (key) =>
         this.parts.defer(() => {
-          if (key !== undefined) this.output(this.sessions.revoke(key));
+          if (key !== undefined) this.endSessions(key);
           told(null);
         }),
       (error: unknown) =>

@@ -58,7 +58,7 @@ export class Door {
     identity: Identity,
     keys: Map<string, AuthorizedKey>,
   ) {
-    const authorized = { find: (key: string) => keys.get(key) };
+    const authorized = { find: (key: string) => keys.get(key), findPrincipal: () => undefined };
     this.sessions = new Sessions({
       grid,
       epoch: epoch as Epoch,

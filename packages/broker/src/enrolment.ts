@@ -1,10 +1,28 @@
 /**
- * How somebody new gets in (E24): an admin asks for a ticket, whoever has it asks with it for one key to be let in.
- * Answers when that is on disk; throws GridError, in words, where it is refused.
+ * Who may enter, asked and changed (E24, E27): an admin asks for a ticket, whoever has it asks with it for one key to be let
+ * in; an admin lists persons, services and tickets, and revokes them. Answers when what was changed is on disk; throws
+ * GridError, in words, where it is refused.
+ *
+ * 1. A key that is revoked has no session from that moment on, whether or not the disk can be written.
  */
-import { failure, GridError, type RequestArgs, type RequestResults } from '@gryphgen/protocol';
-import { type AuthorizedKeys, reachable, verifyEnrolment } from '@gryphgen/runtime';
-import type { EnrolmentEffect } from './core/effects.ts';
+import {
+  failure,
+  GridError,
+  type PrincipalDocument,
+  type PrincipalId,
+  type RequestArgs,
+  type RequestResults,
+  type TicketDocument,
+} from '@gryphgen/protocol';
+import {
+  type AuthorizedKeys,
+  principalIdOf,
+  reachable,
+  ticketIdOf,
+  verifyEnrolment,
+  workerIdOf,
+} from '@gryphgen/runtime';
+import type { DoorOperation, EnrolmentEffect } from './core/effects.ts';
 
 export interface EnrolmentTools {
   readonly grid: string;
@@ -13,26 +31,45 @@ export interface EnrolmentTools {
   readonly endpoints: readonly string[];
   /** Time of day, ms. */
   readonly wallMs: number;
+  readonly sessionsOf: (key: string) => number;
+  readonly shareOf: (principal: PrincipalId) => Pick<PrincipalDocument, 'has' | 'limits'>;
+  readonly endSessions: (key: string) => void;
 }
 
 export async function onEnrolment(
   { order, principal }: EnrolmentEffect,
   tools: EnrolmentTools,
-): Promise<RequestResults['createTicket' | 'enrol']> {
-  return order.op === 'enrol' ? enrol(order.args, principal, tools) : createTicket(order.args, tools);
+): Promise<RequestResults[DoorOperation]> {
+  switch (order.op) {
+    case 'enrol':
+      return enrol(order.args, principal, tools);
+    case 'createTicket':
+      return createTicket(order.args, principal, tools);
+    case 'tickets':
+      return goodTickets(tools);
+    case 'revokeTicket':
+      return revokeTicket(order.args, tools);
+    case 'principals':
+      return principals(order.args, tools);
+    case 'revokePrincipal':
+      return revokePrincipal(order.args, principal, tools);
+    default:
+      return order satisfies never;
+  }
 }
 
 async function createTicket(
   { ttlMs, ...ticket }: RequestArgs<'createTicket'>,
+  madeBy: PrincipalId,
   { authorized, endpoints, wallMs }: EnrolmentTools,
 ): Promise<RequestResults['createTicket']> {
-  const { expiresAt } = await authorized.addTicket({ ...ticket, expiresAt: wallMs + ttlMs }, wallMs);
+  const { expiresAt } = await authorized.addTicket({ ...ticket, madeBy, expiresAt: wallMs + ttlMs }, wallMs);
   return { endpoints: endpoints.flatMap(reachable), expiresAt };
 }
 
 async function enrol(
   { signature, ...asked }: RequestArgs<'enrol'>,
-  principal: EnrolmentEffect['principal'],
+  principal: PrincipalId,
   { grid, authorized, wallMs }: EnrolmentTools,
 ): Promise<RequestResults['enrol']> {
   if (!verifyEnrolment({ grid, ...asked }, signature))
@@ -42,4 +79,71 @@ async function enrol(
     throw new GridError(failure('rejected.forbidden', 'this ticket has expired: ask for a new one'));
   const { role } = await authorized.enrol(ticket, { ...asked, addedAt: wallMs }, wallMs);
   return { role };
+}
+
+function goodTickets({ authorized, wallMs }: EnrolmentTools): TicketDocument[] {
+  return authorized
+    .listTickets()
+    .filter(({ usedBy, expiresAt }) => usedBy === undefined && expiresAt > wallMs)
+    .map(({ key, role, expiresAt, madeBy = '' }) => ({ id: ticketIdOf(key), role, expiresAt, madeBy }));
+}
+
+/** One that is not there any more is revoked: whoever asked may not have heard the answer. */
+async function revokeTicket(
+  { ticket: id }: RequestArgs<'revokeTicket'>,
+  { authorized, endSessions }: EnrolmentTools,
+): Promise<RequestResults['revokeTicket']> {
+  const ticket = authorized.listTickets().find(({ key }) => ticketIdOf(key) === id);
+  if (ticket?.usedBy !== undefined) {
+    const words = `${id} has let in ${principalIdOf(ticket.usedBy)}: revoke that ("grid principal revoke", "grid node remove")`;
+    throw new GridError(failure('rejected.state', words));
+  }
+  const written = authorized.dropTickets(({ key }) => key === ticket?.key);
+  if (ticket !== undefined) endSessions(ticket.key);
+  await written;
+  return { revoked: id };
+}
+
+function principals(
+  { limit }: RequestArgs<'principals'>,
+  { authorized, sessionsOf, shareOf }: EnrolmentTools,
+): PrincipalDocument[] {
+  return authorized
+    .list()
+    .filter(({ role }) => role !== 'worker')
+    .map(({ key, name, role, addedAt }) => {
+      const id = principalIdOf(key);
+      const seenAt = authorized.seenAt(key);
+      return { id, name, role, addedAt, seenAt, sessions: sessionsOf(key), ...shareOf(id) };
+    })
+    .sort((a, b) => b.seenAt - a.seenAt)
+    .slice(0, limit);
+}
+
+async function revokePrincipal(
+  { principal: id }: RequestArgs<'revokePrincipal'>,
+  asker: PrincipalId,
+  { authorized, endSessions }: EnrolmentTools,
+): Promise<RequestResults['revokePrincipal']> {
+  // So that there always is one: who asks stays.
+  if (id === asker)
+    throw new GridError(failure('rejected.state', `${id} is you: have another admin revoke it`));
+  const entry = authorized.findPrincipal(id);
+  if (entry?.role === 'worker') {
+    const words = `${id} is a machine: "grid node remove ${workerIdOf(entry.key)}" removes it`;
+    throw new GridError(failure('rejected.invalid', words));
+  }
+  if (entry === undefined && !authorized.isRevokedPrincipal(id))
+    throw new GridError(failure('rejected.not-found', `no principal ${id} on this grid`));
+  const tickets = authorized
+    .listTickets()
+    .filter(({ madeBy, usedBy }) => madeBy === id && usedBy === undefined);
+  const written = [
+    authorized.revoke(entry?.key ?? ''),
+    // What it has made could let it in again.
+    authorized.dropTickets((ticket) => tickets.includes(ticket)),
+  ];
+  for (const { key } of entry === undefined ? tickets : [entry, ...tickets]) endSessions(key);
+  await Promise.all(written);
+  return { revoked: id };
 }

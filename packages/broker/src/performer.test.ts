@@ -40,9 +40,10 @@ const lookup = (op: string): BrokerEffect => ({
   kind: 'lookup',
   session,
   task: 7 as never,
+  onlyOf: null,
   answer: { kind: 'reply', request: 3, op },
 });
-const history: BrokerEffect = { kind: 'history', session, request: 3, recent: [], limit: 5 };
+const history: BrokerEffect = { kind: 'history', session, request: 3, recent: [], onlyOf: null, limit: 5 };
 const spec: BrokerEffect = { kind: 'spec', session, request: 3, envelope, body: 'b' as never };
 const row = { task: 7 as never, name: '', state: 'succeeded', endedAt: 1 };
 const stored = { ...row, document: JSON.stringify({ id: 't7', state: 'succeeded', body: 'b', envelope }) };
@@ -94,7 +95,7 @@ it('a session’s questions are read one at a time, in order; too many end it', 
     },
   });
   const ask = (task: number): void =>
-    performer.perform({ kind: 'lookup', session, task: task as never, answer: { kind: 'finished' } });
+    performer.perform({ ...lookup('show'), task: task as never, answer: { kind: 'finished' } } as never);
   for (let task = 1; task <= 1000; task += 1) ask(task);
   while (sent.length < 1000) await new Promise(setImmediate);
   expect(order).toEqual(Array.from({ length: 1000 }, (_, n) => n + 1));

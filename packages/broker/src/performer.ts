@@ -56,7 +56,6 @@ export interface PerformerParts {
 
 export class Performer {
   private readonly parts: PerformerParts;
-
   private readonly questions: QuestionLines;
 
   constructor(parts: PerformerParts) {
@@ -195,10 +194,11 @@ export class Performer {
   }
 
   /** A `watch` that finds no answer is repeated by its client (E7). */
-  private lookup({ session, task, answer }: Extract<BrokerEffect, { kind: 'lookup' }>): void {
+  private lookup({ session, task, onlyOf, answer }: Extract<BrokerEffect, { kind: 'lookup' }>): void {
     const find = async (): Promise<void> => {
       const row = await this.parts.journal.historyOf(task);
-      const document = row === undefined ? undefined : (JSON.parse(row.document) as TaskDocument);
+      const found = row === undefined ? undefined : (JSON.parse(row.document) as TaskDocument);
+      const document = onlyOf === null || found?.principal === onlyOf ? found : undefined;
       if (answer.kind === 'finished') this.send(session, finishedFrom(task, document));
       else if (document === undefined) this.reply(session, answer.request, null, unknownTask(task));
       else this.answerFromHistory(session, task, document, answer);
@@ -261,13 +261,14 @@ export class Performer {
     else this.reply(session, request, granted);
   }
 
-  private history({ session, request, recent, limit }: Extract<BrokerEffect, { kind: 'history' }>): void {
+  private history(effect: Extract<BrokerEffect, { kind: 'history' }>): void {
+    const { session, request, recent, onlyOf, limit } = effect;
     const read = async (): Promise<void> => {
-      const { rows } = await this.parts.journal.history({ limit });
+      const { rows } = await this.parts.journal.history({ limit, principal: onlyOf });
       const shown = new Set((recent as readonly TaskDocument[]).map(({ id }) => id));
       const older = rows
         .map((row) => JSON.parse(row.document) as TaskDocument)
-        .filter(({ id }) => !shown.has(id));
+        .filter(({ id, principal }) => !shown.has(id) && (onlyOf === null || principal === onlyOf));
       this.reply(session, request, [...recent, ...older].slice(0, limit));
     };
     this.ask(session, read, request);

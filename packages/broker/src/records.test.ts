@@ -7,7 +7,7 @@ import type {
   TaskId,
   WorkerId,
 } from '@gryphgen/protocol';
-import { defaultTimers, envelopeDefaults } from '@gryphgen/protocol';
+import { envelopeDefaults } from '@gryphgen/protocol';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from './core/decisions.ts';
@@ -78,7 +78,7 @@ describe('records that this version cannot read', () => {
       yield { seq: 41, epoch: 3 as never, records: packed([known]) };
     })();
     const opened = { journal: { epoch: 4 } as never, snapshot: null, groups, findings: [] };
-    await expect(recover(opened, defaultTimers)).rejects.toThrow(/^commit 41 of epoch 3: .*format 1/);
+    await expect(recover(opened, {})).rejects.toThrow(/^commit 41 of epoch 3: .*format 1/);
   });
   it('include snapshots, which say what is missing', () => {
     expect(() => decodeSnapshot(packed({ nextTask: 1, decisions: [] }))).toThrow(

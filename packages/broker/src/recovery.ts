@@ -1,9 +1,8 @@
 /** Opens the journal and rebuilds the decided state: snapshot, then every group after it, in order. */
-import type { Timers } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
 import type { Decision } from './core/decisions.ts';
 import { brokenInvariants } from './core/invariants.ts';
-import { emptyState, loadSnapshot } from './core/snapshot.ts';
+import { emptyState, loadSnapshot, type StateSettings } from './core/snapshot.ts';
 import type { BrokerState } from './core/state.ts';
 import {
   type Finding,
@@ -22,12 +21,12 @@ export interface Recovered {
 }
 
 /** Throws JournalError for records of another version, Error when a verified journal makes a state that breaks an invariant: that is our bug, and going on would hide it. */
-export async function recover(opened: OpenedJournal, timers: Timers): Promise<Recovered> {
+export async function recover(opened: OpenedJournal, settings: StateSettings): Promise<Recovered> {
   const { journal, snapshot, groups, findings } = opened;
   const state =
     snapshot === null
-      ? emptyState(journal.epoch, timers)
-      : loadSnapshot(decodeSnapshot(snapshot.bytes), journal.epoch, timers);
+      ? emptyState(journal.epoch, settings)
+      : loadSnapshot(decodeSnapshot(snapshot.bytes), journal.epoch, settings);
   let replayedGroups = 0;
   for await (const group of groups) {
     for (const decision of decisionsOf(group)) apply(state, group.epoch, decision);

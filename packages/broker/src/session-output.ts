@@ -32,7 +32,13 @@ export type SessionOutput =
     }
   /** Its hello was not believed. */
   | { readonly kind: 'turnedAway'; readonly hello: Hello; readonly failure: Failure }
-  | { readonly kind: 'closed'; readonly session: SessionId; readonly peer: PeerKey; readonly reason: string }
+  | {
+      readonly kind: 'closed';
+      readonly session: SessionId;
+      readonly peer: PeerKey;
+      readonly key: string;
+      readonly reason: string;
+    }
   | { readonly kind: 'messages'; readonly session: SessionId; readonly messages: readonly PassedOn[] };
 
 /** What the core and the shell see of a session; credit and goodbyes stay here. */

@@ -1,10 +1,19 @@
 /** For tests: sessions before each, on a clock and with random of the test's, and peers that say what they are told. */
-import type { Epoch, HandshakeMessage, Message, PeerHello, Role, ToBroker } from '@gryphgen/protocol';
+import type {
+  Epoch,
+  HandshakeMessage,
+  Message,
+  PeerHello,
+  PrincipalId,
+  Role,
+  ToBroker,
+} from '@gryphgen/protocol';
 import {
   type AuthorizedKey,
   createIdentity,
   type Identity,
   type PeerKey,
+  principalIdOf,
   signHello,
 } from '@gryphgen/runtime';
 import { beforeEach } from 'vitest';
@@ -49,7 +58,10 @@ beforeEach(() => {
       bytes: (count) => Buffer.from(String(++drawn).padStart(count)),
       number: () => 0,
     },
-    authorized: { find: (key) => keys.get(key) },
+    authorized: {
+      find: (key) => keys.get(key),
+      findPrincipal: (id) => [...keys.values()].find(({ key }) => principalIdOf(key) === id),
+    },
   });
 });
 
@@ -79,11 +91,12 @@ export function hello(
   as: PeerHello,
   nonce = nonceFor(from),
   signer = who,
+  actsFor?: PrincipalId,
 ) {
-  const signature = signHello({ ...signer, key: who.key }, grid, nonce, role);
+  const signature = signHello({ ...signer, key: who.key }, grid, nonce, role, actsFor);
   return sessions.receive(
     peer(from),
-    frame('', { kind: 'hello', nonce, key: who.key, role, signature, product: '0.1.0', peer: as }),
+    frame('', { kind: 'hello', nonce, key: who.key, role, signature, product: '0.1.0', peer: as, actsFor }),
   );
 }
 

@@ -22,17 +22,10 @@ import {
   type Timers,
   type ToBroker,
 } from '@gryphgen/protocol';
-import {
-  type AuthorizedKey,
-  type Clock,
-  type PeerKey,
-  principalIdOf,
-  type Random,
-  workerIdOf,
-} from '@gryphgen/runtime';
+import { type Clock, type PeerKey, principalIdOf, type Random, workerIdOf } from '@gryphgen/runtime';
 import { Challenges } from './challenges.ts';
 import { CreditAccount } from './credit-account.ts';
-import { disbelief } from './introduction.ts';
+import { disbelief, type KnownKeys, principalOf, soleOf } from './introduction.ts';
 import { newSessionCounters } from './session-counters.ts';
 import type { PassedOn, SessionOutput } from './session-output.ts';
 import { type Session, SessionTable } from './session-table.ts';
@@ -47,7 +40,7 @@ export interface SessionsOptions {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly random: Random;
-  readonly authorized: { find(key: string): AuthorizedKey | undefined };
+  readonly authorized: KnownKeys;
 }
 
 export class Sessions {
@@ -149,10 +142,16 @@ export class Sessions {
     return this.take();
   }
 
-  /** Ends the key's sessions at once; it must not be authorised any more. */
+  /** How many of the key there are. */
+  countOf(key: string): number {
+    return this.table.countOf(key);
+  }
+
+  /** Ends the key's sessions at once, and those of who acts for it; it must not be authorised any more. */
   revoke(key: string): SessionOutput[] {
+    const principal = principalIdOf(key);
     for (const session of this.table.all()) {
-      if (session.key !== key) continue;
+      if (session.key !== key && session.principal !== principal) continue;
       this.counters.revoked++;
       this.refuse(session.peer, failure('rejected.forbidden', 'this key has been revoked'));
     }
@@ -195,7 +194,7 @@ export class Sessions {
 
   private judge(hello: Hello, nonce: number): Verdict | undefined {
     const { grid, authorized } = this.options;
-    const doubt = disbelief(hello, grid, authorized.find(hello.key));
+    const doubt = disbelief(hello, grid, authorized);
     if (doubt) return doubt;
     const sole = soleOf(hello);
     if (this.challenges.isOvertaken(sole, nonce)) {
@@ -222,7 +221,7 @@ export class Sessions {
       this.end(older, 'superseded');
     }
     const id = this.options.random.bytes(sessionIdBytes).toString('base64url') as SessionId;
-    const principal = principalIdOf(key);
+    const principal = principalOf(hello);
     const credit = new CreditAccount();
     const session = {
       id,
@@ -288,7 +287,8 @@ export class Sessions {
 
   private end(session: Session, reason: string): void {
     this.table.remove(session);
-    this.out.push({ kind: 'closed', session: session.id, peer: session.peer, reason });
+    const { id, peer, key } = session;
+    this.out.push({ kind: 'closed', session: id, peer, key, reason });
   }
 
   private reply(peer: PeerKey, message: Message): void {
@@ -312,8 +312,3 @@ const staleNonce: Verdict = [
   'replayedHello',
   failure('rejected.state', 'this nonce is not good (any more): knock again'),
 ];
-
-/** Within its key: nobody ends another's session, or keeps another out, by naming its client id. */
-function soleOf({ key, peer }: Hello): string {
-  return peer.kind === 'worker' ? `worker ${key}` : `client ${key} ${peer.client}`;
-}

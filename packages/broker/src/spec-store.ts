@@ -63,7 +63,7 @@ export class SpecStore {
       const words = `unfinished ephemeral tasks have ${this.pinnedBytes} bytes of bodies in the broker's memory, at most ${this.pinnedBudget}`;
       return failure('rejected.limit', words);
     }
-    return { envelope, envelopeHash: hash, shapeKey: key, bodyHash };
+    return { envelope, envelopeHash: hash, shapeKey: key, bodyHash, bodyBytes: body.byteLength };
   }
 
   private mayPin(hash: BlobHash, bytes: number): boolean {

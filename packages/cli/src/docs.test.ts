@@ -64,7 +64,8 @@ it('commands of grid are there, with their flags', async () => {
   const wrong: string[] = [];
   for (const { page, line } of used) {
     const words = (line.split(' -- ')[0] ?? '').split(/\s+/);
-    const isGroup = ['node', 'config', 'image', 'ticket', 'service', 'audit'].includes(words[0] ?? '');
+    const groups = ['node', 'config', 'image', 'ticket', 'principal', 'service', 'audit'];
+    const isGroup = groups.includes(words[0] ?? '');
     const { code, text } = await helpOf(words.slice(0, isGroup && words.length > 1 ? 2 : 1));
     const flags = words.filter((word) => /^-(-[a-z]|[a-z]$)/.test(word));
     const unknown = flags.filter((flag) => !new RegExp(`(^|[ ,])${flag}([ ,]|$)`, 'm').test(text));

@@ -36,6 +36,7 @@ function write(name: string, text: string): string {
 const commands = [
   'up, down, broker, worker, doctor, submit, run, ps, show, logs, wait, cancel, retry, explain, exec, nodes',
   'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, support-bundle, config show, completion',
+  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke',
 ].flatMap((names) => names.split(', '));
 
 describe('help', () => {
@@ -56,6 +57,9 @@ describe('help', () => {
 const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submt', 'Did you mean submit?'],
   ['node drian forge', 'Did you mean drain?'],
+  ['principal revoke alice', 'found "alice", expected a principal such as p-0123456789abcdef'],
+  ['ticket revoke p-0123456789abcdef', 'expected a ticket’s id such as ticket-0123456789abcdef'],
+  ['ticket create --role boss', 'Allowed choices are admin, submitter, viewer, worker, delegate'],
   ['ps --al', 'Did you mean --all?'],
   ['show', "missing required argument 'id'"],
   ['show banana', 'found "banana", expected a task id such as t42'],

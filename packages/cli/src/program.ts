@@ -15,6 +15,7 @@ import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
+import { principalCommand } from './commands/principals.ts';
 import { serviceCommand } from './commands/service.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
 import { supportBundleCommand } from './commands/support-bundle.ts';
@@ -42,7 +43,8 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, serviceCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [getCommand, execCommand, cancelCommand, retryCommand, explainCommand]],
-  ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand, ticketCommand, joinCommand]],
+  ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
+  ['The grid:', [ticketCommand, joinCommand, principalCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

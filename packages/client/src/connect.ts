@@ -16,14 +16,17 @@ import { Client, type ClientOptions } from './client.ts';
 import { brokerAddresses, gridOf, loadMembership } from './membership.ts';
 
 export interface ConnectOptions
-  extends Pick<ClientOptions, 'bounds' | 'firstSessionMs' | 'patienceMs' | 'onConnection'> {
+  extends Pick<ClientOptions, 'bounds' | 'firstSessionMs' | 'patienceMs' | 'onConnection' | 'actsFor'> {
   /** Where the grid's name and this user's key are; default as for `grid`: GRID_HOME, else the user's state folder. */
   readonly home?: string;
   /** tcp://HOST:PORT or ipc:///PATH of the broker, tried in turn; default as for `grid`: GRID_BROKER, config.json, home. */
   readonly endpoints?: readonly string[];
   /** Name of the key in `home`; default: called as its role. */
   readonly identity?: string;
-  /** What the key was authorised for; default: as this home has joined, `admin` where `grid up` made it. */
+  /**
+   * What the key was authorised for; default: as this home has joined, `admin` where `grid up` made it. Of a delegate, as what
+   * it acts for somebody: `submitter`, which is the default, or `viewer`.
+   */
   readonly role?: Role;
   /** Default: nothing is logged. */
   readonly log?: Log;
@@ -42,9 +45,16 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   if (!settings.ok) throw new GridError(failure('rejected.invalid', settings.problems.join('; ')));
   const { home, broker: endpoints } = settings.config;
   const membership = loadMembership(home);
-  const { role = membership.role, identity = role, ...rest } = options;
+  const own = membership.role;
+  const { role = own === 'delegate' ? 'submitter' : own, identity = own === 'delegate' ? own : role } =
+    options;
+  const { role: _, identity: __, ...rest } = options;
   if (role === 'worker') {
     const words = `${home} has joined as a worker: to give commands from here, "grid join" a ticket for a person, too`;
+    throw new GridError(failure('rejected.forbidden', words));
+  }
+  if (own === 'delegate' && options.actsFor === undefined) {
+    const words = `${home} has joined as a delegate, which acts for others: "grid join" a ticket for a person in another GRID_HOME`;
     throw new GridError(failure('rejected.forbidden', words));
   }
   const client = new Client({

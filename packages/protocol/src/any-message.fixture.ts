@@ -102,7 +102,15 @@ export const shapes: Shapes = {
   challenge: ['toClient', { nonce: token, grid: text, version: fc.nat(9) }],
   hello: [
     'toBroker',
-    { nonce: token, key: token, role: fc.constantFrom(...roles), signature: token, product: token, peer },
+    {
+      nonce: token,
+      key: token,
+      role: fc.constantFrom(...roles),
+      signature: token,
+      product: token,
+      peer,
+      actsFor: fc.stringMatching(/^p-[0-9a-f]{16}$/),
+    },
   ],
   welcome: [
     'toWorker',

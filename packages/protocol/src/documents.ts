@@ -2,7 +2,8 @@
 import type { AttemptOutcome, TaskOutput } from './attempt-outcome.ts';
 import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
-import type { JournalHead, OutcomeState } from './messages.ts';
+import type { EnrolledRole, JournalHead, OutcomeState } from './messages.ts';
+import type { PrincipalLimits } from './principal-limits.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
@@ -128,6 +129,28 @@ export interface CheckDocument {
   /** Workers whose newest witnessed commit was compared with the journal. */
   readonly witnesses: number;
   readonly findings: readonly CheckFinding[];
+}
+
+/** Somebody or something with a key of its own that is no machine's. */
+export interface PrincipalDocument {
+  readonly id: string;
+  readonly name: string;
+  readonly role: EnrolledRole;
+  readonly addedAt: number;
+  /** When a session of it was opened or ended last; what the broker knew when it crashed may be a day old. */
+  readonly seenAt: number;
+  readonly sessions: number;
+  /** Of its unfinished tasks: those that wait, those that have a place, the bytes of the bodies of all. */
+  readonly has: { readonly queued: number; readonly running: number; readonly bodiesBytes: number };
+  readonly limits: PrincipalLimits;
+}
+
+export interface TicketDocument {
+  readonly id: string;
+  readonly role: EnrolledRole;
+  readonly expiresAt: number;
+  /** The principal that made it; '' if an older broker did not note it. */
+  readonly madeBy: string;
 }
 
 /** What a grant permits. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { FailureCode } from './failure.ts';
 import { failureCodes } from './failure.ts';
-import type { AttemptNo, ClientId, Epoch, TaskId } from './ids.ts';
+import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import type {
   AttemptReport,
@@ -30,6 +30,10 @@ export const base64url = z
 export const taskIdSchema: z.ZodType<TaskId> = count.min(1).transform((id) => id as TaskId);
 export const attemptNoSchema: z.ZodType<AttemptNo> = count.transform((no) => no as AttemptNo);
 export const epochSchema: z.ZodType<Epoch> = count.transform((epoch) => epoch as Epoch);
+export const principalIdSchema: z.ZodType<PrincipalId> = z
+  .string()
+  .regex(/^p-[0-9a-f]{16}$/, 'expected a principal such as p-0123456789abcdef')
+  .transform((id) => id as PrincipalId);
 export const failureSchema = z.object({
   code: z.enum(failureCodes) satisfies z.ZodType<FailureCode>,
   message: z.string().max(limits.messageChars),
@@ -115,6 +119,7 @@ export const handshakeSchemas = {
     signature: base64url,
     product: z.string().max(64),
     peer: peerHelloSchema,
+    actsFor: principalIdSchema.optional(),
   }) satisfies Header<Hello>,
   welcome: z.object({
     session: z.string().min(1).max(limits.sessionChars),

@@ -19,6 +19,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './needs.ts';
 export * from './pressure.ts';
+export * from './principal-limits.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export * from './service-body.ts';

@@ -12,7 +12,7 @@ import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 import type { Address, Health, PublishedPort } from './service-state.ts';
 
 /** What a key is let in for. */
-export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker'] as const;
+export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker', 'delegate'] as const;
 export type EnrolledRole = (typeof enrolledRoles)[number];
 /** A ticket's key may let one other key in, and nothing else (E24). */
 export type Role = EnrolledRole | 'ticket';
@@ -61,6 +61,8 @@ export interface Hello {
   readonly signature: string;
   readonly product: string;
   readonly peer: PeerHello;
+  /** Of a delegate: for whom this session acts, and so whose role is said. */
+  readonly actsFor?: PrincipalId | undefined;
 }
 /** What the peer is. `boot` differs between two lives of a worker. */
 export type PeerHello =

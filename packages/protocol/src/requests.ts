@@ -8,10 +8,12 @@ import type {
   GrantDocument,
   NodeDocument,
   PlaceGrantDocument,
+  PrincipalDocument,
   StatusDocument,
   TaskDocument,
+  TicketDocument,
 } from './documents.ts';
-import { base64url } from './handshake.ts';
+import { base64url, principalIdSchema } from './handshake.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import { type EnrolledRole, enrolledRoles } from './messages.ts';
@@ -72,6 +74,13 @@ export const requestSchemas = {
   }),
   /** Checks the broker's home while it runs: minutes, of a large one. */
   fsck: z.object({}),
+  /** Persons and services, those seen last first. */
+  principals: z.object({ limit: z.number().int().min(1).max(limits.queryRows).default(limits.queryRows) }),
+  /** Its key enters no more, and its sessions end; what it has submitted stays. */
+  revokePrincipal: z.object({ principal: principalIdSchema }),
+  /** Those that are good still. */
+  tickets: z.object({}),
+  revokeTicket: z.object({ ticket: z.string().regex(/^ticket-[0-9a-f]{16}$/, 'expected a ticket’s id') }),
   /** Asked with a ticket: let this key in. `signature` is that key's (runtime/ticket). */
   enrol: z.object({
     key: base64url,
@@ -102,6 +111,10 @@ export interface RequestResults {
   removeNode: { readonly removed: string };
   /** `endpoints`: where other machines may find this broker, by what it listens at; none if at this machine's sockets alone. */
   createTicket: { readonly endpoints: readonly string[]; readonly expiresAt: number };
+  principals: readonly PrincipalDocument[];
+  revokePrincipal: { readonly revoked: string };
+  tickets: readonly TicketDocument[];
+  revokeTicket: { readonly revoked: string };
   enrol: { readonly role: EnrolledRole };
   fsck: CheckDocument;
 }

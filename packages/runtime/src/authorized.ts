@@ -23,6 +23,7 @@ import { curveKeySchema, principalIdOf, publicKeySchema, workerIdOf } from './ke
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;
+const dayMs = 24 * 3600_000;
 
 const entrySchema = z.object({
   key: publicKeySchema,
@@ -31,6 +32,8 @@ const entrySchema = z.object({
   name: z.string().min(1).max(256),
   /** Wall clock, ms. */
   addedAt: z.number().int().min(0),
+  /** Wall clock, ms, of when it was seen last, as far as that was written. */
+  seenAt: z.number().int().min(0).optional(),
 });
 const revokedSchema = z.object({ key: publicKeySchema, name: z.string().max(256) });
 const ticketSchema = z.object({
@@ -39,6 +42,8 @@ const ticketSchema = z.object({
   role: z.enum(enrolledRoles),
   /** Wall clock, ms. */
   expiresAt: z.number().int().min(0),
+  /** The principal that made it. */
+  madeBy: z.string().max(64).optional(),
   /** The key it has let in. */
   usedBy: publicKeySchema.optional(),
 });
@@ -61,6 +66,7 @@ export interface AuthorizedKey {
 /** An entry of the list, which a ticket's key never is. */
 export interface EnrolledKey extends AuthorizedKey {
   readonly role: EnrolledRole;
+  readonly seenAt?: number | undefined;
 }
 
 export type KnownTicket = Readonly<z.infer<typeof ticketSchema>>;
@@ -68,10 +74,14 @@ export type KnownTicket = Readonly<z.infer<typeof ticketSchema>>;
 export class AuthorizedKeys {
   private readonly path: string;
   private readonly byKey = new Map<string, EnrolledKey>();
+  private readonly byPrincipal = new Map<PrincipalId, string>();
   private readonly tickets = new Map<string, KnownTicket>();
   private readonly curveKeys = new Set<string>();
   /** Names by key, so that nobody lets them in again by starting the broker anew. */
   private readonly revoked = new Map<string, string>();
+  /** When each was seen last, since the start. */
+  private readonly seenSince = new Map<string, number>();
+  private seenSavedAt: number | undefined;
   private writing: Promise<void> | undefined;
   /** What is known is not on disk, nor on its way there. */
   private unsaved = false;
@@ -100,6 +110,39 @@ export class AuthorizedKeys {
     return ticket === undefined
       ? this.byKey.get(key)
       : { ...ticket, role: 'ticket', name: 'ticket', addedAt: 0 };
+  }
+
+  findPrincipal(id: PrincipalId): EnrolledKey | undefined {
+    return this.byKey.get(this.byPrincipal.get(id) ?? '');
+  }
+
+  isRevokedPrincipal(id: PrincipalId): boolean {
+    return [...this.revoked.keys()].some((key) => principalIdOf(key) === id);
+  }
+
+  listTickets(): readonly KnownTicket[] {
+    return [...this.tickets.values()];
+  }
+
+  /** Wall ms; 0: never. */
+  seenAt(key: string): number {
+    return this.seenSince.get(key) ?? this.byKey.get(key)?.seenAt ?? 0;
+  }
+
+  /** Written once a day, and with what else is written: resolves when it is, if it is. */
+  async seen(key: string, wallMs: number): Promise<void> {
+    if (!this.byKey.has(key)) return;
+    this.seenSince.set(key, wallMs);
+    this.seenSavedAt ??= wallMs;
+    if (wallMs - this.seenSavedAt < dayMs) return;
+    this.seenSavedAt = wallMs;
+    await this.saveSeen();
+  }
+
+  async saveSeen(): Promise<void> {
+    if (this.seenSince.size === 0) return;
+    this.unsaved = true;
+    await this.save();
   }
 
   /** Whether a CURVE handshake with this key may succeed. */
@@ -147,9 +190,20 @@ export class AuthorizedKeys {
     return known ?? ticket;
   }
 
+  /** They let nobody in from now on; resolves when that is on disk. */
+  async dropTickets(isMeant: (ticket: KnownTicket) => boolean): Promise<void> {
+    for (const ticket of this.listTickets()) {
+      if (!isMeant(ticket)) continue;
+      this.tickets.delete(ticket.key);
+      this.unsaved = true;
+    }
+    this.findCurveKeys();
+    await this.save();
+  }
+
   /** The ticket that the session of this principal was opened with. */
   ticketOf(principal: PrincipalId): KnownTicket | undefined {
-    return [...this.tickets.values()].find(({ key }) => principalIdOf(key) === principal);
+    return this.listTickets().find(({ key }) => principalIdOf(key) === principal);
   }
 
   /**
@@ -229,8 +283,13 @@ export class AuthorizedKeys {
   }
 
   private fill(keys: readonly EnrolledKey[]): void {
+    const known = new Map([...this.byPrincipal].map(([id, key]) => [key, id]));
     this.byKey.clear();
-    for (const entry of keys) this.byKey.set(entry.key, entry);
+    this.byPrincipal.clear();
+    for (const entry of keys) {
+      this.byKey.set(entry.key, entry);
+      this.byPrincipal.set(known.get(entry.key) ?? principalIdOf(entry.key), entry.key);
+    }
     this.findCurveKeys();
   }
 
@@ -242,8 +301,12 @@ export class AuthorizedKeys {
 
   private text(keys: readonly EnrolledKey[], revoked: ReadonlyMap<string, string>): string {
     const gone = [...revoked].map(([key, name]) => ({ key, name }));
-    const tickets = [...this.tickets.values()];
-    return `${JSON.stringify({ version: 1, keys, revoked: gone, tickets }, undefined, 2)}\n`;
+    const tickets = this.listTickets();
+    const seen = keys.map((entry) => {
+      const seenAt = this.seenAt(entry.key);
+      return seenAt === 0 ? entry : { ...entry, seenAt };
+    });
+    return `${JSON.stringify({ version: 1, keys: seen, revoked: gone, tickets }, undefined, 2)}\n`;
   }
 }
 

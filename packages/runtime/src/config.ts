@@ -8,6 +8,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { failure, GridError, limits, parseBytes, parseDuration } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
+import { principalLimitsSchema } from './principal-limits.ts';
 import { brokerSocketPath } from './run-folder.ts';
 
 const maxPort = 65_535;
@@ -84,6 +85,8 @@ const settingsSchema = z.strictObject({
   auditAge: autoOr('a time such as 720h', parseDuration),
   logsBytes: autoOr('a size such as 1GiB', parseBytes),
   maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
+  /** Of the broker: what each principal may have. */
+  principalLimits: principalLimitsSchema,
 });
 export type Settings = z.infer<typeof settingsSchema>;
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -125,6 +128,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   auditBytes: 'GRID_AUDIT_BYTES',
   auditAge: 'GRID_AUDIT_AGE',
   logsBytes: 'GRID_LOGS_BYTES',
+  principalLimits: 'GRID_PRINCIPAL_LIMITS',
 };
 
 export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
@@ -151,6 +155,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     auditBytes: 'auto',
     auditAge: 'auto',
     logsBytes: 'auto',
+    principalLimits: {},
   };
   const chosen: Record<string, unknown> = {};
   const origins: Record<string, Origin> = { home: homeOrigin };
@@ -165,7 +170,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
       wants && typeof value === 'string' ? value.split(',') : value,
     );
     if (parsed.success) chosen[name] = Object.freeze(parsed.data);
-    else problems.push(`${name} (${origin}): ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+    else problems.push(`${name} (${origin}): ${wordsOf(parsed.error)}`);
   }
   if (problems.length > 0) return { ok: false, problems };
   // Every name of Settings was gone through above.
@@ -173,6 +178,12 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     ok: true,
     config: Object.freeze({ ...chosen, home, origins: Object.freeze(origins) }) as unknown as Config,
   };
+}
+
+/** The first thing that is wrong, and in which part of the value. */
+function wordsOf({ issues: [issue] }: z.ZodError): string {
+  const message = issue?.message ?? 'is not valid';
+  return typeof issue?.path[0] === 'string' ? `${issue.path.join('.')}: ${message}` : message;
 }
 
 /** Writes settings into `config.json` in `home`, beside what stands there. Throws what reading and writing throw. */

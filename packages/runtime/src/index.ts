@@ -57,6 +57,7 @@ export {
   loadIdentity,
   principalIdOf,
   signHello,
+  ticketIdOf,
   verifyHello,
   verifySignature,
   workerIdOf,
@@ -64,6 +65,7 @@ export {
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export type { PushOutcome } from './outbox.ts';
+export { limitTableOf } from './principal-limits.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';
 export { addressTowards, reachable } from './reachable.ts';

@@ -117,6 +117,11 @@ export function principalIdOf(key: string): PrincipalId {
   return `p-${fingerprint(key)}` as PrincipalId;
 }
 
+/** A ticket is named by its key. */
+export function ticketIdOf(key: string): string {
+  return `ticket-${fingerprint(key)}`;
+}
+
 /** A grid is named by the key that vouches for its brokers. */
 export function gridIdOf(key: string): string {
   return `g-${fingerprint(key)}`;
@@ -127,10 +132,17 @@ export interface HelloProof {
   readonly nonce: string;
   readonly role: Role;
   readonly key: string;
+  readonly actsFor?: PrincipalId | undefined;
 }
 
-export function signHello(identity: Identity, grid: string, nonce: string, role: Role): string {
-  return identity.sign(helloBytes({ grid, nonce, role, key: identity.key }));
+export function signHello(
+  identity: Identity,
+  grid: string,
+  nonce: string,
+  role: Role,
+  actsFor?: PrincipalId,
+): string {
+  return identity.sign(helloBytes({ grid, nonce, role, key: identity.key, actsFor }));
 }
 
 export function verifyHello(proof: HelloProof, signature: string): boolean {
@@ -170,8 +182,9 @@ function isWeak(key: string): boolean {
 }
 
 /** No field can hold a NUL, so two different proofs never have the same bytes. */
-function helloBytes({ grid, nonce, role, key }: HelloProof): Buffer {
-  return Buffer.from(['GG-HELLO', grid, nonce, role, key].join('\0'));
+function helloBytes({ grid, nonce, role, key, actsFor }: HelloProof): Buffer {
+  const parts = ['GG-HELLO', grid, nonce, role, key];
+  return Buffer.from((actsFor === undefined ? parts : [...parts, actsFor]).join('\0'));
 }
 
 function fingerprint(key: string): string {

@@ -21,7 +21,6 @@ import {
   type Failure,
   failure,
   type PeerHello,
-  type Role,
   type ToBroker,
   type ToClient,
   type ToWorker,
@@ -31,8 +30,7 @@ import { Backoff } from './backoff.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
 import { CreditGate } from './credit-gate.ts';
 import { type BrokerAddress, type BrokerConnection, BrokerDealer, type DealerEvents } from './dealer.ts';
-import type { Identity } from './keys.ts';
-import { composeHello, isFinal, knock } from './link-handshake.ts';
+import { composeHello, type Introduction, isFinal, knock } from './link-handshake.ts';
 import type { Log } from './log.ts';
 import type { Random } from './random.ts';
 
@@ -44,12 +42,9 @@ const looksPerLease = 8;
 
 export type LinkState = 'idle' | 'connecting' | 'greeting' | 'open' | 'waiting' | 'refused';
 
-export interface LinkOptions<D extends 'toClient' | 'toWorker'> {
+export interface LinkOptions<D extends 'toClient' | 'toWorker'> extends Introduction {
   /** Tried in turn. */
   readonly brokers: readonly BrokerAddress[];
-  readonly grid: string;
-  readonly identity: Identity;
-  readonly role: Role;
   readonly direction: D;
   readonly clock: Clock;
   readonly alarms: Alarms;

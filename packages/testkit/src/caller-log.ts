@@ -6,9 +6,11 @@
  */
 import type { ClientEffect } from '@gryphgen/client';
 import { encodeEnvelope, type Failure, type Finished, formatTaskId, type TaskId } from '@gryphgen/protocol';
+import { principalIdOf } from '@gryphgen/runtime';
 import type { Observer } from './observer.ts';
 import type { ClientWitness, SimClient } from './sim-client.ts';
 import { SimFailure } from './sim-failure.ts';
+import { simIdentity } from './sim-identity.ts';
 import { bodyOf } from './task-script.ts';
 import type { Operation } from './workload.ts';
 import type { World } from './world.ts';
@@ -115,6 +117,11 @@ export class CallerLog implements ClientWitness {
           },
         });
         return;
+      case 'revoke': {
+        const args = { principal: principalIdOf(simIdentity(operation.identity).key) };
+        client.wish({ kind: 'request', ref: noted(), op: 'revokePrincipal', args });
+        return;
+      }
       case 'remove':
         client.wish({ kind: 'request', ref: noted(), op: 'removeNode', args: { node: operation.worker } });
         return;

@@ -37,6 +37,10 @@ const answers = [
   'answer to drain: failed',
   'answer to remove: failed',
   'a stranger is told: helloAgain',
+  'submission refused: rejected.limit',
+  'a principal runs as much as it may',
+  'a principal is revoked',
+  'answer to revoke: failed',
 ];
 
 const faults = ['drop', 'delay', 'duplicate', 'reorder', 'partition', 'crash', 'cut'];

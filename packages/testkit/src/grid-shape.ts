@@ -1,6 +1,8 @@
 /** The machines and people of one run, after the reference grid: unequal workers, two cards in one host. */
-import type { Device, WorkerReport } from '@gryphgen/protocol';
+import type { Device, PrincipalLimits, PrincipalLimitTable, WorkerReport } from '@gryphgen/protocol';
+import { principalIdOf } from '@gryphgen/runtime';
 import type { SeededRandom } from './seeded-random.ts';
+import { simIdentity } from './sim-identity.ts';
 
 export interface WorkerShape {
   readonly name: string;
@@ -18,6 +20,8 @@ export interface ClientShape {
 export interface GridShape {
   readonly workers: readonly WorkerShape[];
   readonly clients: readonly ClientShape[];
+  /** By identity. */
+  readonly limited: Readonly<Record<string, PrincipalLimits>>;
   /** Scale of clock drift, 0..1. */
   readonly drift: number;
 }
@@ -30,7 +34,31 @@ export function planGrid(random: SeededRandom): GridShape {
     const name = `c${index + 1}`;
     return { name, identity: index > 0 && random.chance(0.4) ? 'c1' : name };
   });
-  return { workers, clients, drift: random.pick([0, 0.1, 1]) };
+  const drift = random.pick([0, 0.1, 1]);
+  const names = new Set(clients.map(({ identity }) => identity));
+  const limited: Record<string, PrincipalLimits> = {};
+  for (const name of names) {
+    const own = random.split(`limits of ${name}`);
+    if (own.chance(0.4)) limited[name] = principalLimits(own);
+  }
+  return { workers, clients, limited, drift };
+}
+
+function principalLimits(random: SeededRandom): PrincipalLimits {
+  return {
+    ...(random.chance(0.7) && { running: random.pick([1, 2, 4]) }),
+    ...(random.chance(0.3) && { queued: random.pick([1, 3, 10]) }),
+    ...(random.chance(0.3) && { submitsPerSecond: random.pick([0.2, 5]), submitBurst: random.pick([1, 5]) }),
+    ...(random.chance(0.3) && { bodiesBytes: random.pick([20, 60]) }),
+  };
+}
+
+/** As an operator would have set them. */
+export function limitTableOf({ limited }: GridShape): PrincipalLimitTable {
+  const named = Object.entries(limited).map(
+    ([name, limits]) => [principalIdOf(simIdentity(name).key), limits] as const,
+  );
+  return { everybody: {}, named: new Map(named) };
 }
 
 function worker(random: SeededRandom, no: number): WorkerShape {

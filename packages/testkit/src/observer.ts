@@ -6,7 +6,7 @@
  * 2. An outcome told once is the outcome for ever, for everybody.
  */
 import { type BrokerEvent, type BrokerState, brokenInvariants, type Task } from '@gryphgen/broker';
-import type { Finished, Message, TaskId } from '@gryphgen/protocol';
+import type { Finished, Message, PrincipalId, PrincipalLimitTable, TaskId } from '@gryphgen/protocol';
 import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import type { Fence, StartOrder } from '@gryphgen/worker';
 import { AuthorityCheck, type Sender } from './authority-check.ts';
@@ -18,6 +18,7 @@ import type { GridShape } from './grid-shape.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
+import { PrincipalCheck } from './principal-check.ts';
 import { PromiseCheck } from './promise-check.ts';
 import { checkRequeued, checkTries, type Tries } from './retry-check.ts';
 import { ServedCheck } from './served-check.ts';
@@ -44,6 +45,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly credit = new CreditCheck();
   private readonly authority = new AuthorityCheck();
   private readonly placement = new PlacementCheck();
+  private readonly principals: PrincipalCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
   private readonly world: World;
@@ -56,6 +58,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   constructor(
     world: World,
     grid: GridShape,
+    principalLimits: PrincipalLimitTable,
     scripts: (body: string) => Script | undefined,
     steadySince: (worker: string) => number,
   ) {
@@ -63,6 +66,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.scripts = scripts;
     this.physical = new PhysicalCheck(grid.workers, steadySince);
     this.watched = new WatchedTime(world);
+    this.principals = new PrincipalCheck(principalLimits, world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
       (task) => this.durability.cancelTold(task),
@@ -82,6 +86,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
     }
     this.placement.stepped(state, event);
+    this.principals.stepped(state);
     const [wrong] = brokenInvariants(state);
     if (wrong !== undefined) throw new SimFailure('the state is sound', `after ${event.kind}: ${wrong}`);
   }
@@ -91,11 +96,13 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.promises.recovered(state);
     this.authority.recovered(state);
     this.placement.recovered();
+    this.principals.stepped(state);
     this.served.recovered();
     const before = this.shadows;
     this.shadows = new Map();
     for (const task of [...state.tasks.values(), ...state.ended.values()]) {
       noteHolder(task);
+      this.authority.made(task);
       this.shadows.set(task.id, shadowOf(task));
       const was = before.get(task.id)?.phase;
       if (was !== undefined && was !== 'ended')
@@ -103,14 +110,21 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     }
   }
 
+  revoked(principal: PrincipalId): void {
+    this.authority.revoked(principal);
+    this.world.coverage.reached('a principal is revoked');
+  }
+
   sent(message: Message, connection: string, session: string): void {
     if (message.kind === 'lease') {
       const worker = connection.slice(0, connection.indexOf('#'));
       this.physical.leaseSent(message, worker, this.world.now);
     }
+    this.authority.sent(message, session);
     this.credit.sent(message, session);
     this.durability.sent(message);
-    this.promises.sent(message, session);
+    if (message.kind !== 'finished' || !this.authority.hides(session, message.task))
+      this.promises.sent(message, session);
   }
 
   running(worker: string, order: StartOrder): void {
@@ -137,7 +151,8 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
 
   /** A client was told of an end: it must be the one end there is. */
   told(message: Finished): void {
-    this.promises.outcomeTold(message);
+    // Of another's task, or of none: that it is told to nobody else has been seen when it was sent.
+    if (message.failure?.code !== 'rejected.not-found') this.promises.outcomeTold(message);
   }
 
   scriptOf(task: Task): Script {
@@ -160,6 +175,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       this.world.coverage.reached(`task none → ${phase}`);
       checkExplained(state, task);
       this.made.set(task.id, this.scriptOf(task));
+      this.authority.made(task);
       this.shadows.set(task.id, shadowOf(task));
       return;
     }

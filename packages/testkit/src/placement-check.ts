@@ -1,7 +1,8 @@
 /**
  * Where tasks are placed and what they say of it, after each step (invariant 6).
  *
- * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task.
+ * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task whose principal
+ *    may have another placed.
  * 2. A task that is placed has overtaken nobody: none that goes before it (higher priority, or the same and older)
  *    would fit where it was put.
  * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
@@ -10,6 +11,7 @@
 import { type BrokerEvent, type BrokerState, explainDocument, type Task } from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { place, release, type WorkerView } from '@gryphgen/scheduler';
+import { isHeldBack } from './principal-check.ts';
 import { SimFailure } from './sim-failure.ts';
 
 export class PlacementCheck {
@@ -30,8 +32,9 @@ export class PlacementCheck {
     if (stamp !== this.stamp) this.settled.clear();
     this.stamp = stamp;
     for (const task of waiting) {
-      if (this.settled.has(task.spec.shapeKey)) continue;
-      this.settled.add(task.spec.shapeKey);
+      const name = `${task.spec.shapeKey} ${isHeldBack(state, task.principal)}`;
+      if (this.settled.has(name)) continue;
+      this.settled.add(name);
       checkWaiting(state, task);
     }
   }
@@ -52,7 +55,10 @@ export class PlacementCheck {
         return { ...view, ledger };
       });
       const overtaken = waiting.find(
-        (other) => goesBefore(other, task) && place(other.spec.envelope, without).kind === 'placed',
+        (other) =>
+          goesBefore(other, task) &&
+          (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
+          place(other.spec.envelope, without).kind === 'placed',
       );
       if (overtaken === undefined) continue;
       const words = `${formatTaskId(task.id)} was placed before ${formatTaskId(overtaken.id)}, which goes before it`;
@@ -90,7 +96,7 @@ function goesBefore(a: Task, b: Task): boolean {
 function checkWaiting(state: BrokerState, task: Task): void {
   const { when, decision, workers } = explainDocument(state, task);
   const feasible = workers.find((worker) => worker.feasible);
-  if (feasible !== undefined && !state.wake) {
+  if (feasible !== undefined && !state.wake && !isHeldBack(state, task.principal)) {
     const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
     throw new SimFailure('nothing waits that could run', words);
   }

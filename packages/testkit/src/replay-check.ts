@@ -18,7 +18,7 @@ import { SimFailure } from './sim-failure.ts';
 import { readSimJournal } from './sim-journal.ts';
 
 export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<void> {
-  const { state } = await recover(readSimJournal(disk), live.timers);
+  const { state } = await recover(readSimJournal(disk), live);
   const [has, should] = [decidedPart(state, live), decidedPart(live, live)];
   for (const part of Object.keys(should) as (keyof typeof should)[]) {
     const [replayed, lived] = [has[part], should[part]];

@@ -5,8 +5,14 @@
  * 1. It may be crashed or paused between any two effects.
  */
 import { type BrokerEvent, BrokerLoop, type BrokerState, type Journal, recover } from '@gryphgen/broker';
-import { decodeFrame, defaultTimers, type Message, type PeerHello } from '@gryphgen/protocol';
-import type { AuthorizedKey, Log, PeerKey } from '@gryphgen/runtime';
+import {
+  decodeFrame,
+  type Message,
+  type PeerHello,
+  type PrincipalId,
+  type PrincipalLimitTable,
+} from '@gryphgen/protocol';
+import { type AuthorizedKey, type Log, type PeerKey, principalIdOf } from '@gryphgen/runtime';
 import type { Sender } from './authority-check.ts';
 import { describeDecision } from './message-line.ts';
 import { compareReplay } from './replay-check.ts';
@@ -25,6 +31,8 @@ export interface BrokerWitness {
    */
   stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void;
   recovered(state: BrokerState): void;
+  /** From now on the principal does nothing here. */
+  revoked(principal: PrincipalId): void;
   /** A message leaves for a peer. */
   sent(message: Message, connection: string, session: string): void;
 }
@@ -34,7 +42,9 @@ export interface BrokerParts extends NodeSetting {
   readonly random: SeededRandom;
   readonly disk: SimDisk;
   readonly grid: string;
-  readonly authorized: ReadonlyMap<string, AuthorizedKey>;
+  /** By key. Whose is revoked is taken out: as good as a disk. */
+  readonly authorized: Map<string, AuthorizedKey>;
+  readonly principalLimits: PrincipalLimitTable;
   readonly senderOf: (peer: string) => Sender | undefined;
   readonly witness: BrokerWitness;
   /** The core or the shell threw, or the journal is lost: a real process would end here. */
@@ -68,14 +78,16 @@ export class SimBroker extends SimNode {
     const { life } = this;
     const { disk, witness, onFatal } = this.parts;
     const opened = openSimJournal(disk, this.alarms, (promise) => this.world.settle(promise));
-    const recovered = recover(opened, defaultTimers).then(({ state, journal, replayedGroups }) => {
-      if (this.life !== life) return;
-      this.note(`up in epoch ${state.epoch}, ${replayedGroups} groups replayed, ${state.tasks.size} live`);
-      state.lastMono = this.now.mono;
-      witness.recovered(state);
-      this.running = this.build(state, journal);
-      this.tick();
-    });
+    const recovered = recover(opened, { principalLimits: this.parts.principalLimits }).then(
+      ({ state, journal, replayedGroups }) => {
+        if (this.life !== life) return;
+        this.note(`up in epoch ${state.epoch}, ${replayedGroups} groups replayed, ${state.tasks.size} live`);
+        state.lastMono = this.now.mono;
+        witness.recovered(state);
+        this.running = this.build(state, journal);
+        this.tick();
+      },
+    );
     this.world.settle(recovered.catch(onFatal));
   }
 
@@ -126,7 +138,7 @@ export class SimBroker extends SimNode {
       clock: this.clockPort,
       alarms: this.alarms,
       random: randomPort(random.split(`epoch ${journal.epoch}`)),
-      authorized: { find: (key) => authorized.get(key) },
+      authorized: { find: (key) => authorized.get(key), findPrincipal: () => undefined },
       log: logTo(onFatal),
       queue: (peer, session, message) => this.queue(peer, session, message),
       perform: (effects, one) => this.perform(effects, one),
@@ -143,9 +155,14 @@ export class SimBroker extends SimNode {
         this.world.trace.detail('broker', () => `decides ${describeDecision(decision)}`);
       },
       opened: (hello) => this.checkHead(journal, hello),
+      seen: () => undefined,
       // Whoever runs the machine enrols it again at once: what a removal leaves behind is met again.
       revoke: () => this.answer(undefined),
-      enrolment: () => this.answer(undefined),
+      enrolment: ({ order }) => {
+        if (order.op !== 'revokePrincipal') throw new Error(`nobody asks for ${order.op} here`);
+        this.revoke(order.args.principal, loop);
+        return this.answer({ revoked: order.args.principal });
+      },
       fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
       artifacts: () => null,
@@ -176,6 +193,15 @@ export class SimBroker extends SimNode {
     const answered = Promise.resolve(value);
     this.world.settle(answered);
     return answered;
+  }
+
+  private revoke(principal: PrincipalId, loop: BrokerLoop): void {
+    const { authorized, witness } = this.parts;
+    const key = [...authorized.keys()].find((one) => principalIdOf(one) === principal);
+    if (key === undefined) return;
+    authorized.delete(key);
+    loop.endSessions(key);
+    witness.revoked(principal);
   }
 
   private tick(): void {

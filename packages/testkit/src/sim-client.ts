@@ -6,7 +6,7 @@ import {
   createClientState,
   stepClient,
 } from '@gryphgen/client';
-import type { ClientId, Role, Welcome } from '@gryphgen/protocol';
+import type { ClientId, Failure, Role, Welcome } from '@gryphgen/protocol';
 import type { LinkOwner } from '@gryphgen/runtime';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
@@ -65,6 +65,10 @@ export class SimClient extends SimPeer<'toClient'> {
       onMessage: (message) => this.step({ kind: 'message', session: this.session, message }),
       onClosed: () => this.step({ kind: 'sessionClosed' }),
     };
+  }
+
+  protected override turnedOut(why: Failure): void {
+    this.step({ kind: 'refused', failure: why });
   }
 
   private onOpen({ session, timers }: Welcome): void {

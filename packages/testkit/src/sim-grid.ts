@@ -8,6 +8,7 @@ import type { Sender } from './authority-check.ts';
 import { CallerLog } from './caller-log.ts';
 import type { Coverage } from './coverage.ts';
 import { FaultInjector } from './fault-injector.ts';
+import { limitTableOf } from './grid-shape.ts';
 import { Observer } from './observer.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { knownWithinMs } from './served-check.ts';
@@ -55,9 +56,11 @@ export class SimGrid {
     this.random = new SeededRandom(`${plan.seed}/run`);
     this.world = new World(coverage, keepLines);
     const { byNo, byBody } = scriptsOf(plan);
+    const principalLimits = limitTableOf(plan.grid);
     this.observer = new Observer(
       this.world,
       plan.grid,
+      principalLimits,
       (body) => byBody.get(body),
       (worker) => this.peer(worker)?.steadySince ?? 0,
     );
@@ -72,6 +75,7 @@ export class SimGrid {
       grid: gridId,
       newConnection: (peer) => this.newConnection(peer),
       onFatal: (error) => this.onFatal(error),
+      isRevoked: (identity) => !this.authorized.has(simIdentity(identity).key),
     };
     this.broker = new SimBroker({
       ...this.setting,
@@ -79,6 +83,7 @@ export class SimGrid {
       random: this.random.split('broker'),
       disk: this.disk,
       authorized: this.authorized,
+      principalLimits,
       senderOf: (peer) => this.senderOf(peer),
       witness: this.observer,
     });

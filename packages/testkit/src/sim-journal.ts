@@ -108,11 +108,12 @@ class SimJournal implements Journal {
     return own === digest ? 'known' : 'diverged';
   }
 
-  async history({ limit, before, state, name }: HistoryQuery): Promise<HistoryPage> {
+  async history({ limit, before, state, name, principal }: HistoryQuery): Promise<HistoryPage> {
     this.settle(Promise.resolve());
     const rows = [...this.disk.historyRows().values()]
       .filter((row) => before === undefined || row.task < before)
       .filter((row) => (state ?? row.state) === row.state && (name ?? row.name) === row.name)
+      .filter(({ document }) => principal == null || document.includes(`"principal":"${principal}"`))
       .sort((a, b) => b.task - a.task);
     const page = rows.slice(0, limit);
     return { rows: page, next: rows.length > limit ? (page[page.length - 1]?.task ?? null) : null };

@@ -15,6 +15,8 @@ export interface PeerSetting extends NodeSetting {
   /** The name of a connection never used before. */
   readonly newConnection: (peer: string) => string;
   readonly onFatal: (error: unknown) => void;
+  /** Its key enters no more. */
+  readonly isRevoked: (identity: string) => boolean;
 }
 
 type Direction = 'toClient' | 'toWorker';
@@ -67,9 +69,17 @@ export abstract class SimPeer<D extends Direction> extends SimNode {
           return this.dealer;
         },
       },
-      { ...this.owner(), onRefused: (why) => this.failed('honest peers are let in', why) },
+      { ...this.owner(), onRefused: (why) => this.onRefused(why) },
     );
   }
+
+  private onRefused(why: Failure): void {
+    if (this.setting.isRevoked(this.identity)) this.turnedOut(why);
+    else this.failed('honest peers are let in', why);
+  }
+
+  /** By a revocation. */
+  protected turnedOut(_why: Failure): void {}
 
   override crash(): void {
     super.crash();

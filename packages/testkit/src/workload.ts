@@ -47,7 +47,9 @@ export type Operation =
       readonly deadlineMs?: number;
     }
   | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly change: MachineChange }
-  | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string };
+  | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string }
+  /** Whose key enters no more. */
+  | { readonly at: number; readonly kind: 'revoke'; readonly client: string; readonly identity: string };
 
 /** A program outside the grid takes or frees memory of the first card; pressures begin or end. */
 export interface MachineChange {
@@ -85,6 +87,8 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
   if (random.chance(0.2)) operations.push(...maintenance(random, grid));
   if (random.chance(0.3)) operations.push(trespass(random, grid, count));
   if (random.chance(0.1)) operations.push(...crowding(random, grid));
+  const revoking = random.split('revoke');
+  if (revoking.chance(0.15)) operations.push(revocation(revoking, grid));
   for (let n = random.int(0, 3); n > 0; n -= 1) {
     const change = random.pick(changes);
     operations.push({
@@ -182,6 +186,13 @@ function maintenance(random: SeededRandom, grid: GridShape): Operation[] {
 
 function deadline(random: SeededRandom): { readonly deadlineMs?: number } {
   return random.chance(0.2) ? {} : { deadlineMs: random.pick([0, 0, 100, 1000, 5000, 12_000]) };
+}
+
+function revocation(random: SeededRandom, grid: GridShape): Operation {
+  const at = random.pick([random.between(1000, workloadMs), 2000 + random.between(0, 300)]);
+  // Somebody without the right to it tries, too.
+  const client = random.chance(0.8) ? 'admin' : random.pick(grid.clients).name;
+  return { at, kind: 'revoke', client, identity: random.pick(grid.clients).identity };
 }
 
 /** Two that share a card of the reference machine, and one of them takes more than its part. */

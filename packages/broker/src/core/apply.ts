@@ -13,6 +13,7 @@ import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-work
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
+import { addToShare, countRunning, lineOwner, takeFromShare } from './shares.ts';
 import type {
   BrokerState,
   PlacementNote,
@@ -35,11 +36,11 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       });
       return;
     case decided.accepted: {
-      const [, id, envelope, body, principal, client, seq, floor, key, submittedAt] = decision;
+      const [, id, envelope, body, principal, client, seq, floor, key, submittedAt, bodyBytes = 0] = decision;
       const spec = state.specs.get(envelope);
       if (spec === undefined)
         throw new Error(`t${id} names envelope ${envelope}, which no earlier record holds`);
-      acceptTask(state, { id, spec, body, principal, client, submittedAt }, seq, floor);
+      acceptTask(state, { id, spec, body, bodyBytes, principal, client, submittedAt }, seq, floor);
       if (key !== '') keepKey(state, state.tasks.get(id) as Task, key);
       return;
     }
@@ -109,14 +110,15 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
 
 export const noOutcome = new Uint8Array(0);
 
-type NewTask = Pick<Task, 'id' | 'spec' | 'body' | 'principal' | 'client' | 'submittedAt'>;
+type NewTask = Pick<Task, 'id' | 'spec' | 'body' | 'bodyBytes' | 'principal' | 'client' | 'submittedAt'>;
 
 export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor: number): Task {
-  const { id, spec, body, principal, client, submittedAt } = made;
+  const { id, spec, body, bodyBytes, principal, client, submittedAt } = made;
   const task: Task = {
     id,
     spec,
     body,
+    bodyBytes,
     principal,
     client,
     submittedAt,
@@ -137,7 +139,8 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   const window = windowOf(state, client);
   window.tasks.set(seq, id);
   raiseFloor(window, floor);
-  state.waiting.add(spec, id);
+  addToShare(state, task);
+  joinLine(state, task);
   const { queueTimeoutMs } = spec.envelope;
   if (queueTimeoutMs > 0) {
     state.deadlines.add({ at: state.watch + queueTimeoutMs, kind: 'queueTimeout', task: id });
@@ -197,7 +200,8 @@ function leaseTask(
   const reservation = reservationOf(task.spec.envelope, devices);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
-  if (task.notBefore === 0) state.waiting.remove(task.spec, task.id);
+  if (task.notBefore === 0) leaveLine(state, task);
+  countRunning(state, task, 1);
   task.notBefore = 0;
   task.phase = 'leased';
   task.attempt = attempt;
@@ -227,6 +231,7 @@ function endLease(state: BrokerState, task: Task): void {
   worker.tasks.delete(task.id);
   if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
   task.lease = null;
+  countRunning(state, task, -1);
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -240,8 +245,9 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const worker = lease?.worker ?? '';
   const reservation = lease?.reservation ?? null;
   task.outcome = { state: ended, worker, exitCode, failure, startedAt, endedAt, outcome, reservation, note };
-  if (lease === null && task.notBefore === 0) state.waiting.remove(task.spec, task.id);
+  if (lease === null && task.notBefore === 0) leaveLine(state, task);
   endLease(state, task);
+  takeFromShare(state, task);
   task.phase = 'ended';
   state.tasks.delete(task.id);
   state.ended.set(task.id, task);
@@ -272,9 +278,18 @@ function requeueTask(
     task.notBefore = state.watch + delayMs;
     state.deadlines.add({ at: task.notBefore, kind: 'backoff', task: task.id });
   } else {
-    state.waiting.add(task.spec, task.id);
+    joinLine(state, task);
     state.wake = true;
   }
+}
+
+/** It is to be placed. */
+export function joinLine(state: BrokerState, { spec, id, principal }: Task): void {
+  state.waiting.add(spec, id, lineOwner(state, principal));
+}
+
+function leaveLine(state: BrokerState, { spec, id, principal }: Task): void {
+  state.waiting.remove(spec, id, lineOwner(state, principal));
 }
 
 function liveTask(state: BrokerState, id: TaskId): Task {

@@ -13,16 +13,10 @@ import {
 } from '@gryphgen/protocol';
 import { type Context, refuse } from './context.ts';
 import { taskDocument } from './documents.ts';
-import { forbidden } from './roles.ts';
+import { mayWith } from './roles.ts';
 import type { BrokerState, Session, Task } from './state.ts';
 
-/** A worker for the attempt it has; anybody who may read the task's log, too. */
 export function onFetch(context: Context, session: Session, id: number, task: Task, artifact: string): void {
-  if (session.worker !== null && task.lease?.worker !== session.worker) {
-    context.state.counters.forbidden += 1;
-    refuse(context, session.id, id, forbidden(session, 'have what a task of another worker is given'));
-    return;
-  }
   const document = taskDocument(context.state, task);
   if (!names(document, artifact)) {
     refuse(context, session.id, id, notOf(document.id, artifact));
@@ -48,12 +42,11 @@ export function onStore(
   { artifact, task }: RequestArgs<'store'>,
 ): void {
   const { state } = context;
-  if (
-    session.worker !== null &&
-    (task === undefined || state.tasks.get(task)?.lease?.worker !== session.worker)
-  ) {
+  const leaves = task === undefined ? undefined : state.tasks.get(task);
+  if (session.worker !== null && (leaves === undefined || !mayWith(session, 'store', leaves))) {
     state.counters.forbidden += 1;
-    refuse(context, session.id, id, forbidden(session, 'bring what no task of its own has left'));
+    const words = `role ${session.role} may not bring what no task of its own has left`;
+    refuse(context, session.id, id, failure('rejected.forbidden', words));
     return;
   }
   const gated = !state.journalStalled;

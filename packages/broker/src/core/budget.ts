@@ -11,11 +11,11 @@ export class Budget {
     this.saved = most;
   }
 
-  /** Whether anything is left at this time (ms, never going back). */
-  has(at: number): boolean {
+  /** Whether anything, or `least`, is left at this time (ms, never going back). */
+  has(at: number, least = 0): boolean {
     this.saved = Math.min(this.most, this.saved + (at - this.refilledAt) * this.perMs);
     this.refilledAt = at;
-    return this.saved > 0;
+    return this.saved > 0 && this.saved >= least;
   }
 
   spend(amount: number): void {

@@ -7,12 +7,13 @@ import type {
   Failure,
   Message,
   PrincipalId,
+  PrincipalLimitTable,
   Role,
   SessionId,
   WorkerId,
   WorkerReport,
 } from '@gryphgen/protocol';
-import { defaultTimers, envelopeDefaults } from '@gryphgen/protocol';
+import { defaultTimers, envelopeDefaults, noPrincipalLimits } from '@gryphgen/protocol';
 import { shapeKey } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -57,8 +58,8 @@ export class CoreFixture {
   readonly groups: [Epoch, Extract<BrokerEffect, { kind: 'record' }>['decision']][] = [];
   private sessions = 0;
 
-  constructor(epoch = 1) {
-    this.state = emptyState(epoch as Epoch);
+  constructor(epoch = 1, principalLimits: PrincipalLimitTable = noPrincipalLimits) {
+    this.state = emptyState(epoch as Epoch, { principalLimits });
     this.state.lastMono = this.mono;
   }
 
@@ -124,7 +125,7 @@ export class CoreFixture {
     session: SessionId,
     seq: number,
     over: Partial<Envelope> = {},
-    more: { key?: string; floor?: number; body?: string } = {},
+    more: { key?: string; floor?: number; body?: string; bodyBytes?: number } = {},
   ) {
     const made = envelope(over);
     const hash = JSON.stringify(made);
@@ -133,6 +134,7 @@ export class CoreFixture {
       envelopeHash: hash as never,
       shapeKey: shapeKey(made),
       bodyHash: (more.body ?? 'b') as never,
+      bodyBytes: more.bodyBytes ?? 1,
     };
     return this.step({ kind: 'submit', session, seq, floor: more.floor ?? 1, key: more.key ?? '', spec });
   }
@@ -189,11 +191,14 @@ export class CoreFixture {
 
   /** What a new epoch makes of the journal so far; through a snapshot when asked. */
   restart(throughSnapshot = false): CoreFixture {
-    const next = new CoreFixture(this.state.epoch + 1);
-    let state = emptyState(next.state.epoch);
+    const { principalLimits } = this.state;
+    const next = new CoreFixture(this.state.epoch + 1, principalLimits);
+    let state = emptyState(next.state.epoch, { principalLimits });
     for (const [epoch, decision] of this.groups) apply(state, epoch, decision);
     if (throughSnapshot)
-      state = loadSnapshot(structuredClone(saveSnapshot(state)) as Snapshot, next.state.epoch);
+      state = loadSnapshot(structuredClone(saveSnapshot(state)) as Snapshot, next.state.epoch, {
+        principalLimits,
+      });
     next.state = state;
     next.state.lastMono = next.mono;
     next.groups.push(...this.groups);

@@ -60,6 +60,8 @@ export type Decision =
       floor: number,
       key: string,
       at: number,
+      /** Missing in what earlier versions wrote. */
+      bodyBytes?: number,
     ]
   | readonly [
       kind: typeof decided.leased,

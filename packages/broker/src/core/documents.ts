@@ -1,9 +1,18 @@
 /** The state as people and programs see it. */
-import type { ExplainDocument, NodeDocument, TaskDocument, WorkerId } from '@gryphgen/protocol';
+import type {
+  ExplainDocument,
+  NodeDocument,
+  PrincipalDocument,
+  PrincipalId,
+  TaskDocument,
+  TaskId,
+  WorkerId,
+} from '@gryphgen/protocol';
 import { formatTaskId, readOutcome } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import type { CoreStatus } from './effects.ts';
+import { limitsOf, mayRunNoMore } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
@@ -50,7 +59,8 @@ function stateOf(task: Task): TaskDocument['state'] {
   return task.outcome.state;
 }
 
-export function nodeDocument(worker: Worker): NodeDocument {
+/** `sees`: which of its tasks are named. */
+export function nodeDocument(worker: Worker, sees: (task: TaskId) => boolean = () => true): NodeDocument {
   const { view } = worker;
   const { cpuMilli, memoryBytes, diskBytes, attempts, devices } = view.ledger;
   return {
@@ -70,9 +80,19 @@ export function nodeDocument(worker: Worker): NodeDocument {
         holders: held.holders,
       })),
     },
-    tasks: [...worker.tasks].map(formatTaskId),
+    tasks: [...worker.tasks].filter(sees).map(formatTaskId),
     ghosts: worker.ghosts.size,
   };
+}
+
+/** What a principal has, and what it may have. */
+export function shareDocument(
+  state: BrokerState,
+  principal: PrincipalId,
+): Pick<PrincipalDocument, 'has' | 'limits'> {
+  const { tasks, running = 0, bodiesBytes = 0 } = state.shares.get(principal) ?? {};
+  const has = { queued: (tasks?.size ?? 0) - running, running, bodiesBytes };
+  return { has, limits: limitsOf(state, principal) };
 }
 
 function nodeState(worker: Worker): NodeDocument['state'] {
@@ -136,6 +156,10 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
   if (task.notBefore > 0) {
     const seconds = Math.max(0, (task.notBefore - state.watch) / 1000).toFixed(1);
     return `waits ${seconds} s before its next try: ${task.lastFailure?.message ?? 'backoff'}`;
+  }
+  if (mayRunNoMore(state, task.principal)) {
+    const { running } = limitsOf(state, task.principal);
+    return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
   }
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
   return undefined;

@@ -29,9 +29,17 @@ export type GrantSubject =
 
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
 
+/** What is asked of the list of who may enter. */
+export type DoorOperation =
+  | 'createTicket'
+  | 'enrol'
+  | 'principals'
+  | 'revokePrincipal'
+  | 'tickets'
+  | 'revokeTicket';
 export type EnrolmentOrder = {
-  readonly [O in 'createTicket' | 'enrol']: { readonly op: O; readonly args: RequestArgs<O> };
-}['createTicket' | 'enrol'];
+  readonly [O in DoorOperation]: { readonly op: O; readonly args: RequestArgs<O> };
+}[DoorOperation];
 
 export type EnrolmentEffect = Extract<BrokerEffect, { kind: 'enrolment' }>;
 
@@ -64,6 +72,8 @@ export type BrokerEffect =
       readonly kind: 'lookup';
       readonly session: SessionId;
       readonly task: TaskId;
+      /** Another's is answered as if it had never been; null: everybody's. */
+      readonly onlyOf: PrincipalId | null;
       readonly answer:
         | { readonly kind: 'finished' }
         | {
@@ -97,6 +107,8 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
       readonly recent: readonly unknown[];
+      /** Whose alone; null: everybody's. */
+      readonly onlyOf: PrincipalId | null;
       readonly limit: number;
     }
   /** Take the worker's key off the list of those that may enter, and tell by `keyRevoked`. */
@@ -106,12 +118,12 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
     }
-  /** Ask the door: it makes a ticket, or lets in who has one, and answers the request. */
+  /** Ask the door about who may enter, or tell it: it answers the request. */
   | {
       readonly kind: 'enrolment';
       readonly session: SessionId;
       readonly request: number;
-      /** Who asks: an admin for a ticket, a ticket to let somebody in. */
+      /** Who asks: an admin, or a ticket to let somebody in. */
       readonly principal: PrincipalId;
       readonly order: EnrolmentOrder;
     }

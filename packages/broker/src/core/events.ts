@@ -25,6 +25,7 @@ export interface SubmittedSpec {
   readonly envelopeHash: BlobHash;
   readonly shapeKey: string;
   readonly bodyHash: BlobHash;
+  readonly bodyBytes: number;
 }
 
 /** Messages that reach the core as they came; a `submit` comes decoded. */

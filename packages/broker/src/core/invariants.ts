@@ -2,7 +2,7 @@
  * What must hold of the state after every step (design.md, invariants 2, 4, 6, 7). The simulator asks after each step,
  * `grid fsck` on a live or replayed state. Returns what is wrong, in words; an empty list is the good answer.
  */
-import type { Reservation } from '@gryphgen/protocol';
+import type { PrincipalId, Reservation } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { emptyLedger, oversubscription, reserve } from '@gryphgen/scheduler';
 import type { BrokerState, Task, Worker } from './state.ts';
@@ -21,6 +21,7 @@ export function brokenInvariants(state: BrokerState): string[] {
       wrong.push(`t${task.id} is among the ended but ${task.phase}`);
     if (task.lease !== null) wrong.push(`t${task.id} ended and still holds a lease`);
   }
+  wrong.push(...shareWrongs(state));
   for (const worker of state.workers.values()) wrong.push(...workerWrongs(state, worker));
   wrong.push(...boundWrongs(state));
   return wrong;
@@ -37,6 +38,32 @@ function taskWrongs(state: BrokerState, task: Task): string[] {
   }
   if (task.lease && task.lease.epoch > state.epoch) wrong.push(`t${task.id} is leased in a later epoch`);
   return wrong;
+}
+
+/** Each principal's share is what its tasks make. */
+function shareWrongs({ tasks, shares }: BrokerState): string[] {
+  const made = new Map<PrincipalId, { tasks: number; running: number; bodiesBytes: number }>();
+  for (const { principal, lease, bodyBytes } of tasks.values()) {
+    const sum = made.get(principal) ?? { tasks: 0, running: 0, bodiesBytes: 0 };
+    made.set(principal, sum);
+    sum.tasks += 1;
+    if (lease !== null) sum.running += 1;
+    sum.bodiesBytes += bodyBytes;
+  }
+  const wrong: string[] = [];
+  for (const principal of new Set([...made.keys(), ...shares.keys()])) {
+    const share = shares.get(principal);
+    const has = share && wordsOf({ ...share, tasks: share.tasks.size });
+    const should = wordsOf(made.get(principal));
+    if (has !== should) wrong.push(`the share of ${principal} is ${has}, its tasks make ${should}`);
+    const strange = [...(share?.tasks ?? [])].find((id) => tasks.get(id)?.principal !== principal);
+    if (strange !== undefined) wrong.push(`the share of ${principal} names t${strange}, which is not its`);
+  }
+  return wrong;
+}
+
+function wordsOf(share?: { readonly tasks: number; readonly running: number; readonly bodiesBytes: number }) {
+  return share && `${share.tasks} tasks, ${share.running} placed, ${share.bodiesBytes} bytes`;
 }
 
 function workerWrongs(state: BrokerState, worker: Worker): string[] {

@@ -1,6 +1,7 @@
 import type { TaskDocument } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
+import { addToShare } from './shares.ts';
 
 function ps(grid: CoreFixture, limit: number): TaskDocument[] {
   const asked = { kind: 'request', id: 1, op: 'ps', args: { limit } } as const;
@@ -29,6 +30,7 @@ test('among very many, what runs for long and what is ephemeral is listed too', 
   for (let id = 2; id <= 30_000; id += 1) {
     const made = { ...task, id: id as never, turn: id, phase: 'waiting', lease: null } as const;
     grid.state.tasks.set(made.id, made);
+    addToShare(grid.state, made);
     grid.state.waiting.add(task.spec, made.id);
   }
   grid.state.nextTask = 30_001;

@@ -1,18 +1,36 @@
 /** What `ps` lists of the tasks that live: those that run first, however old, then the newest that wait. */
+import type { PrincipalId, TaskId } from '@gryphgen/protocol';
 import type { BrokerState, Task } from './state.ts';
 
 /** Tasks looked at to find the newest of those that run, or of those that wait: some 10 ms. */
 const lookedAt = 20_000;
 
-/** At most `limit` tasks, newest first; of those that run, or wait, by far too many to look at, some are passed over. */
-export function newestLive(state: BrokerState, limit: number): Task[] {
-  const running = newest(leased(state), limit);
-  const waiting = newest(queued(state, limit), limit - running.length);
+/**
+ * At most `limit` tasks, newest first; of those that run, or wait, by far too many to look at, some are passed over.
+ * `owner`: whose alone; null: everybody's.
+ */
+export function newestLive(state: BrokerState, limit: number, owner: PrincipalId | null = null): Task[] {
+  const found = (owner !== null && tasksOf(state, owner)) || [...leased(state), ...queued(state, limit)];
+  const listed = owner === null ? found : found.filter(({ principal }) => principal === owner);
+  const running = newest(
+    listed.filter(({ lease }) => lease !== null),
+    limit,
+  );
+  const waiting = newest(
+    listed.filter(({ lease }) => lease === null),
+    limit - running.length,
+  );
   return newest([...running, ...waiting], limit);
 }
 
-function newest(tasks: Iterable<Task>, limit: number): Task[] {
+function newest(tasks: readonly Task[], limit: number): Task[] {
   return [...tasks].sort((a, b) => b.turn - a.turn || b.id - a.id).slice(0, limit);
+}
+
+/** All of a principal's, unless they are too many to look at. */
+function tasksOf({ shares, tasks }: BrokerState, owner: PrincipalId): Task[] | undefined {
+  const ids: ReadonlySet<TaskId> = shares.get(owner)?.tasks ?? new Set();
+  return ids.size > lookedAt ? undefined : [...ids].map((id) => tasks.get(id) as Task);
 }
 
 /** Of each worker as many as there is time for, those it has held longest first. */

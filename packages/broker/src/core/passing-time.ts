@@ -5,6 +5,7 @@
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { release } from '@gryphgen/scheduler';
+import { joinLine } from './apply.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
@@ -75,7 +76,7 @@ function queueTimedOut(context: Context, task: Task): void {
 
 function backoffOver(state: BrokerState, task: Task): void {
   task.notBefore = 0;
-  state.waiting.add(task.spec, task.id);
+  joinLine(state, task);
   state.wake = true;
 }
 

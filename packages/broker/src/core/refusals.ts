@@ -2,7 +2,7 @@
  * Why submissions were refused as impossible, kept for whoever asks later: they made no task that could be explained.
  * Observations: a restart forgets them, and gives none of their ids again.
  */
-import type { Envelope, Epoch, ExplainDocument, Failure, RefusalId } from '@gryphgen/protocol';
+import type { Envelope, Epoch, ExplainDocument, Failure, PrincipalId, RefusalId } from '@gryphgen/protocol';
 import { failure, limits, refusalId } from '@gryphgen/protocol';
 import { explain, type WorkerView } from '@gryphgen/scheduler';
 import { Budget } from './budget.ts';
@@ -19,19 +19,26 @@ const pointerChars = 100;
 export class Refusals {
   private readonly looks = new Budget(looksPerMs, savedLooks);
   /** Oldest first. */
-  private readonly kept = new Map<RefusalId, ExplainDocument>();
+  private readonly kept = new Map<RefusalId, ExplainDocument & { readonly principal: PrincipalId }>();
   private lines = 0;
   private next = 1;
 
   /** The refusal as it is told: with how to ask for more, unless too many came at once (`at`: ms, never going back). */
-  keep(why: Failure, envelope: Envelope, workers: readonly WorkerView[], epoch: Epoch, at: number): Failure {
+  keep(
+    why: Failure,
+    principal: PrincipalId,
+    envelope: Envelope,
+    workers: readonly WorkerView[],
+    epoch: Epoch,
+    at: number,
+  ): Failure {
     if (!this.looks.has(at)) return why;
     this.looks.spend(workers.length);
     const id = refusalId(epoch, this.next);
     this.next += 1;
     const decision = `refused: ${why.message}`;
     const reasons = explain(envelope, workers).workers;
-    this.kept.set(id, { id, state: 'refused', when: 'refused', decision, workers: reasons });
+    this.kept.set(id, { principal, id, state: 'refused', when: 'refused', decision, workers: reasons });
     this.lines += reasons.length;
     for (const [oldest, { workers }] of this.kept) {
       if (oldest === id) break;
@@ -43,7 +50,11 @@ export class Refusals {
     return failure(why.code, `${reason} ("grid explain ${id}" says it of each worker)`);
   }
 
-  document(id: RefusalId): ExplainDocument | undefined {
-    return this.kept.get(id);
+  /** `onlyOf`: whose submission it must have been; null: anybody's. */
+  document(id: RefusalId, onlyOf: PrincipalId | null): ExplainDocument | undefined {
+    const kept = this.kept.get(id);
+    if (kept === undefined || (onlyOf !== null && kept.principal !== onlyOf)) return undefined;
+    const { principal: _, ...document } = kept;
+    return document;
   }
 }

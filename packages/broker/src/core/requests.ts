@@ -1,5 +1,13 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
-import type { Failure, Operation, RefusalId, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
+import type {
+  Failure,
+  NodeDocument,
+  Operation,
+  RefusalId,
+  Request,
+  RequestArgs,
+  TaskId,
+} from '@gryphgen/protocol';
 import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import { onFetch, onStore } from './artifacts.ts';
@@ -11,17 +19,12 @@ import { onExec, onLogs, onPushImage } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
-import { forbidden, mayActOn, mayAsk } from './roles.ts';
-import type { BrokerState, Session } from './state.ts';
+import { mayWith, onlyOf } from './roles.ts';
+import type { BrokerState, Session, Task } from './state.ts';
 
 export function onRequest(context: Context, session: Session, request: Request): void {
   if (!isOperation(request.op)) {
     refuse(context, session.id, request.id, failure('rejected.invalid', `no operation "${request.op}"`));
-    return;
-  }
-  if (!mayAsk(session.role, request.op)) {
-    context.state.counters.forbidden += 1;
-    refuse(context, session.id, request.id, forbidden(session, request.op));
     return;
   }
   const args = requestSchemas[request.op].safeParse(request.args);
@@ -31,15 +34,20 @@ export function onRequest(context: Context, session: Session, request: Request):
     refuse(context, session.id, request.id, failure('rejected.invalid', words));
     return;
   }
-  const why = refusalInStall(context.state, request.op, args.data);
+  const why = refusalInStall(context.state, session, request.op, args.data);
   // Of an order that was taken before the stall the answer is still held back: a refusal would belie it (E19).
-  if (why !== undefined && isTaken(context.state, request.op, args.data)) return;
+  if (why !== undefined && isTaken(context.state, session, request.op, args.data)) return;
   if (why !== undefined) refuse(context, session.id, request.id, why);
   else answer(context, session, request.id, request.op, args.data);
 }
 
 /** In a stall, what needs the journal is refused: orders need to write it, questions about the past to read it (E19). */
-function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failure | undefined {
+function refusalInStall(
+  state: BrokerState,
+  session: Session,
+  op: Operation,
+  args: unknown,
+): Failure | undefined {
   if (!state.journalStalled) return undefined;
   switch (op) {
     case 'drain':
@@ -56,7 +64,7 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     case 'fetch':
     case 'exec': {
       const asked = args as RequestArgs<'explain'>;
-      const known = 'refusal' in asked || state.tasks.has(asked.task) || state.ended.has(asked.task);
+      const known = 'refusal' in asked || taskOf(state, session, op, asked.task) !== undefined;
       return known ? undefined : historyStalled;
     }
     case 'nodes':
@@ -67,6 +75,10 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
+    case 'principals':
+    case 'revokePrincipal':
+    case 'tickets':
+    case 'revokeTicket':
     // Reads what is there, whatever can be written.
     case 'fsck':
       return undefined;
@@ -75,12 +87,11 @@ function refusalInStall(state: BrokerState, op: Operation, args: unknown): Failu
   }
 }
 
-function isTaken(state: BrokerState, op: Operation, args: unknown): boolean {
+function isTaken(state: BrokerState, session: Session, op: Operation, args: unknown): boolean {
   if (op === 'drain' || op === 'removeNode')
     return isNodeOrderTaken(state, args as RequestArgs<'removeNode'>);
   if (op !== 'cancel') return false;
-  const { task: id } = args as RequestArgs<'cancel'>;
-  const task = state.tasks.get(id) ?? state.ended.get(id);
+  const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
 }
 
@@ -89,6 +100,12 @@ const historyStalled = failure(
   'tasks that ended long ago stand in the journal, which does not answer now; try again later',
 );
 
+/** One with which the session may do this. Any other is looked up as if it were not here, and not found there either. */
+function taskOf(state: BrokerState, session: Session, op: Operation, id: TaskId): Task | undefined {
+  const task = state.tasks.get(id) ?? state.ended.get(id);
+  return task !== undefined && mayWith(session, op, task) ? task : undefined;
+}
+
 function answer(context: Context, session: Session, id: number, op: Operation, args: unknown): void {
   const { state } = context;
   switch (op) {
@@ -96,7 +113,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       onPs(context, session, id, args as RequestArgs<'ps'>);
       return;
     case 'nodes':
-      reply(context, session.id, id, [...state.workers.values()].map(nodeDocument));
+      reply(context, session.id, id, nodeDocuments(state, session));
       return;
     case 'status':
       context.effects.push({
@@ -128,6 +145,10 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'createTicket':
     case 'enrol':
+    case 'principals':
+    case 'revokePrincipal':
+    case 'tickets':
+    case 'revokeTicket':
       context.effects.push({
         kind: 'enrolment',
         session: session.id,
@@ -159,15 +180,25 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
 
 function onPs(context: Context, session: Session, id: number, { all, limit }: RequestArgs<'ps'>): void {
   const { state } = context;
-  const rows = newestLive(state, limit).map((task) => taskDocument(state, task));
+  const owner = onlyOf(session, 'ps');
+  const rows = newestLive(state, limit, owner).map((task) => taskDocument(state, task));
   if (!all) {
     reply(context, session.id, id, rows);
     return;
   }
-  const ended = [...state.ended.values()].slice(-limit).map((task) => taskDocument(state, task));
+  const seen = [...state.ended.values()].filter(({ principal }) => owner === null || principal === owner);
+  const ended = seen.slice(-limit).map((task) => taskDocument(state, task));
   const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
   if (recent.length === limit) reply(context, session.id, id, recent);
-  else context.effects.push({ kind: 'history', session: session.id, request: id, recent, limit });
+  else
+    context.effects.push({
+      kind: 'history',
+      session: session.id,
+      request: id,
+      recent,
+      onlyOf: owner,
+      limit,
+    });
 }
 
 type TaskOperation = 'show' | 'explain' | 'logs' | 'exec' | 'spec' | 'cancel' | 'fetch';
@@ -181,12 +212,13 @@ function onTask(
   artifact?: string,
 ): void {
   const { state } = context;
-  const task = state.tasks.get(taskId) ?? state.ended.get(taskId);
+  const task = taskOf(state, session, op, taskId);
   if (task === undefined) {
     context.effects.push({
       kind: 'lookup',
       session: session.id,
       task: taskId,
+      onlyOf: onlyOf(session, op),
       answer: { kind: 'reply', request: id, op, ...(artifact !== undefined && { artifact }) },
     });
     return;
@@ -217,11 +249,6 @@ function onTask(
       onFetch(context, session, id, task, artifact ?? '');
       return;
     case 'cancel':
-      if (!mayActOn(session, task)) {
-        state.counters.forbidden += 1;
-        refuse(context, session.id, id, forbidden(session, 'cancel what another principal submitted'));
-        return;
-      }
       if (task.phase !== 'ended') cancel(context, task);
       reply(context, session.id, id, taskDocument(state, task));
       return;
@@ -230,8 +257,14 @@ function onTask(
   }
 }
 
+/** Machines are for everybody to see; which tasks they have, for who may see those. */
+function nodeDocuments(state: BrokerState, session: Session): NodeDocument[] {
+  const sees = (id: TaskId): boolean => taskOf(state, session, 'show', id) !== undefined;
+  return [...state.workers.values()].map((worker) => nodeDocument(worker, sees));
+}
+
 function explainRefusal(context: Context, session: Session, id: number, refusal: RefusalId): void {
-  const document = context.state.refusals.document(refusal);
+  const document = context.state.refusals.document(refusal, onlyOf(session, 'explain'));
   if (document !== undefined) {
     reply(context, session.id, id, document);
     return;

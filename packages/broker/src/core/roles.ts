@@ -1,49 +1,77 @@
-/** Who may do what (invariant 8): the table that is asked before anything takes effect. */
-import { type Failure, failure, type Operation, type Role } from '@gryphgen/protocol';
+/**
+ * Who may do what with whose work (invariant 8): the one table. gate.ts asks it before anything takes effect, and whoever
+ * looks for a task asks it for that one; docs/security.md shows it, and a test holds the two together cell by cell.
+ */
+import type { Operation, PrincipalId, Role } from '@gryphgen/protocol';
 import type { Session, Task } from './state.ts';
 
-const ranks: Record<Role, number> = { ticket: 0, worker: 0, viewer: 1, submitter: 2, admin: 3 };
+/** What a session may say. `work`: what a worker tells of its machine and of the attempts it holds. */
+export type Deed = Operation | 'submit' | 'watch' | 'work';
+/**
+ * On whose work: nobody's; its own, which is what its principal submitted, of a worker what is leased to it; everybody's.
+ * Of what is no work, `all` is yes.
+ */
+type Extent = 'none' | 'own' | 'all';
 
-/** The least role that may ask for it. Workers ask for artifacts alone, a ticket for one thing. */
-const leastRole: Record<Exclude<Operation, 'enrol'>, Role> = {
-  ps: 'viewer',
-  show: 'viewer',
-  explain: 'viewer',
-  dryRun: 'viewer',
-  nodes: 'viewer',
-  status: 'viewer',
-  logs: 'viewer',
-  exec: 'submitter',
-  pushImage: 'submitter',
-  fetch: 'viewer',
-  store: 'submitter',
-  spec: 'submitter',
-  cancel: 'submitter',
-  drain: 'admin',
-  removeNode: 'admin',
-  createTicket: 'admin',
-  fsck: 'admin',
+const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: Extent]> = {
+  submit: ['none', 'own', 'own'],
+  ps: ['all', 'own', 'all'],
+  show: ['all', 'own', 'all'],
+  explain: ['all', 'own', 'all'],
+  watch: ['all', 'own', 'all'],
+  logs: ['all', 'own', 'all'],
+  spec: ['none', 'own', 'all'],
+  cancel: ['none', 'own', 'all'],
+  exec: ['none', 'own', 'all'],
+  fetch: ['all', 'own', 'all'],
+  store: ['none', 'all', 'all'],
+  nodes: ['all', 'all', 'all'],
+  status: ['all', 'all', 'all'],
+  dryRun: ['all', 'all', 'all'],
+  pushImage: ['none', 'all', 'all'],
+  drain: ['none', 'none', 'all'],
+  removeNode: ['none', 'none', 'all'],
+  createTicket: ['none', 'none', 'all'],
+  fsck: ['none', 'none', 'all'],
+  tickets: ['none', 'none', 'all'],
+  revokeTicket: ['none', 'none', 'all'],
+  principals: ['none', 'none', 'all'],
+  revokePrincipal: ['none', 'none', 'all'],
+  enrol: ['none', 'none', 'none'],
+  work: ['none', 'none', 'none'],
 };
+const people = ['viewer', 'submitter', 'admin'] as const;
 
-export function mayAsk(role: Role, operation: Operation): boolean {
-  if (operation === 'enrol') return role === 'ticket';
-  if (role === 'worker') return operation === 'fetch' || operation === 'store';
-  return ranks[role] >= ranks[leastRole[operation]];
+function extentOf(role: Role, deed: Deed): Extent {
+  switch (role) {
+    case 'worker':
+      return deed === 'work' || deed === 'fetch' || deed === 'store' ? 'own' : 'none';
+    case 'ticket':
+      return deed === 'enrol' ? 'own' : 'none';
+    // Its sessions are those of whom it acts for (introduction.ts).
+    case 'delegate':
+      return 'none';
+    default:
+      return rights[deed][people.indexOf(role)] as Extent;
+  }
 }
 
-/** What ends a task or enters it is for who submitted it, and for admins. */
-export function mayActOn({ role, principal }: Session, task: Task): boolean {
-  return role === 'admin' || principal === task.principal;
+/** Whether there is anything at all with which it may do this. */
+export function mayEver({ role }: Session, deed: Deed): boolean {
+  return extentOf(role, deed) !== 'none';
 }
 
-export function forbidden({ role }: Session, what: string): Failure {
-  return failure('rejected.forbidden', `role ${role} may not ${what}`);
+/** Whether it may do this with the task. One with which it may not is told as if it were not there. */
+export function mayWith(session: Session, deed: Deed, task: Pick<Task, 'principal' | 'lease'>): boolean {
+  const extent = extentOf(session.role, deed);
+  return extent === 'all' || (extent === 'own' && isOwn(session, task));
 }
 
-export function maySubmit(role: Role): boolean {
-  return role === 'submitter' || role === 'admin';
+function isOwn({ worker, principal }: Session, task: Pick<Task, 'principal' | 'lease'>): boolean {
+  return worker === null ? task.principal === principal : task.lease?.worker === worker;
 }
 
-export function mayWatch(role: Role): boolean {
-  return ranks[role] >= ranks.viewer;
+/** Who must have submitted what it may do this with; null: anybody. */
+export function onlyOf({ role, principal }: Session, deed: Deed): PrincipalId | null {
+  return extentOf(role, deed) === 'all' ? null : principal;
 }

@@ -1,7 +1,8 @@
 /**
  * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that no
  * long line of one class keeps another waiting. A class that finds no place rests until capacity changes; what asks for
- * much can wait for ever behind a stream of what asks for less (docs/submit.md).
+ * much can wait for ever behind a stream of what asks for less (docs/submit.md). Classes of a principal that has as many
+ * tasks placed as it may are passed over.
  */
 import { isEphemeral } from '@gryphgen/protocol';
 import { explain, mayFit, place, roomOf } from '@gryphgen/scheduler';
@@ -10,6 +11,7 @@ import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
 import { tellChanged } from './outcomes.ts';
+import { mayRunNoMore } from './shares.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
@@ -34,6 +36,7 @@ export function schedule(context: Context): void {
   let roomShrank = false;
   let tries = 0;
   for (let next = line.pop(); next !== undefined; next = line.pop()) {
+    if (mayRunNoMore(state, next.from.owner)) continue;
     if (tries >= most) {
       state.wake = true;
       return;
@@ -61,7 +64,7 @@ function candidates(state: BrokerState): BinaryHeap<Candidate> {
   const room = roomOf(state.views);
   if (room === undefined) return new BinaryHeap(hasTurnBefore);
   for (const from of waiting.classes()) {
-    if (from.blockedAt === waiting.capacityVersion) continue;
+    if (from.blockedAt === waiting.capacityVersion || mayRunNoMore(state, from.owner)) continue;
     const candidate = candidateOf(state, from);
     if (candidate !== undefined && mayFit(candidate.task.spec.envelope.resources, room))
       found.push(candidate);

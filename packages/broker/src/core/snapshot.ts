@@ -2,8 +2,17 @@
  * The decided part of the state as plain data, and back; and the folding of groups into it, which the journal does off
  * the broker's loop with exactly the code that replays (`apply`).
  */
-import type { BlobHash, ClientId, Epoch, Failure, TaskId, Timers, WorkerId } from '@gryphgen/protocol';
-import { defaultTimers, isEphemeral, limits } from '@gryphgen/protocol';
+import type {
+  BlobHash,
+  ClientId,
+  Epoch,
+  Failure,
+  PrincipalLimitTable,
+  TaskId,
+  Timers,
+  WorkerId,
+} from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral, limits, noPrincipalLimits } from '@gryphgen/protocol';
 import { apply } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
@@ -16,11 +25,21 @@ import { Refusals } from './refusals.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
-export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
+/** What is not in the journal, and holds for as long as the broker runs. */
+export interface StateSettings {
+  readonly timers?: Timers;
+  readonly principalLimits?: PrincipalLimitTable;
+}
+
+export function emptyState(
+  epoch: Epoch,
+  { timers = defaultTimers, principalLimits = noPrincipalLimits }: StateSettings = {},
+): BrokerState {
   const tasks = new Map<TaskId, Task>();
   return {
     epoch,
     timers,
+    principalLimits,
     watch: 0,
     lastMono: 0,
     nextTask: 1,
@@ -33,6 +52,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     clients: new Map(),
     workers: new Map(),
     removed: new Map(),
+    shares: new Map(),
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
     views: [],
@@ -40,6 +60,7 @@ export function emptyState(epoch: Epoch, timers: Timers = defaultTimers): Broker
     clientSessions: new Map(),
     away: new Map(),
     watchers: new Map(),
+    submitRates: new Map(),
     revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,
@@ -153,9 +174,10 @@ function removedWorkers(state: BrokerState): readonly WorkerId[] {
 }
 
 function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
-  const { id, spec, body, principal, client, submittedAt, lease, outcome } = task;
+  const { id, spec, body, bodyBytes, principal, client, submittedAt, lease, outcome } = task;
   // Keys and windows are saved apart: some outlive their tasks.
-  into.push([epoch, [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt]]);
+  const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
+  into.push([epoch, [...accepted, bodyBytes]]);
   const held = lease ?? outcome;
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
@@ -186,8 +208,8 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
-export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, timers: Timers = defaultTimers): BrokerState {
-  const state = emptyState(epoch, timers);
+export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSettings = {}): BrokerState {
+  const state = emptyState(epoch, settings);
   for (const [decidedIn, decision] of snapshot.decisions) {
     apply(state, decidedIn, decision);
     // Held until all are applied: an ended task must not let go of what a later one in the list still names.

@@ -19,6 +19,7 @@ import type {
   Health,
   OutcomeState,
   PrincipalId,
+  PrincipalLimitTable,
   PublishedPort,
   Reservation,
   Role,
@@ -28,11 +29,13 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
+import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
 import type { PossibleShapes } from './possible-shapes.ts';
 import type { Refusals } from './refusals.ts';
+import type { Share } from './shares.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
 /** An interned envelope. `refs`: live durable tasks that use it. */
@@ -91,6 +94,7 @@ export interface Task {
   readonly principal: PrincipalId;
   readonly client: ClientId;
   readonly submittedAt: number;
+  readonly bodyBytes: number;
   /** Its place among all that were accepted: its id; of an ephemeral task, that of the last durable one before it. */
   readonly turn: number;
   phase: TaskPhase;
@@ -194,6 +198,8 @@ export interface Counters {
 export interface BrokerState {
   readonly epoch: Epoch;
   readonly timers: Timers;
+  /** As the operator has set them; the same for as long as this broker runs. */
+  readonly principalLimits: PrincipalLimitTable;
   watch: number;
   lastMono: number;
 
@@ -214,6 +220,8 @@ export interface BrokerState {
   readonly removed: Map<WorkerId, string>;
 
   // derived from decisions
+  /** By principal, of those that have unfinished tasks. */
+  readonly shares: Map<PrincipalId, Share>;
   readonly waiting: WaitingQueue;
   /** Backoffs and queue timeouts, by watch time. */
   readonly deadlines: Deadlines;
@@ -227,6 +235,8 @@ export interface BrokerState {
   readonly away: Map<ClientId, number>;
   /** Sessions that watch a task beside its submitter. */
   readonly watchers: Map<TaskId, Set<SessionId>>;
+  /** How fast each principal with such a limit has submitted. */
+  readonly submitRates: Map<PrincipalId, Budget>;
   /** Workers that are being removed: their keys are being taken off the list. */
   readonly revoking: Set<WorkerId>;
   nextEphemeral: number;

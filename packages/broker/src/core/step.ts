@@ -4,17 +4,17 @@
  * 1. Nothing takes effect for a session that is not open, or whose role does not allow it (invariant 8).
  * 2. Any message of a session is a sign of life of its worker.
  */
-import { type ClientId, failure } from '@gryphgen/protocol';
+import type { ClientId } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
+import { passes } from './gate.ts';
 import { onKeyRevoked } from './node-orders.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
 import { onRequest } from './requests.ts';
-import { mayWatch } from './roles.ts';
 import { schedule } from './scheduling.ts';
 import { onServed } from './serving.ts';
 import type { BrokerState, Session } from './state.ts';
@@ -28,13 +28,14 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
   switch (event.kind) {
     case 'submit': {
       const session = state.sessions.get(event.session);
-      if (session !== undefined) onSubmit(context, session, event);
+      if (session !== undefined && passes(context, session, event)) onSubmit(context, session, event);
       context.effects.push({ kind: 'answered', session: event.session });
       break;
     }
     case 'message': {
       const session = state.sessions.get(event.session);
-      if (session !== undefined) onMessage(context, session, event.message);
+      if (session !== undefined && passes(context, session, event.message))
+        onMessage(context, session, event.message);
       if (event.message.kind !== 'heartbeat')
         context.effects.push({ kind: 'answered', session: event.session });
       break;
@@ -120,24 +121,19 @@ function onMessage(context: Context, session: Session, message: PassedMessage): 
       context.effects.push({ kind: 'heartbeatAck', session: session.id, seq: message.seq });
       return;
     case 'started':
-      if (worker === undefined) forbidden(context, session, message.kind);
-      else onStarted(context, worker, message);
+      if (worker !== undefined) onStarted(context, worker, message);
       return;
     case 'served':
-      if (worker === undefined) forbidden(context, session, message.kind);
-      else onServed(context, worker, message);
+      if (worker !== undefined) onServed(context, worker, message);
       return;
     case 'result':
-      if (worker === undefined) forbidden(context, session, message.kind);
-      else onResult(context, worker, session.id, message);
+      if (worker !== undefined) onResult(context, worker, session.id, message);
       return;
     case 'report':
-      if (worker === undefined) forbidden(context, session, message.kind);
-      else onReport(context, worker, message);
+      if (worker !== undefined) onReport(context, worker, message);
       return;
     case 'watch':
-      if (mayWatch(session.role)) onWatch(context, session, message);
-      else forbidden(context, session, message.kind);
+      onWatch(context, session, message);
       return;
     case 'request':
       onRequest(context, session, message);
@@ -145,12 +141,4 @@ function onMessage(context: Context, session: Session, message: PassedMessage): 
     default:
       message satisfies never;
   }
-}
-
-/** A message its role may never send: the peer is not what it says, so the session ends. */
-function forbidden(context: Context, session: Session, kind: string): void {
-  context.state.counters.forbidden += 1;
-  const words = `role ${session.role} may not send ${kind}`;
-  context.effects.push({ kind: 'close', session: session.id, failure: failure('rejected.forbidden', words) });
-  forgetSession(context.state, session.id);
 }

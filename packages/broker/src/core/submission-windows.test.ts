@@ -18,7 +18,7 @@ function burst(grid: CoreFixture, bye: boolean): Record<string, number> {
     resources: {},
     constraints: { labels: {} },
   };
-  const spec = { envelope, envelopeHash: 'e', shapeKey: 's', bodyHash: 'b' };
+  const spec = { envelope, envelopeHash: 'e', shapeKey: 's', bodyHash: 'b', bodyBytes: 1 };
   // Not through the fixture, which looks at every task after every step.
   const take = (event: BrokerEvent) => {
     for (const effect of step(grid.state, event, now))

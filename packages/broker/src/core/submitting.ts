@@ -1,13 +1,13 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
-import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
+import type { ClientId, Failure, PrincipalId, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
 import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
-import { maySubmit } from './roles.ts';
-import type { BrokerState, Session } from './state.ts';
+import { refusalByLimits } from './shares.ts';
+import type { Session } from './state.ts';
 import { onWatch } from './watching.ts';
 
 type SubmitEvent = Extract<BrokerEvent, { kind: 'submit' }>;
@@ -18,11 +18,8 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     if (session.refused.size < limits.clientOutstanding) session.refused.set(event.seq, why);
     refused(context, session.id, event.seq, why);
   };
-  if (session.client === null || !maySubmit(session.role)) {
-    state.counters.forbidden += 1;
-    answer(failure('rejected.forbidden', `role ${session.role} may not submit tasks`));
-    return;
-  }
+  const { client } = session;
+  if (client === null) throw new Error(`session ${session.id} submits, and is no client's`);
   for (const seq of session.refused.keys()) if (seq < event.floor) session.refused.delete(seq);
   const refusedBefore = session.refused.get(event.seq);
   if (refusedBefore !== undefined) {
@@ -30,7 +27,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     answer(refusedBefore);
     return;
   }
-  const window = state.clients.get(session.client);
+  const window = state.clients.get(client);
   if (window !== undefined) raiseFloor(window, event.floor);
   const floor = Math.max(event.floor, window?.floor ?? 0);
   if (event.seq < floor) {
@@ -61,9 +58,9 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     }
     return;
   }
-  const why = refusal(state, session.client, event);
+  const why = refusal(context, session.principal, client, event);
   if (why !== undefined) answer(why);
-  else accept(context, session, session.client, event, event.spec);
+  else accept(context, session, client, event, event.spec);
 }
 
 /** Its end may be past, or another client's to hear: whoever asked again is told all the same, and at once (E7). */
@@ -74,7 +71,12 @@ function acceptedBefore(context: Context, session: Session, seq: number, task: T
   onWatch(context, session, { kind: 'watch', tasks: [task], progress: false });
 }
 
-function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Failure | undefined {
+function refusal(
+  { state, now }: Context,
+  principal: PrincipalId,
+  client: ClientId,
+  event: SubmitEvent,
+): Failure | undefined {
   const spec = event.spec as SubmittedSpec;
   if (state.journalStalled && spec.envelope.durable) {
     return journalStalled;
@@ -95,10 +97,12 @@ function refusal(state: BrokerState, client: ClientId, event: SubmitEvent): Fail
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
+  const beyond = refusalByLimits(state, principal, spec.bodyBytes, now.mono);
+  if (beyond !== undefined) return beyond;
   const impossible = state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
   return impossible === undefined
     ? undefined
-    : state.refusals.keep(impossible, spec.envelope, state.views, state.epoch, state.watch);
+    : state.refusals.keep(impossible, principal, spec.envelope, state.views, state.epoch, state.watch);
 }
 
 function accept(
@@ -111,13 +115,13 @@ function accept(
   const { state, now } = context;
   state.counters.accepted += 1;
   state.wake = true;
-  const { envelope, envelopeHash, shapeKey, bodyHash } = spec;
+  const { envelope, envelopeHash, shapeKey, bodyHash, bodyBytes } = spec;
   if (!envelope.durable) {
     const id = ephemeralTaskId(state.epoch, state.nextEphemeral);
     state.nextEphemeral += 1;
     const own = { envelope, hash: envelopeHash, shapeKey, refs: 0 };
     const { principal } = session;
-    const made = { id, spec: own, body: bodyHash, principal, client, submittedAt: now.wall };
+    const made = { id, spec: own, body: bodyHash, bodyBytes, principal, client, submittedAt: now.wall };
     acceptTask(state, made, event.seq, event.floor);
     context.effects.push({ kind: 'pinBody', body: bodyHash });
     accepted(context, session.id, event.seq, id);
@@ -137,6 +141,7 @@ function accept(
     floor,
     key,
     now.wall,
+    bodyBytes,
   ]);
   accepted(context, session.id, seq, id);
 }

@@ -1,5 +1,6 @@
 /**
- * Waiting tasks, by class: tasks of one shape and priority, which placement cannot tell apart. A class that found no
+ * Waiting tasks, by class: tasks of one shape and priority, which placement cannot tell apart, of everybody or of one
+ * principal that may not have more than so many placed. A class that found no
  * place is not tried again before capacity changed, so a freed device wakes classes, not a million tasks.
  *
  * 1. Within a class: by task id, first in, first out; a task that comes back (retry, loss) goes before those accepted
@@ -7,7 +8,7 @@
  * 2. The first of a class is always one that waits. Ids that leave from further behind stay in line as `gone`, until
  *    they are half of it: a line is never longer than twice what waits in it and a little.
  */
-import type { TaskId } from '@gryphgen/protocol';
+import type { PrincipalId, TaskId } from '@gryphgen/protocol';
 import { isEphemeral } from '@gryphgen/protocol';
 import type { Spec } from './state.ts';
 
@@ -15,6 +16,8 @@ export interface WaitingClass {
   readonly shapeKey: string;
   readonly priority: number;
   readonly ephemeral: boolean;
+  /** Whose they are; '' of all whose tasks need no line of their own. */
+  readonly owner: PrincipalId | '';
   /** Ids in ascending order; those before `head` are free places. */
   line: TaskId[];
   head: number;
@@ -29,17 +32,17 @@ const keptFree = 4096;
 const keptGone = 64;
 
 export class WaitingQueue {
-  /** By shape, of those by priority, of those the durable and the ephemeral. */
-  private readonly shapes = new Map<string, Map<number, WaitingClass>>();
+  /** By shape, of those by lane: whose, of which priority, durable or ephemeral. */
+  private readonly shapes = new Map<string, Map<string | number, WaitingClass>>();
   /** Waiting tasks, those in backoff not counted. */
   size = 0;
   /** Grows whenever a worker may have become able to take more. */
   capacityVersion = 0;
 
   /** The id is not in the queue. */
-  add(spec: Spec, id: TaskId): void {
+  add(spec: Spec, id: TaskId, owner: PrincipalId | '' = ''): void {
     this.size += 1;
-    const into = this.classOf(spec, id);
+    const into = this.classOf(spec, id, owner);
     const { line } = into;
     const last = line.at(-1);
     if (last === undefined || last < id) line.push(id);
@@ -47,9 +50,9 @@ export class WaitingQueue {
   }
 
   /** The id is in the queue: its task was placed, or ended. */
-  remove(spec: Spec, id: TaskId): void {
+  remove(spec: Spec, id: TaskId, owner: PrincipalId | '' = ''): void {
     this.size -= 1;
-    const from = this.classOf(spec, id);
+    const from = this.classOf(spec, id, owner);
     if (from.line[from.head] !== id) {
       from.gone.add(id);
       if (from.gone.size > keptGone && 2 * from.gone.size > from.line.length - from.head) dropGone(from);
@@ -92,15 +95,19 @@ export class WaitingQueue {
     return places;
   }
 
-  private drop({ shapeKey, priority, ephemeral }: WaitingClass): void {
+  private drop({ shapeKey, priority, ephemeral, owner }: WaitingClass): void {
     const lanes = this.shapes.get(shapeKey);
-    lanes?.delete(laneOf(priority, ephemeral));
+    lanes?.delete(laneOf(priority, ephemeral, owner));
     if (lanes?.size === 0) this.shapes.delete(shapeKey);
   }
 
-  private classOf({ shapeKey, envelope: { priority } }: Spec, id: TaskId): WaitingClass {
+  private classOf(
+    { shapeKey, envelope: { priority } }: Spec,
+    id: TaskId,
+    owner: PrincipalId | '',
+  ): WaitingClass {
     const ephemeral = isEphemeral(id);
-    const lane = laneOf(priority, ephemeral);
+    const lane = laneOf(priority, ephemeral, owner);
     let lanes = this.shapes.get(shapeKey);
     if (lanes === undefined) {
       lanes = new Map();
@@ -108,15 +115,17 @@ export class WaitingQueue {
     }
     let found = lanes.get(lane);
     if (found === undefined) {
-      found = { shapeKey, priority, ephemeral, line: [], head: 0, gone: new Set(), blockedAt: -1 };
+      found = { shapeKey, priority, ephemeral, owner, line: [], head: 0, gone: new Set(), blockedAt: -1 };
       lanes.set(lane, found);
     }
     return found;
   }
 }
 
-function laneOf(priority: number, ephemeral: boolean): number {
-  return 2 * priority + (ephemeral ? 1 : 0);
+/** A number where it can be one: most are. */
+function laneOf(priority: number, ephemeral: boolean, owner: PrincipalId | ''): string | number {
+  const lane = 2 * priority + (ephemeral ? 1 : 0);
+  return owner === '' ? lane : `${owner} ${lane}`;
 }
 
 /** Into its place before the last: what stands on the shorter side of it moves by one. */

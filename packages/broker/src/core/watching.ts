@@ -5,13 +5,15 @@ import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { tell } from './context.ts';
 import { changedMessage, finishedMessage } from './outcomes.ts';
+import { mayWith, onlyOf } from './roles.ts';
 import type { Session } from './state.ts';
 
 export function onWatch(context: Context, session: Session, message: Watch): void {
   const { state } = context;
   for (const id of message.tasks) {
-    const task = state.tasks.get(id);
-    if (task !== undefined) {
+    const found = state.tasks.get(id) ?? state.ended.get(id);
+    const task = found !== undefined && mayWith(session, 'watch', found) ? found : undefined;
+    if (task !== undefined && task.phase !== 'ended') {
       // The submitter is told of the end anyway; it is listed only for progress.
       if (task.client === session.client && !message.progress) continue;
       // Its turn comes when some of the others have ended: the watch is repeated (E7).
@@ -20,16 +22,19 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       const watchers = state.watchers.get(id) ?? new Set();
       watchers.add(session.id);
       state.watchers.set(id, watchers);
-      if (message.progress && task.phase !== 'ended') {
-        tell(context, session.id, id, changedMessage(state, task, task.phase));
-      }
+      if (message.progress) tell(context, session.id, id, changedMessage(state, task, task.phase));
       continue;
     }
-    const ended = state.ended.get(id);
-    if (ended !== undefined) tell(context, session.id, id, finishedMessage(ended));
+    if (task !== undefined) tell(context, session.id, id, finishedMessage(task));
     else if (isEphemeral(id)) tell(context, session.id, id, gone(id));
     else if (!state.journalStalled)
-      context.effects.push({ kind: 'lookup', session: session.id, task: id, answer: { kind: 'finished' } });
+      context.effects.push({
+        kind: 'lookup',
+        session: session.id,
+        task: id,
+        onlyOf: onlyOf(session, 'watch'),
+        answer: { kind: 'finished' },
+      });
   }
 }
 

@@ -46,6 +46,8 @@ export interface HistoryQuery {
   readonly before?: number;
   readonly state?: string;
   readonly name?: string;
+  /** Who submitted it; looked for among the newest alone, and what merely names it may come with it. */
+  readonly principal?: string | null;
 }
 
 /** `next` is null when nothing older is left. */

@@ -26,6 +26,7 @@ const names: readonly SettingName[] = [
   'auditBytes',
   'auditAge',
   'logsBytes',
+  'principalLimits',
 ];
 
 export function configCommand(invocation: Invocation): Command {
@@ -42,7 +43,7 @@ export function configCommand(invocation: Invocation): Command {
       rows,
       [
         { title: 'SETTING', value: ({ name }) => name },
-        { title: 'VALUE', value: ({ value }) => [value].flat().join(',') },
+        { title: 'VALUE', value: ({ value }) => wordsOf(value) },
         { title: 'FROM', value: ({ from }) => (from === 'file' ? join(config.home, 'config.json') : from) },
       ],
       terminal.columns,
@@ -55,4 +56,9 @@ export function configCommand(invocation: Invocation): Command {
     .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ grid config show')
     .addCommand(show);
+}
+
+function wordsOf(value: unknown): string {
+  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isTable ? JSON.stringify(value) : [value].flat().join(',');
 }

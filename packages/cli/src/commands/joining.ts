@@ -14,6 +14,7 @@ import {
   saveSettings,
   systemRandom,
   type Ticket,
+  ticketIdOf,
   workerIdOf,
   writeTicket,
 } from '@gryphgen/runtime';
@@ -30,6 +31,7 @@ import { defaultHome, unitPlace } from '../systemd/unit-place.ts';
 import type { Scope } from '../systemd/unit-text.ts';
 import { endpoints, ticketTtl } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { ticketLsCommand, ticketRevokeCommand } from './principals.ts';
 import { notesOf, tellState } from './service.ts';
 
 const seedBytes = 32;
@@ -46,7 +48,9 @@ export function ticketCommand(invocation: Invocation): Command {
     .description('What a machine or a person needs to join this grid.')
     .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ grid ticket create --role submitter')
-    .addCommand(ticketCreateCommand(invocation));
+    .addCommand(ticketCreateCommand(invocation))
+    .addCommand(ticketLsCommand(invocation))
+    .addCommand(ticketRevokeCommand(invocation));
 }
 
 function ticketCreateCommand(invocation: Invocation): Command {
@@ -86,7 +90,7 @@ function ticketCreateCommand(invocation: Invocation): Command {
         role,
         expiresAt,
       });
-      if (flags.json) printJson(terminal, { ticket: word, role, expiresAt, brokers });
+      if (flags.json) printJson(terminal, { id: ticketIdOf(key), ticket: word, role, expiresAt, brokers });
       else {
         terminal.out(`${word}\n`);
         terminal.err(`good once, for ${formatDuration(ttlMs)}: there, "grid join" lets in one ${role}\n`);

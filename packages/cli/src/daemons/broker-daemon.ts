@@ -6,6 +6,7 @@ import {
   brokerSocketPath,
   type Config,
   type Log,
+  limitTableOf,
   makeRunFolder,
   runFolder,
   systemAlarms,
@@ -17,7 +18,7 @@ import { type Daemon, failure } from './daemon-life.ts';
 import { prepareHome } from './grid-home.ts';
 
 export function brokerDaemon(config: Config, log: Log): Daemon {
-  const { home, listen, artifactsBytes } = config;
+  const { home, listen, artifactsBytes, principalLimits } = config;
   const { failed, fail } = failure();
   const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
   makeRunFolder(home);
@@ -34,6 +35,7 @@ export function brokerDaemon(config: Config, log: Log): Daemon {
       endpoints: [`ipc://${runFolder(home)}/artifacts.sock`, ...listen.flatMap(besidePort)],
       budgetBytes: artifactsBytes,
     },
+    principalLimits: limitTableOf(principalLimits),
     clock: systemClock,
     alarms: systemAlarms,
     random: systemRandom,

@@ -14,7 +14,7 @@ import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 
 /** Wall ms → ISO 8601; 0, which means "not yet", → null. */
-function isoTime(wallMs: number): string | null {
+export function isoTime(wallMs: number): string | null {
   return wallMs === 0 ? null : new Date(wallMs).toISOString();
 }
 
@@ -174,7 +174,7 @@ function ranFor({ startedAt, endedAt }: TaskDocument, nowMs: number): string {
 }
 
 /** Clocks of two machines differ: nothing is younger than now. */
-function age(ms: number): string {
+export function age(ms: number): string {
   return ms < 1000 ? '0 s' : formatDuration(Math.floor(ms / 1000) * 1000);
 }
 

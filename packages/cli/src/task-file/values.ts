@@ -155,6 +155,13 @@ export const healthRetries = integer(...healthBounds.retries);
 export const startPeriod = durationWithin(healthBounds.startPeriod);
 export const ticketTtl = durationWithin([limits.leastTicketMs, limits.ticketMs]);
 
+export const principalName = text('a principal such as p-0123456789abcdef', (value) =>
+  /^p-[0-9a-f]{16}$/.test(value),
+);
+export const ticketName = text('a ticket’s id such as ticket-0123456789abcdef', (value) =>
+  /^ticket-[0-9a-f]{16}$/.test(value),
+);
+
 function durationWithin([least, most]: readonly [number, number]): Value<number> {
   return {
     expected: `a duration from ${formatDuration(least)} to ${formatDuration(most)}`,

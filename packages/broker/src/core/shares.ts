@@ -1,0 +1,105 @@
+/**
+ * What each principal has of the grid, and what it may have.
+ *
+ * 1. A share is changed where its tasks change (`apply`), with the decision that changes them: replay makes the same, and
+ *    invariants.ts holds it against the tasks.
+ * 2. Submissions beyond a limit are refused; tasks beyond `running` wait. How fast somebody submits is an observation: it is
+ *    counted anew in each epoch, by its monotonic clock.
+ */
+import type { Failure, PrincipalId, PrincipalLimits, TaskId } from '@gryphgen/protocol';
+import { failure, formatBytes } from '@gryphgen/protocol';
+import { Budget } from './budget.ts';
+import type { BrokerState, Task } from './state.ts';
+
+/** A principal's unfinished tasks. */
+export interface Share {
+  readonly tasks: Set<TaskId>;
+  /** Of these, those that have a lease. */
+  running: number;
+  bodiesBytes: number;
+}
+
+export function limitsOf({ principalLimits }: BrokerState, principal: PrincipalId): PrincipalLimits {
+  return principalLimits.named.get(principal) ?? principalLimits.everybody;
+}
+
+export function addToShare({ shares }: BrokerState, { id, principal, bodyBytes }: Task): void {
+  let share = shares.get(principal);
+  if (share === undefined) {
+    share = { tasks: new Set(), running: 0, bodiesBytes: 0 };
+    shares.set(principal, share);
+  }
+  share.tasks.add(id);
+  share.bodiesBytes += bodyBytes;
+}
+
+/** It has ended, and holds no lease. */
+export function takeFromShare({ shares }: BrokerState, { id, principal, bodyBytes }: Task): void {
+  const share = shares.get(principal) as Share;
+  share.tasks.delete(id);
+  share.bodiesBytes -= bodyBytes;
+  if (share.tasks.size === 0) shares.delete(principal);
+}
+
+/** `by`: 1 for a task that got a lease, -1 for one that lost it. */
+export function countRunning({ shares }: BrokerState, { principal }: Task, by: 1 | -1): void {
+  (shares.get(principal) as Share).running += by;
+}
+
+/** Whose tasks stand in a line of their own: those that may have to wait where others' do not. */
+export function lineOwner(state: BrokerState, principal: PrincipalId): PrincipalId | '' {
+  return limitsOf(state, principal).running === undefined ? '' : principal;
+}
+
+/** Whether it has as many tasks placed as it may; '' of everybody who has no such limit. */
+export function mayRunNoMore(state: BrokerState, principal: PrincipalId | ''): boolean {
+  if (principal === '') return false;
+  const { running: most } = limitsOf(state, principal);
+  return most !== undefined && (state.shares.get(principal)?.running ?? 0) >= most;
+}
+
+/** Why another task of it is not taken now; undefined when it is, and then it counts as submitted. */
+export function refusalByLimits(
+  state: BrokerState,
+  principal: PrincipalId,
+  bodyBytes: number,
+  mono: number,
+): Failure | undefined {
+  const limits = limitsOf(state, principal);
+  const { tasks, running, bodiesBytes } = state.shares.get(principal) ?? nothing;
+  const waiting = tasks.size - running;
+  if (limits.queued !== undefined && waiting >= limits.queued)
+    return beyond(principal, `have ${limits.queued} tasks waiting, and has ${waiting}`);
+  if (limits.bodiesBytes !== undefined && bodiesBytes + bodyBytes > limits.bodiesBytes) {
+    const words = `keep ${formatBytes(limits.bodiesBytes)} of bodies of unfinished tasks, has ${formatBytes(bodiesBytes)}, and this one has ${formatBytes(bodyBytes)}`;
+    return beyond(principal, words);
+  }
+  return refusalByRate(state, principal, limits, mono);
+}
+
+const nothing: Share = { tasks: new Set(), running: 0, bodiesBytes: 0 };
+
+function refusalByRate(
+  { submitRates }: BrokerState,
+  principal: PrincipalId,
+  { submitsPerSecond, submitBurst }: PrincipalLimits,
+  mono: number,
+): Failure | undefined {
+  if (submitsPerSecond === undefined) return undefined;
+  const burst = submitBurst ?? Math.max(1, Math.ceil(submitsPerSecond));
+  let rate = submitRates.get(principal);
+  if (rate === undefined) {
+    rate = new Budget(submitsPerSecond / 1000, burst);
+    submitRates.set(principal, rate);
+  }
+  if (!rate.has(mono, 1)) {
+    const words = `submit ${submitsPerSecond} tasks a second, ${burst} at once: try again a little later`;
+    return beyond(principal, words);
+  }
+  rate.spend(1);
+  return undefined;
+}
+
+function beyond(principal: PrincipalId, words: string): Failure {
+  return failure('rejected.limit', `${principal} may ${words}`);
+}

@@ -1,0 +1,59 @@
+/** Persons, services and tickets: as documents for programs, as lines for people. */
+import { formatBytes, type PrincipalDocument, type TicketDocument } from '@gryphgen/protocol';
+import { printable } from '../printable.ts';
+import { type Column, table } from './table.ts';
+import { age, isoTime } from './task-view.ts';
+
+export function principalJson({ addedAt, seenAt, ...rest }: PrincipalDocument) {
+  return { ...rest, addedAt: isoTime(addedAt), seenAt: isoTime(seenAt) };
+}
+
+export function principalTable(
+  principals: readonly PrincipalDocument[],
+  nowMs: number,
+  columns: number,
+): readonly string[] {
+  const shown: readonly Column<PrincipalDocument>[] = [
+    { title: 'PRINCIPAL', value: ({ id }) => id },
+    { title: 'NAME', value: ({ name }) => printable(name) },
+    { title: 'ROLE', value: ({ role }) => role },
+    { title: 'SEEN', value: (one) => seenWords(one, nowMs) },
+    { title: 'WAITING', value: ({ has, limits }) => ofMost(has.queued, limits.queued), right: true },
+    { title: 'RUNNING', value: ({ has, limits }) => ofMost(has.running, limits.running), right: true },
+    {
+      title: 'BODIES',
+      value: ({ has, limits }) => ofMost(has.bodiesBytes, limits.bodiesBytes, formatBytes),
+      right: true,
+    },
+    { title: 'A SECOND', value: ({ limits }) => String(limits.submitsPerSecond ?? ''), right: true },
+  ];
+  return table(principals, shown, columns);
+}
+
+function seenWords({ seenAt, sessions }: PrincipalDocument, nowMs: number): string {
+  if (sessions > 0) return 'now';
+  return seenAt === 0 ? 'never' : `${age(nowMs - seenAt)} ago`;
+}
+
+/** `3`, or `3 of 8` where there is a limit. */
+function ofMost(has: number, most: number | undefined, words: (n: number) => string = String): string {
+  return most === undefined ? words(has) : `${words(has)} of ${words(most)}`;
+}
+
+export function ticketJson({ expiresAt, ...rest }: TicketDocument) {
+  return { ...rest, expiresAt: isoTime(expiresAt) };
+}
+
+export function ticketTable(
+  tickets: readonly TicketDocument[],
+  nowMs: number,
+  columns: number,
+): readonly string[] {
+  const shown: readonly Column<TicketDocument>[] = [
+    { title: 'TICKET', value: ({ id }) => id },
+    { title: 'ROLE', value: ({ role }) => role },
+    { title: 'GOOD FOR', value: ({ expiresAt }) => age(Math.max(0, expiresAt - nowMs)) },
+    { title: 'MADE BY', value: ({ madeBy }) => madeBy },
+  ];
+  return table(tickets, shown, columns);
+}
