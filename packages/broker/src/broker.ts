@@ -12,7 +12,6 @@ import {
   decodeFrame,
   defaultTimers,
   type JournalHead,
-  noPrincipalLimits,
   type PrincipalLimitTable,
   productVersion,
   type SessionId,
@@ -35,7 +34,6 @@ import { ArtifactService, type ArtifactSettings } from './artifacts/artifact-ser
 import { type AuditBounds, AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
 import { heldOf } from './core/artifacts.ts';
-import { shareDocument } from './core/documents.ts';
 import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
@@ -112,7 +110,7 @@ export class Broker {
   }
 
   private async open(): Promise<readonly string[]> {
-    const { home, clock, log, principalLimits = noPrincipalLimits } = this.options;
+    const { home, clock, log } = this.options;
     const opened = await (this.options.openJournal ?? openJournal)({
       dir: join(home, 'journal'),
       folder: new URL('./fold.js', import.meta.url),
@@ -124,10 +122,7 @@ export class Broker {
       onFinding: (finding) => this.onFinding(finding),
     });
     this.journal = opened.journal;
-    const { state, findings, replayedGroups } = await recover(opened, {
-      timers: this.timers,
-      principalLimits,
-    });
+    const { state, findings, replayedGroups } = await recover(opened, this.options);
     this.findings = findings.filter(({ kind }) => kind !== 'torn').slice(0, keptFindings);
     for (const finding of findings) {
       // A crash may leave a torn, never acknowledged end: worth knowing, not alarming.
@@ -193,18 +188,9 @@ export class Broker {
       opened: (hello) => {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
       },
-      seen: (key) => void authorized.seen(key, clock.wall()).catch(this.unwritten),
+      seen: (key) => authorized.seen(key, clock.wall()),
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
-      enrolment: (effect) =>
-        onEnrolment(effect, {
-          grid,
-          authorized,
-          endpoints: this.bound,
-          wallMs: loop.sessions.wallMs(),
-          sessionsOf: (key) => loop.sessions.countOf(key),
-          shareOf: (principal) => shareDocument(state, principal),
-          endSessions: (key) => loop.endSessions(key),
-        }),
+      enrolment: (effect) => onEnrolment(effect, { grid, authorized, endpoints: this.bound, loop }),
       fsck: () => this.checking.check(),
       grant: (op, session, about) => this.grant(op, session, about),
       artifacts: () => this.artifacts?.place ?? null,
@@ -244,7 +230,7 @@ export class Broker {
     await this.loop?.committer.stop();
     await this.socket?.stop();
     await this.desk?.stop();
-    if (this.loop !== undefined) await this.options.authorized.saveSeen().catch(this.unwritten);
+    await this.options.authorized.saveSeen();
     await this.journal?.close();
   }
 
@@ -298,10 +284,6 @@ export class Broker {
       this.tick();
     });
   }
-
-  /** When somebody was seen last is worth no more than a line. */
-  private readonly unwritten = (error: unknown): void =>
-    this.options.log.warn({ err: error }, 'the list of who may enter cannot be written');
 
   private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal'> {
     const { socket, loop } = this;

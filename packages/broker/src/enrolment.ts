@@ -22,6 +22,8 @@ import {
   verifyEnrolment,
   workerIdOf,
 } from '@gryphgen/runtime';
+import type { BrokerLoop } from './broker-loop.ts';
+import { shareDocument } from './core/documents.ts';
 import type { DoorOperation, EnrolmentEffect } from './core/effects.ts';
 
 export interface EnrolmentTools {
@@ -29,11 +31,7 @@ export interface EnrolmentTools {
   readonly authorized: AuthorizedKeys;
   /** What the broker listens at. */
   readonly endpoints: readonly string[];
-  /** Time of day, ms. */
-  readonly wallMs: number;
-  readonly sessionsOf: (key: string) => number;
-  readonly shareOf: (principal: PrincipalId) => Pick<PrincipalDocument, 'has' | 'limits'>;
-  readonly endSessions: (key: string) => void;
+  readonly loop: Pick<BrokerLoop, 'sessions' | 'engine' | 'endSessions'>;
 }
 
 export async function onEnrolment(
@@ -61,8 +59,9 @@ export async function onEnrolment(
 async function createTicket(
   { ttlMs, ...ticket }: RequestArgs<'createTicket'>,
   madeBy: PrincipalId,
-  { authorized, endpoints, wallMs }: EnrolmentTools,
+  { authorized, endpoints, loop }: EnrolmentTools,
 ): Promise<RequestResults['createTicket']> {
+  const wallMs = loop.sessions.wallMs();
   const { expiresAt } = await authorized.addTicket({ ...ticket, madeBy, expiresAt: wallMs + ttlMs }, wallMs);
   return { endpoints: endpoints.flatMap(reachable), expiresAt };
 }
@@ -70,8 +69,9 @@ async function createTicket(
 async function enrol(
   { signature, ...asked }: RequestArgs<'enrol'>,
   principal: PrincipalId,
-  { grid, authorized, wallMs }: EnrolmentTools,
+  { grid, authorized, loop }: EnrolmentTools,
 ): Promise<RequestResults['enrol']> {
+  const wallMs = loop.sessions.wallMs();
   if (!verifyEnrolment({ grid, ...asked }, signature))
     throw new GridError(failure('rejected.forbidden', 'the signature is not that of the key'));
   const ticket = authorized.ticketOf(principal);
@@ -81,7 +81,8 @@ async function enrol(
   return { role };
 }
 
-function goodTickets({ authorized, wallMs }: EnrolmentTools): TicketDocument[] {
+function goodTickets({ authorized, loop }: EnrolmentTools): TicketDocument[] {
+  const wallMs = loop.sessions.wallMs();
   return authorized
     .listTickets()
     .filter(({ usedBy, expiresAt }) => usedBy === undefined && expiresAt > wallMs)
@@ -91,7 +92,7 @@ function goodTickets({ authorized, wallMs }: EnrolmentTools): TicketDocument[] {
 /** One that is not there any more is revoked: whoever asked may not have heard the answer. */
 async function revokeTicket(
   { ticket: id }: RequestArgs<'revokeTicket'>,
-  { authorized, endSessions }: EnrolmentTools,
+  { authorized, loop }: EnrolmentTools,
 ): Promise<RequestResults['revokeTicket']> {
   const ticket = authorized.listTickets().find(({ key }) => ticketIdOf(key) === id);
   if (ticket?.usedBy !== undefined) {
@@ -99,14 +100,14 @@ async function revokeTicket(
     throw new GridError(failure('rejected.state', words));
   }
   const written = authorized.dropTickets(({ key }) => key === ticket?.key);
-  if (ticket !== undefined) endSessions(ticket.key);
+  if (ticket !== undefined) loop.endSessions(ticket.key);
   await written;
   return { revoked: id };
 }
 
 function principals(
   { limit }: RequestArgs<'principals'>,
-  { authorized, sessionsOf, shareOf }: EnrolmentTools,
+  { authorized, loop: { sessions, engine } }: EnrolmentTools,
 ): PrincipalDocument[] {
   return authorized
     .list()
@@ -114,7 +115,15 @@ function principals(
     .map(({ key, name, role, addedAt }) => {
       const id = principalIdOf(key);
       const seenAt = authorized.seenAt(key);
-      return { id, name, role, addedAt, seenAt, sessions: sessionsOf(key), ...shareOf(id) };
+      return {
+        id,
+        name,
+        role,
+        addedAt,
+        seenAt,
+        sessions: sessions.countOf(key),
+        ...shareDocument(engine.state, id),
+      };
     })
     .sort((a, b) => b.seenAt - a.seenAt)
     .slice(0, limit);
@@ -123,7 +132,7 @@ function principals(
 async function revokePrincipal(
   { principal: id }: RequestArgs<'revokePrincipal'>,
   asker: PrincipalId,
-  { authorized, endSessions }: EnrolmentTools,
+  { authorized, loop }: EnrolmentTools,
 ): Promise<RequestResults['revokePrincipal']> {
   // So that there always is one: who asks stays.
   if (id === asker)
@@ -143,7 +152,7 @@ async function revokePrincipal(
     // What it has made could let it in again.
     authorized.dropTickets((ticket) => tickets.includes(ticket)),
   ];
-  for (const { key } of entry === undefined ? tickets : [entry, ...tickets]) endSessions(key);
+  for (const { key } of entry === undefined ? tickets : [entry, ...tickets]) loop.endSessions(key);
   await Promise.all(written);
   return { revoked: id };
 }

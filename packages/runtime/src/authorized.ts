@@ -129,20 +129,21 @@ export class AuthorizedKeys {
     return this.seenSince.get(key) ?? this.byKey.get(key)?.seenAt ?? 0;
   }
 
-  /** Written once a day, and with what else is written: resolves when it is, if it is. */
-  async seen(key: string, wallMs: number): Promise<void> {
+  /** Written once a day, and with what else is written. */
+  seen(key: string, wallMs: number): void {
     if (!this.byKey.has(key)) return;
     this.seenSince.set(key, wallMs);
     this.seenSavedAt ??= wallMs;
     if (wallMs - this.seenSavedAt < dayMs) return;
     this.seenSavedAt = wallMs;
-    await this.saveSeen();
+    void this.saveSeen();
   }
 
+  /** What cannot be written now is, with what is written next. */
   async saveSeen(): Promise<void> {
     if (this.seenSince.size === 0) return;
     this.unsaved = true;
-    await this.save();
+    await this.save().catch(() => undefined);
   }
 
   /** Whether a CURVE handshake with this key may succeed. */
