@@ -109,9 +109,10 @@ it('a backup is whole while the broker works and folds and is killed; what came 
   expect(before).toBeGreaterThan(made[0]?.head.seq ?? 0);
   const lost = await client.submit(noop).accepted;
   const third = backup(3);
+  const exited = once(child, 'exit');
   child.kill('SIGKILL');
   made.push(await third);
-  await once(child, 'exit');
+  await exited;
   for (const { file } of made) {
     const restored = restore({ file, home: `${file}.home`, keys: '', wallMs: Date.now() });
     expect(checkStoppedHome(restored.home).findings).toEqual([]);

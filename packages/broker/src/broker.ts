@@ -130,8 +130,8 @@ export class Broker {
     }
     state.lastMono = clock.mono();
     this.desk = this.openDesk(opened.journal);
-    await this.desk.start(state.audited);
     this.loop = this.build(this.journal, state);
+    await this.desk.start(state.audited);
     const endpoints = await (this.socket as BrokerSocket).start();
     this.bound = endpoints;
     this.startArtifacts(this.loop);

@@ -63,9 +63,10 @@ export class AuditDesk {
     return this.log.dropped;
   }
 
-  /** `anchor`: the record that the journal names. Rejects with what the file system says. */
-  start(anchor: AuditHead | null): Promise<void> {
-    return this.log.start(anchor);
+  /** `anchor`: the record that the journal names; it names the newest when this resolves. Rejects with what the file system says. */
+  async start(anchor: AuditHead | null): Promise<void> {
+    await this.log.start(anchor);
+    await this.tell();
   }
 
   /** Everything gathered is written and signed. */
@@ -103,14 +104,18 @@ export class AuditDesk {
     if (this.ticks % signedTicks === 0) this.log.checkpoint();
     if (this.ticks % grantedTicks !== 0) return;
     this.gather(this.ticks % refusedTicks === 0);
+    void this.tell();
+  }
+
+  /** Writes what there is, and has the journal name it. */
+  private async tell(): Promise<void> {
     const { newest } = this.log;
     if (newest.seq === this.named) return;
-    void this.log.flush().then((isWritten) => {
-      if (!isWritten || newest.seq <= this.named) return;
-      this.isTroubled = false;
-      this.named = newest.seq;
-      this.options.onWritten(newest);
-    });
+    const isWritten = await this.log.flush();
+    if (!isWritten || newest.seq <= this.named) return;
+    this.isTroubled = false;
+    this.named = newest.seq;
+    this.options.onWritten(newest);
   }
 
   private gather(refusedToo: boolean): void {
