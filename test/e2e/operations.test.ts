@@ -78,7 +78,7 @@ it('fsck is answered while tasks come and go, with what workers have seen', asyn
     .filter(({ what }) => what === 'submit')
     .reduce((sum, { count }) => sum + count, 0);
   expect(submitted).toBe(count);
-  expect(entries.filter(({ code }) => code !== '')).toMatchObject([
+  expect(entries.filter(({ code, what }) => code !== '' && what === 'fsck')).toMatchObject([
     { role: 'viewer', from: '127.0.0.1', what: 'fsck', code: 'rejected.forbidden', count: 1 },
   ]);
   const { audit, findings } = checkStoppedHome(broker.home);
@@ -104,7 +104,10 @@ it('a backup is whole while the broker works and folds and is killed; what came 
   await client.submit(noop).finished;
   const backup = (n: number) =>
     writeBackup({ home, file: join(home, `${n}.tar`), withKeys: true, wallMs: Date.now() });
-  const made = [await backup(1), await backup(2)];
+  const made = [await backup(1)];
+  // What works beside a backup lives in this process, and a backup leaves it little time.
+  await client.submit(noop).finished;
+  made.push(await backup(2));
   const before = made[1]?.head.seq ?? 0;
   expect(before).toBeGreaterThan(made[0]?.head.seq ?? 0);
   const lost = await client.submit(noop).accepted;

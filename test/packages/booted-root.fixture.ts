@@ -4,7 +4,15 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -153,17 +161,46 @@ export class BootedRoot {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Its first process, and never one of this machine's own: commands are run as if in there. */
   private findFirst(): boolean {
     const children = `/proc/${this.booted.pid}/task`;
-    const pids = readdirSync(children).flatMap((task) =>
-      readFileSync(join(children, task, 'children'), 'utf8')
+    const pids = namesIn(children).flatMap((task) =>
+      textOf(join(children, task, 'children'))
         .split(' ')
         .filter(Boolean),
     );
-    const found = pids
-      .map(Number)
-      .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('systemd'));
-    this.first = found ?? 0;
+    const found = pids.find(
+      (pid) =>
+        textOf(`/proc/${pid}/comm`).trim() === 'systemd' &&
+        /^NSpid:.*\s1$/m.test(textOf(`/proc/${pid}/status`)) &&
+        mountsOf(pid) !== mountsOf('self'),
+    );
+    this.first = Number(found ?? 0);
     return found !== undefined;
+  }
+}
+
+/** Empty of a process that has ended. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function namesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function mountsOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
+  } catch {
+    return '';
   }
 }

@@ -20,6 +20,7 @@ import {
   deployedUnit,
   packagedRoot,
   programRoot,
+  refuseForeign,
   refuseHidden,
   serviceUser,
   type UnitPlace,
@@ -58,7 +59,10 @@ export function planService({ place, config, args, docker }: InstallWish): Servi
   const isDefaultHome = scope === 'system' && home === byDefault;
   const node = process.execPath;
   const isPackaged = unitPath === null && programRoot === packagedRoot;
-  if (scope === 'system') refuseHidden(home, node);
+  if (scope === 'system') {
+    refuseHidden(home, node);
+    refuseForeign(home);
+  }
   const groups = scope === 'system' && daemon === 'worker' && docker && hasGroup('docker') ? ['docker'] : [];
   const bin = join(programRoot, 'packages', 'cli', 'bin');
   const command = [

@@ -7,8 +7,8 @@ import type { Scope } from './unit-text.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** systemd answers at once, but for a start, which is waited for apart. */
-const answerMs = 30_000;
+/** systemd answers at once, but for a start, which is waited for apart, and a stop: units may take 30 s for theirs. */
+const answerMs = 90_000;
 
 export interface Answer {
   readonly ok: boolean;

@@ -1,7 +1,7 @@
 /** Where the units of this machine are, and those of this program. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, runFolder } from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
@@ -87,4 +87,17 @@ export function refuseHidden(home: string, node: string): void {
     );
   if (relative(home, runFolder(home)).startsWith('..'))
     throw new UsageError(`${home} is too long a path for the sockets in it: use a shorter GRID_HOME`);
+}
+
+/** What may be in a grid's home before the grid has its keys. */
+const before = ['config.json', 'grid.json', 'policy.yaml', 'run', 'lost+found'];
+
+/** Throws UsageError when the home is no folder of a grid's own: the service's user is given all of it. */
+export function refuseForeign(home: string): void {
+  if (existsSync(join(home, 'keys'))) return;
+  const [other] = existsSync(home) ? readdirSync(home).filter((name) => !before.includes(name)) : [];
+  if (other !== undefined || dirname(home) === '/')
+    throw new UsageError(
+      `${home} is no folder of a grid's own${other === undefined ? '' : ` (it holds ${other})`}: the service's user would be given all of it; leave GRID_HOME out, or name a new folder`,
+    );
 }
