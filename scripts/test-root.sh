@@ -12,10 +12,10 @@ if [ ! -d "$root" ]; then
   mkdir -p "$cache"
   draft=$(mktemp -d "$cache/draft-XXXXXX")
   trap 'rm -rf "$draft"' EXIT
-  debootstrap --variant=minbase --include="$packages" $suite "$draft" http://deb.debian.org/debian >"$draft.log" 2>&1 ||
+  timeout 300 debootstrap --variant=minbase --include="$packages" $suite "$draft" http://deb.debian.org/debian >"$draft.log" 2>&1 ||
     { tail -20 "$draft.log" >&2; exit 1; }
   rm -rf "$draft.log" "$draft"/var/cache/apt/archives/*.deb "$draft"/var/lib/apt/lists/*
   chmod 755 "$draft"
-  mv -T "$draft" "$root"
+  mv -T "$draft" "$root" 2>/dev/null || [ -d "$root" ] # another run was first
 fi
 echo "$root"

@@ -66,7 +66,7 @@ export class BootedRoot {
         '-D',
         path,
       ],
-      { stdio: 'ignore' },
+      { stdio: ['ignore', 'ignore', 'inherit'] },
     );
   }
 
@@ -85,6 +85,8 @@ export class BootedRoot {
     await Promise.race([up(), ended]);
     // nspawn gives a boot id of its own, which services in a sandbox do not see; a machine has one.
     await this.must('umount', '/proc/sys/kernel/random/boot_id');
+    const daily = ['apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer'];
+    await this.must('systemctl', 'mask', '--quiet', '--runtime', '--now', ...daily);
   }
 
   /** Puts a file into the machine's /root and returns where it is there. */
