@@ -133,7 +133,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
     lastFailure: null,
     notBefore: 0,
   };
-  spec.refs += 1;
+  useSpec(state, spec);
   state.tasks.set(id, task);
   if (!isEphemeral(id)) state.nextTask = Math.max(state.nextTask, id + 1);
   const window = windowOf(state, client);
@@ -256,8 +256,25 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   releaseSpec(state, task.spec);
 }
 
-function releaseSpec(state: BrokerState, spec: Spec): void {
+/** An ephemeral task's is its own, and not among `specs`: what it is given is kept for it all the same. */
+export function useSpec({ given }: BrokerState, spec: Spec): void {
+  spec.refs += 1;
+  if (spec.refs > 1) return;
+  for (const { digest } of spec.envelope.inputs ?? []) given.set(digest, (given.get(digest) ?? 0) + 1);
+}
+
+export function unuseSpec({ given }: BrokerState, spec: Spec): void {
   spec.refs -= 1;
+  if (spec.refs > 0) return;
+  for (const { digest } of spec.envelope.inputs ?? []) {
+    const left = (given.get(digest) ?? 0) - 1;
+    if (left > 0) given.set(digest, left);
+    else given.delete(digest);
+  }
+}
+
+function releaseSpec(state: BrokerState, spec: Spec): void {
+  unuseSpec(state, spec);
   if (spec.refs === 0 && state.specs.size > limits.envelopes) state.specs.delete(spec.hash);
 }
 

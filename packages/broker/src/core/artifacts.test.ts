@@ -86,4 +86,15 @@ describe('an artifact', () => {
     for (const { state } of [core, core.restart(true)])
       expect([...heldOf(state, [input.digest])]).toEqual([]);
   });
+
+  test('is held for an ephemeral task too, and until the last task that is given it has ended', () => {
+    const { core, worker, owner } = grid();
+    core.submit(owner, 2, { inputs: [input, { digest: other, bytes: 1 }], durable: false });
+    const ephemeral = [...core.state.tasks.keys()].find((id) => id !== 1) as number;
+    expect([...heldOf(core.state, [input.digest, other, output.digest])]).toEqual([input.digest, other]);
+    core.result(worker, 1);
+    expect([...heldOf(core.state, [input.digest, other])]).toEqual([input.digest, other]);
+    core.result(worker, ephemeral);
+    expect([...heldOf(core.state, [input.digest, other])]).toEqual([]);
+  });
 });

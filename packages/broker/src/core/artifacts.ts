@@ -84,10 +84,6 @@ export function placeOf(state: BrokerState, id: string): DataPlaceDocument | und
 }
 
 /** Which of these live tasks are given. */
-export function heldOf(state: BrokerState, artifacts: readonly string[]): ReadonlySet<string> {
-  const asked = new Set(artifacts);
-  const held = new Set<string>();
-  for (const { refs, envelope } of state.specs.values())
-    if (refs > 0) for (const { digest } of envelope.inputs ?? []) if (asked.has(digest)) held.add(digest);
-  return held;
+export function heldOf({ given }: BrokerState, artifacts: readonly string[]): ReadonlySet<string> {
+  return new Set(artifacts.filter((digest) => given.has(digest)));
 }

@@ -21,7 +21,7 @@ export function brokenInvariants(state: BrokerState): string[] {
       wrong.push(`t${task.id} is among the ended but ${task.phase}`);
     if (task.lease !== null) wrong.push(`t${task.id} ended and still holds a lease`);
   }
-  wrong.push(...shareWrongs(state));
+  wrong.push(...shareWrongs(state), ...givenWrongs(state));
   for (const worker of state.workers.values()) wrong.push(...workerWrongs(state, worker));
   wrong.push(...boundWrongs(state));
   return wrong;
@@ -60,6 +60,19 @@ function shareWrongs({ tasks, shares }: BrokerState): string[] {
     if (strange !== undefined) wrong.push(`the share of ${principal} names t${strange}, which is not its`);
   }
   return wrong;
+}
+
+/** What is given is what the live tasks' specs say: what is missing here would be collected while it is needed. */
+function givenWrongs({ tasks, given }: BrokerState): string[] {
+  const made = new Map<string, number>();
+  for (const spec of new Set([...tasks.values()].map((task) => task.spec)))
+    for (const { digest } of spec.envelope.inputs ?? []) made.set(digest, (made.get(digest) ?? 0) + 1);
+  return [...new Set([...made.keys(), ...given.keys()])]
+    .filter((digest) => made.get(digest) !== given.get(digest))
+    .map(
+      (digest) =>
+        `${digest} counts as given ${given.get(digest) ?? 0} times, and is ${made.get(digest) ?? 0}`,
+    );
 }
 
 function wordsOf(share?: { readonly tasks: number; readonly running: number; readonly bodiesBytes: number }) {

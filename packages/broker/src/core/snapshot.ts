@@ -13,7 +13,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits } from '@gryphgen/protocol';
-import { apply } from './apply.ts';
+import { apply, unuseSpec, useSpec } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
@@ -53,6 +53,7 @@ export function emptyState(
     workers: new Map(),
     removed: new Map(),
     shares: new Map(),
+    given: new Map(),
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
     views: [],
@@ -213,11 +214,11 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   for (const [decidedIn, decision] of snapshot.decisions) {
     apply(state, decidedIn, decision);
     // Held until all are applied: an ended task must not let go of what a later one in the list still names.
-    if (decision[0] === decided.envelope) (state.specs.get(decision[1]) as Spec).refs += 1;
+    if (decision[0] === decided.envelope) useSpec(state, state.specs.get(decision[1]) as Spec);
   }
   const kept = new Set(snapshot.keptSpecs);
   for (const [hash, spec] of state.specs) {
-    spec.refs -= 1;
+    unuseSpec(state, spec);
     if (!kept.has(hash)) state.specs.delete(hash);
   }
   state.clients.clear();

@@ -38,7 +38,7 @@ import type { Refusals } from './refusals.ts';
 import type { Share } from './shares.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
 
-/** An interned envelope. `refs`: live durable tasks that use it. */
+/** An envelope, interned or of one ephemeral task. `refs`: live tasks that use it. */
 export interface Spec {
   readonly envelope: Envelope;
   readonly hash: BlobHash;
@@ -222,6 +222,8 @@ export interface BrokerState {
   // derived from decisions
   /** By principal, of those that have unfinished tasks. */
   readonly shares: Map<PrincipalId, Share>;
+  /** By digest of an artifact: how many specs of live tasks give it to them. */
+  readonly given: Map<string, number>;
   readonly waiting: WaitingQueue;
   /** Backoffs and queue timeouts, by watch time. */
   readonly deadlines: Deadlines;
