@@ -1,5 +1,6 @@
 /** What a backup is, for whoever writes and reads one: an archive (runtime/archive) of these files of a broker's home. */
-import type { JournalHead } from '@gryphgen/protocol';
+import { type JournalHead, journalHeadSchema } from '@gryphgen/protocol';
+import { z } from 'zod';
 
 export const backupKind = 'gryphgen backup';
 
@@ -17,6 +18,15 @@ export interface BackupAbout {
   readonly epoch: number;
   readonly head: JournalHead;
 }
+
+/** A manifest that is whole can be another program's, or anyone's. */
+export const backupAboutSchema: z.ZodType<BackupAbout> = z.object({
+  grid: z.string().min(1).max(64),
+  madeAt: z.number().int().min(0),
+  withKeys: z.boolean(),
+  epoch: z.number().int().min(0),
+  head: journalHeadSchema,
+});
 
 /** What `grid backup` and `grid restore` tell of the file. */
 export interface BackupDocument extends BackupAbout {

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GridError } from '@gryphgen/protocol';
-import { gridIdOf, loadIdentity } from '@gryphgen/runtime';
+import { gridIdOf, loadIdentity, writeArchive } from '@gryphgen/runtime';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { checkStoppedHome } from '../fsck/check-home.ts';
@@ -25,6 +25,7 @@ import { openForReading } from '../journal/database.ts';
 import { journalPath } from '../journal/journal-files.ts';
 import { openStore } from '../journal/open-store.ts';
 import { journalSettings } from '../journal/settings.ts';
+import { backupKind } from './backup-file.ts';
 import { restore } from './restore.ts';
 import { writeBackup } from './write-backup.ts';
 
@@ -127,6 +128,26 @@ it('a damaged or cut file is refused with the place, and leaves nothing', () => 
   writeFileSync(bad, 'holiday photos'.repeat(100));
   expect(refusalOf(() => restored(bad))).toContain('it is no gryphgen backup');
   expect(readdirSync(place)).toEqual(['bad.tar']);
+});
+
+it('an empty file is there again, empty', async () => {
+  const small = join(place, 'with');
+  cpSync(home, small, { recursive: true });
+  writeFileSync(join(small, 'policy.yaml'), '');
+  const file = join(place, 'with.tar');
+  await writeBackup({ home: small, file, withKeys: true, wallMs });
+  expect(statSync(join(restored(file).home, 'policy.yaml')).size).toBe(0);
+});
+
+it('a file whose manifest tells nothing sensible of the backup is refused, with the field', () => {
+  const file = join(place, 'odd.tar');
+  const about = { grid: 'g', madeAt: wallMs, withKeys: 'yes', epoch: 1, head: null };
+  writeArchive(file, { kind: backupKind, program: '0.1.0', about, sources: [] });
+  const words = refusalOf(() => restored(file));
+  expect(words).toContain('makes no sense');
+  expect(words).toContain('withKeys');
+  expect(words).toContain('head');
+  expect(readdirSync(place)).toEqual(['odd.tar']);
 });
 
 it('only an empty home is restored into, and only a new file backed up into', async () => {

@@ -13,6 +13,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -25,6 +26,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { type Epoch, failure, GridError, productVersion, type TaskId } from '@gryphgen/protocol';
 import { gridIdOf, parseJson, readArchive } from '@gryphgen/runtime';
+import { z } from 'zod';
 import { decided } from '../core/decisions.ts';
 import { brokenInvariants } from '../core/invariants.ts';
 import { replay } from '../fsck/replay.ts';
@@ -34,7 +36,7 @@ import { readEpochFile, syncFolder, writeEpochFile } from '../journal/journal-fi
 import { openStore } from '../journal/open-store.ts';
 import { journalSettings } from '../journal/settings.ts';
 import { encodeDecisions } from '../records.ts';
-import { type BackupAbout, type BackupDocument, backupKind, backupNames } from './backup-file.ts';
+import { type BackupDocument, backupAboutSchema, backupKind, backupNames } from './backup-file.ts';
 
 export interface RestoreOrder {
   readonly file: string;
@@ -71,6 +73,7 @@ export function restore({ file, home: path, keys, wallMs }: RestoreOrder): Resto
     unpack(file, draft);
     takeKeys(backup, keys, draft);
     const restored = settle(join(draft, 'journal'), wallMs);
+    syncAll(draft);
     renameSync(draft, home);
     syncFolder(dirname(home));
     return { home, backup, ...restored };
@@ -85,7 +88,31 @@ export function restore({ file, home: path, keys, wallMs }: RestoreOrder): Resto
 /** Verifies every byte. Throws GridError `rejected.invalid`, naming the place. */
 export function readBackup(file: string): BackupDocument {
   const { about, files } = readArchive(file, { kind: backupKind, names: backupNames });
-  return { file, bytes: statSync(file).size, ...(about as unknown as BackupAbout), files };
+  const parsed = backupAboutSchema.safeParse(about);
+  if (!parsed.success) {
+    const words = `${file}: what its manifest tells of the backup makes no sense: ${z.prettifyError(parsed.error)}`;
+    throw new GridError(failure('rejected.invalid', words));
+  }
+  return { file, bytes: statSync(file).size, ...parsed.data, files };
+}
+
+/** Every file and then its folder: a home that is in place is on the disk, whatever the machine does next. */
+function syncAll(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) syncAll(path);
+    else syncFile(path);
+  }
+  syncFolder(folder);
+}
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function unpack(file: string, draft: string): void {
@@ -102,7 +129,9 @@ function unpack(file: string, draft: string): void {
     const onBytes = (name: string, bytes: Uint8Array): void => {
       for (let at = 0; at < bytes.byteLength; ) at += writeSync(opened(name), bytes, at);
     };
-    readArchive(file, { kind: backupKind, names: backupNames, onBytes });
+    const { files } = readArchive(file, { kind: backupKind, names: backupNames, onBytes });
+    // Of an empty one no bytes came.
+    for (const { name } of files) opened(name);
   } finally {
     for (const descriptor of descriptors.values()) closeSync(descriptor);
   }
