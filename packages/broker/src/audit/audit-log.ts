@@ -73,15 +73,13 @@ export class AuditLog {
   async start(anchor: AuditHead | null): Promise<void> {
     const { dir } = this.options;
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const newest = auditFilesIn(dir).at(-1);
-    const digests = newest === undefined ? [] : digestsOf(auditPath(dir, newest));
+    const { newest, digests } = await newestRecords(dir);
     const last = digests.at(-1);
-    if (newest !== undefined && last !== undefined)
-      this.head = { seq: newest + digests.length - 1, digest: last };
+    if (last !== undefined) this.head = { seq: newest + digests.length - 1, digest: last };
     if (anchor !== null && anchor.seq > this.head.seq) {
       this.lost = [this.head.seq + 1, anchor.seq];
       this.head = anchor;
-    } else if (anchor !== null && newest !== undefined && anchor.seq >= newest) {
+    } else if (anchor !== null && last !== undefined && anchor.seq >= newest) {
       const isNamed = digests[anchor.seq - newest] === anchor.digest;
       if (!isNamed) this.lost = [anchor.seq, this.head.seq];
     }
@@ -187,6 +185,21 @@ async function append(path: string, text: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Of the newest file that has a whole record. Newer ones, begun by a life that was killed or had no space before it wrote
+ * in them, are removed: the chain goes on before them. Had they been emptied since, the journal names what is missing.
+ */
+async function newestRecords(
+  dir: string,
+): Promise<{ readonly newest: number; readonly digests: readonly string[] }> {
+  for (const newest of auditFilesIn(dir).toReversed()) {
+    const digests = digestsOf(auditPath(dir, newest));
+    if (digests.length > 0) return { newest, digests };
+    await rm(auditPath(dir, newest));
+  }
+  return { newest: 0, digests: [] };
 }
 
 /** Of each whole record of a file; what a crash left behind the last is cut off. */

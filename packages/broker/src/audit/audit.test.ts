@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditHead, digestOf } from './audit-chain.ts';
 import { checkAudit, readAudit } from './audit-check.ts';
 import { AuditCollector, type AuditNote } from './audit-collector.ts';
+import { auditFilesIn, auditPath } from './audit-files.ts';
 import { AuditLog } from './audit-log.ts';
 
 const grid = 'g-0123456789abcdef';
@@ -147,6 +148,23 @@ describe('an audit log', () => {
     appendFileSync(file(), '0123456789');
     expect(check(newest).findings).toMatchObject([{ level: 'note' }]);
     expect(check(await written(1, newest)).findings).toEqual([]);
+  });
+
+  it.each(['', '0123'])('goes on before a newest file that has no whole record: %j', async (text) => {
+    const newest = await written(2);
+    for (const after of [1, 9]) writeFileSync(auditPath(dir, newest.seq + after), text);
+    const later = await written(1, newest);
+    expect(later.seq).toBe(newest.seq + 3);
+    expect(auditFilesIn(dir)).toEqual([1, newest.seq + 1]);
+    expect(check(later)).toMatchObject({ facts: { first: 1, last: later.seq }, findings: [] });
+  });
+
+  it('emptied by somebody is noticed still', async () => {
+    const first = await written(1);
+    const newest = await written(1, first);
+    writeFileSync(auditPath(dir, first.seq + 1), '');
+    const { findings } = check(await written(1, newest));
+    expect(findings).toMatchObject([{ what: expect.stringContaining('records 4 to 6 were gone') }]);
   });
 
   it('forgets its oldest files and can still be checked', async () => {
