@@ -3,12 +3,13 @@
  * Questions that were answered are not recorded.
  *
  * 1. What is asked is kept until it is answered, a bounded number of them: what was forgotten is answered all the same.
- * 2. No secret of an order goes in: its subject is the task, the node, the role.
+ * 2. No secret of an order goes in: its subject is the task, the node, the role, an id.
  */
 import {
   type Failure,
   formatTaskId,
   type Message,
+  type Operation,
   type PrincipalId,
   type Role,
   type SessionId,
@@ -18,9 +19,31 @@ import type { RequestMessage } from '../request-turns.ts';
 import type { AuditCollector, AuditNote } from './audit-collector.ts';
 
 /** Orders, and what gives access to something: recorded when it is granted, too. */
-const recorded: ReadonlySet<string> = new Set([
-  ...['cancel', 'drain', 'removeNode', 'createTicket', 'enrol', 'exec', 'pushImage', 'logs', 'spec', 'fsck'],
-]);
+const recorded: Record<Operation, boolean> = {
+  cancel: true,
+  drain: true,
+  removeNode: true,
+  createTicket: true,
+  enrol: true,
+  revokePrincipal: true,
+  revokeTicket: true,
+  exec: true,
+  pushImage: true,
+  logs: true,
+  spec: true,
+  // Of a worker they are part of an attempt, which the journal has.
+  fetch: true,
+  store: true,
+  fsck: true,
+  ps: false,
+  show: false,
+  explain: false,
+  dryRun: false,
+  nodes: false,
+  status: false,
+  principals: false,
+  tickets: false,
+};
 const mostOpen = 65_536;
 
 export interface Asker {
@@ -106,7 +129,12 @@ export class AccessNotes {
     const key = `${session} ${id}`;
     const asked = this.open.get(key);
     if (asked === undefined || !this.open.delete(key)) return;
-    if (why !== null || recorded.has(asked.op)) this.noteOf(session, asked.op, asked.subject, why);
+    if (why !== null || this.isRecorded(session, asked.op))
+      this.noteOf(session, asked.op, asked.subject, why);
+  }
+
+  private isRecorded(session: SessionId, op: string): boolean {
+    return this.askers.get(session)?.role !== 'worker' && recorded[op as Operation];
   }
 
   private noteOf(session: SessionId, what: string, subject: string, why: Failure | null): void {
@@ -127,7 +155,7 @@ export class AccessNotes {
 
 function subjectOf(args: unknown): string {
   if (typeof args !== 'object' || args === null) return '';
-  const { task, node, role, name } = args as Record<string, unknown>;
+  const { task, node, role, name, principal, ticket, artifact } = args as Record<string, unknown>;
   if (typeof task === 'number') return formatTaskId(task as TaskId);
-  return [node, role, name].find((part) => typeof part === 'string') ?? '';
+  return [node, role, name, principal, ticket, artifact].find((part) => typeof part === 'string') ?? '';
 }

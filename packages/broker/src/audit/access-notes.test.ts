@@ -1,0 +1,44 @@
+/** What of what peers ask becomes an entry. */
+import { type Failure, failure, type Role } from '@gryphgen/protocol';
+import { describe, expect, it } from 'vitest';
+import { AccessNotes } from './access-notes.ts';
+import { AuditCollector } from './audit-collector.ts';
+
+const forbidden = failure('rejected.forbidden', 'no');
+const session = 's-1' as never;
+
+/** What is gathered of one request and its answer. */
+function entriesOf(role: Role, op: string, args: unknown, why: Failure | null = null) {
+  const collector = new AuditCollector();
+  const notes = new AccessNotes(collector, () => 1);
+  notes.opened(session, { principal: 'p-1' as never, role, from: '' });
+  collector.takeGranted();
+  notes.asked(session, { kind: 'request', id: 1, op, args });
+  notes.told(session, { kind: 'reply', id: 1, result: null, failure: why });
+  return [...collector.takeGranted(), ...collector.takeRefused()];
+}
+
+describe('a request that was answered', () => {
+  it.each([
+    ['revokePrincipal', { principal: 'p-2' }, 'p-2'],
+    ['revokeTicket', { ticket: 'ticket-1' }, 'ticket-1'],
+    ['store', { artifact: 'aa' }, 'aa'],
+    ['fetch', { task: 3, artifact: 'aa' }, 't3'],
+    ['drain', { node: 'w-1', draining: true }, 'w-1'],
+    ['fsck', {}, ''],
+  ])('%s is recorded, with what it was about', (what, args, subject) => {
+    expect(entriesOf('admin', what, args)).toMatchObject([{ who: 'p-1', what, subject, code: '', count: 1 }]);
+  });
+
+  it.each(['ps', 'show', 'principals', 'tickets'])('%s is a question: recorded when it is refused', (op) => {
+    expect(entriesOf('viewer', op, {})).toEqual([]);
+    expect(entriesOf('viewer', op, {}, forbidden)).toMatchObject([{ what: op, code: 'rejected.forbidden' }]);
+  });
+
+  it('is no entry when a worker asked for its attempt; a refusal is', () => {
+    const args = { artifact: 'aa', task: 3 };
+    expect(entriesOf('worker', 'fetch', args)).toEqual([]);
+    expect(entriesOf('worker', 'store', args)).toEqual([]);
+    expect(entriesOf('worker', 'store', args, forbidden)).toMatchObject([{ what: 'store', subject: 't3' }]);
+  });
+});
