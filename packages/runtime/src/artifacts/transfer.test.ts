@@ -1,6 +1,6 @@
 /** Artifacts over a data endpoint, from end to end. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { failure } from '@gryphgen/protocol';
+import { failure, limits } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { curveKeyPair } from 'zeromq';
 import { systemAlarms, systemClock } from '../clock.ts';
@@ -137,6 +137,14 @@ describe('an artifact', () => {
     expect(into.counters).toMatchObject({ taken: 0, wrong: 1 });
   });
 
+  it('of a peer whose manifest does not end is given up', async () => {
+    const liar = await serve(await place().open(), { fetch: async () => endless(new Seen(), 64 * mebi) });
+    expect(await liar.fetched(`sha256:${'0'.repeat(64)}`, await place().open())).toMatchObject({
+      code: 'rejected.invalid',
+      message: expect.stringContaining(`more than the ${limits.artifactManifestBytes} bytes`),
+    });
+  });
+
   it('is refused in words: it is not here, there is no room, the grant is for another', async () => {
     const store = await place(2 * mebi).open();
     const { transfer, fetched } = await serve(store);
@@ -215,8 +223,8 @@ describe('a peer that draws a transfer out', () => {
   });
 });
 
-async function* endless(pulled: Seen<number>): AsyncGenerator<Uint8Array> {
-  for (let nth = 1; ; nth += 1) {
+async function* endless(pulled: Seen<number>, bytes = Infinity): AsyncGenerator<Uint8Array> {
+  for (let nth = 1; nth * chunkBytes <= bytes; nth += 1) {
     pulled.add(nth);
     yield new Uint8Array(chunkBytes);
   }

@@ -1,5 +1,5 @@
 /** An artifact over a data endpoint, as its client brings or fetches it. */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type Failure, failure, limits } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { readData } from '../data-client.ts';
@@ -108,9 +108,20 @@ export async function fetchArtifact(
       { kind: 'fetch', artifact, runs: runs && [...runs], grant },
     );
   const parts: Uint8Array[] = [];
+  let manifestBytes = 0;
   for await (const event of read(null)) {
-    if (event.kind === 'chunk') parts.push(event.bytes);
-    else if (event.failure !== null) return event.failure;
+    if (event.kind === 'end') {
+      if (event.failure !== null) return event.failure;
+      continue;
+    }
+    manifestBytes += event.bytes.length;
+    // Nothing says how long it is before it is there: who sends it must not fill our memory.
+    if (manifestBytes > limits.artifactManifestBytes)
+      return failure(
+        'rejected.invalid',
+        `${place.endpoint} sent more than the ${limits.artifactManifestBytes} bytes a manifest may have`,
+      );
+    parts.push(event.bytes);
   }
   if (place.signal?.aborted) return cancelled();
   const manifest = readManifest(Buffer.concat(parts));
