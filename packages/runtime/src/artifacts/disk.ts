@@ -1,5 +1,5 @@
 /** What a store has to do with the disk it is on. */
-import { open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { type Failure, failure } from '@gryphgen/protocol';
 
 export function diskFailure(error: unknown): Failure {
@@ -19,4 +19,12 @@ export async function syncFolder(path: string): Promise<void> {
 export async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
+}
+
+/** One write of the system may take less than it was given. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
 }

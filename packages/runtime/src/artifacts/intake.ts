@@ -9,7 +9,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure } from '@gryphgen/protocol';
-import { diskFailure, syncFolder } from './disk.ts';
+import { diskFailure, syncFolder, writeAll } from './disk.ts';
 import { type Manifest, pieceBytes } from './manifest.ts';
 import { type Content, type Piece, Pieces, pieceOf, type Runs, storedBytes } from './pieces.ts';
 import { readPieces } from './scan-path.ts';
@@ -122,7 +122,7 @@ export class ArtifactIntake {
     this.hash.update(part);
     // A piece that is here already comes where asking for it was shorter.
     const { handle } = await this.fileOf(piece.content);
-    await write(handle, part, piece.at + this.inPiece);
+    await writeAll(handle, part, piece.at + this.inPiece);
     this.inPiece += part.length;
     if (this.inPiece < piece.bytes) return;
     const isRight = this.hash.digest().equals(piece.digest);
@@ -212,12 +212,5 @@ export class ArtifactIntake {
     const { file } = this;
     this.file = undefined;
     await file?.handle.close();
-  }
-}
-
-async function write(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }

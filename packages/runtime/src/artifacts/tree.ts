@@ -7,6 +7,7 @@
  */
 import { chmod, type FileHandle, link, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAll } from './disk.ts';
 import type { Manifest } from './manifest.ts';
 import { Pieces, pieceOf } from './pieces.ts';
 import { readPieces } from './scan-path.ts';
@@ -49,7 +50,7 @@ async function openFolders(folder: string): Promise<void> {
 
 /**
  * `to` must not be there, and the folder it is in must. `fileOf`: where a content is. Holes stay holes.
- * Rejects with what the file system says.
+ * Rejects with what the file system says, and where a content is not all there.
  */
 export async function copyOut(manifest: Manifest, fileOf: (id: string) => string, to: string): Promise<void> {
   const pieces = new Pieces(manifest);
@@ -82,7 +83,10 @@ async function copyPiece(
 ): Promise<void> {
   let { at } = piece;
   for await (const bytes of readPieces([piece], fileOf)) {
-    await file.write(bytes, 0, bytes.length, at);
+    await writeAll(file, bytes, at);
     at += bytes.length;
   }
+  // The copy gets its whole size all the same: what is missing would be zeros in it.
+  if (at !== piece.at + piece.bytes)
+    throw new Error(`${fileOf(piece.content.id)} has become shorter than it was`);
 }
