@@ -87,6 +87,11 @@ export class ArtifactIntake {
     return this.reserved;
   }
 
+  /** What it will still take of the disk. */
+  get unwrittenBytes(): number {
+    return this.manifest.encoded.length + this.wantedBytes - this.takenBytes;
+  }
+
   private async lookAt(content: Content): Promise<void> {
     const path = join(this.place.partial, content.id);
     for (let nth = 0; nth < content.count; nth += 1) {

@@ -36,6 +36,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Which of these something needs that is under way: they stay. */
   readonly held: Held;
+  /** Of the disk that a folder is on; absent: what the system says. */
+  readonly freeBytes?: (folder: string) => Promise<number>;
 }
 
 export class ArtifactStore {
@@ -49,6 +51,8 @@ export class ArtifactStore {
   private readonly layouts = new Map<string, Promise<void>>();
   /** For what is under way. */
   private reserved = 0;
+  /** Those that have reserved. */
+  private readonly arriving = new Set<ArtifactIntake>();
   private making: Promise<unknown> = Promise.resolve();
 
   private constructor(options: StoreOptions) {
@@ -122,7 +126,7 @@ export class ArtifactStore {
     });
     this.intakes.set(digest, ended);
     this.noteCut(digest, 0);
-    return new ArtifactIntake(manifest, {
+    const intake = new ArtifactIntake(manifest, {
       files: join(this.options.folder, 'files'),
       partial: this.shelf.place('partial', digest),
       borrow: (id) => {
@@ -138,12 +142,14 @@ export class ArtifactStore {
       over: async ({ wasWrong, roomBytes, leftBytes }) => {
         if (wasWrong) this.counters.wrong += 1;
         this.reserved -= roomBytes;
+        this.arriving.delete(intake);
         this.noteCut(digest, leftBytes);
         await this.shelf.letGo(borrowed);
         this.intakes.delete(digest);
         tellEnd();
       },
     });
+    return intake;
   }
 
   /**
@@ -186,9 +192,10 @@ export class ArtifactStore {
   }
 
   private async makeRoom(intake: ArtifactIntake): Promise<Failure | null> {
-    const { budgetBytes, folder } = this.options;
+    const { budgetBytes, folder, freeBytes: free = freeBytes } = this.options;
     const bytes = intake.reserve();
     this.reserved += bytes;
+    this.arriving.add(intake);
     if (bytes > budgetBytes) {
       const words = `the artifact takes ${bytes} bytes, the store has room for ${budgetBytes} in all`;
       return failure('rejected.limit', words);
@@ -198,7 +205,9 @@ export class ArtifactStore {
       const words = `the store is full: of its ${budgetBytes} bytes ${this.usedBytes} are in use and held, ${bytes} are wanted`;
       return failure('rejected.limit', words);
     }
-    const lacking = bytes + spareBytes - (await freeBytes(folder));
+    // What others were promised is not on the disk yet, and is free no more.
+    const unwritten = [...this.arriving].reduce((sum, each) => sum + each.unwrittenBytes, 0);
+    const lacking = unwritten + spareBytes - (await free(folder));
     if (lacking <= 0 || (await this.collect(lacking))) return null;
     return failure(
       'rejected.limit',
