@@ -42,3 +42,16 @@ describe('a request that was answered', () => {
     expect(entriesOf('worker', 'store', args, forbidden)).toMatchObject([{ what: 'store', subject: 't3' }]);
   });
 });
+
+describe('operations that there are not', () => {
+  it('are one entry, however many names a peer thinks of', () => {
+    const collector = new AuditCollector();
+    const notes = new AccessNotes(collector, () => 1);
+    notes.opened(session, { principal: 'p-1' as never, role: 'viewer', from: '' });
+    for (let id = 1; id <= 10_000; id += 1) {
+      notes.asked(session, { kind: 'request', id, op: `op-${id}`, args: {} });
+      notes.told(session, { kind: 'reply', id, result: null, failure: forbidden });
+    }
+    expect(collector.takeRefused()).toMatchObject([{ who: 'p-1', what: 'unknown', count: 10_000 }]);
+  });
+});

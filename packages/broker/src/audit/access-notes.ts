@@ -3,11 +3,13 @@
  * Questions that were answered are not recorded.
  *
  * 1. What is asked is kept until it is answered, a bounded number of them: what was forgotten is answered all the same.
- * 2. No secret of an order goes in: its subject is the task, the node, the role, an id.
+ * 2. What is recorded of an operation is its name, if it has one here: a peer's own words would each be an entry of a flood.
+ * 3. No secret of an order goes in: its subject is the task, the node, the role, an id.
  */
 import {
   type Failure,
   formatTaskId,
+  isOperation,
   type Message,
   type Operation,
   type PrincipalId,
@@ -63,7 +65,7 @@ export class AccessNotes {
   private readonly wallMs: () => number;
   private readonly askers = new Map<SessionId, Asker>();
   /** By session and number. Oldest first. */
-  private readonly open = new Map<string, { readonly op: string; readonly subject: string }>();
+  private readonly open = new Map<string, { readonly op: Operation | 'unknown'; readonly subject: string }>();
   private readonly submitting = new Map<SessionId, Submitting>();
 
   constructor(collector: AuditCollector, wallMs: () => number) {
@@ -92,7 +94,7 @@ export class AccessNotes {
   asked(session: SessionId, { id, op, args }: RequestMessage): void {
     const key = `${session} ${id}`;
     this.open.delete(key);
-    this.open.set(key, { op, subject: subjectOf(args) });
+    this.open.set(key, { op: isOperation(op) ? op : 'unknown', subject: subjectOf(args) });
     const [oldest] = this.open.keys();
     if (this.open.size > mostOpen && oldest !== undefined) this.open.delete(oldest);
   }
@@ -133,8 +135,8 @@ export class AccessNotes {
       this.noteOf(session, asked.op, asked.subject, why);
   }
 
-  private isRecorded(session: SessionId, op: string): boolean {
-    return this.askers.get(session)?.role !== 'worker' && recorded[op as Operation];
+  private isRecorded(session: SessionId, op: Operation | 'unknown'): boolean {
+    return op !== 'unknown' && recorded[op] && this.askers.get(session)?.role !== 'worker';
   }
 
   private noteOf(session: SessionId, what: string, subject: string, why: Failure | null): void {
