@@ -7,7 +7,7 @@ export {
   writeArchive,
 } from './archive.ts';
 export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
-export { freeBytes } from './artifacts/disk.ts';
+export { freeBytes, syncFolder } from './artifacts/disk.ts';
 export type { Manifest } from './artifacts/manifest.ts';
 export { type Scanned, scanPath } from './artifacts/scan-path.ts';
 export { fetchFrom, storeInto } from './artifacts/serving.ts';

@@ -8,7 +8,7 @@ import type { Identity, Log } from '@gryphgen/runtime';
 import { AccessNotes } from './access-notes.ts';
 import type { AuditHead } from './audit-chain.ts';
 import { AuditCollector } from './audit-collector.ts';
-import { AuditLog } from './audit-log.ts';
+import { AuditLog, type AuditLogOptions } from './audit-log.ts';
 
 /** Of ticks of half a second. */
 const grantedTicks = 2;
@@ -50,7 +50,14 @@ export class AuditDesk {
     const { home, log, onWritten: _, ...rest } = options;
     this.options = options;
     this.access = new AccessNotes(this.collector, options.wallMs);
-    const onTrouble = (error: unknown): void => {
+    const onTrouble: AuditLogOptions['onTrouble'] = (error, at) => {
+      if (at === 'forget') {
+        log.warn(
+          { err: error },
+          'the oldest files of the audit log cannot be removed; they take more than they may',
+        );
+        return;
+      }
       if (!this.isTroubled)
         log.warn({ err: error }, 'the audit log cannot be written; what is to be recorded waits');
       this.isTroubled = true;

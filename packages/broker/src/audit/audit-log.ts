@@ -8,8 +8,9 @@
  */
 import { readFileSync, truncateSync } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { JournalHead } from '@gryphgen/protocol';
-import type { Identity } from '@gryphgen/runtime';
+import { type Identity, syncFolder } from '@gryphgen/runtime';
 import {
   type AuditEntry,
   type AuditHead,
@@ -38,7 +39,8 @@ export interface AuditLogOptions {
   readonly maxAgeMs: number;
   readonly journalHead: () => JournalHead;
   readonly wallMs: () => number;
-  readonly onTrouble: (error: unknown) => void;
+  /** What could not be written waits; what could not be forgotten stays until the next file is full. */
+  readonly onTrouble: (error: unknown, at: 'write' | 'forget') => void;
 }
 
 /** Lines that wait to be appended to a file. */
@@ -149,26 +151,41 @@ export class AuditLog {
       const count = lines.length;
       try {
         await append(path, lines.join(''));
-        if (this.waiting.length > 1) await this.forget();
       } catch (error) {
-        this.options.onTrouble(error);
+        this.options.onTrouble(error, 'write');
         return;
       }
+      // They are on disk: whatever else fails, they are not written again.
       first.lines = lines.slice(count);
       this.waitingLines -= count;
-      if (first.lines.length === 0 && this.waiting.length > 1) this.waiting.shift();
+      const isFull = this.waiting.length > 1;
+      if (isFull && first.lines.length === 0) this.waiting.shift();
+      if (isFull) await this.forget();
     }
   }
 
   private async forget(): Promise<void> {
+    try {
+      await this.forgetOldest();
+    } catch (error) {
+      this.options.onTrouble(error, 'forget');
+    }
+  }
+
+  /** Oldest first: what is left after a failure, or a kill, is a log without a gap. */
+  private async forgetOldest(): Promise<void> {
     const { dir, maxBytes, maxAgeMs, wallMs } = this.options;
     const files = auditFilesIn(dir).map((seq) => auditPath(dir, seq));
     let sum = 0;
-    for (const [at, path] of files.toReversed().entries()) {
+    let oldest = files.length;
+    for (const path of files.toReversed()) {
       const { size, mtimeMs } = await stat(path);
       sum += size;
-      if (at > 0 && (sum > maxBytes || mtimeMs < wallMs() - maxAgeMs)) await rm(path);
+      const isNewest = oldest === files.length;
+      if (!isNewest && (sum > maxBytes || mtimeMs < wallMs() - maxAgeMs)) break;
+      oldest -= 1;
     }
+    for (const path of files.slice(0, oldest)) await rm(path, { force: true });
   }
 }
 
@@ -179,6 +196,7 @@ async function append(path: string, text: string): Promise<void> {
   try {
     await file.appendFile(text);
     await file.datasync();
+    if (size === 0) await syncFolder(dirname(path));
   } catch (error) {
     await file.truncate(size).catch(() => undefined);
     throw error;

@@ -1,6 +1,7 @@
 /** An audit log as it is written, and with everything done to it that must be noticed. */
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -49,7 +50,7 @@ async function written(count: number, anchor: AuditHead | null = null, maxBytes 
     maxAgeMs: 1e12,
     journalHead: () => ({ seq: 7, digest: 'aa' }),
     wallMs: () => Date.now(),
-    onTrouble: (error) => troubles.push(error),
+    onTrouble: (error, at) => troubles.push({ error, at }),
   });
   await log.start(anchor);
   for (let n = 1; n <= count; n += 1) {
@@ -179,6 +180,20 @@ describe('an audit log', () => {
     expect(facts?.first).toBe(first.seq + 1);
     const sizes = readdirSync(dir).map((name) => statSync(join(dir, name)).size);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(4_000_000 + 4_200_000);
+  });
+
+  it('that cannot forget its oldest file says so, and writes each record once', async () => {
+    const first = await written(1);
+    const second = await written(1, first);
+    const path = auditPath(dir, 1);
+    rmSync(path);
+    // A folder is not removed as a file is.
+    mkdirSync(path);
+    const third = await written(20_000, second, 1);
+    expect(troubles.splice(0)).toMatchObject([{ at: 'forget' }, { at: 'forget' }]);
+    rmSync(path, { recursive: true });
+    expect(auditFilesIn(dir)[0]).toBe(first.seq + 1);
+    expect(check(third).findings).toEqual([]);
   });
 
   it('with a file taken out of the middle names the place', async () => {
