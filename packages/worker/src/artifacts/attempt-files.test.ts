@@ -1,5 +1,5 @@
 /** What attempts are given and leave, with a real store beside a broker; the broker's answers are played. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ArtifactGrantDocument,
@@ -237,5 +237,13 @@ describe('outputs', () => {
     expect(later.outputsOf(fence)).toEqual(outputs);
     await later.retain([]);
     expect((await life()).outputsOf(fence)).toEqual([]);
+  });
+
+  it('that a killed life had unpacked do not stay', async () => {
+    const unpacked = (await life()).unpackIn(fence);
+    await mkdir(unpacked, { recursive: true });
+    await writeFile(join(unpacked, 'half'), 'an outp');
+    await life();
+    await expect(stat(unpacked)).rejects.toThrow('ENOENT');
   });
 });

@@ -166,7 +166,7 @@ export class AttemptFiles {
 
   /** Where what the attempt has left can be put meanwhile: on the disk of the store. */
   unpackIn(fence: Fence): string {
-    return join(this.options.folder, 'unpacked', keyOf(fence));
+    return join(this.unpacked, keyOf(fence));
   }
 
   /** Attempts that are not here any more need nothing. */
@@ -264,7 +264,13 @@ export class AttemptFiles {
     return join(this.options.folder, 'attempts', `${key}.json`);
   }
 
+  private get unpacked(): string {
+    return join(this.options.folder, 'unpacked');
+  }
+
   private async load(): Promise<void> {
+    // Of a life that was killed while it looked at what attempts had left; they are looked at again.
+    await rm(this.unpacked, { recursive: true, force: true });
     const folder = join(this.options.folder, 'attempts');
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const name of await readdir(folder)) {
