@@ -125,15 +125,18 @@ export class Shelf {
   /** Least recently used first, until so many bytes are free or nothing more may go. Returns how many are. */
   async collect(wantedBytes: number, held: Held): Promise<number> {
     const freshest = this.clock.wall() - freshMs;
+    const mayGo = (digest: string): boolean =>
+      (this.kept.get(digest)?.usedMs ?? Infinity) <= freshest && !this.readers.has(digest);
     const going = [...this.kept]
-      .filter(([digest, { usedMs }]) => usedMs <= freshest && !this.readers.has(digest))
+      .filter(([digest]) => mayGo(digest))
       .sort(([, a], [, b]) => a.usedMs - b.usedMs)
       .map(([digest]) => digest);
     const needed = await held(going);
     const before = this.bytes;
     for (const digest of going) {
       if (before - this.bytes >= wantedBytes) break;
-      if (!needed.has(digest) && !this.readers.has(digest)) await this.remove(digest);
+      // Somebody may have been told meanwhile that it is here.
+      if (!needed.has(digest) && mayGo(digest)) await this.remove(digest);
     }
     return before - this.bytes;
   }

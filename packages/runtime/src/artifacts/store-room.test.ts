@@ -1,10 +1,35 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratchFolder } from '../scratch.fixture.ts';
-import { begun, mebi, noise, scannedFile, Time } from './store.fixture.ts';
+import { begun, bring, mebi, noise, scannedFile, Time } from './store.fixture.ts';
 import { ArtifactStore } from './store.ts';
 
 const spareBytes = 256 * mebi;
+
+it('what is found to be here while others ask what is held does not go', async () => {
+  const time = new Time();
+  let meanwhile: () => Promise<unknown> = async () => undefined;
+  const store = await ArtifactStore.open({
+    folder: join(scratchFolder(), 'store'),
+    budgetBytes: 10 * mebi,
+    clock: time,
+    held: async () => {
+      await meanwhile();
+      return new Set();
+    },
+  });
+  const old = await scannedFile(noise(6 * mebi));
+  const digest = await bring(store, old);
+  time.now += 100_000;
+  meanwhile = async () => expect(await store.begin(old.manifest)).toBe(null);
+  const other = await scannedFile(noise(6 * mebi, 2));
+  expect(await store.begin(other.manifest)).toMatchObject({ code: 'rejected.limit' });
+  expect(store.has(digest)).toBe(true);
+  time.now += 100_000;
+  meanwhile = async () => undefined;
+  await begun(store, other.manifest);
+  expect(store.has(digest)).toBe(false);
+});
 
 it('what is free on the disk is promised once', async () => {
   let free = spareBytes + 11 * mebi;
