@@ -163,11 +163,11 @@ export class ArtifactIntake {
         this.why = diskFailure(error);
       }
     }
-    await this.leave(this.why === null || this.why.code === 'rejected.limit');
+    await this.leave(this.why === null);
     return this.why;
   }
 
-  /** What has come stays for who goes on with it. Idempotent. */
+  /** What has come stays for who goes on with it, unless the disk was full. Idempotent. */
   abandon(): Promise<void> {
     return this.leave(false);
   }
@@ -189,12 +189,13 @@ export class ArtifactIntake {
     await rm(partial, { recursive: true, force: true });
   }
 
-  private async leave(isUseless: boolean): Promise<void> {
+  private async leave(isKept: boolean): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;
     const { partial, over } = this.place;
     await this.closeFile();
     const { length } = this.here.filter((isHere, number) => isHere === 1 && !this.isBorrowed(number));
+    const isUseless = isKept || this.why?.code === 'rejected.limit';
     const leftBytes = isUseless ? 0 : Math.min(this.reserved, length * pieceBytes);
     if (leftBytes === 0) await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     await over({ wasWrong: this.why?.code === 'rejected.invalid', roomBytes: this.reserved, leftBytes });

@@ -1,7 +1,10 @@
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratchFolder } from '../scratch.fixture.ts';
-import { begun, bring, mebi, noise, scannedFile, Time } from './store.fixture.ts';
+import { pieceBytes } from './manifest.ts';
+import { Pieces } from './pieces.ts';
+import { begun, bring, mebi, noise, place, scanned, scannedFile, Time } from './store.fixture.ts';
 import { ArtifactStore } from './store.ts';
 
 const spareBytes = 256 * mebi;
@@ -29,6 +32,27 @@ it('what is found to be here while others ask what is held does not go', async (
   meanwhile = async () => undefined;
   await begun(store, other.manifest);
   expect(store.has(digest)).toBe(false);
+});
+
+it('what a full disk cut does not stay', async () => {
+  const at = place();
+  const store = await at.open();
+  const root = scratchFolder();
+  for (const seed of [1, 2]) writeFileSync(join(root, String(seed)), noise(pieceBytes, seed));
+  const { manifest } = await scanned(root);
+  const intake = await begun(store, manifest);
+  expect(await intake.take(noise(pieceBytes))).toBe(null);
+  const second = new Pieces(manifest).contentAt('2').id;
+  const partial = join(at.folder, 'partial');
+  symlinkSync('/dev/full', join(partial, readdirSync(partial)[0] ?? '', second));
+  const why = await intake.take(noise(pieceBytes, 2));
+  expect(why).toMatchObject({
+    code: 'rejected.limit',
+    message: expect.stringContaining('the disk of the store is full'),
+  });
+  await intake.abandon();
+  expect(readdirSync(partial)).toEqual([]);
+  expect(store.usedBytes).toBe(0);
 });
 
 it('what is free on the disk is promised once', async () => {
