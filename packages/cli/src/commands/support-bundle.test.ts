@@ -39,6 +39,12 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
       'policy-secret',
       'registry-secret',
       'process-env',
+      'esc4ped',
+      'tw1ce',
+      'with spaces',
+      'torn-o',
+      'b3arer-setting',
+      'setting-pw',
     ];
     const [signing = '', curveSecret = ''] = keys;
     mkdirSync(join(home, 'logs'));
@@ -46,6 +52,10 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
       `{"level":30,"msg":"the broker is up"}`,
       `{"msg":"x","secretKey":"${curveSecret}","deep":{"password":"hunter2-pass"}}`,
       `a key ${signing} in the middle, a ticket ${ticket}, DB_PASSWORD=envvalue-1 and {"env":{"A":"envvalue-2"}}`,
+      JSON.stringify({ msg: `sent ${JSON.stringify({ password: 'esc4ped', next: 'in sight' })}` }),
+      JSON.stringify({ msg: JSON.stringify({ msg: JSON.stringify({ token: 'q"\\ tw1ce' }) }) }),
+      JSON.stringify({ msg: 'DB_PASSWORD="p with spaces" ./run' }),
+      `{"password":"torn-o`,
       `authorization: Bearer tok3n-abc; {"auth":"dXNlcjpwYXNz"} https://user:url-pw@host/ ${'k9'.repeat(20)}`,
     ];
     for (const name of ['broker.log', 'worker.log'])
@@ -54,7 +64,10 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
     writeFileSync(join(home, 'registry.json'), '{"auths":{"r":{"password":"registry-secret"}}}', {
       mode: 0o600,
     });
-    writeFileSync(join(home, 'config.json'), JSON.stringify({ registryConfig: join(home, 'registry.json') }));
+    writeFileSync(
+      join(home, 'config.json'),
+      JSON.stringify({ registryConfig: join(home, 'registry.json'), name: 'forge Bearer b3arer-setting' }),
+    );
     const said: string[] = [];
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -63,7 +76,12 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
       },
     });
     const file = join(folder, 'bundle.tar');
-    const env = { GRID_HOME: home, PATH: process.env.PATH, AWS_SECRET: 'process-env' };
+    const env = {
+      GRID_HOME: home,
+      PATH: process.env.PATH,
+      AWS_SECRET: 'process-env',
+      GRID_POLICY: `https://user:setting-pw@host/${ticket}`,
+    };
     expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(0);
     const parts: Record<string, string> = {};
     const onBytes = (name: string, bytes: Uint8Array) => {
@@ -78,6 +96,10 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
       ...names.slice(2),
     ]);
     expect(parts['logs/broker.log']).toContain('the broker is up');
+    expect(parts['logs/broker.log']).toContain('in sight');
+    expect(JSON.parse(parts['settings.json'] ?? '')).toMatchObject({
+      settings: { name: 'forge Bearer [cut]', policy: 'https://[cut]@host/[cut]' },
+    });
     expect(JSON.parse(parts['doctor.json'] ?? '')).toMatchObject({ home, checks: expect.any(Array) });
     // There is no grid: said where its words would be.
     expect(JSON.parse(parts['status.json'] ?? '')).toMatchObject({

@@ -24,7 +24,7 @@ import { gridCommand, type Invocation, runs } from '../command.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { knownSecrets, redacted, withoutKnown } from '../support/redaction.ts';
+import { knownSecrets, redacted, redactedJson } from '../support/redaction.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { examine } from './doctor.ts';
 import { checkedHome } from './fsck.ts';
@@ -89,7 +89,7 @@ async function gather(terminal: Terminal, flags: CommonFlags): Promise<Record<st
     } catch (error) {
       made = { unavailable: error instanceof Error ? error.message : String(error) };
     }
-    parts[name] = `${withoutKnown(JSON.stringify(made, undefined, 2), secrets)}\n`;
+    parts[name] = `${redactedJson(made, secrets)}\n`;
   };
   // Nobody reads what a command says on its way here.
   const quiet: Terminal = {
