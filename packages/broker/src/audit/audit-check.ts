@@ -4,7 +4,6 @@
  *
  * 1. After the first bad record nothing is judged: what follows could be anything.
  */
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { CheckDocument, CheckFinding } from '@gryphgen/protocol';
 import { parseJson } from '@gryphgen/runtime';
@@ -18,7 +17,7 @@ import {
   digestOf,
   isSigned,
 } from './audit-chain.ts';
-import { auditFilesIn, auditPath } from './audit-files.ts';
+import { auditFilesIn, auditPath, readAuditFile } from './audit-files.ts';
 import { checkpointEvery } from './audit-log.ts';
 
 export interface AuditCheckOptions {
@@ -69,10 +68,15 @@ class Walk {
 
   /** False when what follows cannot be judged. */
   file(first: number, isNewest: boolean): boolean {
-    const path = auditPath(this.options.dir, first);
-    this.name = join('audit', basename(path));
-    const text = readFileSync(path, 'utf8');
-    const lines = text.split('\n');
+    const { dir } = this.options;
+    this.name = join('audit', basename(auditPath(dir, first)));
+    const bytes = readAuditFile(dir, first);
+    if (bytes === undefined) {
+      // What was read before is forgotten by now, too: the log begins with the next file.
+      this.records = 0;
+      return true;
+    }
+    const lines = bytes.toString().split('\n');
     const rest = lines.pop() ?? '';
     for (const [at, line] of lines.entries()) {
       const wrong = this.record(line, at === 0);
@@ -173,7 +177,8 @@ export interface ShownEntry extends AuditEntry {
 export function readAudit(dir: string, { since, principal, limit }: AuditQuestion): ShownEntry[] {
   const shown: ShownEntry[] = [];
   for (const first of auditFilesIn(dir).toReversed()) {
-    for (const line of readFileSync(auditPath(dir, first), 'utf8').split('\n').toReversed()) {
+    const text = readAuditFile(dir, first)?.toString() ?? '';
+    for (const line of text.split('\n').toReversed()) {
       const record = parse(line.slice(auditGenesis.length + 1));
       if (record?.kind !== 'entry') continue;
       const { kind: _, journal: __, ...entry } = record;

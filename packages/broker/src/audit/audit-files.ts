@@ -1,5 +1,5 @@
 /** The files of an audit log: `audit/audit-SEQ.log`, each named by its first record; the newest is written. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const pattern = /^audit-([0-9]{16})\.log$/;
@@ -15,4 +15,15 @@ export function auditFilesIn(dir: string): number[] {
     .flatMap((name) => pattern.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
+}
+
+/** Undefined of one that the broker has forgotten since it was listed: with it go all older ones, and before it. */
+export function readAuditFile(dir: string, seq: number): Buffer | undefined {
+  try {
+    return readFileSync(auditPath(dir, seq));
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (isMissing && !auditFilesIn(dir).some((older) => older < seq)) return undefined;
+    throw error;
+  }
 }

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -194,6 +195,33 @@ describe('an audit log', () => {
     rmSync(path, { recursive: true });
     expect(auditFilesIn(dir)[0]).toBe(first.seq + 1);
     expect(check(third).findings).toEqual([]);
+  });
+
+  it('whose oldest files are forgotten while it is read is whole', async () => {
+    const newest = await written(3, await written(2, await written(1)));
+    const [first, second, third] = auditFilesIn(dir) as [number, number, number];
+    const { findings, facts } = checkAudit({
+      dir,
+      grid,
+      anchor: newest,
+      live: true,
+      // Asked for at the first record.
+      get key() {
+        for (const seq of [first, second]) rmSync(auditPath(dir, seq), { force: true });
+        return signer.key;
+      },
+    });
+    expect(findings).toEqual([]);
+    expect(facts).toMatchObject({ first: third, last: newest.seq, records: 5 });
+  });
+
+  it('shows what it has when its oldest file is forgotten after it was listed', async () => {
+    await written(3);
+    await written(2);
+    // Is listed, and is not there.
+    rmSync(auditPath(dir, 1));
+    symlinkSync('forgotten', auditPath(dir, 1));
+    expect(readAudit(dir, { since: 0, principal: '', limit: 10 })).toHaveLength(2);
   });
 
   it('with a file taken out of the middle names the place', async () => {

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,7 @@ import { GridError } from '@gryphgen/protocol';
 import { gridIdOf, loadIdentity, writeArchive } from '@gryphgen/runtime';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { auditFilesIn, auditPath } from '../audit/audit-files.ts';
 import { checkStoppedHome } from '../fsck/check-home.ts';
 import { commits, endedUpTo, makeHome, tasks } from '../fsck/home.fixture.ts';
 import { replay } from '../fsck/replay.ts';
@@ -137,6 +139,21 @@ it('an empty file is there again, empty', async () => {
   const file = join(place, 'with.tar');
   await writeBackup({ home: small, file, withKeys: true, wallMs });
   expect(statSync(join(restored(file).home, 'policy.yaml')).size).toBe(0);
+});
+
+it('lacks what the broker forgets of its audit log meanwhile', async () => {
+  const copy = join(place, 'with');
+  cpSync(home, copy, { recursive: true });
+  const audit = join(copy, 'audit');
+  mkdirSync(audit);
+  // Is listed, and is not there.
+  symlinkSync('forgotten', auditPath(audit, 1));
+  writeFileSync(auditPath(audit, 9), 'a record\nhalf a rec');
+  const file = join(place, 'with.tar');
+  await writeBackup({ home: copy, file, withKeys: true, wallMs });
+  const there = join(restored(file).home, 'audit');
+  expect(auditFilesIn(there)).toEqual([9]);
+  expect(readFileSync(auditPath(there, 9), 'utf8')).toBe('a record\n');
 });
 
 it('a file whose manifest tells nothing sensible of the backup is refused, with the field', () => {

@@ -12,7 +12,6 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -22,7 +21,7 @@ import { dirname, join, resolve } from 'node:path';
 import { failure, GridError, productVersion } from '@gryphgen/protocol';
 import { type ArchiveSource, gridIdOf, keyTrouble, loadIdentity, writeArchive } from '@gryphgen/runtime';
 import { backup } from '@photostructure/sqlite';
-import { auditFilesIn, auditPath } from '../audit/audit-files.ts';
+import { auditFilesIn, auditPath, readAuditFile } from '../audit/audit-files.ts';
 import { openForReading } from '../journal/database.ts';
 import { hex } from '../journal/digest-chain.ts';
 import { type Inspection, inspect } from '../journal/inspection.ts';
@@ -139,11 +138,15 @@ function copyIfThere(from: string, to: string): void {
   }
 }
 
-/** After the journal: what that names is in it by now. A record that is being written is left out. */
+/**
+ * After the journal: what that names is in it by now. A record that is being written is left out. Newest first: what the
+ * broker forgets meanwhile is the end of the copy, not a gap in it.
+ */
 function copyAudit(from: string, to: string): void {
   mkdirSync(to, { mode: 0o700 });
-  for (const seq of auditFilesIn(from)) {
-    const bytes = readFileSync(auditPath(from, seq));
+  for (const seq of auditFilesIn(from).toReversed()) {
+    const bytes = readAuditFile(from, seq);
+    if (bytes === undefined) return;
     writeFileSync(auditPath(to, seq), bytes.subarray(0, bytes.lastIndexOf('\n') + 1), { mode: 0o600 });
   }
 }
