@@ -27,6 +27,17 @@ describe('a message’s credit', () => {
   });
 });
 
+describe('a check of the home', () => {
+  it('begins at once, whatever the journal has not written', () => {
+    const pipeline = new CommitPipeline();
+    pipeline.admit([record(1), gated(1)]);
+    pipeline.begin();
+    const fsck: BrokerEffect = { kind: 'fsck', session: 's' as never, request: 2 };
+    expect(pipeline.admit([fsck, answered])).toEqual([fsck, answered]);
+    expect(pipeline.committed()).toEqual([gated(1)]);
+  });
+});
+
 describe('what waits', () => {
   it('is counted: messages as they are, rows of an answer as several', () => {
     const pipeline = new CommitPipeline();

@@ -117,6 +117,8 @@ function leavesAtOnce(effect: BrokerEffect): boolean {
     case 'heartbeatAck':
     // Counts, no decisions; and it must tell that the journal is stalled while it is.
     case 'status':
+    // Reads what is there, and is asked for when a journal stalls.
+    case 'fsck':
     case 'close':
     case 'pinBody':
     case 'unpinBody':
