@@ -1,7 +1,7 @@
 /** The files a task is given: looked at before it is submitted, and brought to the grid, where they are not there yet. */
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { bringArtifact, type Client, type LocalInput } from '@gryphgen/client';
+import { type ArtifactAsker, bringArtifact, type LocalInput } from '@gryphgen/client';
 import { formatBytes, GridError } from '@gryphgen/protocol';
 import { type Scanned, scanPath } from '@gryphgen/runtime';
 import { ProgressLines } from './images/progress-lines.ts';
@@ -32,12 +32,15 @@ export async function scanInputs(
 
 /** Resolves when the grid has them all. */
 export async function bringInputs(
-  client: Client,
+  client: ArtifactAsker,
   terminal: Terminal,
   inputs: readonly LocalInput[],
   found: readonly Scanned[],
 ): Promise<void> {
-  for (const [index, scanned] of found.entries()) {
+  const each = [...found.entries()];
+  // The first may have lain there for long when the last has come. Bringing what is there counts as its use: it stays
+  // until the task names it.
+  for (const [index, scanned] of [...each, ...each.slice(0, -1)]) {
     const from = inputs[index]?.from ?? '';
     const begunMs = performance.now();
     const moved = { bytes: 0, of: 0 };
