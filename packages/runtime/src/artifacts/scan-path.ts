@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure, limits } from '@gryphgen/protocol';
 import {
@@ -34,6 +34,8 @@ export interface ScanOptions {
   readonly signal?: AbortSignal;
   /** What it is called in words, if not by its path. */
   readonly name?: string;
+  /** Files, folders and links; absent: as many as an artifact may have. */
+  readonly maxEntries?: number;
   /** Bytes looked at so far. */
   readonly onRead?: (bytes: number) => void;
 }
@@ -68,6 +70,8 @@ class Scan {
   readonly sources = new Map<string, string>();
   private readonly options: ScanOptions;
   private bytes = 0;
+  /** How many are in the folders seen so far. */
+  private named = 0;
 
   constructor(options: ScanOptions) {
     this.options = options;
@@ -85,11 +89,25 @@ class Scan {
   }
 
   private async addFolder(at: string, path: string): Promise<void> {
-    if (path !== '') this.push({ kind: 'folder', path });
-    else if ((await readdir(at)).length === 0)
+    if (path !== '') this.entries.push({ kind: 'folder', path });
+    const names = await this.namesIn(at);
+    if (path === '' && names.length === 0)
       throw new Refused(` is an empty folder: there is nothing to bring`);
-    for (const name of (await readdir(at)).sort())
-      await this.add(join(at, name), path === '' ? name : `${path}/${name}`);
+    for (const name of names) await this.add(join(at, name), path === '' ? name : `${path}/${name}`);
+  }
+
+  /** Sorted. There may be millions: those beyond the limit are not looked for. */
+  private async namesIn(at: string): Promise<readonly string[]> {
+    const { signal, maxEntries = limits.artifactEntries } = this.options;
+    const names: string[] = [];
+    for await (const { name } of await opendir(at)) {
+      signal?.throwIfAborted();
+      this.named += 1;
+      if (this.named > maxEntries)
+        throw new Refused(`: there are more than ${maxEntries} files and folders`, 'rejected.limit');
+      names.push(name);
+    }
+    return names.sort();
   }
 
   private async addLink(at: string, path: string): Promise<void> {
@@ -98,7 +116,7 @@ class Scan {
       throw new Refused(
         `${below(path)} is a link that leads out of the artifact, to ${JSON.stringify(target)}`,
       );
-    this.push({ kind: 'link', path, target });
+    this.entries.push({ kind: 'link', path, target });
   }
 
   private async addFile(at: string, path: string): Promise<void> {
@@ -119,7 +137,7 @@ class Scan {
       }
       const executable = (mode & 0o111) !== 0;
       const entry: FileEntry = { kind: 'file', path, executable, bytes, chunks: Buffer.concat(chunks) };
-      this.push(entry);
+      this.entries.push(entry);
       this.sources.set(contentId(entry), at);
     } finally {
       await file.close();
@@ -153,15 +171,6 @@ class Scan {
     if (zeroBytes === pieceBytes) return { digest: holeDigest(), read };
     hashZeros();
     return { digest: hash.digest(), read };
-  }
-
-  private push(entry: Entry): void {
-    if (this.entries.length >= limits.artifactEntries)
-      throw new Refused(
-        `: there are more than ${limits.artifactEntries} files and folders`,
-        'rejected.limit',
-      );
-    this.entries.push(entry);
   }
 }
 
