@@ -8,6 +8,15 @@ import { expect, it } from 'vitest';
 import { run } from '../program.ts';
 import { openTerminal } from '../terminal.ts';
 
+function partsOf(file: string): Record<string, string> {
+  const parts: Record<string, string> = {};
+  const onBytes = (name: string, bytes: Uint8Array) => {
+    parts[name] = (parts[name] ?? '') + Buffer.from(bytes).toString();
+  };
+  readArchive(file, { kind: 'gryphgen support bundle', names: /./, onBytes });
+  return parts;
+}
+
 it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gg-support-'));
   try {
@@ -83,14 +92,11 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
       GRID_POLICY: `https://user:setting-pw@host/${ticket}`,
     };
     expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(0);
-    const parts: Record<string, string> = {};
-    const onBytes = (name: string, bytes: Uint8Array) => {
-      parts[name] = (parts[name] ?? '') + Buffer.from(bytes).toString();
-    };
-    readArchive(file, { kind: 'gryphgen support bundle', names: /./, onBytes });
+    const parts = partsOf(file);
     const names = ['doctor.json', 'fsck.json', 'nodes.json', 'settings.json', 'status.json', 'versions.json'];
     expect(Object.keys(parts).sort()).toEqual([
       ...names.slice(0, 2),
+      'logs.json',
       'logs/broker.log',
       'logs/worker.log',
       ...names.slice(2),
@@ -108,6 +114,34 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
     const all = readFileSync(file, 'latin1') + said.join('');
     expect(planted.filter((secret) => all.includes(secret))).toEqual([]);
     expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('is made whatever cannot be read, without the logs while a key file is among that', {
+  timeout: 120_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gg-support-'));
+  try {
+    const home = join(folder, 'home');
+    for (const name of ['keys/worker.json', 'logs/old']) mkdirSync(join(home, name), { recursive: true });
+    writeFileSync(join(home, 'logs', 'broker.log'), 'the broker is up\n');
+    const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const terminal = openTerminal(sink, sink, { GRID_HOME: home, PATH: process.env.PATH });
+    const [first, second] = [join(folder, 'first.tar'), join(folder, 'second.tar')];
+    expect(await run(terminal, ['support-bundle', first])).toBe(0);
+    const without = partsOf(first);
+    expect(Object.keys(without).filter((name) => name.startsWith('logs/'))).toEqual([]);
+    expect(JSON.parse(without['logs.json'] ?? '')).toEqual({
+      unavailable: `left out: what to cut is not known without ${join(home, 'keys', 'worker.json')}`,
+    });
+    rmSync(join(home, 'keys', 'worker.json'), { recursive: true });
+    expect(await run(terminal, ['support-bundle', second])).toBe(0);
+    const { 'logs.json': listed = '', 'logs/old': old = '', 'logs/broker.log': log } = partsOf(second);
+    expect(JSON.parse(listed).sort()).toEqual(['broker.log', 'old']);
+    expect(JSON.parse(old)).toEqual({ unavailable: expect.stringContaining('EISDIR') });
+    expect(log).toBe('the broker is up\n');
   } finally {
     rmSync(folder, { recursive: true });
   }

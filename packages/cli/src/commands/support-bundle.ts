@@ -3,6 +3,7 @@
  * machines, counters, the ends of the logs. Secrets are taken out (support/redaction).
  *
  * 1. What cannot be had (no grid, no engine, not allowed) is named in its place, and ends nothing.
+ * 2. Where a key file cannot be read, what to cut out of the logs is not known: they are left out.
  */
 import {
   closeSync,
@@ -80,7 +81,7 @@ export function supportBundleCommand(invocation: Invocation): Command {
 /** Texts by the names they get. */
 async function gather(terminal: Terminal, flags: CommonFlags): Promise<Record<string, string>> {
   const { origins, ...settings } = settingsOf(terminal, flags);
-  const secrets = knownSecrets(settings.home);
+  const { secrets, unread } = knownSecrets(settings.home);
   const parts: Record<string, string> = {};
   const put = async (name: string, make: () => unknown): Promise<void> => {
     let made: unknown;
@@ -89,7 +90,7 @@ async function gather(terminal: Terminal, flags: CommonFlags): Promise<Record<st
     } catch (error) {
       made = { unavailable: error instanceof Error ? error.message : String(error) };
     }
-    parts[name] = `${redactedJson(made, secrets)}\n`;
+    parts[name] = typeof made === 'string' ? made : `${redactedJson(made, secrets)}\n`;
   };
   // Nobody reads what a command says on its way here.
   const quiet: Terminal = {
@@ -114,8 +115,13 @@ async function gather(terminal: Terminal, flags: CommonFlags): Promise<Record<st
   await put('status.json', () => withClient(quiet, flags, (client) => client.request('status', {})));
   await put('nodes.json', () => withClient(quiet, flags, (client) => client.request('nodes', {})));
   const logs = join(settings.home, 'logs');
-  for (const name of existsSync(logs) ? readdirSync(logs) : [])
-    if (/^[a-z0-9.-]{1,80}$/.test(name)) parts[`logs/${name}`] = redacted(endOf(join(logs, name)), secrets);
+  let named: readonly string[] = [];
+  await put('logs.json', () => {
+    if (unread.length > 0) throw new Error(`left out: what to cut is not known without ${unread.join(', ')}`);
+    named = existsSync(logs) ? readdirSync(logs).filter((name) => /^[a-z0-9.-]{1,80}$/.test(name)) : [];
+    return named;
+  });
+  for (const name of named) await put(`logs/${name}`, () => redacted(endOf(join(logs, name)), secrets));
   return parts;
 }
 

@@ -7,7 +7,6 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseJson } from '@gryphgen/runtime';
 
 const cut = '[cut]';
 /** Shorter ones would be cut out of ordinary words. */
@@ -53,20 +52,37 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/[A-Za-z0-9+/_-]{32,}={0,2}/g, cut],
 ];
 
+export interface KnownSecrets {
+  readonly secrets: readonly string[];
+  /** Paths of what could not be read: there may be more secrets than these. */
+  readonly unread: readonly string[];
+}
+
 /** Strings of the key files of `home`, public halves and names aside. */
-export function knownSecrets(home: string): readonly string[] {
-  const folder = join(home, 'keys');
-  if (!existsSync(folder)) return [];
+export function knownSecrets(home: string): KnownSecrets {
   const found: string[] = [];
+  const unread: string[] = [];
   const look = (value: unknown, name: string): void => {
     if (typeof value === 'string' && name === 'secret') found.push(value);
     if (typeof value !== 'object' || value === null) return;
     for (const [key, part] of Object.entries(value)) look(part, key);
   };
-  for (const file of readdirSync(folder)) {
-    if (file.endsWith('.json')) look(parseJson(readFileSync(join(folder, file), 'utf8')), '');
+  const attempt = <T>(path: string, work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch {
+      // What JSON.parse says quotes the file.
+      unread.push(path);
+      return undefined;
+    }
+  };
+  const folder = join(home, 'keys');
+  const files = attempt(folder, () => (existsSync(folder) ? readdirSync(folder) : [])) ?? [];
+  for (const file of files.filter((name) => name.endsWith('.json'))) {
+    const path = join(folder, file);
+    attempt(path, () => look(JSON.parse(readFileSync(path, 'utf8')), ''));
   }
-  return found.filter((secret) => secret.length >= leastChars);
+  return { secrets: found.filter((secret) => secret.length >= leastChars), unread };
 }
 
 /** Of a log: all of the above. */
