@@ -157,11 +157,21 @@ export class HistoryTable {
     });
   }
 
+  /** Of a write that failed nothing is left, here or in the table: the next one begins where this one did. */
   #transaction(work: () => void): void {
+    const [atMost, newestMs] = [this.#atMost, this.#newestMs];
     this.#guarded(() => {
-      this.#db.exec('BEGIN');
-      work();
-      this.#db.exec('COMMIT');
+      try {
+        this.#db.exec('BEGIN');
+        work();
+        this.#db.exec('COMMIT');
+      } catch (error) {
+        this.#atMost = atMost;
+        this.#newestMs = newestMs;
+        // Of a full disk SQLite has rolled back by itself.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
     });
   }
 
