@@ -3,7 +3,8 @@
  * with another grant, while what keeps it from coming may pass.
  *
  * 1. Who sends something else than was named is left for the next place; what was right of it is not asked for again.
- * 2. `maxTries` rounds in which nothing moved end it.
+ * 2. `maxTries` rounds in a row after which no less is missing end it: bytes that moved count when a chunk came of them.
+ * 3. What one place has not, or has wrong, is not the last word where the link to another broke.
  */
 import type { ArtifactGrantDocument, DataPlaceDocument, Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
@@ -55,34 +56,41 @@ async function inTurn(
 ): Promise<Failure | null> {
   const { ask, brokerEndpoint, alarms, signal, onMoved, onPassedOver } = options;
   let why: Failure = failure('lost.link', 'the artifact is nowhere to be had now');
+  let broken: Failure | undefined;
+  /** The fewest bytes there were to move in any try. */
+  let missing: number | undefined;
   for (let tries = 0; tries < maxTries && !signal?.aborted; tries += 1) {
     const found = await ask();
     if ('code' in found) return found;
     const { grant, workers } = found;
     const places = [...(fromWorkers ? workers : []), ...besideBroker(found, brokerEndpoint())];
     for (const place of places) {
-      let moved = 0;
       const transfer: Transfer = {
         ...place,
         grant,
         alarms,
         ...(signal && { signal }),
         onMoved: (bytes, of) => {
-          moved = bytes;
+          if (of < (missing ?? of)) tries = 0;
+          missing = Math.min(of, missing ?? of);
           onMoved?.(bytes, of);
         },
       };
       const outcome = await move(transfer);
       if (outcome === null) return null;
-      why = outcome;
-      if (signal?.aborted) return why;
-      onPassedOver?.(place.endpoint, why);
-      if (moved > 0 && why.code === 'lost.link') tries = -1;
+      if (signal?.aborted) return outcome;
+      onPassedOver?.(place.endpoint, outcome);
+      if (outcome.code === 'lost.link') broken = outcome;
+      why = (fromWorkers && isOfPlace(outcome) && broken) || outcome;
     }
     if (places.length > 0 && why.code !== 'lost.link') return why;
     await pause(alarms, retryMs, signal);
   }
   return why;
+}
+
+function isOfPlace({ code }: Failure): boolean {
+  return code === 'rejected.not-found' || code === 'rejected.invalid';
 }
 
 /** Where this process reaches what listens beside the broker: by the broker's socket if it is reached so, else by its address. */
