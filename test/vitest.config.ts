@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/e2e/test-image.ts'],
+          globalSetup: ['test/e2e/test-image.ts', 'test/e2e/nothing-left.ts'],
           pool: 'forks',
           fileParallelism: false,
           sequence: { groupOrder: 1 },

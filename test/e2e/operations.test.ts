@@ -63,7 +63,9 @@ it('fsck is answered while tasks come and go, with what workers have seen', asyn
 
   const seq = found.journal?.head.seq ?? 0;
   await broker.worker('forge', () => undefined, {}, undefined, { seq: seq + 1000, digest: 'a'.repeat(64) });
-  const told = await client.request('fsck', {});
+  // A check waits for nobody: what the worker says is looked up beside it.
+  let told = await client.request('fsck', {});
+  while (told.witnesses === 0) told = await client.request('fsck', {});
   expect(told.witnesses).toBe(1);
   expect(told.findings).toMatchObject([{ level: 'damage', place: `commit ${seq + 1000}` }]);
   expect(told.findings[0]?.what).toContain('forge');

@@ -39,6 +39,8 @@ export class BootedRoot {
     }).trim();
     mkdirSync(join(projectRoot, '.tmp'), { recursive: true });
     this.folder = mkdtempSync(join(projectRoot, '.tmp', 'machine-'));
+    // In memory: a checkout may lie where no layer can be written, and nothing of it is to last.
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=700', 'tmpfs', this.folder]);
     const [upper, work, path] = ['upper', 'work', 'root'].map((name) => join(this.folder, name)) as [
       string,
       string,
@@ -160,6 +162,7 @@ export class BootedRoot {
       await ended;
     }
     execFileSync('umount', [this.path]);
+    execFileSync('umount', [this.folder]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
