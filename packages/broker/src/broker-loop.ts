@@ -115,10 +115,8 @@ export class BrokerLoop {
       specs,
       log,
       peerOf: (session) => sessions.peerOf(session),
-      queue: (peer, session, message) => {
-        parts.audit?.access.told(session as SessionId, message);
-        return parts.queue(peer, session, message);
-      },
+      told: (session, message) => parts.audit?.access.told(session, message),
+      queue: (peer, session, message) => parts.queue(peer, session, message),
       close: (session, why) => {
         parts.audit?.access.forbidden(session, why);
         this.output(sessions.close(session, why));

@@ -23,6 +23,7 @@ function performing(journal: Partial<Journal>) {
     specs: new SpecStore(),
     log: { error: (what: unknown) => logged.push(what) },
     peerOf: () => 'peer',
+    told: () => undefined,
     queue: (_peer: string, _session: string, message: Message) => sent.push(message) && 'queued',
     findWorker: () => undefined,
     close: (_session: string, why: Failure) => closed.push(why),

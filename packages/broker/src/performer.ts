@@ -34,6 +34,8 @@ export interface PerformerParts {
   readonly specs: SpecStore;
   readonly log: Log;
   readonly peerOf: (session: SessionId) => PeerKey | undefined;
+  /** What is told to a session, be it there to hear it or not. */
+  readonly told: (session: SessionId, message: Message) => void;
   readonly queue: (peer: PeerKey, session: string, message: Message) => PushOutcome;
   readonly close: (session: SessionId, why: Failure) => void;
   /** What one of its messages caused has left. */
@@ -124,6 +126,7 @@ export class Performer {
   }
 
   private send(session: SessionId, message: Message): void {
+    this.parts.told(session, message);
     const peer = this.parts.peerOf(session);
     if (peer === undefined) return;
     if (this.parts.queue(peer, session, message) !== 'tooLarge') return;

@@ -43,6 +43,22 @@ describe('a request that was answered', () => {
   });
 });
 
+it('what is carried out for somebody who has left is recorded', () => {
+  const collector = new AuditCollector();
+  const notes = new AccessNotes(collector, () => 1);
+  notes.opened(session, { principal: 'p-1' as never, role: 'submitter', from: '' });
+  notes.asked(session, { kind: 'request', id: 1, op: 'cancel', args: { task: 3 } });
+  notes.closed(session);
+  collector.takeGranted();
+  notes.told(session, { kind: 'reply', id: 1, result: null, failure: null });
+  notes.told(session, { kind: 'accepted', seq: 1, task: 4 } as never);
+  notes.takeSubmissions();
+  expect(collector.takeGranted()).toMatchObject([
+    { who: 'p-1', what: 'cancel', subject: 't3' },
+    { who: 'p-1', what: 'submit', subject: 't4', count: 1 },
+  ]);
+});
+
 describe('operations that there are not', () => {
   it('are one entry, however many names a peer thinks of', () => {
     const collector = new AuditCollector();

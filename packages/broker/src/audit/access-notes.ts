@@ -47,6 +47,8 @@ const recorded: Record<Operation, boolean> = {
   tickets: false,
 };
 const mostOpen = 65_536;
+/** Sessions that have ended: what they asked for before may yet be carried out. */
+const mostGone = 4096;
 
 export interface Asker {
   readonly principal: PrincipalId;
@@ -64,6 +66,8 @@ export class AccessNotes {
   private readonly collector: AuditCollector;
   private readonly wallMs: () => number;
   private readonly askers = new Map<SessionId, Asker>();
+  /** Of sessions that have ended, oldest first. */
+  private readonly gone = new Map<SessionId, Asker>();
   /** By session and number. Oldest first. */
   private readonly open = new Map<string, { readonly op: Operation | 'unknown'; readonly subject: string }>();
   private readonly submitting = new Map<SessionId, Submitting>();
@@ -80,7 +84,11 @@ export class AccessNotes {
 
   closed(session: SessionId): void {
     this.takeSubmissions(session);
-    this.askers.delete(session);
+    const asker = this.askers.get(session);
+    if (asker === undefined || !this.askers.delete(session)) return;
+    this.gone.set(session, asker);
+    const [oldest] = this.gone.keys();
+    if (this.gone.size > mostGone && oldest !== undefined) this.gone.delete(oldest);
   }
 
   /** Who has no session: `subject` is what it said to be. */
@@ -99,7 +107,11 @@ export class AccessNotes {
     if (this.open.size > mostOpen && oldest !== undefined) this.open.delete(oldest);
   }
 
-  /** A message to the session leaves. */
+  private askerOf(session: SessionId): Asker | undefined {
+    return this.askers.get(session) ?? this.gone.get(session);
+  }
+
+  /** What the session is told, be it there to hear it or not: what it asked for is done, or refused. */
   told(session: SessionId, message: Message): void {
     if (message.kind === 'accepted') this.accepted(session, message.task);
     else if (message.kind === 'refused') this.noteOf(session, 'submit', '', message.failure);
@@ -122,7 +134,7 @@ export class AccessNotes {
 
   private accepted(session: SessionId, task: TaskId): void {
     const known = this.submitting.get(session);
-    const asker = this.askers.get(session);
+    const asker = this.askerOf(session);
     if (known !== undefined) known.count += 1;
     else if (asker !== undefined) this.submitting.set(session, { asker, first: task, count: 1 });
   }
@@ -136,11 +148,11 @@ export class AccessNotes {
   }
 
   private isRecorded(session: SessionId, op: Operation | 'unknown'): boolean {
-    return op !== 'unknown' && recorded[op] && this.askers.get(session)?.role !== 'worker';
+    return op !== 'unknown' && recorded[op] && this.askerOf(session)?.role !== 'worker';
   }
 
   private noteOf(session: SessionId, what: string, subject: string, why: Failure | null): void {
-    const asker = this.askers.get(session);
+    const asker = this.askerOf(session);
     if (asker !== undefined) this.note(asker, what, subject, why?.code ?? '');
   }
 
