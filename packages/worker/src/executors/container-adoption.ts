@@ -77,7 +77,9 @@ export async function adoptContainer(
   const state = launched === null ? seen : await begunState(container, seen, launched, tools);
   if (state === null) return null;
   const { State, HostConfig } = state;
-  if (State.Status === 'created') return { ...attempt, stopping: null, found: { phase: 'held' } };
+  // Or so it seems: an engine that was killed while it started one, or is about to, says the same of one whose command
+  // runs. It would run twice if it were started (again).
+  if (State.Status === 'created') return null;
   const note = await tools.notes.stopOf(fence);
   const startedMs = timeOf(State.StartedAt);
   const waitedMs = claimedWallMs === null ? 0 : Math.max(0, claimedWallMs - startedMs);
