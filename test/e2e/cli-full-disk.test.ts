@@ -1,9 +1,10 @@
 /** The disk that holds everything of a grid fills up and is emptied again. Needs root (mount). */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
+import { fillDisk } from './full-disk.fixture.ts';
 
 const diskBytes = 48 * 1024 * 1024;
 
@@ -24,11 +25,6 @@ afterEach(async () => {
   await grid.stop();
 });
 
-function fill(): void {
-  const { bavail, bsize } = statfsSync(disk);
-  writeFileSync(join(disk, 'ballast'), Buffer.alloc(bavail * bsize));
-}
-
 function daemons(): string {
   const { pid } = JSON.parse(readFileSync(join(disk, 'home', 'up.json'), 'utf8')) as { pid: number };
   return `${pid}: ${readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')}`;
@@ -43,7 +39,7 @@ it.skipIf(process.getuid?.() !== 0)(
     const id = await grid.submit('--', 'sh', '-c', `until [ -e ${flag} ]; do sleep 0.2; done`);
     const following = grid.start('wait', id);
     while ((await grid.json<{ state: string }>('show', id)).state !== 'running');
-    fill();
+    const ballast = await fillDisk(disk);
     // Its end cannot be recorded now; heartbeats, heads and warnings go on beside it.
     writeFileSync(flag, '');
     const submitted = grid.start('submit', '--', 'true');
@@ -51,7 +47,7 @@ it.skipIf(process.getuid?.() !== 0)(
     expect(daemons()).toBe(before);
     // What is there can be looked at meanwhile.
     expect(await grid.json('show', id)).toMatchObject({ id });
-    rmSync(join(disk, 'ballast'));
+    rmSync(ballast);
     expect((await following.end()).code).toBe(0);
     expect(await grid.json('show', id)).toMatchObject({ state: 'succeeded', attempts: 1 });
     expect(daemons()).toBe(before);

@@ -14,8 +14,7 @@ import {
   saveMembership,
 } from '@gryphgen/client';
 import { AuthorizedKeys, brokerSocketPath, loadIdentity } from '@gryphgen/runtime';
-import { endProcesses } from '@gryphgen/worker';
-import Docker from 'dockerode';
+import { connectEngine, endProcesses } from '@gryphgen/worker';
 import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
 import { silentLog } from './broker.fixture.ts';
 
@@ -137,7 +136,7 @@ export class DaemonsFixture {
 async function removeContainers(home: string): Promise<void> {
   if (!hasMembership(home)) return;
   const label = [`gryphgen.grid=${gridOf(loadMembership(home))}`];
-  const docker = new Docker();
+  const docker = connectEngine();
   const found = await docker.listContainers({ all: true, filters: { label } });
   for (const { Id } of found) await docker.getContainer(Id).remove({ force: true, v: true });
 }

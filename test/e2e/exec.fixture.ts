@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { gridOf, loadMembership } from '@gryphgen/client';
-import Docker from 'dockerode';
+import { connectEngine } from '@gryphgen/worker';
+import type Docker from 'dockerode';
 
-const docker = new Docker();
+const docker = connectEngine();
 
 /** The container of a running task of the grid in `home`. */
 export async function containerOf(home: string, task: string): Promise<Docker.Container> {

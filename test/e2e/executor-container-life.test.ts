@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { type Envelope, encodeBody } from '@gryphgen/protocol';
 import { systemClock } from '@gryphgen/runtime';
 import type { ContainerExecutor, Fence, StartOrder } from '@gryphgen/worker';
-import Docker from 'dockerode';
+import { connectEngine } from '@gryphgen/worker';
+import type Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makePlace, newFence, orderOf, type Place, textOf } from '../conformance/executor-suite.ts';
 import { createContainerExecutor, docker, image, leftovers, owner } from './executor-container-place.ts';
@@ -296,7 +297,7 @@ it('adopts nothing while the engine is away that may hold containers, and all of
   executor.start(started);
   await textOf(place.logs, started.fence, /up/);
   await executor.close();
-  const nowhere = new Docker({ socketPath: `${place.folder}/no.sock` });
+  const nowhere = connectEngine({ socketPath: `${place.folder}/no.sock` });
   executor = createContainerExecutor(place, nowhere, notes);
   expect(await executor.probe()).toBe(false);
   expect(await executor.adopt()).toMatchObject({ notYet: expect.stringContaining('does not answer') });
@@ -311,7 +312,7 @@ it('adopts nothing while the engine is away that may hold containers, and all of
 });
 
 it('without an engine offers nothing, and loses what it is given', async () => {
-  const nowhere = createContainerExecutor(place, new Docker({ socketPath: `${place.folder}/no.sock` }));
+  const nowhere = createContainerExecutor(place, connectEngine({ socketPath: `${place.folder}/no.sock` }));
   expect(await nowhere.probe()).toBe(false);
   expect(await nowhere.adopt()).toEqual([]);
   const given = orderOf('container', newFence(), encodeBody({ image, command: [] }));

@@ -7,6 +7,7 @@ import {
   type ContainerExecutorOptions,
   ContainerNotes,
   type ContainerPolicy,
+  connectEngine,
   defaultPolicy,
   defaultWarmLimits,
   type ExecutorEvents,
@@ -15,11 +16,10 @@ import {
   type ImageStoreOptions,
   noFiles,
 } from '@gryphgen/worker';
-import Docker from 'dockerode';
 import type { Place } from '../conformance/executor-suite.ts';
 
 export const image = 'gryphgen-test:latest';
-export const docker = new Docker();
+export const docker = connectEngine();
 export const owner = { grid: randomBytes(8).toString('hex'), worker: 'w-0123456789abcdef' };
 
 export function createContainerExecutor(

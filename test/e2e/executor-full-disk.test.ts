@@ -1,6 +1,6 @@
 /** Attempts whose output does not fit the disk of their worker: they run to their end, and their log says what it lacks. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createProcessExecutor } from '../conformance/executor-process-place.ts';
 import { newFence, orderOf, type Place, Recorder, textOf } from '../conformance/executor-suite.ts';
 import { createContainerExecutor, image } from './executor-container-place.ts';
+import { fillDisk } from './full-disk.fixture.ts';
 
 const run = promisify(execFile);
 const diskBytes = 1024 * 1024;
@@ -31,11 +32,6 @@ afterEach(async () => {
   await run('umount', [place.folder]);
   await rm(place.folder, { recursive: true });
 });
-
-async function fill(): Promise<void> {
-  const { bavail, bsize } = await statfs(place.folder);
-  await writeFile(join(place.folder, 'ballast'), Buffer.alloc(bavail * bsize));
-}
 
 const kinds = [
   ['process', createProcessExecutor, {}],
@@ -72,7 +68,7 @@ for (const [kind, create, fields] of kinds) {
     await executor.probe();
     await executor.adopt();
     const before = await ends(executor, 'exit 0');
-    await fill();
+    await fillDisk(place.folder);
     const { fence, exit } = await ends(executor, 'echo hello; exit 4');
     expect(exit).toMatchObject({ exitCode: 4, failure: null });
     expect(await textOf(place.logs, fence)).toMatch(lost);

@@ -16,8 +16,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import { createWorker } from '@gryphgen/worker';
-import Docker from 'dockerode';
+import { connectEngine, createWorker } from '@gryphgen/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
 import { silentLog } from './broker.fixture.ts';
@@ -70,7 +69,7 @@ beforeAll(async () => {
       onRefused: ({ message }) => {
         throw new Error(message);
       },
-      docker: new Docker({ socketPath }),
+      docker: connectEngine({ socketPath }),
       nvidiaSmi: fakeNvidiaSmi(folder),
       seesTheHost: async () => true,
       onSession: () => onSession(),

@@ -9,14 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Client, orderOf, pushImage, readImageArchive } from '@gryphgen/client';
-import Docker from 'dockerode';
+import { connectEngine } from '@gryphgen/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, gridCommand, Running } from './cli-grid.fixture.ts';
 import { type Daemon, DaemonsFixture } from './daemons.fixture.ts';
 import { writeArchive, writeHollowArchive } from './image-archive.fixture.ts';
 import { freshImage, hasImage, imageIds } from './images-place.ts';
 
-const docker = new Docker();
+const docker = connectEngine();
 const mib = 1024 * 1024;
 
 let grid: DaemonsFixture;

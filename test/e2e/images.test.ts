@@ -5,7 +5,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, connect as openConnection, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import Docker from 'dockerode';
+import { connectEngine } from '@gryphgen/worker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { docker } from './executor-container-place.ts';
 import { freshImage, hasImage, ImagePlace, imageIds, removeImagesOf } from './images-place.ts';
@@ -241,7 +241,7 @@ describe('a pull that is under way', () => {
     const line = await heldLine(2 * MiB);
     const watch = await PullWatch.start();
     await here.close();
-    here = await ImagePlace.open({ docker: new Docker({ socketPath: watch.socketPath }) });
+    here = await ImagePlace.open({ docker: connectEngine({ socketPath: watch.socketPath }) });
     const fence = here.start(`${line.host}/stopped:1`);
     await line.held;
     here.executor.stop(fence, 10_000, 'cancel');

@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import Docker from 'dockerode';
+import { connectEngine } from '@gryphgen/worker';
 
 const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 const askAgainMs = 50;
@@ -18,7 +18,7 @@ const askAgainMs = 50;
 export class OwnEngine {
   readonly folder = mkdtempSync(join(tmpdir(), 'gg-engine-'));
   readonly socket = join(this.folder, 'docker.sock');
-  readonly docker = new Docker({ socketPath: this.socket });
+  readonly docker = connectEngine({ socketPath: this.socket });
   private readonly containerdPid = join(this.folder, 'exec/containerd/containerd.pid');
   private readonly bridge = `gg${process.pid}`;
   private child: ChildProcess | undefined;

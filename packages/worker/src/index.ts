@@ -11,6 +11,7 @@ export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } fr
 export { stepWorker } from './core/step.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
 export { ContainerNotes } from './executors/container-notes.ts';
+export { connectEngine } from './executors/engine-connection.ts';
 export type { Executor, ExecutorEvents } from './executors/executor.ts';
 export { findProgram } from './executors/find-program.ts';
 export { NoopExecutor } from './executors/noop-executor.ts';

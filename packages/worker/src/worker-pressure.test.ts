@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkerReport } from '@gryphgen/protocol';
 import { type Alarms, type Clock, type Service, systemAlarms, systemClock } from '@gryphgen/runtime';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { connectEngine } from './executors/engine-connection.ts';
 import { PlayedBroker } from './worker.fixture.ts';
 
 /** What the worker waits for, and how long it does here: looks come at once, and what hangs is given up soon. */
@@ -55,7 +56,7 @@ class PlayedEngine {
 
   async listen(socketPath: string): Promise<Docker> {
     await new Promise<void>((resolve) => this.server.listen(socketPath, resolve));
-    return new Docker({ socketPath });
+    return connectEngine({ socketPath });
   }
 
   close(): void {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceUuid, Message, WorkerReport } from '@gryphgen/protocol';
 import { type Alarms, createLog, type Service, systemAlarms } from '@gryphgen/runtime';
-import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { connectEngine } from './executors/engine-connection.ts';
 import { PlayedBroker } from './worker.fixture.ts';
 
 /** Looks come at once, and what hangs is given up soon. */
@@ -68,7 +68,7 @@ it('looks again after an engine that took a question and never answered it', asy
   const socketPath = join(broker.home, 'engine.sock');
   const engine = new StallingEngine();
   await new Promise<void>((resolve) => engine.server.listen(socketPath, resolve));
-  worker = broker.newWorker({ alarms: hasty, log, docker: new Docker({ socketPath }) });
+  worker = broker.newWorker({ alarms: hasty, log, docker: connectEngine({ socketPath }) });
   await worker.start();
   const hello = await broker.welcome();
   expect(hello.peer).toMatchObject({ report: { images: ['image:1', 'digest/image:1'] } });

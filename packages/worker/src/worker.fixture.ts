@@ -24,7 +24,7 @@ import {
   systemClock,
   systemRandom,
 } from '@gryphgen/runtime';
-import Docker from 'dockerode';
+import { connectEngine } from './executors/engine-connection.ts';
 import { endProcesses } from './executors/process-keeper-place.ts';
 import { createWorker } from './worker.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
@@ -110,7 +110,7 @@ export class PlayedBroker {
         onRefused: (failure) => {
           throw new Error(failure.message);
         },
-        docker: new Docker({ socketPath: join(home, 'no-engine.sock') }),
+        docker: connectEngine({ socketPath: join(home, 'no-engine.sock') }),
         nvidiaSmi: join(home, 'no-nvidia-smi'),
         keeperFile: new URL('../dist/executors/process-keeper.js', import.meta.url).pathname,
         ...over,

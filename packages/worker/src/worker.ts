@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
 import { type Cancel, Link, type Service } from '@gryphgen/runtime';
 import { lockFolder } from '@gryphgen/runtime/folder-lock';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { AttemptFiles } from './artifacts/attempt-files.ts';
 import { BrokerQuestions } from './artifacts/broker-questions.ts';
 import { composeExecutors } from './compose-executors.ts';
@@ -22,6 +22,7 @@ import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
 import { type Endpoint, serveData } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
+import { connectEngine } from './executors/engine-connection.ts';
 import { HeadFile } from './head-file.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
 import { MachineWatch } from './machine-watch.ts';
@@ -79,7 +80,7 @@ class Worker implements Service {
     const { grid, brokers, home, name, labels, slots } = config;
     this.config = config;
     this.deps = deps;
-    this.docker = deps.docker ?? new Docker();
+    this.docker = deps.docker ?? connectEngine();
     this.boot = random.bytes(8).toString('hex');
     this.head = new HeadFile(join(home, 'worker', 'head.json'), log);
     this.probe = new WorkerProbe({

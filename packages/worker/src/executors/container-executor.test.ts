@@ -5,7 +5,6 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Alarms, createLog, systemAlarms, systemClock, systemRandom } from '@gryphgen/runtime';
-import Docker from 'dockerode';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { noFiles } from '../artifacts/attempt-files.ts';
 import { ImageStore } from '../images/image-store.ts';
@@ -13,6 +12,7 @@ import { defaultPolicy } from '../policy/container-policy.ts';
 import { HostPolicy } from '../policy/host-policy.ts';
 import { ContainerExecutor } from './container-executor.ts';
 import { ContainerNotes } from './container-notes.ts';
+import { connectEngine } from './engine-connection.ts';
 import { defaultWarmLimits } from './warm-pool.ts';
 
 const log = createLog({ daemon: 'test', level: 'silent' });
@@ -58,7 +58,7 @@ afterEach(async () => {
 });
 
 function newExecutor(): ContainerExecutor {
-  const docker = new Docker({ socketPath: join(folder, 'engine.sock') });
+  const docker = connectEngine({ socketPath: join(folder, 'engine.sock') });
   return new ContainerExecutor({
     docker,
     events: {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '@gryphgen/protocol';
 import { createLog, systemAlarms } from '@gryphgen/runtime';
-import Docker from 'dockerode';
 import { expect, it } from 'vitest';
+import { connectEngine } from '../executors/engine-connection.ts';
 import { tellable, WorkerProbe } from './worker-probe.ts';
 
 it('tells as many images as a report may carry', () => {
@@ -24,7 +24,7 @@ it('makes no report that a broker would refuse, and says what is wrong', async (
     name: 'forge',
     labels,
     slots: undefined,
-    docker: new Docker({ socketPath: join(home, 'none.sock') }),
+    docker: connectEngine({ socketPath: join(home, 'none.sock') }),
     nvidiaSmi: join(home, 'none'),
     alarms: systemAlarms,
     log: createLog({ daemon: 'test', level: 'silent' }),
