@@ -6,7 +6,7 @@
  */
 import type { GrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Failure, GridError } from '@gryphgen/protocol';
-import type { Alarms, readLog } from '@gryphgen/runtime';
+import { type Alarms, pause, type readLog } from '@gryphgen/runtime';
 import type { Outcome } from './pending.ts';
 
 const maxTries = 10;
@@ -103,18 +103,6 @@ async function grantFor(
 
 function isPassing({ code }: Failure): boolean {
   return code === 'lost.worker' || code === 'lost.link';
-}
-
-function pause(alarms: Alarms, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = alarms.after(ms, done);
-    signal?.addEventListener('abort', done);
-  });
 }
 
 /** Which attempt a task is at, as far as is known. */

@@ -7,7 +7,7 @@ export {
   writeArchive,
 } from './archive.ts';
 export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
-export { freeBytes, syncFolder } from './artifacts/disk.ts';
+export { freeBytes, syncFolder, writeAll } from './artifacts/disk.ts';
 export type { Manifest } from './artifacts/manifest.ts';
 export { type Scanned, scanPath } from './artifacts/scan-path.ts';
 export { fetchFrom, storeInto } from './artifacts/serving.ts';
@@ -64,7 +64,9 @@ export {
 } from './keys.ts';
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
+export { isMissing } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';
+export { aborted, pause } from './pause.ts';
 export { limitTableOf } from './principal-limits.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';

@@ -5,9 +5,10 @@
  * 2. A disk that refuses costs the rest of the log, never the attempt; whoever reads the log is told where and why it
  *    ends: by its last line where that can still be written, else by `epilogue`.
  */
+
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { isMissing } from './kept-file.ts';
+import { isMissing } from '@gryphgen/runtime';
 
 const { O_RDWR, O_APPEND, O_NOFOLLOW, O_CREAT, O_EXCL } = constants;
 

@@ -5,6 +5,7 @@
 import { failure, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
 import {
   type ArtifactStore,
+  aborted,
   DataServer,
   type DataSource,
   fetchFrom,
@@ -93,12 +94,5 @@ function createDataEndpoint(
     clock,
     alarms,
     ...transfers,
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

@@ -4,7 +4,9 @@
  * 1. One write at a time, off the loop; the newest state wins; the file is replaced atomically.
  * 2. What cannot be written is told, and tried again with the next change.
  */
+
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { isMissing } from '@gryphgen/runtime';
 
 export interface KeptFileOptions {
   /** The state as it is now, as the file is to have it. */
@@ -57,8 +59,4 @@ export class KeptFile {
       }
     }
   }
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

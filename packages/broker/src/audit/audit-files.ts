@@ -1,6 +1,7 @@
 /** The files of an audit log: `audit/audit-SEQ.log`, each named by its first record; the newest is written. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMissing } from '@gryphgen/runtime';
 
 const pattern = /^audit-([0-9]{16})\.log$/;
 
@@ -22,8 +23,7 @@ export function readAuditFile(dir: string, seq: number): Buffer | undefined {
   try {
     return readFileSync(auditPath(dir, seq));
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (isMissing && !auditFilesIn(dir).some((older) => older < seq)) return undefined;
+    if (isMissing(error) && !auditFilesIn(dir).some((older) => older < seq)) return undefined;
     throw error;
   }
 }

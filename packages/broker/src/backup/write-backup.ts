@@ -19,7 +19,14 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { failure, GridError, productVersion } from '@gryphgen/protocol';
-import { type ArchiveSource, gridIdOf, keyTrouble, loadIdentity, writeArchive } from '@gryphgen/runtime';
+import {
+  type ArchiveSource,
+  gridIdOf,
+  isMissing,
+  keyTrouble,
+  loadIdentity,
+  writeArchive,
+} from '@gryphgen/runtime';
 import { backup } from '@photostructure/sqlite';
 import { auditFilesIn, auditPath, readAuditFile } from '../audit/audit-files.ts';
 import { openForReading } from '../journal/database.ts';
@@ -134,7 +141,7 @@ function copyIfThere(from: string, to: string): void {
   try {
     copyFileSync(from, to);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
-import { AuthorizedKeys, type Identity, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
+import { AuthorizedKeys, type Identity, isMissing, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
 
 export interface BrokerHome {
@@ -47,15 +47,20 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
 
 /** A home becomes its owner's alone: done to /tmp or somebody's home folder, that would take it from everybody else. */
 function refuseOtherFolder(home: string): void {
+  if (otherThingIn(home) === undefined) return;
+  throw new UsageError(
+    `${home} holds other things: expected a folder that is empty or not there yet, or the home of a grid (GRID_HOME)`,
+  );
+}
+
+/** Undefined where the folder is a grid's home, or could become one: empty or not there yet. */
+export function otherThingIn(home: string): string | undefined {
   let entries: string[];
   try {
     entries = readdirSync(home);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    if (isMissing(error)) return undefined;
     throw error;
   }
-  if (entries.includes('keys') || entries.every((name) => before.includes(name))) return;
-  throw new UsageError(
-    `${home} holds other things: expected a folder that is empty or not there yet, or the home of a grid (GRID_HOME)`,
-  );
+  return entries.includes('keys') ? undefined : entries.find((name) => !before.includes(name));
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityOf, isAlive, parseJson, writePrivateFile } from '@gryphgen/runtime';
+import { identityOf, isAlive, isMissing, parseJson, writePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -21,7 +21,7 @@ export function findUp(home: string): Up | undefined {
   try {
     text = readFileSync(pathIn(home), 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
   const parsed = schema.safeParse(parseJson(text));

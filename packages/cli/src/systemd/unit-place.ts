@@ -1,9 +1,10 @@
 /** Where the units of this machine are, and those of this program. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, runFolder } from '@gryphgen/runtime';
+import { otherThingIn } from '../daemons/grid-home.ts';
 import { UsageError } from '../problem.ts';
 import { type DaemonName, deployedFolder, homeOfDropIn, type Scope, unitName } from './unit-text.ts';
 
@@ -89,14 +90,11 @@ export function refuseHidden(home: string, node: string): void {
     throw new UsageError(`${home} is too long a path for the sockets in it: use a shorter GRID_HOME`);
 }
 
-/** What may be in a grid's home before the grid has its keys. */
-const before = ['config.json', 'grid.json', 'policy.yaml', 'run', 'lost+found'];
-
 /** Throws UsageError when the home is no folder of a grid's own: the service's user is given all of it. */
 export function refuseForeign(home: string): void {
-  if (existsSync(join(home, 'keys'))) return;
-  const [other] = existsSync(home) ? readdirSync(home).filter((name) => !before.includes(name)) : [];
-  if (other !== undefined || dirname(home) === '/')
+  const other = otherThingIn(home);
+  const isTop = dirname(home) === '/' && !existsSync(join(home, 'keys'));
+  if (other !== undefined || isTop)
     throw new UsageError(
       `${home} is no folder of a grid's own${other === undefined ? '' : ` (it holds ${other})`}: the service's user would be given all of it; leave GRID_HOME out, or name a new folder`,
     );

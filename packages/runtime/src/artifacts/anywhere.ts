@@ -6,9 +6,11 @@
  * 2. `maxTries` rounds in a row after which no less is missing end it: bytes that moved count when a chunk came of them.
  * 3. What one place has not, or has wrong, is not the last word where the link to another broke.
  */
+
 import type { ArtifactGrantDocument, DataPlaceDocument, Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import type { Alarms, Clock } from '../clock.ts';
+import { pause } from '../pause.ts';
 import type { Scanned } from './scan-path.ts';
 import type { ArtifactStore } from './store.ts';
 import { fetchArtifact, storeArtifact } from './transfer.ts';
@@ -102,17 +104,4 @@ function besideBroker({ broker }: ArtifactGrantDocument, reachedBy: string): rea
     return endpoints.filter((each) => each.startsWith('ipc:')).map((endpoint) => ({ endpoint, dataKey }));
   const ports = endpoints.flatMap((each) => /^tcp:\/\/.+:([0-9]+)$/.exec(each)?.[1] ?? []);
   return ports.map((port) => ({ endpoint: `tcp://${host}:${port}`, dataKey }));
-}
-
-function pause(alarms: Alarms, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = alarms.after(ms, done);
-    signal?.addEventListener('abort', done);
-    if (signal?.aborted) done();
-  });
 }

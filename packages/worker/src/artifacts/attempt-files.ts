@@ -22,6 +22,7 @@ import {
 import {
   type Alarms,
   ArtifactStore,
+  aborted,
   type Clock,
   fetchAnywhere,
   type Log,
@@ -303,13 +304,6 @@ function outputFailure(path: string, { code, message }: Failure): Failure {
 
 function stopped(): Failure {
   return failure('cancelled.user', 'it was stopped before all its inputs were there');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function wordsOf(error: unknown): string {

@@ -9,7 +9,7 @@
 import { type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Failure, failure, limits } from '@gryphgen/protocol';
-import { freeBytes, type TarEntry, TarWalk } from '@gryphgen/runtime';
+import { freeBytes, type TarEntry, TarWalk, writeAll } from '@gryphgen/runtime';
 
 const blockBytes = 64 * 1024;
 const zeros = Buffer.alloc(blockBytes);
@@ -172,13 +172,6 @@ class Unpacking {
     for (let at = folder; at.length >= this.root.length; at = dirname(at))
       if (!(await lstat(at).catch(() => undefined))?.isDirectory()) return false;
     return true;
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }
 

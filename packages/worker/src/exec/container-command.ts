@@ -6,7 +6,7 @@
  *    it; by the mark it is found and ended, and whatever it started (marked-processes.ts).
  */
 import { type ExecOrder, failure, type TerminalSize } from '@gryphgen/protocol';
-import type { Duplex, DuplexOutput, TransferEnd } from '@gryphgen/runtime';
+import { type Duplex, type DuplexOutput, pause, type TransferEnd } from '@gryphgen/runtime';
 import type { Container, Exec, ExecInspectInfo } from 'dockerode';
 import {
   type CallTools,
@@ -16,7 +16,6 @@ import {
   within,
   wordsOf,
 } from '../executors/docker-engine.ts';
-import { pause } from '../pause.ts';
 import { endMarked, markOf } from './marked-processes.ts';
 
 /** Creating and starting take a tenth of a second; an engine this slow has hung. */

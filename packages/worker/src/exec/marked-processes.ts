@@ -6,9 +6,9 @@
  * 2. First they are told that their terminal is gone (HUP), after `graceMs` they are killed, until none is found.
  * 3. An image without /bin/sh cannot do this; what runs there reads the end of its input, and ends with its task.
  */
+import { pause } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import { type CallTools, labelled, within } from '../executors/docker-engine.ts';
-import { pause } from '../pause.ts';
 
 const variable = 'GRID_EXEC';
 const graceMs = 2000;

@@ -12,11 +12,10 @@
  */
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Alarms, Log } from '@gryphgen/runtime';
+import { type Alarms, isMissing, type Log } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import { type LeaseFacts, type StopWhy, stopWhys } from '../core/state.ts';
-import { isMissing } from '../kept-file.ts';
 import { leaseFactsSchema } from './lease-facts.ts';
 
 /** A stop waits no longer for its note. */

@@ -6,7 +6,9 @@
  * 2. A success that is told before the engine knows of it is one: nothing of the attempt runs any more (warm-launcher.ts).
  *    Where it had devices the engine's word is waited for.
  */
+
 import { type Failure, failure, type Read } from '@gryphgen/protocol';
+import { pause } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
@@ -14,7 +16,6 @@ import type { Exit } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { pause } from '../pause.ts';
 import { watchService } from '../services/service-watch.ts';
 import { outcomeOf } from './container-facts.ts';
 import { writePreface } from './container-labels.ts';

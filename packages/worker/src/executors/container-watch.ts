@@ -10,10 +10,9 @@
  */
 import type { Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
-import type { Alarms, Clock } from '@gryphgen/runtime';
+import { type Alarms, type Clock, pause } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
-import { pause } from '../pause.ts';
 import {
   answerWithin,
   type CallTools,

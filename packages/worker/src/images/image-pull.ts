@@ -6,9 +6,8 @@
  * 3. What is told while it runs is few lines, ever further apart: a person reads them, and an attempt's log keeps them.
  */
 import { formatBytes, formatDuration } from '@gryphgen/protocol';
-import type { Alarms, Cancel, Clock } from '@gryphgen/runtime';
+import { type Alarms, type Cancel, type Clock, pause } from '@gryphgen/runtime';
 import { rejectedBy, statusOf, wordsOf } from '../executors/docker-engine.ts';
-import { pause } from '../pause.ts';
 import { type PullProblem, pullProblem } from './pull-problem.ts';
 import { layerWords, type PullEvent, PullProgress } from './pull-progress.ts';
 

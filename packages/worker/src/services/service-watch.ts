@@ -7,12 +7,11 @@
  * 2. An engine that does not answer says nothing about the health of a service.
  */
 import { type Health, limits, type PublishedPort } from '@gryphgen/protocol';
-import type { Alarms, Clock } from '@gryphgen/runtime';
+import { type Alarms, type Clock, pause } from '@gryphgen/runtime';
 import type { Container, ContainerInspectInfo } from 'dockerode';
 import type { Fence } from '../core/fence.ts';
 import { answerWithin, within } from '../executors/docker-engine.ts';
 import type { ExecutorEvents } from '../executors/executor.ts';
-import { pause } from '../pause.ts';
 import { engineHealth } from './engine-health.ts';
 import { checkHttp, checkTcp } from './health-checks.ts';
 import { HealthCount } from './health-count.ts';
