@@ -27,7 +27,7 @@ export interface JournalHead {
   readonly digest: string;
 }
 
-/** One attempt as a worker that says hello reports it. `held`: prepared but not started, waiting for the broker's word. */
+/** One attempt as a worker that says hello reports it. `held`: prepared but not started; told by workers before 0.2 alone. */
 export interface AttemptReport {
   readonly task: TaskId;
   readonly attempt: AttemptNo;

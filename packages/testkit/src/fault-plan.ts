@@ -19,7 +19,7 @@ export type Fault =
       readonly node: string;
       readonly boundaries: number;
       readonly downMs: number;
-      /** The first lease after its return is late: what overtakes it finds held containers. */
+      /** The first lease after its return is late: what overtakes it comes first. */
       readonly lateLease: boolean;
     }
   | {

@@ -92,7 +92,7 @@ export class SimMachine {
     return this.units.size;
   }
 
-  /** A new life of the worker's process looks at what is here. */
+  /** A new life of the worker's process looks at what is here: nothing that was being prepared. */
   adopt(process: ProcessEvents): AdoptedAttempt[] {
     this.boots += 1;
     this.memory.forgetLooks();
@@ -108,9 +108,8 @@ export class SimMachine {
         facts: lost ? { ...facts, reservation: nothingHeld } : facts,
         stopping: stopWhy,
       };
-      if (phase === 'made') return { ...attempt, found: { phase: 'held' } };
       if (phase === 'running') return { ...attempt, found: { phase, ranMs: this.world.now - startedAt } };
-      return { ...attempt, found: { phase, ranMs: endedAt - startedAt, exit: exit as Exit } };
+      return { ...attempt, found: { phase: 'ended', ranMs: endedAt - startedAt, exit: exit as Exit } };
     });
   }
 
@@ -119,11 +118,10 @@ export class SimMachine {
     this.process = null;
     const keeperDies = this.random.next() < keeperDeaths;
     for (const [key, unit] of this.units) {
-      // That a container being prepared was to be stopped is known to the process alone.
-      if (unit.phase === 'made') unit.stopping = false;
       const { kind } = unit.order.facts;
-      if (kind === 'container') continue;
-      if (kind === 'process' && unit.phase !== 'made' && !keeperDies) continue;
+      const isMade = unit.phase === 'made';
+      if (kind === 'container' && !isMade) continue;
+      if (kind === 'process' && !isMade && !keeperDies) continue;
       if (unit.phase === 'running') this.witness.ended(this.name, unit.order.fence, 'died');
       if (kind === 'process') this.lose(unit);
       else this.units.delete(key);
@@ -140,14 +138,14 @@ export class SimMachine {
 
   start(order: StartOrder): void {
     const key = keyOf(order.fence);
-    const held = this.units.get(key);
-    if (held !== undefined && held.phase !== 'made') {
-      this.witness.violation(`${this.name} was told to start ${key} again, which is ${held.phase}`);
+    const known = this.units.get(key);
+    if (known !== undefined) {
+      this.witness.violation(`${this.name} was told to start ${key} again, which is ${known.phase}`);
       return;
     }
     const script = this.scripts.get(scriptNoOf(order.body));
     if (script === undefined) throw new Error(`a body of no script: ${order.body.length} bytes`);
-    const unit: Unit = held ?? {
+    const unit: Unit = {
       order,
       script,
       phase: 'made',
@@ -166,7 +164,7 @@ export class SimMachine {
     const prepareMs =
       order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000, 8000, 8000]) * this.random.next();
     if (prepareMs === 0) this.run(unit);
-    // The order dies with the process that gave it: a container that was made stays made.
+    // The order dies with the process that gave it.
     else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
   }
 

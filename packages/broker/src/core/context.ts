@@ -91,7 +91,7 @@ function clearLeaseSeq(task: Task | undefined): void {
  * Sends a lease, for the first time in the worker's present session or again under the same number (E9). In a stall it
  * is only noted: the first heartbeat after it has it sent.
  */
-export function sendLease(context: Context, task: Task, worker: Worker, held = false): void {
+export function sendLease(context: Context, task: Task, worker: Worker): void {
   const lease = task.lease;
   if (lease === null || worker.session === null) return;
   if (lease.leaseSeq === 0) {
@@ -100,7 +100,7 @@ export function sendLease(context: Context, task: Task, worker: Worker, held = f
   }
   const waits = mustWait(context.state, task.id);
   const sentAt = waits ? Number.NEGATIVE_INFINITY : context.state.watch;
-  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt, held });
+  worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt });
   if (waits) return;
   context.effects.push({
     kind: 'lease',

@@ -128,8 +128,6 @@ export interface UnsettledLease {
   readonly task: TaskId;
   readonly attempt: AttemptNo;
   readonly sentAt: number;
-  /** The worker has it and waits for this word to start it: that it lists it does not show that the word arrived. */
-  readonly held: boolean;
 }
 
 /** When what still runs on a draining worker is to end (E17). */

@@ -23,7 +23,7 @@ test('a ghost is told to end with each heartbeat that lists it', () => {
   expect([...grid.state.workers.values()][0]?.view.ledger.attempts).toBe(0);
 });
 
-test('the word that lets a held attempt start is repeated although its heartbeats list it (E9, E11)', () => {
+test('an attempt that was prepared and never started is dropped and lost: another has to begin (E11)', () => {
   const grid = new CoreFixture();
   grid.worker();
   grid.submit(grid.client(), 1);
@@ -34,11 +34,11 @@ test('the word that lets a held attempt start is repeated although its heartbeat
     phase: 'held',
     reservation: { ...nothing, cpuMilli: 1000 },
   } as never;
+  const before = grid.effects.length;
   const session = grid.worker('w-1', {}, [held], 'b2');
-  const repeated = leases(grid.pass(10_000, [session]));
-  expect(repeated.map(({ leaseSeq }) => leaseSeq)).toEqual([1, 1]);
-  grid.say(session, { kind: 'started', task: 1, attempt: 1, epoch: 1 } as never);
-  expect(leases(grid.pass(10_000, [session]))).toEqual([]);
+  expect(sent(grid.effects.slice(before), 'stop')).toMatchObject([{ task: 1, attempt: 1, reason: 'drop' }]);
+  grid.pass(10_000, [session]);
+  expect(leases(grid.effects.slice(before))).toMatchObject([{ attempt: 2 }]);
 });
 
 test('two fenced attempts of one number are two ghosts: both are told to end, both hold what they hold (E14)', () => {

@@ -87,7 +87,7 @@ function turnAway(context: Context, session: SessionId): void {
 function adopt(context: Context, worker: Worker, reported: AttemptReport): boolean {
   const { state } = context;
   const task = leasedTo(state, worker, reported);
-  if (task?.lease == null) {
+  if (task?.lease == null || reported.phase === 'held') {
     const name = `${reported.epoch}.${reported.task}.${reported.attempt}`;
     // One that has ended holds nothing any more, and what it held may be another's by now.
     if (reported.phase !== 'ended' && !worker.ghosts.has(name)) {
@@ -103,7 +103,7 @@ function adopt(context: Context, worker: Worker, reported: AttemptReport): boole
   expectServed(task.lease);
   if (reported.phase === 'running' && task.phase === 'leased') setRunning(context, task, task.lease);
   if (reported.phase === 'ended') setIdle(state, task);
-  sendLease(context, task, worker, reported.phase === 'held');
+  sendLease(context, task, worker);
   if (mustEnd(task)) sendStop(context, task, worker);
   return true;
 }
@@ -162,14 +162,13 @@ export function onWorkerHeartbeat(context: Context, worker: Worker, message: Hea
 function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<string>): void {
   const { state } = context;
   const due = state.watch - 2 * state.timers.heartbeatMs;
-  for (const { task: id, attempt, sentAt, held } of [...worker.unsettled.values()]) {
+  for (const { task: id, attempt, sentAt } of [...worker.unsettled.values()]) {
     const task = state.tasks.get(id);
     if (task === undefined || task.attempt !== attempt) continue;
     if (mustEnd(task)) sendStop(context, task, worker);
-    const arrived = listed.has(`${id}.${attempt}`) && !(held && task.phase === 'leased');
-    if (sentAt > due || arrived) continue;
+    if (sentAt > due || listed.has(`${id}.${attempt}`)) continue;
     state.counters.leaseRepeats += 1;
-    sendLease(context, task, worker, held);
+    sendLease(context, task, worker);
   }
 }
 

@@ -30,7 +30,6 @@ export interface AdoptedAttempt {
   /** What the earlier life was ending it for, if it was. */
   readonly stopping: StopWhy | null;
   readonly found:
-    | { readonly phase: 'held' }
     | { readonly phase: 'running'; readonly ranMs: number }
     | { readonly phase: 'ended'; readonly ranMs: number; readonly exit: Exit };
 }

@@ -3,16 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AdoptedAttempt } from './events.ts';
 import { nameOfTransition, phaseTransitions } from './phases.ts';
 import { type StopWhy, stopWhys } from './state.ts';
-import {
-  facts,
-  fence,
-  forgotten,
-  results,
-  starts,
-  stops,
-  success,
-  WorkerUnderTest,
-} from './worker-core.fixture.ts';
+import { facts, fence, forgotten, results, stops, success, WorkerUnderTest } from './worker-core.fixture.ts';
 
 let worker: WorkerUnderTest;
 const task = fence(7);
@@ -26,37 +17,14 @@ describe('adopted attempts', () => {
     worker.step({
       kind: 'adopted',
       attempts: [
-        { fence: fence(1), facts, stopping: null, found: { phase: 'held' } },
         { fence: fence(2), facts, stopping: null, found: { phase: 'running', ranMs: 5 } },
         { fence: fence(3), facts, stopping: null, found: { phase: 'ended', ranMs: 9, exit: success } },
       ],
     });
     expect(worker.hello().attempts.map(({ task: id, phase }) => [id, phase])).toEqual([
-      [1, 'held'],
       [2, 'running'],
       [3, 'ended'],
     ]);
-  });
-
-  it('that never started start when the broker confirms them, and only then', () => {
-    worker.step({
-      kind: 'adopted',
-      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
-    });
-    worker.open();
-    expect(starts(worker.live(20_000))).toEqual([]);
-    expect(starts(worker.lease(task))).toHaveLength(1);
-    expect(starts(worker.lease(task))).toEqual([]);
-  });
-
-  it('that never started end when their confirmation cannot be read', () => {
-    worker.step({
-      kind: 'adopted',
-      attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
-    });
-    worker.open();
-    const effects = worker.hear(worker.leaseOf(task, { envelope: new Uint8Array([0xc1]) }));
-    expect(results(effects)).toMatchObject([{ failure: { code: 'rejected.invalid' } }]);
   });
 
   it('that ended tell their result in the first session', () => {
@@ -170,7 +138,7 @@ describe('executors', () => {
     expect(() =>
       worker.step({
         kind: 'adopted',
-        attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
+        attempts: [{ fence: task, facts, stopping: null, found: { phase: 'running', ranMs: 0 } }],
       }),
     ).toThrow(/ended cannot take adopted/);
   });

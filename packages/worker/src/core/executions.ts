@@ -17,7 +17,6 @@ export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): v
     const phase = as.phase === 'running' && stopping !== null ? 'stopping' : as.phase;
     const story = noteTransition(context.state, fence, 'adopted', phase, context.now.mono);
     const attempt = holdAttempt(context, fence, facts, phase, story);
-    if (as.phase === 'held') continue;
     attempt.startedMono = context.now.mono - as.ranMs;
     if (as.phase === 'running') {
       if (stopping !== null) goOnStopping(context, attempt, stopping);

@@ -2,8 +2,7 @@
  * A lease arrives: it starts an attempt, confirms one, or does nothing at all.
  *
  * 1. E9: each lease number is used once; a duplicate or late lease starts nothing.
- * 2. E11: a lease for an attempt that the hello listed confirms it, and only that lets a held one start; it never
- *    starts one anew.
+ * 2. E11: a lease for an attempt that the hello listed confirms it; it never starts one anew.
  * 3. A lease that cannot be taken is answered with a failed result, kept and repeated like any other; beyond
  *    `keptRefusals` it stays unanswered and is sent again.
  * 4. Whatever is held, the next hello can list it: by number and by bytes.
@@ -36,25 +35,16 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
   }
   // One that the hello listed and that is gone has ended meanwhile: its confirmation comes too late to start it again.
   if (!fresh || (held === undefined && session.listed.has(keyOf(fence)))) return;
-  const read = readEnvelope(state, lease.envelope);
-  if (held === undefined) {
-    if (!read.ok) refuse(context, fence, read.failure);
-    else if (!hasRoom(state, lease)) {
-      const why = `the worker is full: it holds ${state.attempts.size} attempts`;
-      refuse(context, fence, failure('lost.worker', why));
-    } else begin(context, lease, fence, read.value);
+  if (held !== undefined) {
+    moveTo(state, held, 'lease', held.phase, context.now.mono);
     return;
   }
-  if (held.phase !== 'held') {
-    moveTo(state, held, 'lease', held.phase, context.now.mono);
-  } else if (read.ok) {
-    moveTo(state, held, 'lease', 'starting', context.now.mono);
-    held.startedMono = context.now.mono;
-    effects.push({ kind: 'start', order: { ...orderOf(lease, fence, read.value), facts: held.facts } });
-  } else {
-    moveTo(state, held, 'lease', 'ended', context.now.mono);
-    conclude(context, held, -1, read.failure, noOutcome);
-  }
+  const read = readEnvelope(state, lease.envelope);
+  if (!read.ok) refuse(context, fence, read.failure);
+  else if (!hasRoom(state, lease)) {
+    const why = `the worker is full: it holds ${state.attempts.size} attempts`;
+    refuse(context, fence, failure('lost.worker', why));
+  } else begin(context, lease, fence, read.value);
 }
 
 /** Room for one that never runs. */

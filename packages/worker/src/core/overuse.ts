@@ -63,7 +63,6 @@ function claimsOn({ attempts }: WorkerState, { uuid, usedBy }: SeenDevice): read
 
 function stageOf(phase: Attempt['phase']): Claim['stage'] {
   switch (phase) {
-    case 'held':
     case 'starting':
       return 'coming';
     case 'running':

@@ -2,7 +2,6 @@
  * The life of an attempt on its worker, as a table: which stimulus may lead from which phase to which.
  *
  *   none ──lease──→ starting ──started──→ running ──exited──→ ended ──ack──→ none
- *   none ──adopted─→ held ──lease──→ starting
  *   none ──adopted─→ running, stopping, ended       as an earlier life left it
  *   starting, running ──cancel, drain, drop, leaseLost, timeout, overuse, unhealthy──→ stopping
  *   stopping ──exited──→ ended (dropped: none)
@@ -10,7 +9,7 @@
  * `none` is an attempt the worker does not hold: before its lease and after its acknowledgement.
  */
 
-export type Phase = 'held' | 'starting' | 'running' | 'stopping' | 'ended';
+export type Phase = 'starting' | 'running' | 'stopping' | 'ended';
 export type Stimulus =
   | 'lease'
   | 'cancel'
@@ -46,12 +45,8 @@ const rows: readonly (readonly [from: PhaseOrNone, Partial<Record<Stimulus, read
       drain: ['none', 'ended'], // as above
       drop: ['none'],
       ack: ['none'],
-      adopted: ['held', 'running', 'stopping', 'ended'],
+      adopted: ['running', 'stopping', 'ended'],
     },
-  ],
-  [
-    'held',
-    { lease: ['starting', 'ended'], cancel: ['ended'], drain: ['ended'], drop: ['none'], ack: ['held'] },
   ],
   [
     'starting',

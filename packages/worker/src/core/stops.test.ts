@@ -20,14 +20,6 @@ beforeEach(() => {
   worker.open();
 });
 
-function adoptHeld(): void {
-  worker.step({
-    kind: 'adopted',
-    attempts: [{ fence: task, facts, stopping: null, found: { phase: 'held' } }],
-  });
-  worker.open();
-}
-
 const recalls: readonly (readonly ['cancel' | 'drain', FailureCode])[] = [
   ['cancel', 'cancelled.user'],
   ['drain', 'lost.drained'],
@@ -108,13 +100,6 @@ describe.each(recalls)('%s', (why, code) => {
     }
     expect(worker.state.attempts.size).toBe(0);
   });
-
-  it('ends a held attempt without starting it', () => {
-    adoptHeld();
-    expect(results(worker.stop(task, why))).toMatchObject([{ failure: { code } }]);
-    expect(starts(worker.lease(task))).toEqual([]);
-    expect(forgotten(worker.ack(task))).toEqual([task]);
-  });
 });
 
 describe('drop', () => {
@@ -132,11 +117,6 @@ describe('drop', () => {
     worker.stop(task);
     expect(stops(worker.stop(task, 'drop'))).toMatchObject([{ graceMs: 2500 }]);
     expect(results(worker.exit(task, stopped))).toEqual([]);
-  });
-
-  it('forgets a held attempt at once', () => {
-    adoptHeld();
-    expect(forgotten(worker.stop(task, 'drop'))).toEqual([task]);
   });
 
   it('forgets an ended attempt at once', () => {

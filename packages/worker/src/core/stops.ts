@@ -55,10 +55,6 @@ function stopUnknown(context: Context, fence: Fence, reason: Stop['reason'], ove
 
 function recall(context: Context, attempt: Attempt, why: Recall): void {
   switch (attempt.phase) {
-    case 'held':
-      moveTo(context.state, attempt, why, 'ended', context.now.mono);
-      conclude(context, attempt, -1, recalled(why, ' before it started'), noOutcome);
-      return;
     case 'ended':
       moveTo(context.state, attempt, why, 'ended', context.now.mono);
       sendResult(context, attempt);
@@ -72,7 +68,6 @@ function recall(context: Context, attempt: Attempt, why: Recall): void {
 
 function drop(context: Context, attempt: Attempt): void {
   switch (attempt.phase) {
-    case 'held':
     case 'ended':
       moveTo(context.state, attempt, 'drop', 'none', context.now.mono);
       forget(context, attempt);

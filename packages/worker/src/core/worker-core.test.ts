@@ -40,7 +40,7 @@ const actions = fc.oneof(
   fc.record({ do: fc.constant('startFailed' as const), task: tasks }),
 );
 type Action = typeof actions extends fc.Arbitrary<infer A> ? A : never;
-const found = fc.constantFrom('nothing', 'held', 'running', 'stopping', 'ended');
+const found = fc.constantFrom('nothing', 'running', 'stopping', 'ended');
 
 /** Keeps an executor's promises: one end for each start, `started` at most once and before it. */
 class ModelExecutor {
@@ -130,11 +130,9 @@ it('never starts an attempt twice in a session, never loses one, and every trans
       const executor = new ModelExecutor();
       if (before !== 'nothing') {
         const as =
-          before === 'held'
-            ? { phase: 'held' as const }
-            : before === 'running' || before === 'stopping'
-              ? { phase: 'running' as const, ranMs: 0 }
-              : { phase: 'ended' as const, ranMs: 0, exit: success };
+          before === 'ended'
+            ? { phase: 'ended' as const, ranMs: 0, exit: success }
+            : { phase: 'running' as const, ranMs: 0 };
         const stopping = before === 'stopping' ? 'leaseLost' : null;
         worker.step({ kind: 'adopted', attempts: [{ fence: fence(1), facts, stopping, found: as }] });
         if (as.phase === 'running') executor.live.set(keyOf(fence(1)), 'running');
@@ -150,7 +148,7 @@ it('never starts an attempt twice in a session, never loses one, and every trans
           expect(worker.state.attempts.get(key)?.phase).toMatch(/starting|running|stopping/);
         }
         for (const [key, { phase, result }] of worker.state.attempts) {
-          expect(executor.live.has(key)).toBe(phase !== 'held' && phase !== 'ended');
+          expect(executor.live.has(key)).toBe(phase !== 'ended');
           expect(result !== null).toBe(phase === 'ended');
         }
       }
