@@ -17,6 +17,7 @@ import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { principalCommand } from './commands/principals.ts';
 import { serviceCommand } from './commands/service.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
 import { supportBundleCommand } from './commands/support-bundle.ts';
 import {
@@ -44,7 +45,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [getCommand, execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
-  ['The grid:', [ticketCommand, joinCommand, principalCommand]],
+  ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

@@ -4,5 +4,8 @@ export { emptyLedger, type Ledger, oversubscription, release, reserve } from './
 export { type Placement, place } from './place.ts';
 export { placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';
+export { SeededRandom } from './seeded-random.ts';
 export { type Shape, shapeKey } from './shape.ts';
+export { type PolicyName, policyNames, type ReplayResult, replay } from './trace/replay.ts';
+export type { TraceNode, TraceTask } from './trace/trace.ts';
 export type { WorkerView } from './worker-view.ts';

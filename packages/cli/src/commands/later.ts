@@ -7,13 +7,12 @@ import { UsageError } from '../problem.ts';
 
 const names = [
   ...['retrieval', 'gateway', 'engine', 'models', 'chat', 'infer', 'key'],
-  ...['rag', 'build', 'simulate', 'bench'],
+  ...['rag', 'build', 'bench'],
 ];
 
 /** What of it there is without `grid`. */
 const instead: Readonly<Record<string, string>> = {
   bench: 'in a checkout, "npm run bench" measures',
-  simulate: 'in a checkout, "npm run sim" simulates',
 };
 
 export function laterCommands(): readonly Command[] {
