@@ -52,7 +52,8 @@ install_tools() {
   local missing=()
   command -v busybox >/dev/null || missing+=(busybox-static) # the tests' container images are made of it
   command -v script >/dev/null || missing+=(bsdutils)        # gives the tests a terminal
-  command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections
+  command -v ss >/dev/null || missing+=(iproute2)            # counts the bytes on the broker's connections; makes hosts
+  command -v iptables >/dev/null || [ -x /usr/sbin/iptables ] || missing+=(iptables) # cuts one host off from another
   command -v docker-registry >/dev/null || missing+=(docker-registry) # what images are pulled from
   command -v debootstrap >/dev/null || missing+=(debootstrap) # the machine that packages are installed on,
   command -v systemd-nspawn >/dev/null || missing+=(systemd-container) # and what starts it

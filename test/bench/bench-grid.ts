@@ -24,6 +24,8 @@ export interface GridShape {
   /** One is a daemon of its own; more share a process. */
   readonly workers: number;
   readonly clients: number;
+  /** Workers that do not look at the machine: as many as there shall be. */
+  readonly bare?: boolean;
 }
 
 interface Ready {
@@ -59,16 +61,17 @@ export class BenchGrid {
     }
   }
 
-  private async startAll({ workers, clients }: GridShape): Promise<void> {
+  private async startAll({ workers, clients, bare = false }: GridShape): Promise<void> {
     if (workers > 1) this.enrol(workers);
-    this.broker = this.spawn('broker', program, ['broker'], ['--import', probe]);
-    const { details } = await this.broker.hear<Ready>('ready');
-    // It listens on a socket in its home as well.
-    this.endpoint = details.endpoints.find((endpoint) => endpoint.startsWith('tcp:')) as string;
-    if (workers === 1) {
+    await this.startBroker('tcp://127.0.0.1:*');
+    if (workers === 1 && !bare) {
       this.workers = this.spawn('worker', program, ['worker', '--noop', '--slots', String(slots)]);
     } else if (workers > 1) {
-      this.workers = this.spawnOwn('workers', [this.home, this.endpoint, String(workers)]);
+      this.workers = this.spawnOwn(bare ? 'bare-workers' : 'workers', [
+        this.home,
+        this.endpoint,
+        String(workers),
+      ]);
     }
     await this.workers?.hear('ready');
     this.load = this.spawnOwn('load', []);
@@ -77,8 +80,27 @@ export class BenchGrid {
     if (workers > 0) await this.burst(this.setting.scale.warmUp);
   }
 
-  burst(tasks: number, outstanding = this.setting.scale.outstanding): Promise<LoadReport> {
-    return this.order({ kind: 'burst', tasks, outstanding });
+  private async startBroker(listen: string): Promise<void> {
+    this.broker = this.spawn('broker', program, ['broker', '--listen', listen], ['--import', probe]);
+    const { details } = await this.broker.hear<Ready>('ready');
+    // It listens on a socket in its home as well.
+    this.endpoint = details.endpoints.find((endpoint) => endpoint.startsWith('tcp:')) as string;
+  }
+
+  /** Kills the broker and starts it again; resolves with how long it took from its first word until all workers were back, in s. */
+  async killBroker(): Promise<number> {
+    if (this.workers === undefined) throw new Error('this grid has no worker');
+    await this.broker.stop('SIGKILL');
+    const back = this.workers.ask<{ kind: 'back' }>({ kind: 'watch' }, 'back');
+    back.catch(() => undefined);
+    await this.startBroker(this.endpoint);
+    const begun = performance.now();
+    await back;
+    return (performance.now() - begun) / 1000;
+  }
+
+  burst(tasks: number, outstanding = this.setting.scale.outstanding, sleepMs = 0): Promise<LoadReport> {
+    return this.order({ kind: 'burst', tasks, outstanding, sleepMs });
   }
 
   async order(order: LoadOrder): Promise<LoadReport> {
@@ -133,7 +155,10 @@ export class BenchGrid {
     }
   }
 
-  private spawnOwn(name: 'workers' | 'load' | 'transfer', args: readonly string[]): BenchProcess {
+  private spawnOwn(
+    name: 'workers' | 'bare-workers' | 'load' | 'transfer',
+    args: readonly string[],
+  ): BenchProcess {
     return this.spawn(name, new URL(`./processes/${name}.ts`, import.meta.url), args, typescript);
   }
 
@@ -148,7 +173,6 @@ export class BenchGrid {
       profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileDir, name)}`];
     const env = {
       GRID_HOME: this.home,
-      GRID_LISTEN: 'tcp://127.0.0.1:*',
       GRID_BROKER: this.endpoint,
       GRID_LOG_LEVEL: 'warn',
     };

@@ -11,6 +11,7 @@ import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { peers } from './peers.ts';
 import { placement } from './placement.ts';
+import { reconnect } from './reconnect.ts';
 import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
@@ -23,6 +24,7 @@ const benchmarks: readonly Benchmark[] = [
   cost,
   memory,
   placement,
+  reconnect,
   container,
   transfer,
 ];

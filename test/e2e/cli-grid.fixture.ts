@@ -21,8 +21,10 @@ export class Running {
   readonly child: ChildProcessWithoutNullStreams;
   private readonly closed: Promise<unknown>;
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string) {
-    this.child = spawn(process.execPath, [gridCommand, ...args], { env, cwd });
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string, namespace?: string) {
+    const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
+    const [program = '', ...rest] = [...inside, process.execPath, gridCommand, ...args];
+    this.child = spawn(program, rest, { env, cwd });
     this.child.stdout.on('data', (bytes: Buffer) => {
       this.stdout += bytes.toString();
     });
@@ -55,14 +57,17 @@ export class GridFixture {
   readonly home = mkdtempSync(join(tmpdir(), 'gg-cli-'));
   readonly env: NodeJS.ProcessEnv;
   private readonly running: Running[] = [];
+  private readonly networkNamespace: string | undefined;
 
-  constructor() {
+  /** In this machine's own network, or in a namespace of it (`ip netns`). */
+  constructor(networkNamespace?: string) {
+    this.networkNamespace = networkNamespace;
     const { GRID_BROKER: _, ...env } = process.env;
     this.env = { ...env, GRID_HOME: this.home, GRID_LOG_LEVEL: 'warn' };
   }
 
   start(...args: string[]): Running {
-    const running = new Running(args, this.env, this.home);
+    const running = new Running(args, this.env, this.home, this.networkNamespace);
     this.running.push(running);
     return running;
   }

@@ -41,6 +41,7 @@ function listed(): readonly string[] {
     ...engine('volume', 'volume', 'ls', '--format', '{{.Name}}'),
     ...engine('image', 'images', '--format', '{{.Repository}}:{{.Tag}}'),
     ...namesIn('/sys/class/net').map((name) => `network interface ${name}`),
+    ...namesIn('/run/netns').map((name) => `network namespace ${name}`),
     ...namesIn('/dev/shm').map((name) => `file /dev/shm/${name}`),
     ...cgroups().map((path) => `cgroup ${path}`),
   ];

@@ -181,6 +181,7 @@ it('a machine that joins by a ticket has its worker started, and with the machin
     await mustGrid('ticket', 'create', '--json', '--reach', 'tcp://127.0.0.1:7600'),
   ) as { ticket: string };
   const at = { GRID_HOME: anvil };
+  const begun = performance.now();
   const joined = await machine.runAs(
     'root',
     at,
@@ -225,6 +226,9 @@ it('a machine that joins by a ticket has its worker started, and with the machin
       'id -un; grep NoNewPrivs /proc/self/status',
     ),
   ).toMatch(/gryphgen\nNoNewPrivs:\s+1/);
+  console.log(
+    `join.first-task  ${((performance.now() - begun) / 1000).toFixed(1)} s  from grid join to the first task's result`,
+  );
   const other = await machine.runAs(
     'root',
     { GRID_HOME: '/srv/other' },

@@ -4,7 +4,12 @@ export type LoadOrder =
   /** Opens this many clients, each a session of its own. */
   | { readonly kind: 'open'; readonly home: string; readonly endpoint: string; readonly clients: number }
   /** Closed loop: `outstanding` tasks over all clients, each finished one followed by the next. */
-  | { readonly kind: 'burst'; readonly tasks: number; readonly outstanding: number }
+  | {
+      readonly kind: 'burst';
+      readonly tasks: number;
+      readonly outstanding: number;
+      readonly sleepMs: number;
+    }
   /** Open loop: tasks arrive at this rate whether or not others have finished. */
   | { readonly kind: 'steady'; readonly ratePerS: number; readonly seconds: number }
   /** Submits and waits for acceptance only; each body differs. */

@@ -28,7 +28,7 @@ async function obey(order: LoadOrder): Promise<LoadReport> {
       clients = await Promise.all(Array.from({ length: order.clients }, open));
       return { tasks: 0, seconds: 0, p50Ms: 0, p99Ms: 0 };
     case 'burst':
-      return burst(order.tasks, order.outstanding);
+      return burst(order);
     case 'steady':
       return steady(order.ratePerS, order.seconds);
     case 'queue':
@@ -53,7 +53,9 @@ function open(): Promise<Client> {
   return connect({ home, endpoints: [endpoint], bounds: { outstanding: outstandingBound }, log });
 }
 
-function burst(tasks: number, outstanding: number): Promise<LoadReport> {
+function burst({ tasks, outstanding, sleepMs }: Extract<LoadOrder, { kind: 'burst' }>): Promise<LoadReport> {
+  const task =
+    sleepMs === 0 ? noop : prepareTask({ kind: 'noop', resources: noResources, body: { sleepMs } });
   const latencies = new Float64Array(tasks);
   const begun = performance.now();
   let issued = 0;
@@ -65,7 +67,7 @@ function burst(tasks: number, outstanding: number): Promise<LoadReport> {
       issued += 1;
       const at = performance.now();
       client
-        .submit(noop)
+        .submit(task)
         .finished.then((outcome) => {
           mustSucceed(outcome);
           latencies[index] = performance.now() - at;

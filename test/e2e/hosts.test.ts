@@ -1,0 +1,185 @@
+/**
+ * A grid over three hosts of their own: the broker's, and two whose workers joined by ticket. Their network is slow and
+ * loses packets, then is cut: to the one, from the other, then both ways for both. The timers are the real ones.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pass } from 'node:timers/promises';
+import { type Client, connect, type Outcome, type TaskSpec } from '@gryphgen/client';
+import { parseTaskId, type TaskDocument, type TaskId } from '@gryphgen/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
+import { type Host, hosts } from './hosts.fixture.ts';
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('hosts.test.ts is SKIPPED: only root makes network namespaces');
+
+const MiB = 2 ** 20;
+const inputBytes = 16 * MiB;
+/** Of which a host runs one at a time. */
+const mostOfHost = { cpuMilli: availableParallelism() * 600, memoryBytes: 0, diskBytes: 0 };
+const none = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 };
+
+describe.skipIf(!isRoot)('three hosts', () => {
+  let forge: Host;
+  let anvil: Host;
+  let ingot: Host;
+  let made: readonly Host[] = [];
+  let client: Client;
+
+  beforeAll(async () => {
+    made = hosts('forge', 'anvil', 'ingot');
+    [forge, anvil, ingot] = made as [Host, Host, Host];
+    prepareHome(forge.home, Date.now());
+    forge.start('broker', '--listen', `tcp://${forge.address}:7600`);
+    client = await connect({ home: forge.home, firstSessionMs: 60_000 });
+    await Promise.all([joined(anvil, 'anvil'), joined(ingot, 'ingot')]);
+    await until(async () => (await statesOf('anvil', 'ingot')).every((state) => state === 'ready'));
+  }, 180_000);
+  afterAll(async () => {
+    await client?.close();
+    for (const host of [...made].reverse()) await host.stop();
+  }, 180_000);
+
+  async function joined(host: Host, name: string): Promise<void> {
+    const reach = `tcp://${forge.address}:7600`;
+    const { ticket } = await forge.json<{ ticket: string }>('ticket', 'create', '--reach', reach);
+    const { code, stderr } = await host.grid('join', '--yes', '--no-service', '--name', name, ticket);
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    host.start('worker', '--allow-process');
+  }
+
+  async function statesOf(...names: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const nodes = await client.request('nodes', {});
+    return names.map((name) => nodes.find((node) => node.name === name)?.state);
+  }
+
+  const show = (task: TaskId) => client.request('show', { task });
+  const file = (name: string) => join(forge.home, name);
+
+  /**
+   * A task that runs until it is told to end. A second try of it ends at once, and well if the first was over by then. Resolves
+   * when it runs.
+   */
+  async function started(name: string, over: Partial<TaskSpec>): Promise<Started> {
+    const [tries, told, ended] = ['tries', 'told', 'over'].map((what) => file(`${name}.${what}`));
+    const script = `echo try >> ${tries}
+      if [ $(wc -l < ${tries}) -gt 1 ]; then [ -e ${ended} ]; exit; fi
+      trap 'touch ${ended}; exit 1' TERM
+      until [ -e ${told} ]; do sleep 0.1; done
+      touch ${ended}`;
+    const body = { command: ['sh', '-c', script] };
+    const { accepted, finished } = client.submit({ kind: 'process', body, ...over } as TaskSpec);
+    const id = await accepted;
+    await until(async () => (await show(id)).state === 'running');
+    return {
+      finished,
+      show: () => show(id),
+      tell: () => writeFileSync(file(`${name}.told`), ''),
+      tries: () => readFileSync(file(`${name}.tries`), 'utf8').length / 'try\n'.length,
+    };
+  }
+
+  it('over a slow network that loses one packet in ten, all tasks end', async () => {
+    for (const host of made) {
+      host.lose(0.1);
+      host.slow(1000);
+    }
+    const submitted = Array.from({ length: 10 }, () =>
+      client.submit({ kind: 'process', resources: mostOfHost, body: { command: ['sleep', '0.1'] } }),
+    );
+    for (const { finished } of submitted)
+      expect(await finished).toMatchObject({ state: 'succeeded', attempts: 1 });
+    const ids = await Promise.all(submitted.map(({ accepted }) => accepted));
+    const workers = await Promise.all(ids.map(async (id) => (await show(id)).workerName));
+    expect(new Set(workers)).toEqual(new Set(['anvil', 'ingot']));
+    for (const host of made) {
+      host.hearAll();
+      host.slow(200_000);
+    }
+  });
+
+  it('cut off: what may move moves, what waits goes on, each commits once; a transfer goes on where it was', {
+    timeout: 180_000,
+  }, async () => {
+    const moving = [
+      await started('first', { resources: mostOfHost }),
+      await started('second', { resources: mostOfHost }),
+    ];
+    const waiting = await Promise.all(
+      ['anvil', 'ingot'].map((worker) =>
+        started(worker, { resources: none, onLinkLost: 'wait', constraints: { worker, labels: {} } }),
+      ),
+    );
+    const places = await Promise.all(moving.map(async (task) => (await task.show()).workerName));
+    expect(new Set(places)).toEqual(new Set(['anvil', 'ingot']));
+    // Where they may move to.
+    forge.start('worker', '--allow-process', '--name', 'forge');
+    await until(async () => (await statesOf('forge'))[0] === 'ready');
+    forge.slow(20_000);
+    const before = anvil.received();
+    const { finished: given } = await transfer();
+    await until(async () => anvil.received() - before > inputBytes / 3);
+
+    anvil.deafTo(forge);
+    forge.deafTo(ingot);
+    // Its result is there before its worker gives it up, and cannot be told.
+    moving[places.indexOf('ingot')]?.tell();
+    for (const { finished, show } of moving) {
+      expect(await finished).toMatchObject({ state: 'succeeded', attempts: 2 });
+      expect(await show()).toMatchObject({ workerName: 'forge' });
+    }
+    expect(await statesOf('anvil', 'ingot')).toEqual(['away', 'away']);
+    for (const task of waiting) {
+      expect(await task.show()).toMatchObject({ state: 'running', attempts: 1 });
+      task.tell();
+    }
+    forge.deafTo(anvil);
+    ingot.deafTo(forge);
+    const { fenced } = (await client.request('status', {})).counters;
+
+    forge.slow(200_000);
+    for (const host of made) host.hearAll();
+    for (const { finished } of waiting)
+      expect(await finished).toMatchObject({ state: 'succeeded', attempts: 1 });
+    expect(await given).toMatchObject({ state: 'succeeded', attempts: 1 });
+    const moved = anvil.received() - before;
+    console.log(`of ${inputBytes} bytes ${moved - inputBytes} were sent again, with all else that was said`);
+    expect(moved).toBeLessThan(1.75 * inputBytes);
+
+    // The late result: heard, and without effect.
+    await until(async () => ((await client.request('status', {})).counters.fenced ?? 0) > (fenced ?? 0));
+    for (const { show, tries } of moving) {
+      expect(await show()).toMatchObject({ state: 'succeeded', attempts: 2, workerName: 'forge' });
+      expect(tries()).toBe(2);
+    }
+    expect(waiting.map(({ tries }) => tries())).toEqual([1, 1]);
+    expect((await client.request('fsck', {})).findings.filter(({ level }) => level === 'damage')).toEqual([]);
+  });
+
+  /** A file that anvil is given; the task is well if it is whole. */
+  async function transfer(): Promise<{ readonly finished: Promise<Outcome> }> {
+    const data = randomBytes(inputBytes);
+    writeFileSync(file('data'), data);
+    const digest = createHash('sha256').update(data).digest('hex');
+    const rule = ['--on-link-lost', 'wait', '--cpu', '0.1', '--worker', 'anvil', '--in', 'data'];
+    const id = await forge.submit(...rule, '--', 'sh', '-c', `sha256sum in/data | grep ${digest}`);
+    return { finished: client.watch(parseTaskId(id) as TaskId) };
+  }
+});
+
+interface Started {
+  readonly finished: Promise<Outcome>;
+  show(): Promise<TaskDocument>;
+  /** To end. */
+  tell(): void;
+  /** How often it was begun. */
+  tries(): number;
+}
+
+/** Looks again and again, for as long as the test may last. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await pass(50);
+}
