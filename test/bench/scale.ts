@@ -17,8 +17,8 @@ export interface Scale {
   readonly peers: number;
   /** Tasks that wait in the benchmark of memory. */
   readonly queued: number;
-  /** Workers whose broker is killed, in turns. */
-  readonly reconnecting: { readonly few: number; readonly many: number };
+  /** Workers whose broker is killed; more are held against the fewest. */
+  readonly reconnecting: readonly number[];
   /** Grid sizes at which placement is measured. */
   readonly gridSizes: readonly number[];
   readonly placements: number;
@@ -37,7 +37,7 @@ export const fullScale: Scale = {
   steadySeconds: 5,
   peers: 50,
   queued: 1_000_000,
-  reconnecting: { few: 50, many: 500 },
+  reconnecting: [50, 500],
   gridSizes: [10, 1000, 10_000],
   placements: 500,
   containers: 30,
@@ -53,7 +53,7 @@ export const tinyScale: Scale = {
   steadySeconds: 0.1,
   peers: 3,
   queued: 500,
-  reconnecting: { few: 2, many: 3 },
+  reconnecting: [3],
   gridSizes: [10, 20],
   placements: 10,
   containers: 2,

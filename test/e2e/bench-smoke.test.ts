@@ -32,7 +32,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
   placement: ['placement.10.cpu.p50', 'placement.20.vram.p99'],
   transfer: ['transfer.brought', 'transfer.floor.pipe', 'transfer.tasks.beside.p99'],
-  reconnect: ['reconnect.3', 'reconnect.2'],
+  reconnect: ['reconnect.3'],
   container: ['container.grid.p50', 'container.warm.p50', 'container.dockerode.p50'],
 };
 
