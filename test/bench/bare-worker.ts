@@ -27,6 +27,7 @@ export interface BareWorkerOptions {
   readonly broker: BrokerAddress;
   readonly identity: Identity;
   onSession(): void;
+  onStart?(task: number): void;
 }
 
 const now = () => ({ mono: systemClock.mono(), wall: systemClock.wall() });
@@ -38,9 +39,11 @@ export class BareWorker {
   private readonly events: WorkerEvent[] = [];
   private stepping = false;
   private session = '';
+  private readonly onStart: BareWorkerOptions['onStart'];
   private readonly ticking: NodeJS.Timeout;
 
-  constructor({ name, grid, broker, identity, onSession }: BareWorkerOptions) {
+  constructor({ name, grid, broker, identity, onSession, onStart }: BareWorkerOptions) {
+    this.onStart = onStart;
     this.state = createWorkerState(reportOf(name), systemClock.mono());
     this.executor = new NoopExecutor(
       systemAlarms,
@@ -102,6 +105,7 @@ export class BareWorker {
         this.link.send(effect.message);
         break;
       case 'start':
+        this.onStart?.(effect.order.fence.task);
         this.executor.start(effect.order);
         break;
       case 'stop':
