@@ -52,7 +52,7 @@ export function leaseOf(
   }
   if (claim === undefined) return undefined;
   const { fence, facts, preface, env, wallMs } = claim;
-  const launched = launchedBy(nonce, facts, env);
+  const launched = launchedBy(nonce, facts, { env, output: null });
   return { fence, facts, labels: Labels, preface, launched, claimedWallMs: wallMs };
 }
 

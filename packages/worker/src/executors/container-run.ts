@@ -22,7 +22,7 @@ import { writePreface } from './container-labels.ts';
 import { type OutputTools, withOutputs } from './container-outputs.ts';
 import type { ContainerPlan, Plan } from './container-plan.ts';
 import { ContainerStop, type StopTools } from './container-stop.ts';
-import { type ContainerEnd, watchContainer, wholeOutput } from './container-watch.ts';
+import { type ContainerEnd, watchContainer } from './container-watch.ts';
 import {
   createFailure,
   endedFromOutside,
@@ -41,6 +41,7 @@ import {
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
 import { LogPreface } from './log-preface.ts';
+import { wholeOutput } from './output-copy.ts';
 import { openScratch } from './scratch-volume.ts';
 import { LaunchedOutput } from './warm-launcher.ts';
 import type { WarmPool } from './warm-pool.ts';
@@ -228,11 +229,9 @@ export class ContainerRun {
       await this.call((abortSignal) => container.start({ abortSignal }));
     } catch (error) {
       // 304: it is running already, which is what was wanted.
-      if (statusOf(error) !== 304) {
-        return this.fail(
-          isFormatError(wordsOf(error)) ? await this.formatFailure(container) : startFailure(error),
-        );
-      }
+      const isFormat = isFormatError(wordsOf(error));
+      if (statusOf(error) !== 304)
+        return this.fail(isFormat ? await this.formatFailure(container) : startFailure(error));
     }
     return this.ran(container, spec.StopSignal ?? 'SIGTERM');
   }
@@ -285,7 +284,7 @@ export class ContainerRun {
       this.log = null;
       return first ?? this.prefaced(this.tools.retellLog(this.fence));
     };
-    return watchContainer(container, { log, reader }, this.tools);
+    return watchContainer(container, { log, reader, attached: launched?.output ?? null }, this.tools);
   }
 
   /** Null when the engine does not say: the exit code stands, only its cause stays unknown. */

@@ -3,7 +3,9 @@ import { PassThrough } from 'node:stream';
 import type { Container } from 'dockerode';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogWriter } from '../attempt-log.ts';
-import { type OutputReader, watchContainer, wholeOutput } from './container-watch.ts';
+import { watchContainer } from './container-watch.ts';
+import { frame } from './engine-frames.fixture.ts';
+import { type OutputReader, wholeOutput } from './output-copy.ts';
 
 /** Time passes only when everybody waits for it. */
 class Alarms {
@@ -46,11 +48,6 @@ class Engine {
   } as unknown as Container;
 }
 
-function frame(text: string): Buffer {
-  const header = Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]);
-  return Buffer.concat([header, Buffer.from(text)]);
-}
-
 let alarms: Alarms;
 let engine: Engine;
 let logs: string[];
@@ -80,7 +77,7 @@ function watch() {
   const clock = { mono: () => alarms.mono, wall: () => alarms.mono };
   return watchContainer(
     engine.container,
-    { log: beginLog, reader: () => reader },
+    { log: beginLog, reader: () => reader, attached: null },
     { clock, alarms, signal: closing.signal },
   );
 }

@@ -13,14 +13,9 @@ import { failure } from '@gryphgen/protocol';
 import { type Alarms, type Clock, pause } from '@gryphgen/runtime';
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
-import {
-  answerWithin,
-  type CallTools,
-  chunks,
-  engineLost,
-  type LabelledBytes,
-  statusOf,
-} from './docker-engine.ts';
+import type { AttachedOutput } from './attached-output.ts';
+import { answerWithin, type CallTools, engineLost, statusOf } from './docker-engine.ts';
+import { OutputCopy, type OutputReader } from './output-copy.ts';
 
 const engineLostMs = 60_000;
 const askAgainMs = 500;
@@ -30,8 +25,6 @@ const answerMs = 10_000;
 /** From the end of the output to the exit code: normally nothing. */
 const settleMs = 2000;
 const drainMs = 10_000;
-/** Enough to hold what docker-init says of a command it cannot run. */
-const firstOutputBytes = 512;
 
 export interface ContainerEnd {
   readonly exitCode: number;
@@ -47,24 +40,6 @@ export interface ContainerEnd {
   readonly outOfMemory: boolean;
 }
 
-/** What of a container's output is the attempt's: all of it, but for the words of a warm one's shell. */
-export interface OutputReader {
-  take(part: LabelledBytes): Uint8Array;
-  rest(): Uint8Array;
-  /** Where the output itself tells that it has succeeded. */
-  readonly succeeded: boolean;
-  /** Where the output itself tells that it has failed, and that the kernel killed something at the limit of memory. */
-  readonly outOfMemory: boolean;
-  readonly hasBegun: boolean;
-}
-export const wholeOutput: OutputReader = {
-  take: ({ bytes }) => bytes,
-  rest: () => new Uint8Array(0),
-  succeeded: false,
-  outOfMemory: false,
-  hasBegun: true,
-};
-
 export interface WatchTools {
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -76,6 +51,8 @@ export interface WatchTools {
 export interface OutputPlace {
   log(): LogWriter;
   reader(): OutputReader;
+  /** Where it comes from at first; null: the engine's log. */
+  readonly attached: AttachedOutput | null;
 }
 
 /** Undefined when `signal` was aborted before the end. */
@@ -85,9 +62,11 @@ export async function watchContainer(
   tools: WatchTools,
 ): Promise<ContainerEnd | undefined> {
   let log = place.log();
+  let { attached } = place;
   try {
     for (let interrupted = false; !tools.signal.aborted; interrupted = true) {
-      const end = await watchOnce(container, new OutputCopy(log, place.reader()), tools);
+      const end = await watchOnce(container, new OutputCopy(log, place.reader(), attached), tools);
+      attached = null;
       if (end !== 'broken') return { ...end, failure: null, interrupted };
       const gone = await waitForEngine(container, tools);
       if (gone !== null) return { ...lost, failure: gone, interrupted };
@@ -138,64 +117,6 @@ async function watchOnce(
     return { ...copy.found, exitCode, engineSees };
   } finally {
     if (engineSees === null) close();
-  }
-}
-
-class OutputCopy {
-  /** Resolves when the log takes no more: what is still to come need not be waited for. */
-  readonly full: Promise<void>;
-  /** Resolves when the output has told so. */
-  readonly succeeded: Promise<void>;
-  private readonly log: LogWriter;
-  private readonly reader: OutputReader;
-  private isFull: () => void = () => undefined;
-  private hasSucceeded: () => void = () => undefined;
-  private firstOutput = '';
-  private stopped = false;
-
-  constructor(log: LogWriter, reader: OutputReader) {
-    this.log = log;
-    this.reader = reader;
-    this.full = new Promise((resolve) => {
-      this.isFull = resolve;
-    });
-    this.succeeded = new Promise((resolve) => {
-      this.hasSucceeded = resolve;
-    });
-  }
-
-  get found() {
-    const { hasBegun, outOfMemory } = this.reader;
-    return { firstOutput: this.firstOutput, hasBegun, outOfMemory };
-  }
-
-  /** What comes late is nobody's: the log may be told again already. */
-  stop(): void {
-    this.stopped = true;
-  }
-
-  /** Resolves when the stream is over, by its end or by its breaking: the exit code tells which it was. */
-  async run(container: Container, signal: AbortSignal): Promise<void> {
-    try {
-      const options = { follow: true, stdout: true, stderr: true, abortSignal: signal } as const;
-      const stream = (await container.logs(options)) as unknown as AsyncIterable<Uint8Array>;
-      for await (const parts of chunks(stream)) {
-        await this.copy(Buffer.concat(parts.map((part) => this.reader.take(part))));
-        if (this.stopped) return;
-        if (this.reader.succeeded) this.hasSucceeded();
-      }
-      await this.copy(this.reader.rest());
-    } catch {
-      // Broken or aborted: over either way, and `waited` knows more.
-    }
-  }
-
-  private async copy(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    if (this.firstOutput.length < firstOutputBytes)
-      this.firstOutput += Buffer.from(bytes.subarray(0, firstOutputBytes)).toString('latin1');
-    if (this.stopped) return;
-    if (!(await this.log.write(bytes))) this.isFull();
   }
 }
 

@@ -6,7 +6,8 @@
  */
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions } from 'dockerode';
-import { type CallTools, labelled, within, wordsOf } from './docker-engine.ts';
+import { AttachedOutput, type Connection } from './attached-output.ts';
+import { type CallTools, within, wordsOf } from './docker-engine.ts';
 import { openScratch } from './scratch-volume.ts';
 import { greeting, isReady, type LaunchOrder, orderText } from './warm-launcher.ts';
 
@@ -15,22 +16,21 @@ const engineCallMs = 120_000;
 /** A shell answers in milliseconds. */
 const answerMs = 10_000;
 
-type Stdin = NodeJS.ReadWriteStream & { destroy(): void };
-
 export class WarmContainer {
   readonly container: Container;
   readonly nonce: string;
+  /** Of whoever has given it its order. The engine ends it with the container. */
+  readonly output: AttachedOutput;
   /** Aborted when it will take no order any more. */
   private readonly over = new AbortController();
-  private readonly stdin: Stdin;
+  private readonly stdin: Connection;
 
-  private constructor(container: Container, nonce: string, stdin: Stdin, onOver: () => void) {
+  private constructor(container: Container, nonce: string, connection: Connection) {
     this.container = container;
     this.nonce = nonce;
-    this.stdin = stdin;
-    this.over.signal.addEventListener('abort', onOver, { once: true });
-    for (const event of ['error', 'close', 'end'] as const) stdin.on(event, () => this.over.abort());
-    stdin.resume();
+    this.stdin = connection;
+    this.output = new AttachedOutput(connection);
+    for (const event of ['error', 'close', 'end'] as const) connection.on(event, () => this.over.abort());
   }
 
   /**
@@ -46,22 +46,21 @@ export class WarmContainer {
   ): Promise<WarmContainer> {
     const call = <T>(ask: (abortSignal: AbortSignal) => Promise<T>) => within(engineCallMs, tools, ask);
     const container = await call((abortSignal) => docker.createContainer({ ...spec, abortSignal }));
-    let stdin: Stdin | null = null;
+    let connection: Connection | null = null;
     try {
       await openScratch(container, spec, call);
-      const how = { stream: true, stdin: true, stdout: false, stderr: false, hijack: true };
-      const attached = (await call((abortSignal) => container.attach({ ...how, abortSignal }))) as Stdin;
-      stdin = attached;
-      const warm = new WarmContainer(container, nonce, attached, onOver);
+      const how = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
+      const attached = (await call((abortSignal) => container.attach({ ...how, abortSignal }))) as Connection;
+      connection = attached;
+      const warm = new WarmContainer(container, nonce, attached);
+      warm.over.signal.addEventListener('abort', onOver, { once: true });
+      closeWith(tools.signal, attached);
       await call((abortSignal) => container.start({ abortSignal }));
       attached.write(greeting(nonce));
       await within(answerMs, tools, (signal) => warm.untilReady(signal));
-      // The engine does not end a connection whose input is over, and an open one keeps this process.
-      const end = () => attached.destroy();
-      void container.wait({ abortSignal: tools.signal }).then(end, end);
       return warm;
     } catch (error) {
-      stdin?.destroy();
+      connection?.destroy();
       await remove(container.id);
       throw error;
     }
@@ -75,18 +74,28 @@ export class WarmContainer {
     return true;
   }
 
-  private async untilReady(abortSignal: AbortSignal): Promise<void> {
-    const follow = { follow: true, stdout: true, stderr: true, abortSignal } as const;
-    const stream = (await this.container.logs(follow)) as unknown as Stdin & AsyncIterable<Uint8Array>;
+  private async untilReady(signal: AbortSignal): Promise<void> {
+    const giveUp = () => this.output.close();
+    signal.addEventListener('abort', giveUp, { once: true });
     let text = '';
     try {
-      for await (const { bytes } of labelled(stream)) {
-        text += Buffer.from(bytes).toString('latin1');
-        if (isReady(text, this.nonce)) return;
+      while (!isReady(text, this.nonce)) {
+        const piece = await this.output.look();
+        if (piece === null) throw new Error(text.trim().slice(0, 200) || 'it has no /sbin/docker-init');
+        for (const { bytes } of piece) text += Buffer.from(bytes).toString('latin1');
       }
     } catch (error) {
-      throw new Error(abortSignal.aborted ? 'its shell does not answer' : wordsOf(error));
+      throw new Error(signal.aborted ? 'its shell does not answer' : wordsOf(error));
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
-    throw new Error(text.trim().slice(0, 200) || 'it has no /sbin/docker-init');
   }
+}
+
+/** An open connection keeps this process. */
+function closeWith(signal: AbortSignal, connection: Connection): void {
+  const close = () => connection.destroy();
+  signal.addEventListener('abort', close);
+  connection.on('close', () => signal.removeEventListener('abort', close));
+  if (signal.aborted) close();
 }

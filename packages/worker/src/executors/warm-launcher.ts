@@ -11,8 +11,8 @@
  * 5. What the kernel killed for want of memory is counted by its control group; the shell tells that number, since the
  *    engine hears of it on another way than of the end, and forgets what it hears later.
  */
-import type { OutputReader } from './container-watch.ts';
 import type { LabelledBytes } from './docker-engine.ts';
+import type { OutputReader } from './output-copy.ts';
 
 export const shell = '/bin/sh';
 const init = '/sbin/docker-init';

@@ -1,6 +1,7 @@
 /** An attempt gets a warm container: it is noted whose it is, and only then its shell is told what to run. */
 import type { Container } from 'dockerode';
 import type { LeaseFacts } from '../core/state.ts';
+import type { AttachedOutput } from './attached-output.ts';
 import type { Claim, ContainerNotes } from './container-notes.ts';
 import { wordsOf } from './docker-engine.ts';
 import type { LaunchFacts } from './warm-launcher.ts';
@@ -11,10 +12,16 @@ import type { Warmth } from './warm-wish.ts';
 export interface Launched extends LaunchFacts {
   /** What the command has, and the container has not. */
   readonly env: Readonly<Record<string, string>>;
+  /** Null in one of an earlier life: its connection ended with that. */
+  readonly output: AttachedOutput | null;
 }
 
-export function launchedBy(nonce: string, { reservation }: LeaseFacts, env: Launched['env']): Launched {
-  return { nonce, env, hasDevices: reservation.devices.length > 0 };
+export function launchedBy(
+  nonce: string,
+  { reservation }: LeaseFacts,
+  { env, output }: Pick<Launched, 'env' | 'output'>,
+): Launched {
+  return { nonce, env, output, hasDevices: reservation.devices.length > 0 };
 }
 
 /** `cold`: in words why it has none. */
@@ -27,10 +34,11 @@ export async function startWarm(
   const taken = pool.take(warmth);
   if ('none' in taken) return { cold: taken.none };
   const { facts, order } = warmth;
-  const { container, nonce } = taken;
+  const { container, nonce, output } = taken;
+  const { env } = order;
   try {
-    await notes.noteClaim({ ...claim, facts, env: order.env, container: container.id });
-    if (taken.give(order)) return { container, launched: launchedBy(nonce, facts, order.env) };
+    await notes.noteClaim({ ...claim, facts, env, container: container.id });
+    if (taken.give(order)) return { container, launched: launchedBy(nonce, facts, { env, output }) };
   } catch (error) {
     pool.drop(taken);
     return { cold: `nothing can be noted beside the logs: ${wordsOf(error)}` };
