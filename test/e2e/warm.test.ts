@@ -127,6 +127,26 @@ describe('the pool', () => {
     expect(await run({ command: ['sh', '-c', late] })).toMatchObject({ code: 0, text: 'on time\n' });
   });
 
+  it('is of the image that has the name now, not of the one that had it', async () => {
+    const [repo, tag] = [`gryphgen-renamed-${owner.grid}`, 'latest'];
+    await docker.getImage(image).tag({ repo, tag });
+    const named = { image: `${repo}:${tag}`, command: ['sh', '-c', 'echo "is $MARK"'] };
+    try {
+      await ready(named);
+      expect(await run(named)).toMatchObject({ why: undefined, text: 'is \n' });
+      await untilWarm(executor);
+      const changed = await docker.createContainer({ Image: image });
+      await changed.commit({ repo, tag, changes: 'ENV MARK=new' });
+      await changed.remove();
+      expect((await run(named)).text).toMatch(/is new\n$/);
+      await untilWarm(executor, 5);
+      expect(await run(named)).toMatchObject({ why: undefined, text: 'is new\n' });
+    } finally {
+      await executor.close();
+      await docker.getImage(named.image).remove({ force: true });
+    }
+  });
+
   it('tells an end by a signal, and by the limit of memory', async () => {
     await ready({}, 2);
     expect(await run({ command: ['sh', '-c', 'kill -9 $$'] })).toMatchObject({

@@ -141,6 +141,25 @@ describe('watching a container', () => {
     expect(alarms.mono).toBe(10_000);
   });
 
+  it('waits for an output that the engine tells slowly, as long as it tells', async () => {
+    const end = watch();
+    await settled();
+    engine.waits[0]?.resolve(0);
+    let over = false;
+    void end.then(() => {
+      over = true;
+    });
+    for (let told = 1; told <= 5; told += 1) {
+      engine.streams[0]?.write(frame('x'));
+      await settled();
+      await passTimeUntil(() => alarms.mono >= told * 10_000);
+      expect(over).toBe(false);
+    }
+    engine.streams[0]?.end();
+    await end;
+    expect(logs).toEqual(['xxxxx']);
+  });
+
   it('gives up on an engine that stays away', async () => {
     engine.inspect = () => Promise.reject(new Error('ECONNREFUSED'));
     const end = watch();

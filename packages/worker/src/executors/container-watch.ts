@@ -6,7 +6,7 @@
  *    stream and `wait` watch over each other, and whatever breaks is begun again from the container's first byte.
  * 2. An engine can also fall silent and break nothing: it is asked every `lookMs` whether it is there.
  * 3. What ran in a warm container tells its success before the engine does: that takes some 50 ms to see it.
- * 4. Bounded: an engine that stays away for `engineLostMs`, a log stream that does not end for `drainMs` after the exit.
+ * 4. Bounded: an engine that stays away for `engineLostMs`, a log stream that tells nothing for `drainMs` after the exit.
  */
 import type { Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
@@ -113,10 +113,18 @@ async function watchOnce(
       engineSees = Promise.race([seen, pause(tools.alarms, drainMs, giveUp.signal)]).then(close);
       return { ...copy.found, exitCode: 0, engineSees };
     }
-    await Promise.race([copied, copy.full, pause(tools.alarms, drainMs, giveUp.signal)]);
+    await Promise.race([copied, copy.full, untilStalled(copy, tools.alarms, giveUp.signal)]);
     return { ...copy.found, exitCode, engineSees };
   } finally {
     if (engineSees === null) close();
+  }
+}
+
+/** An engine under load takes its time to tell a long output. Bounded by the log, which takes no more some time. */
+async function untilStalled(copy: OutputCopy, alarms: Alarms, signal: AbortSignal): Promise<void> {
+  for (let seen = -1; seen !== copy.bytesSeen && !signal.aborted; ) {
+    seen = copy.bytesSeen;
+    await pause(alarms, drainMs, signal);
   }
 }
 

@@ -41,6 +41,8 @@ export class OutputCopy {
   readonly full: Promise<void>;
   /** Resolves when the output has told so. */
   readonly succeeded: Promise<void>;
+  /** Of which the log has what is the command's, or does not want it. */
+  bytesSeen = 0;
   private readonly log: LogWriter;
   private readonly reader: OutputReader;
   private readonly attached: AttachedOutput | null;
@@ -109,7 +111,9 @@ export class OutputCopy {
     const options = { follow: true, stdout: true, stderr: true, abortSignal: signal } as const;
     const stream = (await container.logs(options)) as unknown as AsyncIterable<Uint8Array>;
     for await (const parts of chunks(stream)) {
-      await this.copy(this.read(parts.map((part) => this.told.beyond(part))));
+      const more = parts.map((part) => this.told.beyond(part));
+      await this.copy(this.read(more));
+      for (const { bytes } of more) this.bytesSeen += bytes.length;
       if (this.stopped) return;
       if (this.reader.succeeded) this.hasSucceeded();
     }
