@@ -15,6 +15,8 @@ import { greeting, isReady, type LaunchOrder, orderText } from './warm-launcher.
 const engineCallMs = 120_000;
 /** A shell answers in milliseconds. */
 const answerMs = 10_000;
+/** In one line. What says more is not our shell, and may never end. */
+const maxAnswerChars = 1024;
 
 export class WarmContainer {
   readonly container: Container;
@@ -81,7 +83,8 @@ export class WarmContainer {
     try {
       while (!isReady(text, this.nonce)) {
         const piece = await this.output.look();
-        if (piece === null) throw new Error(text.trim().slice(0, 200) || 'it has no /sbin/docker-init');
+        if (piece === null || text.length > maxAnswerChars)
+          throw new Error(text.trim().slice(0, 200) || 'it has no /sbin/docker-init');
         for (const { bytes } of piece) text += Buffer.from(bytes).toString('latin1');
       }
     } catch (error) {
