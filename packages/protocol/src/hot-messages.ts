@@ -102,10 +102,11 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
   }
 }
 
-const leaseTuple = ({ principal, ...m }: Lease) => [
-  ...[m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope],
-  ...(principal === undefined ? [] : [principal]),
-];
+function leaseTuple(m: Lease): readonly unknown[] {
+  const { principal } = m;
+  const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
+  return principal === undefined ? known : [...known, principal];
+}
 const sharesTuple = (m: Pick<Lease, 'devices'>) =>
   m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
 const failureTuple = (failure: Failure | null) => (failure === null ? null : [failure.code, failure.message]);
@@ -230,10 +231,13 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
     reader.skip(fields - 3);
   }
   const envelope = reader.binary('lease.envelope', limits.envelopeBytes);
-  const lease = { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope } as const;
-  if (positions < 8) return { ...lease, body: rest('lease', reader, 0, parts) };
+  if (positions < 8) {
+    const body = rest('lease', reader, 0, parts);
+    return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body };
+  }
   const principal = reader.string('lease.principal', limits.nameChars * utf8BytesPerChar) as PrincipalId;
-  return { ...lease, body: rest('lease', reader, positions - 8, parts), principal };
+  const body = rest('lease', reader, positions - 8, parts);
+  return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body, principal };
 }
 
 function readResult(positions: number, parts: number, reader: MsgpackReader): Result {

@@ -7,7 +7,7 @@
  */
 
 import { type Placement, place } from './place.ts';
-import { lackOf, reasonsOf } from './predicates.ts';
+import { isFeasible, lackOf, reasonsOf } from './predicates.ts';
 import { scoresOf, totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -25,15 +25,16 @@ export interface WorkerDecision {
   readonly total?: number;
 }
 
-/** Workers in the order of their ids. */
+/** Workers in the order of their ids. `placement`: what place() says of them, if it has been asked. */
 export function explain(
   task: Shape,
   workers: readonly WorkerView[],
+  placement: Placement = place(task, workers),
 ): { readonly decision: string; readonly workers: readonly WorkerDecision[] } {
   const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return {
-    decision: inWords(place(shape, ordered), shape, ordered),
+    decision: inWords(placement, shape, ordered),
     workers: ordered.map((worker) => decisionOn(shape, worker)),
   };
 }
@@ -43,8 +44,8 @@ function decisionOn(shape: Shape, worker: WorkerView): WorkerDecision {
   if (report === null) {
     return { worker: id, name, feasible: false, reasons: ['has not reported since the broker started'] };
   }
-  const reasons = reasonsOf(shape, worker, report, 'now');
-  if (reasons.length > 0) return { worker: id, name, feasible: false, reasons };
+  if (!isFeasible(shape, worker, report))
+    return { worker: id, name, feasible: false, reasons: reasonsOf(shape, worker, report, 'now') };
   const scores = scoresOf(shape, worker, report);
   return { worker: id, name, feasible: true, scores, total: totalOf(shape, worker, report) };
 }
