@@ -15,6 +15,7 @@ import {
   limits,
   type Message,
   type PeerHello,
+  type PrincipalId,
   type SessionId,
   type StatusDocument,
   type TransferOp,
@@ -79,6 +80,10 @@ export interface LoopParts {
   revoke(worker: WorkerId): Promise<string | undefined>;
   /** Asks the door who may enter, or tells it; resolves with the answer when what it changed is on disk. */
   enrolment(effect: EnrolmentEffect): Promise<unknown>;
+  /** Whose grants are void, those revoked last at the end. */
+  revoked(): readonly PrincipalId[];
+  /** Has the broker's own data endpoint know it. */
+  voided(principals: readonly PrincipalId[]): void;
   /** Checks the home, off the loop. */
   fsck(): Promise<CheckDocument>;
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
@@ -196,6 +201,22 @@ export class BrokerLoop {
   /** Of a key that is not authorised any more. */
   endSessions(key: string): void {
     this.output(this.sessions.revoke(key));
+    this.parts.voided(this.revoked());
+    for (const { id, worker } of this.engine.state.sessions.values())
+      if (worker !== null) this.tellRevoked(id);
+  }
+
+  /** What runs on grants is ended by whoever serves it (E27). */
+  private tellRevoked(session: SessionId): void {
+    const peer = this.sessions.peerOf(session);
+    const principals = this.revoked();
+    if (peer === undefined || principals.length === 0) return;
+    this.parts.queue(peer, session, { kind: 'revoked', principals });
+  }
+
+  /** Whose grants are void, as far as is told. */
+  revoked(): readonly PrincipalId[] {
+    return this.parts.revoked().slice(-limits.revokedTold);
   }
 
   private output(outputs: readonly SessionOutput[]): void {
@@ -210,6 +231,7 @@ export class BrokerLoop {
           this.parts.opened(peer);
           this.parts.audit?.access.opened(session, { principal, role, from: this.addressOf(key) });
           this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
+          if (worker !== null) this.tellRevoked(session);
           break;
         }
         case 'turnedAway': {

@@ -14,10 +14,8 @@ import {
   type JournalHead,
   type PrincipalLimitTable,
   productVersion,
-  type SessionId,
   type StatusDocument,
   type Timers,
-  type TransferOp,
 } from '@gryphgen/protocol';
 import {
   type Alarms,
@@ -28,25 +26,20 @@ import {
   type Identity,
   type Log,
   type Random,
-  signGrant,
 } from '@gryphgen/runtime';
 import { ArtifactService, type ArtifactSettings } from './artifacts/artifact-service.ts';
 import { type AuditBounds, AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
 import { heldOf } from './core/artifacts.ts';
-import type { GrantSubject } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
 import { RunningCheck } from './fsck/running-check.ts';
+import { grantFor } from './grant-signing.ts';
 import type { Finding, Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open-journal.ts';
 import type { JournalSettings } from './journal/settings.ts';
 import { recover } from './recovery.ts';
 
-/** Long enough to connect to the worker and ask; a stolen grant is soon worthless. */
-const grantMs = 60_000;
-/** No two are alike, so that one that was used is known again. */
-const grantIdBytes = 12;
 /** Findings told to who asks for the status; the log has them all. */
 const keptFindings = 100;
 
@@ -192,7 +185,9 @@ export class Broker {
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
       enrolment: (effect) => onEnrolment(effect, { grid, authorized, endpoints: this.bound, loop }),
       fsck: () => this.checking.check(),
-      grant: (op, session, about) => this.grant(op, session, about),
+      revoked: () => authorized.revokedPrincipals(),
+      voided: (principals) => this.artifacts?.revoke(principals),
+      grant: (...asked) => grantFor({ grid, identity, random, loop }, ...asked),
       artifacts: () => this.artifacts?.place ?? null,
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
@@ -213,6 +208,7 @@ export class Broker {
       ...{ ...artifacts, grid, identity, alarms, random, log },
       wallMs: () => loop.sessions.wallMs(),
       held: (asked) => heldOf(loop.engine.state, asked),
+      revoked: () => loop.revoked(),
     });
     this.artifacts.start();
   }
@@ -299,14 +295,6 @@ export class Broker {
       Object.assign(door, { [`artifacts ${name}`]: count });
     const findings = this.findings.map(({ what }) => what);
     return { door, journal: { ...journal.head(), findings } };
-  }
-
-  private grant(op: TransferOp, session: SessionId, about: GrantSubject): string {
-    const { identity, grid, random } = this.options;
-    const principal = this.loop?.engine.state.sessions.get(session)?.principal;
-    const expiresAt = (this.loop?.sessions.wallMs() ?? 0) + grantMs;
-    const id = random.bytes(grantIdBytes).toString('base64url');
-    return signGrant(identity, { grid, op, id, ...about, principal, expiresAt });
   }
 
   /** An exception in the loop is a bug: going on would be guessing. */

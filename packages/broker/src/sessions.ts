@@ -71,6 +71,10 @@ export class Sessions {
     return this.table.find(session)?.peer;
   }
 
+  keyOf(session: SessionId): string | undefined {
+    return this.table.find(session)?.key;
+  }
+
   receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>): SessionOutput[] {
     if (!frame.ok) {
       this.counters.malformed++;

@@ -52,6 +52,8 @@ export const limits = {
   ticketMs: 7 * 24 * 3600_000,
   /** Removed workers whose names are kept: whoever removed one may ask again, and what they ran still names them. */
   removedWorkers: 1000,
+  /** Principals a worker is told that their grants are void, those revoked last: 20 KiB. */
+  revokedTold: 1000,
   /** Attempts one worker may hold, ended ones not yet acknowledged included. */
   attemptsPerWorker,
   /** Refusals of leases that a full worker keeps beyond those until they are acknowledged. */

@@ -253,6 +253,11 @@ export interface Stop {
   readonly leaseSeq: number;
   readonly reason: 'cancel' | 'drop' | 'drain';
 }
+/** Whose grants are void: those revoked last. Each tells all there are, so repeats and late ones are harmless (E27). */
+export interface Revoked {
+  readonly kind: 'revoked';
+  readonly principals: readonly PrincipalId[];
+}
 /** The worker's machine changed. */
 export interface Report {
   readonly kind: 'report';
@@ -273,6 +278,6 @@ export type ToBroker =
   | Result
   | Report;
 export type ToClient = HeartbeatAck | Bye | Credit | Accepted | Refused | Finished | Changed | Reply;
-export type ToWorker = HeartbeatAck | Bye | Credit | Lease | ResultAck | Stop | Reply;
+export type ToWorker = HeartbeatAck | Bye | Credit | Lease | ResultAck | Stop | Reply | Revoked;
 export type SessionMessage = ToBroker | ToClient | ToWorker;
 export type Message = HandshakeMessage | SessionMessage;

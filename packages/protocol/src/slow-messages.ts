@@ -1,8 +1,15 @@
 /** Schemas of the session messages that travel by name: those a task does not cost. */
 import { z } from 'zod';
-import { attemptNoSchema, epochSchema, failureSchema, type Header, taskIdSchema } from './handshake.ts';
+import {
+  attemptNoSchema,
+  epochSchema,
+  failureSchema,
+  type Header,
+  principalIdSchema,
+  taskIdSchema,
+} from './handshake.ts';
 import { limits } from './limits.ts';
-import type { Bye, Changed, Refused, Reply, Report, Request, Served, Watch } from './messages.ts';
+import type { Bye, Changed, Refused, Reply, Report, Request, Revoked, Served, Watch } from './messages.ts';
 import { addressSchema, healthStateSchema, publishedPortSchema } from './service-state.ts';
 import { workerReportSchema } from './worker-report.ts';
 
@@ -43,5 +50,8 @@ export const slowSchemas = {
     ports: z.array(publishedPortSchema).max(limits.ports),
     health: healthStateSchema.nullable(),
   }) satisfies Header<Served>,
+  revoked: z.object({
+    principals: z.array(principalIdSchema).max(limits.revokedTold),
+  }) satisfies Header<Revoked>,
   report: z.object({ seq: count.min(1), report: workerReportSchema }) satisfies Header<Report>,
 };

@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { replacePrivateFile, writePrivateFile } from './atomic-file.ts';
 import { parseJson } from './json.ts';
 import { curveKeySchema, principalIdOf, publicKeySchema, workerIdOf } from './keys.ts';
+import { type RevokedKey, RevokedKeys } from './revoked-keys.ts';
 
 /** More machines and people than a broker has sessions for. */
 const maxKeys = 10_000;
@@ -77,8 +78,7 @@ export class AuthorizedKeys {
   private readonly byPrincipal = new Map<PrincipalId, string>();
   private readonly tickets = new Map<string, KnownTicket>();
   private readonly curveKeys = new Set<string>();
-  /** Names by key, so that nobody lets them in again by starting the broker anew. */
-  private readonly revoked = new Map<string, string>();
+  private readonly revoked = new RevokedKeys(maxKeys);
   /** When each was seen last, since the start. */
   private readonly seenSince = new Map<string, number>();
   private seenSavedAt: number | undefined;
@@ -95,7 +95,7 @@ export class AuthorizedKeys {
       const words = `${this.path}: ${z.prettifyError(parsed.error)}`;
       throw new GridError(failure('rejected.invalid', words));
     }
-    for (const { key, name } of parsed.data.revoked) this.revoked.set(key, name);
+    for (const entry of parsed.data.revoked) this.revoked.add(entry);
     for (const ticket of parsed.data.tickets) this.tickets.set(ticket.key, ticket);
     this.fill(parsed.data.keys);
   }
@@ -117,7 +117,12 @@ export class AuthorizedKeys {
   }
 
   isRevokedPrincipal(id: PrincipalId): boolean {
-    return [...this.revoked.keys()].some((key) => principalIdOf(key) === id);
+    return this.revoked.principals().includes(id);
+  }
+
+  /** Oldest first. */
+  revokedPrincipals(): readonly PrincipalId[] {
+    return this.revoked.principals();
   }
 
   listTickets(): readonly KnownTicket[] {
@@ -164,8 +169,7 @@ export class AuthorizedKeys {
     if (this.unsaved || this.writing !== undefined) throw new Error(`${this.path} is being written`);
     const checked = entrySchema.parse(entry);
     const keys = [...this.list().filter(({ key }) => key !== entry.key), checked];
-    const revoked = new Map(this.revoked);
-    revoked.delete(entry.key);
+    const revoked = this.revoked.list().filter(({ key }) => key !== entry.key);
     // The file first: what is not on disk is not true.
     writePrivateFile(this.path, this.text(keys, revoked));
     this.revoked.delete(entry.key);
@@ -251,11 +255,7 @@ export class AuthorizedKeys {
   async revoke(key: string): Promise<AuthorizedKey | undefined> {
     const entry = this.byKey.get(key);
     if (entry !== undefined) {
-      this.revoked.set(key, entry.name);
-      for (const oldest of this.revoked.keys()) {
-        if (this.revoked.size <= maxKeys) break;
-        this.revoked.delete(oldest);
-      }
+      this.revoked.add(entry);
       this.fill(this.list().filter((other) => other.key !== key));
       this.unsaved = true;
     }
@@ -276,7 +276,7 @@ export class AuthorizedKeys {
   private async write(): Promise<void> {
     this.unsaved = false;
     try {
-      await replacePrivateFile(this.path, this.text(this.list(), this.revoked));
+      await replacePrivateFile(this.path, this.text(this.list(), this.revoked.list()));
     } catch (error) {
       this.unsaved = true;
       throw error;
@@ -300,8 +300,8 @@ export class AuthorizedKeys {
       this.curveKeys.add(curveKey);
   }
 
-  private text(keys: readonly EnrolledKey[], revoked: ReadonlyMap<string, string>): string {
-    const gone = [...revoked].map(([key, name]) => ({ key, name }));
+  private text(keys: readonly EnrolledKey[], revoked: readonly RevokedKey[]): string {
+    const gone = revoked.map(({ key, name }) => ({ key, name }));
     const tickets = this.listTickets();
     const seen = keys.map((entry) => {
       const seenAt = this.seenAt(entry.key);

@@ -136,6 +136,22 @@ describe('a grant', () => {
   });
 
   it.each<[string, Partial<Grant>]>([
+    ['somebody who', {}],
+    ['somebody whose delegate', { principal: 'p-2', by: 'p-1' }],
+  ])('for %s is revoked is void: what it began ends at once, and it begins nothing', async (_, changes) => {
+    const ended = await echoes.begin(grantFor(changes));
+    const other = await echoes.begin(grantFor({ principal: 'p-3' }));
+    const kept = grantFor(changes);
+    echoes.server.revoke(['p-0', 'p-1']);
+    expect(await ended.ended).toMatchObject({ failure: { code: 'rejected.forbidden' } });
+    expect(echoes.aborted.all).toHaveLength(1);
+    expect(await openDuplex(echoes.opening(kept))).toMatchObject({ failure: { code: 'rejected.forbidden' } });
+    await other.write(Buffer.from('x'));
+    other.endInput();
+    expect((await collect(other)).stdout.toString()).toBe('x');
+  });
+
+  it.each<[string, Partial<Grant>]>([
     ['to read the log', { op: 'logs' }],
     ['of another task', { task: 43 }],
     ['of another attempt', { attempt: 2 }],

@@ -8,11 +8,11 @@
  * 3. A reader that is slow holds up its own transfer only; one that is silent for `silenceMs`, or whose connection is
  *    gone, is given up. Whoever sends more than it was granted is given up at once.
  */
-import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
+import { type Failure, failure } from '@gryphgen/protocol';
 import { Router } from 'zeromq';
 import { bindAll } from './bind-all.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
-import { type DataSource, DataStream } from './data-stream.ts';
+import { DataStream } from './data-stream.ts';
 import {
   type DataAnswer,
   type DataRequest,
@@ -24,15 +24,15 @@ import {
   maxDataFrameBytes,
   type OpenRequest,
   silenceMs,
-  type TransferEnd,
   takesInput,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
-import { DuplexStream, type OpenExec, type OpenPush, type OpenStore } from './duplex-stream.ts';
+import { DuplexStream } from './duplex-stream.ts';
 import type { Grant } from './grant.ts';
-import { GrantCheck, type GrantCheckOptions } from './grant-check.ts';
+import { GrantCheck, type GrantCheckOptions, revokedFailure } from './grant-check.ts';
 import type { CurveKeys } from './keys.ts';
 import { Pace, slowWords } from './pace.ts';
+import { type Served, serveTransfer } from './serve-transfer.ts';
 import { Turn } from './turn.ts';
 
 const maxStreams = 256;
@@ -44,32 +44,16 @@ const goneMs = 50;
 /** For the last words. */
 const lingerMs = 200;
 
-export interface DataServerOptions extends GrantCheckOptions {
+export interface DataServerOptions extends GrantCheckOptions, Served {
   readonly endpoints: readonly string[];
   readonly curve: CurveKeys;
   readonly clock: Clock;
   readonly alarms: Alarms;
-  /** The bytes of an attempt's log, or why there are none. Ends early when the signal is aborted. */
-  readonly open: (log: LogRange, signal: AbortSignal) => DataSource | Promise<DataSource>;
-  /** Absent: no commands are run here. */
-  readonly exec?: OpenExec;
-  /** Absent: no images are taken here. */
-  readonly push?: OpenPush;
-  /** The manifest of an artifact (`runs` null) or its chunks, or why there are none. Absent: there are none here. */
-  readonly fetch?: (artifact: string, runs: readonly number[] | null) => Promise<DataSource>;
-  /** Absent: no artifacts are taken here. */
-  readonly store?: OpenStore;
-}
-
-export interface LogRange {
-  readonly task: TaskId;
-  readonly attempt: AttemptNo;
-  readonly from: number;
-  readonly follow: boolean;
 }
 
 interface Transfer {
   readonly id: Buffer;
+  readonly grant: Grant;
   readonly stream: DataStream;
   readonly duplex: DuplexStream | null;
 }
@@ -131,6 +115,13 @@ export class DataServer {
     await Promise.all(this.running);
     if (!this.socket.closed) this.socket.close();
     await this.receiving;
+  }
+
+  /** Those whose grants are void from now on, all of them: what runs on such a grant ends at once. */
+  revoke(principals: readonly string[]): void {
+    this.check.revoke(principals);
+    for (const transfer of this.transfers.values())
+      if (this.check.isVoid(transfer.grant)) this.giveUp(transfer, revokedFailure);
   }
 
   private async receive(): Promise<void> {
@@ -201,8 +192,8 @@ export class DataServer {
       pace,
     );
     const duplex = isRead(request) ? null : new DuplexStream(stream, takesInput(request));
-    this.transfers.set(peer, { id, stream, duplex });
-    const work = (): Promise<TransferEnd> => this.serve(request, grant, stream, duplex);
+    this.transfers.set(peer, { id, grant, stream, duplex });
+    const work = () => serveTransfer(this.options, request, grant, stream, duplex);
     this.track(stream.run(work).finally(() => this.transfers.delete(peer)));
   }
 
@@ -213,36 +204,6 @@ export class DataServer {
     if (this.transfers.size >= maxStreams)
       return failure('rejected.limit', `${maxStreams} transfers are under way`);
     return (isRead(request) ? undefined : this.check.use(grant)) ?? grant;
-  }
-
-  private async serve(
-    request: OpenRequest,
-    { id = '', principal = '' }: Grant,
-    stream: DataStream,
-    duplex: DuplexStream | null,
-  ): Promise<TransferEnd> {
-    const { signal } = stream.abort;
-    const { open, exec, push, fetch, store } = this.options;
-    if (request.kind === 'fetch') {
-      if (fetch === undefined) return notOffered('artifacts');
-      return stream.copy(await fetch(request.artifact, request.runs));
-    }
-    if (request.kind === 'store') {
-      const { artifact, manifestBytes } = request;
-      if (store === undefined || duplex === null) return notOffered('artifacts');
-      return duplex.run(() => store({ artifact, manifestBytes, principal }, signal));
-    }
-    if (request.kind === 'image') {
-      if (push === undefined || duplex === null) return notOffered('images');
-      return duplex.run(() => push({ order: request.order, principal }, signal));
-    }
-    const [task, attempt] = [request.task as TaskId, request.attempt as AttemptNo];
-    if (request.kind === 'logs') {
-      const { from, follow } = request;
-      return stream.copy(await open({ task, attempt, from, follow }, signal));
-    }
-    if (exec === undefined || duplex === null) return notOffered('exec');
-    return duplex.run(() => exec({ task, attempt, order: request.order, id, principal }, signal));
   }
 
   /** Told at once, once: nothing is waited for any more. */
@@ -309,10 +270,4 @@ export class DataServer {
     const done: Promise<void> = work.then(() => undefined).finally(() => this.running.delete(done));
     this.running.add(done);
   }
-}
-
-function notOffered(what: 'exec' | 'images' | 'artifacts'): TransferEnd {
-  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts' }[what];
-  const words = `this endpoint does not offer ${offer}`;
-  return { failure: failure('rejected.state', words) };
 }

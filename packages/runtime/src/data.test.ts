@@ -3,11 +3,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
 import { systemAlarms, systemClock } from './clock.ts';
 import { type LogEvent, type LogReading, readLog } from './data-client.ts';
-import { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
+import { DataServer, type DataServerOptions } from './data-server.ts';
 import { chunkBytes, decodeDataAnswer, encodeData, windowBytes } from './data-wire.ts';
 import { type Grant, readGrant, signGrant } from './grant.ts';
 import { createIdentity } from './keys.ts';
 import { afterTest, Seen } from './scratch.fixture.ts';
+import type { LogRange } from './serve-transfer.ts';
 
 const grid = 'g-0123456789abcdef';
 const broker = createIdentity();

@@ -4,6 +4,7 @@
  * 1. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check.
  * 2. A grant is good once, but for those that only read: `logs`, `fetch`. Those used are remembered until they expire; when there are too many, none is
  *    taken, rather than one twice.
+ * 3. A grant for somebody who has been revoked since, or asked for by such a delegate, is void (E27).
  */
 import { type Failure, failure } from '@gryphgen/protocol';
 import type { OpenRequest } from './data-wire.ts';
@@ -32,6 +33,7 @@ export class GrantCheck {
   private readonly asked = new Map<string, number>();
   /** By id, when it expires; the one used longest ago first. */
   private readonly used = new Map<string, number>();
+  private revoked: ReadonlySet<string> = new Set();
 
   constructor(options: GrantCheckOptions) {
     this.options = options;
@@ -52,7 +54,16 @@ export class GrantCheck {
       const words = `this grant was good until ${Math.ceil(pastMs / 1000)} s ago, by the broker's clock: ask for a new one`;
       return failure('rejected.forbidden', words);
     }
-    return grant;
+    return this.isVoid(grant) ? revokedFailure : grant;
+  }
+
+  /** All whose grants are void from now on. */
+  revoke(principals: readonly string[]): void {
+    this.revoked = new Set(principals);
+  }
+
+  isVoid({ principal = '', by = '' }: Grant): boolean {
+    return this.revoked.has(principal) || this.revoked.has(by);
   }
 
   /** Why the grant cannot be used, if it cannot; from now on it counts as used. */
@@ -85,6 +96,11 @@ export class GrantCheck {
     return true;
   }
 }
+
+export const revokedFailure = failure(
+  'rejected.forbidden',
+  'whoever this grant was made for has been revoked',
+);
 
 const whatOf = {
   logs: 'that log',

@@ -22,6 +22,7 @@ const grantSchema = z.object({
   worker: z.string().max(64).optional(),
   artifact: artifactDigest.optional(),
   principal: z.string().max(64).optional(),
+  by: z.string().max(64).optional(),
   /** The broker's wall clock, ms. */
   expiresAt: z.number(),
 });
@@ -39,6 +40,8 @@ export interface Grant {
   /** Of `fetch` and `store`. */
   readonly artifact?: string | undefined;
   readonly principal?: string | undefined;
+  /** The delegate that asked for it, for the principal. */
+  readonly by?: string | undefined;
   readonly expiresAt: number;
 }
 

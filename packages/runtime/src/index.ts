@@ -38,7 +38,7 @@ export {
   settingVariables,
 } from './config.ts';
 export { type LogEvent, type LogReading, readLog } from './data-client.ts';
-export { DataServer, type DataServerOptions, type LogRange } from './data-server.ts';
+export { DataServer, type DataServerOptions } from './data-server.ts';
 export type { DataSource } from './data-stream.ts';
 export type { OutputName, TransferEnd } from './data-wire.ts';
 export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts';
@@ -72,6 +72,7 @@ export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './proce
 export { type Random, systemRandom } from './random.ts';
 export { addressTowards, reachable } from './reachable.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
+export type { LogRange } from './serve-transfer.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';
 export { type ServiceManager, serviceManager } from './service-manager.ts';
 export { tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';

@@ -68,6 +68,7 @@ const fromBroker = [
   'lease',
   'resultAck',
   'stop',
+  'revoked',
 ] as const;
 
 /** Every kind there is on the wire, but the goodbyes of an orderly end: in the simulation nobody leaves in order. */

@@ -61,6 +61,8 @@ export class SimBroker extends SimNode {
   private readonly parts: BrokerParts;
   private running: Running | null = null;
   private sender: Sender | null | undefined;
+  /** As good as a disk. */
+  private readonly revoked: PrincipalId[] = [];
   /** Who sent a request that waits for the end of its turn. */
   private readonly askers = new WeakMap<object, Sender>();
 
@@ -163,6 +165,8 @@ export class SimBroker extends SimNode {
         this.revoke(order.args.principal, loop);
         return this.answer({ revoked: order.args.principal });
       },
+      revoked: () => this.revoked,
+      voided: () => undefined,
       fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
       artifacts: () => null,
@@ -200,6 +204,7 @@ export class SimBroker extends SimNode {
     const key = [...authorized.keys()].find((one) => principalIdOf(one) === principal);
     if (key === undefined) return;
     authorized.delete(key);
+    this.revoked.push(principal);
     loop.endSessions(key);
     witness.revoked(principal);
   }

@@ -2,7 +2,7 @@
  * The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, runs a command beside
  * it, has an artifact of its attempts, or brings an image.
  */
-import { failure, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
+import { failure, type PrincipalId, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
 import {
   type ArtifactStore,
   aborted,
@@ -21,6 +21,12 @@ import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 /** Where it is, and by which key; empty when nowhere. */
 export type Endpoint = Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
+
+export interface DataEndpoint {
+  readonly endpoint: Endpoint;
+  /** Those whose grants are void from now on, all of them (E27). */
+  readonly revoke: (principals: readonly PrincipalId[]) => void;
+}
 
 /** What it offers beside logs, for the report. */
 function transfersOf(push: OpenPush | null): readonly TransferOp[] {
@@ -44,12 +50,16 @@ export async function serveData(
   config: WorkerConfig,
   deps: WorkerDeps,
   { undo, ...parts }: DataEndpointParts & { readonly undo: (() => Promise<void>)[] },
-): Promise<Endpoint> {
+): Promise<DataEndpoint> {
   const data = createDataEndpoint(config, deps, parts);
-  if (data === null) return { dataEndpoint: '', dataKey: '' };
+  if (data === null) return { endpoint: { dataEndpoint: '', dataKey: '' }, revoke: () => undefined };
   undo.push(() => data.stop());
   const [dataEndpoint = ''] = await data.start();
-  return { dataEndpoint, dataKey: deps.identity.curve.publicKey, transfers: transfersOf(parts.push) };
+  const { publicKey: dataKey } = deps.identity.curve;
+  return {
+    endpoint: { dataEndpoint, dataKey, transfers: transfersOf(parts.push) },
+    revoke: (principals) => data.revoke(principals),
+  };
 }
 
 /** Null where nothing is served. */

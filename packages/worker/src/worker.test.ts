@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { Failure, Message } from '@gryphgen/protocol';
+import type { Failure, Message, PrincipalId } from '@gryphgen/protocol';
 import { readLog, type Service, signGrant, systemAlarms, systemClock } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Of, PlayedBroker } from './worker.fixture.ts';
@@ -25,16 +25,20 @@ afterEach(async () => {
 async function readWith(
   { peer }: Of<'hello'>,
   expiresAt: number,
+  principal = 'p-1',
+  onChunk = () => {},
 ): Promise<{ readonly text: string; readonly why: Failure | null | undefined }> {
   if (peer.kind !== 'worker') throw new Error('not a worker');
   const { dataEndpoint: endpoint, dataKey } = peer.report;
   const which = { task: 1, attempt: 1 };
-  const grant = signGrant(broker.identity, { grid: broker.grid, op: 'logs', ...which, expiresAt });
+  const grant = signGrant(broker.identity, { grid: broker.grid, op: 'logs', ...which, principal, expiresAt });
   const reading = { endpoint, dataKey, grant, ...which, from: 0, follow: true, alarms: systemAlarms };
   let [text, why]: [string, Failure | null | undefined] = ['', undefined];
   for await (const event of readLog(reading)) {
-    if (event.kind === 'chunk') text += Buffer.from(event.bytes).toString();
-    else why = event.failure;
+    if (event.kind === 'chunk') {
+      text += Buffer.from(event.bytes).toString();
+      onChunk();
+    } else why = event.failure;
   }
   return { text, why };
 }
@@ -103,6 +107,18 @@ describe('a worker', () => {
     expect(text).toBe('');
     expect(why?.code).toBe('rejected.forbidden');
     expect(why?.message).toMatch(/^this grant was good until 6[1-9] s ago, by the broker's clock/);
+  });
+
+  it('ends what runs for somebody as soon as it hears that they were revoked', async () => {
+    const hello = await broker.welcome();
+    broker.lease(1, 'process', { command: ['sh', '-c', 'echo hello; exec sleep 600'] });
+    await broker.next('started');
+    const expiresAt = systemClock.wall() + 60_000;
+    const read = readWith(hello, expiresAt, 'p-0123456789abcdef', () =>
+      broker.say({ kind: 'revoked', principals: ['p-0123456789abcdef' as PrincipalId] }),
+    );
+    expect(await read).toMatchObject({ text: 'hello\n', why: { code: 'rejected.forbidden' } });
+    expect(await readWith(hello, expiresAt, 'p-0123456789abcdef')).toMatchObject({ text: '' });
   });
 
   it('has an empty log of what printed nothing, and says what it has no more', async () => {

@@ -13,6 +13,7 @@ import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import type Docker from 'dockerode';
 import { AttemptFiles } from './artifacts/attempt-files.ts';
 import { BrokerQuestions } from './artifacts/broker-questions.ts';
+import { BrokerWall } from './broker-wall.ts';
 import { composeExecutors } from './compose-executors.ts';
 import type { WorkerEffect } from './core/effects.ts';
 import { overuseTroubles } from './core/overuse.ts';
@@ -20,7 +21,7 @@ import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type WorkerState } from './core/state.ts';
 import { CoreLoop } from './core-loop.ts';
-import { type Endpoint, serveData } from './data-endpoint.ts';
+import { type DataEndpoint, type Endpoint, serveData } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import { connectEngine } from './executors/engine-connection.ts';
 import { HeadFile } from './head-file.ts';
@@ -44,6 +45,7 @@ interface Parts {
   readonly files: AttemptFiles;
   readonly executors: ExecutorSet;
   readonly watch: MachineWatch;
+  readonly revoke: DataEndpoint['revoke'];
 }
 
 class Worker implements Service {
@@ -65,8 +67,7 @@ class Worker implements Service {
   });
   private waitsFor = '';
   private session = '';
-  /** The broker's wall clock less `clock.mono`; null until a broker has told. */
-  private brokerWallOffset: number | null = null;
+  private readonly brokerWall: BrokerWall;
   private cancelTick: Cancel = () => undefined;
   private cancelJoin: Cancel = () => undefined;
   private relinking: Promise<void> = Promise.resolve();
@@ -80,6 +81,7 @@ class Worker implements Service {
     const { grid, brokers, home, name, labels, slots } = config;
     this.config = config;
     this.deps = deps;
+    this.brokerWall = new BrokerWall(clock);
     this.docker = deps.docker ?? connectEngine();
     this.boot = random.bytes(8).toString('hex');
     this.head = new HeadFile(join(home, 'worker', 'head.json'), log);
@@ -132,13 +134,13 @@ class Worker implements Service {
       imagesChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
-    const endpoint = await serveData(config, deps, {
+    const { endpoint, revoke } = await serveData(config, deps, {
       ...{ logs, executors, push, adopted: this.adopted, store: files.store },
-      brokerWall: () => this.brokerWall(),
+      brokerWall: () => this.brokerWall.ms(),
       undo: this.undo,
     });
     const watch = this.newWatch(executors, endpoint);
-    this.parts = { logs, files, executors, watch };
+    this.parts = { logs, files, executors, watch, revoke };
     if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
   }
@@ -223,9 +225,9 @@ class Worker implements Service {
   }
 
   private onOpen(welcome: Welcome): void {
-    const { session, epoch, timers, wallMs } = welcome;
+    const { session, epoch, timers } = welcome;
     this.session = session;
-    this.brokerWallOffset = wallMs === undefined ? null : wallMs - this.deps.clock.mono();
+    this.brokerWall.told(welcome);
     this.loop.post({ kind: 'sessionOpened', session, epoch, timers });
     this.questions.askAgain();
     this.deps.onSession?.(welcome);
@@ -233,6 +235,7 @@ class Worker implements Service {
 
   private onMessage(message: ToWorker): void {
     if (message.kind === 'reply') this.questions.onReply(message);
+    else if (message.kind === 'revoked') this.started().revoke(message.principals);
     else this.loop.post({ kind: 'message', session: this.session, message });
   }
 
@@ -301,11 +304,6 @@ class Worker implements Service {
         this.loop.post({ kind: 'reportChanged', report });
       },
     });
-  }
-
-  private brokerWall(): number {
-    const { clock } = this.deps;
-    return this.brokerWallOffset === null ? clock.wall() : clock.mono() + this.brokerWallOffset;
   }
 
   private started(): Parts {

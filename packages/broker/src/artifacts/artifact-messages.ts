@@ -16,7 +16,9 @@ export interface BeginArtifacts {
 export type ToArtifacts =
   | BeginArtifacts
   /** Of those asked for with this number. */
-  | { readonly kind: 'held'; readonly id: number; readonly held: readonly string[] };
+  | { readonly kind: 'held'; readonly id: number; readonly held: readonly string[] }
+  /** Whose grants are void, all of them. */
+  | { readonly kind: 'revoked'; readonly principals: readonly string[] };
 
 export type FromArtifacts =
   | { readonly kind: 'ready'; readonly endpoints: readonly string[] }

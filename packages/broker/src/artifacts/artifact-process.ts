@@ -20,6 +20,7 @@ const countersMs = 2000;
 const answers = new Map<number, (held: ReadonlySet<string>) => void>();
 let nextAsk = 1;
 let server: DataServer | undefined;
+let revoked: readonly string[] = [];
 
 function say(message: FromArtifacts): void {
   process.send?.(message);
@@ -52,6 +53,7 @@ async function begin({ folder, endpoints, budgetBytes, wallMs, ...rest }: BeginA
     fetch: fetchFrom(store),
     store: storeInto(store),
   });
+  server.revoke(revoked);
   say({ kind: 'ready', endpoints: await server.start() });
   tellCounters(server, store);
 }
@@ -78,7 +80,10 @@ process.on('message', (message: ToArtifacts) => {
       process.exitCode = 1;
       process.disconnect();
     });
-  else {
+  else if (message.kind === 'revoked') {
+    revoked = message.principals;
+    server?.revoke(revoked);
+  } else {
     answers.get(message.id)?.(new Set(message.held));
     answers.delete(message.id);
   }

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ArtifactGrantDocument } from '@gryphgen/protocol';
+import type { ArtifactGrantDocument, PrincipalId } from '@gryphgen/protocol';
 import { type Alarms, Backoff, type Cancel, type Identity, type Log, type Random } from '@gryphgen/runtime';
 import type { FromArtifacts, ToArtifacts } from './artifact-messages.ts';
 
@@ -31,6 +31,8 @@ export interface ArtifactServiceOptions extends ArtifactSettings {
   readonly wallMs: () => number;
   /** Which of these live tasks need. */
   readonly held: (artifacts: readonly string[]) => ReadonlySet<string>;
+  /** Whose grants are void, at its start. */
+  readonly revoked: () => readonly PrincipalId[];
 }
 
 export class ArtifactService {
@@ -55,13 +57,11 @@ export class ArtifactService {
   }
 
   start(): void {
-    const { folder, endpoints, budgetBytes, grid, identity, log, wallMs, held } = this.options;
+    const { folder, endpoints, budgetBytes, grid, identity, log, wallMs, held, revoked } = this.options;
     const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
     const child = fork(file, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child = child;
-    const say = (message: ToArtifacts): void => {
-      if (child.connected) child.send(message, () => undefined);
-    };
+    const say = (message: ToArtifacts): void => this.say(child, message);
     let words = '';
     child.on('message', (message: FromArtifacts) => {
       switch (message.kind) {
@@ -98,6 +98,12 @@ export class ArtifactService {
     });
     const { key: brokerKey, curve } = identity;
     say({ kind: 'begin', folder, endpoints, budgetBytes, grid, brokerKey, curve, wallMs: wallMs() });
+    this.revoke(revoked());
+  }
+
+  /** Those whose grants are void from now on, all of them. */
+  revoke(principals: readonly PrincipalId[]): void {
+    if (this.child !== undefined) this.say(this.child, { kind: 'revoked', principals });
   }
 
   async stop(): Promise<void> {
@@ -109,5 +115,9 @@ export class ArtifactService {
     const cancelKill = this.options.alarms.after(stopMs, () => child.kill('SIGKILL'));
     await this.ended;
     cancelKill();
+  }
+
+  private say(child: ChildProcess, message: ToArtifacts): void {
+    if (child.connected) child.send(message, () => undefined);
   }
 }

@@ -83,6 +83,7 @@ function onMessage(context: Context, sessionId: string, message: ToWorker): void
       break;
     case 'credit': // the link's
     case 'reply': // a worker asks nothing
+    case 'revoked': // the data endpoint's
       break;
     default:
       message satisfies never;

@@ -1,0 +1,63 @@
+/** What a data endpoint has to serve, and which of it a permitted request is given. */
+import { type AttemptNo, failure, type TaskId } from '@gryphgen/protocol';
+import type { DataSource, DataStream } from './data-stream.ts';
+import type { OpenRequest, TransferEnd } from './data-wire.ts';
+import type { DuplexStream, OpenExec, OpenPush, OpenStore } from './duplex-stream.ts';
+import type { Grant } from './grant.ts';
+
+export interface Served {
+  /** The bytes of an attempt's log, or why there are none. Ends early when the signal is aborted. */
+  readonly open: (log: LogRange, signal: AbortSignal) => DataSource | Promise<DataSource>;
+  /** Absent: no commands are run here. */
+  readonly exec?: OpenExec;
+  /** Absent: no images are taken here. */
+  readonly push?: OpenPush;
+  /** The manifest of an artifact (`runs` null) or its chunks, or why there are none. Absent: there are none here. */
+  readonly fetch?: (artifact: string, runs: readonly number[] | null) => Promise<DataSource>;
+  /** Absent: no artifacts are taken here. */
+  readonly store?: OpenStore;
+}
+
+export interface LogRange {
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+  readonly from: number;
+  readonly follow: boolean;
+}
+
+/** `duplex`: of what takes more than its stream. */
+export async function serveTransfer(
+  { open, exec, push, fetch, store }: Served,
+  request: OpenRequest,
+  { id = '', principal = '' }: Grant,
+  stream: DataStream,
+  duplex: DuplexStream | null,
+): Promise<TransferEnd> {
+  const { signal } = stream.abort;
+  if (request.kind === 'fetch') {
+    if (fetch === undefined) return notOffered('artifacts');
+    return stream.copy(await fetch(request.artifact, request.runs));
+  }
+  if (request.kind === 'store') {
+    const { artifact, manifestBytes } = request;
+    if (store === undefined || duplex === null) return notOffered('artifacts');
+    return duplex.run(() => store({ artifact, manifestBytes, principal }, signal));
+  }
+  if (request.kind === 'image') {
+    if (push === undefined || duplex === null) return notOffered('images');
+    return duplex.run(() => push({ order: request.order, principal }, signal));
+  }
+  const [task, attempt] = [request.task as TaskId, request.attempt as AttemptNo];
+  if (request.kind === 'logs') {
+    const { from, follow } = request;
+    return stream.copy(await open({ task, attempt, from, follow }, signal));
+  }
+  if (exec === undefined || duplex === null) return notOffered('exec');
+  return duplex.run(() => exec({ task, attempt, order: request.order, id, principal }, signal));
+}
+
+function notOffered(what: 'exec' | 'images' | 'artifacts'): TransferEnd {
+  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts' }[what];
+  const words = `this endpoint does not offer ${offer}`;
+  return { failure: failure('rejected.state', words) };
+}
