@@ -19,11 +19,6 @@ export class Backoff {
     this.bounds = bounds;
   }
 
-  /** How often this has been waited for since `reset`, until the ceiling was reached. */
-  get count(): number {
-    return this.tries;
-  }
-
   nextMs(): number {
     const { baseMs, ceilingMs } = this.bounds;
     const waitMs = Math.min(ceilingMs, baseMs * 2 ** this.tries);

@@ -23,11 +23,9 @@ const highWaterMark = 64;
 const blockedRetryMs = 5;
 /** For a goodbye. */
 const lingerMs = 200;
-/** libzmq's own tries on one socket: a broker that is there again is found again while its link still waits for an answer. */
+/** libzmq's own tries on one socket; the link moves on to another broker sooner than this grows. */
 const reconnectMs = 50;
 const reconnectCeilingMs = 2000;
-/** The kernel alone would go on with ever longer pauses where the network drops what is sent. */
-const connectMs = 2000;
 const magicPart = Buffer.from(wireMagic);
 
 export interface DealerEvents {
@@ -68,7 +66,6 @@ export class BrokerDealer implements BrokerConnection {
       maxMessageSize: limits.frameBytes,
       linger: lingerMs,
       ...deadConnectionOptions,
-      connectTimeout: connectMs,
       reconnectInterval: reconnectMs,
       reconnectMaxInterval: reconnectCeilingMs,
       curvePublicKey: curve.publicKey,

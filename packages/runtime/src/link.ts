@@ -11,8 +11,7 @@
  * 3. Silence counts only while this process was watching: a pause of ours is not the broker's death.
  * 4. A refusal that no further try can change is reported once and ends the tries.
  * 5. Waits between tries grow until a session has lived to its first heartbeat's answer: a peer that is closed as soon
- *    as it is in must not come back ten times a second. So does the time that an answer may take: a broker that is slow
- *    because hundreds come at once would be slower yet if each of them gave up and began anew.
+ *    as it is in must not come back ten times a second.
  */
 import {
   type Challenge,
@@ -36,8 +35,8 @@ import type { Log } from './log.ts';
 import type { Random } from './random.ts';
 
 /** To each step of the handshake. */
-const answer = { baseMs: 2000, ceilingMs: 8000 };
-const reconnect = { baseMs: 100, ceilingMs: 5000 };
+const answerMs = 2000;
+const reconnect = { baseMs: 100, ceilingMs: 10_000 };
 /** Silence is looked at this many times within `leaseMs`. */
 const looksPerLease = 8;
 
@@ -149,7 +148,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.current = 'connecting';
     this.dealer?.drop();
     this.dealer?.send('', knock);
-    this.awaitAnswer(`${this.broker?.endpoint} does not answer`);
+    const where = this.broker?.endpoint;
+    this.alarm(answerMs, () => this.retry(lost(`${where} does not answer`)));
   }
 
   private onTurnedAway({ endpoint }: BrokerAddress): void {
@@ -234,7 +234,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     }
     this.current = 'greeting';
     this.dealer?.send('', composeHello(this.options, challenge, this.owner.hello()));
-    this.awaitAnswer('no answer to hello');
+    this.alarm(answerMs, () => this.retry(lost('no answer to hello')));
   }
 
   private onWelcome(welcome: Welcome): void {
@@ -302,11 +302,6 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     const closed = this.dealer.close().finally(() => this.closing.delete(closed));
     this.closing.add(closed);
     this.dealer = undefined;
-  }
-
-  private awaitAnswer(missing: string): void {
-    const ms = Math.min(answer.ceilingMs, answer.baseMs * 2 ** this.backoff.count);
-    this.alarm(ms, () => this.retry(lost(missing)));
   }
 
   private alarm(ms: number, run: () => void): void {
