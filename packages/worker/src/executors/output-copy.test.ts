@@ -116,4 +116,14 @@ describe('an output that comes through a connection', () => {
     await over;
     expect(text).toBe('no\n');
   });
+
+  it('is asked for once more where the engine has not told it to its end', async () => {
+    connection.end(Buffer.concat([start, frame('one\n')]));
+    await settled();
+    logged[0]?.end(Buffer.concat([start, frame('one\ntwo\nth')]));
+    await settled();
+    logged[1]?.end(Buffer.concat([start, frame('one\ntwo\nthree\n'), end(3)]));
+    await over;
+    expect([text, logged.length]).toEqual(['one\ntwo\nthree\n', 2]);
+  });
 });

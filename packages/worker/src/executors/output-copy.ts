@@ -22,6 +22,8 @@ const attachedBytes = 64 * 1024;
 export interface OutputReader {
   take(part: LabelledBytes): Uint8Array;
   rest(): Uint8Array;
+  /** False where the output itself is still to tell that it is all. */
+  readonly isWhole: boolean;
   /** Where the output itself tells that it has succeeded. */
   readonly succeeded: boolean;
   /** Where the output itself tells that it has failed, and that the kernel killed something at the limit of memory. */
@@ -31,6 +33,7 @@ export interface OutputReader {
 export const wholeOutput: OutputReader = {
   take: ({ bytes }) => bytes,
   rest: () => new Uint8Array(0),
+  isWhole: true,
   succeeded: false,
   outOfMemory: false,
   hasBegun: true,
@@ -46,7 +49,7 @@ export class OutputCopy {
   private readonly log: LogWriter;
   private readonly reader: OutputReader;
   private readonly attached: AttachedOutput | null;
-  private readonly told = new ToldOutput();
+  private told = new ToldOutput();
   private isFull: () => void = () => undefined;
   private hasSucceeded: () => void = () => undefined;
   private firstOutput = '';
@@ -80,6 +83,8 @@ export class OutputCopy {
     try {
       if (this.attached !== null) await this.copyAttached(this.attached);
       if (!this.reader.succeeded && !this.stopped) await this.copyLogged(container, signal);
+      // Following a log, the engine may take the container's end for that of the log.
+      if (!this.reader.isWhole && !this.stopped) await this.copyLogged(container, signal);
       await this.copy(this.reader.rest());
     } catch {
       // Broken or aborted: over either way, and `waited` knows more.
@@ -91,10 +96,7 @@ export class OutputCopy {
     let copied = Promise.resolve();
     try {
       for await (const parts of attached.take()) {
-        for (const part of parts) {
-          this.told.add(part);
-          left -= part.bytes.length;
-        }
+        for (const { bytes } of parts) left -= bytes.length;
         // Not waited for: a slow disk must not keep it from being read.
         copied = this.copy(this.read(parts));
         if (this.reader.succeeded || left <= 0) break;
@@ -110,8 +112,10 @@ export class OutputCopy {
   private async copyLogged(container: Container, signal: AbortSignal): Promise<void> {
     const options = { follow: true, stdout: true, stderr: true, abortSignal: signal } as const;
     const stream = (await container.logs(options)) as unknown as AsyncIterable<Uint8Array>;
+    const { told } = this;
+    this.told = told.copy();
     for await (const parts of chunks(stream)) {
-      const more = parts.map((part) => this.told.beyond(part));
+      const more = parts.map((part) => told.beyond(part));
       await this.copy(this.read(more));
       for (const { bytes } of more) this.bytesSeen += bytes.length;
       if (this.stopped) return;
@@ -120,6 +124,7 @@ export class OutputCopy {
   }
 
   private read(parts: readonly LabelledBytes[]): Uint8Array {
+    if (!this.reader.isWhole) for (const part of parts) this.told.add(part);
     return Buffer.concat(parts.map((part) => this.reader.take(part)));
   }
 

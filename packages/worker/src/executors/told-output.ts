@@ -37,6 +37,12 @@ export class ToldOutput {
     return { stream, bytes: bytes.subarray(at) };
   }
 
+  copy(): ToldOutput {
+    const copy = new ToldOutput();
+    for (const [stream, told] of this.streams) copy.streams.set(stream, { ...told });
+    return copy;
+  }
+
   private of(stream: number): Told {
     const told = this.streams.get(stream) ?? { bytes: 0, ends: 0 };
     this.streams.set(stream, told);

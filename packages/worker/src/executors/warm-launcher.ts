@@ -158,6 +158,11 @@ export class LaunchedOutput implements OutputReader {
     return this.streams[0].hasBegun;
   }
 
+  /** The shell has said so on both streams. */
+  get isWhole(): boolean {
+    return this.streams.every(({ end }) => end !== null);
+  }
+
   /** All of the output was seen, and the command ended with 0. */
   get succeeded(): boolean {
     return this.mayTell && this.streams.every(({ end }) => end?.exitCode === 0);
