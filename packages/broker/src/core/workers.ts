@@ -166,7 +166,8 @@ function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<s
     const task = state.tasks.get(id);
     if (task === undefined || task.attempt !== attempt) continue;
     if (mustEnd(task)) sendStop(context, task, worker);
-    if (sentAt > due || listed.has(`${id}.${attempt}`)) continue;
+    const arrived = listed.has(`${id}.${attempt}`);
+    if (sentAt > due || arrived) continue;
     state.counters.leaseRepeats += 1;
     sendLease(context, task, worker);
   }
