@@ -69,7 +69,8 @@ export function conclude(
   outcome: Uint8Array,
 ): void {
   const ranMs = Math.max(0, Math.round(context.now.mono - attempt.startedMono));
-  attempt.result = { kind: 'result', ...attempt.fence, exitCode, failure, ranMs, outcome };
+  const { task, attempt: number, epoch } = attempt.fence;
+  attempt.result = { kind: 'result', task, attempt: number, epoch, exitCode, failure, ranMs, outcome };
   if (failure !== null) {
     context.effects.push({
       kind: 'note',

@@ -20,7 +20,8 @@ const keptEnvelopes = 8;
 export function onLease(context: Context, session: Session, lease: Lease): void {
   const { state, effects } = context;
   const fence: Fence = { task: lease.task, attempt: lease.attempt, epoch: lease.epoch };
-  const held = state.attempts.get(keyOf(fence));
+  const key = keyOf(fence);
+  const held = state.attempts.get(key);
   if (held === undefined && !canKeepOne(state)) {
     effects.push({
       kind: 'note',
@@ -34,7 +35,7 @@ export function onLease(context: Context, session: Session, lease: Lease): void 
     effects.push({ kind: 'leaveSession', why: `lease number ${lease.leaseSeq} is too far ahead` });
   }
   // One that the hello listed and that is gone has ended meanwhile: its confirmation comes too late to start it again.
-  if (!fresh || (held === undefined && session.listed.has(keyOf(fence)))) return;
+  if (!fresh || (held === undefined && session.listed.has(key))) return;
   if (held !== undefined) {
     moveTo(state, held, 'lease', held.phase, context.now.mono);
     return;
@@ -75,16 +76,13 @@ function refuse(context: Context, fence: Fence, why: Failure): void {
 }
 
 function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
-  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
-  const facts: LeaseFacts = {
-    kind: envelope.kind,
-    reservation: { cpuMilli, memoryBytes, diskBytes, devices: lease.devices },
-    timeoutMs: envelope.timeoutMs,
-    onLinkLost: envelope.onLinkLost,
-    ...(envelope.stopGraceMs !== undefined && { stopGraceMs: envelope.stopGraceMs }),
-  };
-  // A copy: `body` is a view of the received frame, and executors may take their time.
   const { devices, principal } = lease;
+  const { kind, timeoutMs, onLinkLost, stopGraceMs } = envelope;
+  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
+  const reservation = { cpuMilli, memoryBytes, diskBytes, devices };
+  const usual: LeaseFacts = { kind, reservation, timeoutMs, onLinkLost };
+  const facts = stopGraceMs === undefined ? usual : { ...usual, stopGraceMs };
+  // A copy: `body` is a view of the received frame, and executors may take their time.
   return { fence, facts, envelope, devices, body: lease.body.slice(), principal };
 }
 

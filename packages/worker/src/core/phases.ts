@@ -105,3 +105,17 @@ export const phaseTransitions: readonly PhaseTransition[] = rows.flatMap(([from,
 export function nameOfTransition({ from, stimulus, to }: PhaseTransition): string {
   return `${from} ${stimulus} ${to}`;
 }
+
+/** The same, written once: every attempt takes some. */
+const names = new Map<PhaseOrNone, Map<Stimulus, Map<PhaseOrNone, string>>>();
+for (const transition of phaseTransitions) {
+  const { from, stimulus, to } = transition;
+  const row = names.get(from) ?? new Map();
+  names.set(from, row);
+  row.set(stimulus, (row.get(stimulus) ?? new Map()).set(to, nameOfTransition(transition)));
+}
+
+/** Undefined: there is no such transition. */
+export function nameIfAllowed({ from, stimulus, to }: PhaseTransition): string | undefined {
+  return names.get(from)?.get(stimulus)?.get(to);
+}

@@ -6,9 +6,9 @@
  */
 import { type Fence, nameOf } from './fence.ts';
 import {
+  nameIfAllowed,
   nameOfTransition,
   type PhaseOrNone,
-  phaseTransitions,
   type Stimulus,
   type StoryEntry,
 } from './phases.ts';
@@ -16,8 +16,6 @@ import type { Attempt, WorkerState } from './state.ts';
 
 /** Stories are for reading: this many entries show how it came to it, without growing under repeated messages. */
 const storyEntries = 16;
-
-const allowed = new Set(phaseTransitions.map(nameOfTransition));
 
 /** Takes `attempt` to `to`, notes it in its story, and throws when the table has no such transition. */
 export function moveTo(
@@ -46,8 +44,8 @@ export function noteTransition(
 }
 
 function note(state: WorkerState, fence: Fence, story: StoryEntry[], entry: StoryEntry): void {
-  const name = nameOfTransition(entry);
-  if (!allowed.has(name)) throw invalidTransition(fence, story, entry);
+  const name = nameIfAllowed(entry);
+  if (name === undefined) throw invalidTransition(fence, story, entry);
   state.reached.set(name, (state.reached.get(name) ?? 0) + 1);
   story.push(entry);
   if (story.length > storyEntries) story.shift();
