@@ -84,10 +84,11 @@ function hasTurnBefore(a: Candidate, b: Candidate): boolean {
 
 function placeTask(context: Context, task: Task): boolean {
   const { state, now } = context;
+  const { views } = state;
   const { envelope } = task.spec;
-  const placement = place(envelope, state.views);
+  const placement = place(envelope, views);
   if (placement.kind !== 'placed') return false;
-  const why = state.notes.allows(state.views.length, state.watch) ? explain(envelope, state.views) : null;
+  const why = state.notes.allows(views.length, state.watch) ? explain(envelope, views, placement) : null;
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   const durable = !isEphemeral(task.id);

@@ -29,11 +29,11 @@ export interface OpenJournalReply {
 }
 
 /** One buffer: the records, then the blobs. */
-export interface AppendArgs {
-  readonly packed: Uint8Array;
-  readonly recordBytes: number;
-  readonly blobs: readonly { readonly hash: string; readonly length: number }[];
-}
+export type AppendArgs = readonly [
+  packed: Uint8Array,
+  recordBytes: number,
+  blobs: readonly (readonly [hash: string, length: number])[],
+];
 
 /** `hashes`: one after the other. */
 export interface RemoveBlobsArgs extends CompactionStep {
@@ -68,14 +68,14 @@ export class JournalOperations {
     };
   }
 
-  append({ packed, recordBytes, blobs }: AppendArgs): { seq: number; digest: string } {
+  append([packed, recordBytes, blobs]: AppendArgs): [seq: number, digest: string] {
     let at = recordBytes;
-    const unpacked = blobs.map(({ hash, length }) => {
+    const unpacked = blobs.map(([hash, length]) => {
       at += length;
       return { hash: Buffer.from(hash, 'hex'), bytes: packed.subarray(at - length, at) };
     });
     const head = this.#opened().append(packed.subarray(0, recordBytes), unpacked);
-    return { seq: head.seq, digest: hex(head.digest) };
+    return [head.seq, hex(head.digest)];
   }
 
   blob(hash: string): Uint8Array | undefined {

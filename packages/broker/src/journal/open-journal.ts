@@ -136,13 +136,11 @@ class ThreadedJournal implements Journal {
       packed.set(bytes, at);
       at += bytes.byteLength;
     }
-    const args = {
-      packed,
-      recordBytes: records.byteLength,
-      blobs: blobs.map(({ hash, bytes }) => ({ hash, length: bytes.byteLength })),
-    };
-    this.#head = await this.#thread.call('append', args, [packed.buffer]);
-    this.#folding.appended(this.#head.seq, size);
+    const named = blobs.map(({ hash, bytes }) => [hash, bytes.byteLength] as const);
+    const args = [packed, records.byteLength, named] as const;
+    const [seq, digest] = await this.#thread.call('append', args, [packed.buffer]);
+    this.#head = { seq, digest };
+    this.#folding.appended(seq, size);
     return this.#head;
   }
 

@@ -3,6 +3,7 @@
  *
  * 1. A JournalError crosses as data. Anything else thrown in the thread is a bug and ends it.
  * 2. When the thread ends, every open call is rejected, and so is every later one.
+ * 3. What crosses are tuples: an object's keys are written, looked up and added one by one, while a commit waits.
  */
 import { type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { JournalError, type JournalErrorCode } from './journal.ts';
@@ -10,20 +11,11 @@ import { JournalError, type JournalErrorCode } from './journal.ts';
 /** What a thread offers, by name. */
 export type Operations = Readonly<Record<string, (args: never) => unknown>>;
 
-interface Call {
-  readonly id: number;
-  readonly op: string;
-  readonly args: unknown;
-}
+type Call = readonly [id: number, op: string, args: unknown];
 
 type Answer =
-  | { readonly id: number; readonly kind: 'done'; readonly value: unknown }
-  | {
-      readonly id: number;
-      readonly kind: 'failed';
-      readonly code: JournalErrorCode;
-      readonly message: string;
-    };
+  | readonly [id: number, value: unknown]
+  | readonly [id: number, value: null, code: JournalErrorCode, message: string];
 
 interface OpenCall {
   readonly resolve: (value: never) => void;
@@ -53,9 +45,9 @@ export class ThreadCalls<Offered extends Operations> {
   ): Promise<Awaited<ReturnType<Offered[Name]>>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     this.#lastId += 1;
-    const call: Call = { id: this.#lastId, op, args };
+    const call: Call = [this.#lastId, op, args];
     return new Promise((resolve, reject) => {
-      this.#open.set(call.id, { resolve, reject });
+      this.#open.set(call[0], { resolve, reject });
       this.#worker.postMessage(call, transfer);
     });
   }
@@ -65,11 +57,12 @@ export class ThreadCalls<Offered extends Operations> {
   }
 
   #settle(answer: Answer): void {
-    const call = this.#open.get(answer.id);
-    if (call === undefined) throw new Error(`answer ${answer.id} to no call`);
-    this.#open.delete(answer.id);
-    if (answer.kind === 'done') call.resolve(answer.value as never);
-    else call.reject(new JournalError(answer.code, answer.message));
+    const [id, value] = answer;
+    const call = this.#open.get(id);
+    if (call === undefined) throw new Error(`answer ${id} to no call`);
+    this.#open.delete(id);
+    if (answer.length === 2) call.resolve(value as never);
+    else call.reject(new JournalError(answer[2], answer[3]));
   }
 
   #end(why: JournalError): void {
@@ -89,12 +82,12 @@ export function serve(operations: Operations, afterwards?: () => void): void {
   });
 }
 
-async function answer(port: MessagePort, operations: Operations, { id, op, args }: Call): Promise<void> {
+async function answer(port: MessagePort, operations: Operations, [id, op, args]: Call): Promise<void> {
   const operation = operations[op] as (args: unknown) => unknown;
   try {
-    port.postMessage({ id, kind: 'done', value: await operation(args) } satisfies Answer);
+    port.postMessage([id, await operation(args)] satisfies Answer);
   } catch (error) {
     if (!(error instanceof JournalError)) throw error;
-    port.postMessage({ id, kind: 'failed', code: error.code, message: error.message } satisfies Answer);
+    port.postMessage([id, null, error.code, error.message] satisfies Answer);
   }
 }
