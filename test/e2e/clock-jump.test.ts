@@ -31,7 +31,7 @@ beforeEach(async () => {
       allowProcess: true,
       allowNoop: false,
       dataEndpoints: [`ipc://${home}/data.sock`],
-      brokerKey: broker.identity.key,
+      brokerKey: () => broker.identity.key,
     },
     {
       identity,

@@ -151,7 +151,7 @@ it('a worker and a client of today work with a broker of 0.1.0', async () => {
     {
       ...peers,
       ...{ name: 'anvil', home: home.home, labels: {}, allowProcess: false, allowNoop: true },
-      ...{ dataEndpoints: [], brokerKey: identity.key },
+      ...{ dataEndpoints: [], brokerKey: () => identity.key },
     },
     {
       ...{

@@ -58,7 +58,7 @@ beforeAll(async () => {
       allowProcess: false,
       allowNoop: false,
       dataEndpoints: [`ipc://${folder}/data.sock`],
-      brokerKey: membership.brokerKey,
+      brokerKey: () => membership.brokerKey,
     },
     {
       identity: loadIdentity(home, 'worker'),

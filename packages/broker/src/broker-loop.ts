@@ -80,6 +80,8 @@ export interface LoopParts {
   revoke(worker: WorkerId): Promise<string | undefined>;
   /** Asks the door who may enter, or tells it; resolves with the answer when what it changed is on disk. */
   enrolment(effect: EnrolmentEffect): Promise<unknown>;
+  /** What the grid's key says of this broker; '' while nothing was announced. */
+  voucher(): string;
   /** Whose grants are void, those revoked last at the end. */
   revoked(): readonly PrincipalId[];
   /** Has the broker's own data endpoint know it. */
@@ -206,6 +208,18 @@ export class BrokerLoop {
       if (worker !== null) this.tellRevoked(id);
   }
 
+  /** All who are in session are told what was announced (E29). */
+  announced(): void {
+    for (const id of this.engine.state.sessions.keys()) this.tellVoucher(id);
+  }
+
+  private tellVoucher(session: SessionId): void {
+    const peer = this.sessions.peerOf(session);
+    const voucher = this.parts.voucher();
+    if (peer === undefined || voucher === '') return;
+    this.parts.queue(peer, session, { kind: 'voucher', voucher });
+  }
+
   /** What runs on grants is ended by whoever serves it (E27). */
   private tellRevoked(session: SessionId): void {
     const peer = this.sessions.peerOf(session);
@@ -231,6 +245,7 @@ export class BrokerLoop {
           this.parts.opened(peer);
           this.parts.audit?.access.opened(session, { principal, role, from: this.addressOf(key) });
           this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
+          this.tellVoucher(session);
           if (worker !== null) this.tellRevoked(session);
           break;
         }

@@ -12,24 +12,17 @@ import {
   decodeFrame,
   defaultTimers,
   type JournalHead,
-  type PrincipalLimitTable,
   productVersion,
+  type RequestArgs,
+  type StandingDocument,
   type StatusDocument,
   type Timers,
 } from '@gryphgen/protocol';
-import {
-  type Alarms,
-  type AuthorizedKeys,
-  BrokerSocket,
-  type Cancel,
-  type Clock,
-  type Identity,
-  type Log,
-  type Random,
-} from '@gryphgen/runtime';
-import { ArtifactService, type ArtifactSettings } from './artifacts/artifact-service.ts';
-import { type AuditBounds, AuditDesk, auditBounds } from './audit/audit-desk.ts';
+import { BrokerSocket, type Cancel, reachable } from '@gryphgen/runtime';
+import { ArtifactService } from './artifacts/artifact-service.ts';
+import { AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
+import type { BrokerOptions } from './broker-options.ts';
 import { heldOf } from './core/artifacts.ts';
 import type { BrokerState } from './core/state.ts';
 import { onEnrolment } from './enrolment.ts';
@@ -37,38 +30,11 @@ import { RunningCheck } from './fsck/running-check.ts';
 import { grantFor } from './grant-signing.ts';
 import type { Finding, Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open-journal.ts';
-import type { JournalSettings } from './journal/settings.ts';
 import { recover } from './recovery.ts';
+import { announce } from './standing.ts';
 
 /** Findings told to who asks for the status; the log has them all. */
 const keptFindings = 100;
-
-export interface BrokerOptions {
-  readonly home: string;
-  /** tcp://HOST:PORT (`*` picks a port) or ipc:///PATH */
-  readonly endpoints: readonly string[];
-  /** The grid's id (runtime/keys). */
-  readonly grid: string;
-  readonly identity: Identity;
-  readonly authorized: AuthorizedKeys;
-  readonly timers?: Timers;
-  /** Default: none. */
-  readonly principalLimits?: PrincipalLimitTable;
-  readonly clock: Clock;
-  readonly alarms: Alarms;
-  readonly random: Random;
-  readonly log: Log;
-  /** Absent: no artifacts are kept beside it. */
-  readonly artifacts?: ArtifactSettings;
-  readonly journal?: Partial<JournalSettings>;
-  /** Signs the audit log: the grid's key. Default: this broker's own. */
-  readonly signer?: Identity;
-  readonly audit?: Partial<AuditBounds>;
-  /** Default: the journal in `home`. */
-  readonly openJournal?: typeof openJournal;
-  /** The broker can no longer keep its word (journal lost, invariant broken): the process must end. */
-  readonly onFatal: (error: unknown) => void;
-}
 
 export class Broker {
   private readonly options: BrokerOptions;
@@ -183,7 +149,11 @@ export class Broker {
       },
       seen: (key) => authorized.seen(key, clock.wall()),
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
-      enrolment: (effect) => onEnrolment(effect, { grid, authorized, endpoints: this.bound, loop }),
+      enrolment: (effect) => {
+        const tools = { grid, authorized, loop, reachableAt: () => this.reachableAt() };
+        return onEnrolment(effect, { ...tools, announce: (order) => this.announce(order, loop) });
+      },
+      voucher: () => this.options.standing?.voucher ?? '',
       fsck: () => this.checking.check(),
       revoked: () => authorized.revokedPrincipals(),
       voided: (principals) => this.artifacts?.revoke(principals),
@@ -193,6 +163,22 @@ export class Broker {
       onFatal: (error) => this.options.onFatal(error),
     });
     return loop;
+  }
+
+  private reachableAt(): readonly string[] {
+    const { brokers = [] } = this.options.standing?.document ?? {};
+    return brokers.length > 0 ? brokers : this.bound.flatMap(reachable);
+  }
+
+  private announce(order: RequestArgs<'announce'>, loop: BrokerLoop): Promise<StandingDocument> {
+    const { standing, onChanged } = this.options;
+    return announce(order, standing, (newKey) => {
+      // The asker has its answer first: it would ask again in the session that it begins with the new key.
+      setImmediate(() => {
+        this.guard(() => loop.announced());
+        onChanged?.(newKey);
+      });
+    });
   }
 
   private admits(curveKey: string, address: string): boolean {

@@ -17,7 +17,6 @@ import {
 import {
   type AuthorizedKeys,
   principalIdOf,
-  reachable,
   ticketIdOf,
   verifyEnrolment,
   workerIdOf,
@@ -29,8 +28,9 @@ import type { DoorOperation, EnrolmentEffect } from './core/effects.ts';
 export interface EnrolmentTools {
   readonly grid: string;
   readonly authorized: AuthorizedKeys;
-  /** What the broker listens at. */
-  readonly endpoints: readonly string[];
+  /** Where other machines find the broker. */
+  readonly reachableAt: () => readonly string[];
+  readonly announce: (order: RequestArgs<'announce'>) => Promise<RequestResults['announce']>;
   readonly loop: Pick<BrokerLoop, 'sessions' | 'engine' | 'endSessions'>;
 }
 
@@ -51,6 +51,8 @@ export async function onEnrolment(
       return principals(order.args, tools);
     case 'revokePrincipal':
       return revokePrincipal(order.args, principal, tools);
+    case 'announce':
+      return tools.announce(order.args);
     default:
       return order satisfies never;
   }
@@ -59,11 +61,11 @@ export async function onEnrolment(
 async function createTicket(
   { ttlMs, ...ticket }: RequestArgs<'createTicket'>,
   madeBy: PrincipalId,
-  { authorized, endpoints, loop }: EnrolmentTools,
+  { authorized, reachableAt, loop }: EnrolmentTools,
 ): Promise<RequestResults['createTicket']> {
   const wallMs = loop.sessions.wallMs();
   const { expiresAt } = await authorized.addTicket({ ...ticket, madeBy, expiresAt: wallMs + ttlMs }, wallMs);
-  return { endpoints: endpoints.flatMap(reachable), expiresAt };
+  return { endpoints: reachableAt(), expiresAt };
 }
 
 async function enrol(

@@ -6,8 +6,9 @@ export type { AuditBounds } from './audit/audit-desk.ts';
 export type { BackupDocument } from './backup/backup-file.ts';
 export { type RestoreDocument, readBackup, restore } from './backup/restore.ts';
 export { writeBackup } from './backup/write-backup.ts';
-export { Broker, type BrokerOptions } from './broker.ts';
+export { Broker } from './broker.ts';
 export { BrokerLoop } from './broker-loop.ts';
+export type { BrokerOptions } from './broker-options.ts';
 export { apply } from './core/apply.ts';
 export { type Decision, decided } from './core/decisions.ts';
 export { explainDocument } from './core/documents.ts';
@@ -37,3 +38,4 @@ export { type OpenedStore, openStore, type StoreOpening } from './journal/open-s
 export { type JournalSettings, journalSettings } from './journal/settings.ts';
 export { decodeDecisions } from './records.ts';
 export { recover } from './recovery.ts';
+export type { Standing } from './standing.ts';

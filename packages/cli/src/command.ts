@@ -32,14 +32,17 @@ export function onNode(name: string, summary: string, ...examples: readonly stri
   return gridCommand(name, summary, ...examples).addArgument(node);
 }
 
-/** Runs `work` as the command's action; it returns the exit code. */
+/** Runs `work` as the command's action; it returns the exit code. Flags that the command above has too, that one takes. */
 export function runs<F extends CommonFlags>(
   command: Command,
   invocation: Invocation,
   work: (flags: F, args: readonly string[]) => Promise<number>,
 ): Command {
   return command.action(async () => {
-    invocation.exitCode = await work(command.opts<F>(), command.processedArgs.flat().filter(isText));
+    invocation.exitCode = await work(
+      command.optsWithGlobals<F>(),
+      command.processedArgs.flat().filter(isText),
+    );
   });
 }
 

@@ -13,7 +13,8 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import { Client, type ClientOptions } from './client.ts';
-import { brokerAddresses, gridOf, loadMembership } from './membership.ts';
+import { KnownBroker } from './known-broker.ts';
+import { gridOf, loadMembership } from './membership.ts';
 
 export interface ConnectOptions
   extends Pick<ClientOptions, 'bounds' | 'firstSessionMs' | 'patienceMs' | 'onConnection' | 'actsFor'> {
@@ -57,15 +58,19 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
     const words = `${home} has joined as a delegate, which acts for others: "grid join" a ticket for a person in another GRID_HOME`;
     throw new GridError(failure('rejected.forbidden', words));
   }
+  const keys = loadIdentity(home, identity);
+  const { alarms = systemAlarms } = options;
+  const known = new KnownBroker({ membership, home, endpoints, curve: keys.curve, alarms });
   const client = new Client({
     clock: systemClock,
-    alarms: systemAlarms,
+    alarms,
     random: systemRandom,
     log: createLog({ daemon: 'client', level: 'silent' }),
     ...rest,
-    brokers: brokerAddresses(membership, endpoints),
+    brokers: known.addresses,
+    follower: known,
     grid: gridOf(membership),
-    identity: loadIdentity(home, identity),
+    identity: keys,
     role,
   });
   try {

@@ -19,6 +19,7 @@ export type { ExecOptions } from './exec.ts';
 export { type ArchivedImage, orderOf, readImageArchive } from './images/image-archive.ts';
 export { type ImagePush, type PushAsker, pushImage } from './images/push-image.ts';
 export { joinGrid } from './join.ts';
+export { KnownBroker } from './known-broker.ts';
 export type { LogOptions } from './logs.ts';
 export {
   brokerAddresses,
@@ -26,6 +27,7 @@ export {
   hasMembership,
   loadMembership,
   type Membership,
+  replaceMembership,
   saveMembership,
 } from './membership.ts';
 export type { Outcome } from './pending.ts';

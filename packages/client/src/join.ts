@@ -11,7 +11,8 @@ import {
   type Ticket,
 } from '@gryphgen/runtime';
 import { Client } from './client.ts';
-import { brokerAddresses, gridOf, hasMembership, loadMembership, saveMembership } from './membership.ts';
+import { KnownBroker } from './known-broker.ts';
+import { gridOf, hasMembership, loadMembership, type Membership, saveMembership } from './membership.ts';
 
 /** A person waits in front of it, and machines are far apart. */
 const firstSessionMs = 10_000;
@@ -24,13 +25,21 @@ const firstSessionMs = 10_000;
 export async function joinGrid(home: string, ticket: Ticket, name: string): Promise<EnrolledRole> {
   refuseOtherGrid(home, ticket);
   const { role: asked, gridKey, brokerKey, brokerCurveKey, brokers, seed } = ticket;
-  const membership = { gridKey, brokerKey, brokerCurveKey };
   const identity = loadIdentity(home, asked);
-  const grid = gridOf(membership);
+  const bearer = identityFromSeed(Buffer.from(seed, 'base64url'));
+  const known = new KnownBroker({
+    membership: { gridKey, brokerKey, brokerCurveKey, serial: 0, brokers: [], role: 'worker' },
+    home: null,
+    endpoints: brokers,
+    curve: bearer.curve,
+    alarms: systemAlarms,
+  });
+  const grid = gridOf(ticket);
   const client = new Client({
-    brokers: brokerAddresses(membership, brokers),
+    brokers: known.addresses,
+    follower: known,
     grid,
-    identity: identityFromSeed(Buffer.from(seed, 'base64url')),
+    identity: bearer,
     role: 'ticket',
     clock: systemClock,
     alarms: systemAlarms,
@@ -45,19 +54,25 @@ export async function joinGrid(home: string, ticket: Ticket, name: string): Prom
     const signature = signEnrolment(identity, grid, name);
     const { role } = await client.request('enrol', { key, curveKey: curve.publicKey, name, signature });
     const person = role === 'worker' ? personOf(home) : role;
-    saveMembership(home, { ...membership, role: person });
+    saveMembership(home, { ...newest(known.membership, home), role: person });
     return role;
   } finally {
     await client.close();
   }
 }
 
-function refuseOtherGrid(home: string, { gridKey, brokerKey }: Ticket): void {
+function refuseOtherGrid(home: string, { gridKey }: Ticket): void {
   if (!hasMembership(home)) return;
   const known = loadMembership(home);
-  if (known.gridKey === gridKey && known.brokerKey === brokerKey) return;
+  if (known.gridKey === gridKey) return;
   const words = `${home} belongs to grid ${gridOf(known)} already: join with another GRID_HOME`;
   throw new GridError(failure('rejected.state', words));
+}
+
+/** A home that belonged to the grid already may know more of its broker than the ticket did. */
+function newest(learned: Membership, home: string): Membership {
+  const kept = hasMembership(home) ? loadMembership(home) : learned;
+  return kept.serial > learned.serial ? kept : learned;
 }
 
 /** As whom commands go from this home: joining as a worker as well changes nothing of that. */

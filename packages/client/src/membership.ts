@@ -4,8 +4,14 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { enrolledRoles, failure, GridError } from '@gryphgen/protocol';
-import { type BrokerAddress, gridIdOf, parseJson, writePrivateFile } from '@gryphgen/runtime';
+import { enrolledRoles, failure, GridError, limits } from '@gryphgen/protocol';
+import {
+  type BrokerAddress,
+  gridIdOf,
+  parseJson,
+  replacePrivateFile,
+  writePrivateFile,
+} from '@gryphgen/runtime';
 import { z } from 'zod';
 
 const membershipSchema = z.object({
@@ -16,6 +22,10 @@ const membershipSchema = z.object({
   brokerKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected a base64url Ed25519 public key'),
   /** Z85 */
   brokerCurveKey: z.string().length(40),
+  /** Of the newest voucher of the grid's key that this home has seen (E29); 0: none yet. */
+  serial: z.number().int().min(0).default(0),
+  /** Where that says the broker is found; empty: where this home was told. */
+  brokers: z.array(z.string()).max(limits.brokers).default([]),
   /** As whom commands go from this home, and the name of the key they use; `worker`: no person has joined here. */
   role: z.enum(enrolledRoles).default('admin'),
 });
@@ -41,19 +51,32 @@ export function saveMembership(
   home: string,
   membership: Omit<z.input<typeof membershipSchema>, 'version'>,
 ): void {
-  writePrivateFile(pathIn(home), `${JSON.stringify({ version: 1, ...membership }, undefined, 2)}\n`);
+  writePrivateFile(pathIn(home), textOf(membership));
+}
+
+/** The same, off the loop. Rejects with what the file system says. */
+export function replaceMembership(home: string, membership: Membership): Promise<void> {
+  return replacePrivateFile(pathIn(home), textOf(membership));
+}
+
+function textOf(membership: object): string {
+  return `${JSON.stringify({ version: 1, ...membership }, undefined, 2)}\n`;
 }
 
 export function gridOf({ gridKey }: Pick<Membership, 'gridKey'>): string {
   return gridIdOf(gridKey);
 }
 
-/** One broker may listen at several endpoints; it is the same key at each. */
+/**
+ * One broker may listen at several endpoints; it is the same key at each. `configured`: where this home was told. First a socket of
+ * this machine, then where the grid's key says, then the rest.
+ */
 export function brokerAddresses(
-  membership: Pick<Membership, 'brokerCurveKey'>,
-  endpoints: readonly string[],
+  { brokerCurveKey: curveKey, brokers }: Pick<Membership, 'brokerCurveKey' | 'brokers'>,
+  configured: readonly string[],
 ): readonly BrokerAddress[] {
-  return endpoints.map((endpoint) => ({ endpoint, curveKey: membership.brokerCurveKey }));
+  const here = configured.filter((endpoint) => endpoint.startsWith('ipc:'));
+  return [...new Set([...here, ...brokers, ...configured])].map((endpoint) => ({ endpoint, curveKey }));
 }
 
 function pathIn(home: string): string {

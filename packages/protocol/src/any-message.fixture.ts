@@ -132,6 +132,7 @@ export const shapes: Shapes = {
   ],
   credit: ['toWorker', { total: count }],
   bye: ['toBroker', {}],
+  voucher: ['toWorker', { voucher: text }],
   submit: ['toBroker', { seq: id, floor: count, key: text, envelope: bytes, body: bytes }],
   accepted: ['toClient', { seq: id, task: id }],
   refused: ['toClient', { seq: id, failure }],

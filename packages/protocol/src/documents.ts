@@ -179,3 +179,13 @@ export interface ArtifactGrantDocument {
 }
 
 export type DataPlaceDocument = Omit<PlaceGrantDocument, 'grant'>;
+
+/** What the grid's key says of the broker. */
+export interface StandingDocument {
+  /** 0: nothing yet. */
+  readonly serial: number;
+  readonly brokerKey: string;
+  readonly brokerCurveKey: string;
+  /** Where members find it; empty: where they have found it. */
+  readonly brokers: readonly string[];
+}

@@ -52,6 +52,10 @@ export const limits = {
   ticketMs: 7 * 24 * 3600_000,
   /** Removed workers whose names are kept: whoever removed one may ask again, and what they ran still names them. */
   removedWorkers: 1000,
+  /** Addresses of a broker. */
+  brokers: 16,
+  /** What the grid's key says of its broker. */
+  voucherChars: 8192,
   /** Principals a worker is told that their grants are void, those revoked last: 20 KiB. */
   revokedTold: 1000,
   /** Attempts one worker may hold, ended ones not yet acknowledged included. */

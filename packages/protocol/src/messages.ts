@@ -113,6 +113,11 @@ export interface Credit {
   readonly kind: 'credit';
   readonly total: number;
 }
+/** What the grid's key says of its broker now (runtime/voucher); told when a session opens, and when it changes (E29). */
+export interface VoucherMessage {
+  readonly kind: 'voucher';
+  readonly voucher: string;
+}
 /** The session ends by the sender's wish. */
 export interface Bye {
   readonly kind: 'bye';
@@ -277,7 +282,25 @@ export type ToBroker =
   | Served
   | Result
   | Report;
-export type ToClient = HeartbeatAck | Bye | Credit | Accepted | Refused | Finished | Changed | Reply;
-export type ToWorker = HeartbeatAck | Bye | Credit | Lease | ResultAck | Stop | Reply | Revoked;
+export type ToClient =
+  | HeartbeatAck
+  | Bye
+  | Credit
+  | VoucherMessage
+  | Accepted
+  | Refused
+  | Finished
+  | Changed
+  | Reply;
+export type ToWorker =
+  | HeartbeatAck
+  | Bye
+  | Credit
+  | VoucherMessage
+  | Lease
+  | ResultAck
+  | Stop
+  | Reply
+  | Revoked;
 export type SessionMessage = ToBroker | ToClient | ToWorker;
 export type Message = HandshakeMessage | SessionMessage;

@@ -9,6 +9,7 @@ import type {
   NodeDocument,
   PlaceGrantDocument,
   PrincipalDocument,
+  StandingDocument,
   StatusDocument,
   TaskDocument,
   TicketDocument,
@@ -72,6 +73,15 @@ export const requestSchemas = {
     role: z.enum(enrolledRoles),
     ttlMs: z.number().int().min(limits.leastTicketMs).max(limits.ticketMs),
   }),
+  /**
+   * Tells members that the broker has a new key, other addresses, or both, and has it act by that; without `after` it only tells what
+   * stands. `after`: the serial of what the asker knows; of what has been announced since nothing is done twice.
+   */
+  announce: z.object({
+    after: z.number().int().min(0).optional(),
+    newKey: z.boolean().default(false),
+    brokers: z.array(z.string().max(limits.endpointChars)).min(1).max(limits.brokers).optional(),
+  }),
   /** Checks the broker's home while it runs: minutes, of a large one. */
   fsck: z.object({}),
   /** Persons and services, those seen last first. */
@@ -117,6 +127,7 @@ export interface RequestResults {
   revokeTicket: { readonly revoked: string };
   enrol: { readonly role: EnrolledRole };
   fsck: CheckDocument;
+  announce: StandingDocument;
 }
 
 export function isOperation(name: string): name is Operation {

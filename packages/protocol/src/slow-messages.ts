@@ -9,7 +9,18 @@ import {
   taskIdSchema,
 } from './handshake.ts';
 import { limits } from './limits.ts';
-import type { Bye, Changed, Refused, Reply, Report, Request, Revoked, Served, Watch } from './messages.ts';
+import type {
+  Bye,
+  Changed,
+  Refused,
+  Reply,
+  Report,
+  Request,
+  Revoked,
+  Served,
+  VoucherMessage,
+  Watch,
+} from './messages.ts';
 import { addressSchema, healthStateSchema, publishedPortSchema } from './service-state.ts';
 import { workerReportSchema } from './worker-report.ts';
 
@@ -18,6 +29,7 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** Each is the header of its kind; `kind` itself travels before it. */
 export const slowSchemas = {
   bye: z.object({}) satisfies Header<Bye>,
+  voucher: z.object({ voucher: z.string().max(limits.voucherChars) }) satisfies Header<VoucherMessage>,
   refused: z.object({ seq: count.min(1), failure: failureSchema }) satisfies Header<Refused>,
   watch: z.object({
     tasks: z.array(taskIdSchema).max(limits.watchTasks),

@@ -47,6 +47,7 @@ const fromBroker = [
   'helloAgain',
   'heartbeatAck',
   'reply',
+  'voucher',
   ...shared,
 ] as const;
 const allowed: { readonly [D in Direction]: ReadonlySet<DirectionMessages[D]['kind']> } = {

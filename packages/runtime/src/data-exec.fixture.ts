@@ -91,7 +91,7 @@ export function serverOf(transfers: Pick<DataServerOptions, 'exec' | 'push'>): D
     curve,
     grid,
     worker,
-    brokerKey: broker.key,
+    brokerKey: () => broker.key,
     brokerWall: systemClock.wall,
     clock: systemClock,
     alarms: systemAlarms,

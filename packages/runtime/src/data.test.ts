@@ -36,7 +36,7 @@ beforeEach(async () => {
     curve,
     grid,
     worker: 'w-0123456789abcdef',
-    brokerKey: broker.key,
+    brokerKey: () => broker.key,
     brokerWall: systemClock.wall,
     clock: systemClock,
     alarms: systemAlarms,

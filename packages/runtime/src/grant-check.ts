@@ -22,7 +22,7 @@ export interface GrantCheckOptions {
   /** Whose endpoint this is: its worker's id. */
   readonly worker: string;
   /** Whose grants count: the broker's Ed25519 key. */
-  readonly brokerKey: string;
+  readonly brokerKey: () => string;
   /** The broker's wall clock, ms: what its grants expire by. */
   readonly brokerWall: () => number;
 }
@@ -46,7 +46,7 @@ export class GrantCheck {
       return failure('rejected.limit', words);
     }
     const { grid, brokerKey, brokerWall } = this.options;
-    const grant = readGrant(request.grant, brokerKey);
+    const grant = readGrant(request.grant, brokerKey());
     if (grant?.grid !== grid || grant.op !== request.kind || !this.isAbout(grant, request))
       return failure('rejected.forbidden', `this grant is not good for ${whatOf[request.kind]}`);
     const pastMs = brokerWall() - grant.expiresAt;

@@ -18,6 +18,7 @@ export { copyOut } from './artifacts/tree.ts';
 export { makePrivateFolder, replacePrivateFile, writePrivateFile } from './atomic-file.ts';
 export { type AuthorizedKey, AuthorizedKeys, type EnrolledKey } from './authorized.ts';
 export { Backoff, type BackoffBounds } from './backoff.ts';
+export type { Follower } from './broker-round.ts';
 export {
   BrokerSocket,
   type BrokerSocketEvents,
@@ -56,6 +57,7 @@ export {
   identityFromSeed,
   loadIdentity,
   principalIdOf,
+  renewIdentity,
   signHello,
   ticketIdOf,
   verifyHello,
@@ -78,3 +80,6 @@ export { type ServiceManager, serviceManager } from './service-manager.ts';
 export { tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';
 export { type TarEntry, TarWalk } from './tar-walk.ts';
 export { readTicket, signEnrolment, type Ticket, verifyEnrolment, writeTicket } from './ticket.ts';
+export { readVoucher, serialAfter, signVoucher, type Voucher } from './voucher.ts';
+export { askVoucher, voucherEndpoint } from './voucher-question.ts';
+export { VoucherServer } from './voucher-server.ts';

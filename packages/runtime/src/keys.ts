@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { failure, GridError, type PrincipalId, type Role, type WorkerId } from '@gryphgen/protocol';
 import { curveKeyPair } from 'zeromq';
 import { z } from 'zod';
-import { writePrivateFile } from './atomic-file.ts';
+import { replacePrivateFile, writePrivateFile } from './atomic-file.ts';
 import { parseJson } from './json.ts';
 import { encodeZ85 } from './z85.ts';
 
@@ -65,7 +65,7 @@ export function loadIdentity(home: string, name: string): Identity {
   const path = join(home, 'keys', `${name}.json`);
   if (!existsSync(path)) {
     const keys = newKeys();
-    writePrivateFile(path, `${JSON.stringify(keys, undefined, 2)}\n`);
+    writePrivateFile(path, textOf(keys));
     return identityOf(keys);
   }
   if ((statSync(path).mode & 0o077) !== 0) {
@@ -78,6 +78,17 @@ export function loadIdentity(home: string, name: string): Identity {
     throw new GridError(failure('rejected.invalid', words));
   }
   return identityOf(parsed.data);
+}
+
+/** Makes `keys/<name>.json` anew, whatever it was; resolves when it is on disk. Rejects with what the file system says. */
+export async function renewIdentity(home: string, name: string): Promise<Identity> {
+  const keys = newKeys();
+  await replacePrivateFile(join(home, 'keys', `${name}.json`), textOf(keys));
+  return identityOf(keys);
+}
+
+function textOf(keys: KeyFile): string {
+  return `${JSON.stringify(keys, undefined, 2)}\n`;
 }
 
 /** The same from the same 32 random bytes. */

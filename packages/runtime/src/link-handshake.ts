@@ -1,6 +1,6 @@
 /** How a peer introduces itself (E1), and which refusals no further try can change. */
 import type { Challenge, Failure, Hello, Message, PeerHello, PrincipalId, Role } from '@gryphgen/protocol';
-import { productVersion, wireVersions } from '@gryphgen/protocol';
+import { failure, productVersion, wireVersions } from '@gryphgen/protocol';
 import { type Identity, signHello } from './keys.ts';
 
 export interface Introduction {
@@ -28,4 +28,8 @@ export function composeHello(
 /** A key that is not authorised, a version nobody speaks, a hello that makes no sense: trying again changes nothing. */
 export function isFinal({ code }: Failure): boolean {
   return code === 'rejected.forbidden' || code === 'rejected.version' || code === 'rejected.invalid';
+}
+
+export function lost(what: string): Failure {
+  return failure('lost.broker', what);
 }

@@ -27,10 +27,11 @@ import {
   type Welcome,
 } from '@gryphgen/protocol';
 import { Backoff } from './backoff.ts';
+import { BrokerRound, type Follower } from './broker-round.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
 import { CreditGate } from './credit-gate.ts';
 import { type BrokerAddress, type BrokerConnection, BrokerDealer, type DealerEvents } from './dealer.ts';
-import { composeHello, type Introduction, isFinal, knock } from './link-handshake.ts';
+import { composeHello, type Introduction, isFinal, knock, lost } from './link-handshake.ts';
 import type { Log } from './log.ts';
 import type { Random } from './random.ts';
 
@@ -45,6 +46,8 @@ export type LinkState = 'idle' | 'connecting' | 'greeting' | 'open' | 'waiting' 
 export interface LinkOptions<D extends 'toClient' | 'toWorker'> extends Introduction {
   /** Tried in turn. */
   readonly brokers: readonly BrokerAddress[];
+  /** Absent: these brokers, whatever they become. */
+  readonly follower?: Follower;
   readonly direction: D;
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -79,7 +82,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private current: LinkState = 'idle';
   private dealer: BrokerConnection | undefined;
   private readonly closing = new Set<Promise<void>>();
-  private nextBroker = 0;
+  private readonly round: BrokerRound;
   broker: BrokerAddress | undefined;
   private lastTrouble: Failure | undefined;
   private turnedAway = 0;
@@ -91,8 +94,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private cancelAlarm: Cancel = () => undefined;
 
   constructor(options: LinkOptions<D>, owner: LinkOwner<D>) {
-    if (options.brokers.length === 0) throw new Error('a link needs at least one broker');
     this.options = options;
+    this.round = new BrokerRound(options.brokers, options.follower);
     this.owner = owner;
     this.backoff = new Backoff(options.random, reconnect);
   }
@@ -117,7 +120,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.current = 'idle';
     this.session = '';
     this.closeDealer();
-    await Promise.all(this.closing);
+    await Promise.all([...this.closing, this.round.settled()]);
   }
 
   /** False: not in session, too large for a frame, or so much waits that no more is taken. Never throws. */
@@ -126,9 +129,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   }
 
   private connect(): void {
-    const { brokers } = this.options;
-    const broker = brokers[this.nextBroker++ % brokers.length];
-    if (!broker) return;
+    const broker = this.round.take();
     this.broker = broker;
     const dealer = this.dial(broker, {
       onFrame: (frame) => this.onFrame(dealer, frame),
@@ -148,8 +149,11 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.current = 'connecting';
     this.dealer?.drop();
     this.dealer?.send('', knock);
-    const where = this.broker?.endpoint;
-    this.alarm(answerMs, () => this.retry(lost(`${where} does not answer`)));
+    const { broker } = this;
+    this.alarm(answerMs, () => {
+      if (broker !== undefined) this.round.seek(broker);
+      this.retry(lost(`${broker?.endpoint} does not answer`));
+    });
   }
 
   private onTurnedAway({ endpoint }: BrokerAddress): void {
@@ -206,6 +210,9 @@ export class Link<D extends 'toClient' | 'toWorker'> {
         break;
       case 'bye':
         this.retry(lost('the broker says goodbye'));
+        break;
+      case 'voucher':
+        this.round.learn(message.voucher, this.broker, (why) => this.retry(lost(why)));
         break;
       default:
         this.pass(message);
@@ -308,8 +315,4 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.cancelAlarm();
     this.cancelAlarm = this.options.alarms.after(ms, run);
   }
-}
-
-function lost(what: string): Failure {
-  return failure('lost.broker', what);
 }

@@ -71,5 +71,8 @@ const fromBroker = [
   'revoked',
 ] as const;
 
-/** Every kind there is on the wire, but the goodbyes of an orderly end: in the simulation nobody leaves in order. */
+/**
+ * Every kind there is on the wire, but the goodbyes of an orderly end and vouchers: in the simulation nobody leaves in order,
+ * and no broker has another key.
+ */
 export const messageKinds: readonly Message['kind'][] = [...toBroker, ...fromBroker];

@@ -135,6 +135,7 @@ const probes: Readonly<Record<string, Probe>> = {
   'list persons and services': simply('principals', {}),
   'revoke a person or service': simply('revokePrincipal', { principal: nobody }),
   "check the broker's home": simply('fsck', {}),
+  'give the broker another key or address': simply('announce', {}),
   'let a key in': letIn,
   'report attempts': async ({ peer, others }) => ((await peer.report(others)) ? 'yes' : 'no'),
 };

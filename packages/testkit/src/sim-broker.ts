@@ -165,6 +165,7 @@ export class SimBroker extends SimNode {
         this.revoke(order.args.principal, loop);
         return this.answer({ revoked: order.args.principal });
       },
+      voucher: () => '',
       revoked: () => this.revoked,
       voided: () => undefined,
       fsck: () => Promise.reject(new Error('there is no home to be checked')),

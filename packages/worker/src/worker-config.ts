@@ -1,6 +1,6 @@
 /** What a worker is told by whoever starts it. */
 import type { Failure, Welcome } from '@gryphgen/protocol';
-import type { Alarms, BrokerAddress, Clock, Identity, Log, Random } from '@gryphgen/runtime';
+import type { Alarms, BrokerAddress, Clock, Follower, Identity, Log, Random } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { PressureSettings } from './core/pressure/thresholds.ts';
 import type { WarmLimits } from './executors/warm-pool.ts';
@@ -25,8 +25,8 @@ export interface WorkerConfig {
   readonly allowNoop: boolean;
   /** Where logs are served; empty: nowhere. The first is told to others. */
   readonly dataEndpoints: readonly string[];
-  /** Whose grants open a log: the broker's Ed25519 key. */
-  readonly brokerKey: string;
+  /** Whose grants open a log: the broker's Ed25519 key, as far as it is known now. */
+  readonly brokerKey: () => string;
   readonly logLimits?: LogLimits;
   readonly images?: ImageSettings;
   /** What inputs and outputs of tasks may take of the disk; by default by the size of that. */
@@ -45,6 +45,8 @@ export interface WorkerDeps {
   readonly log: Log;
   /** The link has given up: the broker will not have this worker. */
   readonly onRefused: (failure: Failure) => void;
+  /** How it learns of other brokers; absent: it never does. */
+  readonly follower?: Follower;
   /** Each session, for who wants to know that the worker is there. */
   readonly onSession?: (welcome: Welcome) => void;
   /** Default: the engine that DOCKER_HOST or the standard socket names. */

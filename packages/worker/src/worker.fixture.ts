@@ -98,7 +98,7 @@ export class PlayedBroker {
         allowProcess: true,
         allowNoop: true,
         dataEndpoints: [`ipc://${home}/data.sock`],
-        brokerKey: this.identity.key,
+        brokerKey: () => this.identity.key,
         ...config,
       },
       {

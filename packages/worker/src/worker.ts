@@ -77,7 +77,7 @@ class Worker implements Service {
   private readonly undo: (() => Promise<void>)[] = [];
 
   constructor(config: WorkerConfig, deps: WorkerDeps) {
-    const { identity, clock, alarms, random, log } = deps;
+    const { clock, alarms, random, log } = deps;
     const { grid, brokers, home, name, labels, slots } = config;
     this.config = config;
     this.deps = deps;
@@ -100,7 +100,7 @@ class Worker implements Service {
     });
     this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
     this.link = new Link(
-      { brokers, grid, identity, role: 'worker', direction: 'toWorker', clock, alarms, random, log },
+      { ...deps, brokers, grid, role: 'worker', direction: 'toWorker' },
       {
         hello: () => this.hello(),
         onOpen: (welcome) => this.onOpen(welcome),

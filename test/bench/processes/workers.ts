@@ -20,7 +20,7 @@ function run(name: string): Promise<void> {
         allowProcess: false,
         allowNoop: true,
         dataEndpoints: [],
-        brokerKey: membership.brokerKey,
+        brokerKey: () => membership.brokerKey,
       },
       {
         identity: loadIdentity(home, name),

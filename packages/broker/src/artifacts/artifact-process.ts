@@ -34,7 +34,14 @@ function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
   });
 }
 
-async function begin({ folder, endpoints, budgetBytes, wallMs, ...rest }: BeginArtifacts): Promise<void> {
+async function begin({
+  folder,
+  endpoints,
+  budgetBytes,
+  wallMs,
+  brokerKey,
+  ...rest
+}: BeginArtifacts): Promise<void> {
   const offset = wallMs - systemClock.mono();
   const store = await ArtifactStore.open({
     folder,
@@ -44,6 +51,7 @@ async function begin({ folder, endpoints, budgetBytes, wallMs, ...rest }: BeginA
   });
   server = new DataServer({
     ...rest,
+    brokerKey: () => brokerKey,
     endpoints,
     worker: '',
     brokerWall: () => offset + systemClock.mono(),

@@ -29,6 +29,7 @@ const recorded: Record<Operation, boolean> = {
   enrol: true,
   revokePrincipal: true,
   revokeTicket: true,
+  announce: true,
   exec: true,
   pushImage: true,
   logs: true,

@@ -29,14 +29,15 @@ export type GrantSubject =
 
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
 
-/** What is asked of the list of who may enter. */
+/** What is asked of the list of who may enter, and of what the broker is to them. */
 export type DoorOperation =
   | 'createTicket'
   | 'enrol'
   | 'principals'
   | 'revokePrincipal'
   | 'tickets'
-  | 'revokeTicket';
+  | 'revokeTicket'
+  | 'announce';
 export type EnrolmentOrder = {
   readonly [O in DoorOperation]: { readonly op: O; readonly args: RequestArgs<O> };
 }[DoorOperation];

@@ -79,6 +79,7 @@ function refusalInStall(
     case 'revokePrincipal':
     case 'tickets':
     case 'revokeTicket':
+    case 'announce':
     // Reads what is there, whatever can be written.
     case 'fsck':
       return undefined;
@@ -149,6 +150,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'revokePrincipal':
     case 'tickets':
     case 'revokeTicket':
+    case 'announce':
       context.effects.push({
         kind: 'enrolment',
         session: session.id,

@@ -33,6 +33,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   removeNode: ['none', 'none', 'all'],
   createTicket: ['none', 'none', 'all'],
   fsck: ['none', 'none', 'all'],
+  announce: ['none', 'none', 'all'],
   tickets: ['none', 'none', 'all'],
   revokeTicket: ['none', 'none', 'all'],
   principals: ['none', 'none', 'all'],

@@ -2,8 +2,9 @@
 import type { BackupDocument } from '@gryphgen/broker';
 import { formatBytes, formatTime } from '@gryphgen/protocol';
 import { Argument, type Command } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
+import { endpoints } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
 
 export function backupCommand(invocation: Invocation): Command {
@@ -33,6 +34,7 @@ export function backupCommand(invocation: Invocation): Command {
 interface RestoreFlags extends CommonFlags {
   readonly keys?: string;
   readonly check?: true;
+  readonly reach?: readonly string[];
 }
 
 export function restoreCommand(invocation: Invocation): Command {
@@ -47,6 +49,13 @@ export function restoreCommand(invocation: Invocation): Command {
   )
     .addArgument(new Argument('<file>', 'made by grid backup'))
     .option('--keys <folder>', 'the keys of a backup that was made without them')
+    .addOption(
+      flagOf(
+        '--reach <endpoints>',
+        'where members find the broker from now on: they follow by themselves',
+        endpoints,
+      ),
+    )
     .option('--check', 'only verify the file and say what is in it');
   return runs<RestoreFlags>(command, invocation, async (flags, [file = '']) => {
     const { home } = settingsOf(terminal, flags);
@@ -58,6 +67,8 @@ export function restoreCommand(invocation: Invocation): Command {
       return 0;
     }
     const restored = restore({ file, home, keys: flags.keys ?? '', wallMs: Date.now() });
+    const { sayRestored } = await import('../daemons/home-standing.ts');
+    sayRestored(home, Date.now, flags.reach);
     if (flags.json) {
       printJson(terminal, restored);
       return 0;

@@ -9,6 +9,7 @@ import { flagOf, gridCommand, type Invocation, pairsOf, policyFlag, runs } from 
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { endpoints, integer, labelName, name } from '../task-file/values.ts';
+import { announceCommand, rotateKeyCommand } from './announcing.ts';
 
 export function brokerCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -16,7 +17,10 @@ export function brokerCommand(invocation: Invocation): Command {
     'broker',
     'Run the broker in the foreground. It logs to stderr.',
     'broker --listen tcp://0.0.0.0:7600',
-  ).option('--listen <endpoints>', 'where it listens, separated by commas (GRID_LISTEN)');
+  )
+    .option('--listen <endpoints>', 'where it listens, separated by commas (GRID_LISTEN)')
+    .addCommand(rotateKeyCommand(invocation))
+    .addCommand(announceCommand(invocation));
   return runs<CommonFlags & { listen?: string }>(command, invocation, async (flags) => {
     const { brokerDaemon } = await import('../daemons/broker-daemon.ts');
     const config = settingsOf(terminal, flags, { listen: flags.listen });

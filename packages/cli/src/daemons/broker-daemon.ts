@@ -1,59 +1,41 @@
-/** `grid broker` as a daemon: SYMORQ with this machine's clock, keys and log. */
-import { join } from 'node:path';
-import { Broker } from '@gryphgen/broker';
-import { gridOf, loadMembership } from '@gryphgen/client';
-import {
-  brokerSocketPath,
-  type Config,
-  type Log,
-  limitTableOf,
-  makeRunFolder,
-  runFolder,
-  systemAlarms,
-  systemClock,
-  systemRandom,
-} from '@gryphgen/runtime';
-import { keptByBroker } from '../settings.ts';
+/**
+ * `grid broker` as a daemon: SYMORQ with this machine's clock, keys and log.
+ *
+ * 1. A new key of the broker holds from its next start. That is made here, at once, where the last one stood; what runs on the
+ *    workers runs on.
+ */
+import type { Timers } from '@gryphgen/protocol';
+import type { Config, Log } from '@gryphgen/runtime';
 import { type Daemon, failure } from './daemon-life.ts';
-import { prepareHome } from './grid-home.ts';
+import { RunningBroker } from './running-broker.ts';
 
-export function brokerDaemon(config: Config, log: Log): Daemon {
-  const { home, listen, artifactsBytes, principalLimits } = config;
+export function brokerDaemon(config: Config, log: Log, timers?: Timers): Daemon {
   const { failed, fail } = failure();
-  const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
-  makeRunFolder(home);
-  const broker = new Broker({
-    home,
-    // Whoever shares this home always finds it by its socket, whatever else it listens at.
-    endpoints: [...new Set([`ipc://${brokerSocketPath(home)}`, ...listen])],
-    grid: gridOf(loadMembership(home)),
-    identity,
-    signer,
-    authorized,
-    artifacts: {
-      folder: join(home, 'artifacts'),
-      endpoints: [`ipc://${runFolder(home)}/artifacts.sock`, ...listen.flatMap(besidePort)],
-      budgetBytes: artifactsBytes,
-    },
-    principalLimits: limitTableOf(principalLimits),
-    clock: systemClock,
-    alarms: systemAlarms,
-    random: systemRandom,
-    log,
-    ...keptByBroker(config),
-    onFatal: fail,
-  });
-  return {
-    words: { starting: 'reads its journal', ready: `answers at ${listen.join(', ')}` },
-    failed,
-    start: async () => ({ endpoints: await broker.start() }),
-    stop: () => broker.stop(),
-  };
-}
+  const make = (listen: readonly string[]): RunningBroker =>
+    new RunningBroker({ config, listen, log, timers, onFatal: fail, onChanged });
+  let running = make(config.listen);
+  let changing = Promise.resolve();
+  let isStopping = false;
 
-/** At the port after the broker's: who opened that one to others opens this one, too. None beside a socket of this machine. */
-function besidePort(endpoint: string): readonly string[] {
-  const [, host, port] = /^(tcp:\/\/.+):([0-9]+|\*)$/.exec(endpoint) ?? [];
-  if (host === undefined || port === undefined) return [];
-  return [`${host}:${port === '*' ? port : Number(port) + 1}`];
+  function onChanged(newKey: boolean): void {
+    changing = changing.then(() => (newKey ? beginAnew() : running.openVouchers())).catch(fail);
+  }
+  async function beginAnew(): Promise<void> {
+    if (isStopping) return;
+    const { bound } = running;
+    await running.stop();
+    running = make(bound);
+    await running.start();
+    log.info({}, 'the broker has another key');
+  }
+  return {
+    words: { starting: 'reads its journal', ready: `answers at ${config.listen.join(', ')}` },
+    failed,
+    start: () => running.start().then((endpoints) => ({ endpoints })),
+    stop: async () => {
+      isStopping = true;
+      await changing;
+      await running.stop();
+    },
+  };
 }

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
 import { AuthorizedKeys, type Identity, isMissing, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
+import { HomeStanding } from './home-standing.ts';
 
 export interface BrokerHome {
   readonly identity: Identity;
@@ -29,9 +30,11 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
       brokerKey: identity.key,
       brokerCurveKey: identity.curve.publicKey,
     });
-  } else if (loadMembership(home).brokerKey !== identity.key) {
-    throw new UsageError(`${home} belongs to a grid whose broker is elsewhere: run "grid worker" here`);
   }
+  if (loadMembership(home).gridKey !== signer.key)
+    throw new UsageError(`${home} belongs to a grid whose broker is elsewhere: run "grid worker" here`);
+  // Says the broker's key, should it be another now.
+  new HomeStanding(home, () => wallMs);
   const authorized = new AuthorizedKeys(home);
   for (const [name, role] of [
     ['worker', 'worker'],

@@ -1,5 +1,5 @@
 /** `grid worker` as a daemon: SYMAUG with this machine's clock, keys and log. Ready when it is in session. */
-import { brokerAddresses, gridOf, loadMembership } from '@gryphgen/client';
+import { gridOf, KnownBroker, loadMembership } from '@gryphgen/client';
 import { GridError, failure as protocolFailure } from '@gryphgen/protocol';
 import {
   AuthorizedKeys,
@@ -39,14 +39,22 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
   const inSession = new Promise<void>((resolve) => {
     onSession = resolve;
   });
+  const identity = loadIdentity(home, 'worker');
+  const known = new KnownBroker({
+    membership,
+    home,
+    endpoints: broker,
+    curve: identity.curve,
+    alarms: systemAlarms,
+  });
   const config = {
     ...rest,
     grid: gridOf(membership),
     name,
     home,
-    brokers: brokerAddresses(membership, broker),
+    brokers: known.addresses,
     dataEndpoints,
-    brokerKey: membership.brokerKey,
+    brokerKey: () => known.membership.brokerKey,
     images: {
       credentialsFile: settings.registryConfig,
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
@@ -59,7 +67,6 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     }),
     ...(slots !== undefined && { slots }),
   };
-  const identity = loadIdentity(home, 'worker');
   if (new AuthorizedKeys(home).isRevoked(identity.key)) {
     const words = `this machine was removed from the grid: delete ${home}/keys/worker.json to let it join as a new one`;
     throw new GridError(protocolFailure('rejected.forbidden', words));
@@ -70,6 +77,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     alarms: systemAlarms,
     random: systemRandom,
     log,
+    follower: known,
     onRefused: (why) => fail(new GridError(why)),
     onSession,
   });

@@ -90,6 +90,7 @@ function onMessage(context: Context, message: ToClient): void {
       context.state.session = null;
       break;
     case 'heartbeatAck': // the link watches for silence
+    case 'voucher': // the link's
     case 'credit': // the link's
       break;
     default:

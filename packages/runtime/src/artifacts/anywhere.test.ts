@@ -34,7 +34,7 @@ async function serve(fetch: NonNullable<DataServerOptions['fetch']>): Promise<Da
     curve,
     grid,
     worker: '',
-    brokerKey: broker.key,
+    brokerKey: () => broker.key,
     brokerWall: () => Date.now(),
     clock: systemClock,
     alarms: systemAlarms,

@@ -29,7 +29,7 @@ async function serve(store: ArtifactStore, changes: Partial<DataServerOptions> =
     curve,
     grid,
     worker: '',
-    brokerKey: broker.key,
+    brokerKey: () => broker.key,
     brokerWall: () => Date.now(),
     clock: systemClock,
     alarms: systemAlarms,

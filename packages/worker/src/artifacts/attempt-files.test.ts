@@ -62,7 +62,7 @@ beforeEach(async () => {
     curve: broker.curve,
     grid,
     worker: '',
-    brokerKey: broker.key,
+    brokerKey: () => broker.key,
     brokerWall: () => Date.now(),
     clock: systemClock,
     alarms: systemAlarms,

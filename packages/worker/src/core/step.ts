@@ -82,6 +82,7 @@ function onMessage(context: Context, sessionId: string, message: ToWorker): void
       context.effects.push({ kind: 'leaveSession', why: 'the broker said goodbye' });
       break;
     case 'credit': // the link's
+    case 'voucher': // the link's
     case 'reply': // a worker asks nothing
     case 'revoked': // the data endpoint's
       break;
