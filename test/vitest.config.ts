@@ -22,7 +22,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/tidy.test.ts', 'test/conformance/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 10_000,
+          testTimeout: 30_000,
         },
       },
       {
