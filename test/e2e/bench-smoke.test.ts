@@ -40,21 +40,27 @@ const bench = (...args: string[]) =>
   run(process.execPath, ['--import', 'tsx', main, ...args, '--tiny', '--json']);
 
 describe('npm run bench', () => {
-  it.each(Object.keys(expected))('%s prints its rows and nothing else on stdout', async (name) => {
-    const { stdout, stderr } = await bench(name);
-    const rows = JSON.parse(stdout) as Row[];
-    if (!stderr.includes('left out'))
-      expect(rows.map((row) => row.name)).toEqual(expect.arrayContaining([...(expected[name] ?? [])]));
-    for (const row of rows) {
-      const compared = { against: expect.any(String), ratio: expect.any(Number) };
-      expect(row).toEqual({
-        name: expect.any(String),
-        value: expect.any(Number),
-        unit: expect.any(String),
-        ...('ratio' in row && compared),
-      });
-    }
-  });
+  it.each(Object.keys(expected))(
+    '%s prints its rows and nothing else on stdout',
+    {
+      timeout: 300_000,
+    },
+    async (name) => {
+      const { stdout, stderr } = await bench(name);
+      const rows = JSON.parse(stdout) as Row[];
+      if (!stderr.includes('left out'))
+        expect(rows.map((row) => row.name)).toEqual(expect.arrayContaining([...(expected[name] ?? [])]));
+      for (const row of rows) {
+        const compared = { against: expect.any(String), ratio: expect.any(Number) };
+        expect(row).toEqual({
+          name: expect.any(String),
+          value: expect.any(Number),
+          unit: expect.any(String),
+          ...('ratio' in row && compared),
+        });
+      }
+    },
+  );
 
   it('names what there is when asked for what there is not', async () => {
     await expect(bench('speed')).rejects.toMatchObject({
