@@ -169,7 +169,7 @@ export class TestRegistry {
 export class HeldLine {
   readonly host: string;
   /** That the engine has made. (When it gives a pull up it may keep one until more comes.) */
-  readonly connections = new Set<Socket>();
+  private readonly connections = new Set<Socket>();
   private readonly server: Server;
   private left: number;
   private waiting: (() => void)[] = [];
