@@ -11,14 +11,14 @@
  * 4. Only admitted CURVE keys get as far as a frame.
  */
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
-import { Context, Router } from 'zeromq';
+import type { Router } from 'zeromq';
 import { bindAll } from './bind-all.ts';
 import type { Alarms, Cancel } from './clock.ts';
-import { deadConnectionOptions } from './dead-connections.ts';
+import { openGuardedRouter } from './guarded-router.ts';
 import type { CurveKeys } from './keys.ts';
 import { Outbox, type PushOutcome } from './outbox.ts';
 import { Turn } from './turn.ts';
-import { ZapHandler } from './zap.ts';
+import type { ZapHandler } from './zap.ts';
 
 /** A connection, named by ROUTER. Lives as long as the connection; says nothing about who it is. */
 export type PeerKey = string & { readonly brand: 'PeerKey' };
@@ -27,9 +27,6 @@ export type PeerKey = string & { readonly brand: 'PeerKey' };
 const highWaterMark = 64;
 /** Until frames are tried again on a peer that was full; nothing tells when it reads again. */
 const blockedRetryMs = 5;
-/** For the last words of a stopping broker. */
-const lingerMs = 200;
-const handshakeMs = 10_000;
 
 export interface BrokerSocketOptions {
   /** tcp://HOST:PORT (`*` picks a port) or ipc:///PATH. */
@@ -67,23 +64,15 @@ export class BrokerSocket {
   constructor(options: BrokerSocketOptions, events: BrokerSocketEvents) {
     this.options = options;
     this.events = events;
-    // A context of its own: a ZAP handler speaks for all sockets of one.
-    const context = new Context();
-    this.door = new ZapHandler(context, options.admits);
-    this.socket = new Router({
-      context,
-      mandatory: true,
-      sendTimeout: 0,
-      sendHighWaterMark: highWaterMark,
-      receiveHighWaterMark: highWaterMark,
-      maxMessageSize: limits.frameBytes,
-      linger: lingerMs,
-      ...deadConnectionOptions,
-      handshakeInterval: handshakeMs,
-      curveServer: true,
+    const { door, socket } = openGuardedRouter({
+      admits: options.admits,
       curveSecretKey: options.curve.secretKey,
-      zapDomain: 'control',
+      highWaterMark,
+      maxMessageBytes: limits.frameBytes,
+      domain: 'control',
     });
+    this.door = door;
+    this.socket = socket;
   }
 
   /** Resolves with the endpoints bound, ports filled in. Throws what binding throws. */
@@ -94,7 +83,7 @@ export class BrokerSocket {
     return bound;
   }
 
-  /** What is queued still leaves, if the peers take it within `lingerMs`. */
+  /** What is queued still leaves, if the peers take it before the router's linger is over. */
   async stop(): Promise<void> {
     await this.turn.end();
     await Promise.all(this.sending.values());

@@ -5,20 +5,18 @@
  *
  * 1. Who is not let in is refused at the door; `answersPerSecond` others are answered, whoever asks; the rest is not, and asks again.
  */
-import { Context, Router } from 'zeromq';
+import type { Router } from 'zeromq';
 import { bindAll } from './bind-all.ts';
 import type { Clock } from './clock.ts';
-import { deadConnectionOptions } from './dead-connections.ts';
+import { openGuardedRouter } from './guarded-router.ts';
 import { type CurveKeys, identityFromSeed } from './keys.ts';
-import { ZapHandler } from './zap.ts';
+import type { ZapHandler } from './zap.ts';
 
 export const voucherMagic = 'GV/1';
 const answersPerSecond = 200;
 const highWaterMark = 16;
 /** What CURVE says before the first question counts too. */
 const maxQuestionBytes = 1024;
-const handshakeMs = 10_000;
-const lingerMs = 200;
 
 export interface VoucherServerOptions {
   readonly endpoints: readonly string[];
@@ -44,23 +42,15 @@ export class VoucherServer {
 
   constructor(options: VoucherServerOptions) {
     this.options = options;
-    // A context of its own: a ZAP handler speaks for all sockets of one.
-    const context = new Context();
-    this.door = new ZapHandler(context, options.admits);
-    this.socket = new Router({
-      context,
-      mandatory: true,
-      sendTimeout: 0,
-      sendHighWaterMark: highWaterMark,
-      receiveHighWaterMark: highWaterMark,
-      maxMessageSize: maxQuestionBytes,
-      linger: lingerMs,
-      ...deadConnectionOptions,
-      handshakeInterval: handshakeMs,
-      curveServer: true,
+    const { door, socket } = openGuardedRouter({
+      admits: options.admits,
       curveSecretKey: openKeysOf(options.gridKey).secretKey,
-      zapDomain: 'voucher',
+      highWaterMark,
+      maxMessageBytes: maxQuestionBytes,
+      domain: 'voucher',
     });
+    this.door = door;
+    this.socket = socket;
   }
 
   /** Resolves with the endpoints bound. Throws what binding throws. */

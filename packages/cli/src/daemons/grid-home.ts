@@ -4,7 +4,14 @@
  */
 import { readdirSync } from 'node:fs';
 import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
-import { AuthorizedKeys, type Identity, isMissing, loadIdentity, makePrivateFolder } from '@gryphgen/runtime';
+import {
+  AuthorizedKeys,
+  type Identity,
+  isMissing,
+  loadIdentity,
+  makePrivateFolder,
+  systemClock,
+} from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
 import { HomeStanding } from './home-standing.ts';
 
@@ -13,6 +20,8 @@ export interface BrokerHome {
   /** The grid's own key. */
   readonly signer: Identity;
   readonly authorized: AuthorizedKeys;
+  /** Says the broker's key, should it be another now. */
+  readonly standing: HomeStanding;
 }
 
 /** What may lie in a home before its first use. */
@@ -33,8 +42,7 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
   }
   if (loadMembership(home).gridKey !== signer.key)
     throw new UsageError(`${home} belongs to a grid whose broker is elsewhere: run "grid worker" here`);
-  // Says the broker's key, should it be another now.
-  new HomeStanding(home, () => wallMs);
+  const standing = new HomeStanding(home, systemClock.wall);
   const authorized = new AuthorizedKeys(home);
   for (const [name, role] of [
     ['worker', 'worker'],
@@ -45,7 +53,7 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
     if (authorized.find(key) === undefined && !authorized.isRevoked(key))
       authorized.add({ key, curveKey: curve.publicKey, role, name, addedAt: wallMs });
   }
-  return { identity, signer, authorized };
+  return { identity, signer, authorized, standing };
 }
 
 /** A home becomes its owner's alone: done to /tmp or somebody's home folder, that would take it from everybody else. */

@@ -23,6 +23,8 @@ export class HomeStanding implements Standing {
   private readonly wallMs: () => number;
   private readonly signer: Identity;
   private membership: Membership;
+  /** Once for each membership: it is told in every session. */
+  private signed: string;
   private isChanging = false;
 
   /** Of a home that has its `grid.json`. Throws GridError when the grid's key is elsewhere. */
@@ -30,16 +32,18 @@ export class HomeStanding implements Standing {
     this.home = home;
     this.wallMs = wallMs;
     this.signer = loadIdentity(home, 'grid');
-    this.membership = loadMembership(home);
-    if (this.membership.gridKey !== this.signer.key)
+    const membership = loadMembership(home);
+    if (membership.gridKey !== this.signer.key)
       throw new GridError(failure('rejected.state', `${home} belongs to a grid whose broker is elsewhere`));
+    this.membership = membership;
+    this.signed = this.sign();
     const identity = loadIdentity(home, 'broker');
-    const { brokerKey, brokerCurveKey } = this.membership;
+    const { brokerKey, brokerCurveKey } = membership;
     if (brokerKey !== identity.key || brokerCurveKey !== identity.curve.publicKey) this.say(identity);
   }
 
   get voucher(): string {
-    return this.membership.serial === 0 ? '' : signVoucher(this.signer, this.document);
+    return this.signed;
   }
 
   get document(): StandingDocument {
@@ -57,7 +61,7 @@ export class HomeStanding implements Standing {
       // Somebody may have joined in this home since.
       const next = { ...this.next(identity, brokers), role: loadMembership(home).role };
       await replaceMembership(home, next);
-      this.membership = next;
+      this.know(next);
     } finally {
       this.isChanging = false;
     }
@@ -66,8 +70,18 @@ export class HomeStanding implements Standing {
   /** Writes at once: for while no broker runs here. */
   say(identity: Identity, brokers?: readonly string[], jump = 0): void {
     const next = this.next(identity, brokers);
-    this.membership = { ...next, serial: next.serial + jump };
-    saveMembership(this.home, this.membership);
+    const jumped = { ...next, serial: next.serial + jump };
+    saveMembership(this.home, jumped);
+    this.know(jumped);
+  }
+
+  private know(membership: Membership): void {
+    this.membership = membership;
+    this.signed = this.sign();
+  }
+
+  private sign(): string {
+    return this.membership.serial === 0 ? '' : signVoucher(this.signer, this.document);
   }
 
   private next({ key, curve }: Identity, brokers: readonly string[] = this.membership.brokers): Membership {

@@ -19,7 +19,7 @@ import {
 } from '@gryphgen/runtime';
 import { keptByBroker } from '../settings.ts';
 import { prepareHome } from './grid-home.ts';
-import { HomeStanding } from './home-standing.ts';
+import type { HomeStanding } from './home-standing.ts';
 
 export interface RunningBrokerOptions {
   readonly config: Config;
@@ -45,9 +45,8 @@ export class RunningBroker {
 
   constructor({ config, listen, log, timers, onFatal, onChanged }: RunningBrokerOptions) {
     const { home, artifactsBytes, principalLimits } = config;
-    const { identity, signer, authorized } = prepareHome(home, systemClock.wall());
+    const { identity, signer, authorized, standing } = prepareHome(home, systemClock.wall());
     makeRunFolder(home);
-    const standing = new HomeStanding(home, systemClock.wall);
     this.standing = standing;
     this.authorized = authorized;
     this.gridKey = signer.key;

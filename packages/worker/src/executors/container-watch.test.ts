@@ -92,6 +92,15 @@ async function passTimeUntil(done: () => boolean): Promise<void> {
   }
 }
 
+/** Tells whether it has resolved by now. */
+function whether(promise: Promise<unknown>): () => boolean {
+  let over = false;
+  void promise.then(() => {
+    over = true;
+  });
+  return () => over;
+}
+
 describe('watching a container', () => {
   it('puts the output together however its frames break', async () => {
     const end = watch();
@@ -132,11 +141,7 @@ describe('watching a container', () => {
     const end = watch();
     await settled();
     engine.waits[0]?.resolve(0);
-    let over = false;
-    void end.then(() => {
-      over = true;
-    });
-    await passTimeUntil(() => over);
+    await passTimeUntil(whether(end));
     expect(await end).toMatchObject({ exitCode: 0 });
     expect(alarms.mono).toBe(10_000);
   });
@@ -145,15 +150,12 @@ describe('watching a container', () => {
     const end = watch();
     await settled();
     engine.waits[0]?.resolve(0);
-    let over = false;
-    void end.then(() => {
-      over = true;
-    });
+    const isOver = whether(end);
     for (let told = 1; told <= 5; told += 1) {
       engine.streams[0]?.write(frame('x'));
       await settled();
       await passTimeUntil(() => alarms.mono >= told * 10_000);
-      expect(over).toBe(false);
+      expect(isOver()).toBe(false);
     }
     engine.streams[0]?.end();
     await end;
@@ -165,11 +167,7 @@ describe('watching a container', () => {
     const end = watch();
     await settled();
     engine.waits[0]?.reject(new Error('ECONNREFUSED'));
-    let over = false;
-    void end.then(() => {
-      over = true;
-    });
-    await passTimeUntil(() => over);
+    await passTimeUntil(whether(end));
     expect(await end).toMatchObject({ exitCode: -1, failure: { code: 'lost.worker' } });
     expect(alarms.mono).toBeGreaterThanOrEqual(60_000);
   });
@@ -181,11 +179,7 @@ describe('watching a container', () => {
       return new Promise(() => undefined);
     };
     const end = watch();
-    let over = false;
-    void end.then(() => {
-      over = true;
-    });
-    await passTimeUntil(() => over);
+    await passTimeUntil(whether(end));
     expect(await end).toMatchObject({ exitCode: -1, failure: { code: 'lost.worker' } });
     expect(stalled).toBeGreaterThan(2);
     expect(alarms.mono).toBeLessThan(200_000);
