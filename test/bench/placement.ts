@@ -1,6 +1,6 @@
 /** One placement decision, alone: how it grows with the grid. */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
-import { emptyLedger, place, type Shape, type WorkerView } from '@gryphgen/scheduler';
+import { emptyLedger, newView, place, type Shape, type WorkerView } from '@gryphgen/scheduler';
 import type { Benchmark } from './benchmark.ts';
 import { type Row, row } from './row.ts';
 import { percentile } from './statistics.ts';
@@ -57,13 +57,10 @@ function gridOf(size: number): readonly WorkerView[] {
     ledger.cpuMilli = (index * 1000) % 16_000;
     ledger.attempts = index % 16;
     return {
-      id: `w-${name}` as WorkerId,
-      name,
+      ...newView(`w-${name}` as WorkerId, name),
+      ledger,
       report: reportOf(name, index),
       connected: true,
-      draining: false,
-      drainUntil: 0,
-      ledger,
       reliability: 1 - (index % 10) / 100,
     };
   });

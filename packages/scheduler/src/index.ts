@@ -8,4 +8,4 @@ export { SeededRandom } from './seeded-random.ts';
 export { type Shape, shapeKey } from './shape.ts';
 export { type PolicyName, policyNames, type ReplayResult, replay } from './trace/replay.ts';
 export type { TraceNode, TraceTask } from './trace/trace.ts';
-export type { WorkerView } from './worker-view.ts';
+export { changeView, newView, versionOf, type WorkerView } from './worker-view.ts';

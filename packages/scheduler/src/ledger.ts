@@ -3,7 +3,8 @@
  *
  * 1. Reserving adds exactly what releasing takes away; a device that nobody holds has no entry.
  * 2. A release that matches no reservation is a bug and throws before anything has changed.
- * 3. `whole` stays until the device is empty: should a ghost (E14) ever share a wholly held device, the device is
+ * 3. Every change raises `version`; both are all that changes a ledger.
+ * 4. `whole` stays until the device is empty: should a ghost (E14) ever share a wholly held device, the device is
  *    barred for too long rather than for too short.
  */
 import {
@@ -27,10 +28,12 @@ export interface Ledger {
   diskBytes: number;
   attempts: number;
   devices: Map<DeviceUuid, HeldDevice>;
+  /** Changes so far. */
+  version: number;
 }
 
 export function emptyLedger(): Ledger {
-  return { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0, devices: new Map() };
+  return { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0, devices: new Map(), version: 0 };
 }
 
 /** Never refuses: what a worker already runs (E11) is counted even where it should not have fitted. */
@@ -39,6 +42,7 @@ export function reserve(ledger: Ledger, reservation: Reservation): void {
   ledger.memoryBytes += reservation.memoryBytes;
   ledger.diskBytes += reservation.diskBytes;
   ledger.attempts += 1;
+  ledger.version += 1;
   for (const share of reservation.devices) hold(ledger, share);
 }
 
@@ -50,6 +54,7 @@ export function release(ledger: Ledger, reservation: Reservation): void {
   ledger.memoryBytes -= reservation.memoryBytes;
   ledger.diskBytes -= reservation.diskBytes;
   ledger.attempts -= 1;
+  ledger.version += 1;
   for (const share of reservation.devices) letGo(ledger, share);
 }
 

@@ -15,7 +15,7 @@ import {
 } from './reference-grid.fixture.ts';
 import { scoresOf, totalOf, weights } from './score.ts';
 import type { Shape } from './shape.ts';
-import type { WorkerView } from './worker-view.ts';
+import { changeView, type WorkerView } from './worker-view.ts';
 
 const scores = (what: Shape, view: WorkerView) => scoresOf(what, view, view.report!);
 const fit = (what: Shape, view: WorkerView) => scores(what, view).fit;
@@ -84,8 +84,8 @@ describe('the other terms', () => {
   it('stay in 0..1 when a machine reports less than is held on it', () => {
     const shrunk = holding(forge(), 'gpu-3060', 5 * GiB);
     reserve(shrunk.ledger, { cpuMilli: 9000, memoryBytes: 0, diskBytes: 0, devices: [] });
-    shrunk.report = report({ cpuMilli: 1000, slots: 1, speed: -1, devices: [] });
-    shrunk.reliability = 2;
+    const less = report({ cpuMilli: 1000, slots: 1, speed: -1, devices: [] });
+    changeView(shrunk, { report: less, reliability: 2 });
     for (const score of Object.values(scores(shape(), shrunk))) expect(score >= 0 && score <= 1).toBe(true);
   });
 });

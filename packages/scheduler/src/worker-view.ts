@@ -1,17 +1,53 @@
-/** A worker as placement sees it: the broker's state owns one for each worker it knows. */
+/**
+ * A worker as placement sees it: the broker's state owns one for each worker it knows.
+ *
+ * 1. Whatever placement reads of a worker changes through `changeView`, `reserve` and `release`, and each raises
+ *    `versionOf`: as long as that is the same, so is every answer about the worker.
+ */
 import type { WorkerId, WorkerReport } from '@gryphgen/protocol';
-import type { Ledger } from './ledger.ts';
+import { emptyLedger, type Ledger } from './ledger.ts';
 
 export interface WorkerView {
   readonly id: WorkerId;
-  name: string;
+  readonly name: string;
   /** null: not heard of since the broker started. */
-  report: WorkerReport | null;
-  connected: boolean;
-  draining: boolean;
+  readonly report: WorkerReport | null;
+  readonly connected: boolean;
+  readonly draining: boolean;
   /** Wall ms of a drain's deadline; 0 without one. */
-  drainUntil: number;
-  ledger: Ledger;
+  readonly drainUntil: number;
+  readonly ledger: Ledger;
   /** 0..1, share of attempts that were not lost lately. */
-  reliability: number;
+  readonly reliability: number;
+  /** Changes of the view itself; the ledger counts its own. */
+  readonly version: number;
+}
+
+export type ViewChange = Partial<Omit<WorkerView, 'id' | 'ledger' | 'version'>>;
+
+/** A worker that is known by its name alone, and holds nothing. */
+export function newView(id: WorkerId, name: string): WorkerView {
+  return {
+    id,
+    name,
+    report: null,
+    connected: false,
+    draining: false,
+    drainUntil: 0,
+    ledger: emptyLedger(),
+    reliability: 1,
+    version: 0,
+  };
+}
+
+/** What is as it was already raises nothing. */
+export function changeView(view: WorkerView, change: ViewChange): void {
+  const keys = Object.keys(change) as (keyof ViewChange)[];
+  if (keys.every((key) => view[key] === change[key])) return;
+  Object.assign(view, change, { version: view.version + 1 });
+}
+
+/** Only ever rises. */
+export function versionOf({ version, ledger }: WorkerView): number {
+  return version + ledger.version;
 }

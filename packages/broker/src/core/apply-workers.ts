@@ -1,27 +1,18 @@
 /** Decisions about workers, applied: the part of `apply.ts` that knows nothing of tasks. */
 import { limits, type WorkerId } from '@gryphgen/protocol';
-import { emptyLedger } from '@gryphgen/scheduler';
+import { changeView, newView } from '@gryphgen/scheduler';
 import type { BrokerState, Worker } from './state.ts';
 
 /** A worker says hello for the first time, or under a new name. */
 export function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
   const known = state.workers.get(id);
   if (known !== undefined) {
-    known.view.name = name;
+    changeView(known.view, { name });
     return;
   }
   const worker: Worker = {
     id,
-    view: {
-      id,
-      name,
-      report: null,
-      connected: false,
-      draining: false,
-      drainUntil: 0,
-      ledger: emptyLedger(),
-      reliability: 1,
-    },
+    view: newView(id, name),
     session: null,
     boot: '',
     heardAt: state.watch,
@@ -46,8 +37,8 @@ export function drainWorker(
   deadline: { readonly at: number; readonly ms: number } | null,
 ): void {
   const worker = knownWorker(state, id);
-  worker.view.draining = draining;
-  worker.view.drainUntil = deadline === null ? 0 : deadline.at + deadline.ms;
+  const drainUntil = deadline === null ? 0 : deadline.at + deadline.ms;
+  changeView(worker.view, { draining, drainUntil });
   worker.deadline = deadline && { ...deadline, dueMono: null };
 }
 

@@ -1,7 +1,7 @@
 /** One step in the making: the state, the time, and the effects so far. */
 import type { Failure, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
 import { failure, isEphemeral } from '@gryphgen/protocol';
-import { release } from '@gryphgen/scheduler';
+import { changeView, release } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
 import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -77,7 +77,7 @@ export function forgetSession(state: BrokerState, id: SessionId): void {
   const worker = session.worker === null ? undefined : state.workers.get(session.worker);
   if (worker?.session === id) {
     worker.session = null;
-    worker.view.connected = false;
+    changeView(worker.view, { connected: false });
     worker.unsettled.clear();
     for (const task of worker.tasks) clearLeaseSeq(state.tasks.get(task));
   }

@@ -15,6 +15,7 @@ import type {
   TaskId,
 } from '@gryphgen/protocol';
 import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import { changeView } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
@@ -120,7 +121,8 @@ export function attemptFailed(
 /** Moves a worker's reliability by one attempt: lost ones count far more than kept ones. */
 function noteReliability(worker: Worker, kept: boolean): void {
   const { view } = worker;
-  view.reliability = kept ? view.reliability + (1 - view.reliability) * 0.05 : view.reliability * 0.7;
+  const { reliability } = view;
+  changeView(view, { reliability: kept ? reliability + (1 - reliability) * 0.05 : reliability * 0.7 });
 }
 
 /** A service that has run for long: a failure now is not one of a series (E16). */

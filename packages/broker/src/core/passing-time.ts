@@ -4,7 +4,7 @@
  */
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
-import { release } from '@gryphgen/scheduler';
+import { changeView, release } from '@gryphgen/scheduler';
 import { joinLine } from './apply.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
@@ -51,7 +51,7 @@ function checkWorker(context: Context, worker: Worker): void {
       state.waiting.capacityVersion += 1;
       state.wake = true;
     }
-    worker.view.connected = connected;
+    changeView(worker.view, { connected });
   }
   if (silentMs <= leaseMs + graceMs) return;
   const words = `${worker.view.name} was not heard of for ${formatDuration(leaseMs + graceMs)}`;

@@ -16,7 +16,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { failure, limits } from '@gryphgen/protocol';
-import { type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
+import { changeView, type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import {
   closeSession,
@@ -54,8 +54,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.reportSeq = 0;
   worker.nextLeaseSeq = 1;
   worker.leaseFloor = 1;
-  worker.view.report = believable(hello.report);
-  worker.view.connected = true;
+  changeView(worker.view, { report: believable(hello.report), connected: true });
   for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
   const kept = new Set<number>();
@@ -177,8 +176,9 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   if (message.seq <= worker.reportSeq) return;
   worker.reportSeq = message.seq;
   const before = worker.view.report;
-  worker.view.report = believable(message.report);
-  if (before !== null && placesAlike(before, worker.view.report)) return;
+  const report = believable(message.report);
+  changeView(worker.view, { report });
+  if (before !== null && placesAlike(before, report)) return;
   context.state.possible.workersChanged();
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;

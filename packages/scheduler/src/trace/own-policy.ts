@@ -3,10 +3,10 @@
  * devices, a thousandth of a GPU as a MiB of its memory.
  */
 import type { Device, DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
-import { emptyLedger, reserve } from '../ledger.ts';
+import { reserve } from '../ledger.ts';
 import { type Placement, place } from '../place.ts';
 import type { Shape } from '../shape.ts';
-import type { WorkerView } from '../worker-view.ts';
+import { newView, type WorkerView } from '../worker-view.ts';
 import type { Choice, Policy } from './policy.ts';
 import { isPart } from './policy.ts';
 import { keyOfTask, suits, type TraceNode, type TraceTask, wholeGpu } from './trace.ts';
@@ -89,16 +89,7 @@ function workerOf({ name, model, cpuMilli, memoryMiB, gpuCount }: TraceNode, at:
     dataKey: '',
     version: '',
   };
-  return {
-    id,
-    name,
-    report,
-    connected: true,
-    draining: false,
-    drainUntil: 0,
-    ledger: emptyLedger(),
-    reliability: 1,
-  };
+  return { ...newView(id, name), report, connected: true };
 }
 
 function shapeOf(task: TraceTask): Shape {
