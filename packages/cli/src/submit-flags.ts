@@ -25,6 +25,7 @@ export interface TaskFlags {
   readonly image?: string;
   readonly pull?: PullPolicy;
   readonly name?: string;
+  readonly class?: string;
   readonly cpu?: number;
   readonly memory?: number;
   readonly disk?: number;
@@ -123,6 +124,7 @@ function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
     flagOf('--image <image>', 'run in a container of this image', values.image),
     flagOf('--pull <when>', 'pull it when it is missing (default), always or never', values.pull),
     flagOf('--name <name>', 'what to call it', values.name),
+    flagOf('--class <name>', 'what it is expected to run like (default: its program)', values.taskClass),
     flagOf('--cpu <count>', 'CPUs (default: 1)', values.cpu),
     flagOf('--memory <size>', 'memory', values.size),
     flagOf('--disk <size>', 'disk', values.size),
@@ -204,7 +206,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { image, pull, name, cpu, memory, disk, env, workdir, user, priority, timeout, queueTimeout } = flags;
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
   const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, warm, envFile } = flags;
-  const { in: inputs, out: outputs } = flags;
+  const { in: inputs, out: outputs, class: taskClass } = flags;
   const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
@@ -217,6 +219,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     image,
     pull,
     name,
+    class: taskClass,
     // A container may run what its image says.
     command: command.length === 0 ? undefined : command,
     env: envFile === undefined ? env : { ...envFile, ...env },

@@ -19,6 +19,7 @@ import {
   type TaskKind,
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
+import { taskClassOf } from './task-class.ts';
 
 type Options = Partial<Omit<Envelope, 'kind' | 'image' | 'needs' | 'inputs'>> & {
   readonly inputs?: readonly LocalInput[];
@@ -33,7 +34,8 @@ export interface LocalInput {
 /**
  * A task as a caller writes it. Sizes in bytes, times in ms, CPU in thousandths; what is left out is `envelopeDefaults`
  * (one CPU, durable, no retries). The image of a container is named in its body alone; what it needs of a worker follows
- * from its body. Scratch space on disk is asked for as disk. Inputs are to be brought before it is submitted.
+ * from its body, and so does its class unless it is said. Scratch space on disk is asked for as disk. Inputs are to be
+ * brought before it is submitted.
  */
 export type TaskSpec = Options &
   (
@@ -79,6 +81,9 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
   const container = spec.kind === 'container' ? (bodyChecked as ContainerBody) : undefined;
   const files = bodyChecked as TaskFiles;
   const needs = needsOf(container ?? filesOf(files), options.stopGraceMs);
+  const { command = [] } = bodyChecked as { command?: readonly string[] };
+  const { labels = envelopeDefaults.labels } = options;
+  const taskClass = options.taskClass ?? taskClassOf(spec.kind, container?.image, command, labels);
   const envelope = checked('task', envelopeSchema, {
     ...envelopeDefaults,
     ...options,
@@ -86,6 +91,7 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
     ...(container !== undefined && { image: container.image }),
     ...(needs !== undefined && { needs }),
     ...(inputs.length > 0 && { inputs: brought }),
+    ...(taskClass !== undefined && { taskClass }),
   });
   const envelopeBytes = encodeEnvelope(envelope);
   if (envelopeBytes.length > limits.envelopeBytes)

@@ -76,6 +76,8 @@ export const limits = {
   outcomeBytes: 16 * KiB,
   labels: 64,
   nameChars: 256,
+  /** Of a task's class: with the numbers learned of it, some hundred bytes. */
+  taskClassChars: 96,
   keyChars: 256,
   /** Messages a peer may have sent that the other has not yet taken up (credit window). */
   creditMessages: 4096,

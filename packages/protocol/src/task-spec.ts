@@ -57,7 +57,11 @@ export interface Envelope {
   readonly needs?: Needs;
   /** What it is given: kept for it until it ends. */
   readonly inputs?: readonly ArtifactRef[];
+  /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
+  readonly taskClass?: string;
 }
+
+export const taskClassWords = `1 to ${limits.taskClassChars} printable ASCII characters, no space at either end`;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const device = {
@@ -95,7 +99,13 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   stopGraceMs: count.max(limits.stopGraceMs).optional(),
   needs: needsSchema.optional(),
   inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),
+  taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
 });
+
+/** It is printed, journaled and compared: plain and short. */
+export function isTaskClass(name: string): boolean {
+  return name.length <= limits.taskClassChars && /^[!-~](?:[ -~]*[!-~])?$/.test(name);
+}
 
 export const processBodySchema = z
   .object({

@@ -43,6 +43,7 @@ export function taskJson(task: TaskDocument) {
     priority: envelope.priority,
     resources: envelope.resources,
     labels: envelope.labels,
+    ...(envelope.taskClass === undefined ? {} : { class: envelope.taskClass }),
     ...(envelope.image === undefined ? {} : { image: { name: envelope.image, ...task.image } }),
   };
 }
@@ -135,6 +136,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['ended', when(task.endedAt, nowMs)],
     ['ran', ranFor(task, nowMs)],
     ['labels', pairs(envelope.labels)],
+    ['class', envelope.taskClass ?? ''],
     ['principal', task.principal],
   ];
   return rows

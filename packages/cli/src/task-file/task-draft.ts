@@ -22,6 +22,7 @@ import type { DraftHealth, DraftPort, DraftRestart } from './service-draft.ts';
 /** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
 export interface TaskDraft {
   readonly name?: string;
+  readonly class?: string;
   readonly kind?: DraftKind;
   readonly image?: string;
   readonly pull?: PullPolicy;
@@ -182,6 +183,7 @@ function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
     timeoutMs: draft.timeout ?? byDefault.timeoutMs,
     queueTimeoutMs: draft.queueTimeout ?? byDefault.queueTimeoutMs,
     onLinkLost: draft.onLinkLost ?? byDefault.onLinkLost,
+    ...(draft.class !== undefined && { taskClass: draft.class }),
     ...(draft.stopGrace !== undefined && { stopGraceMs: draft.stopGrace }),
     labels: draft.labels ?? byDefault.labels,
     constraints: {

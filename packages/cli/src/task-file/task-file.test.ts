@@ -42,6 +42,7 @@ retries: { limit: 2, backoff: 5s }
 env: { N: 010, T: yes }
 resources: { cpu: 0.5, gpu: { minComputeCapability: 8.0 } }
 labels: { a: &x b, c: *x }
+class: nightly
 onLinkLost: wait
 durable: false
 `,
@@ -53,6 +54,7 @@ durable: false
         durable: false,
         onLinkLost: 'wait',
         labels: { a: 'b', c: 'b' },
+        taskClass: 'nightly',
         resources: { cpuMilli: 500, gpu: { kind: 'whole', count: 1, minComputeCapability: 80 } },
         body: { command: ['echo', '1.50', 'true'], env: { N: '010', T: 'yes' } },
       },
@@ -149,6 +151,11 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
     'a worker without a name',
     'command: [x]\nconstraints: { worker: "" }\n',
     '2:24: constraints.worker: found ""',
+  ],
+  [
+    'a class that is not plain',
+    `command: [x]\nclass: ü\n`,
+    '2:8: class: found "ü", expected 1 to 96 printable',
   ],
   ['a long label', `command: [x]\nlabels: { a: ${'x'.repeat(300)} }\n`, '2:14: labels.a: found "xxx'],
   ['an alias of nothing', 'command: *x\n', '1:10: '],

@@ -44,6 +44,7 @@ const task = object<TaskDraft>(
   {
     name: scalar(values.name),
     kind: oneOf(draftKinds),
+    class: scalar(values.taskClass),
     image: scalar(values.image),
     pull: scalar(values.pull),
     command: list('a list such as [sh, -c, "echo hello"]', scalar(values.argument)),

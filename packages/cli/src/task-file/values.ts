@@ -15,6 +15,7 @@ import {
   isOutputPath,
   isPortName,
   isRuntimeName,
+  isTaskClass,
   leastHostPort,
   limits,
   networks,
@@ -27,6 +28,7 @@ import {
   type StopSignal,
   scratchMedia,
   stopSignals,
+  taskClassWords,
   type Ulimit,
   ulimitNames,
   ulimitSchema,
@@ -55,6 +57,7 @@ export const name = text(
   `at most ${limits.nameChars} characters`,
   (value) => value.length <= limits.nameChars,
 );
+export const taskClass = text(taskClassWords, isTaskClass);
 export const worker = text(
   `a worker's name or id, of 1 to ${limits.nameChars} characters`,
   (value) => value !== '' && value.length <= limits.nameChars,
