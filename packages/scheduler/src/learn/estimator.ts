@@ -1,0 +1,198 @@
+/**
+ * What is learned of runs: how long a task of a class takes on a seat (its device, or else its worker), and what it needs
+ * of memory. Fed with one observation for each attempt that succeeded; asked by placement and by `explain`.
+ *
+ * The logarithm of a run is the class's level + the seat's effect + slope × ln(input bytes), as far as the class is not
+ * known on that seat, or on seats of its model, itself.
+ *
+ * 1. Deterministic: the same observations in the same order make the same estimates, here and in a replay.
+ * 2. Constant time for each observation; memory is bounded, whatever is observed (seats.ts, task-classes.ts).
+ * 3. No observation makes an estimate that is no number: what cannot be is bounded or passed over, and counted.
+ */
+import { learn, shrunk } from './level.ts';
+import { Seats } from './seats.ts';
+import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
+import {
+  inputEffect,
+  learnInputs,
+  learnNeed,
+  type Pair,
+  pairOf,
+  type TaskClass,
+  TaskClasses,
+} from './task-classes.ts';
+
+export interface Observation {
+  readonly taskClass: string;
+  readonly seat: string;
+  readonly runMs: number;
+  /** Of all its inputs; 0 when it has none. */
+  readonly inputBytes?: number;
+  /** The most it held at a time; 0 or missing when it is not known. */
+  readonly peakMemoryBytes?: number;
+  readonly peakVramBytes?: number;
+}
+
+/** How long a run is expected to take. */
+export interface RunEstimate {
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly meanMs: number;
+  /** Runs of the class that were seen on this seat, and anywhere. */
+  readonly here: number;
+  readonly anywhere: number;
+}
+
+/** Quantiles, in bytes. */
+export interface NeedEstimate {
+  readonly p50Bytes: number;
+  readonly p90Bytes: number;
+  readonly seen: number;
+}
+
+export type SavedEstimates = {
+  readonly classes: ReturnType<TaskClasses['save']>;
+  readonly absurd: number;
+} & ReturnType<Seats['save']>;
+
+const leastRunMs = 1;
+const mostRunMs = 30 * 24 * 3600_000;
+const mostBytes = 2 ** 50;
+/** How fast a class is forgotten on one seat, and by itself. */
+const leastPairRate = 1 / 10;
+const leastClassRate = 1 / 32;
+/** What is known of a class elsewhere counts as much as so many runs here. */
+const elsewhereRuns = 1;
+/** Runs after which what is expected of a class says something of its seat. */
+const knownRuns = 3;
+
+export class Estimator {
+  private readonly seats = new Seats();
+  private readonly classes = new TaskClasses();
+  /** Observations that could not be, passed over or bounded. */
+  absurd = 0;
+
+  /** What is known of a seat before anything ran there; `speed` as in a worker's report. */
+  describeSeat(id: string, model: string, speed: number): void {
+    this.seats.describe(id, model, speed);
+  }
+
+  forgetSeat(id: string): void {
+    this.seats.forget(id);
+  }
+
+  observe(observation: Observation): void {
+    const { taskClass, seat: seatId, peakMemoryBytes = 0, peakVramBytes = 0 } = observation;
+    const runMs = this.bounded(observation.runMs, leastRunMs, mostRunMs);
+    if (runMs === undefined) return;
+    const known = this.classes.used(taskClass);
+    this.observeRun(known, seatId, Math.log(runMs), this.size(observation.inputBytes ?? 0));
+    const [memory, vram] = [this.size(peakMemoryBytes), this.size(peakVramBytes)];
+    if (memory > 0) known.memory = learnNeed(known.memory, memory);
+    if (vram > 0) known.vram = learnNeed(known.vram, vram);
+  }
+
+  /** Undefined where nothing of the class was seen. */
+  run(taskClass: string, seatId: string, inputBytes = 0): RunEstimate | undefined {
+    const known = this.classes.find(taskClass);
+    if (known === undefined || known.n === 0) return undefined;
+    const seat = this.seats.find(seatId);
+    const here = known.pairs.get(seatId);
+    const middle = this.expected(known, seat, here) + inputEffect(known, inputBytes);
+    const { spread } = known;
+    const ms = (ln: number) => Math.min(mostRunMs, Math.max(leastRunMs, Math.exp(ln)));
+    return {
+      p50Ms: ms(middle + spread.p50),
+      p90Ms: ms(middle + spread.p90),
+      meanMs: ms(middle + spread.p50 + meanAboveMedian(spread)),
+      here: here?.n ?? 0,
+      anywhere: known.n,
+    };
+  }
+
+  /** Of memory, or of a device's; undefined where nothing of it was seen. */
+  need(taskClass: string, what: 'memory' | 'vram'): NeedEstimate | undefined {
+    const need = this.classes.find(taskClass)?.[what];
+    if (need == null) return undefined;
+    const { level, spread } = need;
+    return {
+      p50Bytes: Math.exp(level.at + spread.p50),
+      p90Bytes: Math.exp(level.at + spread.p90),
+      seen: level.n,
+    };
+  }
+
+  /** Runs of the class since one was seen on this seat; undefined when none ever was. */
+  unseenFor(taskClass: string, seatId: string): number | undefined {
+    const known = this.classes.find(taskClass);
+    const pair = known?.pairs.get(seatId);
+    return known === undefined || pair === undefined ? undefined : known.n - pair.seen;
+  }
+
+  /** How often the seat was found to have become faster or slower. */
+  changesOf(seatId: string): number {
+    return this.seats.find(seatId)?.changes ?? 0;
+  }
+
+  save(): SavedEstimates {
+    return { classes: this.classes.save(), absurd: this.absurd, ...this.seats.save() };
+  }
+
+  load(saved: SavedEstimates): void {
+    this.absurd = saved.absurd;
+    this.classes.load(saved.classes);
+    this.seats.load(saved);
+  }
+
+  private observeRun(known: TaskClass, seatId: string, run: number, inputBytes: number): void {
+    const seat = this.seats.used(seatId);
+    const { spread } = known;
+    const before = known.n;
+    known.n += 1;
+    const byInputs = inputEffect(known, inputBytes);
+    const seen = run - byInputs;
+    const effect = this.seats.effectOf(seat);
+    const pair = pairOf(known, seatId);
+    pair.at += seat.jump - pair.jump;
+    pair.jump = seat.jump;
+    pair.seen = known.n;
+    const distance = before === 0 ? 0 : seen - this.expected(known, seat, pair);
+    const within = before < knownRuns ? mostDistance : believedWithin(spread);
+    if (pair.n >= knownRuns)
+      this.seats.watch(seat, Math.max(-mostDistance, Math.min(mostDistance, distance)), spread.scale);
+    if (before >= knownRuns) this.seats.learnEffect(seat, seen - known.level.at);
+    learn(known.level, seen - effect, leastClassRate, within + 1);
+    learn(pair, seen, leastPairRate, within);
+    if (seat.model !== '') learn(pairOf(known, modelKey(seat.model)), seen, leastPairRate, within);
+    learnInputs(known, inputBytes, Math.max(-within, Math.min(within, distance)));
+    if (before > 0) learnSpread(spread, distance);
+  }
+
+  /** ln of a run without what its inputs add. */
+  private expected(known: TaskClass, seat: ReturnType<Seats['find']>, here: Pair | undefined): number {
+    const byEffects = known.level.at + this.seats.effectOf(seat);
+    const alike = seat === undefined || seat.model === '' ? undefined : known.pairs.get(modelKey(seat.model));
+    const elsewhere = shrunk(alike, byEffects, elsewhereRuns);
+    if (here === undefined || here.n === 0) return elsewhere;
+    const moved = (seat?.jump ?? 0) - here.jump;
+    return shrunk({ n: here.n, at: here.at + moved }, elsewhere, elsewhereRuns);
+  }
+
+  /** Undefined of what is no number, or less than nothing. */
+  private bounded(value: number, least: number, most: number): number | undefined {
+    if (Number.isFinite(value) && value >= 0 && value <= most) return Math.max(least, value);
+    this.absurd += 1;
+    return value > most ? most : undefined;
+  }
+
+  private size(bytes: number): number {
+    return bytes === 0 ? 0 : (this.bounded(bytes, 1, mostBytes) ?? 0);
+  }
+}
+
+/** ln: a factor of some three thousand. */
+const mostDistance = 8;
+
+function modelKey(model: string): string {
+  return `~${model}`;
+}
