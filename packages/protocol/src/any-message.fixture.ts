@@ -32,6 +32,9 @@ export const plain = fc
   .json({ maxDepth: 4 })
   .filter((json) => !json.includes('__proto__'))
   .map((json) => JSON.parse(JSON.stringify(JSON.parse(json))) as unknown);
+const usage = fc
+  .record({ cpuMs: count, peakMemoryBytes: count, peakVramBytes: count }, { requiredKeys: [] })
+  .map((known) => (Object.keys(known).length === 0 ? { cpuMs: 0 } : known));
 const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 32 });
 const pressure = { name: ascii, forMs: count, words: ascii };
 const device = fc.record(
@@ -187,6 +190,7 @@ export const shapes: Shapes = {
       failure: fc.option(failure),
       ranMs: fc.double({ min: 0, max: 1e12, noNaN: true }),
       outcome: bytes,
+      usage: fc.option(usage, { nil: undefined }),
     },
   ],
   resultAck: ['toWorker', fence],

@@ -7,6 +7,7 @@ import type { PrincipalLimits } from './principal-limits.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
+import type { Usage } from './usage.ts';
 
 export interface TaskDocument {
   readonly id: string;
@@ -34,6 +35,8 @@ export interface TaskDocument {
   /** Of a service that runs, once its worker has told. */
   readonly addresses?: readonly Address[];
   readonly health?: Health;
+  /** Of its last attempt, once it has ended, as far as its worker saw it. */
+  readonly usage?: Usage;
 }
 
 export interface NodeDocument {

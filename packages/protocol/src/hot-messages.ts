@@ -25,6 +25,7 @@ import type {
 } from './messages.ts';
 import { Malformed, type MsgpackReader } from './msgpack-reader.ts';
 import type { DeviceShare } from './resources.ts';
+import { readUsage, usageTuple } from './usage.ts';
 
 const safe = Number.MAX_SAFE_INTEGER;
 const states: readonly OutcomeState[] = ['succeeded', 'failed', 'cancelled'];
@@ -80,7 +81,7 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
     case 'started':
       return [4, [m.task, m.attempt, m.epoch]];
     case 'result':
-      return [5, [m.task, m.attempt, m.epoch, m.exitCode, failureTuple(m.failure), m.ranMs], m.outcome];
+      return [5, resultTuple(m), m.outcome];
     case 'resultAck':
       return [6, [m.task, m.attempt, m.epoch]];
     case 'finished':
@@ -107,6 +108,12 @@ function leaseTuple(m: Lease): readonly unknown[] {
   const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
   return principal === undefined ? known : [...known, principal];
 }
+
+function resultTuple(m: Result): readonly unknown[] {
+  const known = [m.task, m.attempt, m.epoch, m.exitCode, failureTuple(m.failure), m.ranMs];
+  const usage = usageTuple(m.usage);
+  return usage === undefined ? known : [...known, usage];
+}
 const sharesTuple = (m: Pick<Lease, 'devices'>) =>
   m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
 const failureTuple = (failure: Failure | null) => (failure === null ? null : [failure.code, failure.message]);
@@ -126,7 +133,7 @@ export function hotBytes(m: HotMessage): number {
       );
     case 'result':
     case 'finished':
-      return 96 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
+      return 128 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
     case 'heartbeat':
       return 64 + m.attempts.length * 20;
     case 'heartbeatAck':
@@ -249,8 +256,10 @@ function readResult(positions: number, parts: number, reader: MsgpackReader): Re
   const failure = readFailure('result', reader);
   const ranMs = reader.number('result.ranMs');
   if (ranMs < 0) throw new Malformed('result.ranMs must not be negative');
-  const outcome = rest('result', reader, positions - 6, parts);
-  return { kind: 'result', task, attempt, epoch, exitCode, failure, ranMs, outcome };
+  const usage = positions > 6 ? readUsage(reader) : undefined;
+  const outcome = rest('result', reader, positions - 7, parts);
+  const result: Result = { kind: 'result', task, attempt, epoch, exitCode, failure, ranMs, outcome };
+  return usage === undefined ? result : { ...result, usage };
 }
 
 function readFinished(positions: number, parts: number, reader: MsgpackReader): Finished {

@@ -10,6 +10,7 @@ import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 import type { Address, Health, PublishedPort } from './service-state.ts';
+import type { Usage } from './usage.ts';
 
 /** What a key is let in for. */
 export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker', 'delegate'] as const;
@@ -237,6 +238,7 @@ export interface Result {
   readonly failure: Failure | null;
   readonly ranMs: number;
   readonly outcome: Uint8Array;
+  readonly usage?: Usage | undefined;
 }
 /** The result is durable or fenced off: forget the attempt. */
 export interface ResultAck {

@@ -123,6 +123,16 @@ describe('words', () => {
       [1, [1, 0, 'k'.repeat(769), Buffer.of()]],
       'submit.key is 769 bytes long, at most 768 are allowed',
     ],
+    [
+      'use below nothing',
+      [5, [1, 1, 1, 0, null, 0, [-2]]],
+      'usage.cpuMs must be a whole number from -1 to 9007199254740991',
+    ],
+    [
+      'use of no number',
+      [5, [1, 1, 1, 0, null, 0, [1, Number.NaN]]],
+      'usage.peakMemoryBytes must be a number',
+    ],
     ['a failure code', [5, [1, 1, 1, 0, ['x.y', 'z'], 0]], 'result.failure.code is not one of ours'],
     [
       'a path',

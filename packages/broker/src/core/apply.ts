@@ -7,7 +7,7 @@
  * 2. A task that ended never changes again.
  */
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
-import { isEphemeral, limits } from '@gryphgen/protocol';
+import { isEphemeral, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
 import type { Decision, WireDevice } from './decisions.ts';
@@ -52,7 +52,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       return;
     }
     case decided.ended: {
-      const [, id, , stateNo, exitCode, code, message, startedAt, endedAt, outcome] = decision;
+      const [, id, , stateNo, exitCode, code, message, startedAt, endedAt, outcome, usage] = decision;
       const failure = code === '' ? null : { code, message };
       endTask(state, liveTask(state, id), {
         state: outcomeStates[stateNo],
@@ -61,6 +61,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         startedAt,
         endedAt,
         outcome: outcome ?? noOutcome,
+        usage: usage === undefined ? null : usageOf(usage),
       });
       return;
     }
@@ -236,15 +237,17 @@ function endLease(state: BrokerState, task: Task): void {
   state.wake = true;
 }
 
-type Ending = Pick<TaskOutcome, 'state' | 'exitCode' | 'failure' | 'startedAt' | 'endedAt' | 'outcome'>;
+type Ending = Pick<
+  TaskOutcome,
+  'state' | 'exitCode' | 'failure' | 'startedAt' | 'endedAt' | 'outcome' | 'usage'
+>;
 
 function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;
   const note: PlacementNote | null = lease?.note ?? null;
-  const { state: ended, exitCode, failure, startedAt, endedAt, outcome } = ending;
   const worker = lease?.worker ?? '';
   const reservation = lease?.reservation ?? null;
-  task.outcome = { state: ended, worker, exitCode, failure, startedAt, endedAt, outcome, reservation, note };
+  task.outcome = { ...ending, worker, reservation, note };
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
   endLease(state, task);
   takeFromShare(state, task);

@@ -11,6 +11,7 @@ import type {
   PrincipalId,
   Reservation,
   TaskId,
+  WireUsage,
   WorkerId,
 } from '@gryphgen/protocol';
 
@@ -84,6 +85,8 @@ export type Decision =
       startedAt: number,
       at: number,
       outcome: Uint8Array | null,
+      /** Missing where nothing is known, and in what earlier versions wrote. */
+      usage?: WireUsage,
     ]
   | readonly [
       kind: typeof decided.requeued,
@@ -94,7 +97,9 @@ export type Decision =
       delayMs: number,
       at: number,
       /** It had run well: what failed before does not count any more. */
-      afresh?: true,
+      afresh?: boolean,
+      /** As of `ended`. */
+      usage?: WireUsage,
     ]
   | readonly [kind: typeof decided.cancelRequested, task: TaskId, at: number]
   | readonly [kind: typeof decided.workerNamed, worker: WorkerId, name: string, at: number]

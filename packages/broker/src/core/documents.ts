@@ -37,6 +37,7 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     envelope: task.spec.envelope,
     body: task.body,
     ...leftBy(task),
+    ...(outcome?.usage && { usage: outcome.usage }),
     ...servedOf(state, lease),
   };
 }

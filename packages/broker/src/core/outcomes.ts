@@ -14,7 +14,7 @@ import type {
   Started,
   TaskId,
 } from '@gryphgen/protocol';
-import { failure, familyOf, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
+import { failure, familyOf, formatTaskId, isEphemeral, limits, usageTuple } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
@@ -24,6 +24,7 @@ import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
+import { believableUsage } from './told-usage.ts';
 
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */
@@ -71,8 +72,9 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     noteReliability(worker, true);
     const failed = message.failure && whyEnded(context, task, worker, message.failure);
     const why = failed ?? restartAfterSuccess(task, message.exitCode);
-    if (why === null) end(context, task, 'succeeded', null, message.exitCode, message.outcome);
-    else attemptFailed(context, task, why, message);
+    const ended = { ...message, usage: believableUsage(worker.view, task.lease, message, context.now.wall) };
+    if (why === null) end(context, task, 'succeeded', null, ended);
+    else attemptFailed(context, task, why, ended);
   }
   const { task: id, attempt, epoch } = message;
   send(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
@@ -89,32 +91,36 @@ function startOf({ leasedAt }: TaskLease, ranMs: number, wall: number): number {
   return Math.min(wall, Math.max(leasedAt, wall - ranMs));
 }
 
+type Told = Pick<Result, 'exitCode' | 'outcome' | 'ranMs' | 'usage'>;
+
 /** Of an attempt that was lost: how long it ran is for the broker to say. */
-const noResult = { exitCode: -1, outcome: noOutcome, ranMs: Number.POSITIVE_INFINITY };
+const noResult: Told = { exitCode: -1, outcome: noOutcome, ranMs: Number.POSITIVE_INFINITY };
 
 /** The attempt is over without success: tries again when the failure's family and the task's policy allow it. */
-export function attemptFailed(
-  context: Context,
-  task: Task,
-  why: Failure,
-  { exitCode, outcome, ranMs }: Pick<Result, 'exitCode' | 'outcome' | 'ranMs'> = noResult,
-): void {
+export function attemptFailed(context: Context, task: Task, why: Failure, told: Told = noResult): void {
   if (task.cancelRequested) {
-    end(context, task, 'cancelled', cancelledByUser, exitCode, outcome);
+    end(context, task, 'cancelled', cancelledByUser, told);
     return;
   }
   const worker = task.lease && context.state.workers.get(task.lease.worker);
   if (worker && familyOf(why.code) === 'lost' && why.code !== 'lost.drained') noteReliability(worker, false);
-  const afresh = hasRunWell(context.state, task, ranMs);
+  const afresh = hasRunWell(context.state, task, told.ranMs);
   const delayMs = retryDelay(task, why, afresh);
   if (delayMs === undefined) {
-    end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, exitCode, outcome);
+    end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, told);
     return;
   }
   context.state.counters.requeued += 1;
   const { id, attempt } = task;
   const requeued = [decided.requeued, id, attempt, why.code, why.message, delayMs, context.now.wall] as const;
-  decide(context, afresh ? [...requeued, true] : requeued, !isEphemeral(id));
+  const usage = usageTuple(told.usage);
+  const decision =
+    usage === undefined
+      ? afresh
+        ? ([...requeued, true] as const)
+        : requeued
+      : ([...requeued, afresh, usage] as const);
+  decide(context, decision, !isEphemeral(id));
   tellChanged(context, task);
 }
 
@@ -159,8 +165,7 @@ export function end(
   task: Task,
   state: OutcomeState,
   why: Failure | null,
-  exitCode = -1,
-  outcome: Uint8Array = noOutcome,
+  { exitCode, outcome, usage: told }: Told = noResult,
 ): void {
   const { counters } = context.state;
   counters[state] += 1;
@@ -168,22 +173,20 @@ export function end(
   const fits = outcome.byteLength > 0 && outcome.byteLength <= limits.outcomeBytes;
   const kept = fits ? outcome.slice() : null;
   const startedAt = task.lease?.startedAt ?? 0;
-  decide(
-    context,
-    [
-      decided.ended,
-      task.id,
-      task.attempt,
-      outcomeStates.indexOf(state) as 0 | 1 | 2,
-      exitCode,
-      why?.code ?? '',
-      why?.message ?? '',
-      startedAt,
-      context.now.wall,
-      kept,
-    ],
-    !isEphemeral(task.id),
-  );
+  const ended = [
+    decided.ended,
+    task.id,
+    task.attempt,
+    outcomeStates.indexOf(state) as 0 | 1 | 2,
+    exitCode,
+    why?.code ?? '',
+    why?.message ?? '',
+    startedAt,
+    context.now.wall,
+    kept,
+  ] as const;
+  const usage = usageTuple(told);
+  decide(context, usage === undefined ? ended : [...ended, usage], !isEphemeral(task.id));
   if (isEphemeral(task.id)) context.effects.push({ kind: 'unpinBody', body: task.body });
   tellFinished(context, task);
 }

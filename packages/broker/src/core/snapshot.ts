@@ -12,7 +12,7 @@ import type {
   Timers,
   WorkerId,
 } from '@gryphgen/protocol';
-import { defaultTimers, isEphemeral, limits, noPrincipalLimits } from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
 import { apply, unuseSpec, useSpec } from './apply.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
@@ -191,21 +191,20 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const { exitCode, failure, startedAt, endedAt } = outcome;
   const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
   const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
-  into.push([
-    epoch,
-    [
-      decided.ended,
-      id,
-      task.attempt,
-      stateNo,
-      exitCode,
-      failure?.code ?? '',
-      failure?.message ?? '',
-      startedAt,
-      endedAt,
-      kept,
-    ],
-  ]);
+  const usage = usageTuple(outcome.usage ?? undefined);
+  const ended = [
+    decided.ended,
+    id,
+    task.attempt,
+    stateNo,
+    exitCode,
+    failure?.code ?? '',
+    failure?.message ?? '',
+    startedAt,
+    endedAt,
+    kept,
+  ] as const;
+  into.push([epoch, usage === undefined ? ended : [...ended, usage]]);
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */

@@ -26,6 +26,7 @@ import type {
   SessionId,
   TaskId,
   Timers,
+  Usage,
   WorkerId,
 } from '@gryphgen/protocol';
 import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
@@ -80,6 +81,8 @@ export interface TaskOutcome {
   readonly startedAt: number;
   readonly endedAt: number;
   readonly outcome: Uint8Array;
+  /** Null where nothing is known. */
+  readonly usage: Usage | null;
   readonly reservation: Reservation | null;
   readonly note: PlacementNote | null;
 }

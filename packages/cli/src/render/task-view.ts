@@ -8,6 +8,7 @@ import {
   formatDuration,
   type TaskDocument,
   type TaskOutput,
+  type Usage,
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
@@ -38,6 +39,7 @@ export function taskJson(task: TaskDocument) {
     ...(task.addresses && { addresses: task.addresses }),
     ...(task.health && { health: task.health }),
     ...(task.outputs && { outputs: task.outputs }),
+    ...(task.usage && { usage: task.usage }),
     cancelRequested: task.cancelRequested,
     principal: task.principal,
     priority: envelope.priority,
@@ -135,6 +137,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['started', when(task.startedAt, nowMs)],
     ['ended', when(task.endedAt, nowMs)],
     ['ran', ranFor(task, nowMs)],
+    ['used', usageWords(task.usage)],
     ['labels', pairs(envelope.labels)],
     ['class', envelope.taskClass ?? ''],
     ['principal', task.principal],
@@ -146,6 +149,15 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
 
 function outputWords({ path, bytes, copied }: TaskOutput): string {
   return `${path} (${formatBytes(bytes)}${copied ? '' : ', on its worker alone'})`;
+}
+
+function usageWords({ cpuMs, peakMemoryBytes, peakVramBytes }: Usage = {}): string {
+  const parts = [
+    cpuMs === undefined ? '' : `${formatDuration(cpuMs)} of CPU time`,
+    peakMemoryBytes === undefined ? '' : `${formatBytes(peakMemoryBytes)} memory at most`,
+    peakVramBytes === undefined ? '' : `${formatBytes(peakVramBytes)} VRAM at most`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function retriesWords({ restart, retries }: Envelope): string {

@@ -9,7 +9,7 @@ import {
   type Started,
 } from '@gryphgen/protocol';
 import type { WorkerEffect } from './effects.ts';
-import type { Now } from './events.ts';
+import type { Exit, Now } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
 import type { StoryEntry } from './phases.ts';
 import type { Attempt, LeaseFacts, WorkerState } from './state.ts';
@@ -47,6 +47,7 @@ export function holdAttempt(
     phase,
     startedMono: context.now.mono,
     stopping: null,
+    peakVramBytes: null,
     overuse: null,
     warnedOfOveruse: false,
     served: null,
@@ -66,11 +67,16 @@ export function conclude(
   attempt: Attempt,
   exitCode: number,
   failure: Failure | null,
-  outcome: Uint8Array,
+  { outcome, usage }: Pick<Exit, 'outcome' | 'usage'>,
 ): void {
   const ranMs = Math.max(0, Math.round(context.now.mono - attempt.startedMono));
   const { task, attempt: number, epoch } = attempt.fence;
-  attempt.result = { kind: 'result', task, attempt: number, epoch, exitCode, failure, ranMs, outcome };
+  const { peakVramBytes } = attempt;
+  const used = peakVramBytes === null ? usage : { ...usage, peakVramBytes };
+  attempt.result = {
+    ...{ kind: 'result', task, attempt: number, epoch, exitCode, failure, ranMs, outcome },
+    ...(used !== undefined && { usage: used }),
+  };
   if (failure !== null) {
     context.effects.push({
       kind: 'note',

@@ -1,5 +1,5 @@
 /** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
-import type { Epoch, Failure, Served, Timers, ToWorker, WorkerReport } from '@gryphgen/protocol';
+import type { Epoch, Failure, Served, Timers, ToWorker, Usage, WorkerReport } from '@gryphgen/protocol';
 import type { SeenDevice } from './device-claims.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseFacts, StopWhy } from './state.ts';
@@ -18,6 +18,8 @@ export interface Exit {
   readonly failure: Failure | null;
   readonly outcome: Uint8Array;
   readonly stopped: boolean;
+  /** As far as the executor saw it; of devices it sees nothing. */
+  readonly usage?: Usage | undefined;
 }
 
 /** Where others reach a running attempt, the same list for as long as nothing of it changes, and how well it is. */

@@ -23,7 +23,7 @@ export function onAdopted(context: Context, found: readonly AdoptedAttempt[]): v
     } else {
       if (stopping !== null) attempt.stopping = { why: stopping, words: '', killByMono: context.now.mono };
       const failed = adoptedFailure(context.state, attempt, as);
-      conclude(context, attempt, as.exit.exitCode, failed, as.exit.outcome);
+      conclude(context, attempt, as.exit.exitCode, failed, as.exit);
     }
   }
 }
@@ -58,28 +58,27 @@ export function onStarted(context: Context, fence: Fence): void {
 export function onExited(context: Context, fence: Fence, exit: Exit): void {
   const attempt = heldBy(context, fence, 'exited');
   const failed = exit.stopped ? stopFailure(context.state, attempt) : failureOf(exit);
-  finish(context, attempt, 'exited', exit.exitCode, failed, exit.outcome);
+  finish(context, attempt, 'exited', failed, exit);
 }
 
 export function onStartFailed(context: Context, fence: Fence, why: Failure): void {
   const attempt = heldBy(context, fence, 'startFailed');
   const failed = attempt.stopping === null ? why : stopFailure(context.state, attempt);
-  finish(context, attempt, 'startFailed', -1, failed, noOutcome);
+  finish(context, attempt, 'startFailed', failed, { exitCode: -1, outcome: noOutcome });
 }
 
 function finish(
   context: Context,
   attempt: Attempt,
   stimulus: Stimulus,
-  exitCode: number,
   failed: Failure | null,
-  outcome: Uint8Array,
+  exit: Pick<Exit, 'exitCode' | 'outcome' | 'usage'>,
 ): void {
   // What was prepared for it, an image pulled for minutes, is no part of its run.
   if (attempt.phase === 'starting') attempt.startedMono = context.now.mono;
   moveTo(context.state, attempt, stimulus, attempt.dropped ? 'none' : 'ended', context.now.mono);
   if (attempt.dropped) forget(context, attempt);
-  else conclude(context, attempt, exitCode, failed, outcome);
+  else conclude(context, attempt, exit.exitCode, failed, exit);
 }
 
 function failureOf(exit: Exit): Failure | null {

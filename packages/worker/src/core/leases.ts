@@ -72,7 +72,7 @@ function begin(context: Context, lease: Lease, fence: Fence, envelope: Envelope)
 function refuse(context: Context, fence: Fence, why: Failure): void {
   context.effects.push({ kind: 'note', note: { kind: 'leaseRefused', fence, why: why.message } });
   const story = noteTransition(context.state, fence, 'lease', 'ended', context.now.mono);
-  conclude(context, holdAttempt(context, fence, bareFacts, 'ended', story), -1, why, noOutcome);
+  conclude(context, holdAttempt(context, fence, bareFacts, 'ended', story), -1, why, { outcome: noOutcome });
 }
 
 function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {

@@ -5,7 +5,7 @@ import type { WorkerEffect } from './effects.ts';
 import type { Fence } from './fence.ts';
 import { keyOf } from './fence.ts';
 import { overuseTroubles } from './overuse.ts';
-import { fence, results, stopped, stops, WorkerUnderTest } from './worker-core.fixture.ts';
+import { fence, results, stopped, stops, success, WorkerUnderTest } from './worker-core.fixture.ts';
 
 const GiB = 1024 ** 3;
 const uuid = 'GPU-3060' as DeviceUuid;
@@ -84,6 +84,23 @@ describe('an attempt that holds more than was reserved for it', () => {
     see(3, [big, 8]);
     see(3, [big, 8]);
     expect(results(worker.exit(big))).toMatchObject([{ failure: null }]);
+  });
+});
+
+describe('what an attempt held of its devices', () => {
+  it('is told with its result, beside what its executor saw: the most of all looks', () => {
+    hold(big, 5);
+    see(3, [big, 4]);
+    see(3, [big, 2]);
+    const [result] = results(worker.exit(big, { ...success, usage: { cpuMs: 7 } }));
+    expect(result?.usage).toEqual({ cpuMs: 7, peakVramBytes: 4 * GiB });
+  });
+
+  it('is not told when no look could tell', () => {
+    hold(big, 5);
+    worker.step({ kind: 'devicesSeen', devices: [{ ...device(3, []), usedBy: undefined }] });
+    const [result] = results(worker.exit(big));
+    expect(result).not.toHaveProperty('usage');
   });
 });
 

@@ -22,6 +22,7 @@ export function onDevicesSeen(context: Context, seen: readonly SeenDevice[]): vo
   const { state, now } = context;
   const inExcess = new Set<Attempt>();
   const suspects = new Map<DeviceUuid, ReadonlyMap<string, number>>();
+  noteUse(state, seen);
   for (const device of seen) {
     if (device.usedBy === undefined) continue;
     const { excesses, danger } = judge(device.freeBytes, device.usedBy, claimsOn(state, device));
@@ -41,6 +42,23 @@ export function onDevicesSeen(context: Context, seen: readonly SeenDevice[]): vo
   const allTold = seen.length > 0 && seen.every(({ usedBy }) => usedBy !== undefined);
   if (!allTold) return;
   for (const attempt of state.attempts.values()) if (!inExcess.has(attempt)) attempt.overuse = null;
+}
+
+/** Of an attempt on several devices it is told only when of all of them it can be. */
+function noteUse({ attempts }: WorkerState, seen: readonly SeenDevice[]): void {
+  for (const attempt of attempts.values()) {
+    const { devices } = attempt.facts.reservation;
+    const used = devices.map(({ uuid }) => {
+      const usedBy = seen.find((device) => device.uuid === uuid)?.usedBy;
+      return usedBy && (usedBy.get(attempt.key) ?? 0);
+    });
+    if (used.length === 0 || attempt.phase === 'ended') continue;
+    const vramBytes = used.reduce<number | undefined>(
+      (sum, bytes) => (sum !== undefined && bytes !== undefined ? sum + bytes : undefined),
+      0,
+    );
+    if (vramBytes !== undefined) attempt.peakVramBytes = Math.max(attempt.peakVramBytes ?? 0, vramBytes);
+  }
 }
 
 /** What the worker's report says of attempts in excess. */

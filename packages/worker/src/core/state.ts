@@ -48,6 +48,8 @@ export interface Attempt {
    * knows, and when the executor kills it at the latest.
    */
   stopping: { readonly why: StopWhy; readonly words: string; killByMono: number } | null;
+  /** The most of its devices' memory that a look found it to hold; null when none could tell. */
+  peakVramBytes: number | null;
   /** What the last look at the devices found it to hold beyond its reservation, in words. */
   overuse: string | null;
   warnedOfOveruse: boolean;

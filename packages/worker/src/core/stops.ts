@@ -43,7 +43,7 @@ function stopUnknown(context: Context, fence: Fence, reason: Stop['reason'], ove
   else if (overtaking && canKeepOne(state)) {
     const story = noteTransition(state, fence, reason, 'ended', now.mono);
     const attempt = holdAttempt(context, fence, bareFacts, 'ended', story);
-    conclude(context, attempt, -1, recalled(reason, ' before it started'), noOutcome);
+    conclude(context, attempt, -1, recalled(reason, ' before it started'), { outcome: noOutcome });
   } else {
     // It is not here and can no longer start here (its number is used up, or its session is over), or there is no room
     // to keep more: the same answer, without keeping it, because the broker repeats the stop until it has heard one.

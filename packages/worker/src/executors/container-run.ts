@@ -6,7 +6,6 @@
  * 2. A success that is told before the engine knows of it is one: nothing of the attempt runs any more (warm-launcher.ts).
  *    Where it had devices the engine's word is waited for.
  */
-
 import { type Failure, failure, type Read } from '@gryphgen/protocol';
 import { pause } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
@@ -22,6 +21,7 @@ import { writePreface } from './container-labels.ts';
 import { type OutputTools, withOutputs } from './container-outputs.ts';
 import type { ContainerPlan, Plan } from './container-plan.ts';
 import { ContainerStop, type StopTools } from './container-stop.ts';
+import { watchUse } from './container-use.ts';
 import { type ContainerEnd, watchContainer } from './container-watch.ts';
 import {
   createFailure,
@@ -65,11 +65,9 @@ export interface RunTools extends StopTools, OutputTools {
   retellLog(fence: Fence): LogWriter;
 }
 
-type Labels = Readonly<Record<string, string>>;
-
 /** What an earlier life left of an attempt, beside its container. */
 export interface Adopted {
-  readonly labels: Labels;
+  readonly labels: Readonly<Record<string, string>>;
   /** What its log begins with. */
   readonly preface: string;
   readonly launched: Launched | null;
@@ -85,7 +83,7 @@ export class ContainerRun {
   /** Begun with the attempt, so that whoever reads it early waits instead of finding nothing. */
   private log: LogWriter | null = null;
   private preface = new LogPreface();
-  private labels: Labels = {};
+  private labels: Readonly<Record<string, string>> = {};
   private readonly stopping: ContainerStop;
   /** Null in a container that was made for this attempt. */
   private launched: Launched | null = null;
@@ -252,7 +250,9 @@ export class ContainerRun {
 
   private async follow(container: Container): Promise<void> {
     const leaveService = watchService(this.fence, container, this.labels, this.tools);
+    const used = watchUse(container.id, this.tools.alarms);
     const end = await this.watch(container);
+    const usage = used();
     leaveService();
     if (end === undefined) return this.stopping.cease();
     const { exitCode, engineSees } = end;
@@ -268,7 +268,7 @@ export class ContainerRun {
         ? endedWithEngine()
         : null);
     const { fence, outcome, stopping, tools } = this;
-    const ended: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled };
+    const ended: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled, usage };
     const exit = await withOutputs(ended, fence, container, tools, stopping.asked.signal);
     this.over();
     if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);

@@ -16,6 +16,7 @@ import type { StopWhy } from '../core/state.ts';
 import { findProgram } from './find-program.ts';
 import type { FromKeeper, HeldAttempt, ProcessEnd, ToKeeper } from './process-messages.ts';
 import { ProcessOutput } from './process-output.ts';
+import type { ProcessUse } from './process-use.ts';
 
 const drainMs = 2000;
 /** More than pipes can hold when their writer has ended. */
@@ -27,6 +28,7 @@ type Tell = (message: FromKeeper, bytes?: Uint8Array) => void;
 export class ProcessGroup {
   private readonly order: StartMessage;
   private readonly tell: Tell;
+  private readonly use: ProcessUse;
   private readonly output = new ProcessOutput();
   private child: ChildProcess | null = null;
   private stopMs: number | null = null;
@@ -43,9 +45,10 @@ export class ProcessGroup {
   /** Resolves when it is over and its output was read. */
   readonly gone: Promise<void>;
 
-  constructor(order: StartMessage, tell: Tell) {
+  constructor(order: StartMessage, tell: Tell, use: ProcessUse) {
     this.order = order;
     this.tell = tell;
+    this.use = use;
     this.follow(0);
     this.gone = this.run();
   }
@@ -138,15 +141,18 @@ export class ProcessGroup {
     });
     if (refused !== null) return this.notStarted(refused.message);
     this.startedAt = performance.now();
+    const pid = child.pid as number;
+    this.use.begin(pid);
     if (this.followed) this.tell({ kind: 'started', key });
     const copied = Promise.allSettled([this.copy(child.stdout), this.copy(child.stderr)]);
     if (this.stopMs !== null) this.stop(this.stopMs, this.stopWhy ?? 'cancel');
     const exitCode = await exit;
+    const used = this.use.end(pid);
     this.endedAt = performance.now();
     clearTimeout(this.killTimer);
     this.killGroup('SIGKILL');
     await this.drained(copied, child);
-    return { exitCode, stopped: this.stopped, failure: null };
+    return { exitCode, stopped: this.stopped, failure: null, usage: await used };
   }
 
   private notStarted(why: string): ProcessEnd {

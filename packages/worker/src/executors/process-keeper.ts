@@ -20,6 +20,7 @@ import {
   type ToKeeper,
   writeFrame,
 } from './process-messages.ts';
+import { ProcessUse } from './process-use.ts';
 
 /** A worker that forked it connects at once. */
 const firstWorkerMs = 10_000;
@@ -33,6 +34,7 @@ const politeMs = 2000;
 const [socketPath = '', root = '', notePath = ''] = process.argv.slice(2);
 
 const groups = new Map<string, ProcessGroup>();
+const use = new ProcessUse();
 let worker: Socket | null = null;
 const waiting: Socket[] = [];
 let isEnding = false;
@@ -48,7 +50,7 @@ function onMessage(message: ToKeeper): void {
       welcome(message.version === keeperVersion && message.root === root);
       break;
     case 'start':
-      groups.set(message.key, new ProcessGroup(message, tell));
+      groups.set(message.key, new ProcessGroup(message, tell, use));
       break;
     case 'stop':
       groups.get(message.key)?.stop(message.graceMs, message.why);

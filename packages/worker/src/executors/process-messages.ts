@@ -6,7 +6,7 @@
  *    and `version` and `root` of `welcome` are the same for ever; of the rest `keeperVersion` tells.
  * 2. Positions count the bytes of an attempt's output from its first.
  */
-import type { Failure } from '@gryphgen/protocol';
+import type { Failure, Usage } from '@gryphgen/protocol';
 import type { StopWhy } from '../core/state.ts';
 
 /** Raise it with every change of these messages that one side of an earlier version would not understand. */
@@ -58,6 +58,8 @@ export interface ProcessEnd {
   readonly exitCode: number;
   readonly stopped: boolean;
   readonly failure: Failure | null;
+  /** Missing where there was no process, or the keeper is of an earlier version. */
+  readonly usage?: Usage;
 }
 
 /** What an earlier life of the worker started and has not forgotten. */

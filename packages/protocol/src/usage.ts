@@ -1,0 +1,47 @@
+/**
+ * What an attempt used, as its worker saw it: kept with its end, in messages and records as a list by position. What is
+ * absent is not known, and never 0.
+ */
+import type { MsgpackReader } from './msgpack-reader.ts';
+
+export interface Usage {
+  /** Time on processors, of all its processes together. */
+  readonly cpuMs?: number;
+  /** The most it held at a time; files that the kernel can drop from memory do not count. */
+  readonly peakMemoryBytes?: number;
+  /** On all its devices together. */
+  readonly peakVramBytes?: number;
+}
+
+/** -1: not known. Later versions may add positions at the end. */
+export type WireUsage = readonly [cpuMs: number, peakMemoryBytes: number, peakVramBytes: number];
+
+const unknown = -1;
+const positions = 3;
+
+/** Undefined where nothing is known. */
+export function usageTuple(usage: Usage | undefined): WireUsage | undefined {
+  const { cpuMs = unknown, peakMemoryBytes = unknown, peakVramBytes = unknown } = usage ?? {};
+  return Math.max(cpuMs, peakMemoryBytes, peakVramBytes) < 0
+    ? undefined
+    : [cpuMs, peakMemoryBytes, peakVramBytes];
+}
+
+export function usageOf([cpuMs, peakMemoryBytes, peakVramBytes]: WireUsage): Usage {
+  return {
+    ...(cpuMs >= 0 && { cpuMs }),
+    ...(peakMemoryBytes >= 0 && { peakMemoryBytes }),
+    ...(peakVramBytes >= 0 && { peakVramBytes }),
+  };
+}
+
+/** Throws Malformed. */
+export function readUsage(reader: MsgpackReader): Usage | undefined {
+  if (reader.nil()) return undefined;
+  const count = reader.array('usage');
+  const part = (index: number, name: string) =>
+    index < count ? reader.integer(`usage.${name}`, unknown, Number.MAX_SAFE_INTEGER) : unknown;
+  const read = [part(0, 'cpuMs'), part(1, 'peakMemoryBytes'), part(2, 'peakVramBytes')] as const;
+  if (count > positions) reader.skip(count - positions);
+  return usageOf(read);
+}
