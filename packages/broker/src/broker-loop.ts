@@ -33,7 +33,7 @@ import {
 import type { AuditHead } from './audit/audit-chain.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
 import { Committer } from './committer.ts';
-import { placeOf } from './core/artifacts.ts';
+import { placeOf, placesOf } from './core/artifacts.ts';
 import type { Decision } from './core/decisions.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
@@ -137,6 +137,7 @@ export class BrokerLoop {
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
       findWorker: (id) => placeOf(state, id),
+      findArtifact: (artifact, document) => placesOf(state, artifact, document, null),
       artifacts: () => parts.artifacts(),
     });
     this.committer = new Committer(engine.pipeline, journal, specs, alarms, {

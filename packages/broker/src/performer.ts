@@ -21,7 +21,7 @@ import type {
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { artifactAnswer } from './artifacts/artifact-answer.ts';
-import { holdersOf, names, notOf } from './core/artifacts.ts';
+import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
 import { bodyGone, finishedFrom, unknownTask } from './ended-answers.ts';
@@ -54,6 +54,8 @@ export interface PerformerParts {
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** A question about an ended task that only the history knows. */
   readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
+  /** Who has an artifact that the task names. */
+  readonly findArtifact: (artifact: string, document: TaskDocument) => ArtifactPlaces;
 }
 
 export class Performer {
@@ -236,8 +238,8 @@ export class Performer {
         this.reply(session, request, null, notRunning({ id, state }));
         return;
       case 'fetch': {
-        const workers = holdersOf(document).flatMap((worker) => this.parts.findWorker(worker) ?? []);
-        if (names(document, artifact)) this.replyArtifact({ op, session, request, artifact, workers });
+        const places = this.parts.findArtifact(artifact, document);
+        if (names(document, artifact)) this.replyArtifact({ op, session, request, artifact, ...places });
         else this.reply(session, request, null, notOf(id, artifact));
         return;
       }
@@ -257,9 +259,9 @@ export class Performer {
     this.reply(session, request, 'attempt' in about ? { ...granted, attempt: about.attempt } : granted);
   }
 
-  private replyArtifact({ op, session, request, artifact, workers }: ArtifactOrder): void {
+  private replyArtifact({ op, session, request, artifact, ...places }: ArtifactOrder): void {
     const sign = () => this.parts.grant(op, session, { artifact });
-    const granted = artifactAnswer(sign, workers, this.parts.artifacts());
+    const granted = artifactAnswer(sign, places, this.parts.artifacts());
     if ('code' in granted) this.reply(session, request, null, granted);
     else this.reply(session, request, granted);
   }

@@ -177,6 +177,8 @@ export interface ArtifactGrantDocument {
   readonly grant: string;
   /** Those that have it, or had it not long ago. */
   readonly workers: readonly DataPlaceDocument[];
+  /** The names of such that are not connected now; absent: none. */
+  readonly away?: readonly string[];
   /** Beside the broker; `*` is the host by which the broker is reached. Null where it is not there, or keeps none. */
   readonly broker: { readonly endpoints: readonly string[]; readonly dataKey: string } | null;
 }

@@ -121,6 +121,9 @@ export const limits = {
   /** Its list of files: for each some 100 B, and 44 B for each 4 MiB. */
   artifactManifestBytes: 4 * MiB,
   artifactEntries: 30_000,
+  /** Artifacts of which the broker knows who has them, and how many workers it tells of one: each may cost a try. */
+  artifactsKnown: 20_000,
+  artifactHolders: 4,
   /** Of one task. */
   inputs: 32,
   outputs: 16,

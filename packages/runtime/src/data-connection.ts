@@ -2,7 +2,7 @@
  * One connection to a data endpoint, for one transfer.
  *
  * 1. Who may do what is in the grant: the connection's own key only encrypts, and is used once.
- * 2. It is over when it breaks, when the server has been silent for `silenceMs`, or when it is closed. It is not made
+ * 2. It is over when nobody can be reached there within `reachMs`, when it breaks, when the server has been silent for `silenceMs`, or when it is closed. It is not made
  *    anew: whoever needs another transfer asks for another grant.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
@@ -25,6 +25,8 @@ import { type Pace, slowWords } from './pace.ts';
 
 /** For the cancel of a reader that has seen enough. */
 const lingerMs = 200;
+/** For TCP and CURVE to come about: what stands behind a NAT or a firewall never answers. */
+const reachMs = 10_000;
 /** From the end of the connection until what had been received is read. */
 const lastWordsMs = 100;
 
@@ -46,6 +48,7 @@ export class DataConnection {
   private heard = true;
   private quietMs = 0;
   private cancelLook: Cancel;
+  private readonly cancelReach: Cancel;
   private brokenWords = 'has fallen silent';
 
   constructor({ endpoint, dataKey, alarms, pace }: DataPlace) {
@@ -69,6 +72,11 @@ export class DataConnection {
       this.cancelLook = this.alarms.after(lastWordsMs, () => this.drop());
     });
     this.cancelLook = this.look();
+    this.cancelReach = alarms.after(reachMs, () => {
+      this.brokenWords = `cannot be reached in ${reachMs / 1000} s`;
+      this.drop();
+    });
+    this.socket.events.on('handshake', () => this.cancelReach());
   }
 
   /** Why there are no more answers, when there are none. */
@@ -112,6 +120,7 @@ export class DataConnection {
   /** Without a word. */
   drop(): void {
     this.cancelLook();
+    this.cancelReach();
     if (!this.socket.closed) this.socket.close();
   }
 

@@ -67,6 +67,68 @@ describe('an artifact', () => {
     });
   });
 
+  describe('that another worker has', () => {
+    const endpoint = (id: number) => `tcp://10.0.0.${id}:1`;
+    const offers = {
+      fields: ['outputs'],
+      mounts: [],
+      networks: ['none'],
+      runtimes: [],
+      root: false,
+    } as const;
+    const join = (core: CoreFixture, id: number) =>
+      core.worker(`w-${id}`, { name: `m${id}`, dataEndpoint: endpoint(id), offers });
+    const bound = (id: number) => ({ constraints: { worker: `m${id}`, labels: {} } });
+
+    /** On the first worker's disk alone. */
+    function left(): CoreFixture {
+      const core = new CoreFixture();
+      const first = join(core, 1);
+      core.submit(core.client('submitter'), 1, { ...bound(1), needs: { fields: ['outputs'] } });
+      const ended = { kind: 'result', task: 1, attempt: 1, epoch: 1, exitCode: 0, failure: null, ranMs: 5 };
+      const outcome = encodeBody({ outputs: [{ ...output, copied: false }] });
+      core.say(first, { ...ended, outcome } as never);
+      return core;
+    }
+
+    /** A task on that worker that is given it. */
+    function given(core: CoreFixture, id: number): { readonly worker: SessionId; readonly task: number } {
+      const worker = join(core, id);
+      const task = core.state.nextTask;
+      core.submit(core.client('submitter', `c${task}`), 1, { ...bound(id), inputs: [output] });
+      return { worker, task };
+    }
+    const asked = (task: number) => ({ task, artifact: output.digest });
+
+    test('because its task left it, is had from there', () => {
+      const core = left();
+      const { worker, task } = given(core, 2);
+      const places = { workers: [{ endpoint: endpoint(1), dataKey: 'k' }], away: [] };
+      expect(answer(core, worker, 'fetch', asked(task))).toMatchObject(places);
+    });
+
+    test('is known to the next epoch, and named while that worker is away', () => {
+      for (const throughSnapshot of [false, true]) {
+        const core = left().restart(throughSnapshot);
+        const { worker, task } = given(core, 2);
+        expect(answer(core, worker, 'fetch', asked(task))).toMatchObject({ workers: [], away: ['m1'] });
+      }
+    });
+
+    test('because its task is given it, is had from there first when that has begun', () => {
+      const core = left();
+      const second = given(core, 2);
+      const third = given(core, 3);
+      const asking = () => answer(core, third.worker, 'fetch', asked(third.task));
+      expect(asking()).toMatchObject({ workers: [{ endpoint: endpoint(1) }] });
+      core.say(second.worker, { kind: 'started', task: second.task, attempt: 1, epoch: 1 } as never);
+      expect(asking()).toMatchObject({ workers: [{ endpoint: endpoint(2) }, { endpoint: endpoint(1) }] });
+      expect(answer(core, second.worker, 'fetch', asked(second.task))).toMatchObject({
+        workers: [{ endpoint: endpoint(1) }],
+      });
+    });
+  });
+
   test('is brought by who may submit, and by a worker for a task it has', () => {
     const { core, worker, owner } = grid();
     const granted = { kind: 'artifact', op: 'store', artifact: other };

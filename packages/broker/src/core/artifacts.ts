@@ -22,7 +22,7 @@ export function onFetch(context: Context, session: Session, id: number, task: Ta
     refuse(context, session.id, id, notOf(document.id, artifact));
     return;
   }
-  const workers = holdersOf(document).flatMap((worker) => placeOf(context.state, worker) ?? []);
+  const places = placesOf(context.state, artifact, document, session.worker);
   const gated = !context.state.journalStalled;
   context.effects.push({
     kind: 'artifact',
@@ -30,7 +30,7 @@ export function onFetch(context: Context, session: Session, id: number, task: Ta
     session: session.id,
     request: id,
     artifact,
-    workers,
+    ...places,
     gated,
   });
 }
@@ -57,6 +57,7 @@ export function onStore(
     request: id,
     artifact,
     workers: [],
+    away: [],
     gated,
   });
 }
@@ -70,9 +71,32 @@ export function notOf(task: string, artifact: string): Failure {
   return failure('rejected.not-found', `${task} is not given ${artifact}, and has not left it`);
 }
 
+/** Of those that have it, or most likely do: who can be asked now, and the names of those that cannot. */
+export interface ArtifactPlaces {
+  readonly workers: readonly DataPlaceDocument[];
+  readonly away: readonly string[];
+}
+
+/** Beside the asker, who would not ask if it had it. `document`: of the task in whose name it is asked for. */
+export function placesOf(
+  state: BrokerState,
+  artifact: string,
+  document: TaskDocument,
+  asker: WorkerId | null,
+): ArtifactPlaces {
+  const [workers, away]: [DataPlaceDocument[], string[]] = [[], []];
+  for (const id of new Set([...holdersOf(document), ...state.holders.of(artifact)])) {
+    const place = id === asker ? undefined : placeOf(state, id);
+    const name = state.workers.get(id)?.view.name;
+    if (place !== undefined) workers.push(place);
+    else if (id !== asker && name !== undefined) away.push(name);
+  }
+  return { workers, away };
+}
+
 /** Who has what the task left, and most likely what it was given. */
-export function holdersOf({ worker, state }: TaskDocument): readonly string[] {
-  return worker === '' || state === 'leased' || state === 'running' ? [] : [worker];
+function holdersOf({ worker, state }: TaskDocument): readonly WorkerId[] {
+  return worker === '' || state === 'leased' || state === 'running' ? [] : [worker as WorkerId];
 }
 
 /** Where it can be asked now. */

@@ -138,6 +138,8 @@ export type BrokerEffect =
       readonly request: number;
       readonly artifact: string;
       readonly workers: readonly DataPlaceDocument[];
+      /** The names of those that have it and are not connected. */
+      readonly away: readonly string[];
       readonly gated: boolean;
     }
   /** Sign a grant for one transfer at a worker and answer the request with it. */

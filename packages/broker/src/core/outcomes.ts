@@ -53,6 +53,7 @@ export function onStarted(context: Context, worker: Worker, message: Started): v
 
 export function setRunning(context: Context, task: Task, lease: TaskLease): void {
   task.phase = 'running';
+  context.state.holders.noteGiven(task.spec.envelope, lease.worker);
   lease.startedAt ||= context.now.wall;
   lease.runsSince = context.state.watch;
   tellChanged(context, task);

@@ -14,6 +14,7 @@ import type {
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
 import { apply, unuseSpec, useSpec } from './apply.ts';
+import { ArtifactHolders } from './artifact-holders.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
@@ -54,6 +55,7 @@ export function emptyState(
     removed: new Map(),
     shares: new Map(),
     given: new Map(),
+    holders: new ArtifactHolders(),
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
     views: [],

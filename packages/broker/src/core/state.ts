@@ -30,6 +30,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
+import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
@@ -225,6 +226,8 @@ export interface BrokerState {
   readonly shares: Map<PrincipalId, Share>;
   /** By digest of an artifact: how many specs of live tasks give it to them. */
   readonly given: Map<string, number>;
+  /** Also what was seen in this epoch. */
+  readonly holders: ArtifactHolders;
   readonly waiting: WaitingQueue;
   /** Backoffs and queue timeouts, by watch time. */
   readonly deadlines: Deadlines;

@@ -1,4 +1,5 @@
 /** An artifact from several places; the broker's answers are played. */
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { ArtifactGrantDocument, DataPlaceDocument } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
@@ -14,14 +15,20 @@ import type { Scanned } from './scan-path.ts';
 import { fetchFrom } from './serving.ts';
 import { bring, mebi, noise, place, scannedFile } from './store.fixture.ts';
 import type { ArtifactStore } from './store.ts';
+import { UselessPlaces } from './useless-places.ts';
 
 const grid = 'g-0123456789abcdef';
 const broker = createIdentity();
 const curve = curveKeyPair();
 
-/** Waits between rounds take no time. */
+/** Waits between rounds take no time. Those for somebody to be reached end when a test says so. */
+const reaching = new Set<() => void>();
 const alarms: Alarms = {
   after: (ms, run) => {
+    if (ms === 10_000) {
+      reaching.add(run);
+      return () => reaching.delete(run);
+    }
     if (ms !== 1000) return systemAlarms.after(ms, run);
     const soon = setImmediate(run);
     return () => clearImmediate(soon);
@@ -63,18 +70,46 @@ async function* firstOf(source: AsyncIterable<Uint8Array>, bytes: number): Async
   }
 }
 
-async function fetched({ manifest: { digest } }: Scanned, places: readonly DataPlaceDocument[]) {
+interface Fetching {
+  readonly away?: readonly string[];
+  /** Another time the same machine fetches. */
+  readonly useless?: UselessPlaces;
+}
+
+async function fetched(
+  { manifest: { digest } }: Scanned,
+  places: readonly DataPlaceDocument[],
+  { away = [], ...more }: Fetching = {},
+) {
+  const passedOver: string[] = [];
   const into = await place().open();
   let asked = 0;
   const ask = async (): Promise<ArtifactGrantDocument> => {
     asked += 1;
     if (asked > 50) throw new Error('it is tried for ever');
     const about = { grid, op: 'fetch' as const, artifact: digest, expiresAt: Date.now() + 60_000 };
-    return { grant: signGrant(broker, about), workers: places, broker: null };
+    return { grant: signGrant(broker, about), workers: places, away, broker: null };
   };
-  const options = { ask, brokerEndpoint: () => '', clock: systemClock, alarms };
+  const onPassedOver = (endpoint: string): void => void passedOver.push(endpoint);
+  const options = { ask, brokerEndpoint: () => '', clock: systemClock, alarms, onPassedOver, ...more };
   const why = await fetchAnywhere(digest, into, options);
-  return { why, asked, isThere: into.has(digest) };
+  return { why, asked, isThere: into.has(digest), passedOver };
+}
+
+/** Takes connections and never says a word; who waits for one has waited for long enough then. */
+async function silentPlace(): Promise<DataPlaceDocument> {
+  const held = new Set<Socket>();
+  const server = createServer((socket) => {
+    held.add(socket);
+    for (const giveUp of reaching) giveUp();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterTest(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `tcp://127.0.0.1:${port}`, dataKey: curve.publicKey };
 }
 
 describe('a link that breaks again and again', () => {
@@ -83,7 +118,7 @@ describe('a link that breaks again and again', () => {
     const what = await scannedFile(noise(8 * pieceBytes));
     await bring(store, what);
     const from = await serve(breaking(store, pieceBytes + 100));
-    expect(await fetched(what, [from])).toEqual({ why: null, asked: 8, isThere: true });
+    expect(await fetched(what, [from])).toMatchObject({ why: null, asked: 8, isThere: true });
   });
 
   it('is given up where no chunk ever comes to its end', async () => {
@@ -102,6 +137,38 @@ describe('a link that breaks again and again', () => {
     expect(await fetched(what, places)).toMatchObject({ why: { code: 'lost.link' }, asked: 5 });
     expect(await fetched(what, places.slice(1))).toMatchObject({
       why: { code: 'rejected.not-found' },
+      asked: 1,
+    });
+  });
+});
+
+describe('a worker that has it', () => {
+  it('and cannot be reached is left for the next, and comes last from then on', async () => {
+    const store = await place().open();
+    const [what, next] = [await scannedFile(noise(mebi)), await scannedFile(noise(mebi, 2))];
+    for (const each of [what, next]) await bring(store, each);
+    const places = [await silentPlace(), await serve(fetchFrom(store))];
+    const useless = new UselessPlaces(systemClock);
+    const [silent] = places.map(({ endpoint }) => endpoint);
+    expect(await fetched(what, places, { useless })).toMatchObject({ why: null, passedOver: [silent] });
+    expect(await fetched(next, places, { useless })).toMatchObject({ why: null, passedOver: [] });
+  });
+
+  it('and lies is left for the next', async () => {
+    const [store, other] = [await place().open(), await place().open()];
+    const [what, another] = [await scannedFile(noise(mebi)), await scannedFile(noise(mebi, 2))];
+    await bring(store, what);
+    await bring(other, another);
+    const lying = await serve((_, runs) => fetchFrom(other)(another.manifest.digest, runs));
+    const places = [lying, await serve(fetchFrom(store))];
+    expect(await fetched(what, places)).toMatchObject({ why: null, passedOver: [lying.endpoint] });
+  });
+
+  it('and is not connected is named, and it is no fault of the task', async () => {
+    const what = await scannedFile(noise(mebi));
+    const empty = await serve(fetchFrom(await place().open()));
+    expect(await fetched(what, [empty], { away: ['forge'] })).toMatchObject({
+      why: { code: 'lost.worker', message: 'forge, which has it, cannot be asked: not connected now' },
       asked: 1,
     });
   });

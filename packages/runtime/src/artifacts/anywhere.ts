@@ -1,10 +1,13 @@
 /**
- * An artifact from whoever has it, or to the store beside the broker: places are tried in turn, and all of them again,
- * with another grant, while what keeps it from coming may pass.
+ * An artifact from whoever has it, or to the store beside the broker: places are tried in turn, workers that have it before
+ * the broker's store, and all of them again, with another grant, while what keeps it from coming may pass.
  *
  * 1. Who sends something else than was named is left for the next place; what was right of it is not asked for again.
  * 2. `maxTries` rounds in a row after which no less is missing end it: bytes that moved count when a chunk came of them.
- * 3. What one place has not, or has wrong, is not the last word where the link to another broke.
+ * 3. What one place has not, or has wrong, is not the last word where the link to another broke, or where somebody who
+ *    has it is not connected.
+ * 4. Who was no use comes last for a while, behind the broker's store: one that cannot be reached from here (a NAT) costs
+ *    its waiting once and not for each artifact.
  */
 
 import type { ArtifactGrantDocument, DataPlaceDocument, Failure } from '@gryphgen/protocol';
@@ -14,6 +17,7 @@ import { pause } from '../pause.ts';
 import type { Scanned } from './scan-path.ts';
 import type { ArtifactStore } from './store.ts';
 import { fetchArtifact, storeArtifact } from './transfer.ts';
+import { UselessPlaces } from './useless-places.ts';
 
 const maxTries = 5;
 const retryMs = 1000;
@@ -27,6 +31,8 @@ export interface AnywhereOptions {
   readonly alarms: Alarms;
   readonly signal?: AbortSignal;
   readonly onMoved?: (bytes: number, of: number) => void;
+  /** Who was no use; absent: known in this transfer alone. */
+  readonly useless?: UselessPlaces;
   /** A place that was no use, and why. */
   readonly onPassedOver?: (endpoint: string, why: Failure) => void;
 }
@@ -56,7 +62,8 @@ async function inTurn(
   move: (transfer: Transfer) => Promise<Failure | null>,
   fromWorkers: boolean,
 ): Promise<Failure | null> {
-  const { ask, brokerEndpoint, alarms, signal, onMoved, onPassedOver } = options;
+  const { ask, brokerEndpoint, clock, alarms, signal, onMoved, onPassedOver } = options;
+  const { useless = new UselessPlaces(clock) } = options;
   let why: Failure = failure('lost.link', 'the artifact is nowhere to be had now');
   let broken: Failure | undefined;
   /** The fewest bytes there were to move in any try. */
@@ -64,8 +71,9 @@ async function inTurn(
   for (let tries = 0; tries < maxTries && !signal?.aborted; tries += 1) {
     const found = await ask();
     if ('code' in found) return found;
-    const { grant, workers } = found;
-    const places = [...(fromWorkers ? workers : []), ...besideBroker(found, brokerEndpoint())];
+    const { grant, workers, away = [] } = found;
+    const beside = besideBroker(found, brokerEndpoint());
+    const places = fromWorkers ? useless.last([...workers, ...beside]) : beside;
     for (const place of places) {
       const transfer: Transfer = {
         ...place,
@@ -82,13 +90,20 @@ async function inTurn(
       if (outcome === null) return null;
       if (signal?.aborted) return outcome;
       onPassedOver?.(place.endpoint, outcome);
+      if (outcome.code !== 'rejected.not-found') useless.note(place.endpoint);
       if (outcome.code === 'lost.link') broken = outcome;
       why = (fromWorkers && isOfPlace(outcome) && broken) || outcome;
     }
+    if (isOfPlace(why) && away.length > 0) return notConnected(away);
     if (places.length > 0 && why.code !== 'lost.link') return why;
     await pause(alarms, retryMs, signal);
   }
   return why;
+}
+
+function notConnected(away: readonly string[]): Failure {
+  const words = `${away.join(' and ')}, which ${away.length > 1 ? 'have' : 'has'} it, cannot be asked: not connected now`;
+  return failure('lost.worker', words);
 }
 
 function isOfPlace({ code }: Failure): boolean {

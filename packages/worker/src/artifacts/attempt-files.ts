@@ -32,6 +32,7 @@ import {
   storeBesideBroker,
   storeBudget,
   takeScanned,
+  UselessPlaces,
 } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf } from '../core/fence.ts';
@@ -83,10 +84,12 @@ export class AttemptFiles {
   private readonly options: AttemptFilesOptions;
   private readonly notes = new Map<string, TaskFiles>();
   private readonly fetching = new Map<string, Promise<Failure | null>>();
+  private readonly useless: UselessPlaces;
 
   private constructor(store: ArtifactStore, options: AttemptFilesOptions) {
     this.store = store;
     this.options = options;
+    this.useless = new UselessPlaces(options.clock);
   }
 
   static async open(options: AttemptFilesOptions): Promise<AttemptFiles> {
@@ -211,7 +214,7 @@ export class AttemptFiles {
     tell(`fetching ${digest.slice(0, 19)}… of ${bytes} bytes`);
     return await fetchAnywhere(digest, this.store, {
       ask: () => questions.ask('fetch', { task, artifact: digest }, signal),
-      ...{ clock, alarms, signal },
+      ...{ clock, alarms, signal, useless: this.useless },
       brokerEndpoint: () => questions.brokerEndpoint,
       onPassedOver: (endpoint, why) =>
         log.warn({ artifact: digest, endpoint, why: why.message }, 'an input did not come'),
