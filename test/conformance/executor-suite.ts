@@ -10,7 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Envelope, encodeBody, envelopeDefaults, type Failure, type TaskKind } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import type {
   AdoptedAttempt,
   Executor,
@@ -118,7 +118,15 @@ export async function makePlace(): Promise<Place> {
 export async function placeIn(folder: string): Promise<Place> {
   const log = createLog({ daemon: 'test', level: 'silent' });
   const limits = { attemptBytes: logBytes, totalBytes: 10 * logBytes };
-  return { events: new Recorder(), logs: await LogStore.open(join(folder, 'logs'), limits, log), folder };
+  return {
+    events: new Recorder(),
+    logs: await LogStore.open(join(folder, 'logs'), limits, {
+      clock: systemClock,
+      alarms: systemAlarms,
+      log,
+    }),
+    folder,
+  };
 }
 
 export async function textOf(logs: LogStore, fence: Fence, until = /$^/): Promise<string> {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { encodeBody } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import { type Executor, endProcesses, LogStore } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createProcessExecutor } from '../conformance/executor-process-place.ts';
@@ -23,7 +23,11 @@ let place: Place;
 beforeEach(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'gg-full-'));
   await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', folder]);
-  const logs = await LogStore.open(join(folder, 'logs'), { attemptBytes: 2 ** 30, totalBytes: 2 ** 30 }, log);
+  const logs = await LogStore.open(
+    join(folder, 'logs'),
+    { attemptBytes: 2 ** 30, totalBytes: 2 ** 30 },
+    { clock: systemClock, alarms: systemAlarms, log },
+  );
   place = { events: new Recorder(), logs, folder };
 });
 

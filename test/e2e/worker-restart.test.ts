@@ -66,3 +66,18 @@ it('kill -9 and an orderly restart of the worker, each in the middle of what run
   for (const text of await Promise.all(followed)) expect(text).toBe(all);
   for (const id of ids) expect(await textOf(client.logs(id))).toBe(all);
 });
+
+it('its logs are had when it is gone', { timeout: 120_000 }, async () => {
+  const { accepted, finished } = client.submit({
+    kind: 'process',
+    body: { command: ['echo', 'still here'] },
+  });
+  const id = await accepted;
+  await finished;
+  const kept = async () => (await client.request('status', {})).door['artifacts logs'] ?? 0;
+  // Those of the test before, too.
+  while ((await kept()) <= tasks.length) await new Promise((resolve) => setTimeout(resolve, 100));
+  await worker.end();
+  expect(await textOf(client.logs(id, { follow: true }))).toBe('still here\n');
+  await expect(textOf(client.logs((id + 1) as typeof id))).rejects.toThrow('no task');
+});

@@ -11,7 +11,6 @@ import type {
   CheckDocument,
   Failure,
   Message,
-  PlaceGrantDocument,
   SessionId,
   StatusDocument,
   TaskDocument,
@@ -20,7 +19,7 @@ import type {
 } from '@gryphgen/protocol';
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
-import { artifactAnswer } from './artifacts/artifact-answer.ts';
+import { endedLog, type PermitOrder, permission, type Sign } from './artifacts/permission.ts';
 import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
@@ -94,13 +93,10 @@ export class Performer {
       case 'spec':
         this.spec(effect);
         return;
-      case 'grant': {
-        const { op, session, request, about, endpoint, dataKey } = effect;
-        this.replyGrant(op, session, request, about, { endpoint, dataKey });
-        return;
-      }
+      case 'grant':
+      case 'keepGrant':
       case 'artifact':
-        this.replyArtifact(effect);
+        this.permit(effect);
         return;
       case 'status':
         this.reply(effect.session, effect.request, { ...effect.status, ...this.parts.shellStatus() });
@@ -215,7 +211,7 @@ export class Performer {
     session: SessionId,
     task: TaskId,
     document: TaskDocument,
-    { request, op, artifact = '' }: LookupReply,
+    { request, op, artifact = '', kept = false }: LookupReply,
   ): void {
     const { id, state } = document;
     switch (op) {
@@ -228,10 +224,9 @@ export class Performer {
         this.spec({ kind: 'spec', session, request, envelope: document.envelope, body: document.body });
         return;
       case 'logs': {
-        const place = this.parts.findWorker(document.worker);
-        const words = `the log of ${id} is on ${document.workerName}, which is not connected now`;
-        if (place === undefined) this.reply(session, request, null, failure('lost.worker', words));
-        else this.replyGrant('logs', session, request, { task, attempt: document.attempts }, place);
+        const found = endedLog(task, document, this.parts.findWorker(document.worker), kept);
+        if ('code' in found) this.reply(session, request, null, found);
+        else this.permit({ kind: 'grant', op: 'logs', session, request, ...found });
         return;
       }
       case 'exec':
@@ -239,7 +234,8 @@ export class Performer {
         return;
       case 'fetch': {
         const places = this.parts.findArtifact(artifact, document);
-        if (names(document, artifact)) this.replyArtifact({ op, session, request, artifact, ...places });
+        if (names(document, artifact))
+          this.permit({ kind: 'artifact', op, session, request, artifact, ...places });
         else this.reply(session, request, null, notOf(id, artifact));
         return;
       }
@@ -248,22 +244,12 @@ export class Performer {
     }
   }
 
-  private replyGrant(
-    op: TransferOp,
-    session: SessionId,
-    request: number,
-    about: GrantSubject,
-    place: Omit<PlaceGrantDocument, 'grant'>,
-  ): void {
-    const granted: PlaceGrantDocument = { ...place, grant: this.parts.grant(op, session, about) };
-    this.reply(session, request, 'attempt' in about ? { ...granted, attempt: about.attempt } : granted);
-  }
-
-  private replyArtifact({ op, session, request, artifact, ...places }: ArtifactOrder): void {
-    const sign = () => this.parts.grant(op, session, { artifact });
-    const granted = artifactAnswer(sign, places, this.parts.artifacts());
-    if ('code' in granted) this.reply(session, request, null, granted);
-    else this.reply(session, request, granted);
+  private permit(order: PermitOrder): void {
+    const { session, request } = order;
+    const sign: Sign = (op, about) => this.parts.grant(op, session, about);
+    const answer = permission(order, sign, this.parts.artifacts());
+    if ('code' in answer) this.reply(session, request, null, answer);
+    else this.reply(session, request, answer);
   }
 
   private history(effect: Extract<BrokerEffect, { kind: 'history' }>): void {
@@ -311,7 +297,6 @@ export class Performer {
   }
 }
 
-type ArtifactOrder = Omit<Extract<BrokerEffect, { kind: 'artifact' }>, 'kind' | 'gated'>;
 type LookupReply = Extract<Extract<BrokerEffect, { kind: 'lookup' }>['answer'], { kind: 'reply' }>;
 
 interface Asker {

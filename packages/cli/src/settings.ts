@@ -43,6 +43,14 @@ export function keptByBroker({ finishedTasks, finishedAge, auditBytes, auditAge 
   };
 }
 
+/** What is kept of logs that have ended, beside the broker. */
+export function keptLogs({ logsBytes, logsAge }: Config): { maxBytes?: number; maxAgeMs?: number } {
+  return {
+    ...(logsBytes !== 'auto' && { maxBytes: logsBytes }),
+    ...(logsAge !== 'auto' && { maxAgeMs: logsAge }),
+  };
+}
+
 /** What its worker keeps started ahead; what is not said is the worker's to know. */
 export function warmLimits({ warmContainers, warmIdle }: Config): Partial<WarmLimits> {
   return {

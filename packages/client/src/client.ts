@@ -9,14 +9,14 @@
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Cancel, type DuplexSession, Link, type LinkOptions, readLog } from '@gryphgen/runtime';
+import { type Cancel, type DuplexSession, Link, type LinkOptions } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
 import { type ClientBounds, type ClientState, createClientState, defaultBounds } from './core/state.ts';
 import { composeClientHello, stepClient } from './core/step.ts';
 import { type ExecOptions, execBeside } from './exec.ts';
-import { type LogOptions, type LogSource, readTaskLog } from './logs.ts';
+import { type LogOptions, readTaskLog } from './logs.ts';
 import {
   type Deferred,
   deferred,
@@ -162,12 +162,7 @@ export class Client {
     const { signal } = options;
     const ended = this.ended.signal;
     const either = signal === undefined ? ended : AbortSignal.any([ended, signal]);
-    const source: LogSource = {
-      read: readLog,
-      request: (...args) => this.request(...args),
-      watch: (...args) => this.watch(...args),
-    };
-    yield* readTaskLog(source, this.options.alarms, task, { ...options, signal: either });
+    yield* readTaskLog(this, this.options.alarms, task, { ...options, signal: either });
     if (ended.aborted && !signal?.aborted) throw ended.reason;
   }
 

@@ -1,12 +1,13 @@
 /**
- * A task's output, straight from the worker that has it: the broker only says where, and signs that it may be read.
+ * A task's output, straight from the worker that has it, or from beside the broker where that is gone: the broker only
+ * says where, and signs that it may be read.
  *
  * 1. Following, every attempt is read from its beginning to its end, in order, and none twice.
  * 2. A connection that breaks is taken up again where it broke, `maxTries` times in a row; then the reader is told.
  */
 import type { GrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
-import { type Failure, GridError } from '@gryphgen/protocol';
-import { type Alarms, pause, type readLog } from '@gryphgen/runtime';
+import { type Failure, failure, GridError } from '@gryphgen/protocol';
+import { type Alarms, type LogEvent, type LogReading, pause, placesBeside, readLog } from '@gryphgen/runtime';
 import type { Outcome } from './pending.ts';
 
 const maxTries = 10;
@@ -20,9 +21,10 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What of a client, and of the wire, this needs. */
+/** What of a client this needs. */
 export interface LogSource {
-  readonly read: typeof readLog;
+  /** By which it talks to the broker now. */
+  readonly brokerEndpoint: string;
   request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<GrantDocument>;
   watch(
     task: TaskId,
@@ -38,6 +40,7 @@ export async function* readTaskLog(
   alarms: Alarms,
   task: TaskId,
   { follow = false, from = 0, signal }: LogOptions,
+  read: typeof readLog = readLog,
 ): AsyncGenerator<Uint8Array, void> {
   const life = follow ? new TaskLife(source, task, signal) : undefined;
   let [attempt, position, tries] = [0, from, 0];
@@ -55,16 +58,9 @@ export async function* readTaskLog(
       } else {
         if (attempt !== 0 && found.attempt !== attempt) position = 0;
         attempt = found.attempt;
-        const reading = source.read({
-          ...found,
-          task,
-          from: position,
-          follow,
-          alarms,
-          ...(signal && { signal }),
-        });
+        const about = { task, from: position, follow, alarms, ...(signal && { signal }) };
         why = null;
-        for await (const event of reading) {
+        for await (const event of readAnywhere(source, found, about, read)) {
           if (event.kind === 'end') why = event.failure;
           else {
             tries = 0;
@@ -87,6 +83,36 @@ export async function* readTaskLog(
   }
 }
 
+/** From the worker, or from beside the broker where not a byte comes from there. */
+async function* readAnywhere(
+  { brokerEndpoint }: LogSource,
+  { endpoint, dataKey, beside, grant, attempt }: GrantDocument,
+  about: Omit<LogReading, 'endpoint' | 'dataKey' | 'grant' | 'attempt'>,
+  read: typeof readLog,
+): AsyncGenerator<LogEvent, void> {
+  const atWorker = endpoint === '' ? [] : [{ endpoint, dataKey }];
+  const places = [...atWorker, ...placesBeside(beside, brokerEndpoint)];
+  // The worker may come back with it, and be asked again: that it is not kept is not the last word.
+  let why: Failure | undefined;
+  for (const place of places) {
+    let hasCome = false;
+    for await (const event of read({ ...about, ...place, grant, attempt })) {
+      hasCome ||= event.kind === 'chunk' || event.failure === null;
+      if (event.kind === 'chunk' || hasCome) yield event;
+      else if (endpoint === '') why = notConnected(event.failure);
+      else why ??= event.failure ?? undefined;
+    }
+    if (hasCome || about.signal?.aborted) return;
+  }
+  why ??= notConnected(null);
+  yield { kind: 'end', failure: why };
+}
+
+function notConnected(why: Failure | null): Failure {
+  const words = 'the worker that has the log is not connected now';
+  return failure('lost.worker', why === null ? words : `${words}; ${why.message}`);
+}
+
 /** The grant, or why there is none now. */
 async function grantFor(
   source: LogSource,
@@ -94,7 +120,7 @@ async function grantFor(
   signal: AbortSignal | undefined,
 ): Promise<GrantDocument | Failure> {
   try {
-    return await source.request('logs', { task }, signal);
+    return await source.request('logs', { task, kept: true }, signal);
   } catch (error) {
     if (error instanceof GridError) return error.failure;
     throw error;

@@ -157,7 +157,7 @@ export interface TicketDocument {
 }
 
 /** What a grant permits. */
-export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store'] as const;
+export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store', 'keepLogs'] as const;
 export type TransferOp = (typeof transferOps)[number];
 
 /** Where a worker's data endpoint is, and the broker's permission for one transfer there. */
@@ -170,6 +170,14 @@ export interface PlaceGrantDocument {
 /** The same for an attempt: its log can be read there, or a command run beside it. */
 export interface GrantDocument extends PlaceGrantDocument {
   readonly attempt: number;
+  /** Of a log: where it is kept when the worker is gone, with the same grant. `endpoint` '': it is to be had there alone. */
+  readonly beside?: BesideBroker;
+}
+
+/** What listens beside the broker; `*` is the host by which the broker is reached. */
+export interface BesideBroker {
+  readonly endpoints: readonly string[];
+  readonly dataKey: string;
 }
 
 /** Where an artifact can be brought or had, with one grant for all of them. */
@@ -179,8 +187,14 @@ export interface ArtifactGrantDocument {
   readonly workers: readonly DataPlaceDocument[];
   /** The names of such that are not connected now; absent: none. */
   readonly away?: readonly string[];
-  /** Beside the broker; `*` is the host by which the broker is reached. Null where it is not there, or keeps none. */
-  readonly broker: { readonly endpoints: readonly string[]; readonly dataKey: string } | null;
+  /** Null where it is not there, or keeps none. */
+  readonly broker: BesideBroker | null;
+}
+
+/** Where a worker may bring logs. */
+export interface KeepGrantDocument {
+  readonly grant: string;
+  readonly broker: BesideBroker;
 }
 
 export type DataPlaceDocument = Omit<PlaceGrantDocument, 'grant'>;

@@ -121,6 +121,8 @@ export const limits = {
   /** Its list of files: for each some 100 B, and 44 B for each 4 MiB. */
   artifactManifestBytes: 4 * MiB,
   artifactEntries: 30_000,
+  /** Of one attempt's log, what is kept when its worker is gone; of a longer one the first and the last half of that. */
+  keptLogBytes: 16 * MiB,
   /** Artifacts of which the broker knows who has them, and how many workers it tells of one: each may cost a try. */
   artifactsKnown: 20_000,
   artifactHolders: 4,

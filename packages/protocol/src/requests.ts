@@ -6,6 +6,7 @@ import type {
   CheckDocument,
   ExplainDocument,
   GrantDocument,
+  KeepGrantDocument,
   NodeDocument,
   PlaceGrantDocument,
   PrincipalDocument,
@@ -48,7 +49,8 @@ export const requestSchemas = {
   dryRun: z.object({ envelope: envelopeSchema }),
   nodes: z.object({}),
   status: z.object({}),
-  logs: oneTask,
+  /** `kept`: who asks reads what is kept beside the broker, too. */
+  logs: oneTask.extend({ kept: z.boolean().optional() }),
   /** Permission to run a command beside a running task's own. */
   exec: oneTask,
   /** Permission to bring one image to a worker. */
@@ -57,6 +59,8 @@ export const requestSchemas = {
   fetch: oneTask.extend({ artifact: artifactDigest }),
   /** Permission to bring one to the broker's store: to submit a task with it, or (a worker, with `task`) what a task left. */
   store: z.object({ artifact: artifactDigest, task: taskId.optional() }),
+  /** Permission for a worker to have logs of its attempts kept beside the broker. */
+  keepLogs: z.object({}),
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
@@ -115,6 +119,7 @@ export interface RequestResults {
   pushImage: PlaceGrantDocument;
   fetch: ArtifactGrantDocument;
   store: ArtifactGrantDocument;
+  keepLogs: KeepGrantDocument;
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;

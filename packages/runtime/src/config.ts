@@ -78,12 +78,13 @@ const settingsSchema = z.strictObject({
   /** Containers kept ready for tasks that begin warm, and for how long when nobody asks for one. */
   warmContainers: autoOr(`a number up to ${mostWarm}`, parseWarm),
   warmIdle: autoOr('a time such as 10m', parseDuration),
-  /** What the broker keeps of tasks that have ended, and of its audit log; what the worker keeps of logs that have ended. */
+  /** What the broker keeps of tasks that have ended, and of its audit log; what worker and broker keep of logs that have ended. */
   finishedTasks: autoOr('a number of at least 1', parseCount),
   finishedAge: autoOr('a time such as 720h', parseDuration),
   auditBytes: autoOr('a size such as 256MiB', parseBytes),
   auditAge: autoOr('a time such as 720h', parseDuration),
   logsBytes: autoOr('a size such as 1GiB', parseBytes),
+  logsAge: autoOr('a time such as 720h', parseDuration),
   maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
   /** Of the broker: what each principal may have. */
   principalLimits: principalLimitsSchema,
@@ -128,6 +129,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   auditBytes: 'GRID_AUDIT_BYTES',
   auditAge: 'GRID_AUDIT_AGE',
   logsBytes: 'GRID_LOGS_BYTES',
+  logsAge: 'GRID_LOGS_AGE',
   principalLimits: 'GRID_PRINCIPAL_LIMITS',
 };
 
@@ -155,6 +157,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     auditBytes: 'auto',
     auditAge: 'auto',
     logsBytes: 'auto',
+    logsAge: 'auto',
     principalLimits: {},
   };
   const chosen: Record<string, unknown> = {};

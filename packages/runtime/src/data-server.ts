@@ -1,5 +1,6 @@
 /**
- * A data endpoint (a worker's, for the logs of its attempts, commands beside them, images and artifacts; the broker's, for artifacts): own socket, own CURVE key, own
+ * A data endpoint (a worker's, for the logs of its attempts, commands beside them, images and artifacts; the broker's, for
+ * artifacts and logs that it keeps): own socket, own CURVE key, own
  * credit, so that bytes never stand in the way of control messages. CURVE lets anybody connect; a grant signed by the
  * broker lets them do one thing.
  *
@@ -19,6 +20,7 @@ import {
   dataMagic,
   decodeDataRequest,
   encodeData,
+  isPaced,
   isRead,
   keepAliveMs,
   maxDataFrameBytes,
@@ -182,8 +184,7 @@ export class DataServer {
     this.counters.streams++;
     const from = request.kind === 'logs' ? request.from : 0;
     const { clock } = this.options;
-    const isArtifact = request.kind === 'fetch' || request.kind === 'store';
-    const pace = isArtifact ? new Pace(clock) : null;
+    const pace = isPaced(request) ? new Pace(clock) : null;
     const stream = new DataStream(
       (answer) => this.send(id, answer),
       from,

@@ -1,6 +1,6 @@
 /**
  * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client, of an
- * `exec` in both directions, of an `image` or a `store` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
+ * `exec` in both directions, of an `image`, a `store` or `keepLogs` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
  * harmless. A client repeats its total while it waits, the server answers `alive`: so each notices the other's end.
  */
 import {
@@ -72,6 +72,8 @@ const requestSchema = z.discriminatedUnion('kind', [
     grant: z.string().max(2048),
     credit: count,
   }),
+  /** Answered by `credit`. What follows as input are logs (kept-logs.ts). */
+  z.object({ kind: z.literal('keepLogs'), grant: z.string().max(2048), credit: count }),
   z.object({ kind: z.literal('input'), bytes }),
   z.object({ kind: z.literal('inputEnd') }),
   z.object({ kind: z.literal('resize'), size: terminalSizeSchema }),
@@ -97,12 +99,20 @@ const answerSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type DataRequest = z.infer<typeof requestSchema>;
-export type OpenRequest = Extract<DataRequest, { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' }>;
+export type OpenRequest = Extract<
+  DataRequest,
+  { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' | 'keepLogs' }
+>;
 /** What only gives: its grant is good until it expires. */
 export type ReadRequest = Extract<OpenRequest, { kind: 'logs' | 'fetch' }>;
 
 export function isRead(request: OpenRequest): request is ReadRequest {
   return request.kind === 'logs' || request.kind === 'fetch';
+}
+
+/** What its peer may not draw out: a person reads as slowly as they like. */
+export function isPaced({ kind }: OpenRequest): boolean {
+  return kind === 'fetch' || kind === 'store' || kind === 'keepLogs';
 }
 
 export function takesInput(request: Exclude<OpenRequest, ReadRequest>): boolean {

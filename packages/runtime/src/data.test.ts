@@ -93,7 +93,7 @@ describe('a transfer', () => {
       if (event.kind === 'chunk') offsets.push(event.offset);
     }
     expect(offsets).toEqual([7, 7 + chunkBytes]);
-    expect(opened.all).toEqual([{ task: 42, attempt: 1, from: 7, follow: true }]);
+    expect(opened.all).toEqual([{ task: 42, attempt: 1, from: 7, follow: true, worker: '' }]);
   });
   it('ends with the failure of its source', async () => {
     const why = failure('rejected.not-found', 'there is no such log');

@@ -57,6 +57,9 @@ export interface StoreRequest {
 /** The same of an artifact that is brought. `failure` null: it is here. */
 export type OpenStore = (request: StoreRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
 
+/** The same of logs that a worker brings. */
+export type OpenKeep = (worker: string, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
+
 /** The same of an image. `failure` null: there is nothing to send, the worker has it. */
 export type OpenPush = (request: PushRequest, signal: AbortSignal) => Promise<Duplex | TransferEnd>;
 

@@ -83,6 +83,7 @@ export class GrantCheck {
 
   private isAbout(grant: Grant, request: OpenRequest): boolean {
     if (request.kind === 'image') return grant.worker === this.options.worker;
+    if (request.kind === 'keepLogs') return grant.worker !== undefined;
     if (request.kind === 'fetch' || request.kind === 'store') return grant.artifact === request.artifact;
     return grant.task === request.task && grant.attempt === request.attempt;
   }
@@ -108,4 +109,5 @@ const whatOf = {
   image: 'this worker',
   fetch: 'that artifact',
   store: 'that artifact',
+  keepLogs: 'logs',
 } as const;

@@ -35,7 +35,7 @@ export interface Grant {
   /** Of `logs` and `exec`: the attempt it is about. */
   readonly task?: TaskId | number | undefined;
   readonly attempt?: number | undefined;
-  /** Of `image`: the worker's id. */
+  /** Of `image` the worker it is for; of `keepLogs` and `logs` the worker whose logs they are. Its id. */
   readonly worker?: string | undefined;
   /** Of `fetch` and `store`. */
   readonly artifact?: string | undefined;

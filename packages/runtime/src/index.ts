@@ -45,9 +45,25 @@ export type { DataSource } from './data-stream.ts';
 export type { OutputName, TransferEnd } from './data-wire.ts';
 export type { BrokerAddress, BrokerConnection, DealerEvents } from './dealer.ts';
 export { type DuplexSession, openDuplex } from './duplex-session.ts';
-export type { Duplex, DuplexOutput, ExecRequest, OpenExec, OpenPush, PushRequest } from './duplex-stream.ts';
+export type {
+  Duplex,
+  DuplexOutput,
+  ExecRequest,
+  OpenExec,
+  OpenKeep,
+  OpenPush,
+  PushRequest,
+} from './duplex-stream.ts';
 export { type Grant, signGrant } from './grant.ts';
 export { parseJson } from './json.ts';
+export {
+  type KeptLogHeader,
+  keptLogHead,
+  keptLogOf,
+  mostHeadBytes,
+  readKeptLogHead,
+  resumedAt,
+} from './kept-log.ts';
 export { authorizedTrouble, keyTrouble } from './key-check.ts';
 export {
   type CurveKeys,
@@ -70,6 +86,7 @@ export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export { isMissing } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';
 export { aborted, pause } from './pause.ts';
+export { placesBeside } from './places-beside.ts';
 export { limitTableOf } from './principal-limits.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';

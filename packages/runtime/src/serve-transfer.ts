@@ -2,7 +2,7 @@
 import { type AttemptNo, failure, type TaskId } from '@gryphgen/protocol';
 import type { DataSource, DataStream } from './data-stream.ts';
 import type { OpenRequest, TransferEnd } from './data-wire.ts';
-import type { DuplexStream, OpenExec, OpenPush, OpenStore } from './duplex-stream.ts';
+import type { DuplexStream, OpenExec, OpenKeep, OpenPush, OpenStore } from './duplex-stream.ts';
 import type { Grant } from './grant.ts';
 
 export interface Served {
@@ -16,6 +16,8 @@ export interface Served {
   readonly fetch?: (artifact: string, runs: readonly number[] | null) => Promise<DataSource>;
   /** Absent: no artifacts are taken here. */
   readonly store?: OpenStore;
+  /** Absent: no logs are taken here. */
+  readonly keep?: OpenKeep;
 }
 
 export interface LogRange {
@@ -23,13 +25,15 @@ export interface LogRange {
   readonly attempt: AttemptNo;
   readonly from: number;
   readonly follow: boolean;
+  /** Whose log it is, by the grant; '' where an older broker made that. */
+  readonly worker: string;
 }
 
 /** `duplex`: of what takes more than its stream. */
 export async function serveTransfer(
-  { open, exec, push, fetch, store }: Served,
+  { open, exec, push, fetch, store, keep }: Served,
   request: OpenRequest,
-  { id = '', principal = '' }: Grant,
+  { id = '', principal = '', worker = '' }: Grant,
   stream: DataStream,
   duplex: DuplexStream | null,
 ): Promise<TransferEnd> {
@@ -43,6 +47,10 @@ export async function serveTransfer(
     if (store === undefined || duplex === null) return notOffered('artifacts');
     return duplex.run(() => store({ artifact, manifestBytes, principal }, signal));
   }
+  if (request.kind === 'keepLogs') {
+    if (keep === undefined || duplex === null) return notOffered('logs');
+    return duplex.run(() => keep(worker, signal));
+  }
   if (request.kind === 'image') {
     if (push === undefined || duplex === null) return notOffered('images');
     return duplex.run(() => push({ order: request.order, principal }, signal));
@@ -50,14 +58,16 @@ export async function serveTransfer(
   const [task, attempt] = [request.task as TaskId, request.attempt as AttemptNo];
   if (request.kind === 'logs') {
     const { from, follow } = request;
-    return stream.copy(await open({ task, attempt, from, follow }, signal));
+    return stream.copy(await open({ task, attempt, from, follow, worker }, signal));
   }
   if (exec === undefined || duplex === null) return notOffered('exec');
   return duplex.run(() => exec({ task, attempt, order: request.order, id, principal }, signal));
 }
 
-function notOffered(what: 'exec' | 'images' | 'artifacts'): TransferEnd {
-  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts' }[what];
+function notOffered(what: 'exec' | 'images' | 'artifacts' | 'logs'): TransferEnd {
+  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts', logs: 'to keep logs' }[
+    what
+  ];
   const words = `this endpoint does not offer ${offer}`;
   return { failure: failure('rejected.state', words) };
 }

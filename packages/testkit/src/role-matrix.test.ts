@@ -138,6 +138,7 @@ const probes: Readonly<Record<string, Probe>> = {
   'give the broker another key or address': simply('announce', {}),
   'let a key in': letIn,
   'report attempts': async ({ peer, others }) => ((await peer.report(others)) ? 'yes' : 'no'),
+  'have logs of attempts kept': simply('keepLogs', {}),
 };
 
 /** The first table of the page: by row, its cells by column. */

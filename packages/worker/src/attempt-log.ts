@@ -164,7 +164,10 @@ export class AttemptLog implements LogWriter {
   /** The file of an earlier life; null when it wrote nothing. */
   private async found(): Promise<FileHandle | null> {
     try {
-      return await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW);
+      const file = await open(this.path, O_RDWR | O_APPEND | O_NOFOLLOW);
+      // What was copied of it is not all of it any more (LogStore, 4).
+      await file.chmod(0o600);
+      return file;
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AttemptNo, TaskId } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogStore } from './log-store.ts';
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const openStore = (attemptBytes = 1000, totalBytes = 10_000) =>
-  LogStore.open(folder, { attemptBytes, totalBytes }, log);
+  LogStore.open(folder, { attemptBytes, totalBytes }, { clock: systemClock, alarms: systemAlarms, log });
 
 async function textOf(store: LogStore, over: { from?: number; follow?: boolean; signal?: AbortSignal } = {}) {
   const never = new AbortController().signal;
@@ -234,6 +234,32 @@ describe('the store', () => {
     const reopened = await openStore(1000, 250);
     expect([1, 2, 3, 4].filter((id) => reopened.has(id as TaskId, attempt))).toEqual([1, 4]);
     expect((await readdir(folder)).sort()).toEqual(['t1.1.log', 't4.1.log']);
+  });
+
+  it('goes when it ended too long ago, also in an earlier life; what runs stays', async () => {
+    let now = Date.now();
+    const clock = { mono: () => now, wall: () => now };
+    const limits = { attemptBytes: 1000, totalBytes: 10_000, maxAgeMs: 1000 };
+    const open = () => LogStore.open(folder, limits, { clock, alarms: systemAlarms, log });
+    const first = await open();
+    const running = first.begin(1 as TaskId, attempt);
+    await running.write(bytes('x'));
+    for (const id of [2, 3]) {
+      const writer = first.begin(id as TaskId, attempt);
+      await writer.write(bytes('x'));
+      await writer.end();
+      now += 600;
+    }
+    await first.begin(4 as TaskId, attempt).end();
+    await expect
+      .poll(async () => (await readdir(folder)).sort())
+      .toEqual(['t1.1.log', 't3.1.log', 't4.1.log']);
+    await running.end();
+    now += 100_000;
+    const next = await open();
+    await next.begin(5 as TaskId, attempt).end();
+    await expect.poll(async () => await readdir(folder)).toEqual(['t5.1.log']);
+    for (const store of [first, next]) await store.close();
   });
 
   it('keeps no end of empty logs, and lets go of no other for their sake', async () => {

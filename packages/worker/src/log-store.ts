@@ -3,12 +3,14 @@
  *
  * 1. File names are made of numbers only: no name a peer chooses leads anywhere else.
  * 2. A log ends when its attempt's output has ended; a reader that follows then ends too.
- * 3. Ended logs stay until the folder exceeds its budget of bytes or files; those that ended first go first. Running ones never go.
+ * 3. Ended logs stay until the folder exceeds its budget of bytes or files, or until they are too old; those that ended
+ *    first go first. Running ones never go.
+ * 4. That a log was copied to where it outlives this worker is told by its file: its group may read it.
  */
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AttemptNo, TaskId } from '@gryphgen/protocol';
-import type { Log } from '@gryphgen/runtime';
+import { type AttemptNo, isEphemeral, type TaskId } from '@gryphgen/protocol';
+import type { Alarms, Cancel, Clock, Log } from '@gryphgen/runtime';
 import { AttemptLog, type LogWriter } from './attempt-log.ts';
 
 const MiB = 1024 * 1024;
@@ -16,6 +18,8 @@ const MiB = 1024 * 1024;
 export interface LogLimits {
   readonly attemptBytes: number;
   readonly totalBytes: number;
+  /** From an attempt's end on; absent: however old. */
+  readonly maxAgeMs?: number;
 }
 /** An attempt's output is for reading by people; results belong into artifacts. */
 export const defaultLogLimits: LogLimits = { attemptBytes: 64 * MiB, totalBytes: 1024 * MiB };
@@ -24,7 +28,9 @@ export const defaultLogLimits: LogLimits = { attemptBytes: 64 * MiB, totalBytes:
 const chunkBytes = 64 * 1024;
 /** The smallest log still costs an entry in its folder. */
 const maxEnded = 20_000;
-const namePattern = /^t[0-9]+\.[0-9]+\.log$/;
+const namePattern = /^t([0-9]+)\.([0-9]+)\.log$/;
+const copiedMode = 0o640;
+const lookMs = 600_000;
 
 export interface LogRequest {
   readonly task: TaskId;
@@ -36,15 +42,32 @@ export interface LogRequest {
   readonly signal: AbortSignal;
 }
 
-interface EndedLog {
+export interface LogName {
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+}
+
+interface EndedLog extends LogName {
   readonly bytes: number;
   readonly epilogue: string;
+  /** Wall ms. */
+  readonly endedMs: number;
+  copied: boolean;
+}
+
+export interface LogStoreDeps {
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
 }
 
 export class LogStore {
   private readonly folder: string;
   private readonly limits: LogLimits;
+  private readonly clock: Clock;
+  private readonly alarms: Alarms;
   private readonly log: Log;
+  private cancelLook: Cancel = () => undefined;
   private readonly live = new Map<string, AttemptLog>();
   /** Oldest end first. */
   private readonly ended = new Map<string, EndedLog>();
@@ -54,22 +77,22 @@ export class LogStore {
   private readonly silentNames: string[] = [];
   private nextSilent = 0;
 
-  private constructor(folder: string, limits: LogLimits, log: Log) {
+  private constructor(folder: string, limits: LogLimits, { clock, alarms, log }: LogStoreDeps) {
     this.folder = folder;
     this.limits = limits;
+    this.clock = clock;
+    this.alarms = alarms;
     this.log = log;
   }
 
-  static async open(folder: string, limits: LogLimits, log: Log): Promise<LogStore> {
-    const store = new LogStore(folder, limits, log);
+  static async open(folder: string, limits: LogLimits, deps: LogStoreDeps): Promise<LogStore> {
+    const store = new LogStore(folder, limits, deps);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const names = (await readdir(folder)).filter((name) => namePattern.test(name));
-    const found = await Promise.all(
-      names.map(async (name) => ({ name, ...(await sizeAndAge(join(folder, name))) })),
-    );
-    for (const { name, bytes } of found.sort((a, b) => a.endedMs - b.endedMs))
-      store.noteEnded(name, { bytes, epilogue: '' });
+    const found = await Promise.all((await readdir(folder)).map((name) => endedIn(folder, name)));
+    for (const ended of found.flat().sort((a, b) => a.endedMs - b.endedMs))
+      store.noteEnded(nameOf(ended.task, ended.attempt), ended);
     // What goes on running is not known yet: the next log that ends makes room.
+    store.look();
     return store;
   }
 
@@ -114,8 +137,9 @@ export class LogStore {
         if (this.live.get(name) !== log) return;
         this.live.delete(name);
         const { bytes, epilogue } = log;
-        this.noteEnded(name, { bytes, epilogue });
-        this.evict().catch((error: unknown) => this.log.warn({ err: error }, 'an old log cannot be removed'));
+        const endedMs = this.clock.wall();
+        this.noteEnded(name, { task, attempt, bytes, epilogue, endedMs, copied: false });
+        this.letGo();
       },
     );
     this.live.set(name, log);
@@ -140,6 +164,32 @@ export class LogStore {
   has(task: TaskId, attempt: AttemptNo): boolean {
     const name = nameOf(task, attempt);
     return this.live.has(name) || this.ended.has(name) || this.silent.has(name);
+  }
+
+  /** Logs that have ended and were not copied, those that ended first first; none of ephemeral tasks, whose numbers return. */
+  uncopied(most: number, isHeld: (log: LogName) => boolean): readonly LogName[] {
+    const found: LogName[] = [];
+    for (const log of this.ended.values()) {
+      if (found.length >= most) break;
+      if (log.copied || log.bytes + log.epilogue.length === 0 || isEphemeral(log.task)) continue;
+      if (!isHeld(log)) found.push(log);
+    }
+    return found;
+  }
+
+  /** Of a log that has ended, with what is told behind it. */
+  bytesOf({ task, attempt }: LogName): number {
+    const { bytes = 0, epilogue = '' } = this.ended.get(nameOf(task, attempt)) ?? {};
+    return bytes + Buffer.byteLength(epilogue);
+  }
+
+  /** It is not brought again. */
+  async noteCopied({ task, attempt }: LogName): Promise<void> {
+    const name = nameOf(task, attempt);
+    const log = this.ended.get(name);
+    if (log === undefined) return;
+    log.copied = true;
+    await chmod(join(this.folder, name), copiedMode).catch(() => undefined);
   }
 
   /** Ends when the log does (or, not following, where it ends now), or when `signal` is aborted. */
@@ -198,6 +248,7 @@ export class LogStore {
 
   /** Ends what is still being written; the attempts' next life goes on with those logs, or begins them anew. */
   async close(): Promise<void> {
+    this.cancelLook();
     await Promise.all([...this.live.values()].map((log) => log.end()));
   }
 
@@ -206,9 +257,22 @@ export class LogStore {
     this.endedBytes += log.bytes;
   }
 
+  private look(): void {
+    this.cancelLook = this.alarms.after(lookMs, () => {
+      this.letGo();
+      this.look();
+    });
+  }
+
+  private letGo(): void {
+    this.evict().catch((error: unknown) => this.log.warn({ err: error }, 'an old log cannot be removed'));
+  }
+
   private async evict(): Promise<void> {
-    for (const [name, { bytes }] of this.ended) {
-      if (this.endedBytes <= this.limits.totalBytes && this.ended.size <= maxEnded) return;
+    const { totalBytes, maxAgeMs = Infinity } = this.limits;
+    const oldestMs = this.clock.wall() - maxAgeMs;
+    for (const [name, { bytes, endedMs }] of this.ended) {
+      if (this.endedBytes <= totalBytes && this.ended.size <= maxEnded && endedMs >= oldestMs) return;
       this.ended.delete(name);
       this.endedBytes -= bytes;
       await rm(join(this.folder, name), { force: true });
@@ -222,9 +286,13 @@ function nameOf(task: TaskId, attempt: AttemptNo): string {
   return `t${task}.${attempt}.log`;
 }
 
-async function sizeAndAge(path: string): Promise<{ readonly bytes: number; readonly endedMs: number }> {
-  const { size, mtimeMs } = await stat(path);
-  return { bytes: size, endedMs: mtimeMs };
+/** Of an earlier life; empty where the file is no log. */
+async function endedIn(folder: string, name: string): Promise<readonly EndedLog[]> {
+  const [, task, attempt] = namePattern.exec(name) ?? [];
+  if (task === undefined) return [];
+  const { size, mtimeMs, mode } = await stat(join(folder, name));
+  const [isOf, copied] = [{ task: Number(task), attempt: Number(attempt) } as LogName, (mode & 0o040) !== 0];
+  return [{ ...isOf, bytes: size, epilogue: '', endedMs: mtimeMs, copied }];
 }
 
 function growthOf(log: AttemptLog, signal: AbortSignal): Promise<void> {

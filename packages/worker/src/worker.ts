@@ -9,7 +9,6 @@
 import { join } from 'node:path';
 import type { PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
 import { type Cancel, Link, type Service } from '@gryphgen/runtime';
-import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import type Docker from 'dockerode';
 import { AttemptFiles } from './artifacts/attempt-files.ts';
 import { BrokerQuestions } from './artifacts/broker-questions.ts';
@@ -25,11 +24,13 @@ import { type DataEndpoint, type Endpoint, serveData } from './data-endpoint.ts'
 import type { ExecutorSet } from './executor-set.ts';
 import { connectEngine } from './executors/engine-connection.ts';
 import { HeadFile } from './head-file.ts';
+import { LogCopies } from './log-copies.ts';
 import { defaultLogLimits, LogStore } from './log-store.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { PressureWatch } from './probe/pressure-watch.ts';
 import { WorkerProbe } from './probe/worker-probe.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
+import { lockWorkerHome } from './worker-home.ts';
 import { writeNote } from './worker-notes.ts';
 
 /** An engine that starts beside the worker is there in seconds. */
@@ -42,6 +43,7 @@ export function createWorker(config: WorkerConfig, deps: WorkerDeps): Service {
 /** What exists from the end of `start` on. */
 interface Parts {
   readonly logs: LogStore;
+  readonly copies: LogCopies;
   readonly files: AttemptFiles;
   readonly executors: ExecutorSet;
   readonly watch: MachineWatch;
@@ -120,10 +122,10 @@ class Worker implements Service {
   private async begin(): Promise<void> {
     const { config, deps } = this;
     const folder = join(config.home, 'worker');
-    this.lock(folder);
+    this.undo.push(lockWorkerHome(folder));
     await this.head.load();
     this.undo.push(() => this.head.close());
-    const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps.log);
+    const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps);
     this.undo.push(() => logs.close());
     const files = await this.openFiles(join(folder, 'artifacts'));
     const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, {
@@ -140,7 +142,13 @@ class Worker implements Service {
       undo: this.undo,
     });
     const watch = this.newWatch(executors, endpoint);
-    this.parts = { logs, files, executors, watch, revoke };
+    const copies = new LogCopies({
+      ...deps,
+      logs,
+      questions: this.questions,
+      held: () => this.running().attempts.values(),
+    });
+    this.parts = { logs, copies, files, executors, watch, revoke };
     if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
   }
@@ -151,19 +159,9 @@ class Worker implements Service {
     return AttemptFiles.open({ ...deps, questions, folder, budgetBytes: config.artifactsBytes ?? 'auto' });
   }
 
-  /** Two workers of one home would take each other's session (E2) and remove each other's containers. */
-  private lock(folder: string): void {
-    const taken = lockFolder(folder, 'worker', `process ${process.pid}`);
-    if ('heldBy' in taken)
-      throw new Error(
-        `The worker's folder ${folder} is in use by ${taken.heldBy}. One worker at a time: stop that one, or choose another GRID_HOME.`,
-      );
-    this.undo.push(async () => taken.lock.release());
-  }
-
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
   private async join(): Promise<boolean> {
-    const { executors, files, watch } = this.started();
+    const { executors, files, copies, watch } = this.started();
     const { grid } = this.config;
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
@@ -187,6 +185,8 @@ class Worker implements Service {
     this.tick();
     this.undo.push(async () => watch.stop());
     watch.start();
+    this.undo.push(() => copies.stop());
+    copies.begin();
     return true;
   }
 
@@ -240,7 +240,7 @@ class Worker implements Service {
   }
 
   private perform(effect: WorkerEffect): void {
-    const { executors, files, logs } = this.started();
+    const { executors, files, logs, copies } = this.started();
     switch (effect.kind) {
       case 'send':
         // What the link cannot take now is repeated: results by heartbeats, the rest by what they lead to.
@@ -255,6 +255,7 @@ class Worker implements Service {
       case 'forget':
         executors.forget(effect.fence);
         files.forget(effect.fence);
+        copies.begin();
         break;
       case 'witness':
         this.head.save(effect.head);

@@ -1,11 +1,14 @@
 /** What the broker and the process of its artifacts say to each other, over the channel between them. */
 
+import type { KeptLogBounds } from './kept-logs.ts';
+
 export interface BeginArtifacts {
   readonly kind: 'begin';
   readonly folder: string;
   readonly endpoints: readonly string[];
   /** `auto`: by the size of the disk. */
   readonly budgetBytes: number | 'auto';
+  readonly logs: KeptLogBounds;
   readonly grid: string;
   readonly brokerKey: string;
   readonly curve: { readonly publicKey: string; readonly secretKey: string };

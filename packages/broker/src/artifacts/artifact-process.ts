@@ -1,9 +1,9 @@
 /**
- * The store of artifacts beside the broker, and its data endpoint: a process of its own, so that no transfer, and no
- * hash of one, takes a moment of the broker's loop. It ends with the broker.
+ * The store of artifacts and of logs beside the broker, and their data endpoint: a process of its own, so that no
+ * transfer, and no hash of one, takes a moment of the broker's loop. It ends with the broker.
  */
 
-import { failure } from '@gryphgen/protocol';
+import { join } from 'node:path';
 import {
   ArtifactStore,
   DataServer,
@@ -14,6 +14,7 @@ import {
   systemClock,
 } from '@gryphgen/runtime';
 import type { BeginArtifacts, FromArtifacts, ToArtifacts } from './artifact-messages.ts';
+import { KeptLogs } from './kept-logs.ts';
 
 const countersMs = 2000;
 
@@ -34,20 +35,18 @@ function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
   });
 }
 
-async function begin({
-  folder,
-  endpoints,
-  budgetBytes,
-  wallMs,
-  brokerKey,
-  ...rest
-}: BeginArtifacts): Promise<void> {
+async function begin(order: BeginArtifacts): Promise<void> {
+  const { folder, endpoints, budgetBytes, logs: bounds, wallMs, brokerKey, ...rest } = order;
   const offset = wallMs - systemClock.mono();
   const store = await ArtifactStore.open({
     folder,
     budgetBytes: await storeBudget(folder, budgetBytes),
     clock: systemClock,
     held: askHeld,
+  });
+  const logs = await KeptLogs.open({
+    ...{ ...bounds, clock: systemClock, alarms: systemAlarms },
+    folder: join(folder, 'logs'),
   });
   server = new DataServer({
     ...rest,
@@ -57,21 +56,32 @@ async function begin({
     brokerWall: () => offset + systemClock.mono(),
     clock: systemClock,
     alarms: systemAlarms,
-    open: () => failure('rejected.not-found', 'logs are read at workers'),
+    open: (range) => logs.read(range),
     fetch: fetchFrom(store),
     store: storeInto(store),
+    keep: async (worker, signal) => logs.take(worker, signal),
   });
   server.revoke(revoked);
   say({ kind: 'ready', endpoints: await server.start() });
-  tellCounters(server, store);
+  tellCounters(server, store, logs);
 }
 
-function tellCounters({ counters }: DataServer, store: ArtifactStore): void {
+function tellCounters({ counters }: DataServer, store: ArtifactStore, logs: KeptLogs): void {
   const { refused, malformed, silent, overrun, slow } = counters;
   const { usedBytes, collected } = store;
-  const told = { ...store.counters, collected, usedBytes, refused, malformed, silent, overrun, slow };
+  const told = {
+    ...store.counters,
+    ...logs.counters,
+    collected,
+    usedBytes,
+    refused,
+    malformed,
+    silent,
+    overrun,
+    slow,
+  };
   say({ kind: 'counters', counters: told });
-  systemAlarms.after(countersMs, () => server && tellCounters(server, store));
+  systemAlarms.after(countersMs, () => server && tellCounters(server, store, logs));
 }
 
 async function end(): Promise<void> {

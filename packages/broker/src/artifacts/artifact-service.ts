@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ArtifactGrantDocument, PrincipalId } from '@gryphgen/protocol';
 import { type Alarms, Backoff, type Cancel, type Identity, type Log, type Random } from '@gryphgen/runtime';
 import type { FromArtifacts, ToArtifacts } from './artifact-messages.ts';
+import { defaultKeptLogBytes, type KeptLogBounds } from './kept-logs.ts';
 
 const restarts = { baseMs: 500, ceilingMs: 30_000 };
 /** For transfers to be told of the end; then SIGKILL. */
@@ -19,6 +20,8 @@ export interface ArtifactSettings {
   readonly endpoints: readonly string[];
   /** What it may take of the disk; `auto`: by the size of that. */
   readonly budgetBytes: number | 'auto';
+  /** What is kept of logs; absent: as much as by default. */
+  readonly logs?: Partial<KeptLogBounds>;
 }
 
 export interface ArtifactServiceOptions extends ArtifactSettings {
@@ -57,7 +60,7 @@ export class ArtifactService {
   }
 
   start(): void {
-    const { folder, endpoints, budgetBytes, grid, identity, log, wallMs, held, revoked } = this.options;
+    const { folder, endpoints, budgetBytes, logs, grid, identity, log, wallMs, held, revoked } = this.options;
     const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
     const child = fork(file, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child = child;
@@ -97,7 +100,8 @@ export class ArtifactService {
       child.once('exit', (code, signal) => onEnd(signal ?? `exit code ${code}`));
     });
     const { key: brokerKey, curve } = identity;
-    say({ kind: 'begin', folder, endpoints, budgetBytes, grid, brokerKey, curve, wallMs: wallMs() });
+    const settings = { folder, endpoints, budgetBytes, logs: { maxBytes: defaultKeptLogBytes, ...logs } };
+    say({ kind: 'begin', ...settings, grid, brokerKey, curve, wallMs: wallMs() });
     this.revoke(revoked());
   }
 

@@ -38,6 +38,8 @@ const recorded: Record<Operation, boolean> = {
   fetch: true,
   store: true,
   fsck: true,
+  // Only a worker's, and its own.
+  keepLogs: false,
   ps: false,
   show: false,
   explain: false,

@@ -21,10 +21,18 @@ import type {
 import type { Decision } from './decisions.ts';
 import type { Task } from './state.ts';
 
-/** Of `image` the worker, of `fetch` and `store` the artifact, else the attempt. */
+/** What is asked of a task beside what it is. */
+export interface AskedOfTask {
+  /** Of `fetch`. */
+  readonly artifact?: string;
+  /** Of `logs`: the asker reads what is kept beside the broker. */
+  readonly kept?: boolean | undefined;
+}
+
+/** Of `image` and `keepLogs` the worker, of `fetch` and `store` the artifact, else the attempt; of `logs` with its worker. */
 export type GrantSubject =
   | { readonly artifact: string }
-  | { readonly task: TaskId; readonly attempt: AttemptNo | number }
+  | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker?: string }
   | { readonly worker: WorkerId };
 
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
@@ -77,13 +85,7 @@ export type BrokerEffect =
       readonly onlyOf: PrincipalId | null;
       readonly answer:
         | { readonly kind: 'finished' }
-        | {
-            readonly kind: 'reply';
-            readonly request: number;
-            readonly op: string;
-            /** Of `fetch`. */
-            readonly artifact?: string;
-          };
+        | ({ readonly kind: 'reply'; readonly request: number; readonly op: string } & AskedOfTask);
     }
   /** An ephemeral task's body must stay in memory from acceptance to its end. */
   | { readonly kind: 'pinBody' | 'unpinBody'; readonly body: BlobHash }
@@ -149,7 +151,17 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
       readonly about: GrantSubject;
+      /** '' where the worker cannot be asked now. */
       readonly endpoint: string;
       readonly dataKey: string;
+      /** Of a log: it may be had beside the broker, too; the answer where it is nowhere. */
+      readonly orElse?: Failure;
       readonly gated: boolean;
+    }
+  /** Sign a grant for the worker to bring logs to where the shell keeps them, and answer the request with it. */
+  | {
+      readonly kind: 'keepGrant';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly worker: WorkerId;
     };

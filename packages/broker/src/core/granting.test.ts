@@ -146,3 +146,45 @@ describe('an image', () => {
     );
   });
 });
+
+describe('a log that is kept beside the broker', () => {
+  const away = failure('lost.worker', 'the log is on anvil, which is not connected now');
+  const kept = { task: 1, kept: true };
+
+  test('may be had when its worker is away, or was removed, by who knows how to read it there', () => {
+    const { grid, worker, owner } = running();
+    const granted = { op: 'logs', about: { task: 1, attempt: 1, worker: 'w-1' }, orElse: away };
+    expect(answerTo(grid, owner, 'logs', kept)).toMatchObject({ ...granted, endpoint: 'tcp://127.0.0.1:1' });
+    expect(answerTo(grid, owner, 'logs', { task: 1 })).not.toHaveProperty('orElse');
+    grid.result(worker, 1);
+    grid.step({ kind: 'sessionClosed', session: worker });
+    expect(answerTo(grid, owner, 'logs', { task: 1 })).toEqual(away);
+    expect(answerTo(grid, owner, 'logs', kept)).toMatchObject({ ...granted, endpoint: '' });
+    grid.say(grid.client('admin', 'c2'), {
+      kind: 'request',
+      id: 3,
+      op: 'removeNode',
+      args: { node: 'anvil' },
+    });
+    expect(answerTo(grid, owner, 'logs', kept)).toMatchObject({ ...granted, endpoint: '' });
+  });
+
+  test('is none of an ephemeral task', () => {
+    const { grid, worker, owner } = running();
+    grid.submit(owner, 2, { durable: false });
+    const [ephemeral = 0] = [...grid.state.tasks.keys()].filter((id) => id !== 1);
+    grid.result(worker, ephemeral);
+    grid.step({ kind: 'sessionClosed', session: worker });
+    expect(answerTo(grid, owner, 'logs', { task: ephemeral, kept: true })).toEqual(away);
+  });
+
+  test('is brought by workers alone', () => {
+    const { grid, worker } = running();
+    const ask = { kind: 'request', id: 9, op: 'keepLogs', args: {} } as const;
+    expect(grid.say(worker, ask)).toMatchObject([{ kind: 'keepGrant', worker: 'w-1', request: 9 }, {}]);
+    for (const role of ['viewer', 'submitter', 'admin'] as const)
+      expect(sent(grid.say(grid.client(role, role), ask), 'reply')[0]?.failure).toMatchObject({
+        code: 'rejected.forbidden',
+      });
+  });
+});

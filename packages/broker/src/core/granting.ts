@@ -2,7 +2,14 @@
  * Permission for one transfer at a worker's data endpoint: the log of an attempt, a command beside it, an image for the
  * worker. The broker says where and signs; it sees nothing of what is transferred.
  */
-import { type Failure, failure, formatTaskId, type TaskDocument, type TransferOp } from '@gryphgen/protocol';
+import {
+  type Failure,
+  failure,
+  formatTaskId,
+  isEphemeral,
+  type TaskDocument,
+  type TransferOp,
+} from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { notFound, refuse } from './context.ts';
 import { nameOf, taskDocument } from './documents.ts';
@@ -10,14 +17,20 @@ import type { GrantSubject } from './effects.ts';
 import { findWorker } from './node-orders.ts';
 import type { Session, Task, Worker } from './state.ts';
 
-export function onLogs(context: Context, session: Session, id: number, task: Task): void {
+export function onLogs(context: Context, session: Session, id: number, task: Task, kept: boolean): void {
   const where = task.lease?.worker ?? task.outcome?.worker ?? '';
   if (where === '') {
     const words = `${formatTaskId(task.id)} has not run, so it has no log`;
     refuse(context, session.id, id, failure('rejected.state', words));
     return;
   }
-  grant(context, session, id, 'logs', task, where);
+  // Numbers of ephemeral tasks return: of none is anything kept.
+  grant(context, session, id, 'logs', task, where, kept && !isEphemeral(task.id));
+}
+
+/** Only a worker may ask (roles.ts). */
+export function onKeepLogs({ effects }: Context, { id: session, worker }: Session, request: number): void {
+  if (worker !== null) effects.push({ kind: 'keepGrant', session, request, worker });
 }
 
 export function onExec(context: Context, session: Session, id: number, task: Task): void {
@@ -77,11 +90,13 @@ function grant(
   op: keyof typeof what,
   { id: task, attempt }: Task,
   where: Worker['id'],
+  kept = false,
 ): void {
   const worker = context.state.workers.get(where);
-  const order = { op, about: { task, attempt }, words: what[op] };
-  if (worker !== undefined) grantAt(context, session, id, order, worker);
-  else refuse(context, session.id, id, notConnected(what[op], nameOf(context.state, where)));
+  const about = op === 'logs' ? { task, attempt, worker: where } : { task, attempt };
+  const order = { op, about, words: what[op], kept };
+  const view = worker?.view ?? { name: nameOf(context.state, where), report: null };
+  grantAt(context, session, id, order, { session: worker?.session ?? null, view });
 }
 
 interface GrantOrder {
@@ -89,20 +104,28 @@ interface GrantOrder {
   readonly about: GrantSubject;
   /** For the refusal. */
   readonly words: string;
+  /** It may be had beside the broker, too. */
+  readonly kept?: boolean;
+}
+
+interface At {
+  readonly session: Worker['session'];
+  readonly view: Pick<Worker['view'], 'name' | 'report'>;
 }
 
 function grantAt(
   context: Context,
   session: Session,
   id: number,
-  { op, about, words }: GrantOrder,
-  { session: connected, view: { name, report } }: Worker,
+  { op, about, words, kept = false }: GrantOrder,
+  { session: connected, view: { name, report } }: At,
 ): void {
-  if (connected === null || !report || report.dataEndpoint === '') {
+  const isThere = connected !== null && report !== null && report.dataEndpoint !== '';
+  if (!isThere && !kept) {
     refuse(context, session.id, id, notConnected(words, name));
     return;
   }
-  const { dataEndpoint: endpoint, dataKey } = report;
+  const { dataEndpoint: endpoint, dataKey } = isThere ? report : { dataEndpoint: '', dataKey: '' };
   const gated = !context.state.journalStalled;
   context.effects.push({
     kind: 'grant',
@@ -112,6 +135,7 @@ function grantAt(
     about,
     endpoint,
     dataKey,
+    ...(kept && { orElse: notConnected(words, name) }),
     gated,
   });
 }

@@ -14,8 +14,8 @@ import { onFetch, onStore } from './artifacts.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
-import type { EnrolmentOrder } from './effects.ts';
-import { onExec, onLogs, onPushImage } from './granting.ts';
+import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
+import { onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
@@ -72,6 +72,7 @@ function refusalInStall(
     case 'dryRun':
     case 'pushImage':
     case 'store':
+    case 'keepLogs':
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
@@ -137,9 +138,12 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'fetch': {
       const { task, artifact } = args as RequestArgs<'fetch'>;
-      onTask(context, session, id, op, task, artifact);
+      onTask(context, session, id, op, task, { artifact });
       return;
     }
+    case 'keepLogs':
+      onKeepLogs(context, session, id);
+      return;
     case 'drain':
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'>);
@@ -168,8 +172,12 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       else onTask(context, session, id, op, asked.task);
       return;
     }
+    case 'logs': {
+      const { task, kept } = args as RequestArgs<'logs'>;
+      onTask(context, session, id, op, task, { kept });
+      return;
+    }
     case 'show':
-    case 'logs':
     case 'exec':
     case 'spec':
     case 'cancel':
@@ -211,7 +219,7 @@ function onTask(
   id: number,
   op: TaskOperation,
   taskId: TaskId,
-  artifact?: string,
+  asked: AskedOfTask = {},
 ): void {
   const { state } = context;
   const task = taskOf(state, session, op, taskId);
@@ -221,7 +229,7 @@ function onTask(
       session: session.id,
       task: taskId,
       onlyOf: onlyOf(session, op),
-      answer: { kind: 'reply', request: id, op, ...(artifact !== undefined && { artifact }) },
+      answer: { kind: 'reply', request: id, op, ...asked },
     });
     return;
   }
@@ -242,13 +250,13 @@ function onTask(
       });
       return;
     case 'logs':
-      onLogs(context, session, id, task);
+      onLogs(context, session, id, task, asked.kept === true);
       return;
     case 'exec':
       onExec(context, session, id, task);
       return;
     case 'fetch':
-      onFetch(context, session, id, task, artifact ?? '');
+      onFetch(context, session, id, task, asked.artifact ?? '');
       return;
     case 'cancel':
       if (task.phase !== 'ended') cancel(context, task);

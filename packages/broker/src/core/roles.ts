@@ -25,6 +25,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   exec: ['none', 'own', 'all'],
   fetch: ['all', 'own', 'all'],
   store: ['none', 'all', 'all'],
+  keepLogs: ['none', 'none', 'none'],
   nodes: ['all', 'all', 'all'],
   status: ['all', 'all', 'all'],
   dryRun: ['all', 'all', 'all'],
@@ -41,12 +42,13 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   enrol: ['none', 'none', 'none'],
   work: ['none', 'none', 'none'],
 };
+const workersDeeds: ReadonlySet<Deed> = new Set(['work', 'fetch', 'store', 'keepLogs']);
 const people = ['viewer', 'submitter', 'admin'] as const;
 
 function extentOf(role: Role, deed: Deed): Extent {
   switch (role) {
     case 'worker':
-      return deed === 'work' || deed === 'fetch' || deed === 'store' ? 'own' : 'none';
+      return workersDeeds.has(deed) ? 'own' : 'none';
     case 'ticket':
       return deed === 'enrol' ? 'own' : 'none';
     // Its sessions are those of whom it acts for (introduction.ts).

@@ -26,6 +26,7 @@ const names: readonly SettingName[] = [
   'auditBytes',
   'auditAge',
   'logsBytes',
+  'logsAge',
   'principalLimits',
 ];
 

@@ -17,7 +17,7 @@ import {
   VoucherServer,
   voucherEndpoint,
 } from '@gryphgen/runtime';
-import { keptByBroker } from '../settings.ts';
+import { keptByBroker, keptLogs } from '../settings.ts';
 import { prepareHome } from './grid-home.ts';
 import type { HomeStanding } from './home-standing.ts';
 
@@ -64,6 +64,7 @@ export class RunningBroker {
         folder: join(home, 'artifacts'),
         endpoints: [`ipc://${runFolder(home)}/artifacts.sock`, ...config.listen.flatMap(artifactsEndpoint)],
         budgetBytes: artifactsBytes,
+        logs: keptLogs(config),
       },
       principalLimits: limitTableOf(principalLimits),
       clock: systemClock,

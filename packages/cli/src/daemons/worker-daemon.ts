@@ -62,9 +62,11 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     artifactsBytes: settings.artifactsBytes,
     pressures: pressureSettings(settings),
     warm: warmLimits(settings),
-    ...(settings.logsBytes !== 'auto' && {
-      logLimits: { ...defaultLogLimits, totalBytes: settings.logsBytes },
-    }),
+    logLimits: {
+      ...defaultLogLimits,
+      ...(settings.logsBytes !== 'auto' && { totalBytes: settings.logsBytes }),
+      ...(settings.logsAge !== 'auto' && { maxAgeMs: settings.logsAge }),
+    },
     ...(slots !== undefined && { slots }),
   };
   if (new AuthorizedKeys(home).isRevoked(identity.key)) {

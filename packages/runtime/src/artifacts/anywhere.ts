@@ -10,10 +10,11 @@
  *    its waiting once and not for each artifact.
  */
 
-import type { ArtifactGrantDocument, DataPlaceDocument, Failure } from '@gryphgen/protocol';
+import type { ArtifactGrantDocument, Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import type { Alarms, Clock } from '../clock.ts';
 import { pause } from '../pause.ts';
+import { placesBeside } from '../places-beside.ts';
 import type { Scanned } from './scan-path.ts';
 import type { ArtifactStore } from './store.ts';
 import { fetchArtifact, storeArtifact } from './transfer.ts';
@@ -72,7 +73,7 @@ async function inTurn(
     const found = await ask();
     if ('code' in found) return found;
     const { grant, workers, away = [] } = found;
-    const beside = besideBroker(found, brokerEndpoint());
+    const beside = placesBeside(found.broker, brokerEndpoint());
     const places = fromWorkers ? useless.last([...workers, ...beside]) : beside;
     for (const place of places) {
       const transfer: Transfer = {
@@ -108,15 +109,4 @@ function notConnected(away: readonly string[]): Failure {
 
 function isOfPlace({ code }: Failure): boolean {
   return code === 'rejected.not-found' || code === 'rejected.invalid';
-}
-
-/** Where this process reaches what listens beside the broker: by the broker's socket if it is reached so, else by its address. */
-function besideBroker({ broker }: ArtifactGrantDocument, reachedBy: string): readonly DataPlaceDocument[] {
-  if (broker === null) return [];
-  const { endpoints, dataKey } = broker;
-  const [, host] = /^tcp:\/\/(.+):[0-9]+$/.exec(reachedBy) ?? [];
-  if (host === undefined)
-    return endpoints.filter((each) => each.startsWith('ipc:')).map((endpoint) => ({ endpoint, dataKey }));
-  const ports = endpoints.flatMap((each) => /^tcp:\/\/.+:([0-9]+)$/.exec(each)?.[1] ?? []);
-  return ports.map((port) => ({ endpoint: `tcp://${host}:${port}`, dataKey }));
 }
