@@ -57,7 +57,8 @@ for (const [kind, create, fields] of kinds) {
     const { fence, exit } = await ends(executor, 'yes 0123456789 | head -c 5000000; exit 3');
     expect(exit).toMatchObject({ exitCode: 3, failure: null });
     const text = await textOf(place.logs, fence);
-    expect(text).toMatch(lost);
+    // The end alone: so a failure shows what is there instead.
+    expect(text.slice(-200)).toMatch(lost);
     expect(text.length).toBeGreaterThan(diskBytes / 2);
     const reading = { ...fence, follow: true, signal: new AbortController().signal };
     let rest = '';

@@ -64,7 +64,7 @@ beforeEach(async () => {
   const place = { endpoints: [`ipc://${join(folder, 'data.sock')}`], curve: broker.curve };
   const time = { brokerWall: () => Date.now(), clock: systemClock, alarms: systemAlarms };
   const open = () => failure('rejected.not-found', 'no logs here');
-  server = new DataServer({ ...place, ...time, grid, worker: '', brokerKey: broker.key, open, keep });
+  server = new DataServer({ ...place, ...time, grid, worker: '', brokerKey: () => broker.key, open, keep });
   const endpoints = await server.start();
   let asked = 0;
   const send = (message: ToBroker): void => {
