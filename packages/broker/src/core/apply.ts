@@ -249,7 +249,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const reservation = lease?.reservation ?? null;
   task.outcome = { ...ending, worker, reservation, note };
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
-  if (lease !== null) state.holders.noteLeft(task.spec.envelope, outcome, lease.worker);
+  if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);
   endLease(state, task);
   takeFromShare(state, task);
   task.phase = 'ended';
