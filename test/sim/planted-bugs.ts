@@ -128,9 +128,21 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'place without regard to priority',
-    file: 'broker/dist/core/scheduling.js',
-    snippet: 'b.from.priority - a.from.priority || ',
+    file: 'broker/dist/core/turn-order.js',
+    snippet: 'b.line.priority - a.line.priority ||',
     instead: '',
+  },
+  {
+    name: 'place without regard to what each principal has had',
+    file: 'broker/dist/core/turn-order.js',
+    snippet: 'a.standing - b.standing ||',
+    instead: '',
+  },
+  {
+    name: 'forget at replay what a principal has had',
+    file: 'broker/dist/core/snapshot.js',
+    snippet: 'state.use.load(snapshot.use ?? []);',
+    instead: 'state.use.load([]);',
   },
   {
     name: 'drop the bytes of a result',

@@ -124,7 +124,7 @@ function principals(
         addedAt,
         seenAt,
         sessions: sessions.countOf(key),
-        ...shareDocument(engine.state, id),
+        ...shareDocument(engine.state, id, sessions.wallMs()),
       };
     })
     .sort((a, b) => b.seenAt - a.seenAt)

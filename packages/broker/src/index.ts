@@ -14,6 +14,7 @@ export { type Decision, decided } from './core/decisions.ts';
 export { explainDocument } from './core/documents.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { brokenInvariants } from './core/invariants.ts';
+export { heldAhead } from './core/principal-use.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';
 export type { BrokerState, DrainDeadline, Task, TaskPhase, Worker } from './core/state.ts';
 export { step } from './core/step.ts';

@@ -78,6 +78,20 @@ export interface ExplainDocument {
   readonly when: 'now' | 'placed' | 'refused';
   readonly decision: string;
   readonly workers: readonly WorkerDecisionDocument[];
+  /** Of a task that waits for its turn; older brokers do not tell. */
+  readonly turn?: TurnDocument;
+}
+
+/** What decides whose turn it is. */
+export interface TurnDocument {
+  /** Its own, and as it has risen by waiting. */
+  readonly priority: number;
+  readonly agedPriority: number;
+  /** For so long neither it nor one that is as it was placed. */
+  readonly waitedMs: number;
+  /** What its principal has had of the grid of late, 0..1, and its weight. */
+  readonly use: number;
+  readonly weight: number;
 }
 
 export interface StatusDocument {
@@ -144,7 +158,13 @@ export interface PrincipalDocument {
   readonly seenAt: number;
   readonly sessions: number;
   /** Of its unfinished tasks: those that wait, those that have a place, the bytes of the bodies of all. */
-  readonly has: { readonly queued: number; readonly running: number; readonly bodiesBytes: number };
+  readonly has: {
+    readonly queued: number;
+    readonly running: number;
+    readonly bodiesBytes: number;
+    /** Of the grid, of late, 0..1; older brokers do not tell. */
+    readonly use?: number;
+  };
   readonly limits: PrincipalLimits;
 }
 

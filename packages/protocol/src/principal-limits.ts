@@ -3,6 +3,8 @@ import type { PrincipalId } from './ids.ts';
 
 /** What is left out has no limit of its own. */
 export interface PrincipalLimits {
+  /** Its part of the grid against others', where all want more than there is; without it 1. */
+  readonly weight?: number;
   /** Tasks that wait: a submission beyond is refused. 0: it may submit nothing. */
   readonly queued?: number;
   /** Tasks placed at a time: others wait. 0: none of its tasks is placed. */

@@ -40,6 +40,7 @@ const whole = (least: number) => {
 };
 
 const limitsSchema = z.strictObject({
+  weight: limit(0.001, 1000, 'a number from 0.001 to 1000').optional(),
   queued: whole(0).optional(),
   running: whole(0).optional(),
   submitsPerSecond: limit(0.001, mostPerSecond, `a number from 0.001 to ${mostPerSecond}`).optional(),

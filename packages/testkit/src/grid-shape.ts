@@ -46,6 +46,7 @@ export function planGrid(random: SeededRandom): GridShape {
 
 function principalLimits(random: SeededRandom): PrincipalLimits {
   return {
+    ...(random.chance(0.4) && { weight: random.pick([0.5, 3]) }),
     ...(random.chance(0.7) && { running: random.pick([1, 2, 4]) }),
     ...(random.chance(0.3) && { queued: random.pick([1, 3, 10]) }),
     ...(random.chance(0.3) && { submitsPerSecond: random.pick([0.2, 5]), submitBurst: random.pick([1, 5]) }),

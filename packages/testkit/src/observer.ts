@@ -52,6 +52,8 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly scripts: (body: string) => Script | undefined;
   private readonly made = new Map<TaskId, Script>();
   steps = 0;
+  /** The broker's, at its last step. */
+  private wall = 0;
   private shadows = new Map<TaskId, Shadow>();
 
   /** `steadySince`: since when a worker's process has been running without a pause. */
@@ -75,6 +77,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void {
     this.steps += 1;
+    this.wall = wall;
     this.authority.stepped(state, event, sender);
     if (event.kind === 'keyRevoked') this.physical.removed();
     this.credit.stepped(event);
@@ -85,7 +88,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
     }
-    this.placement.stepped(state, event);
+    this.placement.stepped(state, event, wall);
     this.principals.stepped(state);
     const [wrong] = brokenInvariants(state);
     if (wrong !== undefined) throw new SimFailure('the state is sound', `after ${event.kind}: ${wrong}`);
@@ -95,7 +98,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.watched.restarted();
     this.promises.recovered(state);
     this.authority.recovered(state);
-    this.placement.recovered();
+    this.placement.recovered(state);
     this.principals.stepped(state);
     this.served.recovered();
     const before = this.shadows;
@@ -173,7 +176,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     const phase = phaseOf(task);
     if (shadow === undefined) {
       this.world.coverage.reached(`task none → ${phase}`);
-      checkExplained(state, task);
+      checkExplained(state, task, this.wall);
       this.made.set(task.id, this.scriptOf(task));
       this.authority.made(task);
       this.shadows.set(task.id, shadowOf(task));
@@ -189,7 +192,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
       );
     }
     this.world.coverage.reached(`task ${shadow.phase} → ${phase}`);
-    checkExplained(state, task);
+    checkExplained(state, task, this.wall);
     checkTries(task);
     const wasOut = shadow.phase === 'leased' || shadow.phase === 'running';
     if (wasOut && task.lastFailure !== null && (phase === 'waiting' || phase === 'backoff')) {
@@ -214,7 +217,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     }
     const { state: outcome, failure } = task.outcome;
     this.world.coverage.reached(`task ${past} → ${outcome}`);
-    checkExplained(state, task);
+    checkExplained(state, task, this.wall);
     checkTries(task);
     const wasOut = past === 'leased' || past === 'running';
     if (wasOut && failure?.code.startsWith('lost.'))

@@ -3,14 +3,15 @@
  *
  * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task whose principal
  *    may have another placed.
- * 2. A task that is placed has overtaken nobody: none that goes before it (higher priority, or the same and older)
- *    would fit where it was put.
+ * 2. A task that is placed has overtaken nobody: none that goes before it (by priority as it has risen, by what its principal
+ *    has had, by its turn) would fit where it was put.
  * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
  *    phase, and of those that wait whenever anything has changed that they are explained by.
  */
 import { type BrokerEvent, type BrokerState, explainDocument, type Task } from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { place, release, type WorkerView } from '@gryphgen/scheduler';
+import { OrderModel } from './order-model.ts';
 import { isHeldBack } from './principal-check.ts';
 import { SimFailure } from './sim-failure.ts';
 
@@ -21,12 +22,13 @@ export class PlacementCheck {
   private readonly reports = new WeakMap<object, number>();
   private nextReport = 1;
   private attempts = new Map<TaskId, number>();
+  private order = new OrderModel();
 
-  stepped(state: BrokerState, event: BrokerEvent): void {
+  stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     const waiting = [...state.tasks.values()].filter(inLine);
-    if (event.kind === 'schedule') this.checkOrder(state, waiting);
-    this.attempts = new Map();
-    for (const { id, attempt } of state.tasks.values()) this.attempts.set(id, attempt);
+    if (event.kind === 'schedule') this.checkOrder(state, waiting, wall);
+    this.order.stepped(state);
+    this.noteAttempts(state);
     if (waiting.length === 0) return;
     const stamp = `${state.wake} ${state.views.map((view) => this.stampOf(view)).join(' ')}`;
     if (stamp !== this.stamp) this.settled.clear();
@@ -35,18 +37,29 @@ export class PlacementCheck {
       const name = `${task.spec.shapeKey} ${isHeldBack(state, task.principal)}`;
       if (this.settled.has(name)) continue;
       this.settled.add(name);
-      checkWaiting(state, task);
+      checkWaiting(state, task, wall);
     }
   }
 
-  recovered(): void {
-    this.attempts = new Map();
+  recovered(state: BrokerState): void {
+    this.order = new OrderModel();
+    this.noteAttempts(state);
     this.settled.clear();
   }
 
-  private checkOrder(state: BrokerState, waiting: readonly Task[]): void {
-    for (const task of state.tasks.values()) {
-      if (task.lease === null || this.attempts.get(task.id) === task.attempt) continue;
+  private noteAttempts({ tasks }: BrokerState): void {
+    this.attempts = new Map([...tasks.values()].map(({ id, attempt }) => [id, attempt]));
+  }
+
+  private checkOrder(state: BrokerState, waiting: readonly Task[], wall: number): void {
+    const placed = [...state.tasks.values()].filter(
+      (task) => task.lease !== null && this.attempts.get(task.id) !== task.attempt,
+    );
+    this.order.placed(placed);
+    const first = new Set(state.waiting.classes().map((one) => state.waiting.first(one)));
+    const firsts = waiting.filter(({ id }) => first.has(id));
+    for (const task of placed) {
+      if (task.lease === null) continue;
       const { worker, reservation } = task.lease;
       const without = state.views.map((view) => {
         if (view.id !== worker) return view;
@@ -54,9 +67,9 @@ export class PlacementCheck {
         release(ledger, reservation);
         return { ...view, ledger };
       });
-      const overtaken = waiting.find(
+      const overtaken = firsts.find(
         (other) =>
-          goesBefore(other, task) &&
+          this.order.goesBefore(state, other, task, wall) &&
           (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
           place(other.spec.envelope, without).kind === 'placed',
       );
@@ -88,13 +101,8 @@ function inLine({ phase, notBefore }: Task): boolean {
   return phase === 'waiting' && notBefore === 0;
 }
 
-function goesBefore(a: Task, b: Task): boolean {
-  const [first, second] = [a.spec.envelope.priority, b.spec.envelope.priority];
-  return first > second || (first === second && a.turn < b.turn);
-}
-
-function checkWaiting(state: BrokerState, task: Task): void {
-  const { when, decision, workers } = explainDocument(state, task);
+function checkWaiting(state: BrokerState, task: Task, wall: number): void {
+  const { when, decision, workers } = explainDocument(state, task, wall);
   const feasible = workers.find((worker) => worker.feasible);
   if (feasible !== undefined && !state.wake && !isHeldBack(state, task.principal)) {
     const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
@@ -113,8 +121,8 @@ function isSaid(reasons: readonly string[] | undefined): boolean {
 }
 
 /** Of a task whose phase has just changed. */
-export function checkExplained(state: BrokerState, task: Task): void {
-  const { when, decision } = explainDocument(state, task);
+export function checkExplained(state: BrokerState, task: Task, wall: number): void {
+  const { when, decision } = explainDocument(state, task, wall);
   const waits = task.phase === 'waiting';
   const backoff = !waits || task.notBefore === 0 || /^waits .* before its next try/.test(decision);
   const never = task.attempt === 0 || !decision.includes('without ever');

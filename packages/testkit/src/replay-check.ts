@@ -31,7 +31,7 @@ export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<v
 }
 
 function decidedPart(state: BrokerState, live: BrokerState) {
-  const { nextTask, decisions, keptSpecs, tries, keys, windows }: Snapshot = saveSnapshot(state);
+  const { nextTask, decisions, keptSpecs, tries, keys, windows, use = [] }: Snapshot = saveSnapshot(state);
   const isKnown = (id: TaskId): boolean => live.tasks.has(id) || live.ended.has(id);
   return {
     nextTask: [String(nextTask)],
@@ -41,6 +41,7 @@ function decidedPart(state: BrokerState, live: BrokerState) {
     specs: [...keptSpecs].sort(),
     tries: tries.filter(([id]) => isKnown(id)).map((one) => JSON.stringify(one)),
     keys: keys.map((key) => JSON.stringify(key)),
+    use: use.map((one) => JSON.stringify(one)),
     windows: windows
       .map(([client, , , tasks]) => `${client}: ${openOnes(live, client, tasks)}`)
       .filter((line) => !line.endsWith(': '))
@@ -50,7 +51,7 @@ function decidedPart(state: BrokerState, live: BrokerState) {
 
 /** How a placement is explained is no decision: the journal keeps some of it, by a budget. */
 function withoutNote(decision: Decision): readonly unknown[] {
-  return decision[0] === decided.leased ? decision.slice(0, 6) : decision;
+  return decision[0] === decided.leased ? decision.toSpliced(6, 1) : decision;
 }
 
 function isCompared(decision: Decision, live: BrokerState): boolean {

@@ -9,20 +9,13 @@
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 import { isEphemeral, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
+import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
-import { addToShare, countRunning, lineOwner, takeFromShare } from './shares.ts';
-import type {
-  BrokerState,
-  PlacementNote,
-  Spec,
-  SubmissionWindow,
-  Task,
-  TaskLease,
-  TaskOutcome,
-} from './state.ts';
+import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
+import type { BrokerState, PlacementNote, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
 
 /** `epoch`: that of the group the decision stands in. */
 export function apply(state: BrokerState, epoch: Epoch, decision: Decision): void {
@@ -45,10 +38,10 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       return;
     }
     case decided.leased: {
-      const [, id, attempt, worker, devices, leasedAt, why] = decision;
+      const [, id, attempt, worker, devices, leasedAt, why, part = 0] = decision;
       const note = why === undefined ? null : readNote(why, state.workers);
       if (note !== null) state.notes.keep(note);
-      leaseTask(state, liveTask(state, id), attempt, worker, { epoch, devices, leasedAt, note });
+      leaseTask(state, liveTask(state, id), attempt, worker, { epoch, devices, leasedAt, part, note });
       return;
     }
     case decided.ended: {
@@ -71,6 +64,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
         liveTask(state, decision[1]),
         { code: decision[3], message: decision[4] },
         decision[5],
+        decision[6],
         decision[7] ?? false,
       );
       return;
@@ -133,6 +127,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
     outcome: null,
     lastFailure: null,
     notBefore: 0,
+    requeuedAt: 0,
   };
   useSpec(state, spec);
   state.tasks.set(id, task);
@@ -149,40 +144,6 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   return task;
 }
 
-function keepKey(state: BrokerState, task: Task, key: string): void {
-  const { id, spec, body, principal, submittedAt } = task;
-  state.keys.set(keyName(principal, key), { task: id, spec: specName(spec.hash, body), at: submittedAt });
-}
-
-export function keyName(principal: string, key: string): string {
-  return `${principal} ${key}`;
-}
-
-export function specName(envelopeHash: string, bodyHash: string): string {
-  return `${envelopeHash}.${bodyHash}`;
-}
-
-function windowOf(state: BrokerState, client: Task['client']): SubmissionWindow {
-  let window = state.clients.get(client);
-  if (window === undefined) {
-    window = { floor: 1, tasks: new Map() };
-    state.clients.set(client, window);
-    if (!state.clientSessions.has(client)) state.away.set(client, state.watch);
-  }
-  return window;
-}
-
-/** Forgets submissions below `floor`: the client has their answers (E5). */
-export function raiseFloor(window: SubmissionWindow, floor: number): void {
-  if (floor <= window.floor) return;
-  if (floor - window.floor > window.tasks.size) {
-    for (const seq of window.tasks.keys()) if (seq < floor) window.tasks.delete(seq);
-  } else {
-    for (let seq = window.floor; seq < floor; seq += 1) window.tasks.delete(seq);
-  }
-  window.floor = floor;
-}
-
 function leaseTask(
   state: BrokerState,
   task: Task,
@@ -192,8 +153,9 @@ function leaseTask(
     epoch,
     devices,
     leasedAt,
+    part,
     note,
-  }: Pick<TaskLease, 'epoch' | 'leasedAt' | 'note'> & {
+  }: Pick<TaskLease, 'epoch' | 'leasedAt' | 'part' | 'note'> & {
     devices: readonly WireDevice[];
   },
 ): void {
@@ -201,8 +163,7 @@ function leaseTask(
   const reservation = reservationOf(task.spec.envelope, devices);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
-  if (task.notBefore === 0) leaveLine(state, task);
-  countRunning(state, task, 1);
+  if (task.notBefore === 0) leaveLine(state, task, leasedAt);
   task.notBefore = 0;
   task.phase = 'leased';
   task.attempt = attempt;
@@ -211,6 +172,7 @@ function leaseTask(
     epoch,
     reservation,
     leasedAt,
+    part,
     idle: false,
     drained: false,
     leaseSeq: 0,
@@ -219,12 +181,13 @@ function leaseTask(
     served: null,
     note,
   };
+  countLease(state, task, task.lease, leasedAt);
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);
 }
 
 /** Takes the lease off the task and gives back what it held. */
-function endLease(state: BrokerState, task: Task): void {
+function endLease(state: BrokerState, task: Task, wall: number): void {
   const lease = task.lease;
   if (lease === null) return;
   const worker = knownWorker(state, lease.worker);
@@ -232,7 +195,7 @@ function endLease(state: BrokerState, task: Task): void {
   worker.tasks.delete(task.id);
   if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
   task.lease = null;
-  countRunning(state, task, -1);
+  uncountLease(state, task, lease, wall);
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -250,7 +213,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   task.outcome = { ...ending, worker, reservation, note };
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
   if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);
-  endLease(state, task);
+  endLease(state, task, ending.endedAt);
   takeFromShare(state, task);
   task.phase = 'ended';
   state.tasks.delete(task.id);
@@ -287,9 +250,11 @@ function requeueTask(
   task: Task,
   failure: Failure,
   delayMs: number,
+  at: number,
   afresh: boolean,
 ): void {
-  endLease(state, task);
+  endLease(state, task, at);
+  task.requeuedAt = at + delayMs;
   if (afresh) Object.assign(task, { failures: 0, losses: 0 });
   if (!failure.code.startsWith('lost.')) task.failures += 1;
   else if (failure.code !== 'lost.drained') task.losses += 1;
@@ -306,11 +271,12 @@ function requeueTask(
 
 /** It is to be placed. */
 export function joinLine(state: BrokerState, { spec, id, principal }: Task): void {
-  state.waiting.add(spec, id, lineOwner(state, principal));
+  state.waiting.add(spec, id, classOwner(state, principal));
 }
 
-function leaveLine(state: BrokerState, { spec, id, principal }: Task): void {
-  state.waiting.remove(spec, id, lineOwner(state, principal));
+/** `servedAt`: wall ms, of one that was placed. */
+function leaveLine(state: BrokerState, { spec, id, principal }: Task, servedAt = 0): void {
+  state.waiting.remove(spec, id, classOwner(state, principal), servedAt);
 }
 
 function liveTask(state: BrokerState, id: TaskId): Task {

@@ -72,7 +72,9 @@ export type Decision =
       devices: readonly WireDevice[],
       at: number,
       /** Why there; missing of one placed in a burst, and in what earlier versions wrote. */
-      why?: WireNote,
+      why?: WireNote | undefined,
+      /** Millionths of the grid, as it was then; missing in what earlier versions wrote. */
+      part?: number,
     ]
   | readonly [
       kind: typeof decided.ended,

@@ -6,13 +6,15 @@ import type {
   PrincipalId,
   TaskDocument,
   TaskId,
+  TurnDocument,
   WorkerId,
 } from '@gryphgen/protocol';
 import { formatTaskId, readOutcome } from '@gryphgen/protocol';
 import { explain } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
+import { agedPriority, waitsSince } from './aging.ts';
 import type { CoreStatus } from './effects.ts';
-import { limitsOf, mayRunNoMore } from './shares.ts';
+import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
@@ -90,9 +92,11 @@ export function nodeDocument(worker: Worker, sees: (task: TaskId) => boolean = (
 export function shareDocument(
   state: BrokerState,
   principal: PrincipalId,
+  wall: number,
 ): Pick<PrincipalDocument, 'has' | 'limits'> {
   const { tasks, running = 0, bodiesBytes = 0 } = state.shares.get(principal) ?? {};
-  const has = { queued: (tasks?.size ?? 0) - running, running, bodiesBytes };
+  const queued = (tasks?.size ?? 0) - running;
+  const has = { queued, running, bodiesBytes, use: partUsed(state, principal, wall) };
   return { has, limits: limitsOf(state, principal) };
 }
 
@@ -117,7 +121,7 @@ export function statusDocument(state: BrokerState): CoreStatus {
 }
 
 /** Why a task is where it is, or why it waits (invariant 6). */
-export function explainDocument(state: BrokerState, task: Task): ExplainDocument {
+export function explainDocument(state: BrokerState, task: Task, wall: number): ExplainDocument {
   const id = formatTaskId(task.id);
   const phase = stateOf(task);
   const note = (task.lease ?? task.outcome)?.note ?? null;
@@ -144,6 +148,20 @@ export function explainDocument(state: BrokerState, task: Task): ExplainDocument
     when: 'now',
     decision: waitingWords(state, task) ?? now.decision,
     workers: now.workers,
+    ...(task.notBefore === 0 && { turn: turnDocument(state, task, wall) }),
+  };
+}
+
+function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocument {
+  const { id, spec, principal } = task;
+  const among = state.waiting.classOf(spec, id, classOwner(state, principal));
+  const first = state.tasks.get(state.waiting.first(among) ?? id) ?? task;
+  return {
+    priority: spec.envelope.priority,
+    agedPriority: agedPriority(among, first, wall),
+    waitedMs: Math.max(0, wall - waitsSince(among, first)),
+    use: partUsed(state, principal, wall),
+    weight: limitsOf(state, principal).weight ?? 1,
   };
 }
 

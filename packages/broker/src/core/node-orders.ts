@@ -96,6 +96,7 @@ function remove(context: Context, worker: Worker): void {
   }
   decide(context, [decided.workerRemoved, worker.id, now.wall]);
   state.possible.workersChanged();
+  state.size.workersChanged();
 }
 
 /** Whether it drains, or not, as is ordered. */

@@ -238,7 +238,7 @@ function onTask(
       reply(context, session.id, id, taskDocument(state, task));
       return;
     case 'explain':
-      reply(context, session.id, id, explainDocument(state, task));
+      reply(context, session.id, id, explainDocument(state, task, context.now.wall));
       return;
     case 'spec':
       context.effects.push({

@@ -1,18 +1,19 @@
 /**
- * Gives waiting tasks to workers, once a turn: classes by priority, then by their oldest task, so that no
- * long line of one class keeps another waiting. A class that finds no place rests until capacity changes; what asks for
+ * Gives waiting tasks to workers, once a turn: the first of each class in their order (turn-order.ts), so that no long line
+ * of one class keeps another waiting. A class that finds no place rests until capacity changes; what asks for
  * much can wait for ever behind a stream of what asks for less (docs/submit.md). Classes of a principal that has as many
  * tasks placed as it may are passed over.
  */
-import { isEphemeral } from '@gryphgen/protocol';
+import { isEphemeral, type PrincipalId } from '@gryphgen/protocol';
 import { explain, mayFit, place, roomOf } from '@gryphgen/scheduler';
-import { BinaryHeap } from './binary-heap.ts';
+import { agedPriority } from './aging.ts';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
 import { tellChanged } from './outcomes.ts';
-import { mayRunNoMore } from './shares.ts';
+import { mayRunNoMore, standingOf } from './shares.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
+import { type Candidate, TurnOrder } from './turn-order.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 /** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
@@ -22,20 +23,26 @@ const looksPerTurn = 50_000;
 /** Candidates looked through in the time that a try takes. */
 const sievedPerTry = 64;
 
-interface Candidate {
-  readonly from: WaitingClass;
-  readonly task: Task;
-}
-
 export function schedule(context: Context): void {
-  const { state } = context;
+  const { state, now } = context;
   state.wake = false;
   if (state.waiting.size === 0) return;
   const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
-  const line = candidates(state);
+  const standings = new Map<PrincipalId, number>();
+  const order = new TurnOrder(
+    (principal) => {
+      let standing = standings.get(principal);
+      if (standing === undefined) {
+        standing = standingOf(state, principal, now.wall);
+        standings.set(principal, standing);
+      }
+      return standing;
+    },
+    candidates(state, now.wall),
+  );
   let roomShrank = false;
   let tries = 0;
-  for (let next = line.pop(); next !== undefined; next = line.pop()) {
+  for (let next = order.pop(); next !== undefined; next = order.pop()) {
     if (mayRunNoMore(state, next.from.owner)) continue;
     if (tries >= most) {
       state.wake = true;
@@ -44,42 +51,40 @@ export function schedule(context: Context): void {
     tries += 1;
     if (placeTask(context, next.task)) {
       roomShrank = true;
-      const candidate = candidateOf(state, next.from);
-      if (candidate !== undefined) line.push(candidate);
+      standings.delete(next.task.principal);
+      const candidate = candidateOf(state, next.from, now.wall);
+      if (candidate !== undefined) order.push(candidate);
       continue;
     }
     next.from.blockedAt = state.waiting.capacityVersion;
     if (!roomShrank) continue;
     // Many shapes wait on a full grid: what fits nowhere any more is not tried one by one.
     roomShrank = false;
-    tries += line.size / sievedPerTry;
+    tries += order.size / sievedPerTry;
     const room = roomOf(state.views);
-    line.keep(({ task }) => room !== undefined && mayFit(task.spec.envelope.resources, room));
+    order.keep(({ task }) => room !== undefined && mayFit(task.spec.envelope.resources, room));
   }
 }
 
-function candidates(state: BrokerState): BinaryHeap<Candidate> {
+function candidates(state: BrokerState, wall: number): Candidate[] {
   const { waiting } = state;
   const found: Candidate[] = [];
   const room = roomOf(state.views);
-  if (room === undefined) return new BinaryHeap(hasTurnBefore);
+  if (room === undefined) return found;
   for (const from of waiting.classes()) {
     if (from.blockedAt === waiting.capacityVersion || mayRunNoMore(state, from.owner)) continue;
-    const candidate = candidateOf(state, from);
+    const candidate = candidateOf(state, from, wall);
     if (candidate !== undefined && mayFit(candidate.task.spec.envelope.resources, room))
       found.push(candidate);
   }
-  return new BinaryHeap(hasTurnBefore, found);
+  return found;
 }
 
-function candidateOf(state: BrokerState, from: WaitingClass): Candidate | undefined {
+function candidateOf(state: BrokerState, from: WaitingClass, wall: number): Candidate | undefined {
   const first = state.waiting.first(from);
-  return first === undefined ? undefined : { from, task: state.tasks.get(first) as Task };
-}
-
-function hasTurnBefore(a: Candidate, b: Candidate): boolean {
-  const order = b.from.priority - a.from.priority || a.task.turn - b.task.turn || a.task.id - b.task.id;
-  return order < 0;
+  if (first === undefined) return undefined;
+  const task = state.tasks.get(first) as Task;
+  return { from, task, priority: agedPriority(from, task, wall) };
 }
 
 function placeTask(context: Context, task: Task): boolean {
@@ -93,9 +98,13 @@ function placeTask(context: Context, task: Task): boolean {
   const attempt = (task.attempt + 1) as Task['attempt'];
   const durable = !isEphemeral(task.id);
   const kept = durable && why !== null ? state.notes.forJournal(why, state.watch) : undefined;
-  const leased = [decided.leased, task.id, attempt, placement.worker, devices, now.wall] as const;
+  const part = state.size.partOf(placement.reservation, views);
   state.counters.leased += 1;
-  decide(context, kept === undefined ? leased : [...leased, kept], durable);
+  decide(
+    context,
+    [decided.leased, task.id, attempt, placement.worker, devices, now.wall, kept, part],
+    durable,
+  );
   const worker = state.workers.get(placement.worker) as Worker;
   const lease = task.lease as TaskLease;
   if (why === null) lease.note = winnerOnly(worker, placement.total);

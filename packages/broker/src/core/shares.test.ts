@@ -81,7 +81,7 @@ describe('running', () => {
       'waiting',
       'waiting',
     ]);
-    expect(explainDocument(grid.state, grid.task(3) as Task)).toMatchObject({
+    expect(explainDocument(grid.state, grid.task(3) as Task, grid.wall)).toMatchObject({
       when: 'now',
       decision: 'waits: p-1 may have 2 tasks placed at a time, and has as many',
       workers: [{ feasible: true }],

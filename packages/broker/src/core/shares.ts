@@ -7,12 +7,18 @@
  *    counted anew in each epoch, by its monotonic clock.
  */
 import type { Failure, PrincipalId, PrincipalLimits, TaskId } from '@gryphgen/protocol';
-import { failure, formatBytes } from '@gryphgen/protocol';
+import { failure, formatBytes, isEphemeral } from '@gryphgen/protocol';
 import { Budget } from './budget.ts';
-import type { BrokerState, Task } from './state.ts';
+import type { PrincipalUse } from './principal-use.ts';
+import type { BrokerState, Task, TaskLease } from './state.ts';
+
+/** So many principals have classes of their own; of more at a time, the others wait together, as one. */
+const mostOwners = 1000;
 
 /** A principal's unfinished tasks. */
 export interface Share {
+  /** Its tasks wait in classes of their own, for as long as it has any. */
+  readonly isOwner: boolean;
   readonly tasks: Set<TaskId>;
   /** Of these, those that have a lease. */
   running: number;
@@ -23,10 +29,12 @@ export function limitsOf({ principalLimits }: BrokerState, principal: PrincipalI
   return principalLimits.named.get(principal) ?? principalLimits.everybody;
 }
 
-export function addToShare({ shares }: BrokerState, { id, principal, bodyBytes }: Task): void {
+export function addToShare(state: BrokerState, { id, principal, bodyBytes }: Task): void {
+  const { shares } = state;
   let share = shares.get(principal);
   if (share === undefined) {
-    share = { tasks: new Set(), running: 0, bodiesBytes: 0 };
+    const isOwner = shares.size < mostOwners || limitsOf(state, principal).running !== undefined;
+    share = { isOwner, tasks: new Set(), running: 0, bodiesBytes: 0 };
     shares.set(principal, share);
   }
   share.tasks.add(id);
@@ -41,14 +49,47 @@ export function takeFromShare({ shares }: BrokerState, { id, principal, bodyByte
   if (share.tasks.size === 0) shares.delete(principal);
 }
 
-/** `by`: 1 for a task that got a lease, -1 for one that lost it. */
-export function countRunning({ shares }: BrokerState, { principal }: Task, by: 1 | -1): void {
-  (shares.get(principal) as Share).running += by;
+/** Its task got this lease, at `wall` ms. */
+export function countLease(
+  state: BrokerState,
+  { id, principal }: Task,
+  { part }: TaskLease,
+  wall: number,
+): void {
+  (state.shares.get(principal) as Share).running += 1;
+  if (part > 0) useOf(state, id).hold(principal, part, wall);
 }
 
-/** Whose tasks stand in a line of their own: those that may have to wait where others' do not. */
-export function lineOwner(state: BrokerState, principal: PrincipalId): PrincipalId | '' {
-  return limitsOf(state, principal).running === undefined ? '' : principal;
+/** Its task lost it. */
+export function uncountLease(
+  state: BrokerState,
+  { id, principal }: Task,
+  { part }: TaskLease,
+  wall: number,
+): void {
+  (state.shares.get(principal) as Share).running -= 1;
+  if (part > 0) useOf(state, id).hold(principal, -part, wall);
+}
+
+/** What ephemeral tasks use is known until the broker's next start. */
+function useOf({ use, ephemeralUse }: BrokerState, id: TaskId): PrincipalUse {
+  return isEphemeral(id) ? ephemeralUse : use;
+}
+
+/** In whose classes its tasks wait. */
+export function classOwner({ shares }: BrokerState, principal: PrincipalId): PrincipalId | '' {
+  return shares.get(principal)?.isOwner ? principal : '';
+}
+
+/** What it has had of the grid of late, 0..1. */
+export function partUsed(state: BrokerState, principal: PrincipalId, wall: number): number {
+  return (state.use.average(principal, wall) + state.ephemeralUse.average(principal, wall)) / 1_000_000;
+}
+
+/** What it has had of the grid, in millionths for a weight of 1: who has the least goes first. */
+export function standingOf(state: BrokerState, principal: PrincipalId, wall: number): number {
+  const { weight = 1 } = limitsOf(state, principal);
+  return (state.use.standing(principal, wall) + state.ephemeralUse.standing(principal, wall)) / weight;
 }
 
 /** Whether it has as many tasks placed as it may; '' of everybody who has no such limit. */
@@ -77,7 +118,7 @@ export function refusalByLimits(
   return refusalByRate(state, principal, limits, mono);
 }
 
-const nothing: Share = { tasks: new Set(), running: 0, bodiesBytes: 0 };
+const nothing: Share = { isOwner: false, tasks: new Set(), running: 0, bodiesBytes: 0 };
 
 function refusalByRate(
   { submitRates }: BrokerState,

@@ -7,6 +7,7 @@ import type {
   ClientId,
   Epoch,
   Failure,
+  PrincipalId,
   PrincipalLimitTable,
   TaskId,
   Timers,
@@ -18,10 +19,12 @@ import { ArtifactHolders } from './artifact-holders.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
+import { GridSize } from './grid-size.ts';
 import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PossibleShapes } from './possible-shapes.ts';
+import { PrincipalUse } from './principal-use.ts';
 import { Refusals } from './refusals.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
@@ -54,6 +57,7 @@ export function emptyState(
     workers: new Map(),
     removed: new Map(),
     shares: new Map(),
+    use: new PrincipalUse(),
     given: new Map(),
     holders: new ArtifactHolders(),
     waiting: new WaitingQueue(),
@@ -64,6 +68,8 @@ export function emptyState(
     away: new Map(),
     watchers: new Map(),
     submitRates: new Map(),
+    ephemeralUse: new PrincipalUse(),
+    size: new GridSize(),
     revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,
@@ -101,14 +107,18 @@ export interface Snapshot {
   readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
   /** The envelopes the state keeps: later groups may name them. Others in `decisions` are only named by ended tasks. */
   readonly keptSpecs: readonly BlobHash[];
-  /** Per task that was tried: attempts so far, execution failures, losses, the last failure. */
+  /** Per task that was tried: attempts so far, execution failures, losses, the last failure, when it was requeued. */
   readonly tries: readonly (readonly [
     task: TaskId,
     attempt: number,
     failures: number,
     losses: number,
     lastFailure: Failure | null,
+    /** Missing in what earlier versions wrote. */
+    requeuedAt?: number,
   ])[];
+  /** What each principal has had; missing in what earlier versions wrote. */
+  readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
   readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
   readonly windows: readonly (readonly [
     client: ClientId,
@@ -120,7 +130,7 @@ export interface Snapshot {
 
 export function saveSnapshot(state: BrokerState): Snapshot {
   const decisions: [Epoch, Decision][] = [];
-  const tries: [TaskId, number, number, number, Failure | null][] = [];
+  const tries: [TaskId, number, number, number, Failure | null, number][] = [];
   for (const spec of liveSpecs(state)) {
     decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
   }
@@ -138,7 +148,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   for (const task of [...state.ended.values(), ...state.tasks.values()]) {
     if (isEphemeral(task.id)) continue;
     saveTask(task, state.epoch, decisions);
-    if (task.attempt > 0) tries.push([task.id, task.attempt, task.failures, task.losses, task.lastFailure]);
+    const { id, attempt, failures, losses, lastFailure, requeuedAt } = task;
+    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt]);
   }
   for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
   const { audited } = state;
@@ -148,6 +159,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     decisions,
     keptSpecs: [...state.specs.keys()],
     tries,
+    use: state.use.save(),
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
       ([client, { floor, tasks }]) =>
@@ -185,8 +197,9 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
     const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
-    const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt] as const;
-    into.push([lease?.epoch ?? epoch, held.note === null ? leased : [...leased, writeNote(held.note)]]);
+    const note = held.note === null ? undefined : writeNote(held.note);
+    const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
+    into.push([lease?.epoch ?? epoch, lease === null ? leased : [...leased, lease.part]]);
   }
   if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
   if (outcome === null) return;
@@ -227,10 +240,11 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.nextTask = snapshot.nextTask;
   const [seq, digest] = snapshot.audited ?? [];
   if (seq !== undefined && digest !== undefined) state.audited = { seq, digest };
-  for (const [id, attempt, failures, losses, lastFailure] of snapshot.tries) {
+  for (const [id, attempt, failures, losses, lastFailure, requeuedAt = 0] of snapshot.tries) {
     const task = state.tasks.get(id) ?? state.ended.get(id);
-    if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure });
+    if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure, requeuedAt });
   }
+  state.use.load(snapshot.use ?? []);
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
   for (const [client, floor, , tasks] of snapshot.windows) {
     state.clients.set(client, { floor, tasks: new Map(tasks) });

@@ -33,9 +33,11 @@ import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
 import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
 import type { PossibleShapes } from './possible-shapes.ts';
+import type { PrincipalUse } from './principal-use.ts';
 import type { Refusals } from './refusals.ts';
 import type { Share } from './shares.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
@@ -59,6 +61,8 @@ export interface TaskLease {
   readonly epoch: Epoch;
   readonly reservation: Reservation;
   readonly leasedAt: number;
+  /** Millionths of the grid that it holds; 0 in what earlier versions wrote. */
+  readonly part: number;
   /** Its attempt has ended and holds nothing any more; the outcome is not decided yet. An observation. */
   idle: boolean;
   /** It was told to end because its worker's drain is over time: it is told so until it has. An observation. */
@@ -112,6 +116,8 @@ export interface Task {
   lastFailure: Failure | null;
   /** Watch time before which it is not placed (backoff). */
   notBefore: number;
+  /** Wall ms at which it was last to be tried again; 0: never. */
+  requeuedAt: number;
 }
 
 /** One client's submissions: `tasks` by number, for those at or above `floor` (E5). */
@@ -224,6 +230,8 @@ export interface BrokerState {
   // derived from decisions
   /** By principal, of those that have unfinished tasks. */
   readonly shares: Map<PrincipalId, Share>;
+  /** Of durable tasks. */
+  readonly use: PrincipalUse;
   /** By digest of an artifact: how many specs of live tasks give it to them. */
   readonly given: Map<string, number>;
   /** Also what was seen in this epoch. */
@@ -243,6 +251,8 @@ export interface BrokerState {
   readonly watchers: Map<TaskId, Set<SessionId>>;
   /** How fast each principal with such a limit has submitted. */
   readonly submitRates: Map<PrincipalId, Budget>;
+  readonly ephemeralUse: PrincipalUse;
+  readonly size: GridSize;
   /** Workers that are being removed: their keys are being taken off the list. */
   readonly revoking: Set<WorkerId>;
   nextEphemeral: number;

@@ -1,7 +1,8 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
 import type { ClientId, Failure, PrincipalId, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
-import { acceptTask, keyName, raiseFloor, specName } from './apply.ts';
+import { acceptTask } from './apply.ts';
+import { keyName, raiseFloor, specName } from './apply-submissions.ts';
 import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';

@@ -1,7 +1,6 @@
 /**
- * Waiting tasks, by class: tasks of one shape and priority, which placement cannot tell apart, of everybody or of one
- * principal that may not have more than so many placed. A class that found no
- * place is not tried again before capacity changed, so a freed device wakes classes, not a million tasks.
+ * Waiting tasks, by class: tasks of one principal, shape and priority, which placement cannot tell apart. A class that found
+ * no place is not tried again before capacity changed, so a freed device wakes classes, not a million tasks.
  *
  * 1. Within a class: by task id, first in, first out; a task that comes back (retry, loss) goes before those accepted
  *    after it. Ids of ephemeral tasks are of another order, so those have classes of their own.
@@ -16,7 +15,7 @@ export interface WaitingClass {
   readonly shapeKey: string;
   readonly priority: number;
   readonly ephemeral: boolean;
-  /** Whose they are; '' of all whose tasks need no line of their own. */
+  /** Whose they are; '' of those who have no classes of their own (shares.ts). */
   readonly owner: PrincipalId | '';
   /** Ids in ascending order; those before `head` are free places. */
   line: TaskId[];
@@ -25,6 +24,8 @@ export interface WaitingClass {
   readonly gone: Set<TaskId>;
   /** Capacity version at which it last found no place; -1 when it may try. */
   blockedAt: number;
+  /** Wall ms at which one of it was last placed; 0: none was since it began to wait. */
+  servedAt: number;
 }
 
 /** Free places in front that are not worth a copy of the line, and ids gone that are not worth a pass over it. */
@@ -32,8 +33,8 @@ const keptFree = 4096;
 const keptGone = 64;
 
 export class WaitingQueue {
-  /** By shape, of those by lane: whose, of which priority, durable or ephemeral. */
-  private readonly shapes = new Map<string, Map<string | number, WaitingClass>>();
+  /** By shape, of those by owner, of those by lane: of which priority, durable or ephemeral. */
+  private readonly shapes = new Map<string, Map<PrincipalId | '', Map<number, WaitingClass>>>();
   /** Waiting tasks, those in backoff not counted. */
   size = 0;
   /** Grows whenever a worker may have become able to take more. */
@@ -49,10 +50,11 @@ export class WaitingQueue {
     else insert(into, id);
   }
 
-  /** The id is in the queue: its task was placed, or ended. */
-  remove(spec: Spec, id: TaskId, owner: PrincipalId | '' = ''): void {
+  /** The id is in the queue: its task was placed at `servedAt` (wall ms), or has ended. */
+  remove(spec: Spec, id: TaskId, owner: PrincipalId | '' = '', servedAt = 0): void {
     this.size -= 1;
     const from = this.classOf(spec, id, owner);
+    if (servedAt > 0) from.servedAt = servedAt;
     if (from.line[from.head] !== id) {
       from.gone.add(id);
       if (from.gone.size > keptGone && 2 * from.gone.size > from.line.length - from.head) dropGone(from);
@@ -69,7 +71,8 @@ export class WaitingQueue {
 
   classes(): WaitingClass[] {
     const all: WaitingClass[] = [];
-    for (const lanes of this.shapes.values()) for (const one of lanes.values()) all.push(one);
+    for (const owners of this.shapes.values())
+      for (const lanes of owners.values()) for (const one of lanes.values()) all.push(one);
     return all;
   }
 
@@ -96,36 +99,43 @@ export class WaitingQueue {
   }
 
   private drop({ shapeKey, priority, ephemeral, owner }: WaitingClass): void {
-    const lanes = this.shapes.get(shapeKey);
-    lanes?.delete(laneOf(priority, ephemeral, owner));
-    if (lanes?.size === 0) this.shapes.delete(shapeKey);
+    const owners = this.shapes.get(shapeKey);
+    const lanes = owners?.get(owner);
+    lanes?.delete(laneOf(priority, ephemeral));
+    if (lanes?.size === 0) owners?.delete(owner);
+    if (owners?.size === 0) this.shapes.delete(shapeKey);
   }
 
-  private classOf(
+  /** Where it waits, or would. */
+  classOf(
     { shapeKey, envelope: { priority } }: Spec,
     id: TaskId,
-    owner: PrincipalId | '',
+    owner: PrincipalId | '' = '',
   ): WaitingClass {
     const ephemeral = isEphemeral(id);
-    const lane = laneOf(priority, ephemeral, owner);
-    let lanes = this.shapes.get(shapeKey);
+    const lane = laneOf(priority, ephemeral);
+    let owners = this.shapes.get(shapeKey);
+    if (owners === undefined) {
+      owners = new Map();
+      this.shapes.set(shapeKey, owners);
+    }
+    let lanes = owners.get(owner);
     if (lanes === undefined) {
       lanes = new Map();
-      this.shapes.set(shapeKey, lanes);
+      owners.set(owner, lanes);
     }
     let found = lanes.get(lane);
     if (found === undefined) {
-      found = { shapeKey, priority, ephemeral, owner, line: [], head: 0, gone: new Set(), blockedAt: -1 };
+      const line = { line: [], head: 0, gone: new Set<TaskId>() };
+      found = { shapeKey, priority, ephemeral, owner, ...line, blockedAt: -1, servedAt: 0 };
       lanes.set(lane, found);
     }
     return found;
   }
 }
 
-/** A number where it can be one: most are. */
-function laneOf(priority: number, ephemeral: boolean, owner: PrincipalId | ''): string | number {
-  const lane = 2 * priority + (ephemeral ? 1 : 0);
-  return owner === '' ? lane : `${owner} ${lane}`;
+function laneOf(priority: number, ephemeral: boolean): number {
+  return 2 * priority + (ephemeral ? 1 : 0);
 }
 
 /** Into its place before the last: what stands on the shorter side of it moves by one. */

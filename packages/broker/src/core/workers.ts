@@ -72,6 +72,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
     );
   }
   state.possible.workersChanged();
+  state.size.workersChanged();
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -180,6 +181,7 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   changeView(worker.view, { report });
   if (before !== null && placesAlike(before, report)) return;
   context.state.possible.workersChanged();
+  context.state.size.workersChanged();
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
 }

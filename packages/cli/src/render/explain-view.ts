@@ -1,16 +1,17 @@
 /** Why a task is where it is: the decision, then each worker with its scores or its reasons. */
-import type { ExplainDocument, WorkerDecisionDocument } from '@gryphgen/protocol';
+import type { ExplainDocument, TurnDocument, WorkerDecisionDocument } from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
+import { age } from './task-view.ts';
 
 /** cli.md's document, and when the decision was taken. */
-export function explainJson({ id, state, when, decision, workers }: ExplainDocument) {
-  return { ...(id === '' ? {} : { id, state }), when, decision, workers };
+export function explainJson({ id, state, when, decision, workers, turn }: ExplainDocument) {
+  return { ...(id === '' ? {} : { id, state }), when, decision, workers, ...(turn && { turn }) };
 }
 
 export function explainLines(document: ExplainDocument, style: Style, columns: number): readonly string[] {
-  const { id, state, when, decision, workers } = printableDocument(document);
+  const { id, state, when, decision, workers, turn } = printableDocument(document);
   // The decision often begins with the state in its own words.
   const words = decision.startsWith(state) ? decision : `${stateWords(state)}: ${decision}`;
   const head = id === '' ? decision : `${style.bold(id)} ${words}`;
@@ -19,6 +20,7 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     .toSorted((a, b) => (b.total ?? 0) - (a.total ?? 0));
   const others = workers.filter(({ feasible }) => !feasible);
   const lines = [head];
+  if (turn !== undefined) lines.push(style.dim(turnWords(turn)));
   if (when !== 'now' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
   if (feasible.length > 0) lines.push('', ...table(feasible, scoreColumns(feasible, style), columns));
   for (const [index, worker] of others.entries()) {
@@ -29,6 +31,18 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
   }
   return lines;
+}
+
+/** What decides whose turn it is, in its order. */
+function turnWords({ priority, agedPriority, waitedMs, use, weight }: TurnDocument): string {
+  const risen =
+    agedPriority > priority ? `, risen to ${agedPriority} in ${age(waitedMs)} without a place` : '';
+  const weighed = weight === 1 ? '' : ` at a weight of ${weight}`;
+  return `its turn: priority ${priority}${risen}; its principal has had ${percent(use)} of the grid of late${weighed}`;
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} %`;
 }
 
 function stateWords(state: ExplainDocument['state']): string {

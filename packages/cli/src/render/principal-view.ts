@@ -20,6 +20,7 @@ export function principalTable(
     { title: 'SEEN', value: (one) => seenWords(one, nowMs) },
     { title: 'WAITING', value: ({ has, limits }) => ofMost(has.queued, limits.queued), right: true },
     { title: 'RUNNING', value: ({ has, limits }) => ofMost(has.running, limits.running), right: true },
+    { title: 'USE', value: useWords, right: true },
     {
       title: 'BODIES',
       value: ({ has, limits }) => ofMost(has.bodiesBytes, limits.bodiesBytes, formatBytes),
@@ -33,6 +34,12 @@ export function principalTable(
 function seenWords({ seenAt, sessions }: PrincipalDocument, nowMs: number): string {
   if (sessions > 0) return 'now';
   return seenAt === 0 ? 'never' : `${age(nowMs - seenAt)} ago`;
+}
+
+/** Of the grid of late, and at which weight. */
+function useWords({ has: { use }, limits: { weight } }: PrincipalDocument): string {
+  if (use === undefined) return '';
+  return `${(100 * use).toFixed(1)} %${weight === undefined ? '' : ` (${weight})`}`;
 }
 
 /** `3`, or `3 of 8` where there is a limit. */
