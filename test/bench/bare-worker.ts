@@ -49,6 +49,7 @@ export class BareWorker {
       systemAlarms,
       {
         started: (fence) => this.post({ kind: 'started', fence }),
+        used: (fence, reading) => this.post({ kind: 'used', fence, reading }),
         served: (fence, service) => this.post({ kind: 'served', fence, service }),
         exited: (fence, exit) => this.post({ kind: 'exited', fence, exit }),
         startFailed: (fence, failure) => this.post({ kind: 'startFailed', fence, failure }),

@@ -39,6 +39,8 @@ export class Recorder implements ExecutorEvents {
     this.note({ kind: 'started', key: keyOf(fence) });
   }
 
+  used(): void {}
+
   served(fence: Fence, service: ServiceState): void {
     this.note({ kind: 'served', key: keyOf(fence), service });
   }

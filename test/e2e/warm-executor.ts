@@ -21,6 +21,7 @@ export class WarmExecutor implements Executor {
   constructor(events: ExecutorEvents, create: (events: ExecutorEvents) => ContainerExecutor) {
     this.inner = create({
       started: (fence) => this.primers.has(keyOf(fence)) || events.started(fence),
+      used: (fence, reading) => events.used(fence, reading),
       served: (fence, service) => events.served(fence, service),
       exited: (fence, exit) => this.primed(fence) || events.exited(fence, exit),
       startFailed: (fence, failure) => this.primed(fence) || events.startFailed(fence, failure),

@@ -35,6 +35,10 @@ export const plain = fc
 const usage = fc
   .record({ cpuMs: count, peakMemoryBytes: count, peakVramBytes: count }, { requiredKeys: [] })
   .map((known) => (Object.keys(known).length === 0 ? { cpuMs: 0 } : known));
+const use = fc
+  .record({ cpuMilli: count, memoryBytes: count, vramBytes: count }, { requiredKeys: [] })
+  .map((known) => (Object.keys(known).length === 0 ? { vramBytes: 0 } : known));
+const listed = fc.oneof(fc.tuple(id, id), fc.tuple(id, id, use));
 const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 32 });
 const pressure = { name: ascii, forMs: count, words: ascii };
 const device = fc.record(
@@ -128,7 +132,7 @@ export const shapes: Shapes = {
   ],
   refusal: ['toClient', { failure }],
   helloAgain: ['toWorker', {}],
-  heartbeat: ['toBroker', { seq: id, attempts: fc.array(fc.tuple(id, id), { maxLength: 9 }) }],
+  heartbeat: ['toBroker', { seq: id, attempts: fc.array(listed, { maxLength: 9 }) }],
   heartbeatAck: [
     'toClient',
     { seq: id, head: fc.record({ seq: count, digest: fc.constant('a'.repeat(64)) }) },

@@ -7,7 +7,7 @@ import type { PrincipalLimits } from './principal-limits.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
-import type { Usage } from './usage.ts';
+import type { Usage, Use } from './usage.ts';
 
 export interface TaskDocument {
   readonly id: string;
@@ -37,6 +37,8 @@ export interface TaskDocument {
   readonly health?: Health;
   /** Of its last attempt, once it has ended, as far as its worker saw it. */
   readonly usage?: Usage;
+  /** While it runs, as its worker saw it last. */
+  readonly use?: Use;
 }
 
 export interface NodeDocument {
@@ -57,6 +59,19 @@ export interface NodeDocument {
       readonly holders: number;
     }[];
   };
+  /** Of what it has, what its attempts were seen to use, and what is free for others. Older brokers do not tell. */
+  readonly ledger?: {
+    readonly observed: { readonly cpuMilli: number; readonly memoryBytes: number };
+    /** Host memory that attempts hold beyond what is reserved for them. */
+    readonly beyondBytes: number;
+    readonly free: {
+      readonly cpuMilli: number;
+      readonly memoryBytes: number;
+      readonly devices: readonly { readonly uuid: string; readonly vramBytes: number }[];
+    };
+  };
+  /** What the worker said in this session that cannot be, in words. Older brokers do not tell. */
+  readonly doubts?: readonly string[];
   readonly tasks: readonly string[];
   /** Fenced attempts it still runs. */
   readonly ghosts: number;

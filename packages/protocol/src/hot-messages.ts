@@ -15,6 +15,7 @@ import type {
   Heartbeat,
   HeartbeatAck,
   Lease,
+  ListedAttempt,
   Message,
   OutcomeState,
   Result,
@@ -25,7 +26,7 @@ import type {
 } from './messages.ts';
 import { Malformed, type MsgpackReader } from './msgpack-reader.ts';
 import type { DeviceShare } from './resources.ts';
-import { readUsage, usageTuple } from './usage.ts';
+import { readUsage, readUse, usageTuple, useParts } from './usage.ts';
 
 const safe = Number.MAX_SAFE_INTEGER;
 const states: readonly OutcomeState[] = ['succeeded', 'failed', 'cancelled'];
@@ -93,7 +94,7 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
     case 'credit':
       return [8, [m.total]];
     case 'heartbeat':
-      return [9, [m.seq, m.attempts]];
+      return [9, [m.seq, m.attempts.map(([task, attempt, use]) => [task, attempt, ...useParts(use)])]];
     case 'heartbeatAck':
       return [10, [m.seq, m.head.seq, m.head.digest]];
     case 'stop':
@@ -135,7 +136,7 @@ export function hotBytes(m: HotMessage): number {
     case 'finished':
       return 128 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
     case 'heartbeat':
-      return 64 + m.attempts.length * 20;
+      return 64 + m.attempts.length * 47;
     case 'heartbeatAck':
       return 128;
     default:
@@ -278,12 +279,13 @@ function readAttempts(reader: MsgpackReader): Heartbeat['attempts'] {
   if (count > limits.attemptsListed) {
     throw new Malformed(`heartbeat.attempts are ${count}, at most ${limits.attemptsListed}`);
   }
-  const attempts: [TaskId, AttemptNo][] = [];
+  const attempts: ListedAttempt[] = [];
   for (let index = 0; index < count; index++) {
     const fields = reader.array('heartbeat.attempts');
     need('heartbeat.attempts', fields, 2);
-    attempts.push([readTask('heartbeat', reader), readAttempt('heartbeat', reader)]);
-    reader.skip(fields - 2);
+    const [task, attempt] = [readTask('heartbeat', reader), readAttempt('heartbeat', reader)];
+    const use = readUse(reader, fields - 2);
+    attempts.push(use === undefined ? [task, attempt] : [task, attempt, use]);
   }
   return attempts;
 }

@@ -10,7 +10,7 @@ import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 import type { Address, Health, PublishedPort } from './service-state.ts';
-import type { Usage } from './usage.ts';
+import type { Usage, Use } from './usage.ts';
 
 /** What a key is let in for. */
 export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker', 'delegate'] as const;
@@ -98,11 +98,14 @@ export interface HelloAgain {
 
 // ---- any session ----
 
+/** With what it uses now, where the worker has seen that lately. */
+export type ListedAttempt = readonly [task: TaskId, attempt: AttemptNo, use?: Use];
+
 /** `attempts` are the worker's, ended ones included; empty for a client. Numbers grow by one in a session. */
 export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly seq: number;
-  readonly attempts: readonly (readonly [task: TaskId, attempt: AttemptNo])[];
+  readonly attempts: readonly ListedAttempt[];
 }
 export interface HeartbeatAck {
   readonly kind: 'heartbeatAck';

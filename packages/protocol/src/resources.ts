@@ -40,6 +40,8 @@ export interface Device {
   readonly driver: string;
   /** VRAM held outside any reservation: by processes outside the grid, and by attempts beyond their part. */
   readonly foreignBytes: number;
+  /** VRAM that attempts were seen to hold; not told where it cannot be told whose is whose. */
+  readonly gridBytes?: number;
   /** The largest holders of it outside the grid, at most limits.foreignShown. */
   readonly foreign?: readonly ForeignUse[];
   readonly temperatureC?: number;
@@ -89,6 +91,8 @@ export interface WorkerReport {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly devices: readonly Device[];
+  /** Host memory held outside the grid: that of everything but the attempts. Not told where it cannot be found out. */
+  readonly foreignBytes?: number;
   /** Images present, `name:tag` and `name@sha256:…`. */
   readonly images: readonly string[];
   /** Attempts it will hold at once, whatever they ask for. */

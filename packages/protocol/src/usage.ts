@@ -13,6 +13,13 @@ export interface Usage {
   readonly peakVramBytes?: number;
 }
 
+/** What an attempt uses at a moment. */
+export interface Use {
+  readonly cpuMilli?: number;
+  readonly memoryBytes?: number;
+  readonly vramBytes?: number;
+}
+
 /** -1: not known. Later versions may add positions at the end. */
 export type WireUsage = readonly [cpuMs: number, peakMemoryBytes: number, peakVramBytes: number];
 
@@ -32,6 +39,31 @@ export function usageOf([cpuMs, peakMemoryBytes, peakVramBytes]: WireUsage): Usa
     ...(cpuMs >= 0 && { cpuMs }),
     ...(peakMemoryBytes >= 0 && { peakMemoryBytes }),
     ...(peakVramBytes >= 0 && { peakVramBytes }),
+  };
+}
+
+/** Positions of a list that has others before them; none where nothing is known. */
+export function useParts(use: Use | undefined): readonly number[] {
+  if (use === undefined) return [];
+  const { cpuMilli = unknown, memoryBytes = unknown, vramBytes = unknown } = use;
+  return [cpuMilli, memoryBytes, vramBytes];
+}
+
+/** `count` positions follow, as `useParts` wrote them, or more. Throws Malformed. */
+export function readUse(reader: MsgpackReader, count: number): Use | undefined {
+  const part = (index: number, name: string) =>
+    index < count ? reader.integer(`use.${name}`, unknown, Number.MAX_SAFE_INTEGER) : unknown;
+  const [cpuMilli, memoryBytes, vramBytes] = [
+    part(0, 'cpuMilli'),
+    part(1, 'memoryBytes'),
+    part(2, 'vramBytes'),
+  ];
+  if (count > positions) reader.skip(count - positions);
+  if (Math.max(cpuMilli, memoryBytes, vramBytes) < 0) return undefined;
+  return {
+    ...(cpuMilli >= 0 && { cpuMilli }),
+    ...(memoryBytes >= 0 && { memoryBytes }),
+    ...(vramBytes >= 0 && { vramBytes }),
   };
 }
 

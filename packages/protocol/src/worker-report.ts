@@ -48,6 +48,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
         computeCapability: z.number().int().min(0).max(999),
         driver: z.string().max(64),
         foreignBytes: count,
+        gridBytes: count.optional(),
         foreign: z.array(foreignUse).max(limits.foreignShown).optional(),
         temperatureC: z.number().optional(),
         maxTemperatureC: z.number().optional(),
@@ -59,6 +60,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
       }),
     )
     .max(limits.devices),
+  foreignBytes: count.optional(),
   images: z
     .array(z.string().max(512))
     .max(limits.images)

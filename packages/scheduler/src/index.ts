@@ -1,6 +1,9 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
+
+export { freeVram } from './device-fit.ts';
 export { explain, type WorkerDecision } from './explain.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
+export { foreignMemory, freeMemory } from './memory-fit.ts';
 export { type Placement, place } from './place.ts';
 export { placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';

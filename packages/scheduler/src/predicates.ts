@@ -10,6 +10,7 @@
 import { type Device, formatBytes, formatTime, pressureWords, type WorkerReport } from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
+import { foreignMemory, freeMemory } from './memory-fit.ts';
 import { offerPredicates } from './offers.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -67,7 +68,19 @@ const cpu = amount(
   (milli) => String(milli / 1000),
   (has) => has.cpuMilli,
 );
-const memory = amount('memory', formatBytes, (has) => has.memoryBytes);
+const memory: Predicate = {
+  lack: ({ resources }, worker, report, mode) =>
+    missing(resources.memoryBytes, mode === 'now' ? freeMemory(worker, report) : report.memoryBytes),
+  reasons: ({ resources }, worker, report) => {
+    const { memoryBytes: asked } = resources;
+    const others = [
+      worker.beyondBytes > 0 ? `${formatBytes(worker.beyondBytes)} held beyond reservations` : '',
+      foreignMemory(report) > 0 ? `${formatBytes(report.foreignBytes ?? 0)} held outside the grid` : '',
+    ].filter((words) => words !== '');
+    const free = Math.floor(Math.max(0, freeMemory(worker, report)));
+    return shortage('memory', formatBytes, asked, report.memoryBytes, free, others);
+  },
+};
 const disk = amount('disk', formatBytes, (has) => has.diskBytes);
 
 const labelled: Predicate = {
@@ -141,14 +154,26 @@ function amount(name: string, format: (value: number) => string, of: (has: Amoun
       missing(of(resources), of(report) - (mode === 'now' ? of(worker.ledger) : 0)),
     reasons: ({ resources }, worker, report) => {
       const [asked, has, held] = [of(resources), of(report), of(worker.ledger)];
-      if (asked > has)
-        return [`${name}: ${format(asked)} asked, it has ${format(has)}: ${format(asked - has)} short`];
-      const free = Math.max(0, has - held);
-      return [
-        `${name}: ${format(asked)} asked, ${format(free)} free of ${format(has)}: ${format(asked - free)} short`,
-      ];
+      return shortage(name, format, asked, has, Math.max(0, has - held));
     },
   };
+}
+
+/** `others`: what else holds of it. */
+function shortage(
+  name: string,
+  format: (value: number) => string,
+  asked: number,
+  has: number,
+  free: number,
+  others: readonly string[] = [],
+): string[] {
+  if (asked > has)
+    return [`${name}: ${format(asked)} asked, it has ${format(has)}: ${format(asked - has)} short`];
+  const also = others.length === 0 ? '' : ` (${others.join(', ')})`;
+  return [
+    `${name}: ${format(asked)} asked, ${format(free)} free of ${format(has)}${also}: ${format(asked - free)} short`,
+  ];
 }
 
 function missing(asked: number, has: number): number {

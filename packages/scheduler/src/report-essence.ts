@@ -13,6 +13,7 @@ export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
     a.name === b.name &&
     a.cpuMilli === b.cpuMilli &&
     a.memoryBytes === b.memoryBytes &&
+    stepsOf(a.foreignBytes) === stepsOf(b.foreignBytes) &&
     a.diskBytes === b.diskBytes &&
     a.slots === b.slots &&
     a.speed === b.speed &&
@@ -33,8 +34,12 @@ function devicesAlike(a: Device, b: Device): boolean {
     a.vramBytes === b.vramBytes &&
     a.computeCapability === b.computeCapability &&
     (a.pressure === undefined) === (b.pressure === undefined) &&
-    Math.round(a.foreignBytes / foreignStep) === Math.round(b.foreignBytes / foreignStep)
+    stepsOf(a.foreignBytes) === stepsOf(b.foreignBytes)
   );
+}
+
+function stepsOf(foreignBytes = 0): number {
+  return Math.round(foreignBytes / foreignStep);
 }
 
 function offersAlike(a: Offers | undefined, b: Offers | undefined): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Resources } from '@gryphgen/protocol';
 import { freeVram } from './device-fit.ts';
+import { freeMemory } from './memory-fit.ts';
 import type { WorkerView } from './worker-view.ts';
 
 export interface Room {
@@ -19,11 +20,12 @@ export interface Room {
 /** Undefined: no worker takes anything now. */
 export function roomOf(workers: readonly WorkerView[]): Room | undefined {
   let room: { -readonly [K in keyof Room]: Room[K] } | undefined;
-  for (const { report, ledger, connected, draining } of workers) {
+  for (const worker of workers) {
+    const { report, ledger, connected, draining } = worker;
     if (report === null || !connected || draining || ledger.attempts >= report.slots) continue;
     room ??= { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, vramBytes: 0, wholeDevices: 0 };
     room.cpuMilli = Math.max(room.cpuMilli, report.cpuMilli - ledger.cpuMilli);
-    room.memoryBytes = Math.max(room.memoryBytes, report.memoryBytes - ledger.memoryBytes);
+    room.memoryBytes = Math.max(room.memoryBytes, freeMemory(worker, report));
     room.diskBytes = Math.max(room.diskBytes, report.diskBytes - ledger.diskBytes);
     let idle = 0;
     for (const device of report.devices) {

@@ -17,6 +17,8 @@ export interface WorkerView {
   /** Wall ms of a drain's deadline; 0 without one. */
   readonly drainUntil: number;
   readonly ledger: Ledger;
+  /** Host memory that its attempts hold beyond what is reserved for them: an observation. */
+  readonly beyondBytes: number;
   /** 0..1, share of attempts that were not lost lately. */
   readonly reliability: number;
   /** Changes of the view itself; the ledger counts its own. */
@@ -35,6 +37,7 @@ export function newView(id: WorkerId, name: string): WorkerView {
     draining: false,
     drainUntil: 0,
     ledger: emptyLedger(),
+    beyondBytes: 0,
     reliability: 1,
     version: 0,
   };

@@ -79,11 +79,11 @@ export class PlacementCheck {
     }
   }
 
-  private stampOf({ id, connected, draining, report, ledger }: WorkerView): string {
+  private stampOf({ id, connected, draining, report, ledger, beyondBytes }: WorkerView): string {
     const devices = [...ledger.devices].map(([uuid, { vramBytes, whole }]) => `${uuid}${vramBytes}${whole}`);
     const { cpuMilli, memoryBytes, diskBytes, attempts } = ledger;
     const told = report === null ? 0 : this.numberOf(report);
-    return `${id} ${connected} ${draining} ${told} ${cpuMilli} ${memoryBytes} ${diskBytes} ${attempts} ${devices.join()}`;
+    return `${id} ${connected} ${draining} ${told} ${cpuMilli} ${memoryBytes} ${diskBytes} ${attempts} ${beyondBytes} ${devices.join()}`;
   }
 
   private numberOf(report: object): number {

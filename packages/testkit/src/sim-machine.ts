@@ -12,6 +12,7 @@ import {
   type Exit,
   type Fence,
   keyOf,
+  type Reading,
   type SeenDevice,
   type ServiceState,
   type StartOrder,
@@ -34,6 +35,7 @@ export interface ProcessEvents {
   exited(fence: Fence, exit: Exit): void;
   startFailed(fence: Fence, why: Failure): void;
   served(fence: Fence, service: ServiceState): void;
+  used(fence: Fence, reading: Reading): void;
   /** Something the process itself does when it comes to it: later, if it is stopped now. */
   turn(run: () => void): void;
 }
@@ -60,6 +62,8 @@ const nothingHeld = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
 /** Of the deaths of a worker's process, those that take the keeper with them: a reboot, a kill of all. */
 const keeperDeaths = 1 / 4;
 const serviceLookMs = 100;
+/** What is over sooner is not seen to use anything. */
+const useLookMs = 200;
 
 export class SimMachine {
   readonly name: string;
@@ -100,6 +104,9 @@ export class SimMachine {
     // It is looked at anew.
     this.world.after(serviceLookMs, () => {
       for (const unit of this.units.values()) if (this.process === process) this.tellService(unit);
+    });
+    this.world.after(useLookMs, () => {
+      for (const unit of this.units.values()) if (this.process === process) this.tellUse(unit);
     });
     return [...this.units.values()].map(({ order, phase, startedAt, endedAt, exit, stopWhy, lost }) => {
       const { fence, facts } = order;
@@ -230,6 +237,7 @@ export class SimMachine {
     }
     this.process?.started(fence);
     this.serve(unit);
+    this.world.after(useLookMs, () => this.tellUse(unit));
     if (Number.isFinite(unit.script.runMs)) this.world.after(unit.script.runMs, () => this.endIn(unit, plan));
   }
 
@@ -252,6 +260,23 @@ export class SimMachine {
     if (service !== null && phase === 'running') this.process?.served(order.fence, service);
   }
 
+  private tellUse(unit: Unit): void {
+    if (unit.phase === 'running') this.process?.used(unit.order.fence, this.readingOf(unit));
+  }
+
+  /** An engine holds a container to what it asked for. */
+  private readingOf({ order, script, startedAt }: Unit): Reading {
+    const { kind, reservation } = order.facts;
+    const limit =
+      kind === 'container' && reservation.memoryBytes > 0
+        ? reservation.memoryBytes
+        : Number.POSITIVE_INFINITY;
+    return {
+      cpuMs: Math.round(this.world.now - startedAt),
+      memoryBytes: Math.min(limit, script.memoryBytes),
+    };
+  }
+
   /** A no-op is a timer of the worker's process and ends in its turn; all else ends by itself. */
   private endIn(unit: Unit, how: AttemptPlan | 'stopped'): void {
     if (unit.order.facts.kind !== 'noop') this.end(unit, how);
@@ -265,7 +290,9 @@ export class SimMachine {
     const oom = how === 'oom' ? failure('execution.oom', 'the script says so') : null;
     const exitCode = stopped ? 143 : how === 'ok' ? 0 : how === 'oom' ? 137 : 3;
     const outcome = how === 'ok' ? resultOf(unit.script) : nothing;
-    this.finish(unit, { exitCode, failure: oom, outcome, stopped });
+    const { cpuMs, memoryBytes: peakMemoryBytes } = this.readingOf(unit);
+    const usage = cpuMs < useLookMs ? undefined : { cpuMs, peakMemoryBytes };
+    this.finish(unit, { exitCode, failure: oom, outcome, stopped, usage });
     this.witness.ended(this.name, fence, how);
     this.process?.exited(fence, unit.exit as Exit);
   }

@@ -62,6 +62,7 @@ export class SimWorker extends SimPeer<'toWorker'> {
     const attempts = this.machine.adopt({
       started: (fence) => tell({ kind: 'started', fence }),
       exited: (fence, exit) => tell({ kind: 'exited', fence, exit }),
+      used: (fence, reading) => tell({ kind: 'used', fence, reading }),
       served: (fence, service) => tell({ kind: 'served', fence, service }),
       startFailed: (fence, why) => tell({ kind: 'startFailed', fence, failure: why }),
       turn: (run) => this.life === life && this.enqueue(run),
@@ -94,7 +95,7 @@ export class SimWorker extends SimPeer<'toWorker'> {
     const card = { ...first, foreignBytes, ...(hot ? { pressure } : {}) } as Device;
     const devices = first === undefined ? [] : [card, ...others];
     const pressures = stops.length === 0 ? [] : [{ ...pressure, stops }];
-    const report = { ...this.shape.report, devices, pressures };
+    const report = { ...this.shape.report, devices, pressures, foreignBytes };
     this.enqueue(() => this.step({ kind: 'reportChanged', report }));
   }
 

@@ -23,6 +23,8 @@ export interface Script {
   readonly plans: readonly AttemptPlan[];
   /** What it holds of a part of a device, as a share of what it asked for. */
   readonly vramUse: number;
+  /** What it holds of the host's memory, whatever it asked for. */
+  readonly memoryBytes: number;
   /** Ends only when killed. */
   readonly stubborn: boolean;
   readonly service: ServiceScript | null;

@@ -244,6 +244,8 @@ function trespass(random: SeededRandom, grid: GridShape, submissions: number): O
   }
 }
 
+const heldMiB = [0, 100, 700, 3000];
+
 function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
   const forever = random.chance(0.08);
   const runMs = forever
@@ -262,6 +264,7 @@ function makeScript(random: SeededRandom, grid: GridShape, no: number): Script {
     plans: plans(random),
     stubborn: random.chance(0.3),
     vramUse: random.pick([0, 0.5, 1, 1.6, 3]),
+    memoryBytes: (heldMiB[no % heldMiB.length] ?? 0) * MiB,
     service,
   };
 }

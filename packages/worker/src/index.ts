@@ -2,7 +2,7 @@
 export { noFiles } from './artifacts/attempt-files.ts';
 export type { SeenDevice } from './core/device-claims.ts';
 export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
-export type { AdoptedAttempt, Exit, ServiceState, WorkerEvent } from './core/events.ts';
+export type { AdoptedAttempt, Exit, Reading, ServiceState, WorkerEvent } from './core/events.ts';
 export { type Fence, keyOf } from './core/fence.ts';
 export { nameOfTransition, type PhaseTransition, phaseTransitions } from './core/phases.ts';
 export { diskAmounts, memoryAmounts, type PressureSettings } from './core/pressure/thresholds.ts';

@@ -71,6 +71,7 @@ export class MachineWatch {
     this.devicesLater();
     pressures.start({
       probe: () => executors.probe(),
+      standing,
       onChange: () => changed(pressures.addTo(standing())),
     });
   }

@@ -19,6 +19,7 @@ import { overuseTroubles } from './core/overuse.ts';
 import { autoPressures } from './core/pressure/thresholds.ts';
 import { composeHello, whyNotListed } from './core/sessions.ts';
 import { createWorkerState, type WorkerState } from './core/state.ts';
+import { memoryOfAttempts } from './core/use.ts';
 import { CoreLoop } from './core-loop.ts';
 import { type DataEndpoint, type Endpoint, serveData } from './data-endpoint.ts';
 import type { ExecutorSet } from './executor-set.ts';
@@ -130,6 +131,7 @@ class Worker implements Service {
     const files = await this.openFiles(join(folder, 'artifacts'));
     const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, {
       started: (fence) => this.loop.post({ kind: 'started', fence }),
+      used: (fence, reading) => this.loop.post({ kind: 'used', fence, reading }),
       served: (fence, service) => this.loop.post({ kind: 'served', fence, service }),
       exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
@@ -289,15 +291,14 @@ class Worker implements Service {
 
   private newWatch(executors: ExecutorSet, endpoint: Endpoint): MachineWatch {
     const { probe, docker, config } = this;
-    const { clock, alarms, log } = this.deps;
     const settings = config.pressures ?? autoPressures;
+    const attemptBytes = () => memoryOfAttempts(this.state?.attempts.values() ?? []);
     return new MachineWatch({
+      ...this.deps,
       probe,
-      pressures: new PressureWatch({ home: config.home, settings, docker, clock, alarms, log }),
+      pressures: new PressureWatch({ ...this.deps, home: config.home, settings, docker, attemptBytes }),
       executors,
       endpoint,
-      alarms,
-      log,
       attempts: () => this.running().attempts.values(),
       standing: () => this.running().report,
       changed: (report) => {

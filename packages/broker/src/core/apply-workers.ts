@@ -23,6 +23,7 @@ export function nameWorker(state: BrokerState, id: WorkerId, name: string): void
     unsettled: new Map(),
     tasks: new Set(),
     ghosts: new Map(),
+    doubts: new Map(),
     deadline: null,
   };
   state.workers.set(id, worker);

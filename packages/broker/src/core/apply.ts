@@ -179,6 +179,7 @@ function leaseTask(
     startedAt: 0,
     runsSince: null,
     served: null,
+    use: null,
     note,
   };
   countLease(state, task, task.lease, leasedAt);
@@ -200,10 +201,7 @@ function endLease(state: BrokerState, task: Task, wall: number): void {
   state.wake = true;
 }
 
-type Ending = Pick<
-  TaskOutcome,
-  'state' | 'exitCode' | 'failure' | 'startedAt' | 'endedAt' | 'outcome' | 'usage'
->;
+type Ending = Omit<TaskOutcome, 'worker' | 'reservation' | 'note'>;
 
 function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;

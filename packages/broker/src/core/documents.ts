@@ -8,11 +8,13 @@ import type {
   TaskId,
   TurnDocument,
   WorkerId,
+  WorkerReport,
 } from '@gryphgen/protocol';
 import { formatTaskId, readOutcome } from '@gryphgen/protocol';
-import { explain } from '@gryphgen/scheduler';
+import { explain, freeMemory, freeVram } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { agedPriority, waitsSince } from './aging.ts';
+import { doubtLines } from './doubts.ts';
 import type { CoreStatus } from './effects.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
@@ -40,6 +42,7 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     body: task.body,
     ...leftBy(task),
     ...(outcome?.usage && { usage: outcome.usage }),
+    ...(lease?.use && { use: lease.use }),
     ...servedOf(state, lease),
   };
 }
@@ -63,7 +66,11 @@ function stateOf(task: Task): TaskDocument['state'] {
 }
 
 /** `sees`: which of its tasks are named. */
-export function nodeDocument(worker: Worker, sees: (task: TaskId) => boolean = () => true): NodeDocument {
+export function nodeDocument(
+  { tasks: live }: Pick<BrokerState, 'tasks'>,
+  worker: Worker,
+  sees: (task: TaskId) => boolean = () => true,
+): NodeDocument {
   const { view } = worker;
   const { cpuMilli, memoryBytes, diskBytes, attempts, devices } = view.ledger;
   return {
@@ -83,9 +90,36 @@ export function nodeDocument(worker: Worker, sees: (task: TaskId) => boolean = (
         holders: held.holders,
       })),
     },
+    ...(view.report && { ledger: ledgerOf(live, worker, view.report) }),
+    doubts: doubtLines(worker),
     tasks: [...worker.tasks].filter(sees).map(formatTaskId),
     ghosts: worker.ghosts.size,
   };
+}
+
+function ledgerOf(
+  tasks: BrokerState['tasks'],
+  { view, tasks: leased }: Worker,
+  report: WorkerReport,
+): NodeDocument['ledger'] {
+  const observed = { cpuMilli: 0, memoryBytes: 0 };
+  for (const id of leased) {
+    const use = tasks.get(id)?.lease?.use;
+    observed.cpuMilli += use?.cpuMilli ?? 0;
+    observed.memoryBytes += use?.memoryBytes ?? 0;
+  }
+  const { ledger, beyondBytes } = view;
+  const atLeastNone = (amount: number) => Math.max(0, Math.floor(amount));
+  const devices = report.devices.map((device) => {
+    const held = ledger.devices.get(device.uuid);
+    return { uuid: device.uuid, vramBytes: held?.whole ? 0 : atLeastNone(freeVram(device, held, 'now')) };
+  });
+  const free = {
+    cpuMilli: atLeastNone(report.cpuMilli - ledger.cpuMilli),
+    memoryBytes: atLeastNone(freeMemory(view, report)),
+    devices,
+  };
+  return { observed, beyondBytes, free };
 }
 
 /** What a principal has, and what it may have. */

@@ -9,8 +9,9 @@ import {
 import { expect, test } from 'vitest';
 import { apply } from './apply.ts';
 import { CommitPipeline } from './commit-pipeline.ts';
-import { CoreFixture } from './core.fixture.ts';
+import { CoreFixture, report } from './core.fixture.ts';
 import { decided } from './decisions.ts';
+import { doubtLines } from './doubts.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 const succeeded = {
@@ -85,4 +86,39 @@ test('one worker more than the grid can know is refused in words, and nothing of
   expect(grid.state.counters.turnedAway).toBe(1);
   grid.worker('w-1');
   expect(grid.state.sessions.size).toBe(1);
+});
+
+test('a worker that says another hardware with each report is told of, and soon not listened to', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const known = grid.state.workers.get('w-1' as WorkerId);
+  for (let seq = 1; seq <= 100; seq += 1)
+    grid.say(worker, {
+      kind: 'report',
+      seq,
+      report: report({ name: 'w-1', cpuMilli: 1000 * (4 + (seq % 2)) }),
+    });
+  expect(known?.view.report?.cpuMilli).toBe(4000);
+  expect(known && doubtLines(known)).toEqual([
+    expect.stringMatching(/^said in one session that it has [45] CPU and that it has [45] \([0-9]+ times\)$/),
+  ]);
+  // What is not its hardware is heard all the same.
+  grid.say(worker, { kind: 'report', seq: 101, report: report({ name: 'w-1', labels: { rack: 'b' } }) });
+  expect(known?.view.report?.labels).toEqual({ rack: 'b' });
+  grid.worker('w-1', { cpuMilli: 9000 });
+  expect(known && doubtLines(known)).toEqual([]);
+});
+
+test('more memory held outside the grid than there is stops its own machine alone, and is told', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  grid.worker('w-2');
+  grid.say(worker, { kind: 'report', seq: 1, report: report({ name: 'w-1', foreignBytes: most }) });
+  const resources = { cpuMilli: 100, memoryBytes: 1024, diskBytes: 0 };
+  for (const seq of [1, 2, 3]) grid.submit(grid.client(), seq, { resources });
+  expect([1, 2, 3].map((id) => grid.task(id)?.lease?.worker)).toEqual(['w-2', 'w-2', 'w-2']);
+  const known = grid.state.workers.get('w-1' as WorkerId);
+  expect(known && doubtLines(known)).toEqual([
+    'said that 8192 TiB of its 8 GiB memory are held outside the grid',
+  ]);
 });

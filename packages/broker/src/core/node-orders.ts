@@ -41,7 +41,7 @@ export function onNode(
     }
   }
   if (op === 'removeNode' && state.revoking.has(worker.id)) return;
-  reply(context, session.id, id, op === 'drain' ? nodeDocument(worker) : { removed: worker.id });
+  reply(context, session.id, id, op === 'drain' ? nodeDocument(state, worker) : { removed: worker.id });
 }
 
 /** Whether it is to be carried out: what was, or was overtaken by a newer order, is not (E17). */

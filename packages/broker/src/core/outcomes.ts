@@ -24,7 +24,7 @@ import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
-import { believableUsage } from './told-usage.ts';
+import { believableUsage } from './told-use.ts';
 
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */
@@ -73,7 +73,7 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     noteReliability(worker, true);
     const failed = message.failure && whyEnded(context, task, worker, message.failure);
     const why = failed ?? restartAfterSuccess(task, message.exitCode);
-    const ended = { ...message, usage: believableUsage(worker.view, task.lease, message, context.now.wall) };
+    const ended = { ...message, usage: believableUsage(worker, task.lease, message, context.now.wall) };
     if (why === null) end(context, task, 'succeeded', null, ended);
     else attemptFailed(context, task, why, ended);
   }

@@ -270,7 +270,7 @@ function onTask(
 /** Machines are for everybody to see; which tasks they have, for who may see those. */
 function nodeDocuments(state: BrokerState, session: Session): NodeDocument[] {
   const sees = (id: TaskId): boolean => taskOf(state, session, 'show', id) !== undefined;
-  return [...state.workers.values()].map((worker) => nodeDocument(worker, sees));
+  return [...state.workers.values()].map((worker) => nodeDocument(state, worker, sees));
 }
 
 function explainRefusal(context: Context, session: Session, id: number, refusal: RefusalId): void {

@@ -27,12 +27,14 @@ import type {
   TaskId,
   Timers,
   Usage,
+  Use,
   WorkerId,
 } from '@gryphgen/protocol';
 import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
 import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { Doubts } from './doubts.ts';
 import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
@@ -75,6 +77,8 @@ export interface TaskLease {
   runsSince: number | null;
   /** What its worker told of it last. An observation. */
   served: { seq: number; readonly ports: readonly PublishedPort[]; readonly health: Health | null } | null;
+  /** What its worker saw it use last; null when it saw nothing. An observation. */
+  use: Use | null;
   note: PlacementNote | null;
 }
 
@@ -167,6 +171,8 @@ export interface Worker {
   readonly tasks: Set<TaskId>;
   /** Fenced attempts it still runs (E14), by `epoch.task.attempt`. */
   readonly ghosts: Map<string, AttemptReport>;
+  /** What it said in this session that cannot be. */
+  readonly doubts: Doubts;
   /** Of its drain, if that has one. */
   deadline: DrainDeadline | null;
 }

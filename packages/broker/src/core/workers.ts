@@ -29,10 +29,12 @@ import {
   tell,
 } from './context.ts';
 import { decided } from './decisions.ts';
+import { mayReplace } from './doubts.ts';
 import type { BrokerEvent } from './events.ts';
 import { attemptFailed, end, leasedTo, setRunning } from './outcomes.ts';
 import { expectServed } from './serving.ts';
 import type { Worker } from './state.ts';
+import { noteUses } from './told-use.ts';
 
 type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
 
@@ -52,9 +54,10 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.heardAt = state.watch;
   worker.heartbeatSeq = 0;
   worker.reportSeq = 0;
+  worker.doubts.clear();
   worker.nextLeaseSeq = 1;
   worker.leaseFloor = 1;
-  changeView(worker.view, { report: believable(hello.report), connected: true });
+  changeView(worker.view, { report: believable(hello.report), connected: true, beyondBytes: 0 });
   for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
   const kept = new Set<number>();
@@ -155,6 +158,7 @@ export function onWorkerHeartbeat(context: Context, worker: Worker, message: Hea
     state.waiting.capacityVersion += 1;
     state.wake = true;
   }
+  noteUses(context, worker, message);
   repeatUnsettled(context, worker, listed);
 }
 
@@ -176,6 +180,7 @@ function repeatUnsettled(context: Context, worker: Worker, listed: ReadonlySet<s
 export function onReport(context: Context, worker: Worker, message: Report): void {
   if (message.seq <= worker.reportSeq) return;
   worker.reportSeq = message.seq;
+  if (!mayReplace(worker, message.report)) return;
   const before = worker.view.report;
   const report = believable(message.report);
   changeView(worker.view, { report });

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { gridCommand, type Invocation, onNode, runs } from '../command.ts';
 import { nodeNamed } from '../node-named.ts';
+import { ledgerTable } from '../render/ledger-view.ts';
 import { nodeJson, nodeLines, nodeTable } from '../render/node-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
@@ -15,7 +16,11 @@ export function nodesCommand(invocation: Invocation): Command {
     withClient(terminal, flags, async (client) => {
       const nodes = await client.request('nodes', {});
       if (flags.json) printJson(terminal, nodes.map(nodeJson));
-      else for (const line of nodeTable(nodes, terminal.style, terminal.columns)) terminal.out(`${line}\n`);
+      else {
+        const { style, columns } = terminal;
+        const lines = [...nodeTable(nodes, style, columns), '', ...ledgerTable(nodes, columns)];
+        terminal.out(`${lines.join('\n')}\n`);
+      }
       return 0;
     }),
   );

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
 import { pause } from '../pause.ts';
+import { ledgerTable } from '../render/ledger-view.ts';
 import { nodeJson, nodeTable } from '../render/node-view.ts';
 import { taskTable } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
@@ -77,6 +78,8 @@ async function draw(client: Client, terminal: Terminal, once: boolean): Promise<
     ...(journalStalled ? [style.red('the journal cannot be written: is the disk full?')] : []),
     '',
     ...nodeTable(nodes, style, columns),
+    '',
+    ...ledgerTable(nodes, columns),
     '',
     ...taskTable(tasks, Date.now(), style, columns),
   ];

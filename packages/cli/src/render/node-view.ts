@@ -11,12 +11,13 @@ import {
 } from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
+import { freeOn, ledgerTable } from './ledger-view.ts';
 import { type Column, table } from './table.ts';
 import { pairs } from './task-view.ts';
 
 /** What is not known of a worker that has not reported is null. */
 export function nodeJson(node: NodeDocument) {
-  const { id, name, state, drain, report, reserved, tasks, ghosts } = node;
+  const { id, name, state, drain, report, reserved, ledger, doubts = [], tasks, ghosts } = node;
   return {
     id,
     name,
@@ -34,7 +35,7 @@ export function nodeJson(node: NodeDocument) {
     version: report?.version ?? null,
     hardware: report?.hardware ?? null,
     offers: report?.offers ?? null,
-    troubles: report?.troubles ?? [],
+    troubles: [...(report?.troubles ?? []), ...doubts],
     pressures: report?.pressures ?? [],
     devices: (report?.devices ?? []).map((device) => ({
       uuid: device.uuid,
@@ -49,6 +50,8 @@ export function nodeJson(node: NodeDocument) {
       maxClockMHz: device.maxClockMHz ?? null,
       memoryClockMHz: device.memoryClockMHz ?? null,
       foreignBytes: device.foreignBytes,
+      observedBytes: device.gridBytes ?? null,
+      freeBytes: freeOn(node, device),
       foreign: device.foreign ?? [],
       pressure: device.pressure ?? null,
       reservedBytes: reserved.devices.find(({ uuid }) => uuid === device.uuid)?.vramBytes ?? 0,
@@ -59,6 +62,10 @@ export function nodeJson(node: NodeDocument) {
       diskBytes: reserved.diskBytes,
       attempts: reserved.attempts,
     },
+    observed: ledger?.observed ?? null,
+    foreignBytes: report?.foreignBytes ?? null,
+    beyondBytes: ledger?.beyondBytes ?? null,
+    free: ledger && { cpuMilli: ledger.free.cpuMilli, memoryBytes: ledger.free.memoryBytes },
     tasks,
     ghosts,
   };
@@ -83,7 +90,7 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
 
 export function nodeLines(document: NodeDocument, style: Style, columns: number): readonly string[] {
   const node = printableDocument(document);
-  const { report, reserved } = node;
+  const { report, reserved, doubts = [] } = node;
   const facts: readonly (readonly [string, string])[] = [
     ['id', node.id],
     ['state', nodeWords(node, style)],
@@ -108,9 +115,11 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
   return [
     style.bold(node.name),
     ...lines,
+    '',
+    ...ledgerTable([node], columns),
     ...(devices.length === 0 ? [] : [...deviceTable(node, columns), ...devices.flatMap(foreignLines)]),
     ...pressureLines(report).map((words) => style.yellow(words)),
-    ...(report?.troubles ?? []).map((words) => style.yellow(`trouble: ${words}`)),
+    ...[...(report?.troubles ?? []), ...doubts].map((words) => style.yellow(`trouble: ${words}`)),
   ];
 }
 
@@ -175,8 +184,7 @@ function reading(value: number | undefined, unit: string): string {
   return value === undefined ? '-' : `${Math.round(value)} ${unit}`;
 }
 
-function deviceTable({ report, reserved }: NodeDocument, columns: number): readonly string[] {
-  const held = (uuid: string) => reserved.devices.find((device) => device.uuid === uuid)?.vramBytes ?? 0;
+function deviceTable({ report }: NodeDocument, columns: number): readonly string[] {
   return [
     '',
     ...table(
@@ -185,8 +193,6 @@ function deviceTable({ report, reserved }: NodeDocument, columns: number): reado
         { title: 'GPU', value: ({ name }) => name },
         { title: 'UUID', value: ({ uuid }) => uuid },
         { title: 'VRAM', value: ({ vramBytes }) => formatBytes(vramBytes), right: true },
-        { title: 'RESERVED', value: ({ uuid }) => formatBytes(held(uuid)), right: true },
-        { title: 'FOREIGN', value: ({ foreignBytes }) => formatBytes(foreignBytes), right: true },
         {
           title: 'CC',
           value: ({ computeCapability }) => formatComputeCapability(computeCapability),

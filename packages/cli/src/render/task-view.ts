@@ -9,6 +9,7 @@ import {
   type TaskDocument,
   type TaskOutput,
   type Usage,
+  type Use,
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
@@ -40,6 +41,7 @@ export function taskJson(task: TaskDocument) {
     ...(task.health && { health: task.health }),
     ...(task.outputs && { outputs: task.outputs }),
     ...(task.usage && { usage: task.usage }),
+    ...(task.use && { use: task.use }),
     cancelRequested: task.cancelRequested,
     principal: task.principal,
     priority: envelope.priority,
@@ -137,6 +139,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['started', when(task.startedAt, nowMs)],
     ['ended', when(task.endedAt, nowMs)],
     ['ran', ranFor(task, nowMs)],
+    ['uses', useWords(task.use)],
     ['used', usageWords(task.usage)],
     ['labels', pairs(envelope.labels)],
     ['class', envelope.taskClass ?? ''],
@@ -149,6 +152,15 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
 
 function outputWords({ path, bytes, copied }: TaskOutput): string {
   return `${path} (${formatBytes(bytes)}${copied ? '' : ', on its worker alone'})`;
+}
+
+function useWords({ cpuMilli, memoryBytes, vramBytes }: Use = {}): string {
+  const parts = [
+    cpuMilli === undefined ? '' : `${cpuMilli / 1000} CPU`,
+    memoryBytes === undefined ? '' : `${formatBytes(memoryBytes)} memory`,
+    vramBytes === undefined ? '' : `${formatBytes(vramBytes)} VRAM`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function usageWords({ cpuMs, peakMemoryBytes, peakVramBytes }: Usage = {}): string {

@@ -47,6 +47,8 @@ export function holdAttempt(
     phase,
     startedMono: context.now.mono,
     stopping: null,
+    reading: null,
+    vramBytes: null,
     peakVramBytes: null,
     overuse: null,
     warnedOfOveruse: false,

@@ -10,6 +10,12 @@ export interface Now {
   readonly wall: number;
 }
 
+/** What an attempt uses. `cpuMs`: in all so far; `memoryBytes`: now. */
+export interface Reading {
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+}
+
 /** How an attempt's work ended. `stopped`: by our own signal; false when it ended before one reached it. */
 export interface Exit {
   /** -1 when there is none. */
@@ -50,6 +56,8 @@ export type WorkerEvent =
   | { readonly kind: 'adopted'; readonly attempts: readonly AdoptedAttempt[] }
   | { readonly kind: 'started'; readonly fence: Fence }
   | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
+  /** Now and then, while it runs; also late. */
+  | { readonly kind: 'used'; readonly fence: Fence; readonly reading: Reading }
   | { readonly kind: 'served'; readonly fence: Fence; readonly service: ServiceState }
   | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
   | { readonly kind: 'reportChanged'; readonly report: WorkerReport }

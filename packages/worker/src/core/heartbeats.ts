@@ -4,11 +4,12 @@
  * 1. E4, E10: each heartbeat lists every attempt and is followed by the results that still wait for an acknowledgement.
  * 2. E12: after `leaseMs` without an acknowledged heartbeat, `move` attempts are stopped, with or without a session.
  */
-import type { Report } from '@gryphgen/protocol';
+import type { ListedAttempt, Report } from '@gryphgen/protocol';
 import { type Context, send, sendResult } from './context.ts';
 import { repeatServed } from './serving.ts';
 import type { Attempt, Session } from './state.ts';
 import { loseLease, timeOut } from './stops.ts';
+import { useOf } from './use.ts';
 
 /** Heartbeats whose send time is kept: at the default timers more than a lease's worth, so none that counts is lost. */
 const rememberedHeartbeats = 64;
@@ -33,7 +34,11 @@ export function beat(context: Context, session: Session): void {
   session.heartbeatMono = now.mono;
   session.sentAt.set(session.heartbeatSeq, now.mono);
   session.sentAt.delete(session.heartbeatSeq - rememberedHeartbeats);
-  const attempts = [...state.attempts.values()].map(({ fence }) => [fence.task, fence.attempt] as const);
+  const attempts = [...state.attempts.values()].map((attempt): ListedAttempt => {
+    const { task, attempt: number } = attempt.fence;
+    const use = useOf(attempt);
+    return use === undefined ? [task, number] : [task, number, use];
+  });
   send(context, { kind: 'heartbeat', seq: session.heartbeatSeq, attempts });
   for (const attempt of unanswered(context)) sendResult(context, attempt);
   repeatServed(context);

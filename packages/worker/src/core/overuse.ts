@@ -13,6 +13,7 @@ import { type Claim, type Danger, type Excess, judge, type SeenDevice } from './
 import type { Fence } from './fence.ts';
 import type { Attempt, WorkerState } from './state.ts';
 import { endOveruse } from './stops.ts';
+import { noteVram } from './use.ts';
 
 /** Two looks that happen to come together see one moment. */
 const leastApartMs = 2000;
@@ -22,7 +23,7 @@ export function onDevicesSeen(context: Context, seen: readonly SeenDevice[]): vo
   const { state, now } = context;
   const inExcess = new Set<Attempt>();
   const suspects = new Map<DeviceUuid, ReadonlyMap<string, number>>();
-  noteUse(state, seen);
+  noteVram(state, seen);
   for (const device of seen) {
     if (device.usedBy === undefined) continue;
     const { excesses, danger } = judge(device.freeBytes, device.usedBy, claimsOn(state, device));
@@ -42,23 +43,6 @@ export function onDevicesSeen(context: Context, seen: readonly SeenDevice[]): vo
   const allTold = seen.length > 0 && seen.every(({ usedBy }) => usedBy !== undefined);
   if (!allTold) return;
   for (const attempt of state.attempts.values()) if (!inExcess.has(attempt)) attempt.overuse = null;
-}
-
-/** Of an attempt on several devices it is told only when of all of them it can be. */
-function noteUse({ attempts }: WorkerState, seen: readonly SeenDevice[]): void {
-  for (const attempt of attempts.values()) {
-    const { devices } = attempt.facts.reservation;
-    const used = devices.map(({ uuid }) => {
-      const usedBy = seen.find((device) => device.uuid === uuid)?.usedBy;
-      return usedBy && (usedBy.get(attempt.key) ?? 0);
-    });
-    if (used.length === 0 || attempt.phase === 'ended') continue;
-    const vramBytes = used.reduce<number | undefined>(
-      (sum, bytes) => (sum !== undefined && bytes !== undefined ? sum + bytes : undefined),
-      0,
-    );
-    if (vramBytes !== undefined) attempt.peakVramBytes = Math.max(attempt.peakVramBytes ?? 0, vramBytes);
-  }
 }
 
 /** What the worker's report says of attempts in excess. */

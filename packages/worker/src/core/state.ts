@@ -17,7 +17,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { defaultTimers } from '@gryphgen/protocol';
-import type { ServiceState } from './events.ts';
+import type { Reading, ServiceState } from './events.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseNumbers } from './lease-numbers.ts';
 import type { Phase, StoryEntry } from './phases.ts';
@@ -48,6 +48,10 @@ export interface Attempt {
    * knows, and when the executor kills it at the latest.
    */
   stopping: { readonly why: StopWhy; readonly words: string; killByMono: number } | null;
+  /** What its executor saw last; null until then. `cpuMilli`: since the look before; undefined of the first. */
+  reading: (Reading & { readonly atMono: number; readonly cpuMilli: number | undefined }) | null;
+  /** What the last look found it to hold of its devices' memory; null when it could not tell. */
+  vramBytes: number | null;
   /** The most of its devices' memory that a look found it to hold; null when none could tell. */
   peakVramBytes: number | null;
   /** What the last look at the devices found it to hold beyond its reservation, in words. */

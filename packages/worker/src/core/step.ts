@@ -16,6 +16,7 @@ import { onServed } from './serving.ts';
 import { onHeartbeatAck, onResultAck, onSessionClosed, onSessionOpened } from './sessions.ts';
 import type { WorkerState } from './state.ts';
 import { onStop } from './stops.ts';
+import { onUsed } from './use.ts';
 
 export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): WorkerEffect[] {
   const context: Context = { state, now, effects: [] };
@@ -37,6 +38,9 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
       break;
     case 'exited':
       onExited(context, event.fence, event.exit);
+      break;
+    case 'used':
+      onUsed(context, event.fence, event.reading);
       break;
     case 'served':
       onServed(context, event.fence, event.service);

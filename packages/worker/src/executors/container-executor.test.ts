@@ -63,6 +63,7 @@ function newExecutor(): ContainerExecutor {
     docker,
     events: {
       started: () => undefined,
+      used: () => undefined,
       served: () => undefined,
       exited: () => undefined,
       startFailed: () => undefined,

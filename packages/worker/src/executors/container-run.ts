@@ -249,8 +249,9 @@ export class ContainerRun {
   }
 
   private async follow(container: Container): Promise<void> {
+    const { alarms, events } = this.tools;
     const leaveService = watchService(this.fence, container, this.labels, this.tools);
-    const used = watchUse(container.id, this.tools.alarms);
+    const used = watchUse(container.id, alarms, (reading) => events.used(this.fence, reading));
     const end = await this.watch(container);
     const usage = used();
     leaveService();
@@ -271,7 +272,7 @@ export class ContainerRun {
     const ended: Exit = { exitCode, failure: failed, outcome, stopped: stopping.signalled, usage };
     const exit = await withOutputs(ended, fence, container, tools, stopping.asked.signal);
     this.over();
-    if (!this.tools.signal.aborted) this.tools.events.exited(this.fence, exit);
+    if (!this.tools.signal.aborted) events.exited(this.fence, exit);
     // Before that it is not removed: the engine would be asked to kill what is ending.
     await engineSees;
   }

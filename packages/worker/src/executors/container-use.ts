@@ -11,9 +11,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Usage } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '@gryphgen/runtime';
+import type { Reading } from '../core/events.ts';
 
 const firstMs = 100;
-const mostMs = 1000;
+const mostMs = 2000;
 
 /** Below the folder of a hierarchy: of Docker and of Podman, as they and as systemd name them. */
 const places = [
@@ -23,28 +24,36 @@ const places = [
   'libpod_parent/libpod-ID',
 ];
 
-interface Look {
-  readonly cpuMs: number;
-  readonly memoryBytes: number;
+interface Look extends Reading {
   readonly peakBytes: number;
 }
 
-/** What is returned looks once more, and tells what was seen; where nothing was, nothing is known. */
-export function watchUse(id: string, alarms: Alarms, root = '/sys/fs/cgroup'): () => Usage | undefined {
+/**
+ * Tells each look that found something. What is returned looks once more, and gives what was seen; where nothing was,
+ * nothing is known.
+ */
+export function watchUse(
+  id: string,
+  alarms: Alarms,
+  tell: (reading: Reading) => void,
+  root = '/sys/fs/cgroup',
+): () => Usage | undefined {
   let cancel: Cancel = () => undefined;
   let known: Required<Pick<Usage, 'cpuMs' | 'peakMemoryBytes'>> | undefined;
   const look = () => {
     const seen = seenIn(root, id);
-    if (seen === undefined) return;
+    if (seen === undefined) return undefined;
     const { cpuMs = 0, peakMemoryBytes = 0 } = known ?? {};
     known = {
       cpuMs: Math.max(cpuMs, seen.cpuMs),
       peakMemoryBytes: Math.max(peakMemoryBytes, seen.memoryBytes, seen.peakBytes),
     };
+    return seen;
   };
   const lookAfter = (ms: number) => {
     cancel = alarms.after(ms, () => {
-      look();
+      const seen = look();
+      if (seen !== undefined) tell(seen);
       lookAfter(Math.min(2 * ms, mostMs));
     });
   };

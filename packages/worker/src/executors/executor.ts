@@ -10,7 +10,7 @@
  */
 import type { Failure, Offers, TaskKind } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
-import type { AdoptedAttempt, Exit, ServiceState } from '../core/events.ts';
+import type { AdoptedAttempt, Exit, Reading, ServiceState } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { Enter } from '../exec/exec-sessions.ts';
@@ -18,6 +18,8 @@ import type { ProcessOwner } from './process-owner.ts';
 
 export interface ExecutorEvents {
   started(fence: Fence): void;
+  /** What it uses now; at a low rate while it runs, and not of what is over soon. */
+  used(fence: Fence, reading: Reading): void;
   /** Of a service, after its start or adoption and at each change. */
   served(fence: Fence, service: ServiceState): void;
   exited(fence: Fence, exit: Exit): void;

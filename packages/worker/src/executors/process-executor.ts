@@ -260,6 +260,9 @@ export class ProcessExecutor implements Executor {
         else await this.tellEnd(run, message.end);
         break;
       }
+      case 'used':
+        if (!run.ended) this.options.events.used(run.fence, message.reading);
+        break;
       case 'welcome':
       case 'held':
         break;

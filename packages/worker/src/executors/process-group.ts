@@ -142,7 +142,7 @@ export class ProcessGroup {
     if (refused !== null) return this.notStarted(refused.message);
     this.startedAt = performance.now();
     const pid = child.pid as number;
-    this.use.begin(pid);
+    this.use.begin(pid, (reading) => this.followed && this.tell({ kind: 'used', key, reading }));
     if (this.followed) this.tell({ kind: 'started', key });
     const copied = Promise.allSettled([this.copy(child.stdout), this.copy(child.stderr)]);
     if (this.stopMs !== null) this.stop(this.stopMs, this.stopWhy ?? 'cancel');

@@ -7,6 +7,7 @@
  * 2. Positions count the bytes of an attempt's output from its first.
  */
 import type { Failure, Usage } from '@gryphgen/protocol';
+import type { Reading } from '../core/events.ts';
 import type { StopWhy } from '../core/state.ts';
 
 /** Raise it with every change of these messages that one side of an earlier version would not understand. */
@@ -48,6 +49,8 @@ export type FromKeeper =
   | { readonly kind: 'welcome'; readonly version: number; readonly root: string; readonly holds: number }
   | HeldAttempt
   | { readonly kind: 'started'; readonly key: string }
+  /** What it uses now. A worker of an earlier version steps over it. */
+  | { readonly kind: 'used'; readonly key: string; readonly reading: Reading }
   /** With the bytes; `at` is the position of the first. */
   | { readonly kind: 'output'; readonly key: string; readonly at: number }
   /** All its output was taken. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import type { Reading } from '../core/events.ts';
 import { ProcessUse } from './process-use.ts';
 
 const MiB = 1024 ** 2;
@@ -19,9 +20,9 @@ it('of a group that is looked at, its memory at most and its exact time', async 
   const child = start(
     `globalThis.kept = Buffer.alloc(${64 * MiB}, 1); for (const end = Date.now() + 60; Date.now() < end;); console.log(1); ${untilInputEnds}`,
   );
-  use.begin(child.pid as number);
   await once(child.stdout, 'data');
-  await use.looked();
+  const { memoryBytes } = await new Promise<Reading>((tell) => use.begin(child.pid as number, tell));
+  expect(memoryBytes).toBeGreaterThan(64 * MiB);
   const ended = once(child, 'exit').then(() => use.end(child.pid as number));
   child.stdin.end();
   const { cpuMs, peakMemoryBytes } = await ended;

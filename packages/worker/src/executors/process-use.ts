@@ -11,6 +11,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Usage } from '@gryphgen/protocol';
+import type { Reading } from '../core/events.ts';
 
 const firstMs = 100;
 const mostMs = 5000;
@@ -26,10 +27,12 @@ interface Meter {
   cpuMs: number;
   peakMemoryBytes: number;
   looks: number;
+  readonly tell: (reading: Reading) => void;
 }
 
 interface Seen {
   cpuMs: number;
+  /** Now. */
   memoryBytes: number;
   /** Of the one process that has held most. */
   peakBytes: number;
@@ -42,7 +45,6 @@ export class ProcessUse {
   private lookedMono = Number.NEGATIVE_INFINITY;
   private lookTookMs = 0;
   private reapedMs: number;
-  private waiting: (() => void)[] = [];
   private ended: ((cpuMs: number | undefined) => void)[] = [];
 
   constructor(proc = '/proc') {
@@ -50,11 +52,11 @@ export class ProcessUse {
     this.reapedMs = this.childrenMs();
   }
 
-  /** Its leader's number is the group's. */
-  begin(pid: number): void {
+  /** Its leader's number is the group's. `tell`: each look that found it. */
+  begin(pid: number, tell: (reading: Reading) => void): void {
     const startedMono = performance.now();
     const dueMono = startedMono + firstMs;
-    this.meters.set(pid, { startedMono, dueMono, cpuMs: 0, peakMemoryBytes: 0, looks: 0 });
+    this.meters.set(pid, { startedMono, dueMono, cpuMs: 0, peakMemoryBytes: 0, looks: 0, tell });
     this.lookLater();
   }
 
@@ -67,11 +69,6 @@ export class ProcessUse {
     if (meter === undefined || meter.looks === 0) return exactMs === undefined ? {} : { cpuMs: exactMs };
     const { cpuMs, peakMemoryBytes } = meter;
     return { cpuMs: Math.max(cpuMs, exactMs ?? 0), peakMemoryBytes };
-  }
-
-  /** Resolves with the next look. */
-  looked(): Promise<void> {
-    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   /** What the kernel has added for the one child whose end is told in this turn; undefined when there were more. */
@@ -112,11 +109,11 @@ export class ProcessUse {
       meter.looks += 1;
       meter.cpuMs = Math.max(meter.cpuMs, group.cpuMs);
       meter.peakMemoryBytes = Math.max(meter.peakMemoryBytes, group.memoryBytes, group.peakBytes);
+      meter.tell({ cpuMs: group.cpuMs, memoryBytes: group.memoryBytes });
     }
     this.lookedMono = performance.now();
     this.lookTookMs = this.lookedMono - beganMono;
     if (this.meters.size > 0) this.lookLater();
-    for (const tell of this.waiting.splice(0)) tell();
   }
 
   private groups(): ReadonlyMap<number, Seen> {

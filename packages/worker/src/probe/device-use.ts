@@ -52,7 +52,7 @@ export function attribute(
   const foreignBytes =
     isTold || before === undefined ? Math.max(0, device.foreignBytes - coveredBytes) : before.foreignBytes;
   return {
-    device: { ...device, foreignBytes, ...shown(foreign) },
+    device: { ...device, foreignBytes, ...(isTold && { gridBytes: sumOf(usedBy) }), ...shown(foreign) },
     seen: {
       uuid: device.uuid,
       name: device.name,
@@ -60,6 +60,10 @@ export function attribute(
       usedBy: isTold ? usedBy : undefined,
     },
   };
+}
+
+function sumOf(usedBy: ReadonlyMap<string, number>): number {
+  return [...usedBy.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function shown(foreign: readonly ForeignUse[]): Partial<Device> {

@@ -8,7 +8,7 @@
 import type { TaskKind, WorkerReport } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Clock, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
-import { type DiskReading, Pressures } from '../core/pressure/pressures.ts';
+import { type DiskReading, type MemoryReading, Pressures } from '../core/pressure/pressures.ts';
 import type { PressureSettings } from '../core/pressure/thresholds.ts';
 import { askFolder, questionsTo } from '../executors/engine-questions.ts';
 import { readDisks, readMemory } from './machine-readings.ts';
@@ -18,6 +18,9 @@ const lookEveryMs = 5000;
 /** A healthy engine answers a ping in milliseconds. */
 const answerMs = 4000;
 
+/** Others move this much about without meaning to stay. */
+const foreignStep = 256 * 1024 ** 2;
+
 export interface PressureWatchOptions {
   readonly home: string;
   readonly settings: PressureSettings;
@@ -25,12 +28,16 @@ export interface PressureWatchOptions {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
+  /** Host memory that is the attempts'. */
+  attemptBytes(): number;
 }
 
 export interface WatchOwner {
   /** The kinds of tasks that can run now, found out anew. */
   probe(): Promise<readonly TaskKind[]>;
-  /** A pressure has begun, goes on or has ended. */
+  /** The report that stands. */
+  standing(): WorkerReport;
+  /** A pressure has begun, goes on or has ended, or others hold more of the memory, or less. */
   onChange(): void;
 }
 
@@ -44,6 +51,9 @@ export class PressureWatch {
   /** Where the engine keeps its data; null until it has told. */
   private engineRoot: string | null = null;
   private held: ReadonlyMap<string, string> = new Map();
+  private memory: MemoryReading | undefined;
+  /** Host memory held outside the grid as it was told last, in steps. */
+  private toldSteps = 0;
   private cancel: Cancel = () => undefined;
   private stopped = false;
 
@@ -91,7 +101,26 @@ export class PressureWatch {
   }
 
   addTo(report: WorkerReport): WorkerReport {
-    return this.pressures.addTo(report, this.options.clock.mono());
+    const { memory } = this;
+    const pressed = this.pressures.addTo(report, this.options.clock.mono());
+    if (memory === undefined) return pressed;
+    const foreignBytes = this.foreignBytes(memory, report.memoryBytes);
+    this.toldSteps = stepsOf(foreignBytes);
+    return { ...pressed, foreignBytes };
+  }
+
+  /** Where the worker may have less than the host has, what is available of that counts. */
+  private foreignBytes({ totalBytes, availableBytes }: MemoryReading, memoryBytes: number): number {
+    const usedBytes = Math.min(totalBytes, memoryBytes) - availableBytes;
+    return Math.max(0, usedBytes - this.options.attemptBytes());
+  }
+
+  /** Whether what is outside the grid holds another amount than was told, as far as placement looks. */
+  private hasMoved(standing: WorkerReport): boolean {
+    const { memory } = this;
+    return (
+      memory !== undefined && stepsOf(this.foreignBytes(memory, standing.memoryBytes)) !== this.toldSteps
+    );
   }
 
   private offered(able: readonly TaskKind[]): readonly TaskKind[] {
@@ -109,7 +138,7 @@ export class PressureWatch {
     await this.look();
     if (this.stopped) return;
     // While something presses, with each look: for how long it has, and how far it is from its end.
-    if (this.note() || this.held.size > 0) owner.onChange();
+    if (this.note() || this.held.size > 0 || this.hasMoved(owner.standing())) owner.onChange();
     this.start(owner);
   }
 
@@ -118,6 +147,7 @@ export class PressureWatch {
     if (this.engine === 'answers') this.engineRoot ??= await this.askRoot.ask().catch(() => null);
     const [disks, memory] = await Promise.all([this.askDisks.ask().catch(() => []), readMemory()]);
     const { engine } = this;
+    this.memory = memory;
     this.pressures.read({ disks, memory, engine }, { mono: clock.mono(), wall: clock.wall() });
   }
 
@@ -146,4 +176,8 @@ export class PressureWatch {
     }
     return changed;
   }
+}
+
+function stepsOf(bytes: number): number {
+  return Math.round(bytes / foreignStep);
 }

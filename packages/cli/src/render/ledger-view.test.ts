@@ -1,0 +1,87 @@
+import type { NodeDocument } from '@gryphgen/protocol';
+import { expect, it } from 'vitest';
+import { styleOf } from '../terminal.ts';
+import { ledgerTable } from './ledger-view.ts';
+import { nodeJson, nodeLines } from './node-view.ts';
+
+const GiB = 1024 ** 3;
+const card = {
+  uuid: 'GPU-1' as never,
+  index: 0,
+  name: 'GeForce GTX 1060 6GB',
+  vramBytes: 6064 * 1024 ** 2,
+  computeCapability: 61,
+  driver: '550',
+  foreignBytes: GiB / 2,
+  gridBytes: GiB,
+};
+const ledger = {
+  observed: { cpuMilli: 700, memoryBytes: 3 * GiB },
+  beyondBytes: 0,
+  free: { cpuMilli: 30_500, memoryBytes: 100 * GiB, devices: [{ uuid: 'GPU-1', vramBytes: 2 * GiB }] },
+};
+const node: NodeDocument = {
+  id: 'w-1',
+  name: 'forge',
+  state: 'ready',
+  report: {
+    name: 'forge',
+    capabilities: ['container'],
+    labels: {},
+    cpuMilli: 32_000,
+    memoryBytes: 128 * GiB,
+    diskBytes: 100 * GiB,
+    devices: [card],
+    foreignBytes: 20 * GiB,
+    images: [],
+    slots: 16,
+    speed: 1,
+    dataEndpoint: '',
+    dataKey: '',
+    version: '0.1.0',
+  },
+  reserved: {
+    cpuMilli: 1500,
+    memoryBytes: 4 * GiB,
+    diskBytes: 0,
+    attempts: 1,
+    devices: [{ uuid: 'GPU-1', vramBytes: 3 * GiB, holders: 1 }],
+  },
+  ledger,
+  doubts: ['said that t1 held 9 EiB'],
+  tasks: [],
+  ghosts: 0,
+};
+const cells = (nodes: readonly NodeDocument[]) =>
+  ledgerTable(nodes, 200).map((line) => line.trim().split(/ {2,}/));
+
+it('says of processors, memory and each card what is reserved, observed, foreign and free', () => {
+  expect(cells([node])).toEqual([
+    ['LEDGER', 'OF', 'HAS', 'RESERVED', 'OBSERVED', 'FOREIGN', 'FREE'],
+    ['forge', 'CPU', '32', '1.5', '0.7', '-', '30.5'],
+    ['forge', 'memory', '128 GiB', '4 GiB', '3 GiB', '20 GiB', '100 GiB'],
+    ['forge', 'GeForce GTX 1060 6GB', '6064 MiB', '3 GiB', '1 GiB', '512 MiB', '2 GiB'],
+  ]);
+  expect(nodeJson(node)).toMatchObject({
+    observed: ledger.observed,
+    foreignBytes: 20 * GiB,
+    free: { memoryBytes: 100 * GiB },
+    devices: [{ observedBytes: GiB, freeBytes: 2 * GiB }],
+  });
+});
+
+it('says nothing of what an older broker does not tell, and nothing of a machine that has not reported', () => {
+  const { ledger: _, doubts: __, ...older } = node;
+  expect(cells([older, { ...node, report: null }]).map((row) => [row[4], row[6]])).toEqual([
+    ['OBSERVED', 'FREE'],
+    ['-', '-'],
+    ['-', '-'],
+    ['1 GiB', '-'],
+  ]);
+  expect(nodeJson(older)).toMatchObject({ observed: null, devices: [{ freeBytes: null }] });
+});
+
+it('tells what a worker said that cannot be', () => {
+  expect(nodeLines(node, styleOf(false), 200)).toContain('trouble: said that t1 held 9 EiB');
+  expect(nodeJson(node).troubles).toEqual(['said that t1 held 9 EiB']);
+});
