@@ -4,7 +4,7 @@
  *
  * 1. Packages are imported by name from their dist, as users get them: run after `npm run build`.
  * 2. Forked processes, not threads: exiting with a live zeromq socket in a worker thread aborts Node.
- * 3. e2e files share Docker and ports, so they run one at a time.
+ * 3. e2e files run two at a time, since many wait more than they work; those that share the engine one at a time (one-at-a-time.ts).
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -34,9 +34,10 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/e2e/test-image.ts', 'test/e2e/nothing-left.ts'],
+          globalSetup: ['test/e2e/test-image.ts', 'test/e2e/nothing-left.ts', 'test/e2e/engine-turns.ts'],
+          setupFiles: ['test/e2e/one-at-a-time.ts'],
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,

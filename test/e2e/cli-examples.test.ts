@@ -65,11 +65,23 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     expect(stderr).toContain('has no device');
     expect(code).toBe(3);
   },
+  'trace-nodes.csv': (file) => simulates(file, join(folder, 'trace-tasks.csv')),
+  'trace-tasks.csv': (file) => simulates(join(folder, 'trace-nodes.csv'), file),
   'sdk.mjs': async (file) => {
     const { stdout } = await promisify(execFile)(process.execPath, [file], { env: grid.env });
     expect(stdout).toBe('1 4 9 16 25 36 49 64 81 100\n');
   },
 };
+
+async function simulates(nodes: string, tasks: string): Promise<void> {
+  const found = await grid.json<{ gpus: number; allocAtRatio: number }>(
+    ...['simulate', '--nodes', nodes, '--tasks', tasks],
+  );
+  expect(found.gpus).toBe(6);
+  // Five of six, and at most all.
+  expect(found.allocAtRatio).toBeGreaterThan(83);
+  expect(found.allocAtRatio).toBeLessThanOrEqual(100);
+}
 
 it.each(readdirSync(folder))('%s', async (name) => {
   expect(Object.keys(checks)).toContain(name);

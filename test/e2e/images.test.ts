@@ -257,6 +257,7 @@ describe('a pull that is under way', () => {
     const first = here.start(`${line.host}/left:1`);
     const second = here.start(`${line.host}/left:1`);
     await line.held;
+    await here.log(second, /is being pulled/);
     here.executor.stop(first, 10_000, 'cancel');
     expect((await here.refused(first)).code).toBe('cancelled.user');
     line.letGo();
