@@ -84,6 +84,19 @@ export interface WorkerDecisionDocument {
   readonly reasons?: readonly string[];
   readonly scores?: Readonly<Record<string, number>>;
   readonly total?: number;
+  /** When it would start there, from now, and how long fetch and run would take; where something is known of its class. */
+  readonly startMs?: number;
+  readonly takesMs?: number;
+}
+
+/** Of a waiting task: where it is expected to end first. Of a placed one: what was expected where it is. */
+export interface ExpectedRun {
+  readonly worker?: string;
+  readonly name?: string;
+  /** ms from now. */
+  readonly startMs?: number;
+  /** Fetch and run, ms. */
+  readonly takesMs: number;
 }
 
 /** `when`: 'now' for what would be decided now; 'placed' and 'refused' for the decision as it was taken. */
@@ -93,6 +106,13 @@ export interface ExplainDocument {
   readonly when: 'now' | 'placed' | 'refused';
   readonly decision: string;
   readonly workers: readonly WorkerDecisionDocument[];
+  /** What each score counts for in the total; older brokers do not tell, nor what follows. */
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly expected?: ExpectedRun;
+  /** How long it has run, or ran. */
+  readonly ranMs?: number;
+  /** Of what fits nowhere now: the worker that lacks least, and what it lacks. */
+  readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
   /** Of a task that waits for its turn; older brokers do not tell. */
   readonly turn?: TurnDocument;
 }

@@ -32,6 +32,11 @@ describe('explain', () => {
           ],
         },
       ],
+      nearest: {
+        worker: 'w-forge',
+        name: 'forge',
+        reasons: expect.arrayContaining([expect.stringContaining('2 GiB short')]),
+      },
     });
   });
 

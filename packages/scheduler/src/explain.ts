@@ -6,9 +6,10 @@
  * 2. The worker with the highest total (equals by the smaller id) is the one that place() takes.
  */
 
+import { finishWeight, type Outlook } from './learn/finish-planner.ts';
 import { type Placement, place } from './place.ts';
 import { isFeasible, lackOf, reasonsOf } from './predicates.ts';
-import { scoresOf, totalOf } from './score.ts';
+import { scoresOf, totalOf, weights } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -23,31 +24,96 @@ export interface WorkerDecision {
   readonly scores?: Readonly<Record<string, number>>;
   /** The weighted sum. */
   readonly total?: number;
+  /** ms from now until it would start, and for fetch and run; where something is known of its class. */
+  readonly startMs?: number;
+  readonly takesMs?: number;
 }
 
-/** Workers in the order of their ids. `placement`: what place() says of them, if it has been asked. */
+export interface Explanation {
+  readonly decision: string;
+  readonly workers: readonly WorkerDecision[];
+  /** Where it fits nowhere now: the worker that lacks least, and what. */
+  readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
+}
+
+/**
+ * Workers in the order of their ids. `placement`: what place() says of them, if it has been asked; `outlooks`: what is
+ * expected on them, where that is known.
+ */
 export function explain(
   task: Shape,
   workers: readonly WorkerView[],
   placement: Placement = place(task, workers),
-): { readonly decision: string; readonly workers: readonly WorkerDecision[] } {
+  outlooks: readonly Outlook[] = [],
+): Explanation {
   const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const byWorker = new Map(outlooks.map((outlook) => [outlook.worker, outlook]));
+  const decisions = ordered.map((worker) => decisionOn(shape, worker, byWorker.get(worker.id)));
+  const nearest = placement.kind === 'waiting' ? nearestOf(shape, ordered) : undefined;
   return {
     decision: inWords(placement, shape, ordered),
-    workers: ordered.map((worker) => decisionOn(shape, worker)),
+    workers: decisions,
+    ...(nearest && { nearest }),
   };
 }
 
-function decisionOn(shape: Shape, worker: WorkerView): WorkerDecision {
+function decisionOn(shape: Shape, worker: WorkerView, outlook: Outlook | undefined): WorkerDecision {
   const { id, name, report } = worker;
   if (report === null) {
     return { worker: id, name, feasible: false, reasons: ['has not reported since the broker started'] };
   }
+  const expected = outlook && { startMs: outlook.startMs, takesMs: outlook.takesMs };
   if (!isFeasible(shape, worker, report))
-    return { worker: id, name, feasible: false, reasons: reasonsOf(shape, worker, report, 'now') };
-  const scores = scoresOf(shape, worker, report);
-  return { worker: id, name, feasible: true, scores, total: totalOf(shape, worker, report) };
+    return {
+      worker: id,
+      name,
+      feasible: false,
+      reasons: reasonsOf(shape, worker, report, 'now'),
+      ...expected,
+    };
+  const scores = {
+    ...scoresOf(shape, worker, report),
+    ...(outlook?.total !== undefined && { finish: outlook.score }),
+  };
+  const total = outlook?.total ?? totalOf(shape, worker, report);
+  return { worker: id, name, feasible: true, scores, total, ...expected };
+}
+
+/** What each score counts for in the totals; undefined where they do not add up so: another version may have decided. */
+export function weightsOf(workers: readonly WorkerDecision[]): Readonly<Record<string, number>> | undefined {
+  const scored = workers.find(({ scores }) => scores !== undefined);
+  if (scored?.scores === undefined || scored.total === undefined) return undefined;
+  const found: Record<string, number> =
+    scored.scores.finish === undefined
+      ? weights
+      : {
+          ...Object.fromEntries(
+            Object.entries(weights).map(([term, weight]) => [term, weight * (1 - finishWeight)]),
+          ),
+          finish: finishWeight,
+        };
+  let sum = 0;
+  for (const [term, score] of Object.entries(scored.scores)) sum += score * (found[term] ?? 0);
+  return Math.abs(sum - scored.total) < roundingOfNotes ? found : undefined;
+}
+/** Scores are kept in thousandths. */
+const roundingOfNotes = 0.002;
+
+/** Of those that may take it at some time. */
+function nearestOf(shape: Shape, workers: readonly WorkerView[]): Explanation['nearest'] {
+  let nearest: WorkerView | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const worker of workers) {
+    const { report } = worker;
+    if (report === null || !mayEver(shape, worker)) continue;
+    const lack = lackOf(shape, worker, report, 'now');
+    if (lack === 0 || lack >= least) continue;
+    [nearest, least] = [worker, lack];
+  }
+  if (nearest?.report == null) return undefined;
+  const { id, name, report } = nearest;
+  return { worker: id, name, reasons: reasonsOf(shape, nearest, report, 'now') };
 }
 
 function inWords(placement: Placement, shape: Shape, workers: readonly WorkerView[]): string {

@@ -1,7 +1,11 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
 
 export { freeVram } from './device-fit.ts';
-export { explain, type WorkerDecision } from './explain.ts';
+export { explain, type WorkerDecision, weightsOf } from './explain.ts';
+export type { SavedEstimates } from './learn/estimator.ts';
+export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';
+export type { Foretold } from './learn/forecast.ts';
+export { LearnedForecast, type Underway } from './learn/learned-forecast.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { foreignMemory, freeMemory } from './memory-fit.ts';
 export { type Placement, place } from './place.ts';

@@ -125,7 +125,7 @@ function hostFilled(taken: number, worker: WorkerView, report: WorkerReport): nu
 /** Reports are replaced whole, so a set made for one stays true; a machine may hold hundreds of images. */
 const imagesByReport = new WeakMap<WorkerReport, ReadonlySet<string>>();
 
-function hasImage(report: WorkerReport, reference: string): boolean {
+export function hasImage(report: WorkerReport, reference: string): boolean {
   let images = imagesByReport.get(report);
   if (images === undefined) {
     images = new Set(report.images);

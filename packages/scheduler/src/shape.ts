@@ -6,7 +6,7 @@
  */
 import { cutReference, type Envelope, type GpuRequest, type Needs } from '@gryphgen/protocol';
 
-export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs'>;
+export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs' | 'taskClass'>;
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
 export function shapeKey(shape: Shape): string {
@@ -19,10 +19,11 @@ export function shapeKey(shape: Shape): string {
     [constraints.worker ?? null, labels],
     image ?? null,
     needs === undefined ? null : needsKey(needs),
+    shape.taskClass ?? null,
   ]);
 }
 
-/** The same request with its names as they are compared: done once for a placement, not once for each worker. */
+/** The same request with its names as they are compared, without its class, of which only what was learned tells: done once for a placement, not once for each worker. */
 export function normalized({ kind, resources, constraints, image, needs }: Shape): Shape {
   const { gpu } = resources;
   return {

@@ -2,9 +2,9 @@
  * Where tasks are placed and what they say of it, after each step (invariant 6).
  *
  * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task whose principal
- *    may have another placed.
+ *    may have another placed, but by choice: it is looked at again with each tick then.
  * 2. A task that is placed has overtaken nobody: none that goes before it (by priority as it has risen, by what its principal
- *    has had, by its turn) would fit where it was put.
+ *    has had, by its turn) would fit where it was put, unless it waits by choice.
  * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
  *    phase, and of those that wait whenever anything has changed that they are explained by.
  */
@@ -70,6 +70,7 @@ export class PlacementCheck {
       const overtaken = firsts.find(
         (other) =>
           this.order.goesBefore(state, other, task, wall) &&
+          !waitsByChoice(state, other) &&
           (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
           place(other.spec.envelope, without).kind === 'placed',
       );
@@ -97,6 +98,11 @@ export class PlacementCheck {
   }
 }
 
+/** Of the first of a class. */
+function waitsByChoice({ waiting }: BrokerState, { id }: Task): boolean {
+  return waiting.classes().some((one) => one.choice !== null && waiting.first(one) === id);
+}
+
 function inLine({ phase, notBefore }: Task): boolean {
   return phase === 'waiting' && notBefore === 0;
 }
@@ -104,7 +110,8 @@ function inLine({ phase, notBefore }: Task): boolean {
 function checkWaiting(state: BrokerState, task: Task, wall: number): void {
   const { when, decision, workers } = explainDocument(state, task, wall);
   const feasible = workers.find((worker) => worker.feasible);
-  if (feasible !== undefined && !state.wake && !isHeldBack(state, task.principal)) {
+  const byChoice = state.choosing && decision.startsWith('waits by choice');
+  if (feasible !== undefined && !byChoice && !state.wake && !isHeldBack(state, task.principal)) {
     const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
     throw new SimFailure('nothing waits that could run', words);
   }

@@ -1,10 +1,17 @@
 /** Decisions about workers, applied: the part of `apply.ts` that knows nothing of tasks. */
 import { limits, type WorkerId } from '@gryphgen/protocol';
 import { changeView, newView } from '@gryphgen/scheduler';
+import type { WireSeat } from './learning.ts';
 import type { BrokerState, Worker } from './state.ts';
 
-/** A worker says hello for the first time, or under a new name. */
-export function nameWorker(state: BrokerState, id: WorkerId, name: string): void {
+/** A worker says hello for the first time, or under a new name, or with places that are new. */
+export function nameWorker(
+  state: BrokerState,
+  id: WorkerId,
+  name: string,
+  seats: readonly WireSeat[] = [],
+): void {
+  for (const seat of seats) state.learned.runs.describeSeat(...seat);
   const known = state.workers.get(id);
   if (known !== undefined) {
     changeView(known.view, { name });
@@ -49,6 +56,7 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   state.workers.delete(id);
   state.views.splice(state.views.indexOf(worker.view), 1);
   state.removed.set(id, worker.view.name);
+  state.learned.runs.forgetSeat(id);
   if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
 }
 

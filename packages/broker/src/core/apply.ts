@@ -14,6 +14,7 @@ import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-work
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
+import { learnFromEnd } from './learning.ts';
 import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
 import type { BrokerState, PlacementNote, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
 
@@ -72,7 +73,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       liveTask(state, decision[1]).cancelRequested = true;
       return;
     case decided.workerNamed:
-      nameWorker(state, decision[1], decision[2]);
+      nameWorker(state, decision[1], decision[2], decision[4]);
       return;
     case decided.drainOrdered: {
       const [, worker, draining, at, ms = null] = decision;
@@ -181,6 +182,7 @@ function leaseTask(
     served: null,
     use: null,
     note,
+    fetches: false,
   };
   countLease(state, task, task.lease, leasedAt);
   reserve(worker.view.ledger, reservation);
@@ -209,6 +211,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const worker = lease?.worker ?? '';
   const reservation = lease?.reservation ?? null;
   task.outcome = { ...ending, worker, reservation, note };
+  if (lease !== null) learnFromEnd(state, task, lease, task.outcome);
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
   if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);
   endLease(state, task, ending.endedAt);

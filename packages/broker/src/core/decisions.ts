@@ -14,6 +14,7 @@ import type {
   WireUsage,
   WorkerId,
 } from '@gryphgen/protocol';
+import type { WireSeat } from './learning.ts';
 
 /** The kinds of decisions, as the journal numbers them: a number never changes its meaning, new ones come at the end. */
 export const decided = {
@@ -25,7 +26,7 @@ export const decided = {
   /** The attempt is over, and another is to follow. */
   requeued: 4,
   cancelRequested: 5,
-  /** A worker is known from now on, or under another name. */
+  /** A worker is known from now on, or under another name, or with other places for attempts. */
   workerNamed: 6,
   /** To drain or to resume. */
   drainOrdered: 7,
@@ -104,7 +105,14 @@ export type Decision =
       usage?: WireUsage,
     ]
   | readonly [kind: typeof decided.cancelRequested, task: TaskId, at: number]
-  | readonly [kind: typeof decided.workerNamed, worker: WorkerId, name: string, at: number]
+  | readonly [
+      kind: typeof decided.workerNamed,
+      worker: WorkerId,
+      name: string,
+      at: number,
+      /** What is new of its places; missing of none, and in what earlier versions wrote. */
+      seats?: readonly WireSeat[],
+    ]
   | readonly [
       kind: typeof decided.drainOrdered,
       worker: WorkerId,

@@ -1,22 +1,19 @@
 /** The state as people and programs see it. */
 import type {
-  ExplainDocument,
   NodeDocument,
   PrincipalDocument,
   PrincipalId,
   TaskDocument,
   TaskId,
-  TurnDocument,
   WorkerId,
   WorkerReport,
 } from '@gryphgen/protocol';
 import { formatTaskId, readOutcome } from '@gryphgen/protocol';
-import { explain, freeMemory, freeVram } from '@gryphgen/scheduler';
+import { freeMemory, freeVram } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
-import { agedPriority, waitsSince } from './aging.ts';
 import { doubtLines } from './doubts.ts';
 import type { CoreStatus } from './effects.ts';
-import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
+import { limitsOf, partUsed } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
@@ -59,7 +56,7 @@ export function nameOf({ workers, removed }: BrokerState, worker: WorkerId | '')
   return workers.get(worker)?.view.name ?? removed.get(worker) ?? worker;
 }
 
-function stateOf(task: Task): TaskDocument['state'] {
+export function stateOf(task: Task): TaskDocument['state'] {
   if (task.phase !== 'ended') return task.phase;
   if (task.outcome === null) throw new Error(`${formatTaskId(task.id)} ended without an outcome`);
   return task.outcome.state;
@@ -152,68 +149,4 @@ export function statusDocument(state: BrokerState): CoreStatus {
     journalStalled: state.journalStalled,
     counters: { ...state.counters },
   };
-}
-
-/** Why a task is where it is, or why it waits (invariant 6). */
-export function explainDocument(state: BrokerState, task: Task, wall: number): ExplainDocument {
-  const id = formatTaskId(task.id);
-  const phase = stateOf(task);
-  const note = (task.lease ?? task.outcome)?.note ?? null;
-  if (note !== null) {
-    return {
-      id,
-      state: phase,
-      when: 'placed',
-      decision: note.decision,
-      workers: note.workers,
-    };
-  }
-  if (task.phase !== 'waiting') {
-    const where = (task.lease ?? task.outcome)?.worker;
-    const decision = where
-      ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept`
-      : neverRan(task);
-    return { id, state: phase, when: 'placed', decision, workers: [] };
-  }
-  const now = explain(task.spec.envelope, state.views);
-  return {
-    id,
-    state: phase,
-    when: 'now',
-    decision: waitingWords(state, task) ?? now.decision,
-    workers: now.workers,
-    ...(task.notBefore === 0 && { turn: turnDocument(state, task, wall) }),
-  };
-}
-
-function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocument {
-  const { id, spec, principal } = task;
-  const among = state.waiting.classOf(spec, id, classOwner(state, principal));
-  const first = state.tasks.get(state.waiting.first(among) ?? id) ?? task;
-  return {
-    priority: spec.envelope.priority,
-    agedPriority: agedPriority(among, first, wall),
-    waitedMs: Math.max(0, wall - waitsSince(among, first)),
-    use: partUsed(state, principal, wall),
-    weight: limitsOf(state, principal).weight ?? 1,
-  };
-}
-
-/** Of a task that ended while it had no place. */
-function neverRan({ attempt }: Task): string {
-  if (attempt === 0) return 'it ended without ever being placed';
-  return `it ended while it waited for its next try; the last was attempt ${attempt}`;
-}
-
-function waitingWords(state: BrokerState, task: Task): string | undefined {
-  if (task.notBefore > 0) {
-    const seconds = Math.max(0, (task.notBefore - state.watch) / 1000).toFixed(1);
-    return `waits ${seconds} s before its next try: ${task.lastFailure?.message ?? 'backoff'}`;
-  }
-  if (mayRunNoMore(state, task.principal)) {
-    const { running } = limitsOf(state, task.principal);
-    return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
-  }
-  if (state.views.length === 0) return 'waits: no worker has joined this grid';
-  return undefined;
 }

@@ -3,7 +3,7 @@ import type { PrincipalId, PrincipalLimits, SessionId } from '@gryphgen/protocol
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture } from './core.fixture.ts';
-import { explainDocument } from './documents.ts';
+import { explainDocument } from './explaining.ts';
 import { PrincipalUse, useHalfLifeMs } from './principal-use.ts';
 import type { Task } from './state.ts';
 import { type Candidate, TurnOrder } from './turn-order.ts';

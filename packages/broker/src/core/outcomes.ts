@@ -23,6 +23,7 @@ import { decide, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
+import { learnFromStart } from './learning.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 import { believableUsage } from './told-use.ts';
 
@@ -54,6 +55,7 @@ export function onStarted(context: Context, worker: Worker, message: Started): v
 export function setRunning(context: Context, task: Task, lease: TaskLease): void {
   task.phase = 'running';
   context.state.holders.noteGiven(task.spec.envelope, lease.worker);
+  learnFromStart(context.state, task, lease, context.now.wall);
   lease.startedAt ||= context.now.wall;
   lease.runsSince = context.state.watch;
   tellChanged(context, task);

@@ -30,6 +30,7 @@ export function onTick(context: Context): void {
     checkWorker(context, worker);
     endDrained(context, worker);
   }
+  if (state.choosing) state.wake = true;
   for (;;) {
     const due = state.deadlines.takeDue(state.watch);
     if (due === undefined) break;

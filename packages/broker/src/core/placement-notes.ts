@@ -51,11 +51,11 @@ export class PlacementNotes {
   }
 
   /** The note with all that is said of each worker, where `known` holds what was journaled of it. */
-  widen(known: PlacementNote | null, { decision, workers }: PlacementNote): PlacementNote {
+  widen(known: PlacementNote | null, { decision, workers, ...more }: PlacementNote): PlacementNote {
     const note = known ?? { decision, workers: [] };
     if (known === null) this.notes.push(note);
     this.lines += workers.length - note.workers.length;
-    Object.assign(note, { decision, workers });
+    Object.assign(note, { decision, workers, ...more });
     this.trim();
     return note;
   }

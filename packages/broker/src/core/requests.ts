@@ -9,12 +9,12 @@ import type {
   TaskId,
 } from '@gryphgen/protocol';
 import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
-import { explain } from '@gryphgen/scheduler';
 import { onFetch, onStore } from './artifacts.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
-import { explainDocument, nodeDocument, statusDocument, taskDocument } from './documents.ts';
+import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
+import { dryRunDocument, explainDocument } from './explaining.ts';
 import { onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
@@ -125,11 +125,9 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
         status: statusDocument(state),
       });
       return;
-    case 'dryRun': {
-      const { decision, workers } = explain((args as RequestArgs<'dryRun'>).envelope, state.views);
-      reply(context, session.id, id, { id: '', state: 'waiting', when: 'now', decision, workers });
+    case 'dryRun':
+      reply(context, session.id, id, dryRunDocument(state, (args as RequestArgs<'dryRun'>).envelope));
       return;
-    }
     case 'pushImage':
       onPushImage(context, session, id, (args as RequestArgs<'pushImage'>).node);
       return;

@@ -5,11 +5,13 @@
  * tasks placed as it may are passed over.
  */
 import { isEphemeral, type PrincipalId } from '@gryphgen/protocol';
-import { explain, mayFit, place, roomOf } from '@gryphgen/scheduler';
+import { explain, type FinishPlan, mayFit, type Placement, place, roomOf } from '@gryphgen/scheduler';
 import { agedPriority } from './aging.ts';
+import { aboutMs, choiceStands, planFor } from './choosing.ts';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
+import { outlooksOf } from './explaining.ts';
 import { tellChanged } from './outcomes.ts';
 import { mayRunNoMore, standingOf } from './shares.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
@@ -26,6 +28,8 @@ const sievedPerTry = 64;
 export function schedule(context: Context): void {
   const { state, now } = context;
   state.wake = false;
+  state.choosing = false;
+  state.planner.begin();
   if (state.waiting.size === 0) return;
   const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
   const standings = new Map<PrincipalId, number>();
@@ -49,13 +53,14 @@ export function schedule(context: Context): void {
       return;
     }
     tries += 1;
-    if (placeTask(context, next.task)) {
+    if (placeTask(context, next)) {
       roomShrank = true;
       standings.delete(next.task.principal);
       const candidate = candidateOf(state, next.from, now.wall);
       if (candidate !== undefined) order.push(candidate);
       continue;
     }
+    if (next.from.choice !== null) continue;
     next.from.blockedAt = state.waiting.capacityVersion;
     if (!roomShrank) continue;
     // Many shapes wait on a full grid: what fits nowhere any more is not tried one by one.
@@ -73,6 +78,7 @@ function candidates(state: BrokerState, wall: number): Candidate[] {
   if (room === undefined) return found;
   for (const from of waiting.classes()) {
     if (from.blockedAt === waiting.capacityVersion || mayRunNoMore(state, from.owner)) continue;
+    if (choiceStands(state, from)) continue;
     const candidate = candidateOf(state, from, wall);
     if (candidate !== undefined && mayFit(candidate.task.spec.envelope.resources, room))
       found.push(candidate);
@@ -87,13 +93,15 @@ function candidateOf(state: BrokerState, from: WaitingClass, wall: number): Cand
   return { from, task, priority: agedPriority(from, task, wall) };
 }
 
-function placeTask(context: Context, task: Task): boolean {
+function placeTask(context: Context, { from, task }: Candidate): boolean {
   const { state, now } = context;
   const { views } = state;
   const { envelope } = task.spec;
-  const placement = place(envelope, views);
+  const plan = planFor(state, from, task);
+  if (plan?.kind === 'later') return false;
+  const placement = plan?.placement ?? place(envelope, views);
   if (placement.kind !== 'placed') return false;
-  const why = state.notes.allows(views.length, state.watch) ? explain(envelope, views, placement) : null;
+  const why = state.notes.allows(views.length, state.watch) ? reasons(state, task, placement, plan) : null;
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   const durable = !isEphemeral(task.id);
@@ -105,6 +113,7 @@ function placeTask(context: Context, task: Task): boolean {
     [decided.leased, task.id, attempt, placement.worker, devices, now.wall, kept, part],
     durable,
   );
+  state.planner.changed(placement.worker);
   const worker = state.workers.get(placement.worker) as Worker;
   const lease = task.lease as TaskLease;
   if (why === null) lease.note = winnerOnly(worker, placement.total);
@@ -112,6 +121,21 @@ function placeTask(context: Context, task: Task): boolean {
   sendLease(context, task, worker);
   tellChanged(context, task);
   return true;
+}
+
+/** Why there, in terms of each worker; with what is expected of it, where there was a plan. */
+function reasons(
+  state: BrokerState,
+  { spec }: Task,
+  placement: Placement,
+  plan: FinishPlan | undefined,
+): PlacementNote {
+  const outlooks = plan === undefined ? [] : outlooksOf(state, spec.envelope);
+  const why = explain(spec.envelope, state.views, placement, outlooks);
+  if (plan?.kind !== 'now') return why;
+  const tries = plan.tries ? ', to learn how it runs there' : '';
+  const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;
+  return { ...why, decision, expectedMs: plan.finishMs };
 }
 
 function winnerOnly({ view }: Worker, total: number): PlacementNote {

@@ -4,7 +4,7 @@ import { failure } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, leases, sent } from './core.fixture.ts';
-import { explainDocument } from './documents.ts';
+import { explainDocument } from './explaining.ts';
 import { brokenInvariants } from './invariants.ts';
 import type { Task } from './state.ts';
 

@@ -14,6 +14,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
+import { FinishPlanner, LearnedForecast, type SavedEstimates } from '@gryphgen/scheduler';
 import { apply, unuseSpec, useSpec } from './apply.ts';
 import { ArtifactHolders } from './artifact-holders.ts';
 import { Deadlines } from './deadlines.ts';
@@ -22,6 +23,7 @@ import { decided, outcomeStates } from './decisions.ts';
 import { GridSize } from './grid-size.ts';
 import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
+import { underwayOn } from './learning.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PossibleShapes } from './possible-shapes.ts';
 import { PrincipalUse } from './principal-use.ts';
@@ -40,7 +42,8 @@ export function emptyState(
   { timers = defaultTimers, principalLimits = noPrincipalLimits }: StateSettings = {},
 ): BrokerState {
   const tasks = new Map<TaskId, Task>();
-  return {
+  const learned = new LearnedForecast((view) => underwayOn(state, view));
+  const state: BrokerState = {
     epoch,
     timers,
     principalLimits,
@@ -62,6 +65,8 @@ export function emptyState(
     holders: new ArtifactHolders(),
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
+    learned,
+    planner: new FinishPlanner(learned),
     views: [],
     sessions: new Map(),
     clientSessions: new Map(),
@@ -76,6 +81,7 @@ export function emptyState(
     notes: new PlacementNotes(),
     possible: new PossibleShapes(),
     refusals: new Refusals(),
+    choosing: false,
     wake: true,
     journalStalled: false,
     counters: {
@@ -94,6 +100,7 @@ export function emptyState(
       turnedAway: 0,
     },
   };
+  return state;
 }
 
 /**
@@ -119,6 +126,8 @@ export interface Snapshot {
   ])[];
   /** What each principal has had; missing in what earlier versions wrote. */
   readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
+  /** Missing in what earlier versions wrote. */
+  readonly learned?: SavedEstimates;
   readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
   readonly windows: readonly (readonly [
     client: ClientId,
@@ -160,6 +169,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     keptSpecs: [...state.specs.keys()],
     tries,
     use: state.use.save(),
+    learned: state.learned.runs.save(),
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
       ([client, { floor, tasks }]) =>
@@ -245,6 +255,8 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
     if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure, requeuedAt });
   }
   state.use.load(snapshot.use ?? []);
+  // Without it, what the tasks that ended of late teach is all there is.
+  if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
   for (const [client, floor, , tasks] of snapshot.windows) {
     state.clients.set(client, { floor, tasks: new Map(tasks) });

@@ -30,7 +30,7 @@ import type {
   Use,
   WorkerId,
 } from '@gryphgen/protocol';
-import type { WorkerDecision, WorkerView } from '@gryphgen/scheduler';
+import type { FinishPlanner, LearnedForecast, WorkerDecision, WorkerView } from '@gryphgen/scheduler';
 import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -56,6 +56,8 @@ export interface Spec {
 export interface PlacementNote {
   decision: string;
   workers: readonly WorkerDecision[];
+  /** Fetch and run, from its lease on; missing where nothing was known, and after a restart. */
+  expectedMs?: number;
 }
 
 export interface TaskLease {
@@ -80,6 +82,8 @@ export interface TaskLease {
   /** What its worker saw it use last; null when it saw nothing. An observation. */
   use: Use | null;
   note: PlacementNote | null;
+  /** Its image was not there when it was placed, and may be on its way. An observation. */
+  fetches: boolean;
 }
 
 export interface TaskOutcome {
@@ -245,6 +249,8 @@ export interface BrokerState {
   readonly waiting: WaitingQueue;
   /** Backoffs and queue timeouts, by watch time. */
   readonly deadlines: Deadlines;
+  /** What runs take and need; of it, what is told of images is an observation. */
+  readonly learned: LearnedForecast;
   /** The workers' views, in a stable order, for the scheduler. */
   readonly views: WorkerView[];
 
@@ -264,9 +270,12 @@ export interface BrokerState {
   nextEphemeral: number;
   /** Where the search for keys to forget goes on; null: at the oldest. */
   keySweep: Iterator<[string, KeptKey]> | null;
+  readonly planner: FinishPlanner;
   readonly notes: PlacementNotes;
   readonly possible: PossibleShapes;
   readonly refusals: Refusals;
+  /** Tasks wait by choice: what they wait for is looked at again with each tick. */
+  choosing: boolean;
   /** Something changed that may let a waiting task be placed. */
   wake: boolean;
   /** The journal cannot take anything now: durable submissions are refused meanwhile. */

@@ -9,6 +9,7 @@
  */
 import type { PrincipalId, TaskId } from '@gryphgen/protocol';
 import { isEphemeral } from '@gryphgen/protocol';
+import type { Choice } from './choosing.ts';
 import type { Spec } from './state.ts';
 
 export interface WaitingClass {
@@ -26,6 +27,8 @@ export interface WaitingClass {
   blockedAt: number;
   /** Wall ms at which one of it was last placed; 0: none was since it began to wait. */
   servedAt: number;
+  /** It waits for a better worker than it could have. */
+  choice: Choice | null;
 }
 
 /** Free places in front that are not worth a copy of the line, and ids gone that are not worth a pass over it. */
@@ -81,6 +84,11 @@ export class WaitingQueue {
     return from.line[from.head];
   }
 
+  /** Tasks that wait there. */
+  lengthOf({ line, head, gone }: WaitingClass): number {
+    return line.length - head - gone.size;
+  }
+
   /** The last that wait there, at most so many. */
   last({ line, head, gone }: WaitingClass, count: number): TaskId[] {
     const found: TaskId[] = [];
@@ -127,7 +135,7 @@ export class WaitingQueue {
     let found = lanes.get(lane);
     if (found === undefined) {
       const line = { line: [], head: 0, gone: new Set<TaskId>() };
-      found = { shapeKey, priority, ephemeral, owner, ...line, blockedAt: -1, servedAt: 0 };
+      found = { shapeKey, priority, ephemeral, owner, ...line, blockedAt: -1, servedAt: 0, choice: null };
       lanes.set(lane, found);
     }
     return found;

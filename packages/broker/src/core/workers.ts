@@ -28,9 +28,10 @@ import {
   setIdle,
   tell,
 } from './context.ts';
-import { decided } from './decisions.ts';
+import { type Decision, decided } from './decisions.ts';
 import { mayReplace } from './doubts.ts';
 import type { BrokerEvent } from './events.ts';
+import { newSeats, type WireSeat } from './learning.ts';
 import { attemptFailed, end, leasedTo, setRunning } from './outcomes.ts';
 import { expectServed } from './serving.ts';
 import type { Worker } from './state.ts';
@@ -46,7 +47,9 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
     return;
   }
   const { name } = hello.report;
-  if (known?.view.name !== name) decide(context, [decided.workerNamed, id, name, context.now.wall]);
+  const seats = newSeats(state.learned, id, hello.report);
+  if (known?.view.name !== name || seats.length > 0)
+    decide(context, named(id, name, context.now.wall, seats));
   const worker = state.workers.get(id) as Worker;
   if (worker.session !== null) forgetSession(state, worker.session);
   worker.session = session;
@@ -78,6 +81,10 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   state.size.workersChanged();
   state.waiting.capacityVersion += 1;
   state.wake = true;
+}
+
+function named(id: WorkerId, name: string, at: number, seats: readonly WireSeat[]): Decision {
+  return seats.length > 0 ? [decided.workerNamed, id, name, at, seats] : [decided.workerNamed, id, name, at];
 }
 
 function turnAway(context: Context, session: SessionId): void {
@@ -181,6 +188,9 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   if (message.seq <= worker.reportSeq) return;
   worker.reportSeq = message.seq;
   if (!mayReplace(worker, message.report)) return;
+  const seats = newSeats(context.state.learned, worker.id, message.report);
+  if (seats.length > 0 && !context.state.journalStalled)
+    decide(context, named(worker.id, worker.view.name, context.now.wall, seats));
   const before = worker.view.report;
   const report = believable(message.report);
   changeView(worker.view, { report });

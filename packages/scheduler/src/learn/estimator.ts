@@ -10,7 +10,7 @@
  * 3. No observation makes an estimate that is no number: what cannot be is bounded or passed over, and counted.
  */
 import { learn, shrunk } from './level.ts';
-import { Seats } from './seats.ts';
+import { priorOf, Seats } from './seats.ts';
 import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
 import {
   inputEffect,
@@ -75,6 +75,12 @@ export class Estimator {
   /** What is known of a seat before anything ran there; `speed` as in a worker's report. */
   describeSeat(id: string, model: string, speed: number): void {
     this.seats.describe(id, model, speed);
+  }
+
+  /** Whether describing it so would change nothing. */
+  isDescribed(id: string, model: string, speed: number): boolean {
+    const seat = this.seats.find(id);
+    return (seat?.model ?? '') === model && (seat?.prior ?? 0) === priorOf(speed);
   }
 
   forgetSeat(id: string): void {

@@ -59,7 +59,7 @@ export class Seats {
   describe(id: string, model: string, speed: number): void {
     const seat = this.seats.get(id) ?? this.add(id);
     seat.model = model;
-    seat.prior = speed > 0 && Number.isFinite(speed) ? clamp(-Math.log(speed), mostEffect) : 0;
+    seat.prior = priorOf(speed);
   }
 
   find(id: string): Seat | undefined {
@@ -126,6 +126,8 @@ export class Seats {
   }
 
   load({ seats, models }: ReturnType<Seats['save']>): void {
+    this.seats.clear();
+    this.models.clear();
     for (const [id, model, prior, n, at, jump, changes, usual, recent] of seats)
       this.seats.set(id, { id, model, prior, effect: { n, at }, jump, changes, usual, recent: [...recent] });
     for (const [name, n, at] of models) this.models.set(name, { n, at });
@@ -146,6 +148,10 @@ export class Seats {
     this.seats.set(id, seat);
     return seat;
   }
+}
+
+export function priorOf(speed: number): number {
+  return speed > 0 && Number.isFinite(speed) ? clamp(-Math.log(speed), mostEffect) : 0;
 }
 
 function medianOf(values: readonly number[]): number {

@@ -77,6 +77,7 @@ export class TaskClasses {
   }
 
   load(saved: readonly SavedClass[]): void {
+    this.classes.clear();
     for (const [name, n, level, spread, inputs, pairs, memory, vram] of saved) {
       this.classes.set(name, {
         n,

@@ -1,0 +1,123 @@
+/**
+ * Why a task is where it is, or why it waits (invariant 6): the decision, what each worker was or is worth to it, and what
+ * was expected of its run.
+ */
+import type { ExpectedRun, ExplainDocument, TurnDocument } from '@gryphgen/protocol';
+import { formatTaskId } from '@gryphgen/protocol';
+import { explain, type Outlook, weightsOf } from '@gryphgen/scheduler';
+import { agedPriority, waitsSince } from './aging.ts';
+import { choiceOf, choiceWords } from './choosing.ts';
+import { nameOf, stateOf } from './documents.ts';
+import { foretold } from './learning.ts';
+import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
+import type { BrokerState, Task } from './state.ts';
+
+export function explainDocument(state: BrokerState, task: Task, wall: number): ExplainDocument {
+  const id = formatTaskId(task.id);
+  const phase = stateOf(task);
+  const note = (task.lease ?? task.outcome)?.note ?? null;
+  if (note !== null) {
+    const { decision, workers } = note;
+    const weights = weightsOf(workers);
+    const ranMs = ranFor(task, wall);
+    return {
+      id,
+      state: phase,
+      when: 'placed',
+      decision,
+      workers,
+      ...(weights && { weights }),
+      ...(note.expectedMs !== undefined && { expected: { takesMs: note.expectedMs } }),
+      ...(ranMs !== undefined && { ranMs }),
+    };
+  }
+  if (task.phase !== 'waiting') {
+    const where = (task.lease ?? task.outcome)?.worker;
+    const decision = where
+      ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept`
+      : neverRan(task);
+    return { id, state: phase, when: 'placed', decision, workers: [] };
+  }
+  const outlooks = outlooksOf(state, task.spec.envelope);
+  const { decision, workers, nearest } = explain(task.spec.envelope, state.views, undefined, outlooks);
+  const weights = weightsOf(workers);
+  const choice = choiceOf(state, task);
+  const said = waitingWords(state, task) ?? (choice === undefined ? undefined : choiceWords(state, choice));
+  return {
+    id,
+    state: phase,
+    when: 'now',
+    decision: said ?? decision,
+    workers,
+    ...(weights && { weights }),
+    ...(nearest && { nearest }),
+    ...(task.notBefore === 0 && { ...soonest(state, outlooks), turn: turnDocument(state, task, wall) }),
+  };
+}
+
+/** How it would be decided now, of a task that was not submitted. */
+export function dryRunDocument(state: BrokerState, envelope: Task['spec']['envelope']): ExplainDocument {
+  const outlooks = outlooksOf(state, envelope);
+  const { decision, workers, nearest } = explain(envelope, state.views, undefined, outlooks);
+  const weights = weightsOf(workers);
+  return {
+    id: '',
+    state: 'waiting',
+    when: 'now',
+    decision,
+    workers,
+    ...(weights && { weights }),
+    ...(nearest && { nearest }),
+    ...soonest(state, outlooks),
+  };
+}
+
+/** What the task would find on each worker, as far as that is known. */
+export function outlooksOf(state: BrokerState, envelope: Task['spec']['envelope']): readonly Outlook[] {
+  return state.planner.outlooks(foretold(envelope), state.views);
+}
+
+/** Where it is expected to end first. */
+function soonest(state: BrokerState, outlooks: readonly Outlook[]): { readonly expected?: ExpectedRun } {
+  const [first] = outlooks.toSorted((a, b) => a.startMs + a.takesMs - b.startMs - b.takesMs);
+  if (first === undefined) return {};
+  const { worker, startMs, takesMs } = first;
+  return { expected: { worker, name: nameOf(state, worker), startMs, takesMs } };
+}
+
+function ranFor({ lease, outcome }: Task, wall: number): number | undefined {
+  const startedAt = (lease ?? outcome)?.startedAt ?? 0;
+  return startedAt === 0 ? undefined : Math.max(0, (outcome?.endedAt ?? wall) - startedAt);
+}
+
+function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocument {
+  const { id, spec, principal } = task;
+  const among = state.waiting.classOf(spec, id, classOwner(state, principal));
+  const first = state.tasks.get(state.waiting.first(among) ?? id) ?? task;
+  return {
+    priority: spec.envelope.priority,
+    agedPriority: agedPriority(among, first, wall),
+    waitedMs: Math.max(0, wall - waitsSince(among, first)),
+    use: partUsed(state, principal, wall),
+    weight: limitsOf(state, principal).weight ?? 1,
+  };
+}
+
+/** Of a task that ended while it had no place. */
+function neverRan({ attempt }: Task): string {
+  if (attempt === 0) return 'it ended without ever being placed';
+  return `it ended while it waited for its next try; the last was attempt ${attempt}`;
+}
+
+function waitingWords(state: BrokerState, task: Task): string | undefined {
+  if (task.notBefore > 0) {
+    const seconds = Math.max(0, (task.notBefore - state.watch) / 1000).toFixed(1);
+    return `waits ${seconds} s before its next try: ${task.lastFailure?.message ?? 'backoff'}`;
+  }
+  if (mayRunNoMore(state, task.principal)) {
+    const { running } = limitsOf(state, task.principal);
+    return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
+  }
+  if (state.views.length === 0) return 'waits: no worker has joined this grid';
+  return undefined;
+}

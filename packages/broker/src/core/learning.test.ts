@@ -1,0 +1,166 @@
+import type { AttemptNo, Envelope, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
+import { describe, expect, it } from 'vitest';
+import { CoreFixture } from './core.fixture.ts';
+import { decided } from './decisions.ts';
+import { explainDocument } from './explaining.ts';
+import { saveSnapshot } from './snapshot.ts';
+import type { Task } from './state.ts';
+
+/** A grid of a fast and a slow worker, each with room for one task, that has seen some tasks of one class. */
+class Taught {
+  readonly grid = new CoreFixture();
+  readonly fast: SessionId;
+  readonly slow: SessionId;
+  readonly client: SessionId;
+  private seq = 0;
+
+  constructor(runs = 12) {
+    this.client = this.grid.client();
+    this.fast = this.grid.worker('w-fast', { cpuMilli: 1000 });
+    this.slow = this.grid.worker('w-slow', { cpuMilli: 1000 });
+    for (let run = 0; run < runs; run += 1) {
+      this.run('w-fast', 10_000);
+      this.run('w-slow', 60_000);
+    }
+  }
+
+  submit(over: Partial<Envelope> = {}): Task {
+    this.seq += 1;
+    this.grid.submit(this.client, this.seq, { taskClass: 'train', ...over });
+    return this.grid.task(this.seq) as Task;
+  }
+
+  end(task: Task, afterMs: number): void {
+    const { worker = '' } = task.lease ?? {};
+    const session = worker === 'w-fast' ? this.fast : this.slow;
+    const fence = {
+      task: task.id as TaskId,
+      attempt: task.attempt as AttemptNo,
+      epoch: this.grid.state.epoch,
+    };
+    this.grid.wall += afterMs;
+    const outcome = new Uint8Array(0);
+    this.grid.say(session, { kind: 'result', ...fence, exitCode: 0, failure: null, ranMs: afterMs, outcome });
+  }
+
+  /** Starts one where it is to learn from it. */
+  private run(worker: string, ms: number): void {
+    const task = this.submit({ constraints: { worker, labels: {} } });
+    expect(task.lease?.worker).toBe(worker);
+    this.end(task, ms);
+  }
+}
+
+const expected = ({ state }: CoreFixture, worker: string) => state.learned.runs.run('train', worker)?.p50Ms;
+
+describe('what runs teach', () => {
+  it('is the same from the journal and from a snapshot', () => {
+    const { grid } = new Taught();
+    const known = saveSnapshot(grid.state).learned;
+    expect(known?.classes).toHaveLength(1);
+    expect(expected(grid, 'w-fast')).toBeCloseTo(10_000, -3);
+    expect(saveSnapshot(grid.restart().state).learned).toEqual(known);
+    expect(saveSnapshot(grid.restart(true).state).learned).toEqual(known);
+  });
+
+  it('is nothing where a task failed, was cancelled, or is a service', () => {
+    const all = new Taught(0);
+    const failing = all.submit();
+    all.grid.say(all.fast, {
+      kind: 'result',
+      task: failing.id,
+      attempt: failing.attempt,
+      epoch: all.grid.state.epoch,
+      exitCode: 1,
+      failure: { code: 'execution.exit', message: 'it failed' },
+      ranMs: 5,
+      outcome: new Uint8Array(0),
+    });
+    expect(failing.phase).toBe('ended');
+    all.end(all.submit({ restart: 'on-failure' }), 10_000);
+    expect(saveSnapshot(all.grid.state).learned?.classes).toEqual([]);
+    all.end(all.submit(), 10_000);
+    expect(saveSnapshot(all.grid.state).learned?.classes).toHaveLength(1);
+  });
+
+  it('goes to what a worker says its places are, which is journaled once', () => {
+    const grid = new CoreFixture();
+    const hardware = {
+      cpu: { model: 'Ryzen 9', cores: 16, threads: 32, cacheBytes: 0 },
+      swapBytes: 0,
+      system: '',
+      disks: [],
+      networks: [],
+      engines: [],
+    };
+    grid.worker('w-1', { speed: 0.4999, hardware });
+    grid.worker('w-1', { speed: 0.5001, hardware });
+    const named = grid.groups.filter(([, [kind]]) => kind === decided.workerNamed);
+    expect(named.map(([, decision]) => decision[4])).toEqual([[['w-1', 'Ryzen 9', 0.5]]]);
+    expect(grid.restart(true).state.learned.runs.isDescribed('w-1', 'Ryzen 9', 0.5)).toBe(true);
+  });
+});
+
+describe('a task of which something is known', () => {
+  it('goes where it ends first, and says what is expected', () => {
+    const taught = new Taught();
+    const task = taught.submit();
+    expect(task.lease?.worker).toBe('w-fast');
+    const { decision, expected: foreseen, weights, workers } = explainDocument(taught.grid.state, task, 0);
+    expect(decision).toMatch(/expected to end in (9|1\d) s$/);
+    expect(foreseen?.takesMs).toBeGreaterThan(8000);
+    expect(Object.values(weights ?? {}).reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1);
+    for (const { scores = {}, total } of workers) {
+      const sum = Object.entries(scores).reduce(
+        (all, [term, score]) => all + score * (weights?.[term] ?? 0),
+        0,
+      );
+      expect(total).toBeCloseTo(sum);
+    }
+    taught.end(task, 11_000);
+    expect(explainDocument(taught.grid.state, task, 0).ranMs).toBe(11_000);
+  });
+
+  it('waits by choice for a worker that ends it sooner, tells so, and goes there when it is free', () => {
+    const taught = new Taught();
+    const first = taught.submit();
+    const second = taught.submit();
+    expect([first.phase, second.phase]).toEqual(['leased', 'waiting']);
+    const { decision, expected: foreseen, workers } = explainDocument(taught.grid.state, second, 0);
+    expect(decision).toMatch(
+      /^waits by choice for w-fast: there it is expected to start in .* and to end in .*, on what is free now in 1 m/,
+    );
+    expect(foreseen).toMatchObject({ worker: 'w-fast' });
+    expect(workers.map(({ feasible }) => feasible)).toEqual([false, true]);
+    taught.end(first, 10_000);
+    expect(second.lease?.worker).toBe('w-fast');
+  });
+
+  it('uses the slow worker too when the line for the fast one is long', () => {
+    const taught = new Taught();
+    const tasks = Array.from({ length: 8 }, () => taught.submit());
+    expect(tasks.map(({ lease }) => lease?.worker)).toEqual(
+      expect.arrayContaining(['w-fast' as WorkerId, 'w-slow' as WorkerId]),
+    );
+    expect(tasks.filter(({ phase }) => phase === 'waiting')).toHaveLength(6);
+  });
+
+  it('goes at last where it can, when what it waits for does not end', () => {
+    const taught = new Taught();
+    taught.submit();
+    const second = taught.submit();
+    expect(second.phase).toBe('waiting');
+    const { grid } = taught;
+    for (let ticks = 0; second.phase === 'waiting' && ticks < 2000; ticks += 1) {
+      grid.mono += 500;
+      for (const session of [taught.fast, taught.slow])
+        grid.say(session, {
+          kind: 'heartbeat',
+          seq: ticks + 1,
+          attempts: [[1 as TaskId, 1 as AttemptNo]],
+        } as never);
+      grid.step({ kind: 'tick' });
+    }
+    expect(second.lease?.worker).toBe('w-slow');
+  });
+});

@@ -1,0 +1,246 @@
+/**
+ * Where a task ends first: wait + fetch + run, on each worker, and on each device that it may hold a part of. Of those
+ * that could take it now the best goes by finish and, for a little, by the other terms; if another that is not free yet
+ * is expected to end it clearly sooner, it waits for that one by choice.
+ *
+ * 1. Nothing is chosen but what is feasible; where nothing of the class is known nothing is said, and `place` decides.
+ * 2. Who waits by choice stands in line before what is decided after it in this turn, so that a long queue uses every
+ *    machine: tasks of one line cannot be told apart, and if any of them would be better off now, the first goes now.
+ * 3. A try on a worker that is hardly known is bounded: by how much longer it may take, and by how often.
+ */
+import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import { type Placement, place } from '../place.ts';
+import { isFeasible } from '../predicates.ts';
+import { totalOf } from '../score.ts';
+import { normalized, type Shape } from '../shape.ts';
+import type { WorkerView } from '../worker-view.ts';
+import type { Forecast, Foretold } from './forecast.ts';
+import { Line, type Start } from './lines.ts';
+
+type Placed = Extract<Placement, { kind: 'placed' }>;
+
+/** Times in ms from now. */
+export type FinishPlan =
+  | { readonly kind: 'now'; readonly placement: Placed; readonly finishMs: number; readonly tries: boolean }
+  /** It waits by choice: on `worker` it ends `finishMs` from now, on the best that could take it now `otherwiseMs`. */
+  | {
+      readonly kind: 'later';
+      readonly worker: WorkerId;
+      readonly startMs: number;
+      readonly finishMs: number;
+      readonly otherwiseMs: number;
+    };
+
+/** What a task would find on a worker. Times in ms from now. */
+export interface Outlook {
+  readonly worker: WorkerId;
+  readonly startMs: number;
+  /** Fetch and run. */
+  readonly takesMs: number;
+  /** The term `finish`, and the total with it; that of one that could take it now alone. */
+  readonly score: number;
+  readonly total: number | undefined;
+}
+
+/** Shorter runs are over before a wait for a better worker has paid. */
+const leastRunMs = 1000;
+/** The other terms decide among those that end it about as soon. */
+export const finishWeight = 0.8;
+/** What is foretold is not certain, and a worker that idles is: a wait must be better by so much. */
+const waitGain = 0.8;
+/** Of one line, those of which it is looked for where they would go. */
+export const looksInLine = 12;
+/** How many times longer a try may take than what is best. */
+const mostTryCost = 4;
+/** On larger grids the scores decide: a plan looks at every worker. */
+const mostWorkers = 128;
+
+interface Seat {
+  readonly view: WorkerView;
+  readonly report: WorkerReport;
+  /** That asks for this device, if there is a choice. */
+  readonly shape: Shape;
+  readonly device: DeviceUuid | undefined;
+  /** Fetch and run. */
+  readonly takesMs: number;
+}
+
+export class FinishPlanner {
+  private readonly forecast: Forecast;
+  /** Of this turn. */
+  private lines = new Map<WorkerId, Line>();
+
+  constructor(forecast: Forecast) {
+    this.forecast = forecast;
+  }
+
+  /** A new turn: who waited by choice decides anew. */
+  begin(): void {
+    this.lines.clear();
+  }
+
+  /** Something else was placed there or ended. */
+  changed(worker: WorkerId): void {
+    this.lines.delete(worker);
+  }
+
+  /**
+   * `queued`: tasks of its line, itself included. Undefined: none could take it now, or nothing is known of it that is
+   * worth a plan. `mayWait` false: it goes now.
+   */
+  plan(task: Foretold, views: readonly WorkerView[], queued: number, mayWait = true): FinishPlan | undefined {
+    const typicalMs = this.forecast.typicalMs(task);
+    if (typicalMs === undefined || typicalMs < leastRunMs || views.length > mostWorkers) return undefined;
+    const shape = normalized(task.shape);
+    const now: Seat[] = [];
+    const later: Seat[] = [];
+    for (const view of views) {
+      if (view.report === null || !view.connected || view.draining) continue;
+      for (const seat of this.seatsOn(task, shape, view, view.report)) {
+        (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
+      }
+    }
+    const first = bestNow(now, typicalMs);
+    if (first === undefined) return undefined;
+    const worthTrying = now.find(
+      (seat) =>
+        seat.takesMs <= mostTryCost * first.takesMs &&
+        this.forecast.isWorthTrying(task, seat.view, seat.device),
+    );
+    if (worthTrying !== undefined) return this.goNow(task, worthTrying, typicalMs, true);
+    if (mayWait) {
+      const limitMs = waitGain * first.takesMs;
+      const sooner = later.filter(({ takesMs }) => takesMs < limitMs);
+      const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs);
+      if (waits !== undefined) return waits;
+    }
+    return this.goNow(task, first, typicalMs, false);
+  }
+
+  /** Of each worker the seat on which it would end first, in their order; nothing of those where that is not known. */
+  outlooks(task: Foretold, views: readonly WorkerView[]): readonly Outlook[] {
+    const typicalMs = this.forecast.typicalMs(task);
+    if (typicalMs === undefined || typicalMs < leastRunMs || views.length > mostWorkers) return [];
+    const shape = normalized(task.shape);
+    const found: Outlook[] = [];
+    for (const view of views) {
+      const { report } = view;
+      if (report === null || !view.connected || view.draining) continue;
+      const seats = this.seatsOn(task, shape, view, report);
+      const now = bestNow(
+        seats.filter((seat) => isFeasible(seat.shape, view, report)),
+        typicalMs,
+      );
+      const alone = () => new Line(view, this.forecast.endings(view));
+      const best = now === undefined ? soonest(seats, alone) : { seat: now, start: { inMs: 0 } };
+      if (best === undefined) continue;
+      const { seat, start } = best;
+      const score = finishScore(seat.takesMs, typicalMs);
+      const total = now === undefined ? undefined : totalWith(now, typicalMs);
+      found.push({ worker: view.id, startMs: start.inMs, takesMs: seat.takesMs, score, total });
+    }
+    return found;
+  }
+
+  private goNow(task: Foretold, seat: Seat, typicalMs: number, tries: boolean): FinishPlan {
+    const placement = place(seat.shape, [seat.view]);
+    if (placement.kind !== 'placed') throw new Error(`${seat.view.id} is feasible and does not take it`);
+    if (tries) this.forecast.tried(task);
+    const total = totalWith(seat, typicalMs);
+    return { kind: 'now', placement: { ...placement, total }, finishMs: seat.takesMs, tries };
+  }
+
+  /** Where all of the line would rather wait; undefined: one of them would not end before the limit. */
+  private wait(seats: readonly Seat[], queued: number, limitMs: number): FinishPlan | undefined {
+    const touched = new Map<WorkerId, Line>();
+    let plan: FinishPlan | undefined;
+    for (let each = 0; each < Math.min(queued, looksInLine); each += 1) {
+      const best = soonest(seats, (view) => touched.get(view.id) ?? this.lineOf(view));
+      if (best === undefined || best.finishMs >= limitMs) return undefined;
+      const { start, seat, finishMs } = best;
+      const line = touched.get(seat.view.id) ?? this.lineOf(seat.view).copy();
+      touched.set(seat.view.id, line);
+      line.add({ inMs: finishMs, reservation: start.reservation });
+      plan ??= {
+        kind: 'later',
+        worker: seat.view.id,
+        startMs: start.inMs,
+        finishMs,
+        otherwiseMs: limitMs / waitGain,
+      };
+    }
+    for (const [worker, line] of touched) this.lines.set(worker, line);
+    return plan;
+  }
+
+  private lineOf(view: WorkerView): Line {
+    let line = this.lines.get(view.id);
+    if (line === undefined) {
+      line = new Line(view, this.forecast.endings(view));
+      this.lines.set(view.id, line);
+    }
+    return line;
+  }
+
+  private seatsOn(task: Foretold, shape: Shape, view: WorkerView, report: WorkerReport): Seat[] {
+    const seats: Seat[] = [];
+    const fetchMs = this.forecast.fetchMs(task, view);
+    const { gpu } = shape.resources;
+    const add = (of: Shape, device: DeviceUuid | undefined): void => {
+      const runMs = this.forecast.runMs(task, view, device);
+      if (runMs !== undefined) seats.push({ view, report, shape: of, device, takesMs: fetchMs + runMs });
+    };
+    if (gpu === undefined) add(shape, undefined);
+    else if (gpu.kind === 'whole' && gpu.count > 1) add(shape, report.devices[0]?.uuid);
+    else
+      for (const { uuid } of report.devices) {
+        if (gpu.uuid !== undefined && gpu.uuid !== uuid) continue;
+        add({ ...shape, resources: { ...shape.resources, gpu: { ...gpu, uuid } } }, uuid);
+      }
+    return seats;
+  }
+}
+
+interface Sooner {
+  readonly seat: Seat;
+  readonly start: Start;
+  readonly finishMs: number;
+}
+
+/** Where it would end first. */
+function soonest(seats: readonly Seat[], lineOf: (view: WorkerView) => Line): Sooner | undefined {
+  let best: Sooner | undefined;
+  for (const seat of seats) {
+    if (best !== undefined && seat.takesMs >= best.finishMs) continue;
+    const start = lineOf(seat.view).startOf(seat.shape);
+    if (start === undefined) continue;
+    const finishMs = start.inMs + seat.takesMs;
+    if (best === undefined || finishMs < best.finishMs) best = { seat, start, finishMs };
+  }
+  return best;
+}
+
+/** Equals by the smaller id, as in `place`. */
+function bestNow(seats: readonly Seat[], typicalMs: number): Seat | undefined {
+  let best: Seat | undefined;
+  let highest = -1;
+  for (const seat of seats) {
+    const { view } = seat;
+    const total = totalWith(seat, typicalMs);
+    if (total < highest || (total === highest && best !== undefined && best.view.id <= view.id)) continue;
+    best = seat;
+    highest = total;
+  }
+  return best;
+}
+
+/** 0..1: finish, and for the rest the other terms. */
+function totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number): number {
+  const others = totalOf(shape, view, report);
+  return (1 - finishWeight) * others + finishWeight * finishScore(takesMs, typicalMs);
+}
+
+/** 0..1; one half for what is usual. */
+function finishScore(takesMs: number, typicalMs: number): number {
+  return 1 / (1 + (takesMs / typicalMs) ** 2);
+}

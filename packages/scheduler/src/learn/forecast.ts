@@ -1,0 +1,27 @@
+/** What placement asks of what is known about runs to come. */
+import type { DeviceUuid } from '@gryphgen/protocol';
+import type { Shape } from '../shape.ts';
+import type { WorkerView } from '../worker-view.ts';
+import type { Ending } from './lines.ts';
+
+/** A task as far as its run can be foretold from it. */
+export interface Foretold {
+  readonly shape: Shape;
+  readonly taskClass: string;
+  /** 0: none, or not known. */
+  readonly inputBytes: number;
+}
+
+export interface Forecast {
+  /** ms; undefined where nothing of its class is known. `device`: that it would hold. */
+  runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined;
+  /** ms, somewhere: by which runs are called short or long. */
+  typicalMs(task: Foretold): number | undefined;
+  /** ms until its image is there. */
+  fetchMs(task: Foretold, worker: WorkerView): number;
+  /** Of what holds a part of the worker. */
+  endings(worker: WorkerView): readonly Ending[];
+  /** So little is known of its class there that it is worth a try; `tried` when it goes there for that. */
+  isWorthTrying(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): boolean;
+  tried(task: Foretold): void;
+}
