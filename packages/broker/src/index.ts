@@ -10,6 +10,7 @@ export { Broker } from './broker.ts';
 export { BrokerLoop } from './broker-loop.ts';
 export type { BrokerOptions } from './broker-options.ts';
 export { apply } from './core/apply.ts';
+export { chargedAs } from './core/charging.ts';
 export { type Decision, decided } from './core/decisions.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { explainDocument } from './core/explaining.ts';

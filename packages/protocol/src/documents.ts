@@ -41,6 +41,15 @@ export interface TaskDocument {
   readonly use?: Use;
 }
 
+/** How far what was foretold was from what came. */
+export interface PredictionError {
+  readonly seen: number;
+  /** 2: off by twice or half as much, in the mean. */
+  readonly factor: number;
+  /** 1.5: what came was that many times what was foretold, in the mean. */
+  readonly lean: number;
+}
+
 export interface NodeDocument {
   readonly id: string;
   readonly name: string;
@@ -70,6 +79,13 @@ export interface NodeDocument {
       readonly devices: readonly { readonly uuid: string; readonly vramBytes: number }[];
     };
   };
+  /** By class of tasks, those of the most attempts first. Older brokers do not tell. */
+  readonly predictions?: readonly {
+    readonly taskClass: string;
+    readonly run?: PredictionError;
+    readonly memory?: PredictionError;
+    readonly vram?: PredictionError;
+  }[];
   /** What the worker said in this session that cannot be, in words. Older brokers do not tell. */
   readonly doubts?: readonly string[];
   readonly tasks: readonly string[];

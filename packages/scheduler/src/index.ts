@@ -2,10 +2,12 @@
 
 export { freeVram } from './device-fit.ts';
 export { explain, type WorkerDecision, weightsOf } from './explain.ts';
+export { charged, fitsSomewhere } from './learn/charge.ts';
 export type { SavedEstimates } from './learn/estimator.ts';
 export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';
 export type { Foretold } from './learn/forecast.ts';
 export { LearnedForecast, type Underway } from './learn/learned-forecast.ts';
+export { PredictionErrors, type SavedErrors } from './learn/prediction-errors.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { foreignMemory, freeMemory } from './memory-fit.ts';
 export { type Placement, place } from './place.ts';

@@ -8,7 +8,7 @@
  * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
  *    phase, and of those that wait whenever anything has changed that they are explained by.
  */
-import { type BrokerEvent, type BrokerState, explainDocument, type Task } from '@gryphgen/broker';
+import { type BrokerEvent, type BrokerState, chargedAs, explainDocument, type Task } from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { place, release, type WorkerView } from '@gryphgen/scheduler';
 import { OrderModel } from './order-model.ts';
@@ -72,7 +72,7 @@ export class PlacementCheck {
           this.order.goesBefore(state, other, task, wall) &&
           !waitsByChoice(state, other) &&
           (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
-          place(other.spec.envelope, without).kind === 'placed',
+          place(chargedAs(state, other.spec.envelope), without).kind === 'placed',
       );
       if (overtaken === undefined) continue;
       const words = `${formatTaskId(task.id)} was placed before ${formatTaskId(overtaken.id)}, which goes before it`;

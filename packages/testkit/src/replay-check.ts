@@ -32,12 +32,12 @@ export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<v
 
 function decidedPart(state: BrokerState, live: BrokerState) {
   const snapshot: Snapshot = saveSnapshot(state);
-  const { nextTask, decisions, keptSpecs, tries, keys, windows, use = [], learned } = snapshot;
+  const { nextTask, decisions, keptSpecs, tries, keys, windows, use = [], learned, errors } = snapshot;
   const isKnown = (id: TaskId): boolean => live.tasks.has(id) || live.ended.has(id);
   return {
     nextTask: [String(nextTask)],
     // Ephemeral tasks teach the living alone.
-    learned: live.nextEphemeral > 1 ? [] : [JSON.stringify(learned)],
+    learned: live.nextEphemeral > 1 ? [] : [JSON.stringify([learned, errors])],
     decisions: decisions
       .filter(([, decision]) => isCompared(decision, live))
       .map(([epoch, decision]) => JSON.stringify([epoch, withoutNote(decision)])),

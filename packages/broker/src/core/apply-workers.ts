@@ -47,6 +47,7 @@ export function drainWorker(
   const worker = knownWorker(state, id);
   const drainUntil = deadline === null ? 0 : deadline.at + deadline.ms;
   changeView(worker.view, { draining, drainUntil });
+  lookAgain(state);
   worker.deadline = deadline && { ...deadline, dueMono: null };
 }
 
@@ -57,7 +58,15 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   state.views.splice(state.views.indexOf(worker.view), 1);
   state.removed.set(id, worker.view.name);
   state.learned.runs.forgetSeat(id);
+  state.errors.forgetWorker(id);
+  lookAgain(state);
   if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
+}
+
+/** Who takes tasks has changed: what was charged because it would fit there may go elsewhere as it is asked for. */
+export function lookAgain(state: BrokerState): void {
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
 }
 
 function firstOf(removed: ReadonlyMap<WorkerId, string>): WorkerId {

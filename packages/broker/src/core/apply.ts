@@ -11,7 +11,7 @@ import { isEphemeral, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
-import type { Decision, WireDevice } from './decisions.ts';
+import type { Decision } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
 import { learnFromEnd } from './learning.ts';
@@ -39,10 +39,12 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       return;
     }
     case decided.leased: {
-      const [, id, attempt, worker, devices, leasedAt, why, part = 0] = decision;
+      const [, id, attempt, worker, devices, leasedAt, why, part = 0, memoryBytes] = decision;
       const note = why === undefined ? null : readNote(why, state.workers);
       if (note !== null) state.notes.keep(note);
-      leaseTask(state, liveTask(state, id), attempt, worker, { epoch, devices, leasedAt, part, note });
+      const task = liveTask(state, id);
+      const reservation = reservationOf(task.spec.envelope, devices, memoryBytes);
+      leaseTask(state, task, attempt, worker, { epoch, reservation, leasedAt, part, note });
       return;
     }
     case decided.ended: {
@@ -152,16 +154,13 @@ function leaseTask(
   workerId: WorkerId,
   {
     epoch,
-    devices,
+    reservation,
     leasedAt,
     part,
     note,
-  }: Pick<TaskLease, 'epoch' | 'leasedAt' | 'part' | 'note'> & {
-    devices: readonly WireDevice[];
-  },
+  }: Pick<TaskLease, 'epoch' | 'reservation' | 'leasedAt' | 'part' | 'note'>,
 ): void {
   const worker = knownWorker(state, workerId);
-  const reservation = reservationOf(task.spec.envelope, devices);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);
   if (task.notBefore === 0) leaveLine(state, task, leasedAt);

@@ -7,6 +7,7 @@
  */
 import { formatDuration, type WorkerId } from '@gryphgen/protocol';
 import { type FinishPlan, looksInLine, versionOf } from '@gryphgen/scheduler';
+import { chargedAs } from './charging.ts';
 import { foretold } from './learning.ts';
 import { classOwner } from './shares.ts';
 import type { BrokerState, Task } from './state.ts';
@@ -35,7 +36,7 @@ export function planFor(state: BrokerState, from: WaitingClass, task: Task): Fin
   const before = from.choice?.task === task.id ? from.choice : null;
   const mayWait = before === null || watch - before.since < mostChoiceMs;
   const queued = Math.min(waiting.lengthOf(from), looksInLine);
-  const plan = planner.plan(foretold(task.spec.envelope), views, queued, mayWait);
+  const plan = planner.plan(foretold(chargedAs(state, task.spec.envelope)), views, queued, mayWait);
   from.choice = null;
   if (plan?.kind !== 'later') return plan;
   const version = versionFor(state, plan.worker);

@@ -3,6 +3,7 @@ import type { Failure, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
 import { failure, isEphemeral } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
+import { lookAgain } from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { Now } from './events.ts';
@@ -78,6 +79,7 @@ export function forgetSession(state: BrokerState, id: SessionId): void {
   if (worker?.session === id) {
     worker.session = null;
     changeView(worker.view, { connected: false });
+    lookAgain(state);
     worker.unsettled.clear();
     for (const task of worker.tasks) clearLeaseSeq(state.tasks.get(task));
   }

@@ -75,7 +75,9 @@ export type Decision =
       /** Why there; missing of one placed in a burst, and in what earlier versions wrote. */
       why?: WireNote | undefined,
       /** Millionths of the grid, as it was then; missing in what earlier versions wrote. */
-      part?: number,
+      part?: number | undefined,
+      /** Host memory held for it; missing where that is what it asks for, and in what earlier versions wrote. */
+      memoryBytes?: number | undefined,
     ]
   | readonly [
       kind: typeof decided.ended,
@@ -134,8 +136,13 @@ export type Decision =
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 
-export function reservationOf(envelope: Envelope, devices: readonly WireDevice[]): Reservation {
-  const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
+/** `memoryBytes`: what is charged, where it is more than is asked for. */
+export function reservationOf(
+  { resources }: Envelope,
+  devices: readonly WireDevice[],
+  memoryBytes = resources.memoryBytes,
+): Reservation {
+  const { cpuMilli, diskBytes } = resources;
   return {
     cpuMilli,
     memoryBytes,

@@ -62,9 +62,12 @@ export function stateOf(task: Task): TaskDocument['state'] {
   return task.outcome.state;
 }
 
+/** Of one worker: those of the most attempts. */
+const predictionsShown = 12;
+
 /** `sees`: which of its tasks are named. */
 export function nodeDocument(
-  { tasks: live }: Pick<BrokerState, 'tasks'>,
+  { tasks: live, errors }: Pick<BrokerState, 'tasks' | 'errors'>,
   worker: Worker,
   sees: (task: TaskId) => boolean = () => true,
 ): NodeDocument {
@@ -88,6 +91,7 @@ export function nodeDocument(
       })),
     },
     ...(view.report && { ledger: ledgerOf(live, worker, view.report) }),
+    predictions: errors.of(worker.id, predictionsShown),
     doubts: doubtLines(worker),
     tasks: [...worker.tasks].filter(sees).map(formatTaskId),
     ghosts: worker.ghosts.size,

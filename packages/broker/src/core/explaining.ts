@@ -6,6 +6,7 @@ import type { ExpectedRun, ExplainDocument, TurnDocument } from '@gryphgen/proto
 import { formatTaskId } from '@gryphgen/protocol';
 import { explain, type Outlook, weightsOf } from '@gryphgen/scheduler';
 import { agedPriority, waitsSince } from './aging.ts';
+import { chargedAs, chargeWords } from './charging.ts';
 import { choiceOf, choiceWords } from './choosing.ts';
 import { nameOf, stateOf } from './documents.ts';
 import { foretold } from './learning.ts';
@@ -38,8 +39,9 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       : neverRan(task);
     return { id, state: phase, when: 'placed', decision, workers: [] };
   }
-  const outlooks = outlooksOf(state, task.spec.envelope);
-  const { decision, workers, nearest } = explain(task.spec.envelope, state.views, undefined, outlooks);
+  const envelope = chargedAs(state, task.spec.envelope);
+  const outlooks = outlooksOf(state, envelope);
+  const { decision, workers, nearest } = explain(envelope, state.views, undefined, outlooks);
   const weights = weightsOf(workers);
   const choice = choiceOf(state, task);
   const said = waitingWords(state, task) ?? (choice === undefined ? undefined : choiceWords(state, choice));
@@ -47,7 +49,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
     id,
     state: phase,
     when: 'now',
-    decision: said ?? decision,
+    decision: withCharge(state, task.spec.envelope, said ?? decision),
     workers,
     ...(weights && { weights }),
     ...(nearest && { nearest }),
@@ -56,7 +58,8 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
 }
 
 /** How it would be decided now, of a task that was not submitted. */
-export function dryRunDocument(state: BrokerState, envelope: Task['spec']['envelope']): ExplainDocument {
+export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope']): ExplainDocument {
+  const envelope = chargedAs(state, asked);
   const outlooks = outlooksOf(state, envelope);
   const { decision, workers, nearest } = explain(envelope, state.views, undefined, outlooks);
   const weights = weightsOf(workers);
@@ -64,12 +67,18 @@ export function dryRunDocument(state: BrokerState, envelope: Task['spec']['envel
     id: '',
     state: 'waiting',
     when: 'now',
-    decision,
+    decision: withCharge(state, asked, decision),
     workers,
     ...(weights && { weights }),
     ...(nearest && { nearest }),
     ...soonest(state, outlooks),
   };
+}
+
+/** The decision, with what is charged where that is not what is asked for, or why not. */
+export function withCharge(state: BrokerState, asked: Task['spec']['envelope'], decision: string): string {
+  const words = chargeWords(state, asked);
+  return words === '' ? decision : `${decision}; ${words}`;
 }
 
 /** What the task would find on each worker, as far as that is known. */

@@ -10,7 +10,7 @@ import type { BrokerState, Task, TaskLease, TaskOutcome } from './state.ts';
 /** What a place for attempts is like before any has run there: a worker, or a device of it. */
 export type WireSeat = readonly [seat: string, model: string, speed: number];
 
-function classOf({ kind, image, taskClass }: Envelope): string {
+export function classOf({ kind, image, taskClass }: Envelope): string {
   return taskClass ?? (image === undefined ? kind : `${kind} ${image}`);
 }
 
@@ -19,9 +19,9 @@ export function foretold(envelope: Envelope): Foretold {
   return { shape: envelope, taskClass: classOf(envelope), inputBytes };
 }
 
-/** Of one that succeeded: how long others ran tells of their failures. A service runs until it is ended. */
+/** And notes how far off was what was foretold of it. Of one that succeeded: how long others ran tells of their failures. A service runs until it is ended. */
 export function learnFromEnd(
-  { learned }: BrokerState,
+  { learned, errors }: BrokerState,
   { spec }: Task,
   lease: TaskLease,
   ended: TaskOutcome,
@@ -30,7 +30,15 @@ export function learnFromEnd(
   if (state !== 'succeeded' || startedAt === 0 || spec.envelope.restart !== undefined) return;
   const { worker, reservation } = lease;
   const task = foretold(spec.envelope);
-  learned.learn({ task, worker, reservation, runMs: endedAt - startedAt, ...(usage ?? {}) });
+  const { runs } = learned;
+  const { taskClass, inputBytes } = task;
+  const runMs = endedAt - startedAt;
+  errors.note(worker, taskClass, {
+    run: [runs.run(taskClass, reservation.devices[0]?.uuid ?? worker, inputBytes)?.p50Ms, runMs],
+    memory: [runs.need(taskClass, 'memory')?.p50Bytes, usage?.peakMemoryBytes],
+    vram: [runs.need(taskClass, 'vram')?.p50Bytes, usage?.peakVramBytes],
+  });
+  learned.learn({ task, worker, reservation, runMs, ...(usage ?? {}) });
 }
 
 /** The attempt runs since now: of one whose image was not there the wait tells how long that takes. */

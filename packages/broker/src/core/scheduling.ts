@@ -4,14 +4,15 @@
  * much can wait for ever behind a stream of what asks for less (docs/submit.md). Classes of a principal that has as many
  * tasks placed as it may are passed over.
  */
-import { isEphemeral, type PrincipalId } from '@gryphgen/protocol';
+import { type Envelope, isEphemeral, type PrincipalId } from '@gryphgen/protocol';
 import { explain, type FinishPlan, mayFit, type Placement, place, roomOf } from '@gryphgen/scheduler';
 import { agedPriority } from './aging.ts';
+import { chargedAs } from './charging.ts';
 import { aboutMs, choiceStands, planFor } from './choosing.ts';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
-import { outlooksOf } from './explaining.ts';
+import { outlooksOf, withCharge } from './explaining.ts';
 import { tellChanged } from './outcomes.ts';
 import { mayRunNoMore, standingOf } from './shares.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
@@ -96,21 +97,25 @@ function candidateOf(state: BrokerState, from: WaitingClass, wall: number): Cand
 function placeTask(context: Context, { from, task }: Candidate): boolean {
   const { state, now } = context;
   const { views } = state;
-  const { envelope } = task.spec;
+  const envelope = chargedAs(state, task.spec.envelope);
   const plan = planFor(state, from, task);
   if (plan?.kind === 'later') return false;
   const placement = plan?.placement ?? place(envelope, views);
   if (placement.kind !== 'placed') return false;
-  const why = state.notes.allows(views.length, state.watch) ? reasons(state, task, placement, plan) : null;
+  const why = state.notes.allows(views.length, state.watch)
+    ? reasons(state, task, envelope, placement, plan)
+    : null;
   const devices = placement.reservation.devices.map((d) => [d.uuid, d.vramBytes, d.whole] as const);
   const attempt = (task.attempt + 1) as Task['attempt'];
   const durable = !isEphemeral(task.id);
   const kept = durable && why !== null ? state.notes.forJournal(why, state.watch) : undefined;
   const part = state.size.partOf(placement.reservation, views);
+  const { memoryBytes } = placement.reservation;
+  const charge = memoryBytes === task.spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
   state.counters.leased += 1;
   decide(
     context,
-    [decided.leased, task.id, attempt, placement.worker, devices, now.wall, kept, part],
+    [decided.leased, task.id, attempt, placement.worker, devices, now.wall, kept, part, charge],
     durable,
   );
   state.planner.changed(placement.worker);
@@ -123,15 +128,17 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   return true;
 }
 
-/** Why there, in terms of each worker; with what is expected of it, where there was a plan. */
+/** Why there, in terms of each worker; `envelope`: as it is charged; with what is expected of it, where there was a plan. */
 function reasons(
   state: BrokerState,
   { spec }: Task,
+  envelope: Envelope,
   placement: Placement,
   plan: FinishPlan | undefined,
 ): PlacementNote {
-  const outlooks = plan === undefined ? [] : outlooksOf(state, spec.envelope);
-  const why = explain(spec.envelope, state.views, placement, outlooks);
+  const outlooks = plan === undefined ? [] : outlooksOf(state, envelope);
+  const explained = explain(envelope, state.views, placement, outlooks);
+  const why = { ...explained, decision: withCharge(state, spec.envelope, explained.decision) };
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';
   const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;

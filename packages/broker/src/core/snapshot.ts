@@ -14,7 +14,13 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
-import { FinishPlanner, LearnedForecast, type SavedEstimates } from '@gryphgen/scheduler';
+import {
+  FinishPlanner,
+  LearnedForecast,
+  PredictionErrors,
+  type SavedErrors,
+  type SavedEstimates,
+} from '@gryphgen/scheduler';
 import { apply, unuseSpec, useSpec } from './apply.ts';
 import { ArtifactHolders } from './artifact-holders.ts';
 import { Deadlines } from './deadlines.ts';
@@ -66,6 +72,7 @@ export function emptyState(
     waiting: new WaitingQueue(),
     deadlines: new Deadlines(tasks),
     learned,
+    errors: new PredictionErrors(),
     planner: new FinishPlanner(learned),
     views: [],
     sessions: new Map(),
@@ -128,6 +135,8 @@ export interface Snapshot {
   readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
   /** Missing in what earlier versions wrote. */
   readonly learned?: SavedEstimates;
+  /** Missing in what earlier versions wrote. */
+  readonly errors?: SavedErrors;
   readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
   readonly windows: readonly (readonly [
     client: ClientId,
@@ -170,6 +179,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     tries,
     use: state.use.save(),
     learned: state.learned.runs.save(),
+    errors: state.errors.save(),
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
       ([client, { floor, tasks }]) =>
@@ -209,7 +219,9 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
     const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
     const note = held.note === null ? undefined : writeNote(held.note);
     const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
-    into.push([lease?.epoch ?? epoch, lease === null ? leased : [...leased, lease.part]]);
+    const { memoryBytes } = held.reservation;
+    const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
+    into.push([lease?.epoch ?? epoch, [...leased, lease?.part, charge]]);
   }
   if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
   if (outcome === null) return;
@@ -257,6 +269,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.use.load(snapshot.use ?? []);
   // Without it, what the tasks that ended of late teach is all there is.
   if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
+  if (snapshot.errors !== undefined) state.errors.load(snapshot.errors);
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
   for (const [client, floor, , tasks] of snapshot.windows) {
     state.clients.set(client, { floor, tasks: new Map(tasks) });

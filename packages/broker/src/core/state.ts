@@ -30,7 +30,13 @@ import type {
   Use,
   WorkerId,
 } from '@gryphgen/protocol';
-import type { FinishPlanner, LearnedForecast, WorkerDecision, WorkerView } from '@gryphgen/scheduler';
+import type {
+  FinishPlanner,
+  LearnedForecast,
+  PredictionErrors,
+  WorkerDecision,
+  WorkerView,
+} from '@gryphgen/scheduler';
 import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -251,6 +257,8 @@ export interface BrokerState {
   readonly deadlines: Deadlines;
   /** What runs take and need; of it, what is told of images is an observation. */
   readonly learned: LearnedForecast;
+  /** How far off what was learned has been. */
+  readonly errors: PredictionErrors;
   /** The workers' views, in a stable order, for the scheduler. */
   readonly views: WorkerView[];
 

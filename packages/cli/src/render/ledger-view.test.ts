@@ -2,7 +2,7 @@ import type { NodeDocument } from '@gryphgen/protocol';
 import { expect, it } from 'vitest';
 import { styleOf } from '../terminal.ts';
 import { ledgerTable } from './ledger-view.ts';
-import { nodeJson, nodeLines } from './node-view.ts';
+import { nodeJson, nodeLines, nodeTable } from './node-view.ts';
 
 const GiB = 1024 ** 3;
 const card = {
@@ -84,4 +84,24 @@ it('says nothing of what an older broker does not tell, and nothing of a machine
 it('tells what a worker said that cannot be', () => {
   expect(nodeLines(node, styleOf(false), 200)).toContain('trouble: said that t1 held 9 EiB');
   expect(nodeJson(node).troubles).toEqual(['said that t1 held 9 EiB']);
+});
+
+it('says how far what was foretold was from what came, short for the machine and by class', () => {
+  const error = (seen: number, factor: number, lean = 1) => ({ seen, factor, lean });
+  const predictions = [
+    { taskClass: 'container train', run: error(9, 2, 1.5), memory: error(9, 1.25) },
+    { taskClass: 'process', run: error(1, 2) },
+  ];
+  const [titles, row] = nodeTable([{ ...node, predictions }], styleOf(false), 200);
+  expect([titles, row].join()).toMatch(/FORETOLD OFF BY.*run ×2\.0, memory ×1\.3/);
+  const lines = nodeLines({ ...node, predictions }, styleOf(false), 200);
+  expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual(
+    expect.arrayContaining([
+      ['FORETOLD OF', 'RUN OFF BY', 'MEMORY OFF BY', 'VRAM OFF BY'],
+      ['container train', '×2.0 of 9, came ×1.5', '×1.3 of 9', '-'],
+      ['process', '×2.0 of 1', '-', '-'],
+    ]),
+  );
+  expect(nodeJson({ ...node, predictions }).predictions).toEqual(predictions);
+  expect(nodeTable([node], styleOf(false), 200)[0]).not.toContain('FORETOLD');
 });

@@ -12,6 +12,7 @@ import {
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { freeOn, ledgerTable } from './ledger-view.ts';
+import { predictionTable, predictionWords } from './prediction-view.ts';
 import { type Column, table } from './table.ts';
 import { pairs } from './task-view.ts';
 
@@ -36,6 +37,7 @@ export function nodeJson(node: NodeDocument) {
     hardware: report?.hardware ?? null,
     offers: report?.offers ?? null,
     troubles: [...(report?.troubles ?? []), ...doubts],
+    predictions: node.predictions ?? [],
     pressures: report?.pressures ?? [],
     devices: (report?.devices ?? []).map((device) => ({
       uuid: device.uuid,
@@ -83,6 +85,9 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
       right: true,
     },
     { title: 'TASKS', value: ({ tasks }) => String(tasks.length), right: true },
+    ...(nodes.some(({ predictions = [] }) => predictions.length > 0)
+      ? [{ title: 'FORETOLD OFF BY', value: (node: NodeDocument) => predictionWords(node) || '-' }]
+      : []),
     { title: 'GPUS', value: gpus },
   ];
   return table(printableDocument(nodes), layout, columns);
@@ -118,6 +123,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     '',
     ...ledgerTable([node], columns),
     ...(devices.length === 0 ? [] : [...deviceTable(node, columns), ...devices.flatMap(foreignLines)]),
+    ...predictionTable(node, columns),
     ...pressureLines(report).map((words) => style.yellow(words)),
     ...[...(report?.troubles ?? []), ...doubts].map((words) => style.yellow(`trouble: ${words}`)),
   ];

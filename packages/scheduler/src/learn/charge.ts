@@ -1,0 +1,61 @@
+/**
+ * What a task is charged: what it asks for, or what its class was seen to need, whichever is more.
+ *
+ * 1. Never less than it asks for: a limit that was granted may be used.
+ * 2. What was learned makes nothing impossible: where that fits on no worker that takes tasks now, not even when that runs
+ *    nothing else of the grid, what the task asks for counts. What is held outside the grid may stay for ever.
+ * 3. Of host memory and of a part of a device. A whole device is charged whole as it is.
+ */
+import type { WorkerReport } from '@gryphgen/protocol';
+import { freeVram } from '../device-fit.ts';
+import { foreignMemory } from '../memory-fit.ts';
+import { lackOf } from '../predicates.ts';
+import { normalized, type Shape } from '../shape.ts';
+import type { WorkerView } from '../worker-view.ts';
+import type { NeedEstimate } from './estimator.ts';
+
+/** Of a class seen less often nothing is concluded. */
+const leastSeen = 3;
+
+export interface Needs {
+  /** Undefined where nothing of the class was seen. */
+  readonly memory: NeedEstimate | undefined;
+  readonly vram: NeedEstimate | undefined;
+}
+
+/** The very shape where its class needs no more than it asks for. */
+export function charged<S extends Shape>(task: S, { memory, vram }: Needs): S {
+  const { resources } = task;
+  const { gpu } = resources;
+  const memoryBytes = Math.max(resources.memoryBytes, bytesOf(memory));
+  const vramBytes = gpu?.kind === 'part' ? Math.max(gpu.vramBytes, bytesOf(vram)) : 0;
+  const more = gpu?.kind === 'part' && vramBytes > gpu.vramBytes ? { gpu: { ...gpu, vramBytes } } : {};
+  if (memoryBytes === resources.memoryBytes && !('gpu' in more)) return task;
+  return { ...task, resources: { ...resources, memoryBytes, ...more } };
+}
+
+/** Whether a worker that takes tasks now could take it if nothing else of the grid ran there. */
+export function fitsSomewhere(task: Shape, workers: readonly WorkerView[]): boolean {
+  const shape = normalized(task);
+  return workers.some(
+    (worker) =>
+      worker.report !== null &&
+      worker.connected &&
+      !worker.draining &&
+      lackOf(shape, worker, leftTo(worker.report), 'ever') === 0,
+  );
+}
+
+/** What the grid has of it. */
+function leftTo(report: WorkerReport): WorkerReport {
+  const devices = report.devices.map((device) => ({
+    ...device,
+    vramBytes: freeVram(device, undefined, 'now'),
+  }));
+  return { ...report, memoryBytes: report.memoryBytes - foreignMemory(report), devices };
+}
+
+/** Nine of ten needed no more. */
+function bytesOf(need: NeedEstimate | undefined): number {
+  return need === undefined || need.seen < leastSeen ? 0 : Math.ceil(need.p90Bytes);
+}

@@ -1,0 +1,144 @@
+/**
+ * How far what was foretold of tasks was from what came: for each class on each worker, of its run, its memory and its
+ * device memory.
+ *
+ * 1. An error is the logarithm of what was seen over what was foretold (the median), so that twice and half as much are as
+ *    far off; the mean of its size forgets at `rate`.
+ * 2. Bounded: the pairs that were used least recently go first.
+ * 3. Deterministic: the same errors in the same order make the same numbers, here and in a replay.
+ */
+import type { PredictionError } from '@gryphgen/protocol';
+import { touched } from './recency.ts';
+
+export const foretoldParts = ['run', 'memory', 'vram'] as const;
+export type ForetoldPart = (typeof foretoldParts)[number];
+
+/** `off`: mean size of the error; `lean`: its mean, more than 0 where more was seen than was foretold. */
+interface ErrorMean {
+  n: number;
+  off: number;
+  lean: number;
+}
+
+export type ClassErrors = { readonly taskClass: string } & {
+  readonly [P in ForetoldPart]?: PredictionError;
+};
+
+/** One foretold and seen amount; either may be missing. */
+export type Foretelling = {
+  readonly [P in ForetoldPart]?: readonly [foretold: number | undefined, seen: number | undefined];
+};
+
+interface Pair {
+  readonly worker: string;
+  readonly taskClass: string;
+  readonly means: Partial<Record<ForetoldPart, ErrorMean>>;
+}
+
+export type SavedErrors = readonly (readonly [
+  worker: string,
+  taskClass: string,
+  means: readonly (readonly [part: number, n: number, off: number, lean: number])[],
+])[];
+
+const keptPairs = 8192;
+const leastRate = 1 / 20;
+/** ln: a factor of some twenty thousand. */
+const mostError = 10;
+
+export class PredictionErrors {
+  /** Used last at the end. */
+  private readonly pairs = new Map<string, Pair>();
+  private readonly byWorker = new Map<string, Set<Pair>>();
+
+  note(worker: string, taskClass: string, parts: Foretelling): void {
+    for (const part of foretoldParts) {
+      const [foretold = 0, seen = 0] = parts[part] ?? [];
+      if (!(foretold > 0 && seen > 0)) continue;
+      const error = Math.max(-mostError, Math.min(mostError, Math.log(seen / foretold)));
+      if (Number.isNaN(error)) continue;
+      const { means } = this.pairOf(worker, taskClass);
+      const mean = means[part] ?? { n: 0, off: 0, lean: 0 };
+      means[part] = mean;
+      mean.n += 1;
+      const rate = Math.max(1 / mean.n, leastRate);
+      mean.off += rate * (Math.abs(error) - mean.off);
+      mean.lean += rate * (error - mean.lean);
+    }
+  }
+
+  /** Of one worker, at most so many classes, those of the most attempts first. */
+  of(worker: string, most: number): readonly ClassErrors[] {
+    return [...(this.byWorker.get(worker) ?? [])]
+      .sort((a, b) => attemptsOf(b) - attemptsOf(a))
+      .slice(0, most)
+      .map(errorsOf);
+  }
+
+  forgetWorker(worker: string): void {
+    for (const pair of this.byWorker.get(worker) ?? []) this.pairs.delete(keyOf(pair));
+    this.byWorker.delete(worker);
+  }
+
+  save(): SavedErrors {
+    return [...this.pairs.values()].map(({ worker, taskClass, means }) => {
+      const rows = foretoldParts.flatMap((part, index) => {
+        const mean = means[part];
+        return mean === undefined ? [] : [[index, mean.n, mean.off, mean.lean] as const];
+      });
+      return [worker, taskClass, rows] as const;
+    });
+  }
+
+  /** Instead of what is known. */
+  load(saved: SavedErrors): void {
+    this.pairs.clear();
+    this.byWorker.clear();
+    for (const [worker, taskClass, rows] of saved) {
+      const { means } = this.pairOf(worker, taskClass);
+      for (const [index, n, off, lean] of rows) {
+        const part = foretoldParts[index];
+        if (part !== undefined) means[part] = { n, off, lean };
+      }
+    }
+  }
+
+  private pairOf(worker: string, taskClass: string): Pair {
+    const key = keyOf({ worker, taskClass });
+    let pair = this.pairs.get(key);
+    if (pair === undefined) {
+      pair = { worker, taskClass, means: {} };
+      if (this.pairs.size >= keptPairs) this.forgetOldest();
+      const ofWorker = this.byWorker.get(worker) ?? new Set();
+      this.byWorker.set(worker, ofWorker.add(pair));
+    }
+    touched(this.pairs, key, pair);
+    return pair;
+  }
+
+  private forgetOldest(): void {
+    const [[key, pair] = []] = this.pairs;
+    if (key === undefined || pair === undefined) return;
+    this.pairs.delete(key);
+    const ofWorker = this.byWorker.get(pair.worker);
+    ofWorker?.delete(pair);
+    if (ofWorker?.size === 0) this.byWorker.delete(pair.worker);
+  }
+}
+
+function keyOf({ worker, taskClass }: Pick<Pair, 'worker' | 'taskClass'>): string {
+  return `${worker} ${taskClass}`;
+}
+
+function attemptsOf({ means }: Pair): number {
+  return Math.max(...foretoldParts.map((part) => means[part]?.n ?? 0));
+}
+
+function errorsOf({ taskClass, means }: Pair): ClassErrors {
+  const parts = foretoldParts.flatMap((part) => {
+    const mean = means[part];
+    if (mean === undefined) return [];
+    return [[part, { seen: mean.n, factor: Math.exp(mean.off), lean: Math.exp(mean.lean) }] as const];
+  });
+  return { taskClass, ...Object.fromEntries(parts) };
+}
