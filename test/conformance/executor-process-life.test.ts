@@ -40,6 +40,20 @@ it('loses its attempts when the keeper dies, kills what it held, and goes on wit
   expect((await place.events.find('exited', after.fence)).exit.exitCode).toBe(3);
 });
 
+it('tells what an attempt uses while it runs, and with its end what it used', async () => {
+  const kept = 32 * 1024 ** 2;
+  const fill = `globalThis.kept = Buffer.alloc(${kept}, 1); console.log('up'); setInterval(() => {}, 1000)`;
+  const held = order(process.execPath, '-e', fill);
+  executor.start(held);
+  await textOf(place.logs, held.fence, /up/);
+  const { cpuMs, memoryBytes } = await place.events.reading(held.fence);
+  expect(memoryBytes).toBeGreaterThan(kept);
+  executor.stop(held.fence, 5000, 'cancel');
+  const { exit } = await place.events.find('exited', held.fence);
+  expect(exit.usage?.peakMemoryBytes).toBeGreaterThan(kept);
+  expect(exit.usage?.cpuMs).toBeGreaterThanOrEqual(cpuMs);
+});
+
 it('ends its processes, what left their group included, where the worker is not to come back', async () => {
   const held = order('sh', '-c', 'setsid sleep 600 & sleep 600 & echo up; wait');
   executor.start(held);

@@ -18,6 +18,7 @@ import type {
   Exit,
   Fence,
   LeaseFacts,
+  Reading,
   ServiceState,
   StartOrder,
 } from '@gryphgen/worker';
@@ -39,7 +40,13 @@ export class Recorder implements ExecutorEvents {
     this.note({ kind: 'started', key: keyOf(fence) });
   }
 
-  used(): void {}
+  /** Of each attempt the last: not among what is told, since it comes when it comes. */
+  private readonly readings = new Map<string, Reading>();
+
+  used(fence: Fence, reading: Reading): void {
+    this.readings.set(keyOf(fence), reading);
+    this.wake();
+  }
 
   served(fence: Fence, service: ServiceState): void {
     this.note({ kind: 'served', key: keyOf(fence), service });
@@ -61,8 +68,22 @@ export class Recorder implements ExecutorEvents {
     }
   }
 
+  /** What it used at the first look from now on. */
+  async reading(fence: Fence): Promise<Reading> {
+    this.readings.delete(keyOf(fence));
+    for (;;) {
+      const seen = this.readings.get(keyOf(fence));
+      if (seen !== undefined) return seen;
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+  }
+
   private note(told: Told): void {
     this.told.push(told);
+    this.wake();
+  }
+
+  private wake(): void {
     const waiting = this.waiting;
     this.waiting = [];
     for (const wake of waiting) wake();

@@ -6,7 +6,6 @@
  *    long as heartbeats tell of it. On devices the worker counts it as foreign itself.
  */
 
-import type { WorkerReport } from '@gryphgen/protocol';
 import {
   formatBytes,
   formatTaskId,
@@ -14,6 +13,7 @@ import {
   type Result,
   type Usage,
   type Use,
+  type WorkerReport,
 } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
