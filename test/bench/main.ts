@@ -9,6 +9,7 @@ import { container } from './container.ts';
 import { cost } from './cost.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { mixed } from './mixed.ts';
 import { peers } from './peers.ts';
 import { placement } from './placement.ts';
 import { reconnect } from './reconnect.ts';
@@ -24,6 +25,7 @@ const benchmarks: readonly Benchmark[] = [
   cost,
   memory,
   placement,
+  mixed,
   reconnect,
   container,
   transfer,

@@ -1,6 +1,16 @@
 /** How much each benchmark does. `tiny` is for the smoke test: it shows that all runs, and measures nothing. */
 
+import { mixedScale } from '@gryphgen/scheduler';
+
 export interface Scale {
+  /** Of the mixed workloads: how many of the grids, at which loads, from which seeds, and tasks before and in the measure. */
+  readonly mixed: {
+    readonly grids: number;
+    readonly loads: readonly number[];
+    readonly seeds: readonly number[];
+    readonly taught: number;
+    readonly measured: number;
+  };
   /** Repetitions of what is compared; rounds of both sides are interleaved. */
   readonly rounds: number;
   /** No-op tasks of one round. */
@@ -29,6 +39,7 @@ export interface Scale {
 }
 
 export const fullScale: Scale = {
+  mixed: { grids: 4, ...mixedScale },
   rounds: 5,
   tasks: 100_000,
   outstanding: 1000,
@@ -45,6 +56,7 @@ export const fullScale: Scale = {
 };
 
 export const tinyScale: Scale = {
+  mixed: { grids: 1, loads: [0.5], seeds: [1], taught: 50, measured: 50 },
   rounds: 1,
   tasks: 200,
   outstanding: 50,

@@ -31,6 +31,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   cost: ['cost.broker', 'cost.worker', 'cost.client', 'cost.wire', 'cost.written'],
   memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
   placement: ['placement.10.cpu.p50', 'placement.20.vram.p99'],
+  mixed: ['mixed.reference.50.mean', 'mixed.reference.50.p99', 'mixed.reference.slowdown-noticed'],
   transfer: ['transfer.brought', 'transfer.floor.pipe', 'transfer.tasks.beside.p99'],
   reconnect: ['reconnect.3'],
   container: ['container.grid.p50', 'container.warm.p50', 'container.dockerode.p50'],

@@ -1,17 +1,23 @@
 /** Why a task is where it is: the decision, then each worker with its scores or its reasons. */
-import type { ExplainDocument, TurnDocument, WorkerDecisionDocument } from '@gryphgen/protocol';
+import {
+  type ExplainDocument,
+  formatDuration,
+  type TurnDocument,
+  type WorkerDecisionDocument,
+} from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 import { age } from './task-view.ts';
 
 /** cli.md's document, and when the decision was taken. */
-export function explainJson({ id, state, when, decision, workers, turn }: ExplainDocument) {
-  return { ...(id === '' ? {} : { id, state }), when, decision, workers, ...(turn && { turn }) };
+export function explainJson({ id, state, ...document }: ExplainDocument) {
+  return { ...(id === '' ? {} : { id, state }), ...document };
 }
 
 export function explainLines(document: ExplainDocument, style: Style, columns: number): readonly string[] {
-  const { id, state, when, decision, workers, turn } = printableDocument(document);
+  const printed = printableDocument(document);
+  const { id, state, when, decision, workers, turn, weights = {} } = printed;
   // The decision often begins with the state in its own words.
   const words = decision.startsWith(state) ? decision : `${stateWords(state)}: ${decision}`;
   const head = id === '' ? decision : `${style.bold(id)} ${words}`;
@@ -21,8 +27,10 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
   const others = workers.filter(({ feasible }) => !feasible);
   const lines = [head];
   if (turn !== undefined) lines.push(style.dim(turnWords(turn)));
+  lines.push(...expectedLines(printed).map((line) => style.dim(line)));
   if (when !== 'now' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
-  if (feasible.length > 0) lines.push('', ...table(feasible, scoreColumns(feasible, style), columns));
+  if (feasible.length > 0)
+    lines.push('', ...table(feasible, scoreColumns(feasible, style, weights), columns));
   for (const [index, worker] of others.entries()) {
     if (index === 0) lines.push('');
     lines.push(
@@ -31,6 +39,27 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
   }
   return lines;
+}
+
+/** What was or is expected of its run, how long that was, and what would let it start now. */
+function expectedLines({ expected, ranMs, nearest, when }: ExplainDocument): readonly string[] {
+  const lines: string[] = [];
+  if (when === 'now' && expected?.name !== undefined) {
+    const { name, startMs = 0, takesMs } = expected;
+    const starts = startMs < 1000 ? 'now' : `in about ${about(startMs)}`;
+    lines.push(`expected to end first on ${name}: starts ${starts}, takes about ${about(takesMs)}`);
+  } else if (when !== 'now') {
+    const said = expected === undefined ? [] : [`expected to take about ${about(expected.takesMs)}`];
+    if (ranMs !== undefined) said.push(`has run for ${about(ranMs)}`);
+    if (said.length > 0) lines.push(said.join(', '));
+  }
+  if (nearest !== undefined)
+    lines.push(`could start now on ${nearest.name}, were it not for this: ${nearest.reasons.join('; ')}`);
+  return lines;
+}
+
+function about(ms: number): string {
+  return formatDuration(ms < 1000 ? ms : Math.round(ms / 1000) * 1000);
 }
 
 /** What decides whose turn it is, in its order. */
@@ -52,13 +81,14 @@ function stateWords(state: ExplainDocument['state']): string {
 function scoreColumns(
   workers: readonly WorkerDecisionDocument[],
   style: Style,
+  weights: Readonly<Record<string, number>>,
 ): readonly Column<WorkerDecisionDocument>[] {
   const terms = [...new Set(workers.flatMap(({ scores }) => Object.keys(scores ?? {})))];
   return [
     { title: 'WORKER', value: nameOf },
     { title: 'TOTAL', value: ({ total }) => style.bold(total?.toFixed(3) ?? '-'), right: true },
     ...terms.map((term) => ({
-      title: term.toUpperCase(),
+      title: `${term.toUpperCase()}${weights[term] === undefined ? '' : ` ×${weights[term].toFixed(2)}`}`,
       value: ({ scores }: WorkerDecisionDocument) => scores?.[term]?.toFixed(2) ?? '-',
       right: true,
     })),

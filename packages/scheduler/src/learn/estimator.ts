@@ -65,6 +65,8 @@ const leastClassRate = 1 / 32;
 const elsewhereRuns = 1;
 /** Runs after which what is expected of a class says something of its seat. */
 const knownRuns = 3;
+/** The same of a seat, for classes that never ran there. */
+const knownSeatRuns = 10;
 
 export class Estimator {
   private readonly seats = new Seats();
@@ -164,7 +166,7 @@ export class Estimator {
     pair.seen = known.n;
     const distance = before === 0 ? 0 : seen - this.expected(known, seat, pair);
     const within = before < knownRuns ? mostDistance : believedWithin(spread);
-    if (pair.n >= knownRuns)
+    if (pair.n >= knownRuns || (before >= knownRuns && seat.effect.n >= knownSeatRuns))
       this.seats.watch(seat, Math.max(-mostDistance, Math.min(mostDistance, distance)), spread.scale);
     if (before >= knownRuns) this.seats.learnEffect(seat, seen - known.level.at);
     learn(known.level, seen - effect, leastClassRate, within + 1);

@@ -28,6 +28,8 @@ export interface Lesson {
 const unknownFetchMs = 20_000;
 /** What is over its time takes so much of that again. */
 const lateShare = 0.3;
+/** Fewer runs of a class say too little to go by. */
+const leastRuns = 5;
 /** One in so many runs of a class may be a try. */
 const runsPerTry = 12;
 /** Tries after which a seat is known, and runs of the class elsewhere after which it is worth another. */
@@ -64,7 +66,8 @@ export class LearnedForecast implements Forecast {
   }
 
   typicalMs({ taskClass, inputBytes }: Foretold): number | undefined {
-    return this.runs.run(taskClass, '', inputBytes)?.meanMs;
+    const known = this.runs.run(taskClass, '', inputBytes);
+    return known === undefined || known.anywhere < leastRuns ? undefined : known.meanMs;
   }
 
   fetchMs({ shape: { image } }: Foretold, { id, report }: WorkerView): number {

@@ -41,14 +41,14 @@ export type SavedSeat = readonly [
 
 const keptSeats = 16_384;
 const keptModels = 1024;
-const recentRuns = 12;
+const recentRuns = 16;
 const leastRate = 1 / 32;
 /** What is measured at a join counts as much as so many runs. */
 const priorRuns = 4;
 /** ln 1.6: less is noise, or not worth being called a change. */
 const leastChange = 0.47;
-/** Standard errors of the median: hardly ever by chance. */
-const errors = 4.2;
+/** Standard errors of the median: by chance less than once in a thousand runs, and then known for such a dozen runs later. */
+const errors = 3.3;
 const mostEffect = 6;
 
 export class Seats {

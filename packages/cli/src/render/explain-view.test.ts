@@ -1,0 +1,41 @@
+import type { ExplainDocument } from '@gryphgen/protocol';
+import { expect, it } from 'vitest';
+import { styleOf } from '../terminal.ts';
+import { explainJson, explainLines } from './explain-view.ts';
+
+const placed: ExplainDocument = {
+  id: 't7',
+  state: 'running',
+  when: 'placed',
+  decision: 'placed on forge, total 0.8, expected to end in 12 s',
+  workers: [{ worker: 'w-1', name: 'forge', feasible: true, scores: { fit: 1, finish: 0.75 }, total: 0.8 }],
+  weights: { fit: 0.2, finish: 0.8 },
+  expected: { takesMs: 12_340 },
+  ranMs: 9000,
+};
+const waiting: ExplainDocument = {
+  id: 't8',
+  state: 'waiting',
+  when: 'now',
+  decision: 'waiting: 1 of 1 workers may take it later',
+  workers: [{ worker: 'w-1', name: 'forge', feasible: false, reasons: ['2 CPU free, 4 asked'] }],
+  expected: { worker: 'w-1', name: 'forge', startMs: 65_000, takesMs: 400 },
+  nearest: { worker: 'w-1', name: 'forge', reasons: ['2 CPU free, 4 asked'] },
+};
+
+it('tells weights, and what was expected beside what is', () => {
+  const text = explainLines(placed, styleOf(false), 100).join('\n');
+  expect(text).toContain('expected to take about 12 s, has run for 9 s');
+  expect(text).toContain('FIT ×0.20');
+  expect(text).toContain('FINISH ×0.80');
+});
+
+it('tells when a waiting task is expected to start, and what would let it start now', () => {
+  const text = explainLines(waiting, styleOf(false), 100).join('\n');
+  expect(text).toContain('expected to end first on forge: starts in about 1 m 5 s, takes about 400 ms');
+  expect(text).toContain('could start now on forge, were it not for this: 2 CPU free, 4 asked');
+});
+
+it('is all in the document', () => {
+  expect(explainJson(placed)).toEqual(placed);
+});

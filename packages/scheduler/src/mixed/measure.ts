@@ -1,0 +1,65 @@
+/** What the benchmark of mixed workloads measures; a small version of it is in this folder's tests. */
+import { LearnedForecast } from '../learn/learned-forecast.ts';
+import { SeededRandom } from '../seeded-random.ts';
+import { type GridName, machinesOf } from './machines.ts';
+import { learned, type MixedPolicyName, mixedPolicies, underway } from './policies.ts';
+import { type Completion, simulateMixed } from './simulate.ts';
+import { mixedWorkload } from './workload.ts';
+
+export interface MixedCell {
+  readonly grid: GridName;
+  readonly load: number;
+  readonly seed: number;
+  /** Tasks from which to learn, and those after them of which completions count. */
+  readonly taught: number;
+  readonly measured: number;
+}
+
+/** Tasks that keep the load up until the last measured have ended. */
+const behind = 200;
+
+/** Completions under a policy, of the jobs whose first task is among the measured, or of all. */
+export function completionsOf(
+  { grid, load, seed, taught, measured }: MixedCell,
+  policy: MixedPolicyName,
+  all = false,
+): readonly Completion[] {
+  const random = new SeededRandom(`${grid} ${load} ${seed}`);
+  const machines = machinesOf(grid, random.split('machines'));
+  const workload = mixedWorkload(machines, load, taught + measured + behind, random.split('workload'));
+  const completions = simulateMixed({ machines, workload, policy: mixedPolicies[policy] });
+  return all ? completions : completions.filter(({ first }) => first >= taught && first < taught + measured);
+}
+
+/** Runs that ended on a machine after it became so many times slower, until what is expected there has doubled. */
+export function runsUntilNoticed({ grid, load, seed, taught, measured }: MixedCell, times: number): number {
+  const random = new SeededRandom(`${grid} ${load} ${seed}`);
+  const machines = machinesOf(grid, random.split('machines'));
+  const workload = mixedWorkload(machines, load, taught + measured, random.split('workload'));
+  const at = workload.tasks[taught]?.at ?? 0;
+  const slow = machines[0]?.id ?? '';
+  const classes = [...new Set(workload.tasks.filter(({ of }) => of.bySpeed > 0).map(({ of }) => of.name))];
+  let expected = (): readonly number[] => [];
+  let before: readonly number[] | undefined;
+  let ended = 0;
+  let noticed = Number.POSITIVE_INFINITY;
+  simulateMixed({
+    machines,
+    workload,
+    slowed: { machine: 0, at, times },
+    policy: (world) => {
+      const forecast = new LearnedForecast((view) => underway(world, view));
+      expected = () => classes.map((name) => forecast.runs.run(name, slow)?.p50Ms ?? 0);
+      return learned(world, forecast);
+    },
+    ended: ({ view, task, leasedAt }) => {
+      if (view.id !== slow || task.of.bySpeed === 0 || leasedAt < at || noticed !== Number.POSITIVE_INFINITY)
+        return;
+      before ??= expected();
+      ended += 1;
+      const ratios = expected().map((ms, index) => ms / (before?.[index] || 1));
+      if (ratios.filter((ratio) => ratio >= 2).length > ratios.length / 2) noticed = ended;
+    },
+  });
+  return noticed;
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { completionsOf, runsUntilNoticed } from './measure.ts';
+import { type MixedPolicyName, mixedPolicies } from './policies.ts';
+
+const small = { grid: 'hidden', load: 0.5, seed: 1, taught: 300, measured: 300 } as const;
+const mean = (policy: MixedPolicyName): number => {
+  const completions = completionsOf(small, policy);
+  return completions.reduce((sum, { ms }) => sum + ms, 0) / completions.length;
+};
+
+describe('a mixed workload', () => {
+  it.each(Object.keys(mixedPolicies) as MixedPolicyName[])(
+    'is completed under %s, the same way again',
+    (policy) => {
+      const completions = completionsOf({ ...small, taught: 0, measured: 100 }, policy, true);
+      expect(completions.length).toBeGreaterThan(30);
+      for (const { ms } of completions) expect(ms).toBeGreaterThan(0);
+      expect(completionsOf({ ...small, taught: 0, measured: 100 }, policy, true)).toEqual(completions);
+    },
+  );
+
+  it('ends sooner where what runs take is known, and where it is learned sooner than where nobody asks', () => {
+    expect(mean('perfect-knowledge')).toBeLessThan(mean('learned'));
+    expect(mean('learned')).toBeLessThan(mean('round-robin'));
+  });
+
+  it('tells of a machine that becomes four times as slow within 20 of its runs', () => {
+    expect(runsUntilNoticed({ ...small, taught: 800, measured: 600 }, 4)).toBeLessThanOrEqual(20);
+  });
+});
