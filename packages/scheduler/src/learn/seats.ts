@@ -104,7 +104,7 @@ export class Seats {
     if (seat.recent.length < recentRuns) return;
     // Of a normal distribution the median's standard error is 1.25 σ / √n, and σ 1.25 mean distances.
     const byChance = (errors * 1.25 * 1.25 * seat.usual) / Math.sqrt(recentRuns);
-    if (Math.abs(medianOf(seat.recent)) < Math.max(leastChange, byChance)) return;
+    if (!mostAre(seat.recent, Math.max(leastChange, byChance))) return;
     const change = medianOf(seat.recent.slice(recentRuns / 2));
     seat.jump += change;
     seat.effect.at = clamp(seat.effect.at + change, mostEffect);
@@ -152,6 +152,16 @@ export class Seats {
 
 export function priorOf(speed: number): number {
   return speed > 0 && Number.isFinite(speed) ? clamp(-Math.log(speed), mostEffect) : 0;
+}
+
+/** More than half are that far off, on one side: the median is, and nothing is sorted for it. */
+function mostAre(distances: readonly number[], off: number): boolean {
+  let [above, below] = [0, 0];
+  for (const distance of distances) {
+    if (distance >= off) above += 1;
+    else if (distance <= -off) below += 1;
+  }
+  return 2 * Math.max(above, below) > distances.length;
 }
 
 function medianOf(values: readonly number[]): number {
