@@ -80,7 +80,8 @@ export function capability(device: Device): number {
   return device.vramBytes * Math.max(1, device.computeCapability);
 }
 
-function isBefore(a: Device, b: Device): boolean {
+/** Of two that will do, the one to spend first. */
+export function isBefore(a: Device, b: Device): boolean {
   const order = capability(a) - capability(b);
   return order === 0 ? a.uuid < b.uuid : order < 0;
 }

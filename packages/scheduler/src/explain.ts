@@ -6,6 +6,7 @@
  * 2. The worker with the highest total (equals by the smaller id) is the one that place() takes.
  */
 
+import { nothingKnown, type TypicalDemand } from './demand.ts';
 import { finishWeight, type Outlook } from './learn/finish-planner.ts';
 import { type Placement, place } from './place.ts';
 import { isFeasible, lackOf, reasonsOf } from './predicates.ts';
@@ -37,19 +38,20 @@ export interface Explanation {
 }
 
 /**
- * Workers in the order of their ids. `placement`: what place() says of them, if it has been asked; `outlooks`: what is
+ * Workers in the order of their ids. `placement`: what place() says of them by this `demand`, if it has been asked; `outlooks`: what is
  * expected on them, where that is known.
  */
 export function explain(
   task: Shape,
   workers: readonly WorkerView[],
-  placement: Placement = place(task, workers),
+  demand: TypicalDemand = nothingKnown,
+  placement: Placement = place(task, workers, demand),
   outlooks: readonly Outlook[] = [],
 ): Explanation {
   const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const byWorker = new Map(outlooks.map((outlook) => [outlook.worker, outlook]));
-  const decisions = ordered.map((worker) => decisionOn(shape, worker, byWorker.get(worker.id)));
+  const decisions = ordered.map((worker) => decisionOn(shape, worker, demand, byWorker.get(worker.id)));
   const nearest = placement.kind === 'waiting' ? nearestOf(shape, ordered) : undefined;
   return {
     decision: inWords(placement, shape, ordered),
@@ -58,7 +60,12 @@ export function explain(
   };
 }
 
-function decisionOn(shape: Shape, worker: WorkerView, outlook: Outlook | undefined): WorkerDecision {
+function decisionOn(
+  shape: Shape,
+  worker: WorkerView,
+  demand: TypicalDemand,
+  outlook: Outlook | undefined,
+): WorkerDecision {
   const { id, name, report } = worker;
   if (report === null) {
     return { worker: id, name, feasible: false, reasons: ['has not reported since the broker started'] };
@@ -73,10 +80,10 @@ function decisionOn(shape: Shape, worker: WorkerView, outlook: Outlook | undefin
       ...expected,
     };
   const scores = {
-    ...scoresOf(shape, worker, report),
+    ...scoresOf(shape, worker, report, demand),
     ...(outlook?.total !== undefined && { finish: outlook.score }),
   };
-  const total = outlook?.total ?? totalOf(shape, worker, report);
+  const total = outlook?.total ?? totalOf(shape, worker, report, demand);
   return { worker: id, name, feasible: true, scores, total, ...expected };
 }
 

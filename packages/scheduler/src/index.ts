@@ -1,5 +1,5 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
-
+export { Demand, nothingKnown, type TypicalDemand } from './demand.ts';
 export { freeVram } from './device-fit.ts';
 export { explain, type WorkerDecision, weightsOf } from './explain.ts';
 export { charged, fitsSomewhere } from './learn/charge.ts';
@@ -15,6 +15,7 @@ export { completionsOf, type MixedCell, runsUntilNoticed } from './mixed/measure
 export type { MixedPolicyName } from './mixed/policies.ts';
 export { mixedScale } from './mixed/workload.ts';
 export { type Placement, place } from './place.ts';
+export { Placer } from './placer.ts';
 export { placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';
 export { SeededRandom } from './seeded-random.ts';

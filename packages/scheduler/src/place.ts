@@ -6,17 +6,11 @@
  * 3. `impossible` only when every worker has reported and none could take it even when empty: refusing is for good,
  *    waiting is not.
  */
-import type {
-  DeviceShare,
-  Failure,
-  GpuRequest,
-  Reservation,
-  WorkerId,
-  WorkerReport,
-} from '@gryphgen/protocol';
-import { bestForPart, nextForWhole } from './device-fit.ts';
+import type { DeviceShare, Failure, Reservation, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import { nothingKnown, type TypicalDemand } from './demand.ts';
+import { nextForWhole } from './device-fit.ts';
+import { fitOn } from './fit.ts';
 import { impossibility } from './impossibility.ts';
-import type { Ledger } from './ledger.ts';
 import { isFeasible } from './predicates.ts';
 import { totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
@@ -33,7 +27,11 @@ export type Placement =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'impossible'; readonly failure: Failure };
 
-export function place(task: Shape, workers: readonly WorkerView[]): Placement {
+export function place(
+  task: Shape,
+  workers: readonly WorkerView[],
+  demand: TypicalDemand = nothingKnown,
+): Placement {
   const shape = normalized(task);
   let best: WorkerView | undefined;
   let bestReport: WorkerReport | undefined;
@@ -41,45 +39,55 @@ export function place(task: Shape, workers: readonly WorkerView[]): Placement {
   for (const worker of workers) {
     const { report } = worker;
     if (report === null || !isFeasible(shape, worker, report)) continue;
-    const total = totalOf(shape, worker, report);
+    const total = totalOf(shape, worker, report, demand);
     if (total < bestTotal || (total === bestTotal && best !== undefined && best.id < worker.id)) continue;
     best = worker;
     bestReport = report;
     bestTotal = total;
   }
-  if (best !== undefined && bestReport !== undefined) {
-    return {
-      kind: 'placed',
-      worker: best.id,
-      reservation: reservationOn(shape, best.ledger, bestReport),
-      total: bestTotal,
-    };
-  }
+  if (best !== undefined && bestReport !== undefined)
+    return placedOn(shape, best, bestReport, demand, bestTotal);
+  return notPlaced(shape, workers);
+}
+
+/** `total`: of the worker, which is feasible now. */
+export function placedOn(
+  shape: Shape,
+  worker: WorkerView,
+  report: WorkerReport,
+  demand: TypicalDemand,
+  total: number,
+): Placement {
+  const reservation = reservationOn(shape, worker, report, demand);
+  return { kind: 'placed', worker: worker.id, reservation, total };
+}
+
+export function notPlaced(shape: Shape, workers: readonly WorkerView[]): Placement {
   const failure = impossibility(shape, workers);
   return failure === undefined ? { kind: 'waiting' } : { kind: 'impossible', failure };
 }
 
 /** What the shape would hold on this worker, which is feasible now. */
-function reservationOn(shape: Shape, ledger: Ledger, report: WorkerReport): Reservation {
+function reservationOn(
+  shape: Shape,
+  worker: WorkerView,
+  report: WorkerReport,
+  demand: TypicalDemand,
+): Reservation {
   const { cpuMilli, memoryBytes, diskBytes, gpu } = shape.resources;
-  const devices = gpu === undefined ? [] : sharesOn(gpu, ledger, report);
-  return { cpuMilli, memoryBytes, diskBytes, devices };
-}
-
-function sharesOn(gpu: GpuRequest, ledger: Ledger, { devices }: WorkerReport): DeviceShare[] {
-  const shares: DeviceShare[] = [];
-  if (gpu.kind === 'part') {
-    const device = bestForPart(gpu, devices, ledger);
-    if (device !== undefined) shares.push({ uuid: device.uuid, vramBytes: gpu.vramBytes, whole: false });
-  } else {
-    let device = nextForWhole(gpu, devices, ledger, undefined);
-    while (device !== undefined && shares.length < gpu.count) {
-      shares.push({ uuid: device.uuid, vramBytes: device.vramBytes, whole: true });
-      device = nextForWhole(gpu, devices, ledger, device);
+  const devices: DeviceShare[] = [];
+  if (gpu?.kind === 'part') {
+    const { device } = fitOn(shape, worker, report, demand);
+    if (device !== undefined) devices.push({ uuid: device.uuid, vramBytes: gpu.vramBytes, whole: false });
+  } else if (gpu?.kind === 'whole') {
+    let device = nextForWhole(gpu, report.devices, worker.ledger, undefined);
+    while (device !== undefined && devices.length < gpu.count) {
+      devices.push({ uuid: device.uuid, vramBytes: device.vramBytes, whole: true });
+      device = nextForWhole(gpu, report.devices, worker.ledger, device);
     }
   }
-  const wanted = gpu.kind === 'whole' ? gpu.count : 1;
-  if (shares.length !== wanted)
-    throw new Error(`reserving on a worker that is not feasible: ${shares.length} of ${wanted} devices`);
-  return shares;
+  const wanted = gpu === undefined ? 0 : gpu.kind === 'whole' ? gpu.count : 1;
+  if (devices.length !== wanted)
+    throw new Error(`reserving on a worker that is not feasible: ${devices.length} of ${wanted} devices`);
+  return { cpuMilli, memoryBytes, diskBytes, devices };
 }

@@ -2,6 +2,7 @@
 import type { GpuRequest, Reservation, WorkerReport } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Demand } from './demand.ts';
 import { explain } from './explain.ts';
 import { emptyLedger, oversubscription, release, reserve } from './ledger.ts';
 import { place } from './place.ts';
@@ -101,12 +102,17 @@ function viewOf(
 }
 
 /** Places the shapes one after the other, releasing some in between; the reservations still held. */
-function fill(workers: readonly WorkerView[], steps: readonly { shape: Shape; drop: boolean }[]) {
+function fill(
+  workers: readonly WorkerView[],
+  steps: readonly { shape: Shape; drop: boolean }[],
+  demand = new Demand(),
+) {
   const held: { worker: WorkerView; shape: Shape; reservation: Reservation }[] = [];
   for (const step of steps) {
+    demand.note(shapeKey(step.shape), step.shape);
     const oldest = step.drop ? held.shift() : undefined;
     if (oldest !== undefined) release(oldest.worker.ledger, oldest.reservation);
-    const placement = place(step.shape, workers);
+    const placement = place(step.shape, workers, demand.typical);
     if (placement.kind !== 'placed') continue;
     const target = workers.find(({ id }) => id === placement.worker)!;
     reserve(target.ledger, placement.reservation);
@@ -177,16 +183,18 @@ describe('for every grid and every task', () => {
     fc.assert(
       fc.property(anyGrid, steps, anyShape, fc.infiniteStream(fc.nat()), (grid, sequence, what, keys) => {
         const workers = grid();
-        fill(workers, sequence);
-        const placement = place(what, workers);
-        expect(place(what, shuffle(workers, keys))).toEqual(placement);
+        const demand = new Demand();
+        fill(workers, sequence, demand);
+        const { typical } = demand;
+        const placement = place(what, workers, typical);
+        expect(place(what, shuffle(workers, keys), typical)).toEqual(placement);
         const rewired = workers.map((view) => {
           const { report } = view;
           return { ...view, report: report && { ...report, devices: shuffle(report.devices, keys) } };
         });
         // A refusal lists devices as the machine numbers them; what is decided is the same.
-        if (placement.kind === 'placed') expect(place(what, rewired)).toEqual(placement);
-        else expect(place(what, rewired).kind).toBe(placement.kind);
+        if (placement.kind === 'placed') expect(place(what, rewired, typical)).toEqual(placement);
+        else expect(place(what, rewired, typical).kind).toBe(placement.kind);
       }),
     );
   });
@@ -195,8 +203,10 @@ describe('for every grid and every task', () => {
     fc.assert(
       fc.property(anyGrid, steps, anyShape, (grid, sequence, what) => {
         const workers = grid();
-        fill(workers, sequence);
-        const decisions = explain(what, workers).workers;
+        const demand = new Demand();
+        fill(workers, sequence, demand);
+        const { typical } = demand;
+        const decisions = explain(what, workers, typical).workers;
         expect(decisions.map((decision) => decision.worker)).toEqual(workers.map(({ id }) => id));
         let best: { worker: string; total: number } | undefined;
         for (const { feasible, reasons, scores, total, worker: id } of decisions) {
@@ -209,7 +219,7 @@ describe('for every grid and every task', () => {
           for (const score of Object.values(scores!)) expect(score >= 0 && score <= 1).toBe(true);
           if (best === undefined || total! > best.total) best = { worker: id, total: total! };
         }
-        const placement = place(what, workers);
+        const placement = place(what, workers, typical);
         if (placement.kind === 'placed')
           expect(best).toMatchObject({ worker: placement.worker, total: placement.total });
         else expect(best).toBeUndefined();

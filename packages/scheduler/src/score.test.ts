@@ -1,5 +1,6 @@
 import type { DeviceUuid } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
+import { nothingKnown } from './demand.ts';
 import { reserve } from './ledger.ts';
 import {
   device,
@@ -17,7 +18,7 @@ import { scoresOf, totalOf, weights } from './score.ts';
 import type { Shape } from './shape.ts';
 import { changeView, type WorkerView } from './worker-view.ts';
 
-const scores = (what: Shape, view: WorkerView) => scoresOf(what, view, view.report!);
+const scores = (what: Shape, view: WorkerView) => scoresOf(what, view, view.report!, nothingKnown);
 const fit = (what: Shape, view: WorkerView) => scores(what, view).fit;
 
 function holding(view: WorkerView, uuid: string, vramBytes: number, isWhole = false): WorkerView {
@@ -95,7 +96,7 @@ it('the total is the weighted sum of the terms, and the weights sum to 1', () =>
   const of = scores(shape(part(4 * GiB)), view);
   const keys = Object.keys(weights) as (keyof typeof weights)[];
   expect(Object.keys(of)).toEqual(keys);
-  expect(totalOf(shape(part(4 * GiB)), view, view.report!)).toBeCloseTo(
+  expect(totalOf(shape(part(4 * GiB)), view, view.report!, nothingKnown)).toBeCloseTo(
     keys.reduce((sum, key) => sum + weights[key] * of[key], 0),
     12,
   );

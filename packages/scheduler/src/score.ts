@@ -1,12 +1,12 @@
 /**
  * How good a feasible worker is for a shape: named terms in 0..1, weighted and summed.
  *
- * 1. A term depends on the shape and this one worker only, so the order and the number of the others change nothing.
+ * 1. A term depends on the shape, this one worker and what is known of the demand only, so the order and the number of the others change nothing.
  * 2. Weights sum to 1, so a total is in 0..1 too.
- * 3. Nothing here allocates but the first look at a worker's new report.
  */
-import type { GpuRequest, WorkerReport } from '@gryphgen/protocol';
-import { bestForPart, capability, freeVram, nextForWhole } from './device-fit.ts';
+import type { WorkerReport } from '@gryphgen/protocol';
+import type { TypicalDemand } from './demand.ts';
+import { fitOn } from './fit.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -30,17 +30,15 @@ export const weights = {
 const TOP_SPEED = 2;
 /** What an unmeasured machine is taken for: slow, but not useless. */
 const UNMEASURED_SPEED = 0.5;
-/** `capability` that scores one half when spent whole: 8 GiB of compute capability 6.0. */
-const MIDDLING_CAPABILITY = 8 * 1024 ** 3 * 60;
-/** What is left on a device in use already weighs less than on one that a whole-device task could still have. */
-const OPENED_REST = 0.5;
-/** How much of a GPU task's fit is about its device; the rest is about filling one host before opening the next. */
-const DEVICE_SHARE = 0.7;
-
 /** Written out rather than looped over, so that the engine inlines it: this runs for each feasible worker. */
-export function totalOf(shape: Shape, worker: WorkerView, report: WorkerReport): number {
+export function totalOf(
+  shape: Shape,
+  worker: WorkerView,
+  report: WorkerReport,
+  demand: TypicalDemand,
+): number {
   return (
-    weights.fit * fit(shape, worker, report) +
+    weights.fit * fitOn(shape, worker, report, demand).fit +
     weights.image * image(shape, report) +
     weights.reliability * clamp(worker.reliability) +
     weights.load * load(shape, worker, report) +
@@ -54,19 +52,16 @@ export function scoresOf(
   shape: Shape,
   worker: WorkerView,
   report: WorkerReport,
+  demand: TypicalDemand,
 ): Record<keyof typeof weights, number> {
   return {
-    fit: fit(shape, worker, report),
+    fit: fitOn(shape, worker, report, demand).fit,
     image: image(shape, report),
     reliability: clamp(worker.reliability),
     load: load(shape, worker, report),
     spread: spread(worker, report),
     speed: speed(report),
   };
-}
-
-function fit({ resources }: Shape, worker: WorkerView, report: WorkerReport): number {
-  return resources.gpu === undefined ? fitWithoutDevice(report) : fitOnDevices(resources.gpu, worker, report);
 }
 
 function image({ image: wanted }: Shape, report: WorkerReport): number {
@@ -83,43 +78,6 @@ function spread({ ledger }: WorkerView, report: WorkerReport): number {
 
 function speed(report: WorkerReport): number {
   return clamp((report.speed > 0 ? report.speed : UNMEASURED_SPEED) / TOP_SPEED);
-}
-
-/** A task without a device keeps off machines that have some: their host memory and CPU feed the devices. */
-function fitWithoutDevice(report: WorkerReport): number {
-  return report.devices.length === 0 ? 1 : 0.5 / (1 + report.devices.length);
-}
-
-function fitOnDevices(gpu: GpuRequest, worker: WorkerView, report: WorkerReport): number {
-  let taken = 0;
-  let deviceFit = 0;
-  if (gpu.kind === 'part') {
-    const device = bestForPart(gpu, report.devices, worker.ledger);
-    if (device === undefined) return 0;
-    const held = worker.ledger.devices.get(device.uuid);
-    const left = share(freeVram(device, held, 'now') - gpu.vramBytes, device.vramBytes);
-    deviceFit = 1 - (held === undefined ? left : OPENED_REST * left);
-    taken = gpu.vramBytes;
-  } else {
-    let device = nextForWhole(gpu, report.devices, worker.ledger, undefined);
-    for (let i = 0; i < gpu.count && device !== undefined; i += 1) {
-      deviceFit += MIDDLING_CAPABILITY / (MIDDLING_CAPABILITY + capability(device)) / gpu.count;
-      taken += device.vramBytes;
-      device = nextForWhole(gpu, report.devices, worker.ledger, device);
-    }
-  }
-  return DEVICE_SHARE * clamp(deviceFit) + (1 - DEVICE_SHARE) * hostFilled(taken, worker, report);
-}
-
-/** Share of all the host's device memory that will be held: untouched hosts stay whole for whole-device tasks. */
-function hostFilled(taken: number, worker: WorkerView, report: WorkerReport): number {
-  let held = taken;
-  let total = 0;
-  for (const device of report.devices) {
-    held += worker.ledger.devices.get(device.uuid)?.vramBytes ?? 0;
-    total += device.vramBytes;
-  }
-  return share(held, total);
 }
 
 /** Reports are replaced whole, so a set made for one stays true; a machine may hold hundreds of images. */

@@ -139,6 +139,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   window.tasks.set(seq, id);
   raiseFloor(window, floor);
   addToShare(state, task);
+  state.demand.note(spec.shapeKey, spec.envelope);
   joinLine(state, task);
   const { queueTimeoutMs } = spec.envelope;
   if (queueTimeoutMs > 0) {

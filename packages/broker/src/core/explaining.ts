@@ -41,7 +41,13 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   }
   const envelope = chargedAs(state, task.spec.envelope);
   const outlooks = outlooksOf(state, envelope);
-  const { decision, workers, nearest } = explain(envelope, state.views, undefined, outlooks);
+  const { decision, workers, nearest } = explain(
+    envelope,
+    state.views,
+    state.demand.typical,
+    undefined,
+    outlooks,
+  );
   const weights = weightsOf(workers);
   const choice = choiceOf(state, task);
   const said = waitingWords(state, task) ?? (choice === undefined ? undefined : choiceWords(state, choice));
@@ -61,7 +67,13 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
 export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope']): ExplainDocument {
   const envelope = chargedAs(state, asked);
   const outlooks = outlooksOf(state, envelope);
-  const { decision, workers, nearest } = explain(envelope, state.views, undefined, outlooks);
+  const { decision, workers, nearest } = explain(
+    envelope,
+    state.views,
+    state.demand.typical,
+    undefined,
+    outlooks,
+  );
   const weights = weightsOf(workers);
   return {
     id: '',

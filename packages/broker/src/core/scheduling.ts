@@ -5,7 +5,7 @@
  * tasks placed as it may are passed over.
  */
 import { type Envelope, isEphemeral, type PrincipalId } from '@gryphgen/protocol';
-import { explain, type FinishPlan, mayFit, type Placement, place, roomOf } from '@gryphgen/scheduler';
+import { explain, type FinishPlan, mayFit, type Placement, roomOf, shapeKey } from '@gryphgen/scheduler';
 import { agedPriority } from './aging.ts';
 import { chargedAs } from './charging.ts';
 import { aboutMs, choiceStands, planFor } from './choosing.ts';
@@ -100,7 +100,7 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const envelope = chargedAs(state, task.spec.envelope);
   const plan = planFor(state, from, task);
   if (plan?.kind === 'later') return false;
-  const placement = plan?.placement ?? place(envelope, views);
+  const placement = plan?.placement ?? placeFirst(state, task, envelope);
   if (placement.kind !== 'placed') return false;
   const why = state.notes.allows(views.length, state.watch)
     ? reasons(state, task, envelope, placement, plan)
@@ -128,6 +128,12 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   return true;
 }
 
+/** Where nothing of its class is known; `envelope`: as it is charged. */
+function placeFirst({ placer, views, demand }: BrokerState, { spec }: Task, envelope: Envelope): Placement {
+  const key = envelope === spec.envelope ? spec.shapeKey : shapeKey(envelope);
+  return placer.place(envelope, key, views, demand.typical);
+}
+
 /** Why there, in terms of each worker; `envelope`: as it is charged; with what is expected of it, where there was a plan. */
 function reasons(
   state: BrokerState,
@@ -137,7 +143,7 @@ function reasons(
   plan: FinishPlan | undefined,
 ): PlacementNote {
   const outlooks = plan === undefined ? [] : outlooksOf(state, envelope);
-  const explained = explain(envelope, state.views, placement, outlooks);
+  const explained = explain(envelope, state.views, state.demand.typical, placement, outlooks);
   const why = { ...explained, decision: withCharge(state, spec.envelope, explained.decision) };
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';

@@ -15,8 +15,10 @@ import type {
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
 import {
+  Demand,
   FinishPlanner,
   LearnedForecast,
+  Placer,
   PredictionErrors,
   type SavedErrors,
   type SavedEstimates,
@@ -48,6 +50,7 @@ export function emptyState(
   { timers = defaultTimers, principalLimits = noPrincipalLimits }: StateSettings = {},
 ): BrokerState {
   const tasks = new Map<TaskId, Task>();
+  const demand = new Demand();
   const learned = new LearnedForecast((view) => underwayOn(state, view));
   const state: BrokerState = {
     epoch,
@@ -73,7 +76,7 @@ export function emptyState(
     deadlines: new Deadlines(tasks),
     learned,
     errors: new PredictionErrors(),
-    planner: new FinishPlanner(learned),
+    planner: new FinishPlanner(learned, demand),
     views: [],
     sessions: new Map(),
     clientSessions: new Map(),
@@ -87,6 +90,8 @@ export function emptyState(
     keySweep: null,
     notes: new PlacementNotes(),
     possible: new PossibleShapes(),
+    demand,
+    placer: new Placer(),
     refusals: new Refusals(),
     choosing: false,
     wake: true,

@@ -31,8 +31,10 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import type {
+  Demand,
   FinishPlanner,
   LearnedForecast,
+  Placer,
   PredictionErrors,
   WorkerDecision,
   WorkerView,
@@ -281,6 +283,9 @@ export interface BrokerState {
   readonly planner: FinishPlanner;
   readonly notes: PlacementNotes;
   readonly possible: PossibleShapes;
+  /** What it is asked for, from the tasks accepted in this epoch and those that were left of earlier ones. */
+  readonly demand: Demand;
+  readonly placer: Placer;
   readonly refusals: Refusals;
   /** Tasks wait by choice: what they wait for is looked at again with each tick. */
   choosing: boolean;

@@ -9,6 +9,7 @@
  * 3. A try on a worker that is hardly known is bounded: by how much longer it may take, and by how often.
  */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import { nothingKnown, type TypicalDemand } from '../demand.ts';
 import { type Placement, place } from '../place.ts';
 import { isFeasible } from '../predicates.ts';
 import { totalOf } from '../score.ts';
@@ -67,11 +68,14 @@ interface Seat {
 
 export class FinishPlanner {
   private readonly forecast: Forecast;
+  private readonly demand: { readonly typical: TypicalDemand };
   /** Of this turn. */
   private lines = new Map<WorkerId, Line>();
 
-  constructor(forecast: Forecast) {
+  /** `demand`: what the other terms go by. */
+  constructor(forecast: Forecast, demand: { readonly typical: TypicalDemand } = { typical: nothingKnown }) {
     this.forecast = forecast;
+    this.demand = demand;
   }
 
   /** A new turn: who waited by choice decides anew. */
@@ -100,7 +104,7 @@ export class FinishPlanner {
         (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
       }
     }
-    const first = bestNow(now, typicalMs);
+    const first = bestNow(now, typicalMs, this.demand.typical);
     if (first === undefined) return undefined;
     const worthTrying = now.find(
       (seat) =>
@@ -130,13 +134,14 @@ export class FinishPlanner {
       const now = bestNow(
         seats.filter((seat) => isFeasible(seat.shape, view, report)),
         typicalMs,
+        this.demand.typical,
       );
       const alone = () => new Line(view, this.forecast.endings(view));
       const best = now === undefined ? soonest(seats, alone) : { seat: now, start: { inMs: 0 } };
       if (best === undefined) continue;
       const { seat, start } = best;
       const score = finishScore(seat.takesMs, typicalMs);
-      const total = now === undefined ? undefined : totalWith(now, typicalMs);
+      const total = now === undefined ? undefined : totalWith(now, typicalMs, this.demand.typical);
       found.push({ worker: view.id, startMs: start.inMs, takesMs: seat.takesMs, score, total });
     }
     return found;
@@ -146,7 +151,7 @@ export class FinishPlanner {
     const placement = place(seat.shape, [seat.view]);
     if (placement.kind !== 'placed') throw new Error(`${seat.view.id} is feasible and does not take it`);
     if (tries) this.forecast.tried(task);
-    const total = totalWith(seat, typicalMs);
+    const total = totalWith(seat, typicalMs, this.demand.typical);
     return { kind: 'now', placement: { ...placement, total }, finishMs: seat.takesMs, tries };
   }
 
@@ -221,12 +226,12 @@ function soonest(seats: readonly Seat[], lineOf: (view: WorkerView) => Line): So
 }
 
 /** Equals by the smaller id, as in `place`. */
-function bestNow(seats: readonly Seat[], typicalMs: number): Seat | undefined {
+function bestNow(seats: readonly Seat[], typicalMs: number, demand: TypicalDemand): Seat | undefined {
   let best: Seat | undefined;
   let highest = -1;
   for (const seat of seats) {
     const { view } = seat;
-    const total = totalWith(seat, typicalMs);
+    const total = totalWith(seat, typicalMs, demand);
     if (total < highest || (total === highest && best !== undefined && best.view.id <= view.id)) continue;
     best = seat;
     highest = total;
@@ -235,8 +240,8 @@ function bestNow(seats: readonly Seat[], typicalMs: number): Seat | undefined {
 }
 
 /** 0..1: finish, and for the rest the other terms. */
-function totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number): number {
-  const others = totalOf(shape, view, report);
+function totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number, demand: TypicalDemand): number {
+  const others = totalOf(shape, view, report, demand);
   return (1 - finishWeight) * others + finishWeight * finishScore(takesMs, typicalMs);
 }
 

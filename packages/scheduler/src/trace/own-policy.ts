@@ -1,11 +1,16 @@
 /**
- * The grid's own placement on a trace: `place`, as the broker calls it, over nodes told as workers and GPUs told as
- * devices, a thousandth of a GPU as a MiB of its memory.
+ * The grid's own placement on a trace: the broker's, over nodes told as workers and GPUs told as devices, a thousandth of
+ * a GPU as a MiB of its memory. A request names one model of GPU; what a trace's task names is told as a label that the
+ * nodes have whose model is among them.
+ *
+ * 1. What it knows of the workload it learns from the tasks that have arrived.
  */
 import type { Device, DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import { Demand } from '../demand.ts';
 import { reserve } from '../ledger.ts';
-import { type Placement, place } from '../place.ts';
-import type { Shape } from '../shape.ts';
+import type { Placement } from '../place.ts';
+import { Placer } from '../placer.ts';
+import { type Shape, shapeKey } from '../shape.ts';
 import { newView, type WorkerView } from '../worker-view.ts';
 import type { Choice, Policy } from './policy.ts';
 import { isPart } from './policy.ts';
@@ -13,25 +18,27 @@ import { keyOfTask, suits, type TraceNode, type TraceTask, wholeGpu } from './tr
 
 const MiB = 1024 ** 2;
 
-interface Candidates {
-  readonly shape: Shape;
-  readonly workers: readonly WorkerView[];
-}
-
 export class OwnPlacement implements Policy {
-  private readonly nodes: readonly TraceNode[];
   private readonly workers: readonly WorkerView[];
-  private readonly kinds = new Map<string, Candidates>();
+  private readonly demand = new Demand();
+  private readonly placer = new Placer();
+  private readonly shapes = new Map<string, { readonly shape: Shape; readonly key: string }>();
   private last: Extract<Placement, { kind: 'placed' }> | undefined;
 
-  constructor(nodes: readonly TraceNode[]) {
-    this.nodes = nodes;
-    this.workers = nodes.map(workerOf);
+  /** Of the tasks only the models that they name are looked at. */
+  constructor(nodes: readonly TraceNode[], tasks: readonly TraceTask[]) {
+    const named = new Map(tasks.map((task) => [labelOf(task), task]));
+    named.delete('');
+    this.workers = nodes.map((node, at) => {
+      const labels = [...named].filter(([, task]) => suits(node.model, task)).map(([label]) => [label, '']);
+      return workerOf(node, at, Object.fromEntries(labels));
+    });
   }
 
   choose(task: TraceTask): Choice | undefined {
-    const { shape, workers } = this.candidatesFor(task);
-    const placement = place(shape, workers);
+    const { shape, key } = this.shapeOf(task);
+    this.demand.note(key, shape);
+    const placement = this.placer.place(shape, key, this.workers, this.demand.typical);
     if (placement.kind !== 'placed') return undefined;
     this.last = placement;
     const gpus = placement.reservation.devices.map(({ uuid }) => Number(uuid.slice(uuid.indexOf('/') + 1)));
@@ -46,15 +53,13 @@ export class OwnPlacement implements Policy {
     this.last = undefined;
   }
 
-  private candidatesFor(task: TraceTask): Candidates {
-    const key = keyOfTask(task);
-    let found = this.kinds.get(key);
+  private shapeOf(task: TraceTask): { readonly shape: Shape; readonly key: string } {
+    const name = keyOfTask(task);
+    let found = this.shapes.get(name);
     if (found === undefined) {
-      // A request names one model; these name several.
-      const isAble = (_: unknown, at: number) =>
-        task.gpuCount === 0 || suits((this.nodes[at] as TraceNode).model, task);
-      found = { shape: shapeOf(task), workers: this.workers.filter(isAble) };
-      this.kinds.set(key, found);
+      const shape = shapeOf(task);
+      found = { shape, key: shapeKey(shape) };
+      this.shapes.set(name, found);
     }
     return found;
   }
@@ -67,7 +72,15 @@ function idOf(node: number): WorkerId {
   return `${workerPrefix}${String(node).padStart(8, '0')}` as WorkerId;
 }
 
-function workerOf({ name, model, cpuMilli, memoryMiB, gpuCount }: TraceNode, at: number): WorkerView {
+function labelOf({ gpuCount, models }: TraceTask): string {
+  return gpuCount === 0 ? '' : models.join('|');
+}
+
+function workerOf(
+  { name, model, cpuMilli, memoryMiB, gpuCount }: TraceNode,
+  at: number,
+  labels: Readonly<Record<string, string>>,
+): WorkerView {
   const id = idOf(at);
   const devices = Array.from({ length: gpuCount }, (_, index): Device => {
     const uuid = `${id}/${index}` as DeviceUuid;
@@ -77,7 +90,7 @@ function workerOf({ name, model, cpuMilli, memoryMiB, gpuCount }: TraceNode, at:
   const report: WorkerReport = {
     name,
     capabilities: ['container'],
-    labels: {},
+    labels,
     cpuMilli,
     memoryBytes: memoryMiB * MiB,
     diskBytes: 0,
@@ -95,7 +108,8 @@ function workerOf({ name, model, cpuMilli, memoryMiB, gpuCount }: TraceNode, at:
 function shapeOf(task: TraceTask): Shape {
   const { cpuMilli, memoryMiB, gpuCount, gpuMilli } = task;
   const resources = { cpuMilli, memoryBytes: memoryMiB * MiB, diskBytes: 0 };
-  const constraints = { labels: {} };
+  const label = labelOf(task);
+  const constraints = { labels: label === '' ? {} : { [label]: '' } };
   if (gpuCount === 0) return { kind: 'container', resources, constraints };
   const gpu = isPart(task)
     ? ({ kind: 'part', vramBytes: gpuMilli * MiB } as const)

@@ -92,7 +92,7 @@ function policyOf(
   const { nodes, free, tasks, random } = trace;
   switch (name) {
     case 'default':
-      return new OwnPlacement(nodes);
+      return new OwnPlacement(nodes, tasks);
     case 'fgd':
       return new BestScore(free, fragmentationDescent(typicalTasks(tasks)));
     case 'bestfit':
