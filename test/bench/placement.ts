@@ -1,6 +1,20 @@
-/** One placement decision, alone: how it grows with the grid. */
+/**
+ * One placement decision, alone: how it grows with the grid. `first`: of a shape on workers that were never looked at.
+ * `stream`: one after the other as the broker takes them, each changing the worker that it went to.
+ */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
-import { emptyLedger, newView, place, type Shape, type WorkerView } from '@gryphgen/scheduler';
+import {
+  Demand,
+  emptyLedger,
+  newView,
+  Placer,
+  place,
+  release,
+  reserve,
+  type Shape,
+  shapeKey,
+  type WorkerView,
+} from '@gryphgen/scheduler';
 import type { Benchmark } from './benchmark.ts';
 import { type Row, row } from './row.ts';
 import { percentile } from './statistics.ts';
@@ -24,22 +38,68 @@ export const placement: Benchmark = {
   async run({ scale }) {
     return scale.gridSizes.flatMap((size) => {
       const workers = gridOf(size);
-      return Object.entries(shapes).flatMap(([name, shape]) =>
-        rowsOf(`placement.${size}.${name}`, timesOf(shape, workers, scale.placements)),
-      );
+      return Object.entries(shapes).flatMap(([name, shape]) => [
+        ...rowsOf(`placement.${size}.${name}.first`, firstLooks(shape, workers, scale.placements)),
+        ...rowsOf(`placement.${size}.${name}.stream`, stream(shape, workers, scale.placements)),
+      ]);
     });
   },
 };
 
-function timesOf(shape: Shape, workers: readonly WorkerView[], runs: number): Float64Array {
-  for (let run = 0; run < runs; run++) place(shape, workers);
-  return Float64Array.from({ length: runs }, () => {
+function firstLooks(shape: Shape, workers: readonly WorkerView[], runs: number): Float64Array {
+  const { typical } = someDemand();
+  return timesOf(runs, () => place(shape, workers, typical));
+}
+
+function stream(shape: Shape, workers: readonly WorkerView[], runs: number): Float64Array {
+  const { typical } = someDemand();
+  const byId = new Map(workers.map((worker) => [worker.id, worker]));
+  const placer = new Placer();
+  const key = shapeKey(shape);
+  return timesOf(
+    runs,
+    () => placer.place(shape, key, workers, typical),
+    ({ worker, reservation }) => {
+      const { ledger } = byId.get(worker) as WorkerView;
+      reserve(ledger, reservation);
+      release(ledger, reservation);
+    },
+  );
+}
+
+/** Both shapes are asked for, and whole devices. */
+function someDemand(): Demand {
+  const demand = new Demand();
+  const gpus = [
+    { kind: 'part', vramBytes: 5 * GiB },
+    { kind: 'part', vramBytes: 11 * GiB },
+    { kind: 'whole', count: 1 },
+  ] as const;
+  for (let task = 0; task < 300; task++) {
+    const shape = { ...shapes.cpu, resources: { ...host, gpu: gpus[task % 3] } } as Shape;
+    demand.note(shapeKey(shape), shape);
+  }
+  return demand;
+}
+
+type Placed = Extract<ReturnType<typeof place>, { kind: 'placed' }>;
+
+/** `after`: not timed. */
+function timesOf(
+  runs: number,
+  placeOne: () => ReturnType<typeof place>,
+  after: (placed: Placed) => void = () => undefined,
+): Float64Array {
+  const once = () => {
     const begun = performance.now();
-    const placed = place(shape, workers);
+    const placed = placeOne();
     const us = (performance.now() - begun) * 1000;
     if (placed.kind !== 'placed') throw new Error('every shape fits somewhere on this grid');
+    after(placed);
     return us;
-  });
+  };
+  for (let run = 0; run < runs; run++) once();
+  return Float64Array.from({ length: runs }, once);
 }
 
 function rowsOf(name: string, times: Float64Array): Row[] {

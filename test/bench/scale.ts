@@ -49,7 +49,7 @@ export const fullScale: Scale = {
   peers: 50,
   queued: 1_000_000,
   reconnecting: [50, 500],
-  gridSizes: [10, 1000, 10_000],
+  gridSizes: [10, 100, 1000, 10_000],
   placements: 500,
   containers: 30,
   transferMebi: 256,
