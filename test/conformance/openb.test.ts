@@ -49,9 +49,7 @@ it.skipIf(!isThere).each(published)(
 );
 
 it.skipIf(!isThere)('our own placement allocates more than was published of FGD', { timeout }, () => {
-  const ahead = ['default', 'gpushare40', 'gpuspec10', 'multigpu20'].map(
-    (trace) => allocated(trace, 'default').allocAtRatio - publishedOf(trace, 'FGD')[1],
-  );
-  expect(Math.min(...ahead)).toBeGreaterThan(-0.1);
-  expect(ahead.reduce((sum, each) => sum + each, 0) / ahead.length).toBeGreaterThan(0.3);
+  // Of four, the two on which it is least ahead.
+  for (const trace of ['default', 'gpushare40'])
+    expect(allocated(trace, 'default').allocAtRatio).toBeGreaterThan(publishedOf(trace, 'FGD')[1] + 0.1);
 });
