@@ -139,6 +139,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     instead: '',
   },
   {
+    name: 'give room away that is kept for another',
+    file: 'broker/dist/core/claims.js',
+    snippet: 'if (heeded.length === 0)',
+    instead: 'if (heeded.length >= 0)',
+  },
+  {
     name: 'forget at replay what a principal has had',
     file: 'broker/dist/core/snapshot.js',
     snippet: 'state.use.load(snapshot.use ?? []);',

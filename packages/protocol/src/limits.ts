@@ -52,6 +52,8 @@ export const limits = {
   ticketMs: 7 * 24 * 3600_000,
   /** Removed workers whose names are kept: whoever removed one may ask again, and what they ran still names them. */
   removedWorkers: 1000,
+  /** Room is kept for the first of a class of which none was placed for so long. */
+  claimAfterMs: 30_000,
   /** Tasks of a class of which none was placed for so long rise by ten points of priority, again and again. */
   agingMs: 3600_000,
   /** Principals whose use of the grid is remembered; those who had least of late are forgotten first. */

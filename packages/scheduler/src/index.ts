@@ -1,4 +1,5 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
+export { beside, claimOn, lackNow, without } from './claim.ts';
 export { Demand, nothingKnown, type TypicalDemand } from './demand.ts';
 export { freeVram } from './device-fit.ts';
 export { explain, type WorkerDecision, weightsOf } from './explain.ts';

@@ -40,6 +40,9 @@ const answers = [
   'submission refused: rejected.limit',
   'a principal runs as much as it may',
   'a principal is revoked',
+  'room is kept for a task',
+  'a task takes the room that was kept',
+  'what ends in time runs on room that is kept',
   'answer to revoke: failed',
 ];
 

@@ -10,6 +10,7 @@ import type { Finished, Message, PrincipalId, PrincipalLimitTable, TaskId } from
 import { defaultTimers, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import type { Fence, StartOrder } from '@gryphgen/worker';
 import { AuthorityCheck, type Sender } from './authority-check.ts';
+import { ClaimCheck } from './claim-check.ts';
 import { CreditCheck } from './credit-check.ts';
 import { DrainCheck } from './drain-check.ts';
 import { DurabilityCheck } from './durability-check.ts';
@@ -46,6 +47,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly authority = new AuthorityCheck();
   private readonly placement = new PlacementCheck();
   private readonly principals: PrincipalCheck;
+  private readonly claims: ClaimCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
   private readonly world: World;
@@ -69,6 +71,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.physical = new PhysicalCheck(grid.workers, steadySince);
     this.watched = new WatchedTime(world);
     this.principals = new PrincipalCheck(principalLimits, world.coverage);
+    this.claims = new ClaimCheck(world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
       (task) => this.durability.cancelTold(task),
@@ -90,6 +93,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     }
     this.placement.stepped(state, event, wall);
     this.principals.stepped(state);
+    this.claims.stepped(state, event, wall);
     const [wrong] = brokenInvariants(state);
     if (wrong !== undefined) throw new SimFailure('the state is sound', `after ${event.kind}: ${wrong}`);
   }
@@ -99,6 +103,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.promises.recovered(state);
     this.authority.recovered(state);
     this.placement.recovered(state);
+    this.claims.recovered();
     this.principals.stepped(state);
     this.served.recovered();
     const before = this.shadows;

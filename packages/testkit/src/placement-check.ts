@@ -1,14 +1,23 @@
 /**
  * Where tasks are placed and what they say of it, after each step (invariant 6).
  *
- * 1. Nothing waits that could run: when no placement is due, no worker is feasible for any waiting task whose principal
- *    may have another placed, but by choice: it is looked at again with each tick then.
+ * 1. Nothing waits that could run: when no placement is due, no worker is feasible for the first of any class whose
+ *    principal may have another placed, but by choice: it is looked at again with each tick then. Room that is kept for another
+ *    is none.
  * 2. A task that is placed has overtaken nobody: none that goes before it (by priority as it has risen, by what its principal
  *    has had, by its turn) would fit where it was put, unless it waits by choice.
  * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
  *    phase, and of those that wait whenever anything has changed that they are explained by.
  */
-import { type BrokerEvent, type BrokerState, chargedAs, explainDocument, type Task } from '@gryphgen/broker';
+import {
+  type BrokerEvent,
+  type BrokerState,
+  type Claim,
+  chargedAs,
+  explainDocument,
+  type Task,
+  viewsFor,
+} from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { place, release, type WorkerView } from '@gryphgen/scheduler';
 import { OrderModel } from './order-model.ts';
@@ -23,26 +32,31 @@ export class PlacementCheck {
   private nextReport = 1;
   private attempts = new Map<TaskId, number>();
   private order = new OrderModel();
+  private claims: readonly Claim[] = [];
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     const waiting = [...state.tasks.values()].filter(inLine);
     if (event.kind === 'schedule') this.checkOrder(state, waiting, wall);
     this.order.stepped(state);
+    this.claims = state.claims;
     this.noteAttempts(state);
     if (waiting.length === 0) return;
-    const stamp = `${state.wake} ${state.views.map((view) => this.stampOf(view)).join(' ')}`;
+    const stamp = `${state.wake} ${JSON.stringify(state.claims)} ${state.views.map((view) => this.stampOf(view)).join(' ')}`;
     if (stamp !== this.stamp) this.settled.clear();
     this.stamp = stamp;
+    const first = firstsOf(state);
     for (const task of waiting) {
-      const name = `${task.spec.shapeKey} ${isHeldBack(state, task.principal)}`;
+      const heldBack = isHeldBack(state, task.principal);
+      const name = `${task.spec.shapeKey} ${heldBack} ${first.has(task.id) ? task.id : ''}`;
       if (this.settled.has(name)) continue;
       this.settled.add(name);
-      checkWaiting(state, task, wall);
+      checkWaiting(state, task, first.has(task.id), wall);
     }
   }
 
   recovered(state: BrokerState): void {
     this.order = new OrderModel();
+    this.claims = [];
     this.noteAttempts(state);
     this.settled.clear();
   }
@@ -56,7 +70,8 @@ export class PlacementCheck {
       (task) => task.lease !== null && this.attempts.get(task.id) !== task.attempt,
     );
     this.order.placed(placed);
-    const first = new Set(state.waiting.classes().map((one) => state.waiting.first(one)));
+    const claims = [...this.claims, ...state.claims];
+    const first = firstsOf(state);
     const firsts = waiting.filter(({ id }) => first.has(id));
     for (const task of placed) {
       if (task.lease === null) continue;
@@ -72,7 +87,8 @@ export class PlacementCheck {
           this.order.goesBefore(state, other, task, wall) &&
           !waitsByChoice(state, other) &&
           (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
-          place(chargedAs(state, other.spec.envelope), without).kind === 'placed',
+          place(chargedAs(state, other.spec.envelope), viewsFor({ views: without, claims }, other, wall))
+            .kind === 'placed',
       );
       if (overtaken === undefined) continue;
       const words = `${formatTaskId(task.id)} was placed before ${formatTaskId(overtaken.id)}, which goes before it`;
@@ -107,11 +123,16 @@ function inLine({ phase, notBefore }: Task): boolean {
   return phase === 'waiting' && notBefore === 0;
 }
 
-function checkWaiting(state: BrokerState, task: Task, wall: number): void {
+function firstsOf({ waiting }: BrokerState): ReadonlySet<TaskId | undefined> {
+  return new Set(waiting.classes().map((one) => waiting.first(one)));
+}
+
+function checkWaiting(state: BrokerState, task: Task, isFirst: boolean, wall: number): void {
   const { when, decision, workers } = explainDocument(state, task, wall);
   const feasible = workers.find((worker) => worker.feasible);
   const byChoice = state.choosing && decision.startsWith('waits by choice');
-  if (feasible !== undefined && !byChoice && !state.wake && !isHeldBack(state, task.principal)) {
+  const mayRun = isFirst && !byChoice && !state.wake && !isHeldBack(state, task.principal);
+  if (feasible !== undefined && mayRun) {
     const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
     throw new SimFailure('nothing waits that could run', words);
   }

@@ -7,7 +7,10 @@ import { limits } from '@gryphgen/protocol';
 import type { SeededRandom } from './seeded-random.ts';
 
 export type SqueezedLimits = Partial<
-  Record<'creditMessages' | 'finishedTasks' | 'envelopes' | 'serviceWellMs' | 'agingMs', number>
+  Record<
+    'creditMessages' | 'finishedTasks' | 'envelopes' | 'serviceWellMs' | 'agingMs' | 'claimAfterMs',
+    number
+  >
 >;
 
 export function planLimits(random: SeededRandom): SqueezedLimits {
@@ -15,6 +18,7 @@ export function planLimits(random: SeededRandom): SqueezedLimits {
     ...(random.chance(0.3) ? { creditMessages: random.pick([4, 16]) } : {}),
     ...(random.chance(0.2) ? { finishedTasks: random.pick([3, 8]) } : {}),
     ...(random.chance(0.2) ? { envelopes: 2 } : {}),
+    ...(random.chance(0.7) ? { claimAfterMs: random.pick([200, 2000]) } : {}),
     ...(random.chance(0.5) ? { agingMs: random.pick([1000, 8000]) } : {}),
     ...(random.chance(0.7) ? { serviceWellMs: random.pick([500, 3000, 10_000]) } : {}),
   };

@@ -3,11 +3,12 @@
  * was expected of its run.
  */
 import type { ExpectedRun, ExplainDocument, TurnDocument } from '@gryphgen/protocol';
-import { formatTaskId } from '@gryphgen/protocol';
-import { explain, type Outlook, weightsOf } from '@gryphgen/scheduler';
+import { formatTaskId, formatTime } from '@gryphgen/protocol';
+import { explain, type Outlook, type WorkerDecision, weightsOf } from '@gryphgen/scheduler';
 import { agedPriority, waitsSince } from './aging.ts';
 import { chargedAs, chargeWords } from './charging.ts';
 import { choiceOf, choiceWords } from './choosing.ts';
+import { viewsFor } from './claims.ts';
 import { nameOf, stateOf } from './documents.ts';
 import { foretold } from './learning.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
@@ -41,13 +42,16 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   }
   const envelope = chargedAs(state, task.spec.envelope);
   const outlooks = outlooksOf(state, envelope);
-  const { decision, workers, nearest } = explain(
-    envelope,
-    state.views,
-    state.demand.typical,
-    undefined,
-    outlooks,
-  );
+  const now = explain(envelope, viewsFor(state, task, wall), state.demand.typical, undefined, outlooks);
+  const { decision, nearest } = now;
+  const workers =
+    state.claims.length === 0
+      ? now.workers
+      : besideClaims(
+          state,
+          explain(envelope, state.views, state.demand.typical, undefined, outlooks).workers,
+          now.workers,
+        );
   const weights = weightsOf(workers);
   const choice = choiceOf(state, task);
   const said = waitingWords(state, task) ?? (choice === undefined ? undefined : choiceWords(state, choice));
@@ -124,6 +128,21 @@ function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocumen
   };
 }
 
+/** Where nothing but a claim keeps it away, that is said; else what stands in its way whether there is one or not. */
+function besideClaims(
+  { claims }: BrokerState,
+  all: readonly WorkerDecision[],
+  mayUse: readonly WorkerDecision[],
+): readonly WorkerDecision[] {
+  return all.map((decision, place) => {
+    if (!decision.feasible || mayUse[place]?.feasible) return decision;
+    const claim = claims.find(({ worker }) => worker === decision.worker);
+    const { worker, name } = decision;
+    const words = claim ? `keeps room for ${formatTaskId(claim.task)}, which has waited in vain` : '';
+    return { worker, name, feasible: false, reasons: [words] };
+  });
+}
+
 /** Of a task that ended while it had no place. */
 function neverRan({ attempt }: Task): string {
   if (attempt === 0) return 'it ended without ever being placed';
@@ -140,5 +159,12 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
     return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
   }
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
+  const claim = state.claims.find(({ task: claimed }) => claimed === task.id);
+  if (claim !== undefined) {
+    const by = Number.isFinite(claim.startsBy)
+      ? `; there will be enough by ${formatTime(claim.startsBy)}`
+      : '';
+    return `waits: room is kept for it on ${nameOf(state, claim.worker)}${by}`;
+  }
   return undefined;
 }

@@ -1,11 +1,13 @@
 /**
- * What happens because time passes: silence, lost leases, overdue drains, backoffs, waits that took too long, forgetting
+ * What happens because time passes: silence, lost leases, overdue drains, backoffs, waits that took too long, room that is
+ * kept, forgetting
  * (E12, E13, E17).
  */
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
 import { joinLine } from './apply.ts';
+import { keepRoom } from './claims.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
@@ -38,6 +40,7 @@ export function onTick(context: Context): void {
     if (due.kind === 'backoff') backoffOver(state, task);
     else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
+  keepRoom(context);
   forgetKeys(context);
   forgetClients(context);
 }

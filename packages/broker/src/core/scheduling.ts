@@ -1,14 +1,23 @@
 /**
  * Gives waiting tasks to workers, once a turn: the first of each class in their order (turn-order.ts), so that no long line
- * of one class keeps another waiting. A class that finds no place rests until capacity changes; what asks for
- * much can wait for ever behind a stream of what asks for less (docs/submit.md). Classes of a principal that has as many
- * tasks placed as it may are passed over.
+ * of one class keeps another waiting. A class that finds no place rests until capacity changes; room is kept for the first
+ * that wait long (claims.ts). Classes of a principal that has as many tasks placed as it may are passed over.
  */
 import { type Envelope, isEphemeral, type PrincipalId } from '@gryphgen/protocol';
-import { explain, type FinishPlan, mayFit, type Placement, roomOf, shapeKey } from '@gryphgen/scheduler';
+import {
+  explain,
+  type FinishPlan,
+  mayFit,
+  type Placement,
+  place,
+  roomOf,
+  shapeKey,
+  type WorkerView,
+} from '@gryphgen/scheduler';
 import { agedPriority } from './aging.ts';
 import { chargedAs } from './charging.ts';
 import { aboutMs, choiceStands, planFor } from './choosing.ts';
+import { dropClaim, viewsFor } from './claims.ts';
 import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
@@ -96,11 +105,12 @@ function candidateOf(state: BrokerState, from: WaitingClass, wall: number): Cand
 
 function placeTask(context: Context, { from, task }: Candidate): boolean {
   const { state, now } = context;
-  const { views } = state;
+  const views = viewsFor(state, task, now.wall);
   const envelope = chargedAs(state, task.spec.envelope);
-  const plan = planFor(state, from, task);
+  // Beside room that is kept for others nothing is planned: it takes what it may have.
+  const plan = views === state.views ? planFor(state, from, task) : undefined;
   if (plan?.kind === 'later') return false;
-  const placement = plan?.placement ?? placeFirst(state, task, envelope);
+  const placement = plan?.placement ?? placeFirst(state, task, envelope, views);
   if (placement.kind !== 'placed') return false;
   const why = state.notes.allows(views.length, state.watch)
     ? reasons(state, task, envelope, placement, plan)
@@ -123,13 +133,21 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const lease = task.lease as TaskLease;
   if (why === null) lease.note = winnerOnly(worker, placement.total);
   else lease.note = state.notes.widen(lease.note, why);
+  dropClaim(state, task.id);
   sendLease(context, task, worker);
   tellChanged(context, task);
   return true;
 }
 
 /** Where nothing of its class is known; `envelope`: as it is charged. */
-function placeFirst({ placer, views, demand }: BrokerState, { spec }: Task, envelope: Envelope): Placement {
+function placeFirst(
+  { placer, views, demand }: BrokerState,
+  { spec }: Task,
+  envelope: Envelope,
+  mayUse: readonly WorkerView[],
+): Placement {
+  // What was found out of a worker is not what it has beside a claim.
+  if (mayUse !== views) return place(envelope, mayUse, demand.typical);
   const key = envelope === spec.envelope ? spec.shapeKey : shapeKey(envelope);
   return placer.place(envelope, key, views, demand.typical);
 }

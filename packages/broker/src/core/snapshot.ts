@@ -85,6 +85,8 @@ export function emptyState(
     submitRates: new Map(),
     ephemeralUse: new PrincipalUse(),
     size: new GridSize(),
+    claims: [],
+    claimsDue: 0,
     revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,

@@ -41,6 +41,7 @@ import type {
 } from '@gryphgen/scheduler';
 import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
+import type { Claim } from './claims.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Doubts } from './doubts.ts';
 import type { GridSize } from './grid-size.ts';
@@ -275,6 +276,9 @@ export interface BrokerState {
   readonly submitRates: Map<PrincipalId, Budget>;
   readonly ephemeralUse: PrincipalUse;
   readonly size: GridSize;
+  /** Room that is kept, in the order of turns; looked at anew at `claimsDue` of the watch clock. */
+  claims: readonly Claim[];
+  claimsDue: number;
   /** Workers that are being removed: their keys are being taken off the list. */
   readonly revoking: Set<WorkerId>;
   nextEphemeral: number;

@@ -29,6 +29,8 @@ export interface WaitingClass {
   servedAt: number;
   /** It waits for a better worker than it could have. */
   choice: Choice | null;
+  /** Watch time before which no worker is searched for on which room could be kept (claims.ts). */
+  searchAgainAt: number;
 }
 
 /** Free places in front that are not worth a copy of the line, and ids gone that are not worth a pass over it. */
@@ -135,7 +137,8 @@ export class WaitingQueue {
     let found = lanes.get(lane);
     if (found === undefined) {
       const line = { line: [], head: 0, gone: new Set<TaskId>() };
-      found = { shapeKey, priority, ephemeral, owner, ...line, blockedAt: -1, servedAt: 0, choice: null };
+      const rest = { blockedAt: -1, servedAt: 0, choice: null, searchAgainAt: 0 };
+      found = { shapeKey, priority, ephemeral, owner, ...line, ...rest };
       lanes.set(lane, found);
     }
     return found;
