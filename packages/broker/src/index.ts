@@ -16,6 +16,7 @@ export { type Decision, decided } from './core/decisions.ts';
 export type { BrokerEvent, Now, SubmittedSpec } from './core/events.ts';
 export { explainDocument } from './core/explaining.ts';
 export { brokenInvariants } from './core/invariants.ts';
+export { isPreemptible } from './core/preempting.ts';
 export { heldAhead } from './core/principal-use.ts';
 export { endsBy } from './core/run-bounds.ts';
 export { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './core/snapshot.ts';

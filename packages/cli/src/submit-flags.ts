@@ -60,6 +60,7 @@ export interface TaskFlags {
   readonly backoff?: number;
   readonly label?: Record<string, string>;
   readonly worker?: string;
+  readonly preemptible?: 'yes' | 'no';
   readonly onLinkLost?: OnLinkLost;
   readonly ephemeral?: true;
 }
@@ -167,6 +168,7 @@ function taskOptions(terminal: Pick<Terminal, 'env'>): readonly Option[] {
     flagOf('--backoff <time>', 'wait before the first retry; doubles', values.backoff),
     pairsOf('--label <NAME=VALUE>', 'label the task (repeatable)', values.labelName, values.name),
     flagOf('--worker <id>', 'run it on this worker alone', values.worker),
+    new Option('--preemptible <yes|no>', 'may be ended for a task of higher priority').choices(['yes', 'no']),
     new Option('--on-link-lost <rule>', 'when its worker is cut off').choices(['move', 'wait']),
     new Option('--ephemeral', 'not kept over a restart of the broker'),
     listOf(
@@ -207,7 +209,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
   const { network, mount: mounts, scratch, writableRoot, ulimit: ulimits, pidsLimit: pids } = flags;
   const { runtime, stopSignal, stopGrace, publish: ports, health: check, restart, warm, envFile } = flags;
   const { in: inputs, out: outputs, class: taskClass } = flags;
-  const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral } = flags;
+  const { retries: limit, backoff, label: labels, worker, onLinkLost, ephemeral, preemptible } = flags;
   const gpu = given<DraftGpu>({
     count: flags.gpu,
     vram: flags.vram,
@@ -247,6 +249,7 @@ function draftOf(flags: TaskFlags, command: readonly string[]): TaskDraft {
     retries: given({ limit, backoff }),
     labels,
     constraints: given({ worker }),
+    preemptible: preemptible && preemptible === 'yes',
     onLinkLost,
     durable: ephemeral === true ? false : undefined,
   });

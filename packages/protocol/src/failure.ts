@@ -27,6 +27,7 @@ export const failureCodes = [
   'lost.link',
   'lost.broker',
   'lost.drained',
+  'lost.preempted',
   'execution.exit',
   'execution.oom',
   'execution.timeout',
@@ -58,6 +59,11 @@ export function failure(code: FailureCode, message: string): Failure {
     code,
     message: message.length <= messageChars ? message : `${message.slice(0, messageChars - 1)}…`,
   };
+}
+
+/** Lost because somebody ordered it: no failing of anybody, so it counts neither as a try nor as a loss (E16). */
+export function isOrdered(code: FailureCode): boolean {
+  return code === 'lost.drained' || code === 'lost.preempted';
 }
 
 export function familyOf(code: FailureCode): FailureFamily {

@@ -54,6 +54,10 @@ export const limits = {
   removedWorkers: 1000,
   /** Room is kept for the first of a class of which none was placed for so long. */
   claimAfterMs: 30_000,
+  /** An attempt that was to run for longer is not ended for another task's sake before; twice as long after each time. */
+  unpreemptedMs: 60_000,
+  /** Times that one task is ended for others. */
+  preemptions: 5,
   /** Tasks of a class of which none was placed for so long rise by ten points of priority, again and again. */
   agingMs: 3600_000,
   /** Principals whose use of the grid is remembered; those who had least of late are forgotten first. */

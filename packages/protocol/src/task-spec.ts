@@ -52,6 +52,8 @@ export interface Envelope {
   readonly constraints: { readonly worker?: string; readonly labels: Readonly<Record<string, string>> };
   /** Image a container task needs: known to the scheduler for warmth. */
   readonly image?: string;
+  /** Its attempts may be ended for a task of higher priority; without it: if it is to be tried again (retries.limit), and moves. */
+  readonly preemptible?: boolean;
   /** From the request to end to the kill, after a cancel or a timeout; without it 10 s. */
   readonly stopGraceMs?: number;
   readonly needs?: Needs;
@@ -96,6 +98,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   labels: labelMap,
   constraints: z.object({ worker: z.string().min(1).max(limits.nameChars).optional(), labels: labelMap }),
   image: z.string().min(1).max(512).optional(),
+  preemptible: z.boolean().optional(),
   stopGraceMs: count.max(limits.stopGraceMs).optional(),
   needs: needsSchema.optional(),
   inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),

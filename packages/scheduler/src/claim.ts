@@ -15,7 +15,8 @@ import type { WorkerView } from './worker-view.ts';
 export function claimOn(task: Shape, worker: WorkerView): Reservation | undefined {
   const { report, ledger } = worker;
   const shape = normalized(task);
-  if (report === null || !isFeasible(shape, { ...worker, ledger: emptyLedger() }, report)) return undefined;
+  if (report === null || !isFeasible(shape, { ...worker, ledger: emptyLedger(), beyondBytes: 0 }, report))
+    return undefined;
   const { cpuMilli, memoryBytes, diskBytes, gpu } = shape.resources;
   const devices = gpu === undefined ? [] : devicesFor(gpu, report.devices, ledger);
   return { cpuMilli, memoryBytes, diskBytes, devices };

@@ -49,17 +49,21 @@ export class ClaimCheck {
       .filter((id) => !tasks.has(id))
       .map((id) => state.tasks.get(id) as Task);
     const left = { ...free };
-    for (const task of placed) for (const each of amounts) left[each] -= task.lease?.reservation[each] ?? 0;
     for (const task of placed) {
       const reservation = task.lease?.reservation;
+      // Who need not heed it may take what there is, before those who must as after them.
       if (reservation === undefined || task.spec.envelope.priority > claim.priority) continue;
-      const taken = takes(claim, reservation, free, left);
-      if (taken === undefined) continue;
       const end = endsBy(task, wall);
       if (Number.isFinite(end) && end <= claim.startsBy) {
-        this.coverage.reached('what ends in time runs on room that is kept');
-        return;
+        const after = { ...left };
+        for (const each of amounts) after[each] -= reservation[each];
+        if (takes(claim, reservation, free, after) !== undefined)
+          this.coverage.reached('what ends in time runs on room that is kept');
+        continue;
       }
+      for (const each of amounts) left[each] -= reservation[each];
+      const taken = takes(claim, reservation, free, left);
+      if (taken === undefined) continue;
       const words = `${formatTaskId(task.id)} takes ${taken} on ${claim.worker}, kept for ${formatTaskId(claim.task)}`;
       throw new SimFailure('room that is kept is not given away', words);
     }

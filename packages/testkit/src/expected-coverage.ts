@@ -43,6 +43,8 @@ const answers = [
   'room is kept for a task',
   'a task takes the room that was kept',
   'what ends in time runs on room that is kept',
+  'an attempt is to end for another task',
+  'an attempt has ended for another task',
   'answer to revoke: failed',
 ];
 

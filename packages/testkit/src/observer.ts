@@ -19,6 +19,7 @@ import type { GridShape } from './grid-shape.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
+import { PreemptCheck } from './preempt-check.ts';
 import { PrincipalCheck } from './principal-check.ts';
 import { PromiseCheck } from './promise-check.ts';
 import { checkRequeued, checkTries, type Tries } from './retry-check.ts';
@@ -48,6 +49,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly placement = new PlacementCheck();
   private readonly principals: PrincipalCheck;
   private readonly claims: ClaimCheck;
+  private readonly preempts: PreemptCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
   private readonly world: World;
@@ -72,6 +74,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.watched = new WatchedTime(world);
     this.principals = new PrincipalCheck(principalLimits, world.coverage);
     this.claims = new ClaimCheck(world.coverage);
+    this.preempts = new PreemptCheck(world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
       (task) => this.durability.cancelTold(task),
@@ -87,6 +90,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);
     this.drains.stepped(state, event, this.world.now);
+    this.preempts.stepped(state, wall);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
@@ -104,6 +108,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.authority.recovered(state);
     this.placement.recovered(state);
     this.claims.recovered();
+    this.preempts.recovered(state);
     this.principals.stepped(state);
     this.served.recovered();
     const before = this.shadows;
@@ -247,7 +252,9 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     const wrong = checkGivenUp(event, given, this.watched);
     if (wrong !== undefined) throw new SimFailure('no attempt is given up without cause', wrong);
     const { task, attempt, code } = given;
-    if (code === 'lost.drained') this.drains.drained(task.id, attempt, this.physical.endOf(task.id, attempt));
+    const run = this.physical.endOf(task.id, attempt);
+    if (code === 'lost.drained') this.drains.drained(task.id, attempt, run);
+    if (code === 'lost.preempted') this.preempts.preempted(task.id, attempt, run);
   }
 
   /** What must be over when nothing is asked of the grid any more. */

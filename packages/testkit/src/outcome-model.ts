@@ -18,7 +18,7 @@ export interface TaskPast {
   readonly script: Script;
   /** What ran as the attempt that the outcome names. */
   readonly run: Run | undefined;
-  /** Attempts so far that ended in execution.*, and in lost.* but for drains, this one not counted. */
+  /** Attempts so far that ended in execution.*, and in lost.* that nobody ordered, this one not counted. */
   readonly failures: number;
   readonly losses: number;
   readonly cancelAsked: boolean;
@@ -88,6 +88,7 @@ function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
   if (code === 'unplaceable.timeout') return queueTimeoutMs > 0 ? undefined : 'it may wait for ever';
   if (code === 'lost.broker') return durable ? 'a durable task outlives the broker' : undefined;
   if (code === 'lost.drained') return 'a drain ends no task';
+  if (code === 'lost.preempted') return 'what is ended for others is tried again';
   if (code.startsWith('lost.'))
     return losses >= limits.losses ? undefined : `only ${losses} attempts were lost before`;
   return 'no task of this workload ends so';

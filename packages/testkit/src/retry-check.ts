@@ -1,6 +1,6 @@
 /** Tries are bounded, and the waits between them are as long as they should be (E16). */
 import type { BrokerState, Task } from '@gryphgen/broker';
-import { familyOf, formatTaskId, limits } from '@gryphgen/protocol';
+import { familyOf, formatTaskId, isOrdered, limits } from '@gryphgen/protocol';
 import { SimFailure } from './sim-failure.ts';
 
 const ceilingMs = 600_000;
@@ -14,7 +14,7 @@ export function checkTries({ id, failures, losses, spec }: Task): void {
   throw new SimFailure('tries are bounded', words);
 }
 
-/** Tries that ended in execution.*, and in lost.* but for drains. */
+/** Tries that ended in execution.*, and in lost.* that nobody ordered. */
 export type Tries = Pick<Task, 'failures' | 'losses'>;
 
 /**
@@ -24,7 +24,7 @@ export type Tries = Pick<Task, 'failures' | 'losses'>;
 export function checkRequeued(state: BrokerState, task: Task, counted: Tries, ranMs: number): void {
   const { id, failures, losses, lastFailure, notBefore, spec } = task;
   const executed = lastFailure !== null && familyOf(lastFailure.code) === 'execution';
-  const lost = !executed && lastFailure?.code !== 'lost.drained';
+  const lost = !executed && !(lastFailure !== null && isOrdered(lastFailure.code));
   const { restart, retries } = spec.envelope;
   // Those of a service begin afresh when it ran well; of any other each counts for ever.
   // How long one ran that was lost, the broker cannot know so well.

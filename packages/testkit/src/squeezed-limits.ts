@@ -8,7 +8,13 @@ import type { SeededRandom } from './seeded-random.ts';
 
 export type SqueezedLimits = Partial<
   Record<
-    'creditMessages' | 'finishedTasks' | 'envelopes' | 'serviceWellMs' | 'agingMs' | 'claimAfterMs',
+    | 'creditMessages'
+    | 'finishedTasks'
+    | 'envelopes'
+    | 'serviceWellMs'
+    | 'agingMs'
+    | 'claimAfterMs'
+    | 'unpreemptedMs',
     number
   >
 >;
@@ -19,6 +25,7 @@ export function planLimits(random: SeededRandom): SqueezedLimits {
     ...(random.chance(0.2) ? { finishedTasks: random.pick([3, 8]) } : {}),
     ...(random.chance(0.2) ? { envelopes: 2 } : {}),
     ...(random.chance(0.7) ? { claimAfterMs: random.pick([200, 2000]) } : {}),
+    ...(random.chance(0.7) ? { unpreemptedMs: random.pick([0, 100, 1500]) } : {}),
     ...(random.chance(0.5) ? { agingMs: random.pick([1000, 8000]) } : {}),
     ...(random.chance(0.7) ? { serviceWellMs: random.pick([500, 3000, 10_000]) } : {}),
   };

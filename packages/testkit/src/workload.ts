@@ -287,6 +287,8 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
     [2, 'noop'],
   ]);
   const restart = random.chance(0.2) ? random.pick(['on-failure', 'always'] as const) : undefined;
+  const told = random.split('preemptible');
+  const preemptible = told.chance(0.6) ? { preemptible: told.chance(0.6) } : {};
   const constrained = random.chance(0.1) ? { worker: random.pick(grid.workers).name } : {};
   return {
     ...envelopeDefaults,
@@ -296,6 +298,7 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
     priority: random.pick([0, 0, 0, 10, -5]),
     retries: { limit: random.pick([0, 0, 1, 2, 3]), backoffMs: random.pick([0, 100, 1000, 4000]) },
     ...(restart && { restart }),
+    ...preemptible,
     timeoutMs: random.chance(forever ? 0.5 : 0.15) ? random.int(500, 10_000) : 0,
     queueTimeoutMs: random.chance(0.1) ? random.int(500, 20_000) : 0,
     onLinkLost: random.chance(0.3) ? 'wait' : 'move',

@@ -7,7 +7,7 @@
  * 2. A task that ended never changes again.
  */
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
-import { isEphemeral, limits, usageOf } from '@gryphgen/protocol';
+import { isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
@@ -74,6 +74,13 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.cancelRequested:
       liveTask(state, decision[1]).cancelRequested = true;
       return;
+    case decided.preempted: {
+      const [, id, , by, at] = decision;
+      const task = liveTask(state, id);
+      task.preemptions += 1;
+      if (task.lease !== null) task.lease.preempted = { by, at };
+      return;
+    }
     case decided.workerNamed:
       nameWorker(state, decision[1], decision[2], decision[4]);
       return;
@@ -125,6 +132,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
     attempt: 0 as AttemptNo,
     failures: 0,
     losses: 0,
+    preemptions: 0,
     cancelRequested: false,
     lease: null,
     outcome: null,
@@ -176,6 +184,7 @@ function leaseTask(
     part,
     idle: false,
     drained: false,
+    preempted: null,
     leaseSeq: 0,
     startedAt: 0,
     runsSince: null,
@@ -258,7 +267,7 @@ function requeueTask(
   task.requeuedAt = at + delayMs;
   if (afresh) Object.assign(task, { failures: 0, losses: 0 });
   if (!failure.code.startsWith('lost.')) task.failures += 1;
-  else if (failure.code !== 'lost.drained') task.losses += 1;
+  else if (!isOrdered(failure.code)) task.losses += 1;
   task.lastFailure = failure;
   task.phase = 'waiting';
   if (delayMs > 0) {

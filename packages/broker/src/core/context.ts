@@ -115,12 +115,12 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
   });
 }
 
-/** Whether its worker is to be told to end it, again and again until its result comes (E15, E17). */
+/** Whether its worker is to be told to end it, again and again until its result comes (E15, E17, E30). */
 export function mustEnd({ cancelRequested, lease }: Task): boolean {
-  return lease !== null && (cancelRequested || lease.drained);
+  return lease !== null && (cancelRequested || lease.drained || lease.preempted !== null);
 }
 
-/** For the drain of its worker, unless it is cancelled as well. */
+/** For the drain of its worker, or to make room, unless it is cancelled as well. */
 export function sendStop(context: Context, task: Task, worker: Worker): void {
   if (task.lease === null || worker.session === null) return;
   const { epoch, leaseSeq } = task.lease;

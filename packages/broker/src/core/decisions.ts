@@ -35,6 +35,8 @@ export const decided = {
   clientsForgotten: 10,
   /** The journal is that of a backup. What was decided after it is unknown; its numbers are not given again. */
   restored: 11,
+  /** An attempt is to end to make room for another task. */
+  preempted: 12,
 } as const;
 
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
@@ -132,7 +134,8 @@ export type Decision =
       audited?: readonly [seq: number, digest: string],
     ]
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number]
-  | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number];
+  | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number]
+  | readonly [kind: typeof decided.preempted, task: TaskId, attempt: AttemptNo, by: TaskId, at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -4,7 +4,7 @@
  * 1. An attempt leaves its worker by its result alone, as ever: until that comes its task is not given to another.
  * 2. What has been told to end is told so until it has, whatever becomes of the drain: its signal cannot be taken back.
  */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type Failure, failure, formatTaskId } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { mustWait, sendStop } from './context.ts';
 import type { Now } from './events.ts';
@@ -28,6 +28,12 @@ export function endDrained(context: Context, worker: Worker): void {
 export function whyEnded({ now }: Context, task: Task, worker: Worker, told: Failure): Failure {
   const isDrain = told.code === 'lost.drained' || told.code === 'cancelled.user';
   if (!isDrain || task.cancelRequested) return told;
+  const by = task.lease?.preempted?.by;
+  if (by !== undefined)
+    return failure(
+      'lost.preempted',
+      `ended to make room for ${formatTaskId(by)}, which has a higher priority`,
+    );
   const isOurs = task.lease?.drained || isOverdue(worker, now);
   const words = `${worker.view.name} was drained, and its deadline passed while this ran`;
   return failure(isOurs ? 'lost.drained' : 'lost.worker', words);

@@ -26,7 +26,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       id,
       state: phase,
       when: 'placed',
-      decision,
+      decision: `${decision}${endingWords(task)}`,
       workers,
       ...(weights && { weights }),
       ...(note.expectedMs !== undefined && { expected: { takesMs: note.expectedMs } }),
@@ -36,7 +36,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   if (task.phase !== 'waiting') {
     const where = (task.lease ?? task.outcome)?.worker;
     const decision = where
-      ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept`
+      ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept${endingWords(task)}`
       : neverRan(task);
     return { id, state: phase, when: 'placed', decision, workers: [] };
   }
@@ -54,7 +54,8 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
         );
   const weights = weightsOf(workers);
   const choice = choiceOf(state, task);
-  const said = waitingWords(state, task) ?? (choice === undefined ? undefined : choiceWords(state, choice));
+  const chosen = choice === undefined ? undefined : choiceWords(state, choice);
+  const said = waitingWords(state, task) ?? chosen ?? claimWords(state, task);
   return {
     id,
     state: phase,
@@ -128,6 +129,10 @@ function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocumen
   };
 }
 
+function endingWords({ lease }: Task): string {
+  return lease?.preempted ? `; told to end, to make room for ${formatTaskId(lease.preempted.by)}` : '';
+}
+
 /** Where nothing but a claim keeps it away, that is said; else what stands in its way whether there is one or not. */
 function besideClaims(
   { claims }: BrokerState,
@@ -159,12 +164,16 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
     return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
   }
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
-  const claim = state.claims.find(({ task: claimed }) => claimed === task.id);
-  if (claim !== undefined) {
-    const by = Number.isFinite(claim.startsBy)
-      ? `; there will be enough by ${formatTime(claim.startsBy)}`
-      : '';
-    return `waits: room is kept for it on ${nameOf(state, claim.worker)}${by}`;
-  }
   return undefined;
+}
+
+function claimWords(state: BrokerState, task: Task): string | undefined {
+  const claim = state.claims.find(({ task: claimed }) => claimed === task.id);
+  if (claim === undefined) return undefined;
+  const by = Number.isFinite(claim.startsBy) ? `; there will be enough by ${formatTime(claim.startsBy)}` : '';
+  const ending = [...(state.workers.get(claim.worker)?.tasks ?? [])].filter(
+    (id) => state.tasks.get(id)?.lease?.preempted?.by === task.id,
+  );
+  const made = ending.length === 0 ? '' : `: ${ending.map(formatTaskId).join(', ')} told to end`;
+  return `waits: room is kept for it on ${nameOf(state, claim.worker)}${made}${by}`;
 }

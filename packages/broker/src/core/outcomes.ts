@@ -14,7 +14,15 @@ import type {
   Started,
   TaskId,
 } from '@gryphgen/protocol';
-import { failure, familyOf, formatTaskId, isEphemeral, limits, usageTuple } from '@gryphgen/protocol';
+import {
+  failure,
+  familyOf,
+  formatTaskId,
+  isEphemeral,
+  isOrdered,
+  limits,
+  usageTuple,
+} from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
@@ -106,7 +114,7 @@ export function attemptFailed(context: Context, task: Task, why: Failure, told: 
     return;
   }
   const worker = task.lease && context.state.workers.get(task.lease.worker);
-  if (worker && familyOf(why.code) === 'lost' && why.code !== 'lost.drained') noteReliability(worker, false);
+  if (worker && familyOf(why.code) === 'lost' && !isOrdered(why.code)) noteReliability(worker, false);
   const afresh = hasRunWell(context.state, task, told.ranMs);
   const delayMs = retryDelay(task, why, afresh);
   if (delayMs === undefined) {
@@ -148,8 +156,8 @@ function retryDelay(task: Task, why: Failure, afresh: boolean): number | undefin
   const firstMs = restart === undefined ? retries.backoffMs : Math.max(leastRestartMs, retries.backoffMs);
   switch (familyOf(why.code)) {
     case 'lost':
-      // A drain is nobody's failing; each is ordered by somebody, which bounds them.
-      return why.code === 'lost.drained' || losses < limits.losses ? 0 : undefined;
+      // Each drain is ordered by somebody, and preemptions are counted, which bounds them.
+      return isOrdered(why.code) || losses < limits.losses ? 0 : undefined;
     case 'execution':
       if (restart === undefined && failures >= retries.limit) return undefined;
       return Math.min(backoffCeilingMs, firstMs * 2 ** Math.min(failures, 20));

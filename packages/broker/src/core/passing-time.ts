@@ -13,6 +13,7 @@ import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import { endDrained } from './draining.ts';
 import { attemptFailed, end } from './outcomes.ts';
+import { preempt } from './preempting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 /** Entries a single tick may look at and forget: bounds its time and the record. */
@@ -41,6 +42,7 @@ export function onTick(context: Context): void {
     else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
   keepRoom(context);
+  preempt(context);
   forgetKeys(context);
   forgetClients(context);
 }

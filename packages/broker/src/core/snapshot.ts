@@ -87,6 +87,8 @@ export function emptyState(
     size: new GridSize(),
     claims: [],
     claimsDue: 0,
+    preemptDue: 0,
+    preemptedFor: new Map(),
     revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,
@@ -137,6 +139,7 @@ export interface Snapshot {
     lastFailure: Failure | null,
     /** Missing in what earlier versions wrote. */
     requeuedAt?: number,
+    preemptions?: number,
   ])[];
   /** What each principal has had; missing in what earlier versions wrote. */
   readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
@@ -155,7 +158,7 @@ export interface Snapshot {
 
 export function saveSnapshot(state: BrokerState): Snapshot {
   const decisions: [Epoch, Decision][] = [];
-  const tries: [TaskId, number, number, number, Failure | null, number][] = [];
+  const tries: [TaskId, number, number, number, Failure | null, number, number][] = [];
   for (const spec of liveSpecs(state)) {
     decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
   }
@@ -173,8 +176,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   for (const task of [...state.ended.values(), ...state.tasks.values()]) {
     if (isEphemeral(task.id)) continue;
     saveTask(task, state.epoch, decisions);
-    const { id, attempt, failures, losses, lastFailure, requeuedAt } = task;
-    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt]);
+    const { id, attempt, failures, losses, lastFailure, requeuedAt, preemptions } = task;
+    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt, preemptions]);
   }
   for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
   const { audited } = state;
@@ -229,6 +232,9 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
     const { memoryBytes } = held.reservation;
     const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
     into.push([lease?.epoch ?? epoch, [...leased, lease?.part, charge]]);
+    const { by, at } = lease?.preempted ?? {};
+    if (by !== undefined && at !== undefined)
+      into.push([epoch, [decided.preempted, id, task.attempt, by, at]]);
   }
   if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
   if (outcome === null) return;
@@ -269,9 +275,18 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.nextTask = snapshot.nextTask;
   const [seq, digest] = snapshot.audited ?? [];
   if (seq !== undefined && digest !== undefined) state.audited = { seq, digest };
-  for (const [id, attempt, failures, losses, lastFailure, requeuedAt = 0] of snapshot.tries) {
+  for (const [
+    id,
+    attempt,
+    failures,
+    losses,
+    lastFailure,
+    requeuedAt = 0,
+    preemptions = 0,
+  ] of snapshot.tries) {
     const task = state.tasks.get(id) ?? state.ended.get(id);
-    if (task !== undefined) Object.assign(task, { attempt, failures, losses, lastFailure, requeuedAt });
+    const tried = { attempt, failures, losses, lastFailure, requeuedAt, preemptions };
+    if (task !== undefined) Object.assign(task, tried);
   }
   state.use.load(snapshot.use ?? []);
   // Without it, what the tasks that ended of late teach is all there is.

@@ -80,6 +80,8 @@ export interface TaskLease {
   idle: boolean;
   /** It was told to end because its worker's drain is over time: it is told so until it has. An observation. */
   drained: boolean;
+  /** It is to end to make room for this task, since then (wall ms); null: it is not. */
+  preempted: { readonly by: TaskId; readonly at: number } | null;
   /** Number in the worker's present session; 0 when it has not been sent in it. */
   leaseSeq: number;
   /** Wall ms; 0 until the worker said so. */
@@ -124,9 +126,11 @@ export interface Task {
   readonly turn: number;
   phase: TaskPhase;
   attempt: AttemptNo;
-  /** Attempts that ended in execution.*, and in lost.* but for drains. */
+  /** Attempts that ended in execution.*, and in lost.* that nobody ordered. */
   failures: number;
   losses: number;
+  /** Attempts of it that were to end for others. */
+  preemptions: number;
   cancelRequested: boolean;
   lease: TaskLease | null;
   outcome: TaskOutcome | null;
@@ -279,6 +283,9 @@ export interface BrokerState {
   /** Room that is kept, in the order of turns; looked at anew at `claimsDue` of the watch clock. */
   claims: readonly Claim[];
   claimsDue: number;
+  /** Watch time before which nothing is ended for others; of a task: nothing more for it. */
+  preemptDue: number;
+  readonly preemptedFor: Map<TaskId, number>;
   /** Workers that are being removed: their keys are being taken off the list. */
   readonly revoking: Set<WorkerId>;
   nextEphemeral: number;

@@ -53,6 +53,7 @@ export interface TaskDraft {
   readonly priority?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly constraints?: { readonly worker?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly preemptible?: boolean;
   readonly onLinkLost?: OnLinkLost;
   readonly durable?: boolean;
 }
@@ -183,6 +184,7 @@ function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {
     timeoutMs: draft.timeout ?? byDefault.timeoutMs,
     queueTimeoutMs: draft.queueTimeout ?? byDefault.queueTimeoutMs,
     onLinkLost: draft.onLinkLost ?? byDefault.onLinkLost,
+    ...(draft.preemptible !== undefined && { preemptible: draft.preemptible }),
     ...(draft.class !== undefined && { taskClass: draft.class }),
     ...(draft.stopGrace !== undefined && { stopGraceMs: draft.stopGrace }),
     labels: draft.labels ?? byDefault.labels,

@@ -116,6 +116,7 @@ const task = object<TaskDraft>(
     priority: scalar(values.priority),
     labels,
     constraints: object<NonNullable<TaskDraft['constraints']>>({ worker: scalar(values.worker), labels }),
+    preemptible: truth,
     onLinkLost: oneOf(['move', 'wait']),
     durable: truth,
   },
