@@ -17,7 +17,7 @@ export type { MixedPolicyName } from './mixed/policies.ts';
 export { mixedScale } from './mixed/workload.ts';
 export { type Placement, place } from './place.ts';
 export { Placer } from './placer.ts';
-export { placesAlike } from './report-essence.ts';
+export { freesMemory, placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { type Shape, shapeKey } from './shape.ts';

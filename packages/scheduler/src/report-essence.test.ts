@@ -1,7 +1,7 @@
 import type { Offers, WorkerReport } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { GiB, gtx1060, MiB, report, rtx3060 } from './reference-grid.fixture.ts';
-import { placesAlike } from './report-essence.ts';
+import { freesMemory, placesAlike } from './report-essence.ts';
 
 const offers: Offers = {
   fields: ['mounts'],
@@ -61,5 +61,22 @@ describe('two reports place alike', () => {
     ['a capability', { devices: [{ ...rtx3060('a'), computeCapability: 0 }, gtx1060('b')] }],
   ])('never when they differ in %s', (_, changes) => {
     expect(placesAlike(before, { ...before, ...changes })).toBe(false);
+  });
+});
+
+describe('a report frees memory', () => {
+  const holding = (host: number, card: number): WorkerReport => ({
+    ...before,
+    foreignBytes: host,
+    devices: [{ ...rtx3060('a'), foreignBytes: card }, gtx1060('b')],
+  });
+
+  it.each<[string, WorkerReport, WorkerReport, boolean]>([
+    ['when a card holds a little less', holding(MiB, 99 * MiB), holding(MiB, 98 * MiB), true],
+    ['when the machine holds a little less', holding(MiB, MiB), holding(0, MiB), true],
+    ['not when they hold the same, or more', holding(MiB, MiB), holding(2 * MiB, MiB), false],
+  ])('%s', (_, one, other, frees) => {
+    expect(placesAlike(one, other)).toBe(true);
+    expect(freesMemory(one, other)).toBe(frees);
   });
 });

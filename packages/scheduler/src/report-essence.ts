@@ -27,6 +27,14 @@ export function placesAlike(a: WorkerReport, b: WorkerReport): boolean {
   );
 }
 
+/** Of two that place alike: whether less is held outside the grid in the second, were it little. */
+export function freesMemory(a: WorkerReport, b: WorkerReport): boolean {
+  const less = (one: Foreign, other: Foreign): boolean => (other.foreignBytes ?? 0) < (one.foreignBytes ?? 0);
+  return less(a, b) || a.devices.some((device, index) => less(device, b.devices[index] ?? device));
+}
+
+type Foreign = Pick<WorkerReport, 'foreignBytes'>;
+
 function devicesAlike(a: Device, b: Device): boolean {
   return (
     a.uuid === b.uuid &&

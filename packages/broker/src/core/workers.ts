@@ -16,7 +16,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { failure, limits } from '@gryphgen/protocol';
-import { changeView, type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
+import { changeView, freesMemory, type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import {
   closeSession,
@@ -194,9 +194,10 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   const before = worker.view.report;
   const report = believable(message.report);
   changeView(worker.view, { report });
-  if (before !== null && placesAlike(before, report)) return;
-  context.state.possible.workersChanged();
-  context.state.size.workersChanged();
+  if (before === null || !placesAlike(before, report)) {
+    context.state.possible.workersChanged();
+    context.state.size.workersChanged();
+  } else if (!freesMemory(before, report)) return;
   context.state.waiting.capacityVersion += 1;
   context.state.wake = true;
 }
