@@ -13,13 +13,16 @@ import type { WorkerView } from './worker-view.ts';
 /** Changing a weight changes where tasks go, never whether they can: keep the reasons true. */
 export const weights = {
   /** The heaviest: a badly cut-up grid refuses work that a well-packed one takes, and no later decision mends it. */
-  fit: 0.36,
+  fit: 0.44,
   /** Pulling an image takes minutes where starting a container takes one second. */
   image: 0.18,
   /** A lost attempt costs its whole run once more, but a machine that was lost once must get work again. */
   reliability: 0.18,
-  /** CPU reserved is not CPU burnt: a hint at contention, enough to choose between machines alike. */
-  load: 0.12,
+  /**
+   * CPU reserved is not CPU burnt: a hint at contention, enough to choose between machines alike. A tenth of fit: at a third
+   * it spread tasks of one GPU until those of eight found no whole machine (docs/traces.md).
+   */
+  load: 0.04,
   /** Fewer attempts in one place: less is lost with a machine. */
   spread: 0.08,
   /** One thread's speed tells little of a GPU task or a download. */
