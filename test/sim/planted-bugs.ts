@@ -145,18 +145,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     instead: 'if (heeded.length >= 0)',
   },
   {
-    name: 'take what was ended for another task for a loss',
-    file: 'broker/dist/core/draining.js',
-    snippet: 'if (by !== undefined)',
-    instead: 'if (by === null)',
-  },
-  {
-    name: 'forget at a snapshot what was told to end for another task',
-    file: 'broker/dist/core/snapshot.js',
-    snippet: 'if (by !== undefined && at !== undefined)',
-    instead: 'if (by === null)',
-  },
-  {
     name: 'end what may not be ended for others',
     file: 'broker/dist/core/preempting.js',
     snippet: '!isPreemptible(envelope) || ',
