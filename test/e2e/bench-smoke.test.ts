@@ -30,7 +30,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   peers: ['peers.3+3', 'peers.1+1'],
   cost: ['cost.broker', 'cost.worker', 'cost.client', 'cost.wire', 'cost.written'],
   memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
-  placement: ['placement.10.cpu.p50', 'placement.20.vram.p99'],
+  placement: ['placement.10.cpu.first.p50', 'placement.20.vram.stream.p99'],
   mixed: ['mixed.reference.50.mean', 'mixed.reference.50.p99', 'mixed.reference.slowdown-noticed'],
   transfer: ['transfer.brought', 'transfer.floor.pipe', 'transfer.tasks.beside.p99'],
   reconnect: ['reconnect.3'],
