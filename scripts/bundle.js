@@ -27,6 +27,10 @@ const started = [
   'broker/dist/fold',
   'broker/dist/fsck/fsck-thread',
   'broker/dist/artifacts/artifact-process',
+  'retrieval/dist/store/read-thread',
+  'retrieval/dist/store/write-thread',
+  'retrieval/dist/parse/parse-thread',
+  'worker/dist/calibration/measuring',
 ];
 const entries = ['cli/dist/main', 'worker/dist/executors/process-keeper', ...started];
 

@@ -57,12 +57,14 @@ install_tools() {
   command -v docker-registry >/dev/null || missing+=(docker-registry) # what images are pulled from
   command -v debootstrap >/dev/null || missing+=(debootstrap) # the machine that packages are installed on,
   command -v systemd-nspawn >/dev/null || missing+=(systemd-container) # and what starts it
+  command -v patchelf >/dev/null || missing+=(patchelf) # points llama.cpp at the libraries it came with
   [ ${#missing[@]} = 0 ] && return
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
 step 'install tools' install_tools || true
+step 'llama.cpp' bash scripts/get-llama-server.sh .tmp/llama || true
 step 'docker engine' bash scripts/start-dockerd.sh "$dockerd_pid" || true
 if step 'npm ci' npm ci --no-progress; then
   built=yes

@@ -1,18 +1,21 @@
 /**
- * `npm run bench -- [NAME…] [--json] [--tiny] [--profile DIR]`: measures this grid on this machine, and says what each
+ * `npm run bench -- [NAME…] [--json] [--tiny] [--profile DIR] [--drawing FILE]`: measures this grid on this machine, and says what each
  * number is held against. Rows go to stdout, progress to stderr. docs/benchmarks.md says how to read them.
  */
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { container } from './container.ts';
 import { cost } from './cost.ts';
 import { latency } from './latency.ts';
+import { learningDrawing } from './learning-drawing.ts';
 import { memory } from './memory.ts';
 import { mixed } from './mixed.ts';
 import { peers } from './peers.ts';
 import { placement } from './placement.ts';
 import { reconnect } from './reconnect.ts';
+import { retrieval } from './retrieval.ts';
 import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
@@ -29,6 +32,7 @@ const benchmarks: readonly Benchmark[] = [
   reconnect,
   container,
   transfer,
+  retrieval,
 ];
 
 const { values, positionals } = parseArgs({
@@ -39,6 +43,8 @@ const { values, positionals } = parseArgs({
     tiny: { type: 'boolean', default: false },
     /** CPU profiles of each process go there. */
     profile: { type: 'string' },
+    /** Of `mixed`: how placement learns is drawn there, as SVG. */
+    drawing: { type: 'string' },
   },
 });
 
@@ -50,6 +56,7 @@ for (const { name, about, run } of chosen) {
   const profileDir = values.profile === undefined ? undefined : resolve(values.profile, name);
   rows.push(...(await run({ scale: values.tiny ? tinyScale : fullScale, say, profileDir })));
 }
+if (values.drawing !== undefined) writeFileSync(values.drawing, learningDrawing(rows));
 process.stdout.write(`${values.json ? JSON.stringify(rows, undefined, 2) : renderRows(rows)}\n`);
 
 function named(name: string): Benchmark {

@@ -3,6 +3,7 @@
  * learns what runs take, against policies that do not and against perfect knowledge. The same numbers on any machine.
  */
 import {
+  completedFrom,
   completionsOf,
   gridNames,
   type MixedCell,
@@ -10,11 +11,18 @@ import {
   runsUntilNoticed,
 } from '@gryphgen/scheduler';
 import type { Benchmark } from './benchmark.ts';
+import { learningRows } from './learning-curve.ts';
 import { comparedRow, type Row, row } from './row.ts';
 import { percentile } from './statistics.ts';
 
 const others = ['round-robin', 'least-loaded', 'bin-packing'] as const satisfies readonly MixedPolicyName[];
 const timesSlower = 4;
+/** Tasks of which the regret is told together, and how many of them from the first on. */
+const atOnce = 100;
+const untilTold = 800;
+
+/** Regrets, each of the tasks from the same one on: how much longer they took than with perfect knowledge. */
+type Regrets = number[][];
 
 export const mixed: Benchmark = {
   name: 'mixed',
@@ -22,34 +30,61 @@ export const mixed: Benchmark = {
   async run({ scale, say }) {
     const { grids, loads, seeds, taught, measured } = scale.mixed;
     const rows: Row[] = [];
+    const regrets: Regrets = [];
     for (const grid of gridNames.slice(0, grids)) {
       for (const load of loads) {
         say(`  ${grid}, load ${load}`);
-        rows.push(...rowsOf(`mixed.${grid}.${load * 100}`, seeds, { grid, load, taught, measured }));
+        rows.push(...rowsOf(`mixed.${grid}.${load * 100}`, seeds, { grid, load, taught, measured }, regrets));
       }
       const noticed = seeds.map((seed) =>
         runsUntilNoticed({ grid, load: loads[0] ?? 0.5, seed, taught, measured }, timesSlower),
       );
       rows.push(row(`mixed.${grid}.slowdown-noticed`, Math.max(...noticed), 'runs'));
     }
-    return rows;
+    const told = regrets.map((each, at) => row(`mixed.regret.${at * atOnce}`, meanOf(each), 'of its mean'));
+    return [...rows, ...told, ...learningRows(scale.mixed, say)];
   },
 };
 
-function rowsOf(name: string, seeds: readonly number[], cell: Omit<MixedCell, 'seed'>): Row[] {
-  const means = (policy: MixedPolicyName): readonly [mean: number, p99: number] => {
-    const seen = seeds.map((seed) => completionsOf({ ...cell, seed }, policy).map(({ ms }) => ms / 1000));
-    const average = (of: (ms: readonly number[]) => number) =>
-      seen.reduce((sum, ms) => sum + of(ms), 0) / seeds.length;
-    return [
-      average((ms) => ms.reduce((sum, each) => sum + each, 0) / ms.length),
-      average((ms) => percentile(ms, 0.99)),
-    ];
-  };
-  const own = means('learned');
-  const rivals = [...others, 'perfect-knowledge' as const].map((policy) => [policy, means(policy)] as const);
-  return rivals.flatMap(([policy, rival]) => [
-    comparedRow(`${name}.mean`, own[0], 's', { name: policy, value: rival[0] }),
-    comparedRow(`${name}.p99`, own[1], 's', { name: policy, value: rival[1] }),
+function rowsOf(
+  name: string,
+  seeds: readonly number[],
+  cell: Omit<MixedCell, 'seed'>,
+  regrets: Regrets,
+): Row[] {
+  const { taught, measured } = cell;
+  const runs = (policy: MixedPolicyName) => seeds.map((seed) => completionsOf({ ...cell, seed }, policy));
+  const over = (completions: ReturnType<typeof runs>, of: (ms: readonly number[]) => number): number =>
+    meanOf(completions.map((each) => of(completedFrom(each, taught, measured)))) / 1000;
+  const own = runs('learned');
+  const knowing = runs('knowing');
+  noteRegrets(regrets, own, knowing);
+  const rivals = [...others, 'perfect-knowledge' as const].map((policy) => [policy, runs(policy)] as const);
+  return [...rivals, ['knowing', knowing] as const].flatMap(([policy, rival]) => [
+    comparedRow(`${name}.mean`, over(own, meanOf), 's', { name: policy, value: over(rival, meanOf) }),
+    comparedRow(`${name}.p99`, over(own, p99Of), 's', { name: policy, value: over(rival, p99Of) }),
   ]);
+}
+
+type Completions = ReturnType<typeof completionsOf>;
+
+function noteRegrets(regrets: Regrets, own: readonly Completions[], knowing: readonly Completions[]): void {
+  for (const [seed, completions] of own.entries()) {
+    for (let from = 0; from < untilTold; from += atOnce) {
+      const seen = completedFrom(completions, from, atOnce);
+      if (seen.length === 0) continue;
+      const best = completedFrom(knowing[seed] as Completions, from, atOnce);
+      const at = from / atOnce;
+      regrets[at] ??= [];
+      regrets[at].push(meanOf(seen) / meanOf(best) - 1);
+    }
+  }
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, each) => sum + each, 0) / values.length;
+}
+
+function p99Of(values: readonly number[]): number {
+  return percentile(values, 0.99);
 }

@@ -36,6 +36,12 @@ export interface Scale {
   readonly containers: number;
   /** One file of the benchmark of transfers. */
   readonly transferMebi: number;
+  /** Of each judged collection. */
+  readonly judgedDocuments: number;
+  /** Of text and of code. */
+  readonly ingestedBytes: number;
+  /** Among which questions are asked. */
+  readonly passages: number;
 }
 
 export const fullScale: Scale = {
@@ -53,6 +59,9 @@ export const fullScale: Scale = {
   placements: 500,
   containers: 30,
   transferMebi: 256,
+  judgedDocuments: 10_000,
+  ingestedBytes: 20_000_000,
+  passages: 100_000,
 };
 
 export const tinyScale: Scale = {
@@ -70,4 +79,7 @@ export const tinyScale: Scale = {
   placements: 10,
   containers: 2,
   transferMebi: 1,
+  judgedDocuments: 50,
+  ingestedBytes: 100_000,
+  passages: 100,
 };

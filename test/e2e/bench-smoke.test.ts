@@ -31,9 +31,22 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   cost: ['cost.broker', 'cost.worker', 'cost.client', 'cost.wire', 'cost.written'],
   memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
   placement: ['placement.10.cpu.first.p50', 'placement.20.vram.stream.p99'],
-  mixed: ['mixed.reference.50.mean', 'mixed.reference.50.p99', 'mixed.reference.slowdown-noticed'],
+  mixed: [
+    'mixed.reference.50.mean',
+    'mixed.reference.50.p99',
+    'mixed.reference.slowdown-noticed',
+    'mixed.learning.50.100',
+  ],
   transfer: ['transfer.brought', 'transfer.floor.pipe', 'transfer.tasks.beside.p99'],
   reconnect: ['reconnect.3'],
+  retrieval: [
+    'retrieval.cranfield.ndcg10',
+    'retrieval.cosqa-dev.map',
+    'retrieval.cosqa-test.recall100',
+    'retrieval.ingest.text',
+    'retrieval.ingest.code',
+    'retrieval.100.query.p50',
+  ],
   container: ['container.grid.p50', 'container.warm.p50', 'container.dockerode.p50'],
 };
 

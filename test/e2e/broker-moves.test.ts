@@ -86,8 +86,10 @@ it('and all follow: those in session, those who were away, and who joins with an
     configOf(anvil, { broker: [endpoint] }),
     {
       labels: {},
+      allowContainers: true,
       allowProcess: true,
       allowNoop: true,
+      retrieval: false,
       slots: 4,
       policy: defaultPolicy,
       dataEndpoints: [`ipc://${anvil}/data.sock`],

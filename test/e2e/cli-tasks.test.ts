@@ -280,6 +280,14 @@ describe('the machine', () => {
     expect((await grid.grid('node', 'show', 'anvil')).code).toBe(3);
   });
 
+  it('tells the placement policy in force, and promotes none on too little history', async () => {
+    expect(await grid.json('evolve')).toMatchObject({ inForce: { version: 0 }, previous: null, watch: null });
+    const found = await grid.json<{ readonly why: string }>('evolve', '--replay');
+    expect(found).toMatchObject({ policy: { version: 0 }, promotes: false, promoted: null });
+    expect(found.why).toContain('tasks to judge by are too few');
+    expect((await grid.grid('evolve', '--rollback')).code).toBe(3);
+  });
+
   it('is seen by top, once in a pipe', async () => {
     const { code, stdout } = await grid.grid('top');
     expect(stdout).toContain('forge');

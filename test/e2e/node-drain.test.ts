@@ -62,6 +62,10 @@ it('moves what still runs at the deadline, over a restart of the broker too, at 
   expect((await run('nodes').end()).stdout).toMatch(/forge .* draining until \S+Z, 0 running /);
   expect((await run('node', 'resume', 'forge').end()).stdout).toBe('forge is ready\n');
 
+  const planned = await run('node', 'drain', 'forge', '--at', '2h', '--for', '1h', '--json').end();
+  expect(JSON.parse(planned.stdout)).toMatchObject({ state: 'ready', windows: [{ begun: false }] });
+  expect((await run('node', 'resume', 'forge').end()).stdout).toBe('forge is ready\n');
+
   // Its deadline passes while nobody is there to see it.
   const second = await run('node', 'drain', 'anvil', '--deadline', '1s', '--json').end();
   expect(JSON.parse(second.stdout)).toMatchObject({

@@ -27,6 +27,7 @@ const besideOthers: ReadonlySet<string> = new Set(
     'node-remove',
     'operations',
     'pressure',
+    'rag',
     'reconnect',
     'revoked-grants',
     'worker-restart',

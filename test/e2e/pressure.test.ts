@@ -107,7 +107,7 @@ describe.skipIf(process.getuid?.() !== 0)('under pressure', () => {
     const { bavail, bsize } = statfsSync(disk);
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(bavail * bsize - 20 * MiB));
     expect(await nodeWith(presses('low disk'))).toMatchObject({
-      pressures: [{ stops: ['container', 'process'] }],
+      pressures: [{ stops: ['container', 'process', 'ingest', 'retrieve'] }],
     });
     const waits = await grid.submit('--', 'true');
     expect(await reasonsOf(waits)).toEqual([

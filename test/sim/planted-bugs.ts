@@ -123,8 +123,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'forget how much a principal has placed',
     file: 'broker/dist/core/scheduling.js',
-    snippet: 'if (mayRunNoMore(state, next.from.owner))\n            continue;',
+    snippet: 'mayRunNoMore(state, next.from.owner) || ',
     instead: '',
+  },
+  {
+    name: 'forget how much a principal holds',
+    file: 'broker/dist/core/quotas.js',
+    snippet: 'held[each] + need[each] > ',
+    instead: 'need[each] > ',
   },
   {
     name: 'place without regard to priority',
@@ -135,14 +141,32 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'place without regard to what each principal has had',
     file: 'broker/dist/core/turn-order.js',
-    snippet: 'a.standing - b.standing ||',
-    instead: '',
+    snippet: ' || a.standing - b.standing;',
+    instead: ';',
   },
   {
     name: 'give room away that is kept for another',
     file: 'broker/dist/core/claims.js',
     snippet: 'if (heeded.length === 0)',
     instead: 'if (heeded.length >= 0)',
+  },
+  {
+    name: 'take what was ended for another task for a loss',
+    file: 'broker/dist/core/draining.js',
+    snippet: 'if (by !== undefined)',
+    instead: 'if (by === null)',
+  },
+  {
+    name: 'forget at a snapshot what was told to end for another task',
+    file: 'broker/dist/core/snapshot.js',
+    snippet: 'if (by !== undefined && at !== undefined)',
+    instead: 'if (by === null)',
+  },
+  {
+    name: 'begin what runs into a planned drain',
+    file: 'broker/dist/core/windows.js',
+    snippet: 'lengthMs > inMs',
+    instead: 'lengthMs < 0',
   },
   {
     name: 'end what may not be ended for others',

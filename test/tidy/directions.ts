@@ -27,7 +27,7 @@ const EVERYTHING_BELOW_CLI = [
   'worker',
 ];
 
-const BESIDE_INDEX = new Set(['runtime/folder-lock']);
+const BESIDE_INDEX = new Set(['runtime/folder-lock', 'runtime/thread-calls']);
 
 const MAY_IMPORT = new Map<string, readonly string[]>([
   ['protocol', []],

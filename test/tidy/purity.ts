@@ -11,7 +11,13 @@ import { importsOf } from './imports.ts';
 import type { SourceFile } from './source-file.ts';
 import { isPackageSource, isTest, type Violation, violation, violationsAt } from './violation.ts';
 
-const ALLOWED_LIBRARIES = new Set(['@gryphgen/protocol', '@gryphgen/scheduler', 'zod', 'msgpackr']);
+const ALLOWED_LIBRARIES = new Set([
+  '@gryphgen/protocol',
+  '@gryphgen/scheduler',
+  'zod',
+  'msgpackr',
+  'stemmer',
+]);
 
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
   [/(?<![.\w$])(?:Date|performance)\s*[.([]/g, 'reads a clock; time is an input'],

@@ -2,99 +2,36 @@
  * What comes of a frame, a tick, a commit, and in which order. The real broker drives it with sockets and timers, the
  * simulator with packets and simulated time: what differs between them is in `LoopParts` and nowhere else.
  *
- * 1. Messages are stepped and their effects performed one by one; at the end of a turn requests are answered, tasks are
- *    placed, then what was decided is committed.
+ * 1. Messages are stepped and their effects performed one by one; at the end of a turn hellos are taken up, requests are
+ *    answered, tasks are placed, then what was decided is committed.
  */
 import {
-  type ArtifactGrantDocument,
-  type CheckDocument,
   type DecodedFrame,
   type Epoch,
   type Failure,
   failure,
   limits,
-  type Message,
-  type PeerHello,
   type PrincipalId,
   type SessionId,
-  type StatusDocument,
-  type TransferOp,
-  type WorkerId,
 } from '@gryphgen/protocol';
-import {
-  type Alarms,
-  type Clock,
-  type Log,
-  type PeerKey,
-  type PushOutcome,
-  principalIdOf,
-  type Random,
-} from '@gryphgen/runtime';
+import { type PeerKey, principalIdOf } from '@gryphgen/runtime';
 import type { AuditHead } from './audit/audit-chain.ts';
-import type { AuditDesk } from './audit/audit-desk.ts';
 import { Committer } from './committer.ts';
 import { placeOf, placesOf } from './core/artifacts.ts';
-import type { Decision } from './core/decisions.ts';
-import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
+import type { BrokerEffect } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
-import type { BrokerState } from './core/state.ts';
-import type { KnownKeys } from './introduction.ts';
-import type { Journal } from './journal/journal.ts';
+import { HelloTurns } from './hello-turns.ts';
+import type { LoopParts } from './loop-parts.ts';
 import { Performer } from './performer.ts';
-import { type RequestMessage, RequestTurns } from './request-turns.ts';
+import { RequestTurns } from './request-turns.ts';
 import type { SessionOutput } from './session-output.ts';
 import { Sessions } from './sessions.ts';
 import { SpecStore } from './spec-store.ts';
 
-/** Of a turn, for requests; the one that exceeds it is the turn's last. */
+/** Of a turn, for hellos and for requests; the one that exceeds it is the turn's last. */
+const hellosMs = 4;
 const requestsMs = 4;
-
-export interface LoopParts {
-  readonly grid: string;
-  readonly state: BrokerState;
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly alarms: Alarms;
-  readonly random: Random;
-  readonly authorized: KnownKeys;
-  readonly log: Log;
-  /** What peers ask and are answered is recorded there; the simulator keeps no records. */
-  readonly audit?: Pick<AuditDesk, 'access' | 'addressOf'>;
-  queue(peer: PeerKey, session: string, message: Message): PushOutcome;
-  /** Performs the effects, in order, each by `one`. */
-  perform(effects: readonly BrokerEffect[], one: (effect: BrokerEffect) => void): void;
-  /** A job that comes from outside a turn: the journal has answered. */
-  defer(job: () => void): void;
-  /** A step has been made, and its effects are about to be performed. */
-  stepped(event: BrokerEvent, now: Now): void;
-  /** It waits for the end of a turn, which must come. */
-  asked(request: RequestMessage): void;
-  /** A decision enters the open group. */
-  decided(decision: Decision): void;
-  /** A peer has said a hello that is believed. */
-  opened(hello: PeerHello): void;
-  /** A session of the key has been opened, or has ended. */
-  seen(key: string): void;
-  /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */
-  revoke(worker: WorkerId): Promise<string | undefined>;
-  /** Asks the door who may enter, or tells it; resolves with the answer when what it changed is on disk. */
-  enrolment(effect: EnrolmentEffect): Promise<unknown>;
-  /** What the grid's key says of this broker; '' while nothing was announced. */
-  voucher(): string;
-  /** Whose grants are void, those revoked last at the end. */
-  revoked(): readonly PrincipalId[];
-  /** Has the broker's own data endpoint know it. */
-  voided(principals: readonly PrincipalId[]): void;
-  /** Checks the home, off the loop. */
-  fsck(): Promise<CheckDocument>;
-  grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
-  /** Where artifacts are brought and had; null while there is no such place. */
-  artifacts(): ArtifactGrantDocument['broker'];
-  shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
-  /** The broker can no longer keep its word. */
-  onFatal(error: unknown): void;
-}
 
 export class BrokerLoop {
   readonly engine: BrokerEngine;
@@ -102,6 +39,7 @@ export class BrokerLoop {
   readonly committer: Committer;
   private readonly parts: LoopParts;
   private readonly specs = new SpecStore();
+  private readonly hellos = new HelloTurns<DecodedFrame<'toBroker'>>();
   private readonly requests = new RequestTurns();
   private readonly performer: Performer;
 
@@ -111,6 +49,7 @@ export class BrokerLoop {
     const { specs } = this;
     const engine = new BrokerEngine(state, ({ decision }) => {
       parts.decided(decision);
+      parts.audit?.access.decided(decision);
       this.committer.note(decision);
     });
     const sessions = new Sessions({ grid, epoch: epoch as Epoch, timers, clock, random, authorized });
@@ -155,15 +94,26 @@ export class BrokerLoop {
 
   /** Whether there is more to do than one turn takes. */
   get wakes(): boolean {
-    return this.engine.state.wake || !this.requests.isEmpty;
+    return this.engine.state.wake || !this.requests.isEmpty || !this.hellos.isEmpty;
   }
 
-  receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>): void {
+  /** `bytes`: those of the frame. */
+  receive(peer: PeerKey, frame: DecodedFrame<'toBroker'>, bytes: number): void {
+    const last = frame.ok && frame.session === '' ? frame.messages.at(-1) : undefined;
+    if (last?.kind === 'hello') {
+      const hasRoom = this.hellos.push(peer, frame, bytes);
+      this.parts.waits(last);
+      if (!hasRoom) this.takeHello();
+      return;
+    }
+    // Who knocks has left the hello that it said before.
+    if (last?.kind === 'knock') this.hellos.forget(peer);
     this.output(this.sessions.receive(peer, frame));
   }
 
   /** The peer did not read, or its connection is gone. */
   lost(peer: PeerKey, why: 'overflow' | 'gone'): void {
+    this.hellos.forget(peer);
     this.output(this.sessions.lost(peer, why));
   }
 
@@ -174,15 +124,30 @@ export class BrokerLoop {
     this.step({ kind: 'tick' });
   }
 
-  /** The end of a turn: answers requests, for as long as they may take, and gives out what waits and can be placed. */
+  /** The end of a turn: takes up hellos and answers requests, for as long as they may take, and gives out what waits and can be placed. */
   endTurn(): void {
-    const { clock } = this.parts;
-    const end = clock.mono() + requestsMs;
-    for (let next = this.requests.take(); next !== undefined; ) {
-      this.step({ kind: 'message', ...next });
-      next = clock.mono() < end ? this.requests.take() : undefined;
-    }
+    this.forUpTo(hellosMs, () => this.takeHello());
+    this.forUpTo(requestsMs, () => this.takeRequest());
     if (this.engine.state.wake) this.step({ kind: 'schedule' });
+  }
+
+  /** One at least; `take` answers whether there was one. */
+  private forUpTo(ms: number, take: () => boolean): void {
+    const { clock } = this.parts;
+    const end = clock.mono() + ms;
+    while (take() && clock.mono() < end);
+  }
+
+  private takeHello(): boolean {
+    const next = this.hellos.take();
+    if (next !== undefined) this.output(this.sessions.receive(next.peer, next.frame));
+    return next !== undefined;
+  }
+
+  private takeRequest(): boolean {
+    const next = this.requests.take();
+    if (next !== undefined) this.step({ kind: 'message', ...next });
+    return next !== undefined;
   }
 
   /** The audit log is on disk up to this record. */
@@ -279,7 +244,7 @@ export class BrokerLoop {
       } else if (message.kind === 'request') {
         this.parts.audit?.access.asked(session, message);
         this.requests.push(session, message);
-        this.parts.asked(message);
+        this.parts.waits(message);
       } else this.step({ kind: 'message', session, message });
     }
   }

@@ -119,7 +119,8 @@ export class Broker {
     const socket = new BrokerSocket(
       { endpoints, curve: identity.curve, admits: (key, from) => this.admits(key, from), alarms },
       {
-        onFrame: (peer, frame) => this.guard(() => loop.receive(peer, decodeFrame(frame, 'toBroker'))),
+        onFrame: (peer, frame) =>
+          this.guard(() => loop.receive(peer, decodeFrame(frame, 'toBroker'), frame.length)),
         onOverflow: (peer) => this.guard(() => loop.lost(peer, 'overflow')),
         onGone: (peer) => this.guard(() => loop.lost(peer, 'gone')),
         onBroken: (error) => this.options.onFatal(error),
@@ -142,7 +143,7 @@ export class Broker {
       },
       defer: (job) => this.guard(job),
       stepped: () => this.endTurnSoon(),
-      asked: () => this.endTurnSoon(),
+      waits: () => this.endTurnSoon(),
       decided: () => undefined,
       opened: (hello) => {
         if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);

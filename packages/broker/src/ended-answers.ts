@@ -5,11 +5,15 @@ import {
   formatTaskId,
   limits,
   type Message,
+  type PastTask,
+  type PastTaskPage,
   type TaskDocument,
   type TaskId,
 } from '@gryphgen/protocol';
 import { noOutcome } from './core/apply.ts';
+import { foretold } from './core/learning.ts';
 import { unknownEnd } from './core/watching.ts';
+import type { HistoryPage } from './journal/journal.ts';
 
 export function unknownTask(task: TaskId): Failure {
   return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
@@ -37,4 +41,27 @@ export function finishedFrom(task: TaskId, document: TaskDocument | undefined): 
     failure: why,
     outcome: noOutcome,
   };
+}
+
+/** What a replay can use: what ran, and was not a service, which runs until it is ended. */
+export function pastTasks({ rows, next }: HistoryPage): PastTaskPage {
+  const tasks = rows.flatMap(({ task, document }): PastTask[] => {
+    const {
+      worker,
+      devices,
+      queuedAt,
+      placedAt = 0,
+      startedAt,
+      endedAt,
+      envelope,
+    } = JSON.parse(document) as TaskDocument;
+    if (startedAt === 0 || worker === '' || envelope.restart !== undefined) return [];
+    const { kind, resources, constraints, image, needs } = envelope;
+    const shape = { kind, resources, constraints, ...(image && { image }), ...(needs && { needs }) };
+    const { taskClass, inputBytes } = foretold(envelope);
+    const device = devices[0]?.uuid;
+    const past = { task, taskClass, shape, inputBytes, worker, queuedAt, placedAt, startedAt, endedAt };
+    return [{ ...past, ...(device && { device }) }];
+  });
+  return { tasks, next };
 }

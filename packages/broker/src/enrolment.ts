@@ -124,7 +124,7 @@ function principals(
         addedAt,
         seenAt,
         sessions: sessions.countOf(key),
-        ...shareDocument(engine.state, id, sessions.wallMs()),
+        ...shareDocument(engine.state, id, role, sessions.wallMs()),
       };
     })
     .sort((a, b) => b.seenAt - a.seenAt)

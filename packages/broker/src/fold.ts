@@ -2,10 +2,10 @@
  * How the journal folds groups into a snapshot off the broker's loop: with the very code that replays them. Loaded by
  * the journal's fold thread.
  */
-import type { BlobHash, Epoch } from '@gryphgen/protocol';
+import type { BlobHash, Envelope, Epoch } from '@gryphgen/protocol';
 import { apply } from './core/apply.ts';
 import { decided } from './core/decisions.ts';
-import { taskDocument } from './core/documents.ts';
+import { taskFields } from './core/documents.ts';
 import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
 import type { BrokerState, Task } from './core/state.ts';
 import type { HistoryRow } from './journal/journal.ts';
@@ -36,10 +36,22 @@ export function finished(state: BrokerState): HistoryRow[] {
 }
 
 function rowOf(state: BrokerState, task: Task): HistoryRow {
-  const document = taskDocument(state, task);
-  const { name, state: ended, endedAt } = document;
-  return { task: task.id, name, state: ended, endedAt, document: JSON.stringify(document) };
+  const fields = taskFields(state, task);
+  const { name, state: ended, endedAt } = fields;
+  const document = `${JSON.stringify(fields).slice(0, -1)},"envelope":${written(task.spec.envelope)}}`;
+  return { task: task.id, name, state: ended, endedAt, document };
 }
+
+/** Tasks share envelopes, and each is most of a document: written once. */
+function written(envelope: Envelope): string {
+  let text = envelopes.get(envelope);
+  if (text === undefined) {
+    text = JSON.stringify(envelope);
+    envelopes.set(envelope, text);
+  }
+  return text;
+}
+const envelopes = new WeakMap<Envelope, string>();
 
 export function save(state: BrokerState): Uint8Array {
   return encodeSnapshot(saveSnapshot(state));

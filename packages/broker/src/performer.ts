@@ -23,7 +23,7 @@ import { endedLog, type PermitOrder, permission, type Sign } from './artifacts/p
 import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
-import { bodyGone, finishedFrom, unknownTask } from './ended-answers.ts';
+import { bodyGone, finishedFrom, pastTasks, unknownTask } from './ended-answers.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';
 import type { SpecStore } from './spec-store.ts';
@@ -106,6 +106,9 @@ export class Performer {
         return;
       case 'history':
         this.history(effect);
+        return;
+      case 'pastTasks':
+        this.pastTasks(effect);
         return;
       case 'revoke':
         this.parts.revoke(effect);
@@ -261,6 +264,18 @@ export class Performer {
         .map((row) => JSON.parse(row.document) as TaskDocument)
         .filter(({ id, principal }) => !shown.has(id) && (onlyOf === null || principal === onlyOf));
       this.reply(session, request, [...recent, ...older].slice(0, limit));
+    };
+    this.ask(session, read, request);
+  }
+
+  private pastTasks({ session, request, before, limit }: Extract<BrokerEffect, { kind: 'pastTasks' }>): void {
+    const read = async (): Promise<void> => {
+      const page = await this.parts.journal.history({
+        limit,
+        ...(before !== null && { before }),
+        state: 'succeeded',
+      });
+      this.reply(session, request, pastTasks(page));
     };
     this.ask(session, read, request);
   }

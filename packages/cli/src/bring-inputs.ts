@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type ArtifactAsker, bringArtifact, type LocalInput } from '@gryphgen/client';
 import { formatBytes, GridError } from '@gryphgen/protocol';
-import { type Scanned, scanPath } from '@gryphgen/runtime';
+import { type Scanned, type ScanOptions, scanPath } from '@gryphgen/runtime';
 import { ProgressLines } from './images/progress-lines.ts';
 import { printable } from './printable.ts';
 import { UsageError } from './problem.ts';
@@ -14,6 +14,7 @@ import type { Terminal } from './terminal.ts';
 export async function scanInputs(
   terminal: Terminal,
   inputs: readonly LocalInput[],
+  options: Pick<ScanOptions, 'passOver'> = {},
 ): Promise<readonly Scanned[]> {
   const found: Scanned[] = [];
   for (const { from } of inputs) {
@@ -23,7 +24,7 @@ export async function scanInputs(
       read.bytes = bytes;
     };
     const path = await realpath(from).catch(() => from);
-    const scanned = await scanPath(path, { onRead }).finally(() => lines.wipe());
+    const scanned = await scanPath(path, { ...options, onRead }).finally(() => lines.wipe());
     if ('code' in scanned) throw new UsageError(scanned.message);
     found.push(scanned);
   }

@@ -36,7 +36,7 @@ function write(name: string, text: string): string {
 const commands = [
   'up, down, broker, worker, doctor, submit, run, ps, show, logs, wait, cancel, retry, explain, exec, nodes',
   'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, support-bundle, config show, completion',
-  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke',
+  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke, evolve',
 ].flatMap((names) => names.split(', '));
 
 describe('help', () => {
@@ -56,6 +56,8 @@ describe('help', () => {
 
 const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submt', 'Did you mean submit?'],
+  ['evolve --dry-run', '--dry-run goes with --replay'],
+  ['evolve --replay --rollback', '--replay and --rollback cannot be given together'],
   ['node drian forge', 'Did you mean drain?'],
   ['principal revoke alice', 'found "alice", expected a principal such as p-0123456789abcdef'],
   ['ticket revoke p-0123456789abcdef', 'expected a ticket’s id such as ticket-0123456789abcdef'],
@@ -82,6 +84,12 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submit --env A-B=c -- x', '--env: found "A-B", expected a name of letters, digits and _'],
   ['submit --env A -- x', '--env: found "A", expected NAME=VALUE'],
   ['submit --label =x -- x', 'expected NAME=VALUE'],
+  [
+    'node drain forge --at tonight',
+    'expected a time such as 2026-11-22T22:00:00Z, 22:00 (here, today or tomorrow) or 2h (from now)',
+  ],
+  ['node drain forge --at 2h --wait', "option '--at <time>' cannot be used with option '--wait'"],
+  ['node drain forge --for 0s', 'expected a duration of at most 30 days such as 2h'],
   ['submit --priority 101 -- x', 'expected a whole number from -100 to 100'],
   ['submit --retries 1000 -- x', 'expected a whole number from 0 to 100'],
   ['submit --workdir here -- x', '--workdir: found "here", expected an absolute path'],

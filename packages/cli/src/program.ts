@@ -6,8 +6,9 @@ import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
-import { brokerCommand, workerCommand } from './commands/daemons.ts';
+import { brokerCommand, retrievalCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { evolveCommand } from './commands/evolve.ts';
 import { execCommand } from './commands/exec.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand } from './commands/get.ts';
@@ -16,6 +17,7 @@ import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { principalCommand } from './commands/principals.ts';
+import { ragCommand } from './commands/rag.ts';
 import { serviceCommand } from './commands/service.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { runCommand, submitCommand } from './commands/submit.ts';
@@ -41,11 +43,13 @@ const helpColumns = 110;
 const ownGroup = 'This command line:';
 
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
-  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, serviceCommand, doctorCommand]],
+  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, retrievalCommand]],
+  ['This machine:', [serviceCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [getCommand, execCommand, cancelCommand, retryCommand, explainCommand]],
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
-  ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand]],
+  ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand, evolveCommand]],
+  ['Retrieval:', [ragCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

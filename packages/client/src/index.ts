@@ -38,3 +38,10 @@ export {
   prepareTask,
   type TaskSpec,
 } from './prepare.ts';
+export {
+  ingested,
+  ingestTask,
+  listCollections,
+  queryCollection,
+  type RetrievalAsker,
+} from './retrieval.ts';

@@ -10,11 +10,13 @@ import {
   envelopeSchema,
   failure,
   GridError,
+  ingestBodySchema,
   limits,
   needsOf,
   noopBodySchema,
   processBodySchema,
   type Resources,
+  retrieveBodySchema,
   type TaskFiles,
   type TaskKind,
 } from '@gryphgen/protocol';
@@ -42,7 +44,12 @@ export type TaskSpec = Options &
     | { readonly kind: 'container'; readonly body: z.input<typeof containerBodySchema> }
     | { readonly kind: 'process'; readonly body: z.input<typeof processBodySchema> }
     | { readonly kind: 'noop'; readonly body?: z.input<typeof noopBodySchema> }
+    | { readonly kind: 'ingest'; readonly body: NamedInputs<z.input<typeof ingestBodySchema>> }
+    | { readonly kind: 'retrieve'; readonly body: z.input<typeof retrieveBodySchema> }
   );
+
+/** A body whose inputs are the task's. */
+type NamedInputs<B> = B extends unknown ? Omit<B, 'inputs'> : never;
 
 /** msgpack of an Envelope, and of what its executor reads. */
 export interface EncodedTask {
@@ -59,7 +66,11 @@ const bodySchemas: { readonly [K in TaskKind]?: z.ZodType } = {
   container: containerBodySchema,
   process: processBodySchema,
   noop: noopBodySchema,
+  ingest: ingestBodySchema,
+  retrieve: retrieveBodySchema,
 };
+/** Who runs these knows all of their fields. */
+const withoutNeeds: ReadonlySet<TaskKind> = new Set(['ingest', 'retrieve']);
 
 /**
  * `brought`: what its inputs are, in their order. Throws GridError `rejected.invalid`, whose message names the field and
@@ -80,7 +91,9 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
     throw invalid(`body: has ${bodyBytes.length} bytes, at most ${limits.bodyBytes}`);
   const container = spec.kind === 'container' ? (bodyChecked as ContainerBody) : undefined;
   const files = bodyChecked as TaskFiles;
-  const needs = needsOf(container ?? filesOf(files), options.stopGraceMs);
+  const needs = withoutNeeds.has(spec.kind)
+    ? undefined
+    : needsOf(container ?? filesOf(files), options.stopGraceMs);
   const { command = [] } = bodyChecked as { command?: readonly string[] };
   const { labels = envelopeDefaults.labels } = options;
   const taskClass = options.taskClass ?? taskClassOf(spec.kind, container?.image, command, labels);

@@ -21,6 +21,8 @@ const attemptOutcomeSchema = z.object({
     .array(artifactRefSchema.extend({ path: z.string().max(limits.outputChars), copied: z.boolean() }))
     .max(limits.outputs)
     .optional(),
+  /** Of a call (`retrieve`, `ingest`): what it answered, in JSON. */
+  result: z.instanceof(Uint8Array).optional(),
 });
 export type AttemptOutcome = z.infer<typeof attemptOutcomeSchema>;
 export type TaskOutput = NonNullable<AttemptOutcome['outputs']>[number];

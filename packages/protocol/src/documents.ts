@@ -3,7 +3,7 @@ import type { AttemptOutcome, TaskOutput } from './attempt-outcome.ts';
 import type { Failure } from './failure.ts';
 import type { BlobHash } from './ids.ts';
 import type { EnrolledRole, JournalHead, OutcomeState } from './messages.ts';
-import type { PrincipalLimits } from './principal-limits.ts';
+import type { PrincipalLimits, Quota } from './principal-limits.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
@@ -21,6 +21,8 @@ export interface TaskDocument {
   readonly devices: readonly DeviceShare[];
   readonly attempts: number;
   readonly queuedAt: number;
+  /** When its last attempt was placed; older brokers do not tell. */
+  readonly placedAt?: number;
   readonly startedAt: number;
   readonly endedAt: number;
   readonly failure: Failure | null;
@@ -56,6 +58,15 @@ export interface NodeDocument {
   readonly state: 'ready' | 'silent' | 'away' | 'draining';
   /** While it drains, whatever its state; `until`: its deadline, 0 without one. Older brokers do not tell. */
   readonly drain?: { readonly until: number };
+  /** Drains that are planned, or have begun by plan, in the order of their begin; `until`: 0 until it is resumed. Older brokers do not tell. */
+  readonly windows?: readonly {
+    readonly id: string;
+    readonly at: number;
+    readonly until: number;
+    /** From its begin until what still runs is stopped. */
+    readonly deadlineMs?: number;
+    readonly begun: boolean;
+  }[];
   readonly report: WorkerReport | null;
   readonly reserved: {
     readonly cpuMilli: number;
@@ -124,6 +135,8 @@ export interface ExplainDocument {
   readonly workers: readonly WorkerDecisionDocument[];
   /** What each score counts for in the total; older brokers do not tell, nor what follows. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** The version of the placement policy that decided, or would now. */
+  readonly policy?: number;
   readonly expected?: ExpectedRun;
   /** How long it has run, or ran. */
   readonly ranMs?: number;
@@ -131,6 +144,18 @@ export interface ExplainDocument {
   readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
   /** Of a task that waits for its turn; older brokers do not tell. */
   readonly turn?: TurnDocument;
+  /** Of a task that waits for its principal's quota alone to allow it. */
+  readonly quota?: QuotaDocument;
+}
+
+/** Amounts in the unit that `of` names. */
+export interface QuotaDocument {
+  readonly of: keyof Quota;
+  readonly held: number;
+  readonly allowed: number;
+  readonly needed: number;
+  /** Tasks of the same principal: once these have ended there is enough. Empty: there never is. */
+  readonly ends: readonly string[];
 }
 
 /** What decides whose turn it is. */
@@ -143,6 +168,8 @@ export interface TurnDocument {
   /** What its principal has had of the grid of late, 0..1, and its weight. */
   readonly use: number;
   readonly weight: number;
+  /** It lets shorter ones go first that came up to so long after it; older brokers do not tell. */
+  readonly yieldsMs?: number;
 }
 
 export interface StatusDocument {
@@ -215,6 +242,8 @@ export interface PrincipalDocument {
     readonly bodiesBytes: number;
     /** Of the grid, of late, 0..1; older brokers do not tell. */
     readonly use?: number;
+    /** What its tasks hold, as quotas count it; older brokers do not tell. */
+    readonly held?: Required<Quota>;
   };
   readonly limits: PrincipalLimits;
 }

@@ -61,7 +61,10 @@ export function failure(code: FailureCode, message: string): Failure {
   };
 }
 
-/** Lost because somebody ordered it: no failing of anybody, so it counts neither as a try nor as a loss (E16). */
+/**
+ * Lost because somebody ordered it: no failing of anybody, so it counts neither as a try nor as a loss (E16), and ends no task.
+ * So no `finished` names such a code: peers of a version before it would drop the frame.
+ */
 export function isOrdered(code: FailureCode): boolean {
   return code === 'lost.drained' || code === 'lost.preempted';
 }

@@ -82,15 +82,11 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
     case 'started':
       return [4, [m.task, m.attempt, m.epoch]];
     case 'result':
-      return [5, resultTuple(m), m.outcome];
+      return withOutcome(5, resultTuple(m), m.outcome);
     case 'resultAck':
       return [6, [m.task, m.attempt, m.epoch]];
     case 'finished':
-      return [
-        7,
-        [m.task, m.attempt, states.indexOf(m.state), m.exitCode, failureTuple(m.failure)],
-        m.outcome,
-      ];
+      return withOutcome(7, finishedTuple(m), m.outcome);
     case 'credit':
       return [8, [m.total]];
     case 'heartbeat':
@@ -104,16 +100,22 @@ export function hotTuple(m: HotMessage): readonly unknown[] {
   }
 }
 
+/** None is left out: it would take longer to write than all the rest. */
+const withOutcome = (kind: number, header: readonly unknown[], outcome: Uint8Array) =>
+  outcome.length === 0 ? [kind, header] : [kind, header, outcome];
+
 function leaseTuple(m: Lease): readonly unknown[] {
-  const { principal } = m;
   const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
-  return principal === undefined ? known : [...known, principal];
+  return m.principal === undefined ? known : [...known, m.principal];
 }
 
 function resultTuple(m: Result): readonly unknown[] {
   const known = [m.task, m.attempt, m.epoch, m.exitCode, failureTuple(m.failure), m.ranMs];
   const usage = usageTuple(m.usage);
   return usage === undefined ? known : [...known, usage];
+}
+function finishedTuple(m: Finished): readonly unknown[] {
+  return [m.task, m.attempt, states.indexOf(m.state), m.exitCode, failureTuple(m.failure)];
 }
 const sharesTuple = (m: Pick<Lease, 'devices'>) =>
   m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
@@ -197,12 +199,10 @@ export function readHot(kind: HotMessage['kind'], parts: number, reader: Msgpack
     case 'heartbeatAck': {
       need(kind, positions, 3);
       const seq = reader.integer('heartbeatAck.seq', 1, safe);
-      const head = {
-        seq: reader.integer('heartbeatAck.head.seq', 0, safe),
-        digest: reader.string('heartbeatAck.head.digest', 64),
-      };
+      const headSeq = reader.integer('heartbeatAck.head.seq', 0, safe);
+      const digest = reader.string('heartbeatAck.head.digest', 64);
       rest(kind, reader, positions - 3, parts);
-      return { kind, seq, head };
+      return { kind, seq, head: { seq: headSeq, digest } };
     }
     case 'stop': {
       need(kind, positions, 5);
@@ -276,9 +276,8 @@ function readFinished(positions: number, parts: number, reader: MsgpackReader): 
 
 function readAttempts(reader: MsgpackReader): Heartbeat['attempts'] {
   const count = reader.array('heartbeat.attempts');
-  if (count > limits.attemptsListed) {
+  if (count > limits.attemptsListed)
     throw new Malformed(`heartbeat.attempts are ${count}, at most ${limits.attemptsListed}`);
-  }
   const attempts: ListedAttempt[] = [];
   for (let index = 0; index < count; index++) {
     const fields = reader.array('heartbeat.attempts');

@@ -89,6 +89,13 @@ export const limits = {
   /** Of a task's class: with the numbers learned of it, some hundred bytes. */
   taskClassChars: 96,
   keyChars: 256,
+  /** A label of its worker names it, with eleven characters before it. */
+  collectionChars: 48,
+  sourceChars: 1024,
+  /** A page of text; terms beyond it tell nothing more. */
+  queryChars: 100_000,
+  /** Of one answer. */
+  passages: 1000,
   /** Messages a peer may have sent that the other has not yet taken up (credit window). */
   creditMessages: 4096,
   /** Messages queued for one peer that does not read; reaching it ends the session. */
@@ -157,6 +164,10 @@ export const limits = {
   stopGraceMs: 3600_000,
   /** Longest deadline of a drain: what is asked for is a time to come, not for ever. */
   drainDeadlineMs: 30 * 24 * 3600_000,
+  /** Planned drains of one worker, how far ahead they may be, and how long. */
+  windowsEach: 8,
+  windowAheadMs: 366 * 24 * 3600_000,
+  windowMs: 30 * 24 * 3600_000,
   endpointChars: 256,
   sessionChars: 64,
   /** Rows one query answers with. */

@@ -1,6 +1,16 @@
 /** How much of the grid one principal may take. */
 import type { PrincipalId } from './ids.ts';
 
+/** What the tasks of one principal may hold at once; of what is left out, anything. */
+export interface Quota {
+  readonly cpuMilli?: number;
+  readonly memoryBytes?: number;
+  /** Of parts of devices, and of whole ones. */
+  readonly vramBytes?: number;
+  /** Whole ones. */
+  readonly devices?: number;
+}
+
 /** What is left out has no limit of its own. */
 export interface PrincipalLimits {
   /** Its part of the grid against others', where all want more than there is; without it 1. */
@@ -14,6 +24,10 @@ export interface PrincipalLimits {
   readonly submitBurst?: number;
   /** Bodies of its unfinished tasks, each counted for itself. */
   readonly bodiesBytes?: number;
+  /** -100..100: a submission of a higher priority is refused. Of everybody's, one that an admin makes is not held to it. */
+  readonly highestPriority?: number;
+  /** A task that alone needs more is refused, one that must wait for others of its principal waits. */
+  readonly quota?: Quota;
 }
 
 export interface PrincipalLimitTable {

@@ -19,6 +19,8 @@ import { base64url, principalIdSchema } from './handshake.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import { type EnrolledRole, enrolledRoles } from './messages.ts';
+import type { PastTaskPage } from './past-task.ts';
+import { type PolicyDocument, policyEvidenceSchema, policyPartsSchema } from './placement-policy.ts';
 import { envelopeSchema } from './task-spec.ts';
 
 const taskId = z
@@ -34,6 +36,7 @@ const refusalName = z
 const oneTask = z.object({ task: taskId });
 /** In Z85. */
 const curveKey = z.string().length(40);
+const policyVersion = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const oneNode = z.object({ node: z.string().min(1).max(limits.nameChars) });
 
 export const requestSchemas = {
@@ -69,7 +72,29 @@ export const requestSchemas = {
     draining: z.boolean(),
     deadlineMs: z.number().int().min(0).max(limits.drainDeadlineMs).optional(),
   }),
+  /**
+   * A drain that begins at `at` (wall ms) or `inMs` from when the order is taken up (neither: then), and ends after `forMs` by
+   * itself; without, when the node is resumed. `window`: its name, made by who asks: of one that is known nothing is done twice.
+   */
+  planDrain: oneNode.extend({
+    window: z.string().regex(/^[0-9a-z]{8,16}$/),
+    at: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    inMs: z.number().int().min(0).max(limits.windowAheadMs).optional(),
+    forMs: z.number().int().min(1).max(limits.windowMs).optional(),
+    deadlineMs: z.number().int().min(0).max(limits.drainDeadlineMs).optional(),
+  }),
   removeNode: oneNode,
+  /** The placement policy in force, how it came to be, and what became of tasks since. */
+  policy: z.object({}),
+  /** Tasks that ended well, newest first; of each page's looks at ended tasks only these are answered. */
+  pastTasks: z.object({
+    before: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+    limit: z.number().int().min(1).max(limits.queryRows).default(limits.queryRows),
+  }),
+  /** Another placement policy, for that of version `from`. */
+  promotePolicy: z.object({ from: policyVersion, parts: policyPartsSchema, evidence: policyEvidenceSchema }),
+  /** The placement policy that was in force before that of version `from`. */
+  rollBackPolicy: z.object({ from: policyVersion }),
   /** A new key that may let one key in, as `role`, for `ttlMs`. Its secret half is nobody's but the asker's. */
   createTicket: z.object({
     key: base64url,
@@ -123,7 +148,12 @@ export interface RequestResults {
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;
+  planDrain: NodeDocument;
   removeNode: { readonly removed: string };
+  policy: PolicyDocument;
+  pastTasks: PastTaskPage;
+  promotePolicy: PolicyDocument;
+  rollBackPolicy: PolicyDocument;
   /** `endpoints`: where other machines may find this broker, by what it listens at; none if at this machine's sockets alone. */
   createTicket: { readonly endpoints: readonly string[]; readonly expiresAt: number };
   principals: readonly PrincipalDocument[];

@@ -3,6 +3,7 @@
  * its name says (a "6 GB" GTX 1060: 6064 MiB). CPU is in thousandths of one hardware thread; host CPU and memory are
  * charged once per task however many devices it holds.
  */
+import type { Calibration } from './calibration.ts';
 import type { DeviceUuid } from './ids.ts';
 import type { Offers } from './needs.ts';
 import type { MachinePressure, Pressure } from './pressure.ts';
@@ -99,6 +100,8 @@ export interface WorkerReport {
   readonly slots: number;
   /** Single-thread speed relative to the reference (1 = Ryzen 9 5950X); 0 when not measured. */
   readonly speed: number;
+  /** Not told before it was measured. */
+  readonly calibration?: Calibration;
   /** Where its data endpoint listens, and that endpoint's CURVE public key (Z85); empty when it has none. */
   readonly dataEndpoint: string;
   readonly dataKey: string;

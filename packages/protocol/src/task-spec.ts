@@ -27,6 +27,9 @@ export type TaskKind = (typeof taskKinds)[number];
 /** `move`: the worker stops it when its lease runs out and it is tried elsewhere. `wait`: it runs on, the broker waits. */
 export type OnLinkLost = 'move' | 'wait';
 
+/** From the request to end to the kill, of a task that says nothing of it; what `docker stop` gives. */
+export const defaultStopGraceMs = 10_000;
+
 /** When a task is begun again without limit: after a failure of its execution; `always`: also after exit code 0. */
 export const restartRules = ['on-failure', 'always'] as const;
 export type RestartRule = (typeof restartRules)[number];

@@ -28,7 +28,8 @@ const positions = 3;
 
 /** Undefined where nothing is known. */
 export function usageTuple(usage: Usage | undefined): WireUsage | undefined {
-  const { cpuMs = unknown, peakMemoryBytes = unknown, peakVramBytes = unknown } = usage ?? {};
+  if (usage === undefined) return undefined;
+  const { cpuMs = unknown, peakMemoryBytes = unknown, peakVramBytes = unknown } = usage;
   return Math.max(cpuMs, peakMemoryBytes, peakVramBytes) < 0
     ? undefined
     : [cpuMs, peakMemoryBytes, peakVramBytes];

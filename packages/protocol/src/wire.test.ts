@@ -37,6 +37,13 @@ it('bytes of a message are copied by slice, also when the frame is a Buffer', ()
   expect(kept).toEqual([body, body]);
 });
 
+it('a document may name a code that its reader does not know', () => {
+  const result = { id: 't1', state: 'waiting', failure: { code: 'lost.of-a-later-version', message: 'x' } };
+  const reply = { kind: 'reply', id: 1, result, failure: null } as const;
+  const decoded = decodeFrame(encodeFrame('s', [reply]), 'toClient');
+  expect(decoded).toMatchObject({ ok: true, messages: [reply] });
+});
+
 const failureOf = (bytes: Uint8Array, direction: Direction = 'toBroker') => {
   const decoded = decodeFrame(bytes, direction);
   return decoded.ok ? undefined : decoded.failure;

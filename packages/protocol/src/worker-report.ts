@@ -1,5 +1,6 @@
 /** Schema of the machine that a worker says it is. */
 import { z } from 'zod';
+import { calibrationSchema } from './calibration.ts';
 import type { DeviceUuid } from './ids.ts';
 import { limits } from './limits.ts';
 import { offersSchema } from './needs.ts';
@@ -72,6 +73,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
     ),
   slots: count.max(limits.attemptsPerWorker),
   speed: z.number().min(0).max(1e6),
+  calibration: calibrationSchema.optional(),
   dataEndpoint: z.string().max(limits.endpointChars),
   dataKey: z.string().max(64),
   transfers: z.array(z.string().max(64)).max(16).optional(),

@@ -9,7 +9,7 @@ export {
 export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
 export { freeBytes, syncFolder, writeAll } from './artifacts/disk.ts';
 export type { Manifest } from './artifacts/manifest.ts';
-export { type Scanned, scanPath } from './artifacts/scan-path.ts';
+export { type Scanned, type ScanOptions, scanPath } from './artifacts/scan-path.ts';
 export { fetchFrom, storeInto } from './artifacts/serving.ts';
 export { ArtifactStore } from './artifacts/store.ts';
 export { storeBudget } from './artifacts/store-budget.ts';
@@ -54,6 +54,7 @@ export type {
   OpenPush,
   PushRequest,
 } from './duplex-stream.ts';
+export { type ReadModel, readModel } from './gguf/read-model.ts';
 export { type Grant, signGrant } from './grant.ts';
 export { parseJson } from './json.ts';
 export {

@@ -7,6 +7,8 @@ import {
   type PrincipalLimits,
   type PrincipalLimitTable,
   parseBytes,
+  parseCpu,
+  type Quota,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
 
@@ -15,6 +17,10 @@ const mostTasks = 2_000_000;
 const mostBytes = 2 ** 50;
 /** Faster than any broker takes them. */
 const mostPerSecond = 1_000_000;
+const mostCpus = 1_000_000;
+const mostPriority = 100;
+/** Who may end others' work by raising a priority is for an admin to say. */
+const submittersPriority = 0;
 
 function limit(
   least: number,
@@ -31,13 +37,20 @@ function limit(
   });
 }
 
-const whole = (least: number) => {
-  const expected = `a whole number from ${least} to ${mostTasks}`;
-  return limit(least, mostTasks, expected).refine(
+const whole = (least: number, most = mostTasks) => {
+  const expected = `a whole number from ${least} to ${most}`;
+  return limit(least, most, expected).refine(
     (value) => value === 'none' || Number.isInteger(value),
     `expected ${expected}, or none`,
   );
 };
+
+const size = limit(0, mostBytes, 'a size such as 64MiB', parseBytes);
+
+function cpus(written: string): number | undefined {
+  const milli = parseCpu(written);
+  return milli === undefined ? undefined : milli / 1000;
+}
 
 const limitsSchema = z.strictObject({
   weight: limit(0.001, 1000, 'a number from 0.001 to 1000').optional(),
@@ -45,8 +58,14 @@ const limitsSchema = z.strictObject({
   running: whole(0).optional(),
   submitsPerSecond: limit(0.001, mostPerSecond, `a number from 0.001 to ${mostPerSecond}`).optional(),
   submitBurst: whole(1).optional(),
-  bodiesBytes: limit(0, mostBytes, 'a size such as 64MiB', parseBytes).optional(),
+  bodiesBytes: size.optional(),
+  highestPriority: whole(-mostPriority, mostPriority).optional(),
+  cpu: limit(0, mostCpus, 'a number of CPUs such as 2 or 500m', cpus).optional(),
+  memory: size.optional(),
+  vram: size.optional(),
+  devices: whole(0).optional(),
 });
+type WrittenLimits = z.infer<typeof limitsSchema>;
 
 const tableSchema = z
   .record(
@@ -74,16 +93,30 @@ export function limitTableOf({
   default: everybody = {},
   ...named
 }: WrittenPrincipalLimits): PrincipalLimitTable {
+  const { highestPriority = submittersPriority, ...forAll } = everybody;
   return {
-    everybody: lifted(everybody),
+    everybody: lifted({ ...forAll, highestPriority }),
+    // The ceiling of everybody is looked up by role: it is not for admins who have some other limit.
     named: new Map(
-      Object.entries(named).map(([id, own]) => [id as PrincipalId, lifted({ ...everybody, ...own })]),
+      Object.entries(named).map(([id, own]) => [id as PrincipalId, lifted({ ...forAll, ...raised(own) })]),
     ),
   };
 }
 
-/** Without those that are `none`. */
-function lifted(written: z.infer<typeof limitsSchema>): PrincipalLimits {
-  const limits = Object.entries(written).filter(([, value]) => typeof value === 'number');
-  return Object.fromEntries(limits) as PrincipalLimits;
+/** `none` is a ceiling of its own, and not that of everybody. */
+function raised(own: WrittenLimits): WrittenLimits {
+  return own.highestPriority === 'none' ? { ...own, highestPriority: mostPriority } : own;
+}
+
+/** Without those that are `none`; what may be held at once, apart. */
+function lifted(written: WrittenLimits): PrincipalLimits {
+  const limits = Object.entries(written).filter((one): one is [string, number] => one[1] !== 'none');
+  const { cpu, memory, vram, devices, ...rest }: Record<string, number> = Object.fromEntries(limits);
+  const quota: Quota = {
+    ...(cpu !== undefined && { cpuMilli: Math.round(1000 * cpu) }),
+    ...(memory !== undefined && { memoryBytes: memory }),
+    ...(vram !== undefined && { vramBytes: vram }),
+    ...(devices !== undefined && { devices }),
+  };
+  return Object.keys(quota).length === 0 ? rest : { ...rest, quota };
 }

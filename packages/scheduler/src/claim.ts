@@ -6,7 +6,7 @@
  */
 import type { Device, DeviceShare, GpuRequest, Reservation } from '@gryphgen/protocol';
 import { capability, deviceLack } from './device-fit.ts';
-import { emptyLedger, type Ledger, release, reserve } from './ledger.ts';
+import { copyOf, emptyLedger, type Ledger, release, reserve } from './ledger.ts';
 import { isFeasible, lackOf } from './predicates.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -54,8 +54,4 @@ export function without(worker: WorkerView, ended: readonly Reservation[]): Work
   const ledger = copyOf(worker.ledger);
   for (const reservation of ended) release(ledger, reservation);
   return { ...worker, ledger };
-}
-
-function copyOf(ledger: Ledger): Ledger {
-  return { ...ledger, devices: new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }])) };
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { explain } from './explain.ts';
 import { reserve } from './ledger.ts';
 import { place } from './place.ts';
+import { defaultPolicy } from './placement-policy.ts';
 import { forge, GiB, part, shape, worker } from './reference-grid.fixture.ts';
-import { weights } from './score.ts';
 import type { Shape } from './shape.ts';
 
 describe('explain', () => {
@@ -12,7 +12,7 @@ describe('explain', () => {
     expect(decision).toMatch(/^placed on forge \(NVIDIA GeForce RTX 3060\), total 0\.\d{3}$/);
     expect(workers.map(({ name }) => name)).toEqual(['w-a', 'forge']);
     expect(workers[0]).toEqual({ worker: 'w-a', name: 'w-a', feasible: false, reasons: ['has no device'] });
-    expect(Object.keys(workers[1]?.scores ?? {})).toEqual(Object.keys(weights));
+    expect(Object.keys(workers[1]?.scores ?? {})).toEqual(Object.keys(defaultPolicy.weights));
   });
 
   it('says why the second 7 GiB wait', () => {

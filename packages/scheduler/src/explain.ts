@@ -3,14 +3,16 @@
  * what it says is what happens.
  *
  * 1. A worker that is not feasible has at least one reason; one that is has every score.
- * 2. The worker with the highest total (equals by the smaller id) is the one that place() takes.
+ * 2. The worker with the highest total (equals by the smaller id) is the one that place() takes, of those that it compares.
  */
-
+import type { PlacementPolicy } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from './demand.ts';
-import { finishWeight, type Outlook } from './learn/finish-planner.ts';
+import type { Outlook } from './learn/finish-planner.ts';
 import { type Placement, place } from './place.ts';
+import { defaultPolicy } from './placement-policy.ts';
 import { isFeasible, lackOf, reasonsOf } from './predicates.ts';
-import { scoresOf, totalOf, weights } from './score.ts';
+import { mostCompared } from './sample.ts';
+import { scoresOf, totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -38,20 +40,23 @@ export interface Explanation {
 }
 
 /**
- * Workers in the order of their ids. `placement`: what place() says of them by this `demand`, if it has been asked; `outlooks`: what is
- * expected on them, where that is known.
+ * Workers in the order of their ids. `placement`: what place() says of them by this `demand` and `policy`, if it has been asked;
+ * `outlooks`: what is expected on them, where that is known.
  */
 export function explain(
   task: Shape,
   workers: readonly WorkerView[],
   demand: TypicalDemand = nothingKnown,
-  placement: Placement = place(task, workers, demand),
+  policy: PlacementPolicy = defaultPolicy,
+  placement: Placement = place(task, workers, demand, policy),
   outlooks: readonly Outlook[] = [],
 ): Explanation {
   const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const byWorker = new Map(outlooks.map((outlook) => [outlook.worker, outlook]));
-  const decisions = ordered.map((worker) => decisionOn(shape, worker, demand, byWorker.get(worker.id)));
+  const decisions = ordered.map((worker) =>
+    decisionOn(shape, worker, demand, policy, byWorker.get(worker.id)),
+  );
   const nearest = placement.kind === 'waiting' ? nearestOf(shape, ordered) : undefined;
   return {
     decision: inWords(placement, shape, ordered),
@@ -64,6 +69,7 @@ function decisionOn(
   shape: Shape,
   worker: WorkerView,
   demand: TypicalDemand,
+  policy: PlacementPolicy,
   outlook: Outlook | undefined,
 ): WorkerDecision {
   const { id, name, report } = worker;
@@ -83,12 +89,15 @@ function decisionOn(
     ...scoresOf(shape, worker, report, demand),
     ...(outlook?.total !== undefined && { finish: outlook.score }),
   };
-  const total = outlook?.total ?? totalOf(shape, worker, report, demand);
+  const total = outlook?.total ?? totalOf(shape, worker, report, demand, policy);
   return { worker: id, name, feasible: true, scores, total, ...expected };
 }
 
-/** What each score counts for in the totals; undefined where they do not add up so: another version may have decided. */
-export function weightsOf(workers: readonly WorkerDecision[]): Readonly<Record<string, number>> | undefined {
+/** What each score counts for in the totals by this policy; undefined where they do not add up so: another may have decided. */
+export function weightsOf(
+  workers: readonly WorkerDecision[],
+  { weights, finishWeight }: PlacementPolicy,
+): Readonly<Record<string, number>> | undefined {
   const scored = workers.find(({ scores }) => scores !== undefined);
   if (scored?.scores === undefined || scored.total === undefined) return undefined;
   const found: Record<string, number> =
@@ -131,7 +140,9 @@ function inWords(placement: Placement, shape: Shape, workers: readonly WorkerVie
       const cards = reservation.devices.map(
         ({ uuid }) => worker?.report?.devices.find((device) => device.uuid === uuid)?.name ?? uuid,
       );
-      return `placed on ${worker?.name ?? id}${cards.length > 0 ? ` (${cards.join(', ')})` : ''}, total ${total.toFixed(3)}`;
+      const among =
+        workers.length > mostCompared ? `, of ${workers.length} workers a sample was compared` : '';
+      return `placed on ${worker?.name ?? id}${cards.length > 0 ? ` (${cards.join(', ')})` : ''}, total ${total.toFixed(3)}${among}`;
     }
     case 'waiting': {
       if (workers.length === 0) return 'waiting: no worker is known';

@@ -17,6 +17,7 @@ import {
   type Part,
 } from './device-fit.ts';
 import type { Shape } from './shape.ts';
+import { clamp, share } from './share.ts';
 import { type Leftover, leftoverOf, strandedOn } from './stranding.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -187,12 +188,4 @@ function foresight(mended: number): number {
 
 function between(packing: number, foreseen: number, trust: number): number {
   return clamp(packing + trust * (foreseen - packing));
-}
-
-function share(part: number, whole: number): number {
-  return whole > 0 ? clamp(part / whole) : 1;
-}
-
-function clamp(value: number): number {
-  return Math.min(1, Math.max(0, value));
 }

@@ -36,6 +36,11 @@ export function emptyLedger(): Ledger {
   return { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0, devices: new Map(), version: 0 };
 }
 
+/** Of its own: what changes there changes nothing here. */
+export function copyOf(ledger: Ledger): Ledger {
+  return { ...ledger, devices: new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }])) };
+}
+
 /** Never refuses: what a worker already runs (E11) is counted even where it should not have fitted. */
 export function reserve(ledger: Ledger, reservation: Reservation): void {
   ledger.cpuMilli += reservation.cpuMilli;

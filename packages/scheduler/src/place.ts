@@ -1,17 +1,27 @@
 /**
  * Where a task goes: pure, over what the broker knows of its workers at this moment.
  *
- * 1. Placed only where every predicate holds against the ledger; of those the highest total, equals by the smaller id.
+ * 1. Placed only where every predicate holds against the ledger; of those the highest total, equals by the smaller id. Of
+ *    very many workers not all are compared (sample.ts).
  * 2. The answer does not depend on the order of the workers.
  * 3. `impossible` only when every worker has reported and none could take it even when empty: refusing is for good,
  *    waiting is not.
  */
-import type { DeviceShare, Failure, Reservation, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import type {
+  DeviceShare,
+  Failure,
+  PlacementPolicy,
+  Reservation,
+  WorkerId,
+  WorkerReport,
+} from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from './demand.ts';
 import { nextForWhole } from './device-fit.ts';
 import { fitOn } from './fit.ts';
 import { impossibility } from './impossibility.ts';
+import { defaultPolicy } from './placement-policy.ts';
 import { isFeasible } from './predicates.ts';
+import { enough, isWithin, looksOf, lotOf } from './sample.ts';
 import { totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -31,19 +41,29 @@ export function place(
   task: Shape,
   workers: readonly WorkerView[],
   demand: TypicalDemand = nothingKnown,
+  policy: PlacementPolicy = defaultPolicy,
 ): Placement {
   const shape = normalized(task);
   let best: WorkerView | undefined;
   let bestReport: WorkerReport | undefined;
   let bestTotal = -1;
-  for (const worker of workers) {
-    const { report } = worker;
-    if (report === null || !isFeasible(shape, worker, report)) continue;
-    const total = totalOf(shape, worker, report, demand);
-    if (total < bestTotal || (total === bestTotal && best !== undefined && best.id < worker.id)) continue;
-    best = worker;
-    bestReport = report;
-    bestTotal = total;
+  let feasible = 0;
+  let from = 0;
+  const looks = looksOf(workers.length);
+  for (const upTo of looks) {
+    for (const worker of workers) {
+      const { report } = worker;
+      if (looks.length > 1 && !isWithin(lotOf(worker.id), from, upTo)) continue;
+      if (report === null || !isFeasible(shape, worker, report)) continue;
+      feasible += 1;
+      const total = totalOf(shape, worker, report, demand, policy);
+      if (total < bestTotal || (total === bestTotal && best !== undefined && best.id < worker.id)) continue;
+      best = worker;
+      bestReport = report;
+      bestTotal = total;
+    }
+    if (feasible >= enough) break;
+    from = upTo;
   }
   if (best !== undefined && bestReport !== undefined)
     return placedOn(shape, best, bestReport, demand, bestTotal);

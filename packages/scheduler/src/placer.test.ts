@@ -1,10 +1,11 @@
 /** What is remembered is what would be found: a placer answers as `place` does, whatever has changed since. */
-import type { Reservation } from '@gryphgen/protocol';
+import type { PlacementPolicy, Reservation } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Demand } from './demand.ts';
+import { Demand, nothingKnown } from './demand.ts';
 import { release, reserve } from './ledger.ts';
 import { place } from './place.ts';
+import { defaultPolicy } from './placement-policy.ts';
 import { Placer } from './placer.ts';
 import {
   forge,
@@ -143,4 +144,15 @@ it('looks again at a winner that changed without saying so, and takes none that 
   expect(placer.place(what, 'key', workers)).toMatchObject({ worker: 'w-a' });
   Object.assign(workers[0] as WorkerView, { connected: false });
   expect(placer.place(what, 'key', workers)).toMatchObject({ worker: 'w-b' });
+});
+
+it('scores anew when another policy decides', () => {
+  const placer = new Placer();
+  const workers = [worker('w-roomy', { speed: 0.5, slots: 64 }), worker('w-swift', { speed: 0.7, slots: 2 })];
+  const what = shape();
+  const weights = { fit: 0, image: 0, reliability: 0, load: 0, spread: 0, speed: 1 };
+  const chosen = (policy: PlacementPolicy) => placer.place(what, 'key', workers, nothingKnown, policy);
+  expect(chosen(defaultPolicy)).toMatchObject({ worker: 'w-roomy' });
+  expect(chosen({ ...defaultPolicy, version: 1, weights })).toMatchObject({ worker: 'w-swift', total: 0.35 });
+  expect(chosen(defaultPolicy)).toMatchObject({ worker: 'w-roomy' });
 });

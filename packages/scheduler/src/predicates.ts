@@ -4,10 +4,17 @@
  * 1. `lack` is 0 exactly when the predicate holds, and otherwise says how far the worker is from it: the missing share
  *    of an amount, 1 for what is no amount. Placement reads only whether it is 0; a refusal names the nearest worker by it.
  * 2. Where `lack` is not 0, `reasons` gives at least one reason, with numbers; nothing is put in words until asked.
- * 3. In mode `ever` nothing counts that may pass: connection, drain, pressures, the ledger, use from outside
+ * 3. In mode `ever` nothing counts that may pass: connection, drain (planned ones too), pressures, the ledger, use from outside
  *    the grid.
  */
-import { type Device, formatBytes, formatTime, pressureWords, type WorkerReport } from '@gryphgen/protocol';
+import {
+  type Device,
+  formatBytes,
+  formatDuration,
+  formatTime,
+  pressureWords,
+  type WorkerReport,
+} from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
 import { foreignMemory, freeMemory } from './memory-fit.ts';
@@ -27,11 +34,28 @@ const connected: Predicate = {
 
 const willing: Predicate = {
   lack: (_shape, worker, _report, mode) => (mode === 'now' && worker.draining ? 1 : 0),
-  reasons: (_shape, { drainUntil, ledger }) => {
+  reasons: (_shape, { drainUntil, resumesAt, ledger }) => {
     const until = drainUntil === 0 ? '' : ` until ${formatTime(drainUntil)}`;
-    return [`is draining${until}, ${ledger.attempts} running: it takes nothing new before it is resumed`];
+    const again = resumesAt === 0 ? 'it is resumed' : formatTime(resumesAt);
+    return [`is draining${until}, ${ledger.attempts} running: it takes nothing new before ${again}`];
   },
 };
+
+const open: Predicate = {
+  lack: ({ shut }, { id }, _report, mode) =>
+    mode === 'now' && shut?.some(({ worker }) => worker === id) ? 1 : 0,
+  reasons: ({ shut = [] }, { id }) =>
+    shut
+      .filter(({ worker }) => worker === id)
+      .map(
+        ({ at, lengthMs }) =>
+          `is to be drained at ${formatTime(at)}: this may take ${formatDuration(roundedMs(lengthMs))}, and would run into that`,
+      ),
+};
+
+function roundedMs(ms: number): number {
+  return ms < 1000 ? Math.ceil(ms) : Math.round(ms / 1000) * 1000;
+}
 
 const named: Predicate = {
   lack: ({ constraints }, worker) =>
@@ -105,6 +129,7 @@ const devices: Predicate = {
 const predicates: readonly Predicate[] = [
   connected,
   willing,
+  open,
   named,
   capable,
   unpressed,

@@ -2,6 +2,7 @@ import type { DeviceUuid } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { nothingKnown } from './demand.ts';
 import { reserve } from './ledger.ts';
+import { defaultPolicy } from './placement-policy.ts';
 import {
   device,
   forge,
@@ -14,7 +15,7 @@ import {
   whole,
   worker,
 } from './reference-grid.fixture.ts';
-import { scoresOf, totalOf, weights } from './score.ts';
+import { scoresOf, totalOf } from './score.ts';
 import type { Shape } from './shape.ts';
 import { changeView, type WorkerView } from './worker-view.ts';
 
@@ -92,11 +93,12 @@ describe('the other terms', () => {
 });
 
 it('the total is the weighted sum of the terms, and the weights sum to 1', () => {
+  const { weights } = defaultPolicy;
   const view = holding(forge({ speed: 0.7 }), 'gpu-3060', 5 * GiB);
   const of = scores(shape(part(4 * GiB)), view);
   const keys = Object.keys(weights) as (keyof typeof weights)[];
   expect(Object.keys(of)).toEqual(keys);
-  expect(totalOf(shape(part(4 * GiB)), view, view.report!, nothingKnown)).toBeCloseTo(
+  expect(totalOf(shape(part(4 * GiB)), view, view.report!, nothingKnown, defaultPolicy)).toBeCloseTo(
     keys.reduce((sum, key) => sum + weights[key] * of[key], 0),
     12,
   );

@@ -2,43 +2,27 @@
  * How good a feasible worker is for a shape: named terms in 0..1, weighted and summed.
  *
  * 1. A term depends on the shape, this one worker and what is known of the demand only, so the order and the number of the others change nothing.
- * 2. Weights sum to 1, so a total is in 0..1 too.
+ * 2. A policy's weights sum to 1, so a total is in 0..1 too.
  */
-import type { WorkerReport } from '@gryphgen/protocol';
+import type { PlacementPolicy, ScoreTerm, WorkerReport } from '@gryphgen/protocol';
 import type { TypicalDemand } from './demand.ts';
 import { fitOn } from './fit.ts';
 import type { Shape } from './shape.ts';
+import { clamp, share } from './share.ts';
 import type { WorkerView } from './worker-view.ts';
-
-/** Changing a weight changes where tasks go, never whether they can: keep the reasons true. */
-export const weights = {
-  /** The heaviest: a badly cut-up grid refuses work that a well-packed one takes, and no later decision mends it. */
-  fit: 0.44,
-  /** Pulling an image takes minutes where starting a container takes one second. */
-  image: 0.18,
-  /** A lost attempt costs its whole run once more, but a machine that was lost once must get work again. */
-  reliability: 0.18,
-  /**
-   * CPU reserved is not CPU burnt: a hint at contention, enough to choose between machines alike. A tenth of fit: at a third
-   * it spread tasks of one GPU until those of eight found no whole machine (docs/traces.md).
-   */
-  load: 0.04,
-  /** Fewer attempts in one place: less is lost with a machine. */
-  spread: 0.08,
-  /** One thread's speed tells little of a GPU task or a download. */
-  speed: 0.08,
-} as const;
 
 /** Speed (1 = the reference machine) that scores 1: twice the reference is beyond what people own. */
 const TOP_SPEED = 2;
 /** What an unmeasured machine is taken for: slow, but not useless. */
 const UNMEASURED_SPEED = 0.5;
+
 /** Written out rather than looped over, so that the engine inlines it: this runs for each feasible worker. */
 export function totalOf(
   shape: Shape,
   worker: WorkerView,
   report: WorkerReport,
   demand: TypicalDemand,
+  { weights }: PlacementPolicy,
 ): number {
   return (
     weights.fit * fitOn(shape, worker, report, demand).fit +
@@ -56,7 +40,7 @@ export function scoresOf(
   worker: WorkerView,
   report: WorkerReport,
   demand: TypicalDemand,
-): Record<keyof typeof weights, number> {
+): Record<ScoreTerm, number> {
   return {
     fit: fitOn(shape, worker, report, demand).fit,
     image: image(shape, report),
@@ -93,12 +77,4 @@ export function hasImage(report: WorkerReport, reference: string): boolean {
     imagesByReport.set(report, images);
   }
   return images.has(reference);
-}
-
-function share(part: number, whole: number): number {
-  return whole > 0 ? clamp(part / whole) : 1;
-}
-
-function clamp(value: number): number {
-  return Math.min(1, Math.max(0, value));
 }

@@ -4,9 +4,21 @@
  *
  * 1. Placement reads nothing else of a task: equal keys mean equal decisions.
  */
-import { cutReference, type Envelope, type GpuRequest, type Needs } from '@gryphgen/protocol';
+import { cutReference, type Envelope, type GpuRequest, type Needs, type WorkerId } from '@gryphgen/protocol';
 
-export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs' | 'taskClass'>;
+export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs' | 'taskClass'> &
+  Partial<Pick<Envelope, 'timeoutMs' | 'restart'>> & {
+    /** Of one that is to be placed now. */
+    readonly shut?: readonly Shut[];
+  };
+
+/** A worker on which it is not to begin: it is expected to run into a drain that is planned there. */
+export interface Shut {
+  readonly worker: WorkerId;
+  /** Wall ms of the drain's begin. */
+  readonly at: number;
+  readonly lengthMs: number;
+}
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
 export function shapeKey(shape: Shape): string {
@@ -20,11 +32,19 @@ export function shapeKey(shape: Shape): string {
     image ?? null,
     needs === undefined ? null : needsKey(needs),
     shape.taskClass ?? null,
+    ...lengthKey(shape),
   ]);
 }
 
+/** How long it may run decides where it may begin before a drain that is planned. */
+function lengthKey({ timeoutMs = 0, restart, shut }: Shape): readonly unknown[] {
+  const bound = restart === undefined ? timeoutMs : 'service';
+  if (shut !== undefined) return [bound, shut.map(({ worker }) => worker).sort()];
+  return bound === 0 ? [] : [bound];
+}
+
 /** The same request with its names as they are compared, without its class, of which only what was learned tells: done once for a placement, not once for each worker. */
-export function normalized({ kind, resources, constraints, image, needs }: Shape): Shape {
+export function normalized({ kind, resources, constraints, image, needs, shut }: Shape): Shape {
   const { gpu } = resources;
   return {
     kind,
@@ -33,6 +53,7 @@ export function normalized({ kind, resources, constraints, image, needs }: Shape
     constraints,
     ...(image === undefined ? {} : { image: imageReference(image) }),
     ...(needs === undefined ? {} : { needs }),
+    ...(shut === undefined ? {} : { shut }),
   };
 }
 

@@ -16,6 +16,8 @@ export interface WorkerView {
   readonly draining: boolean;
   /** Wall ms of a drain's deadline; 0 without one. */
   readonly drainUntil: number;
+  /** Wall ms at which a drain ends by itself; 0 where it is to be resumed. */
+  readonly resumesAt: number;
   readonly ledger: Ledger;
   /** Host memory that its attempts hold beyond what is reserved for them: an observation. */
   readonly beyondBytes: number;
@@ -36,6 +38,7 @@ export function newView(id: WorkerId, name: string): WorkerView {
     connected: false,
     draining: false,
     drainUntil: 0,
+    resumesAt: 0,
     ledger: emptyLedger(),
     beyondBytes: 0,
     reliability: 1,

@@ -96,13 +96,21 @@ export class AuthorityCheck {
 }
 
 /** What nobody but those who may can change. Attempts come and go by themselves. */
-function fingerprint({ tasks, ended, nextTask, nextEphemeral, workers, counters }: BrokerState): string {
+function fingerprint({
+  tasks,
+  ended,
+  nextTask,
+  nextEphemeral,
+  workers,
+  counters,
+  policies,
+}: BrokerState): string {
   let asked = 0;
   for (const task of tasks.values()) if (task.cancelRequested) asked += 1;
   const nodes = [...workers.values()]
-    .map(({ id, view }) => `${id}${view.draining}${view.drainUntil}`)
+    .map(({ id, drained, deadline }) => `${id}${drained}${deadline?.at}${deadline?.ms}`)
     .join(' ');
-  return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${nodes}`;
+  return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${policies.newest} ${policies.inForce.version} ${nodes}`;
 }
 
 /** The tasks that a message tells of; that one is not found tells of none. */
@@ -137,8 +145,11 @@ function forbids(
   if (role === 'worker') return `ask ${message.op}`;
   switch (message.op) {
     case 'drain':
+    case 'planDrain':
     case 'removeNode':
     case 'revokePrincipal':
+    case 'promotePolicy':
+    case 'rollBackPolicy':
       return message.op;
     case 'cancel': {
       const id = (message.args as { task: TaskId }).task;

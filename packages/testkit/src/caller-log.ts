@@ -8,11 +8,12 @@ import type { ClientEffect } from '@gryphgen/client';
 import { encodeEnvelope, type Failure, type Finished, formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { principalIdOf } from '@gryphgen/runtime';
 import type { Observer } from './observer.ts';
+import type { Operation } from './operation.ts';
+import { argsOf } from './policy-check.ts';
 import type { ClientWitness, SimClient } from './sim-client.ts';
 import { SimFailure } from './sim-failure.ts';
 import { simIdentity } from './sim-identity.ts';
 import { bodyOf } from './task-script.ts';
-import type { Operation } from './workload.ts';
 import type { World } from './world.ts';
 
 interface Asked {
@@ -116,6 +117,15 @@ export class CallerLog implements ClientWitness {
             deadlineMs: operation.deadlineMs,
           },
         });
+        return;
+      case 'plan': {
+        const { worker: node, window, inMs, forMs, deadlineMs } = operation;
+        const args = { node, window, inMs, forMs, deadlineMs };
+        client.wish({ kind: 'request', ref: noted(), op: 'planDrain', args });
+        return;
+      }
+      case 'policy':
+        client.wish({ kind: 'request', ref: noted(), op: operation.op, args: argsOf(operation) });
         return;
       case 'revoke': {
         const args = { principal: principalIdOf(simIdentity(operation.identity).key) };

@@ -4,7 +4,13 @@
  * 1. Nothing is told to end before the deadline of its worker's drain has passed, and after it everything there is.
  * 2. An attempt counts as drained only when it was told to end, and has ended.
  */
-import type { BrokerEvent, BrokerState, DrainDeadline, Worker } from '@gryphgen/broker';
+import {
+  type BrokerEvent,
+  type BrokerState,
+  type DrainDeadline,
+  deadlinesOf,
+  type Worker,
+} from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
 import type { Run } from './physical-check.ts';
 import { SimFailure } from './sim-failure.ts';
@@ -24,9 +30,10 @@ export class DrainCheck {
 
   stepped(state: BrokerState, event: BrokerEvent, now: number): void {
     for (const worker of state.workers.values()) {
-      const { deadline } = worker;
-      if (deadline !== null && !this.since.has(deadline) && (isOrder(event) || event.kind === 'tick'))
+      for (const deadline of deadlinesOf(worker)) {
+        if (this.since.has(deadline) || !(isOrder(event) || event.kind === 'tick')) continue;
         this.since.set(deadline, { at: now, live: isOrder(event) });
+      }
       for (const id of worker.tasks) this.look(state, event, worker, id, now);
     }
   }
@@ -43,21 +50,30 @@ export class DrainCheck {
     }
   }
 
-  private checkLate({ id, view, deadline }: Worker, name: string, now: number): void {
-    const since = deadline === null ? undefined : this.since.get(deadline);
-    if (!view.draining || deadline === null || since === undefined)
-      throw new SimFailure('nothing ends before its deadline', `${name}: ${id} has none`);
-    if (!since.live || now - since.at >= deadline.ms * (1 - slack)) return;
-    const words = `${name} is told to end ${Math.round(now - since.at)} ms after a drain with ${deadline.ms} ms`;
+  private checkLate(worker: Worker, name: string, now: number): void {
+    const known = this.knownOf(worker);
+    if (!worker.view.draining || known.length === 0)
+      throw new SimFailure('nothing ends before its deadline', `${name}: ${worker.id} has none`);
+    if (known.some(({ since, ms }) => !since.live || now - since.at >= ms * (1 - slack))) return;
+    const [{ since, ms } = { since: { at: now }, ms: 0 }] = known;
+    const words = `${name} is told to end ${Math.round(now - since.at)} ms after a drain with ${ms} ms`;
     throw new SimFailure('nothing ends before its deadline', words);
   }
 
-  private checkInTime({ id, session, deadline }: Worker, name: string, now: number): void {
-    const since = deadline === null ? undefined : this.since.get(deadline);
-    if (session === null || deadline === null || since === undefined) return;
-    if (now - since.at <= deadline.ms * (1 + slack)) return;
-    const words = `${name} on ${id} is not, ${Math.round(now - since.at)} ms after a drain with ${deadline.ms} ms`;
-    throw new SimFailure('what is over its deadline is told to end', words);
+  private checkInTime(worker: Worker, name: string, now: number): void {
+    if (worker.session === null) return;
+    for (const { since, ms } of this.knownOf(worker)) {
+      if (now - since.at <= ms * (1 + slack)) continue;
+      const words = `${name} on ${worker.id} is not, ${Math.round(now - since.at)} ms after a drain with ${ms} ms`;
+      throw new SimFailure('what is over its deadline is told to end', words);
+    }
+  }
+
+  private knownOf(worker: Worker): readonly { readonly since: Since; readonly ms: number }[] {
+    return deadlinesOf(worker).flatMap((deadline) => {
+      const since = this.since.get(deadline);
+      return since === undefined ? [] : [{ since, ms: deadline.ms }];
+    });
   }
 
   /** Its task is given to another. */
@@ -70,7 +86,11 @@ export class DrainCheck {
 }
 
 function isOrder(event: BrokerEvent): boolean {
-  return event.kind === 'message' && event.message.kind === 'request' && event.message.op === 'drain';
+  return (
+    event.kind === 'message' &&
+    event.message.kind === 'request' &&
+    /^(drain|planDrain)$/.test(event.message.op)
+  );
 }
 
 function nameOf(id: TaskId, attempt: number): string {

@@ -39,6 +39,11 @@ const answers = [
   'a stranger is told: helloAgain',
   'submission refused: rejected.limit',
   'a principal runs as much as it may',
+  'a task waits for the quota of its principal',
+  'a drain is planned',
+  'a planned drain begins',
+  'a planned drain is over',
+  'answer to plan: failed',
   'a principal is revoked',
   'room is kept for a task',
   'a task takes the room that was kept',
@@ -46,6 +51,8 @@ const answers = [
   'an attempt is to end for another task',
   'an attempt has ended for another task',
   'answer to revoke: failed',
+  'answer to policy: replied',
+  'answer to policy: failed',
 ];
 
 const faults = ['drop', 'delay', 'duplicate', 'reorder', 'partition', 'crash', 'cut'];

@@ -4,10 +4,10 @@
  */
 import type { GridShape } from './grid-shape.ts';
 import { messageKinds } from './message-line.ts';
+import type { Operation } from './operation.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { DiskFault } from './sim-disk.ts';
 import type { LinkFault, Mishap, PartitionKind } from './sim-network.ts';
-import type { Operation } from './workload.ts';
 
 export type Ways = 'both' | 'toBroker' | 'fromBroker';
 

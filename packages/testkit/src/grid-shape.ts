@@ -1,5 +1,5 @@
 /** The machines and people of one run, after the reference grid: unequal workers, two cards in one host. */
-import type { Device, PrincipalLimits, PrincipalLimitTable, WorkerReport } from '@gryphgen/protocol';
+import type { Device, PrincipalLimits, PrincipalLimitTable, Quota, WorkerReport } from '@gryphgen/protocol';
 import { principalIdOf } from '@gryphgen/runtime';
 import type { SeededRandom } from './seeded-random.ts';
 import { simIdentity } from './sim-identity.ts';
@@ -51,6 +51,16 @@ function principalLimits(random: SeededRandom): PrincipalLimits {
     ...(random.chance(0.3) && { queued: random.pick([1, 3, 10]) }),
     ...(random.chance(0.3) && { submitsPerSecond: random.pick([0.2, 5]), submitBurst: random.pick([1, 5]) }),
     ...(random.chance(0.3) && { bodiesBytes: random.pick([20, 60]) }),
+    ...(random.split('quota').chance(0.5) && { quota: quota(random.split('quota of')) }),
+  };
+}
+
+function quota(random: SeededRandom): Quota {
+  return {
+    ...(random.chance(0.6) && { cpuMilli: random.pick([1000, 2500, 5000]) }),
+    ...(random.chance(0.4) && { memoryBytes: random.pick([1024, 5000]) * MiB }),
+    ...(random.chance(0.4) && { vramBytes: random.pick([5000, 13_000]) * MiB }),
+    ...(random.chance(0.3) && { devices: random.pick([0, 1]) }),
   };
 }
 

@@ -19,6 +19,7 @@ import type { GridShape } from './grid-shape.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
+import { PolicyCheck } from './policy-check.ts';
 import { PreemptCheck } from './preempt-check.ts';
 import { PrincipalCheck } from './principal-check.ts';
 import { PromiseCheck } from './promise-check.ts';
@@ -31,6 +32,7 @@ import type { WorkerWitness } from './sim-worker.ts';
 import { phaseOf, type ShownPhase } from './task-phases.ts';
 import type { Script } from './task-script.ts';
 import { WatchedTime } from './watched-time.ts';
+import { WindowCheck } from './window-check.ts';
 import type { World } from './world.ts';
 
 interface Shadow extends Tries {
@@ -48,10 +50,12 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly authority = new AuthorityCheck();
   private readonly placement = new PlacementCheck();
   private readonly principals: PrincipalCheck;
+  private readonly windows: WindowCheck;
   private readonly claims: ClaimCheck;
   private readonly preempts: PreemptCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
+  private readonly policies = new PolicyCheck();
   private readonly world: World;
   private readonly scripts: (body: string) => Script | undefined;
   private readonly made = new Map<TaskId, Script>();
@@ -75,6 +79,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.principals = new PrincipalCheck(principalLimits, world.coverage);
     this.claims = new ClaimCheck(world.coverage);
     this.preempts = new PreemptCheck(world.coverage);
+    this.windows = new WindowCheck(world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
       (task) => this.durability.cancelTold(task),
@@ -90,6 +95,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.watched.stepped(state, event);
     this.promises.stepped(state, event, wall);
     this.drains.stepped(state, event, this.world.now);
+    this.windows.stepped(state, event, wall, this.world.now);
     this.preempts.stepped(state, wall);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
@@ -105,9 +111,11 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   recovered(state: BrokerState): void {
     this.watched.restarted();
     this.promises.recovered(state);
+    this.policies.recovered(state);
     this.authority.recovered(state);
     this.placement.recovered(state);
     this.claims.recovered();
+    this.windows.recovered(state);
     this.preempts.recovered(state);
     this.principals.stepped(state);
     this.served.recovered();
@@ -136,6 +144,10 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.authority.sent(message, session);
     this.credit.sent(message, session);
     this.durability.sent(message);
+    this.policies.sent(message);
+    if (message.kind === 'stop' && message.reason === 'drain')
+      this.preempts.stopSent(message.task, message.attempt);
+    if (message.kind === 'reply' && message.failure === null) this.windows.answered(session, message.id);
     if (message.kind !== 'finished' || !this.authority.hides(session, message.task))
       this.promises.sent(message, session);
   }
@@ -254,6 +266,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     const { task, attempt, code } = given;
     const run = this.physical.endOf(task.id, attempt);
     if (code === 'lost.drained') this.drains.drained(task.id, attempt, run);
+    else if (code === 'lost.worker') this.preempts.lost(task.id, attempt, event);
     if (code === 'lost.preempted') this.preempts.preempted(task.id, attempt, run);
   }
 

@@ -2,7 +2,7 @@
  * Whose turn it was before whose, judged after the turn: what a principal had at its beginning is at least what it has now
  * less what was placed in it, and a class has waited since what was known of it before.
  */
-import { type BrokerState, heldAhead, type Task } from '@gryphgen/broker';
+import { type BrokerState, foretold, heldAhead, type Task } from '@gryphgen/broker';
 import { isEphemeral, limits, type PrincipalId } from '@gryphgen/protocol';
 
 type Waiting = ReturnType<BrokerState['waiting']['classes']>[number];
@@ -14,6 +14,7 @@ export class OrderModel {
   /** By what names a class: when one of it was last placed. */
   private served = new Map<string, number>();
   private added = new Map<PrincipalId, number>();
+  private taken: readonly Task[] = [];
 
   stepped({ waiting }: BrokerState): void {
     this.served = new Map(waiting.classes().map((one) => [nameOf(one), one.servedAt]));
@@ -22,6 +23,7 @@ export class OrderModel {
   /** In one turn. */
   placed(tasks: readonly Task[]): void {
     this.added = new Map();
+    this.taken = tasks;
     for (const { principal, lease } of tasks)
       this.added.set(principal, (this.added.get(principal) ?? 0) + (lease?.part ?? 0));
   }
@@ -33,9 +35,19 @@ export class OrderModel {
       this.priorityOf(state, placed, wall, false),
     ];
     if (least !== most) return least > most;
-    if (other.principal === placed.principal) return other.turn < placed.turn;
+    if (other.principal === placed.principal) {
+      const [first, then] = [this.firstAt(state, other), this.firstAt(state, placed)];
+      return first === then ? other.turn < placed.turn : first < then;
+    }
     const before = standing(state, placed.principal, wall, this.added.get(placed.principal) ?? 0);
     return standing(state, other.principal, wall, 0) + slack < before;
+  }
+
+  /** When it counts as having come, and so did those of its class before it: they stand in line. */
+  private firstAt(state: BrokerState, task: Task): number {
+    const name = classNameOf(task);
+    const before = this.taken.filter((one) => one.turn < task.turn && classNameOf(one) === name);
+    return Math.max(...[task, ...before].map((one) => cameAt(state, one)));
   }
 
   private priorityOf(state: BrokerState, task: Task, wall: number, now: boolean): number {
@@ -50,11 +62,21 @@ export class OrderModel {
           each.priority === priority &&
           each.ephemeral === isEphemeral(id),
       );
-    const name = nameOf({ shapeKey: spec.shapeKey, owner: principal, priority, ephemeral: isEphemeral(id) });
+    const name = classNameOf(task);
     const servedAt = now ? (one?.servedAt ?? 0) : (this.served.get(name) ?? 0);
     const waited = wall - Math.max(submittedAt, requeuedAt, servedAt);
     return priority + 10 * Math.min(21, Math.max(0, Math.floor(waited / limits.agingMs)));
   }
+}
+
+function classNameOf({ spec, principal, id }: Task): string {
+  const { priority } = spec.envelope;
+  return nameOf({ shapeKey: spec.shapeKey, owner: principal, priority, ephemeral: isEphemeral(id) });
+}
+
+/** Four times what it is expected to take later than it did, ten minutes at most. */
+function cameAt({ learned }: BrokerState, { spec, submittedAt }: Task): number {
+  return submittedAt + Math.min(600_000, 4 * (learned.typicalMs(foretold(spec.envelope)) ?? 0));
 }
 
 function nameOf({

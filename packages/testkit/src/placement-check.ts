@@ -46,7 +46,7 @@ export class PlacementCheck {
     this.stamp = stamp;
     const first = firstsOf(state);
     for (const task of waiting) {
-      const heldBack = isHeldBack(state, task.principal);
+      const heldBack = isHeldBack(state, task);
       const name = `${task.spec.shapeKey} ${heldBack} ${first.has(task.id) ? task.id : ''}`;
       if (this.settled.has(name)) continue;
       this.settled.add(name);
@@ -86,7 +86,7 @@ export class PlacementCheck {
         (other) =>
           this.order.goesBefore(state, other, task, wall) &&
           !waitsByChoice(state, other) &&
-          (other.principal === task.principal || !isHeldBack(state, other.principal)) &&
+          !isHeldBack(state, other, other.principal === task.principal ? reservation : null) &&
           place(chargedAs(state, other.spec.envelope), viewsFor({ views: without, claims }, other, wall))
             .kind === 'placed',
       );
@@ -131,7 +131,7 @@ function checkWaiting(state: BrokerState, task: Task, isFirst: boolean, wall: nu
   const { when, decision, workers } = explainDocument(state, task, wall);
   const feasible = workers.find((worker) => worker.feasible);
   const byChoice = state.choosing && decision.startsWith('waits by choice');
-  const mayRun = isFirst && !byChoice && !state.wake && !isHeldBack(state, task.principal);
+  const mayRun = isFirst && !byChoice && !state.wake && !isHeldBack(state, task);
   if (feasible !== undefined && mayRun) {
     const words = `${formatTaskId(task.id)} waits although ${feasible.name} could take it (${decision})`;
     throw new SimFailure('nothing waits that could run', words);

@@ -4,8 +4,9 @@
  * 1. Only what may be, for a task of a higher priority of its own that waits, after it has run for its time, and no more
  *    often than the limit.
  * 2. One that counts as preempted was told to end, and has ended.
+ * 3. Once its worker was told, every epoch knows that, and what it ends with for that is no loss.
  */
-import { type BrokerState, isPreemptible, type Task } from '@gryphgen/broker';
+import { type BrokerEvent, type BrokerState, isPreemptible, type Task } from '@gryphgen/broker';
 import { formatTaskId, limits, type TaskId } from '@gryphgen/protocol';
 import type { Coverage } from './coverage.ts';
 import type { Run } from './physical-check.ts';
@@ -13,6 +14,8 @@ import { SimFailure } from './sim-failure.ts';
 
 export class PreemptCheck {
   private told = new Set<string>();
+  /** Those whose worker was told, which is after the decision is on disk. */
+  private readonly sentTo = new Set<string>();
   private readonly counted = new Map<TaskId, number>();
   private readonly coverage: Coverage;
 
@@ -33,8 +36,16 @@ export class PreemptCheck {
     }
   }
 
+  stopSent(id: TaskId, attempt: number): void {
+    if (this.told.has(nameOf(id, attempt))) this.sentTo.add(nameOf(id, attempt));
+  }
+
   /** What was decided and not yet on disk is forgotten. */
   recovered(state: BrokerState): void {
+    for (const { id, attempt, lease } of state.tasks.values()) {
+      if (lease === null || lease.preempted !== null || !this.sentTo.has(nameOf(id, attempt))) continue;
+      throw new SimFailure('what was told to end for another is known to be', nameOf(id, attempt));
+    }
     const standing = [...state.tasks.values()].filter(({ lease }) => lease?.preempted != null);
     this.told = new Set(standing.map(({ id, attempt }) => nameOf(id, attempt)));
     this.counted.clear();
@@ -52,6 +63,15 @@ export class PreemptCheck {
     if (times > limits.preemptions || times !== task.preemptions)
       return `it was ${times} times, and ${task.preemptions} count`;
     return ranMs >= limits.unpreemptedMs * 2 ** (times - 1) ? undefined : `it has run for ${ranMs} ms`;
+  }
+
+  /** It was lost by a word of its worker. */
+  lost(id: TaskId, attempt: number, event: BrokerEvent): void {
+    if (event.kind !== 'message' || event.message.kind !== 'result') return;
+    const said = event.message.failure?.code;
+    const isStop = said === 'lost.drained' || said === 'cancelled.user';
+    if (!isStop || !this.told.has(nameOf(id, attempt))) return;
+    throw new SimFailure('what is ended for another is no loss', `${nameOf(id, attempt)} said ${said}`);
   }
 
   /** Its task is given to another. */

@@ -215,7 +215,7 @@ function workerNamed(state: BrokerState, node: string): Worker | undefined {
 }
 
 function drainOf(worker: Worker | undefined): string {
-  if (!worker?.view.draining) return 'not draining';
+  if (!worker?.drained) return 'not draining';
   const { deadline } = worker;
   return deadline === null ? 'draining' : `draining until ${deadline.at} + ${deadline.ms}`;
 }

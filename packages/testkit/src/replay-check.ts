@@ -32,12 +32,24 @@ export async function compareReplay(disk: SimDisk, live: BrokerState): Promise<v
 
 function decidedPart(state: BrokerState, live: BrokerState) {
   const snapshot: Snapshot = saveSnapshot(state);
-  const { nextTask, decisions, keptSpecs, tries, keys, windows, use = [], learned, errors } = snapshot;
+  const {
+    nextTask,
+    decisions,
+    keptSpecs,
+    tries,
+    keys,
+    windows,
+    use = [],
+    learned,
+    errors,
+    policies,
+  } = snapshot;
   const isKnown = (id: TaskId): boolean => live.tasks.has(id) || live.ended.has(id);
   return {
     nextTask: [String(nextTask)],
+    policies: [JSON.stringify({ ...policies, watch: null })],
     // Ephemeral tasks teach the living alone.
-    learned: live.nextEphemeral > 1 ? [] : [JSON.stringify([learned, errors])],
+    learned: live.nextEphemeral > 1 ? [] : [JSON.stringify([learned, errors, policies?.watch])],
     decisions: decisions
       .filter(([, decision]) => isCompared(decision, live))
       .map(([epoch, decision]) => JSON.stringify([epoch, withoutNote(decision)])),

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envelopeDefaults, type Failure, formatTaskId, type TaskId } from '@gryphgen/protocol';
 import { createIdentity, principalIdOf, signEnrolment } from '@gryphgen/runtime';
+import { defaultPolicy } from '@gryphgen/scheduler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keysOf, type Peer, PlayedGrid } from './played-grid.fixture.ts';
 
@@ -107,6 +108,11 @@ async function letIn({ peer }: Seat): Promise<Cell> {
 const artifact = `sha256:${'a'.repeat(64)}`;
 const nobody = principalIdOf(createIdentity().key);
 
+const { version: _, ...parts } = defaultPolicy;
+const pair = { before: 1, after: 1 };
+const evidence = { trained: 0, judged: 0, since: 0, until: 0, mean: pair, p99: pair, gain: 0, leastGain: 0 };
+const promotion = { from: 7, parts, evidence };
+
 const probes: Readonly<Record<string, Probe>> = {
   'submit a task': async ({ peer }) => {
     const told = await peer.submit();
@@ -127,7 +133,12 @@ const probes: Readonly<Record<string, Probe>> = {
   'bring an image to a machine': simply('pushImage', { node: 'anvil' }),
   'bring a file for a task to come': simply('store', { artifact }),
   'drain a machine': simply('drain', { node: 'anvil', draining: false }),
+  'plan a drain of a machine': simply('planDrain', { node: 'nobody', window: 'abcd1234' }),
   'remove a machine': simply('removeNode', { node: 'nobody' }),
+  'see the placement policy': simply('policy', {}),
+  'read what tasks took': simply('pastTasks', {}),
+  'put a placement policy in force': simply('promotePolicy', promotion),
+  'go back to the placement policy before': simply('rollBackPolicy', { from: 7 }),
   'make a ticket': (seat) =>
     simply('createTicket', { ...keysOf(createIdentity()), role: 'viewer', ttlMs: 60_000 })(seat),
   'list tickets': simply('tickets', {}),

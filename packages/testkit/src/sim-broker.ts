@@ -63,7 +63,7 @@ export class SimBroker extends SimNode {
   private sender: Sender | null | undefined;
   /** As good as a disk. */
   private readonly revoked: PrincipalId[] = [];
-  /** Who sent a request that waits for the end of its turn. */
+  /** Who sent a request, or what a hello says of its peer, that waits for the end of its turn. */
   private readonly askers = new WeakMap<object, Sender>();
 
   constructor(parts: BrokerParts) {
@@ -102,7 +102,7 @@ export class SimBroker extends SimNode {
     const { connection } = packet;
     this.takeFrame(packet, `${connection} `, (frame) => {
       this.sender = this.parts.senderOf(packet.peer) ?? null;
-      this.running?.loop.receive(connection as PeerKey, decodeFrame(frame, 'toBroker'));
+      this.running?.loop.receive(connection as PeerKey, decodeFrame(frame, 'toBroker'), frame.length);
       this.sender = undefined;
     });
   }
@@ -146,11 +146,13 @@ export class SimBroker extends SimNode {
       perform: (effects, one) => this.perform(effects, one),
       defer: (job) => later(() => this.enqueue(job)),
       stepped: (event, { wall }) => {
-        const asked = event.kind === 'message' ? this.askers.get(event.message) : undefined;
-        witness.stepped(state, event, wall, asked ?? this.sender);
+        const waited =
+          event.kind === 'message' ? event.message : event.kind === 'sessionOpened' ? event.peer : undefined;
+        const asker = waited && this.askers.get(waited);
+        witness.stepped(state, event, wall, asker ?? this.sender);
       },
-      asked: (request) => {
-        if (this.sender) this.askers.set(request, this.sender);
+      waits: (message) => {
+        if (this.sender) this.askers.set(message.kind === 'hello' ? message.peer : message, this.sender);
       },
       decided: (decision) => {
         decided += 1;

@@ -1,6 +1,12 @@
 /** The parts of one simulated grid, wired together; what happens to them comes from the plan. */
 import { createHash } from 'node:crypto';
-import { decodeDecisions, JournalError } from '@gryphgen/broker';
+import {
+  type BrokerState,
+  decodeDecisions,
+  explainDocument,
+  JournalError,
+  type Task,
+} from '@gryphgen/broker';
 import { formatTaskId, type Role, type TaskId } from '@gryphgen/protocol';
 import { type AuthorizedKey, gridIdOf } from '@gryphgen/runtime';
 import { explain, place } from '@gryphgen/scheduler';
@@ -10,6 +16,7 @@ import type { Coverage } from './coverage.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { limitTableOf } from './grid-shape.ts';
 import { Observer } from './observer.ts';
+import type { Operation } from './operation.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { knownWithinMs } from './served-check.ts';
 import { SimBroker } from './sim-broker.ts';
@@ -25,7 +32,7 @@ import type { PeerSetting } from './sim-peer.ts';
 import { SimWorker } from './sim-worker.ts';
 import type { RunPlan } from './simulation.ts';
 import { bodyOf, isEndless, type Script } from './task-script.ts';
-import { type Operation, unchanged } from './workload.ts';
+import { unchanged } from './workload.ts';
 import { World } from './world.ts';
 
 const gridId = gridIdOf(simIdentity('grid').key);
@@ -136,16 +143,15 @@ export class SimGrid {
    */
   private endEndless(): void {
     const { state } = this.broker;
-    for (const { name, draining } of state?.views ?? []) {
-      if (draining) this.callers.resume(this.clientNamed('admin'), name);
+    for (const { view, windows } of state?.workers.values() ?? []) {
+      if (view.draining || windows.length > 0) this.callers.resume(this.clientNamed('admin'), view.name);
     }
     const endable = state === null || state.journalStalled ? [] : state.tasks.values();
     for (const task of endable) {
       if (task.cancelRequested || this.ending.has(task.id)) continue;
       const script = this.observer.scriptOf(task);
       const runsOn = script.runMs === Number.POSITIVE_INFINITY || isEndless(script);
-      const homeless =
-        task.phase === 'waiting' && place(task.spec.envelope, state?.views ?? []).kind === 'impossible';
+      const homeless = task.phase === 'waiting' && state !== null && isHomeless(state, task);
       if (!runsOn && !homeless) continue;
       if (script.service !== null && script.runMs === Number.POSITIVE_INFINITY) {
         // Time enough to hear of it.
@@ -265,6 +271,12 @@ export class SimGrid {
       this.failure ??=
         error instanceof SimFailure ? error : new SimFailure('nothing throws', String(error), error);
   }
+}
+
+/** No machine can take it, or its principal may never have so much: it was taken while that was not known. */
+function isHomeless(state: BrokerState, task: Task): boolean {
+  const never = explainDocument(state, task, 0).quota?.ends.length === 0;
+  return never || place(task.spec.envelope, state.views).kind === 'impossible';
 }
 
 function scriptsOf(plan: RunPlan): { byNo: Map<number, Script>; byBody: Map<string, Script> } {

@@ -20,7 +20,9 @@ export class SimVram {
       for (const { order, script } of running) {
         const share = order.devices.find((one) => one.uuid === uuid);
         if (share === undefined) continue;
-        const usedBytes = Math.min(freeBytes, share.vramBytes * (share.whole ? 1 : script.vramUse));
+        // Drivers count whole bytes, whatever part of a device is charged.
+        const wantedBytes = Math.round(share.vramBytes * (share.whole ? 1 : script.vramUse));
+        const usedBytes = Math.min(freeBytes, wantedBytes);
         usedBy.set(keyOf(order.fence), usedBytes);
         freeBytes -= usedBytes;
       }

@@ -11,11 +11,11 @@ import {
   type WorkerState,
 } from '@gryphgen/worker';
 import type { WorkerShape } from './grid-shape.ts';
+import type { MachineChange } from './operation.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
 import type { SimMachine } from './sim-machine.ts';
 import { type PeerSetting, SimPeer } from './sim-peer.ts';
-import type { MachineChange } from './workload.ts';
 
 /** Between looks at the devices. */
 const lookMs = 5000;

@@ -7,11 +7,13 @@
 import { Coverage } from './coverage.ts';
 import { type Fault, faultsEndMs, planFaults } from './fault-plan.ts';
 import { type GridShape, planGrid } from './grid-shape.ts';
+import type { Operation } from './operation.ts';
+import { policyOperations } from './policy-check.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimFailure } from './sim-failure.ts';
 import { SimGrid } from './sim-grid.ts';
 import { planLimits, type SqueezedLimits, withLimits } from './squeezed-limits.ts';
-import { type Operation, planWorkload } from './workload.ts';
+import { planWorkload } from './workload.ts';
 
 export interface RunPlan {
   readonly seed: number;
@@ -43,7 +45,11 @@ export function planRun(seed: number): RunPlan {
   const limits = planLimits(random.split('limits'));
   // What a connection loses costs its sender's credit until the connection ends: no wire of ours does that.
   const lossless = limits.creditMessages !== undefined;
-  const operations = planWorkload(random.split('workload'), grid);
+  const others = grid.clients.map(({ name }) => name);
+  const operations = [
+    ...planWorkload(random.split('workload'), grid),
+    ...policyOperations(random.split('policies'), others),
+  ].sort((a, b) => a.at - b.at);
   return {
     seed,
     grid,

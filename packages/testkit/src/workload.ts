@@ -3,62 +3,11 @@
  * A list of operations with times, so that a failing run can be shrunk by leaving some out.
  */
 import { type Envelope, envelopeDefaults, type TaskKind } from '@gryphgen/protocol';
+import { drains, maintenance, windows } from './drain-orders.ts';
 import type { GridShape } from './grid-shape.ts';
+import { type MachineChange, type Operation, workloadMs } from './operation.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { type AttemptPlan, isEndless, type Script, type ServiceScript } from './task-script.ts';
-
-export type Operation =
-  | {
-      readonly at: number;
-      readonly kind: 'submit';
-      readonly client: string;
-      readonly no: number;
-      readonly key: string;
-      readonly script: Script;
-    }
-  /** Of whatever task submission `no` has become by then. */
-  | { readonly at: number; readonly kind: 'cancel'; readonly client: string; readonly no: number }
-  | {
-      readonly at: number;
-      readonly kind: 'watch';
-      readonly client: string;
-      readonly no: number;
-      readonly progress: boolean;
-    }
-  | {
-      readonly at: number;
-      readonly kind: 'ask';
-      readonly client: string;
-      readonly op: 'show' | 'explain' | 'spec';
-      readonly no: number;
-    }
-  | {
-      readonly at: number;
-      readonly kind: 'survey';
-      readonly client: string;
-      readonly op: 'ps' | 'nodes' | 'status';
-    }
-  | {
-      readonly at: number;
-      readonly kind: 'drain';
-      readonly client: string;
-      readonly worker: string;
-      readonly draining: boolean;
-      readonly deadlineMs?: number;
-    }
-  | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly change: MachineChange }
-  | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string }
-  /** Whose key enters no more. */
-  | { readonly at: number; readonly kind: 'revoke'; readonly client: string; readonly identity: string };
-
-/** A program outside the grid takes or frees memory of the first card; pressures begin or end. */
-export interface MachineChange {
-  readonly foreignBytes: number;
-  /** Kinds of tasks that a pressure of the machine stops. */
-  readonly stops: readonly string[];
-  /** The first card is under pressure. */
-  readonly hot: boolean;
-}
 
 const MiB = 1024 ** 2;
 export const unchanged: MachineChange = { foreignBytes: 0, stops: [], hot: false };
@@ -70,9 +19,6 @@ const changes: readonly MachineChange[] = [
   { ...unchanged, stops: ['container', 'process', 'noop'] },
   { ...unchanged, hot: true },
 ];
-/** Operations begin in this span; what they start goes on after it. */
-const workloadMs = 60_000;
-
 export function planWorkload(random: SeededRandom, grid: GridShape): Operation[] {
   const operations: Operation[] = [];
   const count = random.int(5, random.pick([15, 25, 50]));
@@ -85,6 +31,10 @@ export function planWorkload(random: SeededRandom, grid: GridShape): Operation[]
   }
   if (random.chance(0.5)) operations.push(...drains(random, grid));
   if (random.chance(0.2)) operations.push(...maintenance(random, grid));
+  const pressed = random.split('pressed');
+  if (pressed.chance(0.25)) operations.push(...pressing(pressed, grid));
+  const planned = random.split('windows');
+  if (planned.chance(0.3)) operations.push(...windows(planned, grid));
   if (random.chance(0.3)) operations.push(trespass(random, grid, count));
   if (random.chance(0.1)) operations.push(...crowding(random, grid));
   const revoking = random.split('revoke');
@@ -154,40 +104,6 @@ function submission(random: SeededRandom, grid: GridShape, no: number, at: numbe
   return made;
 }
 
-function drains(random: SeededRandom, grid: GridShape): Operation[] {
-  const worker = random.pick(grid.workers).name;
-  const at = random.between(1000, 0.8 * workloadMs);
-  if (random.chance(0.15)) return [{ at, kind: 'remove', client: 'admin', worker }];
-  const orders: Operation[] = [
-    { at, kind: 'drain', client: 'admin', worker, draining: true, ...deadline(random) },
-  ];
-  // Again with another deadline, or without one: the last counts.
-  if (random.chance(0.3)) {
-    const again = at + random.between(10, 8000);
-    orders.push({ at: again, kind: 'drain', client: 'admin', worker, draining: true, ...deadline(random) });
-  }
-  const resumed = at + random.pick([200, 15_000, 40_000]) * random.between(0.5, 1.5);
-  return [...orders, { at: resumed, kind: 'drain', client: 'admin', worker, draining: false }];
-}
-
-/** One machine after the other is emptied at once, and soon takes tasks again: whatever is leased meets a stop. */
-function maintenance(random: SeededRandom, grid: GridShape): Operation[] {
-  const orders: Operation[] = [];
-  let at = random.pick([500, 2000, 20_000]);
-  for (let round = random.int(4, 12); round > 0 && at < workloadMs; round -= 1) {
-    const order = { kind: 'drain', client: 'admin', worker: random.pick(grid.workers).name } as const;
-    orders.push({ ...order, at, draining: true, deadlineMs: 0 });
-    at += random.pick([600, 2500, 10_000]) * random.next();
-    orders.push({ ...order, at, draining: false });
-    at += random.between(0, 3000);
-  }
-  return orders;
-}
-
-function deadline(random: SeededRandom): { readonly deadlineMs?: number } {
-  return random.chance(0.2) ? {} : { deadlineMs: random.pick([0, 0, 100, 1000, 5000, 12_000]) };
-}
-
 function revocation(random: SeededRandom, grid: GridShape): Operation {
   const at = random.pick([random.between(1000, workloadMs), 2000 + random.between(0, 300)]);
   // Somebody without the right to it tries, too.
@@ -214,11 +130,36 @@ function crowding(random: SeededRandom, grid: GridShape): Operation[] {
   });
 }
 
+/** A grid full of long work of low priority that may be ended, and a few who cannot wait: what is there is ended for them. */
+function pressing(random: SeededRandom, grid: GridShape): Operation[] {
+  const made: Operation[] = [];
+  const from = random.pick([500, 5000, 20_000]);
+  const submit = (no: number, at: number, script: Partial<Script>, over: Partial<Envelope>) => {
+    const { envelope: usual, ...rest } = makeScript(random.split(no), grid, no);
+    const { restart: _, ...envelope } = { ...usual, queueTimeoutMs: 0, timeoutMs: 0, ...over };
+    const client = random.pick(grid.clients).name;
+    const whole = { ...rest, plans: ['ok' as const], service: null, ...script, envelope };
+    made.push({ at, kind: 'submit', client, no, key: '', script: whole });
+  };
+  for (let n = random.int(6, 16); n > 0; n -= 1) {
+    const cpuMilli = random.pick([1000, 2000, 4000]);
+    const resources = { cpuMilli, memoryBytes: 0, diskBytes: 0 };
+    const low = { preemptible: true, priority: -50, durable: true, resources, constraints: { labels: {} } };
+    submit(4000 + n, from + random.between(0, 500), { runMs: random.between(5000, 25_000) }, low);
+  }
+  for (let n = random.int(2, 5); n > 0; n -= 1) {
+    const resources = { cpuMilli: random.pick([2000, 4000]), memoryBytes: 0, diskBytes: 0 };
+    const urgent = { priority: 100, resources, constraints: { labels: {} } };
+    submit(5000 + n, from + random.between(1000, 8000), { runMs: random.between(100, 3000) }, urgent);
+  }
+  return made;
+}
+
 /** What those who ask for it have no right to. */
 function trespass(random: SeededRandom, grid: GridShape, submissions: number): Operation {
   const at = random.between(1000, workloadMs);
   const [client, worker] = [random.pick(grid.clients).name, random.pick(grid.workers).name];
-  switch (random.pick(['submit', 'cancel', 'drain', 'remove'] as const)) {
+  switch (random.pick(['submit', 'cancel', 'drain', 'plan', 'remove'] as const)) {
     case 'submit':
       return {
         at,
@@ -239,6 +180,8 @@ function trespass(random: SeededRandom, grid: GridShape, submissions: number): O
         draining: true,
         deadlineMs: 0,
       };
+    case 'plan':
+      return { at, kind: 'plan', client, worker, window: 'window00', inMs: 0, deadlineMs: 0 };
     case 'remove':
       return { at, kind: 'remove', client, worker };
   }

@@ -5,6 +5,7 @@ import type Docker from 'dockerode';
 import type { Files } from './artifacts/attempt-files.ts';
 import type { Fence } from './core/fence.ts';
 import { ExecutorSet } from './executor-set.ts';
+import { CallExecutor } from './executors/call-executor.ts';
 import { ContainerExecutor } from './executors/container-executor.ts';
 import { ContainerNotes } from './executors/container-notes.ts';
 import type { Executor, ExecutorEvents } from './executors/executor.ts';
@@ -19,8 +20,8 @@ import { HostPolicy } from './policy/host-policy.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 export interface ComposedEvents extends ExecutorEvents {
-  /** Images have come: resolves when that was told. */
-  imagesChanged(): Promise<void>;
+  /** The report is not true any more: resolves when the new one was told. */
+  offersChanged(): Promise<void>;
 }
 
 export interface Composed {
@@ -51,7 +52,7 @@ export function composeExecutors(
     sockets: engineSockets(docker),
     log,
   });
-  const executors: Executor[] = [
+  const containers = (): Executor =>
     new ContainerExecutor({
       docker,
       events,
@@ -68,8 +69,8 @@ export function composeExecutors(
       logBytes,
       random,
       warmLimits: { ...defaultWarmLimits, ...config.warm },
-    }),
-  ];
+    });
+  const executors = config.allowContainers === false ? [] : [containers()];
   if (config.allowProcess) {
     const resumeLog = ({ task, attempt }: Fence, held: { readonly from: number; readonly to: number }) =>
       logs.resume(task, attempt, held);
@@ -81,10 +82,17 @@ export function composeExecutors(
     );
   }
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
+  for (const call of deps.calls ?? [])
+    executors.push(
+      new CallExecutor(call, {
+        ...{ events, clock, alarms, log, files, beginLog, noteSilent },
+        relabelled: () => events.offersChanged(),
+      }),
+    );
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));
   const pushes = images.pushes({
     refuses: (name) => policy.refusesImage(name),
-    changed: () => events.imagesChanged(),
+    changed: () => events.offersChanged(),
   });
   return {
     executors: new ExecutorSet(executors, events, { alarms, log, seesTheHost: deps.seesTheHost }),

@@ -62,6 +62,11 @@ export class ExecutorSet {
     return this.executors.find((executor) => executor.offers !== undefined)?.offers?.();
   }
 
+  /** Beside what the owner says. */
+  labels(): Readonly<Record<string, string>> {
+    return Object.assign({}, ...this.executors.map((executor) => executor.labels?.()));
+  }
+
   /** Containers that wait for a task. */
   get warm(): number {
     return this.executors.reduce((sum, { warm = 0 }) => sum + warm, 0);

@@ -1,5 +1,6 @@
 /** The worker: what a machine has, and what runs on it. */
-export { noFiles } from './artifacts/attempt-files.ts';
+export { type Given, noFiles } from './artifacts/attempt-files.ts';
+export { keptCalibration } from './calibration/calibrator.ts';
 export type { SeenDevice } from './core/device-claims.ts';
 export type { StartOrder, WorkerEffect, WorkerNote } from './core/effects.ts';
 export type { AdoptedAttempt, Exit, Reading, ServiceState, WorkerEvent } from './core/events.ts';
@@ -9,6 +10,7 @@ export { diskAmounts, memoryAmounts, type PressureSettings } from './core/pressu
 export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
+export { type Call, CallExecutor, type CallOrder, resultBytes } from './executors/call-executor.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
 export { ContainerNotes } from './executors/container-notes.ts';
 export { connectEngine } from './executors/engine-connection.ts';

@@ -27,6 +27,7 @@ let due: { readonly ms: number; readonly run: () => void }[];
 let attempts: (typeof holding)[];
 let found: WorkerReport;
 let looks: number;
+let measurements: number;
 let changed: WorkerReport[];
 let standing: WorkerReport;
 let watch: MachineWatch;
@@ -35,6 +36,7 @@ beforeEach(() => {
   due = [];
   attempts = [];
   looks = 0;
+  measurements = 0;
   changed = [];
   standing = { ...bare, devices: [card(0, 40)], troubles: [] };
   found = standing;
@@ -44,6 +46,12 @@ beforeEach(() => {
       refreshDevices: async () => {
         looks += 1;
         return found;
+      },
+      calibrator: {
+        measureIfUnknown: async () => {
+          measurements += 1;
+          return measurements === 1;
+        },
       },
     },
     pressures: {
@@ -63,7 +71,7 @@ beforeEach(() => {
     },
     log: createLog({ daemon: 'worker', level: 'silent' }),
     endpoint: { dataEndpoint: '', dataKey: '' },
-    executors: { probe: async () => [], offers: () => undefined, warm: 0 },
+    executors: { probe: async () => [], offers: () => undefined, labels: () => ({}), warm: 0 },
     attempts: () => attempts,
     standing: () => standing,
     changed: (report) => {
@@ -120,4 +128,14 @@ it('looks at once when asked to, after the look under way, and goes on as before
   await Promise.all(both);
   expect(changed.at(-1)?.images).toEqual(['app:1', 'app:2']);
   expect(due.map((alarm) => alarm.ms).sort()).toEqual([30_000, 5000]);
+});
+
+it('measures the machine after a look at which nothing runs here, and tells at once', async () => {
+  attempts = [holding];
+  await pass(30_000);
+  expect(measurements).toBe(0);
+  attempts = [];
+  await pass(30_000);
+  await watch.lookNow();
+  expect(measurements).toBeGreaterThanOrEqual(1);
 });

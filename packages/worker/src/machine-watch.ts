@@ -4,12 +4,14 @@
  *
  * 1. What a look at the devices alone finds is told at once only when placement would see it, or there is new trouble:
  *    temperatures and clocks wait for the report that is due anyway.
- * 2. Once nothing is held any more the devices are looked at once more: what their holders held is free from then on.
+ * 2. A machine that was not measured yet is after a look at which nothing of the grid runs here.
+ * 3. Once nothing is held any more the devices are looked at once more: what their holders held is free from then on.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TaskKind, WorkerReport } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
 import { placesAlike } from '@gryphgen/scheduler';
+import type { Calibrator } from './calibration/calibrator.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { LeaseFacts } from './core/state.ts';
 import type { ExecutorSet } from './executor-set.ts';
@@ -29,12 +31,14 @@ interface Present {
 }
 
 export interface MachineWatchOptions {
-  readonly probe: Pick<WorkerProbe, 'report' | 'refreshDevices'>;
+  readonly probe: Pick<WorkerProbe, 'report' | 'refreshDevices'> & {
+    readonly calibrator: Pick<Calibrator, 'measureIfUnknown'>;
+  };
   readonly pressures: Pick<PressureWatch, 'start' | 'stop' | 'report' | 'addTo'>;
   readonly alarms: Alarms;
   readonly log: Log;
   readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
-  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'warm'>;
+  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm'>;
   /** The attempts that are here. */
   attempts(): Iterable<Present>;
   /** The report that stands. */
@@ -59,7 +63,13 @@ export class MachineWatch {
     const { probe, pressures, endpoint, executors } = this.options;
     const holders = holdersOf(attempts);
     const report = await pressures.report(able, (capabilities) =>
-      probe.report({ capabilities, offers: executors.offers(), ...endpoint, holders }),
+      probe.report({
+        capabilities,
+        offers: executors.offers(),
+        labels: executors.labels(),
+        ...endpoint,
+        holders,
+      }),
     );
     const { warm } = executors;
     return { ...report, ...endpoint, ...(warm > 0 && { warm }) };
@@ -105,7 +115,16 @@ export class MachineWatch {
       const report = await this.report(capabilities, attempts());
       return isDeepStrictEqual(report, standing()) ? null : report;
     });
-    if (!this.stopped) this.wholeLater();
+    if (this.stopped) return;
+    this.wholeLater();
+    void this.measureWhileIdle();
+  }
+
+  /** Not at the start: machines have much to do then. */
+  private async measureWhileIdle(): Promise<void> {
+    const { attempts, probe } = this.options;
+    for (const _ of attempts()) return;
+    if ((await probe.calibrator.measureIfUnknown()) && !this.stopped) await this.lookNow();
   }
 
   private async lookAtDevices(): Promise<void> {

@@ -2,7 +2,9 @@
 import type { Failure, Welcome } from '@gryphgen/protocol';
 import type { Alarms, BrokerAddress, Clock, Follower, Identity, Log, Random } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import type { Measure } from './calibration/measure.ts';
 import type { PressureSettings } from './core/pressure/thresholds.ts';
+import type { Call } from './executors/call-executor.ts';
 import type { WarmLimits } from './executors/warm-pool.ts';
 import type { ImageSettings } from './images/image-store.ts';
 import type { LogLimits } from './log-store.ts';
@@ -17,6 +19,8 @@ export interface WorkerConfig {
   readonly labels: Readonly<Record<string, string>>;
   /** Attempts held at once; by default four for each CPU thread, at least 16. */
   readonly slots?: number;
+  /** Whether containers are run; default true. */
+  readonly allowContainers?: boolean;
   /** Whether tasks may run as processes of this user, without isolation. */
   readonly allowProcess: boolean;
   /** What container tasks may have of this machine; default `defaultPolicy`. */
@@ -31,6 +35,8 @@ export interface WorkerConfig {
   readonly images?: ImageSettings;
   /** What inputs and outputs of tasks may take of the disk; by default by the size of that. */
   readonly artifactsBytes?: number | 'auto';
+  /** Whether the machine is measured anew, and at once. */
+  readonly calibrate?: boolean;
   /** Containers that are started ahead; default `defaultWarmLimits`. */
   readonly warm?: Partial<WarmLimits>;
   /** When it takes no new work; by default as its disk, memory and cards are. */
@@ -49,10 +55,14 @@ export interface WorkerDeps {
   readonly follower?: Follower;
   /** Each session, for who wants to know that the worker is there. */
   readonly onSession?: (welcome: Welcome) => void;
+  /** What answers tasks in this process. */
+  readonly calls?: readonly Call[];
   /** Default: the engine that DOCKER_HOST or the standard socket names. */
   readonly docker?: Docker;
   /** Default: `nvidia-smi` on the PATH. */
   readonly nvidiaSmi?: string;
+  /** Default: in a process of its own. */
+  readonly measure?: Measure;
   /** Default: the process keeper beside this code. */
   readonly keeperFile?: string;
   /** Whether process numbers here are those of the host, which drivers tell; default: as /proc has it. */

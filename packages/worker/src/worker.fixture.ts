@@ -112,6 +112,7 @@ export class PlayedBroker {
         },
         docker: connectEngine({ socketPath: join(home, 'no-engine.sock') }),
         nvidiaSmi: join(home, 'no-nvidia-smi'),
+        measure: async () => ({ cpuSingle: 1 }),
         keeperFile: new URL('../dist/executors/process-keeper.js', import.meta.url).pathname,
         ...over,
       },

@@ -89,14 +89,10 @@ class Worker implements Service {
     this.boot = random.bytes(8).toString('hex');
     this.head = new HeadFile(join(home, 'worker', 'head.json'), log);
     this.probe = new WorkerProbe({
-      home,
-      name,
-      labels,
-      slots,
+      ...deps,
+      ...{ home, name, labels, slots, calibrate: config.calibrate },
       docker: this.docker,
       nvidiaSmi: deps.nvidiaSmi ?? 'nvidia-smi',
-      alarms,
-      log,
       ownersOf: (pids) => this.started().executors.ownersOf(pids),
       onSeen: (devices) => this.loop.post({ kind: 'devicesSeen', devices }),
       concerns: () => (this.state === null ? [] : overuseTroubles(this.state)),
@@ -124,8 +120,10 @@ class Worker implements Service {
     const { config, deps } = this;
     const folder = join(config.home, 'worker');
     this.undo.push(lockWorkerHome(folder));
-    await this.head.load();
-    this.undo.push(() => this.head.close());
+    for (const kept of [this.head, this.probe.calibrator]) {
+      await kept.load();
+      this.undo.push(() => kept.close());
+    }
     const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps);
     this.undo.push(() => logs.close());
     const files = await this.openFiles(join(folder, 'artifacts'));
@@ -135,7 +133,7 @@ class Worker implements Service {
       served: (fence, service) => this.loop.post({ kind: 'served', fence, service }),
       exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
       startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
-      imagesChanged: () => this.started().watch.lookNow(),
+      offersChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
     const { endpoint, revoke } = await serveData(config, deps, {
@@ -187,6 +185,7 @@ class Worker implements Service {
     this.tick();
     this.undo.push(async () => watch.stop());
     watch.start();
+    if (this.config.calibrate) void watch.lookNow();
     this.undo.push(() => copies.stop());
     copies.begin();
     return true;
@@ -249,6 +248,7 @@ class Worker implements Service {
         this.link.send(effect.message);
         break;
       case 'start':
+        this.probe.calibrator.interrupt();
         executors.start(effect.order);
         break;
       case 'stop':

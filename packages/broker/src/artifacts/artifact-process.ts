@@ -45,8 +45,10 @@ async function begin(order: BeginArtifacts): Promise<void> {
     held: askHeld,
   });
   const logs = await KeptLogs.open({
-    ...{ ...bounds, clock: systemClock, alarms: systemAlarms },
+    ...bounds,
     folder: join(folder, 'logs'),
+    clock: systemClock,
+    alarms: systemAlarms,
   });
   server = new DataServer({
     ...rest,

@@ -1,6 +1,8 @@
 /** What of what peers ask becomes an entry. */
-import { type Failure, failure, type Role } from '@gryphgen/protocol';
+import { type Failure, failure, type PrincipalId, type Role } from '@gryphgen/protocol';
+import { defaultPolicy } from '@gryphgen/scheduler';
 import { describe, expect, it } from 'vitest';
+import { type Decision, decided } from '../core/decisions.ts';
 import { AccessNotes } from './access-notes.ts';
 import { AuditCollector } from './audit-collector.ts';
 
@@ -25,6 +27,7 @@ describe('a request that was answered', () => {
     ['store', { artifact: 'aa' }, 'aa'],
     ['fetch', { task: 3, artifact: 'aa' }, 't3'],
     ['drain', { node: 'w-1', draining: true }, 'w-1'],
+    ['promotePolicy', { from: 3, parts: {} }, 'policy 3'],
     ['fsck', {}, ''],
   ])('%s is recorded, with what it was about', (what, args, subject) => {
     expect(entriesOf('admin', what, args)).toMatchObject([{ who: 'p-1', what, subject, code: '', count: 1 }]);
@@ -70,4 +73,19 @@ describe('operations that there are not', () => {
     }
     expect(collector.takeRefused()).toMatchObject([{ who: 'p-1', what: 'unknown', count: 10_000 }]);
   });
+});
+
+it('the broker going back to another policy by itself is recorded, and what it decides on order is not twice', () => {
+  const collector = new AuditCollector();
+  const notes = new AccessNotes(collector, () => 1);
+  const changed = (by: string): Decision => [
+    ...([decided.policyChanged, 'rolledBack', defaultPolicy, 1, by as PrincipalId, 'slower', null] as const),
+  ];
+  notes.decided(changed('p-1'));
+  notes.decided([decided.clientsForgotten, [], 1]);
+  expect(collector.takeGranted()).toEqual([]);
+  notes.decided(changed(''));
+  expect(collector.takeGranted()).toMatchObject([
+    { who: 'broker', what: 'rollBackPolicy', subject: 'to policy 0: slower', code: '' },
+  ]);
 });

@@ -1,6 +1,6 @@
 /**
- * What is recorded of what peers ask: each order with its outcome, each refusal, submissions and sessions as counts.
- * Questions that were answered are not recorded.
+ * What is recorded of what peers ask: each order with its outcome, each refusal, submissions and sessions as counts; and the
+ * one order that the broker gives itself. Questions that were answered are not recorded.
  *
  * 1. What is asked is kept until it is answered, a bounded number of them: what was forgotten is answered all the same.
  * 2. What is recorded of an operation is its name, if it has one here: a peer's own words would each be an entry of a flood.
@@ -17,6 +17,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@gryphgen/protocol';
+import { type Decision, decided } from '../core/decisions.ts';
 import type { RequestMessage } from '../request-turns.ts';
 import type { AuditCollector, AuditNote } from './audit-collector.ts';
 
@@ -24,7 +25,10 @@ import type { AuditCollector, AuditNote } from './audit-collector.ts';
 const recorded: Record<Operation, boolean> = {
   cancel: true,
   drain: true,
+  planDrain: true,
   removeNode: true,
+  promotePolicy: true,
+  rollBackPolicy: true,
   createTicket: true,
   enrol: true,
   revokePrincipal: true,
@@ -45,6 +49,8 @@ const recorded: Record<Operation, boolean> = {
   explain: false,
   dryRun: false,
   nodes: false,
+  policy: false,
+  pastTasks: false,
   status: false,
   principals: false,
   tickets: false,
@@ -126,6 +132,15 @@ export class AccessNotes {
     this.noteOf(session, 'message', why.message, why);
   }
 
+  /** What the broker orders by itself: to go back to another placement policy. */
+  decided(decision: Decision): void {
+    if (decision[0] !== decided.policyChanged) return;
+    const [, , { version }, , by, reason] = decision;
+    if (by !== '') return;
+    const entry = { who: 'broker', role: '', from: '', what: 'rollBackPolicy', code: '' } as const;
+    this.collector.note({ ...entry, subject: `to policy ${version}: ${reason}` }, this.wallMs());
+  }
+
   /** Submissions that were taken go into the collector. */
   takeSubmissions(session?: SessionId): void {
     for (const [id, { asker, first, count }] of this.submitting) {
@@ -172,7 +187,8 @@ export class AccessNotes {
 
 function subjectOf(args: unknown): string {
   if (typeof args !== 'object' || args === null) return '';
-  const { task, node, role, name, principal, ticket, artifact } = args as Record<string, unknown>;
+  const { task, from, node, role, name, principal, ticket, artifact } = args as Record<string, unknown>;
   if (typeof task === 'number') return formatTaskId(task as TaskId);
+  if (typeof from === 'number') return `policy ${from}`;
   return [node, role, name, principal, ticket, artifact].find((part) => typeof part === 'string') ?? '';
 }

@@ -1,6 +1,8 @@
 /** Decisions about workers, applied: the part of `apply.ts` that knows nothing of tasks. */
 import { limits, type WorkerId } from '@gryphgen/protocol';
 import { changeView, newView } from '@gryphgen/scheduler';
+import type { Decision, decided, WireWindow } from './decisions.ts';
+import type { DrainDeadline, DrainWindow } from './drain-window.ts';
 import type { WireSeat } from './learning.ts';
 import type { BrokerState, Worker } from './state.ts';
 
@@ -31,7 +33,9 @@ export function nameWorker(
     tasks: new Set(),
     ghosts: new Map(),
     doubts: new Map(),
+    drained: false,
     deadline: null,
+    windows: [],
   };
   state.workers.set(id, worker);
   state.removed.delete(id);
@@ -45,10 +49,43 @@ export function drainWorker(
   deadline: { readonly at: number; readonly ms: number } | null,
 ): void {
   const worker = knownWorker(state, id);
-  const drainUntil = deadline === null ? 0 : deadline.at + deadline.ms;
-  changeView(worker.view, { draining, drainUntil });
-  lookAgain(state);
+  worker.drained = draining;
   worker.deadline = deadline && { ...deadline, dueMono: null };
+  // To resume is to cancel what is planned, too.
+  if (!draining) worker.windows = [];
+  settleDrain(state, worker);
+}
+
+export function setWindows(state: BrokerState, id: WorkerId, windows: readonly WireWindow[]): void {
+  const worker = knownWorker(state, id);
+  const before = new Map(worker.windows.map((window) => [window.id, window.deadline]));
+  worker.windows = windows
+    .map(([id, at, ms, deadlineMs, begun]): DrainWindow => {
+      const made = begun && deadlineMs !== null ? { at, ms: deadlineMs, dueMono: null } : null;
+      return { id, at, ms, deadlineMs, begun, deadline: before.get(id) ?? made, dueMono: null };
+    })
+    .sort((a, b) => a.at - b.at);
+  settleDrain(state, worker);
+}
+
+/** Whether it drains, by order or by plan, until when, and when it takes tasks again by itself. */
+function settleDrain(state: BrokerState, worker: Worker): void {
+  const begun = worker.windows.filter((window) => window.begun);
+  const deadlines = deadlinesOf(worker).map(({ at, ms }) => at + ms);
+  const ends = begun.map(({ at, ms }) => (ms === null ? Number.POSITIVE_INFINITY : at + ms));
+  const lastEnd = worker.drained ? Number.POSITIVE_INFINITY : Math.max(0, ...ends);
+  changeView(worker.view, {
+    draining: worker.drained || begun.length > 0,
+    drainUntil: deadlines.length === 0 ? 0 : Math.min(...deadlines),
+    resumesAt: Number.isFinite(lastEnd) ? lastEnd : 0,
+  });
+  lookAgain(state);
+}
+
+/** Of its drains by order and by plan. */
+export function deadlinesOf({ deadline, windows }: Worker): readonly DrainDeadline[] {
+  if (windows.length === 0) return deadline === null ? [] : [deadline];
+  return [deadline, ...windows.map((window) => window.deadline)].filter((one) => one !== null);
 }
 
 export function removeWorker(state: BrokerState, id: WorkerId): void {
@@ -61,6 +98,17 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   state.errors.forgetWorker(id);
   lookAgain(state);
   if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
+}
+
+type PolicyChanged = Extract<Decision, readonly [typeof decided.policyChanged, ...unknown[]]>;
+
+/** What waits may go elsewhere by another policy. */
+export function changePolicy(
+  state: BrokerState,
+  [, kind, policy, at, by, reason, evidence]: PolicyChanged,
+): void {
+  state.policies.apply({ kind, policy, at, by, reason, evidence });
+  lookAgain(state);
 }
 
 /** Who takes tasks has changed: what was charged because it would fit there may go elsewhere as it is asked for. */

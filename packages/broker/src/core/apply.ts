@@ -10,13 +10,20 @@ import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/prot
 import { isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
-import { drainWorker, knownWorker, nameWorker, removeWorker } from './apply-workers.ts';
+import {
+  changePolicy,
+  drainWorker,
+  knownWorker,
+  nameWorker,
+  removeWorker,
+  setWindows,
+} from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
-import { learnFromEnd } from './learning.ts';
+import { learnFromEnd, learnFromLack } from './learning.ts';
 import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
-import type { BrokerState, PlacementNote, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
+import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
 
 /** `epoch`: that of the group the decision stands in. */
 export function apply(state: BrokerState, epoch: Epoch, decision: Decision): void {
@@ -61,16 +68,13 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       });
       return;
     }
-    case decided.requeued:
-      requeueTask(
-        state,
-        liveTask(state, decision[1]),
-        { code: decision[3], message: decision[4] },
-        decision[5],
-        decision[6],
-        decision[7] ?? false,
-      );
+    case decided.requeued: {
+      const [, id, , code, message, delayMs, at, afresh = false, usage] = decision;
+      const task = liveTask(state, id);
+      learnFromLack(state, task, { code, message }, usage === undefined ? null : usageOf(usage));
+      requeueTask(state, task, { code, message }, delayMs, at, afresh);
       return;
+    }
     case decided.cancelRequested:
       liveTask(state, decision[1]).cancelRequested = true;
       return;
@@ -81,6 +85,9 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       if (task.lease !== null) task.lease.preempted = { by, at };
       return;
     }
+    case decided.policyChanged:
+      changePolicy(state, decision);
+      return;
     case decided.workerNamed:
       nameWorker(state, decision[1], decision[2], decision[4]);
       return;
@@ -89,6 +96,9 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       drainWorker(state, worker, draining, ms === null ? null : { at, ms });
       return;
     }
+    case decided.windowsSet:
+      setWindows(state, decision[1], decision[2]);
+      return;
     case decided.workerRemoved:
       removeWorker(state, decision[1]);
       return;
@@ -192,6 +202,7 @@ function leaseTask(
     use: null,
     note,
     fetches: false,
+    bringsBytes: 0,
   };
   countLease(state, task, task.lease, leasedAt);
   reserve(worker.view.ledger, reservation);
@@ -212,15 +223,26 @@ function endLease(state: BrokerState, task: Task, wall: number): void {
   state.wake = true;
 }
 
-type Ending = Omit<TaskOutcome, 'worker' | 'reservation' | 'note'>;
+type Ending = Omit<TaskOutcome, 'worker' | 'reservation' | 'note' | 'leasedAt'>;
 
 function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;
-  const note: PlacementNote | null = lease?.note ?? null;
-  const worker = lease?.worker ?? '';
-  const reservation = lease?.reservation ?? null;
-  task.outcome = { ...ending, worker, reservation, note };
+  // Field by field: a spread takes as long as all the rest of a task's end.
+  task.outcome = {
+    state: ending.state,
+    worker: lease?.worker ?? '',
+    exitCode: ending.exitCode,
+    failure: ending.failure,
+    leasedAt: lease?.leasedAt ?? 0,
+    startedAt: ending.startedAt,
+    endedAt: ending.endedAt,
+    outcome: ending.outcome,
+    usage: ending.usage,
+    reservation: lease?.reservation ?? null,
+    note: lease?.note ?? null,
+  };
   if (lease !== null) learnFromEnd(state, task, lease, task.outcome);
+  learnFromLack(state, task, ending.failure, ending.usage);
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
   if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);
   endLease(state, task, ending.endedAt);

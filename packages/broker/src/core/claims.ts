@@ -15,16 +15,18 @@ import {
   mayFit,
   place,
   roomOf,
+  type Shape,
   type WorkerView,
   without,
 } from '@gryphgen/scheduler';
 import { agedPriority, waitsSince } from './aging.ts';
 import { chargedAs } from './charging.ts';
 import type { Context } from './context.ts';
+import { quotaAgainst } from './quotas.ts';
 import { endsBy, longestMs } from './run-bounds.ts';
 import { mayRunNoMore, standingOf } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
-import { type Candidate, TurnOrder } from './turn-order.ts';
+import { type Candidate, dueAt, TurnOrder } from './turn-order.ts';
 
 export interface Claim {
   readonly task: TaskId;
@@ -98,10 +100,10 @@ function claimsNow(state: BrokerState, wall: number): Claim[] {
     if (room !== undefined && mayFit(envelope.resources, room) && place(envelope, mayUse).kind === 'placed')
       continue;
     const known = state.claims.find((claim) => claim.task === task.id)?.worker;
-    const kept = known === undefined ? undefined : claimAt(state, claims, task, known, wall);
+    const kept = known === undefined ? undefined : claimAt(state, claims, envelope, known, wall);
     const maySearch = kept === undefined && looks > 0 && state.watch >= from.searchAgainAt;
     if (maySearch) looks -= state.views.length;
-    const found = maySearch ? search(state, claims, task, wall) : kept;
+    const found = maySearch ? search(state, claims, envelope, wall) : kept;
     if (found !== undefined) claims.push({ task: task.id, priority, ...found });
     else if (maySearch) from.searchAgainAt = state.watch + searchAgainMs;
   }
@@ -113,8 +115,9 @@ function starving(state: BrokerState, wall: number): Candidate[] {
   const found: Candidate[] = [];
   for (const from of state.waiting.classes()) {
     const task = state.tasks.get(state.waiting.first(from) as TaskId) as Task;
-    if (wall - waitsSince(from, task) < limits.claimAfterMs || mayRunNoMore(state, from.owner)) continue;
-    found.push({ from, task, priority: agedPriority(from, task, wall) });
+    if (wall - waitsSince(from, task) < limits.claimAfterMs) continue;
+    if (mayRunNoMore(state, from.owner) || quotaAgainst(state, task) !== undefined) continue;
+    found.push({ from, task, priority: agedPriority(from, task, wall), dueAt: dueAt(state, task) });
   }
   return found;
 }
@@ -124,23 +127,23 @@ type Found = Pick<Claim, 'worker' | 'reservation' | 'startsBy'>;
 function claimAt(
   state: BrokerState,
   claims: readonly Claim[],
-  task: Task,
+  shape: Shape,
   id: WorkerId,
   wall: number,
 ): Found | undefined {
   const worker = state.workers.get(id);
   if (worker === undefined || claims.some((claim) => claim.worker === id)) return undefined;
-  const reservation = claimOn(chargedAs(state, task.spec.envelope), worker.view);
-  return reservation && { worker: id, reservation, startsBy: startsBy(state, task, worker, wall) };
+  const reservation = claimOn(shape, worker.view);
+  return reservation && { worker: id, reservation, startsBy: startsBy(state, shape, worker, wall) };
 }
 
 /** Where it can begin first; where nobody knows when, where the least is missing. */
-function search(state: BrokerState, claims: readonly Claim[], task: Task, wall: number): Found | undefined {
+function search(state: BrokerState, claims: readonly Claim[], shape: Shape, wall: number): Found | undefined {
   let best: (Found & { readonly lack: number }) | undefined;
   for (const { id, view } of state.workers.values()) {
-    const found = claimAt(state, claims, task, id, wall);
+    const found = claimAt(state, claims, shape, id, wall);
     if (found === undefined) continue;
-    const lack = lackNow(chargedAs(state, task.spec.envelope), view);
+    const lack = lackNow(shape, view);
     if (best !== undefined && found.startsBy > best.startsBy) continue;
     if (best !== undefined && found.startsBy === best.startsBy && lack >= best.lack) continue;
     best = { ...found, lack };
@@ -151,7 +154,7 @@ function search(state: BrokerState, claims: readonly Claim[], task: Task, wall: 
 }
 
 /** When enough of what runs there has ended, first what ends first. */
-function startsBy(state: BrokerState, { spec }: Task, { view, tasks }: Worker, wall: number): number {
+function startsBy(state: BrokerState, shape: Shape, { view, tasks }: Worker, wall: number): number {
   const running = [...tasks]
     .map((id) => state.tasks.get(id) as Task)
     .filter(({ lease }) => lease !== null && !lease.idle)
@@ -161,7 +164,7 @@ function startsBy(state: BrokerState, { spec }: Task, { view, tasks }: Worker, w
   const ended: Reservation[] = [];
   for (const { task, end } of running) {
     if (task.lease !== null) ended.push(task.lease.reservation);
-    if (lackNow(chargedAs(state, spec.envelope), without(view, ended)) === 0) return end;
+    if (lackNow(shape, without(view, ended)) === 0) return end;
   }
   return Number.POSITIVE_INFINITY;
 }

@@ -8,6 +8,8 @@ import type {
   ClientId,
   Envelope,
   FailureCode,
+  PlacementPolicy,
+  PolicyEvidence,
   PrincipalId,
   Reservation,
   TaskId,
@@ -37,7 +39,20 @@ export const decided = {
   restored: 11,
   /** An attempt is to end to make room for another task. */
   preempted: 12,
+  /** The drains that are planned for a worker, or have begun by plan, are these from now on. */
+  windowsSet: 13,
+  /** Another placement policy is in force from now on. */
+  policyChanged: 14,
 } as const;
+
+/** From `at` (wall ms) on, for `ms` or until it is resumed; with a deadline, from its begin; whether it has begun. */
+export type WireWindow = readonly [
+  id: string,
+  at: number,
+  ms: number | null,
+  deadlineMs: number | null,
+  begun: boolean,
+];
 
 export type WireDevice = readonly [uuid: string, vramBytes: number, whole: boolean];
 
@@ -49,6 +64,8 @@ export type WireNote = readonly [
   decision: string,
   terms: readonly string[],
   workers: readonly (readonly [worker: WorkerId, ...parts: (number | string)[]])[],
+  /** The version of the policy that decided; missing in what earlier versions wrote. */
+  policy?: number,
 ];
 
 export type Decision =
@@ -135,7 +152,17 @@ export type Decision =
     ]
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number]
   | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number]
-  | readonly [kind: typeof decided.preempted, task: TaskId, attempt: AttemptNo, by: TaskId, at: number];
+  | readonly [kind: typeof decided.preempted, task: TaskId, attempt: AttemptNo, by: TaskId, at: number]
+  | readonly [kind: typeof decided.windowsSet, worker: WorkerId, windows: readonly WireWindow[], at: number]
+  | readonly [
+      kind: typeof decided.policyChanged,
+      how: 'promoted' | 'rolledBack',
+      policy: PlacementPolicy,
+      at: number,
+      by: PrincipalId | '',
+      reason: string,
+      evidence: PolicyEvidence | null,
+    ];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -3,6 +3,7 @@ import type {
   NodeDocument,
   PrincipalDocument,
   PrincipalId,
+  Role,
   TaskDocument,
   TaskId,
   WorkerId,
@@ -12,14 +13,21 @@ import { formatTaskId, readOutcome } from '@gryphgen/protocol';
 import { freeMemory, freeVram } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { doubtLines } from './doubts.ts';
+import type { DrainWindow } from './drain-window.ts';
 import type { CoreStatus } from './effects.ts';
-import { limitsOf, partUsed } from './shares.ts';
+import { nothingHeld } from './held.ts';
+import { ceilingOf, limitsOf, partUsed } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
+  return { ...taskFields(state, task), envelope: task.spec.envelope };
+}
+
+/** All but the envelope, which many tasks share. */
+export function taskFields(state: BrokerState, task: Task): Omit<TaskDocument, 'envelope'> {
   const { lease, outcome } = task;
   const worker = lease?.worker ?? outcome?.worker ?? '';
-  return {
+  const fields = {
     id: formatTaskId(task.id),
     name: task.spec.envelope.name,
     kind: task.spec.envelope.kind,
@@ -30,13 +38,19 @@ export function taskDocument(state: BrokerState, task: Task): TaskDocument {
     devices: (lease ?? outcome)?.reservation?.devices ?? [],
     attempts: task.attempt,
     queuedAt: task.submittedAt,
+    placedAt: (lease ?? outcome)?.leasedAt ?? 0,
     startedAt: lease?.startedAt ?? outcome?.startedAt ?? 0,
     endedAt: outcome?.endedAt ?? 0,
     failure: outcome === null ? task.lastFailure : outcome.failure,
     cancelRequested: task.cancelRequested,
     principal: task.principal,
-    envelope: task.spec.envelope,
     body: task.body,
+  };
+  // Of most that ended there is nothing more, and spreads take longer than all the rest.
+  if (lease === null && (outcome === null || (outcome.outcome.length === 0 && outcome.usage === null)))
+    return fields;
+  return {
+    ...fields,
     ...leftBy(task),
     ...(outcome?.usage && { usage: outcome.usage }),
     ...(lease?.use && { use: lease.use }),
@@ -78,6 +92,7 @@ export function nodeDocument(
     name: view.name,
     state: nodeState(worker),
     ...(view.draining && { drain: { until: view.drainUntil } }),
+    ...(worker.windows.length > 0 && { windows: worker.windows.map(windowDocument) }),
     report: view.report,
     reserved: {
       cpuMilli,
@@ -96,6 +111,10 @@ export function nodeDocument(
     tasks: [...worker.tasks].filter(sees).map(formatTaskId),
     ghosts: worker.ghosts.size,
   };
+}
+
+function windowDocument({ id, at, ms, deadlineMs, begun }: DrainWindow) {
+  return { id, at, until: ms === null ? 0 : at + ms, ...(deadlineMs !== null && { deadlineMs }), begun };
 }
 
 function ledgerOf(
@@ -127,12 +146,15 @@ function ledgerOf(
 export function shareDocument(
   state: BrokerState,
   principal: PrincipalId,
+  role: Role,
   wall: number,
 ): Pick<PrincipalDocument, 'has' | 'limits'> {
-  const { tasks, running = 0, bodiesBytes = 0 } = state.shares.get(principal) ?? {};
+  const { tasks, running = 0, bodiesBytes = 0, held = nothingHeld } = state.shares.get(principal) ?? {};
   const queued = (tasks?.size ?? 0) - running;
-  const has = { queued, running, bodiesBytes, use: partUsed(state, principal, wall) };
-  return { has, limits: limitsOf(state, principal) };
+  const has = { queued, running, bodiesBytes, use: partUsed(state, principal, wall), held: { ...held } };
+  const { highestPriority: _, ...limits } = limitsOf(state, principal);
+  const ceiling = ceilingOf(state, principal, role);
+  return { has, limits: ceiling === undefined ? limits : { ...limits, highestPriority: ceiling } };
 }
 
 function nodeState(worker: Worker): NodeDocument['state'] {

@@ -5,8 +5,10 @@
  * 2. What has been told to end is told so until it has, whatever becomes of the drain: its signal cannot be taken back.
  */
 import { type Failure, failure, formatTaskId } from '@gryphgen/protocol';
+import { deadlinesOf } from './apply-workers.ts';
 import type { Context } from './context.ts';
 import { mustWait, sendStop } from './context.ts';
+import type { DrainDeadline } from './drain-window.ts';
 import type { Now } from './events.ts';
 import type { Task, Worker } from './state.ts';
 
@@ -43,8 +45,11 @@ export function whyEnded({ now }: Context, task: Task, worker: Worker, told: Fai
  * Within an epoch the monotonic clock counts, from one to the next the wall clock: the machine may be gone when its people
  * said so, whether the broker ran until then or not. Whatever the wall clock says, no more is left than was ordered.
  */
-function isOverdue({ deadline }: Worker, { mono, wall }: Now): boolean {
-  if (deadline === null) return false;
+function isOverdue(worker: Worker, now: Now): boolean {
+  return deadlinesOf(worker).some((deadline) => hasPassed(deadline, now));
+}
+
+function hasPassed(deadline: DrainDeadline, { mono, wall }: Now): boolean {
   deadline.dueMono ??= mono + Math.min(deadline.at + deadline.ms - wall, deadline.ms);
   return mono >= deadline.dueMono;
 }

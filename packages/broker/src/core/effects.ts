@@ -114,6 +114,14 @@ export type BrokerEffect =
       readonly onlyOf: PrincipalId | null;
       readonly limit: number;
     }
+  /** Answer with tasks that ended well before this one; null: with the newest. */
+  | {
+      readonly kind: 'pastTasks';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly before: number | null;
+      readonly limit: number;
+    }
   /** Take the worker's key off the list of those that may enter, and tell by `keyRevoked`. */
   | {
       readonly kind: 'revoke';

@@ -4,23 +4,33 @@
  */
 import type { ExpectedRun, ExplainDocument, TurnDocument } from '@gryphgen/protocol';
 import { formatTaskId, formatTime } from '@gryphgen/protocol';
-import { explain, type Outlook, type WorkerDecision, weightsOf } from '@gryphgen/scheduler';
+import {
+  defaultPolicy,
+  explain,
+  type Outlook,
+  type WorkerDecision,
+  type WorkerView,
+  weightsOf,
+} from '@gryphgen/scheduler';
 import { agedPriority, waitsSince } from './aging.ts';
 import { chargedAs, chargeWords } from './charging.ts';
 import { choiceOf, choiceWords } from './choosing.ts';
 import { viewsFor } from './claims.ts';
 import { nameOf, stateOf } from './documents.ts';
 import { foretold } from './learning.ts';
+import { quotaDocument, quotaWords } from './quotas.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
 import type { BrokerState, Task } from './state.ts';
+import { dueAt } from './turn-order.ts';
 
 export function explainDocument(state: BrokerState, task: Task, wall: number): ExplainDocument {
   const id = formatTaskId(task.id);
   const phase = stateOf(task);
   const note = (task.lease ?? task.outcome)?.note ?? null;
   if (note !== null) {
-    const { decision, workers } = note;
-    const weights = weightsOf(workers);
+    const { decision, workers, policy } = note;
+    // Where none is named, a program decided that knew of one alone.
+    const weights = weightsOf(workers, state.policies.find(policy ?? 0) ?? defaultPolicy);
     const ranMs = ranFor(task, wall);
     return {
       id,
@@ -29,6 +39,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       decision: `${decision}${endingWords(task)}`,
       workers,
       ...(weights && { weights }),
+      ...(policy !== undefined && { policy }),
       ...(note.expectedMs !== undefined && { expected: { takesMs: note.expectedMs } }),
       ...(ranMs !== undefined && { ranMs }),
     };
@@ -42,20 +53,22 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   }
   const envelope = chargedAs(state, task.spec.envelope);
   const outlooks = outlooksOf(state, envelope);
-  const now = explain(envelope, viewsFor(state, task, wall), state.demand.typical, undefined, outlooks);
+  const views = viewsFor(state, task, wall);
+  const { inForce } = state.policies;
+  const explained = (among: readonly WorkerView[]) =>
+    explain(envelope, among, state.demand.typical, inForce, undefined, outlooks);
+  const now = explained(views);
   const { decision, nearest } = now;
   const workers =
     state.claims.length === 0
       ? now.workers
-      : besideClaims(
-          state,
-          explain(envelope, state.views, state.demand.typical, undefined, outlooks).workers,
-          now.workers,
-        );
-  const weights = weightsOf(workers);
+      : besideClaims(state, explained(state.views).workers, now.workers);
+  const weights = weightsOf(workers, inForce);
   const choice = choiceOf(state, task);
   const chosen = choice === undefined ? undefined : choiceWords(state, choice);
-  const said = waitingWords(state, task) ?? chosen ?? claimWords(state, task);
+  const quota = quotaDocument(state, task, views);
+  const held = quota && quotaWords(task.principal, quota);
+  const said = waitingWords(state, task) ?? held ?? chosen ?? claimWords(state, task);
   return {
     id,
     state: phase,
@@ -63,7 +76,9 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
     decision: withCharge(state, task.spec.envelope, said ?? decision),
     workers,
     ...(weights && { weights }),
+    policy: inForce.version,
     ...(nearest && { nearest }),
+    ...(quota && { quota }),
     ...(task.notBefore === 0 && { ...soonest(state, outlooks), turn: turnDocument(state, task, wall) }),
   };
 }
@@ -72,14 +87,16 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
 export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope']): ExplainDocument {
   const envelope = chargedAs(state, asked);
   const outlooks = outlooksOf(state, envelope);
+  const { inForce } = state.policies;
   const { decision, workers, nearest } = explain(
     envelope,
     state.views,
     state.demand.typical,
+    inForce,
     undefined,
     outlooks,
   );
-  const weights = weightsOf(workers);
+  const weights = weightsOf(workers, inForce);
   return {
     id: '',
     state: 'waiting',
@@ -87,6 +104,7 @@ export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope
     decision: withCharge(state, asked, decision),
     workers,
     ...(weights && { weights }),
+    policy: inForce.version,
     ...(nearest && { nearest }),
     ...soonest(state, outlooks),
   };
@@ -126,6 +144,7 @@ function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocumen
     waitedMs: Math.max(0, wall - waitsSince(among, first)),
     use: partUsed(state, principal, wall),
     weight: limitsOf(state, principal).weight ?? 1,
+    yieldsMs: Math.round(dueAt(state, first) - first.submittedAt),
   };
 }
 

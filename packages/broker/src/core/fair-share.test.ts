@@ -92,7 +92,14 @@ describe('fair share', () => {
     for (const seq of [1, 2]) grid.submit(client, seq);
     grid.wall += useHalfLifeMs;
     const { turn } = explainDocument(grid.state, grid.task(2) as Task, grid.wall);
-    expect(turn).toEqual({ priority: 0, agedPriority: 40, waitedMs: useHalfLifeMs, use: 0.125, weight: 2 });
+    expect(turn).toEqual({
+      priority: 0,
+      agedPriority: 40,
+      waitedMs: useHalfLifeMs,
+      use: 0.125,
+      weight: 2,
+      yieldsMs: 0,
+    });
   });
 });
 
@@ -154,13 +161,18 @@ test('what was used is the integral of what was held, however it is cut into lea
   );
 });
 
-test('the order of turns is the order of priority, standing and age, at each moment', () => {
+test('the order of turns is the order of priority, standing, what counts as age, and age, at each moment', () => {
   const row = fc.record({ principal: fc.nat(3), priority: fc.nat(2), turn: fc.nat(1000), next: fc.nat(3) });
   fc.assert(
     fc.property(fc.uniqueArray(row, { selector: ({ turn }) => turn, maxLength: 40 }), (rows) => {
       const standings = [0, 0, 0, 0];
       const candidate = (who: number, priority: number, turn: number) =>
-        ({ from: {}, priority, task: { principal: `p-${who}`, turn, id: turn } }) as unknown as Candidate;
+        ({
+          from: {},
+          priority,
+          dueAt: turn % 5,
+          task: { principal: `p-${who}`, turn, id: turn },
+        }) as unknown as Candidate;
       const waits = rows.map(({ principal, priority, turn }) => candidate(principal, priority, turn));
       const whoOf = ({ task }: Candidate) => Number(task.principal.slice(2));
       const order = new TurnOrder((principal) => standings[Number(principal.slice(2))] as number, waits);
@@ -171,6 +183,7 @@ test('the order of turns is the order of priority, standing and age, at each mom
           (a, b) =>
             b.priority - a.priority ||
             (standings[whoOf(a)] as number) - (standings[whoOf(b)] as number) ||
+            a.dueAt - b.dueAt ||
             a.task.turn - b.task.turn,
         )[0] as Candidate;
         const taken = order.pop() as Candidate;

@@ -5,6 +5,8 @@
 import type { PrincipalId, Reservation } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { emptyLedger, oversubscription, reserve } from '@gryphgen/scheduler';
+import { addHeld, nothingHeld } from './held.ts';
+import type { Share } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function brokenInvariants(state: BrokerState): string[] {
@@ -42,12 +44,18 @@ function taskWrongs(state: BrokerState, task: Task): string[] {
 
 /** Each principal's share is what its tasks make. */
 function shareWrongs({ tasks, shares }: BrokerState): string[] {
-  const made = new Map<PrincipalId, { tasks: number; running: number; bodiesBytes: number }>();
+  const made = new Map<
+    PrincipalId,
+    { tasks: number; running: number; bodiesBytes: number; held: Share['held'] }
+  >();
   for (const { principal, lease, bodyBytes } of tasks.values()) {
-    const sum = made.get(principal) ?? { tasks: 0, running: 0, bodiesBytes: 0 };
+    const sum = made.get(principal) ?? { tasks: 0, running: 0, bodiesBytes: 0, held: { ...nothingHeld } };
     made.set(principal, sum);
     sum.tasks += 1;
-    if (lease !== null) sum.running += 1;
+    if (lease !== null) {
+      sum.running += 1;
+      addHeld(sum.held, lease.reservation, 1);
+    }
     sum.bodiesBytes += bodyBytes;
   }
   const wrong: string[] = [];
@@ -75,8 +83,10 @@ function givenWrongs({ tasks, given }: BrokerState): string[] {
     );
 }
 
-function wordsOf(share?: { readonly tasks: number; readonly running: number; readonly bodiesBytes: number }) {
-  return share && `${share.tasks} tasks, ${share.running} placed, ${share.bodiesBytes} bytes`;
+function wordsOf(share?: Pick<Share, 'running' | 'bodiesBytes' | 'held'> & { readonly tasks: number }) {
+  if (share === undefined) return undefined;
+  const { tasks, running, bodiesBytes, held } = share;
+  return `${tasks} tasks, ${running} placed, ${bodiesBytes} bytes, holding ${Object.values(held).join(', ')}`;
 }
 
 function workerWrongs(state: BrokerState, worker: Worker): string[] {

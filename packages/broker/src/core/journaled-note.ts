@@ -18,7 +18,7 @@ const numberChars = 3;
 
 type Row = WireNote[2][number];
 
-export function writeNote({ decision, workers }: PlacementNote): WireNote {
+export function writeNote({ decision, workers, policy }: PlacementNote): WireNote {
   const terms = Object.keys(workers.find(({ scores }) => scores !== undefined)?.scores ?? {});
   const kept = new Map<string, Row>();
   let left = noteChars;
@@ -32,7 +32,8 @@ export function writeNote({ decision, workers }: PlacementNote): WireNote {
   const missing = workers.length - rows.length;
   const words =
     missing === 0 ? decision : `${decision}; what was said of ${missing} others was too much to keep`;
-  return [words.slice(0, decisionChars), terms, rows];
+  const wire = [words.slice(0, decisionChars), terms, rows] as const;
+  return policy === undefined ? wire : [...wire, policy];
 }
 
 function rowOf(
@@ -62,11 +63,12 @@ export function noteSize([decision, terms, rows]: WireNote): number {
 
 /** Workers go by the names they have now. */
 export function readNote(
-  [decision, terms, rows]: WireNote,
+  [decision, terms, rows, policy]: WireNote,
   workers: ReadonlyMap<WorkerId, Pick<Worker, 'view'>>,
 ): PlacementNote {
   const nameOf = (id: WorkerId): string => workers.get(id)?.view.name ?? id;
-  return { decision, workers: rows.map((row) => decisionOf(row, terms, nameOf(row[0]))) };
+  const decisions = rows.map((row) => decisionOf(row, terms, nameOf(row[0])));
+  return { decision, workers: decisions, ...(policy !== undefined && { policy }) };
 }
 
 function decisionOf([worker, ...parts]: Row, terms: readonly string[], name: string): WorkerDecision {

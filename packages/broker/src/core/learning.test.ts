@@ -1,8 +1,16 @@
-import type { AttemptNo, Envelope, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
+import {
+  type AttemptNo,
+  type Envelope,
+  envelopeDefaults,
+  type SessionId,
+  type TaskId,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { CoreFixture } from './core.fixture.ts';
 import { decided } from './decisions.ts';
 import { explainDocument } from './explaining.ts';
+import { foretold } from './learning.ts';
 import { saveSnapshot } from './snapshot.ts';
 import type { Task } from './state.ts';
 
@@ -95,9 +103,15 @@ describe('what runs teach', () => {
     };
     grid.worker('w-1', { speed: 0.4999, hardware });
     grid.worker('w-1', { speed: 0.5001, hardware });
+    // That all its four threads together are faster than each alone is not believed.
+    const calibration = { at: 1, cpuSingle: 0.5, cpuMulti: 9 };
+    grid.worker('w-1', { speed: 0.5, hardware, calibration });
     const named = grid.groups.filter(([, [kind]]) => kind === decided.workerNamed);
-    expect(named.map(([, decision]) => decision[4])).toEqual([[['w-1', 'Ryzen 9', 0.5]]]);
-    expect(grid.restart(true).state.learned.runs.isDescribed('w-1', 'Ryzen 9', 0.5)).toBe(true);
+    expect(named.map(([, decision]) => decision[4])).toEqual([
+      [['w-1', 'Ryzen 9', 0.5]],
+      [['w-1', 'Ryzen 9', 0.5, 2]],
+    ]);
+    expect(grid.restart(true).state.learned.runs.isDescribed('w-1', 'Ryzen 9', 0.5, 2)).toBe(true);
   });
 });
 
@@ -136,6 +150,23 @@ describe('a task of which something is known', () => {
     expect(second.lease?.worker).toBe('w-fast');
   });
 
+  it.each([
+    ['lets one go first that takes less and came a little later', 20_000, 'other'],
+    ['is not overtaken by what came long after it', 660_000, 'train'],
+  ])('%s', (_, laterMs, next) => {
+    const taught = new Taught();
+    const running = taught.submit();
+    taught.submit({ constraints: { worker: 'w-slow', labels: {} } });
+    const waiting = [taught.submit({ constraints: { worker: 'w-fast', labels: {} } })];
+    const { turn } = explainDocument(taught.grid.state, waiting[0] as Task, 0);
+    expect(turn?.yieldsMs).toBeGreaterThan(40_000);
+    taught.grid.wall += laterMs;
+    waiting.push(taught.submit({ taskClass: 'other', constraints: { worker: 'w-fast', labels: {} } }));
+    taught.end(running, 10_000);
+    const placed = waiting.filter(({ phase }) => phase === 'leased');
+    expect(placed.map(({ spec }) => spec.envelope.taskClass)).toEqual([next]);
+  });
+
   it('uses the slow worker too when the line for the fast one is long', () => {
     const taught = new Taught();
     const tasks = Array.from({ length: 8 }, () => taught.submit());
@@ -162,5 +193,49 @@ describe('a task of which something is known', () => {
       grid.step({ kind: 'tick' });
     }
     expect(second.lease?.worker).toBe('w-slow');
+  });
+});
+
+describe('what a task waits for before it runs', () => {
+  const GiB = 1024 ** 3;
+  const digest = (no: number) => `sha256:${String(no).padStart(64, '0')}`;
+  const fetchMs = ({ state }: CoreFixture, envelope: Partial<Envelope>, worker: string): number => {
+    const view = state.workers.get(worker as WorkerId)?.view;
+    if (view === undefined) throw new Error(`no ${worker}`);
+    return state.learned.fetchMs(foretold({ ...envelopeDefaults, kind: 'container', ...envelope }), view);
+  };
+  /** Placed on a worker, and started so many ms later. */
+  function started(grid: CoreFixture, seq: number, over: Partial<Envelope>, afterMs: number): void {
+    const session = [...grid.state.workers.values()][0]?.session as SessionId;
+    grid.submit(grid.client(), seq, { kind: 'container', ...over });
+    const task = grid.task(seq) as Task;
+    expect(task.lease).not.toBeNull();
+    grid.wall += afterMs;
+    grid.say(session, { kind: 'started', task: task.id, attempt: task.attempt, epoch: grid.state.epoch });
+  }
+
+  it('is learned of images that were not there, by those alone', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1', { images: ['there:1'] });
+    started(grid, 1, { image: 'there:1' }, 500);
+    expect(fetchMs(grid, { image: 'big:1' }, 'w-1')).toBe(20_000);
+    started(grid, 2, { image: 'big:1' }, 90_000);
+    expect(fetchMs(grid, { image: 'big:1' }, 'w-1') / 90_000).toBeCloseTo(1, 0);
+    expect(fetchMs(grid, { image: 'there:1' }, 'w-1')).toBe(0);
+  });
+
+  it('is learned of inputs by their bytes; a worker that has them waits for none', () => {
+    const grid = new CoreFixture();
+    grid.worker('w-1');
+    const inputs = (no: number, bytes: number) => ({ inputs: [{ digest: digest(no), bytes }] });
+    expect(fetchMs(grid, inputs(9, GiB), 'w-1')).toBe(10_000);
+    started(grid, 1, inputs(1, 2 * GiB), 80_000);
+    expect(fetchMs(grid, inputs(1, 2 * GiB), 'w-1')).toBe(0);
+    expect(fetchMs(grid, inputs(2, GiB), 'w-1') / 40_000).toBeGreaterThan(0.8);
+    expect(fetchMs(grid, inputs(2, GiB), 'w-1') / 40_000).toBeLessThan(1.6);
+    // What takes no time tells nothing of the rate.
+    const before = fetchMs(grid, inputs(2, GiB), 'w-1');
+    started(grid, 2, inputs(3, 1024), 3000);
+    expect(fetchMs(grid, inputs(2, GiB), 'w-1')).toBe(before);
   });
 });

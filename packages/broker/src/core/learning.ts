@@ -3,26 +3,43 @@
  * applied, so that a replay learns the same and a restart forgets nothing; how long images take is observed, and begins
  * anew with each epoch.
  */
-import type { Envelope, WorkerId, WorkerReport } from '@gryphgen/protocol';
-import type { Foretold, LearnedForecast, Underway, WorkerView } from '@gryphgen/scheduler';
+import {
+  type Envelope,
+  type Failure,
+  isEphemeral,
+  type Usage,
+  type WorkerId,
+  type WorkerReport,
+} from '@gryphgen/protocol';
+import {
+  type Foretold,
+  hasImage,
+  type LearnedForecast,
+  type Underway,
+  type WorkerView,
+} from '@gryphgen/scheduler';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from './state.ts';
 
 /** What a place for attempts is like before any has run there: a worker, or a device of it. */
-export type WireSeat = readonly [seat: string, model: string, speed: number];
+export type WireSeat = readonly [seat: string, model: string, speed: number, allSpeed?: number];
 
 export function classOf({ kind, image, taskClass }: Envelope): string {
   return taskClass ?? (image === undefined ? kind : `${kind} ${image}`);
 }
 
 export function foretold(envelope: Envelope): Foretold {
-  const inputBytes = envelope.inputs?.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0;
-  return { shape: envelope, taskClass: classOf(envelope), inputBytes };
+  const { inputs } = envelope;
+  return { shape: envelope, taskClass: classOf(envelope), inputs, inputBytes: inputBytesOf(envelope) };
+}
+
+export function inputBytesOf({ inputs }: Envelope): number {
+  return inputs?.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0;
 }
 
 /** And notes how far off was what was foretold of it. Of one that succeeded: how long others ran tells of their failures. A service runs until it is ended. */
 export function learnFromEnd(
-  { learned, errors }: BrokerState,
-  { spec }: Task,
+  { learned, errors, policies }: BrokerState,
+  { id, spec, submittedAt }: Task,
   lease: TaskLease,
   ended: TaskOutcome,
 ): void {
@@ -34,24 +51,72 @@ export function learnFromEnd(
   const { taskClass, inputBytes } = task;
   const runMs = endedAt - startedAt;
   errors.note(worker, taskClass, {
-    run: [runs.run(taskClass, reservation.devices[0]?.uuid ?? worker, inputBytes)?.p50Ms, runMs],
-    memory: [runs.need(taskClass, 'memory')?.p50Bytes, usage?.peakMemoryBytes],
-    vram: [runs.need(taskClass, 'vram')?.p50Bytes, usage?.peakVramBytes],
+    run: [runs.typicalMs(taskClass, reservation.devices[0]?.uuid ?? worker, inputBytes), runMs],
+    memory: [runs.need(taskClass, 'memory', inputBytes)?.p50Bytes, usage?.peakMemoryBytes],
+    vram: [runs.need(taskClass, 'vram', inputBytes)?.p50Bytes, usage?.peakVramBytes],
   });
-  learned.learn({ task, worker, reservation, runMs, ...(usage ?? {}) });
+  const usual = isEphemeral(id) ? undefined : learned.typicalMs(task);
+  if (usual !== undefined) policies.ended(submittedAt, Math.max(1, endedAt - submittedAt) / usual);
+  learned.learn({ task, worker, reservation, runMs, usage });
 }
 
-/** The attempt runs since now: of one whose image was not there the wait tells how long that takes. */
+/** Of an attempt that was ended for want of memory: its class needs more than it had. */
+export function learnFromLack(
+  { learned }: BrokerState,
+  { spec, lease }: Task,
+  failure: Failure | null,
+  usage: Usage | null,
+): void {
+  if (failure?.code !== 'execution.oom' || lease === null) return;
+  const { worker, reservation } = lease;
+  const { peakMemoryBytes = 0, peakVramBytes = 0 } = usage ?? {};
+  const [device] = reservation.devices;
+  const taskClass = classOf(spec.envelope);
+  // The worker ends what holds more of a device than its part, the kernel what holds all it may of memory.
+  if (device !== undefined && peakVramBytes > device.vramBytes)
+    learned.runs.observeLack(taskClass, 'vram', worker, peakVramBytes);
+  else
+    learned.runs.observeLack(
+      taskClass,
+      'memory',
+      worker,
+      Math.max(peakMemoryBytes, spec.envelope.resources.memoryBytes),
+    );
+}
+
+/** What is not there yet of a task that was placed just now. */
+export function noteFetches(state: BrokerState, { spec }: Task, lease: TaskLease): void {
+  const { image, inputs } = spec.envelope;
+  if (image === undefined && inputs === undefined) return;
+  const report = state.workers.get(lease.worker)?.view.report ?? null;
+  lease.fetches = image !== undefined && report !== null && !hasImage(report, image);
+  lease.bringsBytes = missingBytes(state, inputs ?? [], lease.worker);
+}
+
+/** Of its inputs, what the worker is not known to have. */
+export function missingBytes(
+  { holders }: BrokerState,
+  inputs: NonNullable<Envelope['inputs']>,
+  worker: WorkerId,
+): number {
+  let bytes = 0;
+  for (const input of inputs) if (!holders.of(input.digest).includes(worker)) bytes += input.bytes;
+  return bytes;
+}
+
+/** The attempt runs since now: of one that had something to fetch, and only one thing, the wait tells how long that takes. */
 export function learnFromStart(
   { learned }: BrokerState,
   { spec }: Task,
   lease: TaskLease,
   wall: number,
 ): void {
-  const { image } = spec.envelope;
-  if (image === undefined || !lease.fetches) return;
+  const { worker, fetches, bringsBytes } = lease;
+  const waitedMs = wall - lease.leasedAt;
   lease.fetches = false;
-  learned.learnFetch(image, lease.worker, wall - lease.leasedAt);
+  lease.bringsBytes = 0;
+  if (!fetches) learned.learnTransfer(bringsBytes, worker, waitedMs);
+  else if (bringsBytes === 0) learned.learnFetch(spec.envelope.image ?? '', worker, waitedMs);
 }
 
 /** What is underway on a worker, as far as the forecast asks. */
@@ -77,13 +142,16 @@ export function newSeats(
   report: WorkerReport,
 ): readonly WireSeat[] {
   const places: readonly WireSeat[] = [
-    [worker, report.hardware?.cpu.model ?? '', speedOf(report)],
+    [worker, report.hardware?.cpu.model ?? '', ...speedsOf(report)],
     ...report.devices.map(({ uuid, name }): WireSeat => [uuid, name, 0]),
   ];
   return places.filter((place) => !learned.runs.isDescribed(...place));
 }
 
-/** Two digits: a worker that measures itself again says the same. */
-function speedOf({ speed }: WorkerReport): number {
-  return Number(speed.toPrecision(2));
+/** Two digits: a worker that measures itself again says the same. All threads cannot be faster than each alone. */
+function speedsOf({ speed, cpuMilli, calibration }: WorkerReport): readonly [number, number?] {
+  const one = Number(speed.toPrecision(2));
+  const { cpuMulti = 0 } = calibration ?? {};
+  if (one === 0 || cpuMulti === 0) return [one];
+  return [one, Number(Math.min(cpuMulti, (speed * cpuMilli) / 1000).toPrecision(2))];
 }

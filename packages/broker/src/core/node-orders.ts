@@ -1,8 +1,8 @@
 /**
- * Orders to one node: drain, resume, remove (E17). Whoever gave one repeats it until it is answered: each is carried out
+ * Orders to one node: drain, plan a drain, resume, remove (E17). Whoever gave one repeats it until it is answered: each is carried out
  * once in its session, and its repeats are answered alike; a removal's in later sessions too.
  */
-import { failure, limits, type WorkerId } from '@gryphgen/protocol';
+import { failure, limits, type RequestArgs, type WorkerId } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { closeSession, decide, notFound, refuse, reply, send } from './context.ts';
 import { decided } from './decisions.ts';
@@ -10,19 +10,22 @@ import { nodeDocument } from './documents.ts';
 import type { BrokerEvent } from './events.ts';
 import { attemptFailed } from './outcomes.ts';
 import type { BrokerState, Session, Worker } from './state.ts';
+import { noteUpcoming, planDrain } from './windows.ts';
 
 interface NodeOrder {
   readonly node: string;
   readonly draining?: boolean;
   readonly deadlineMs?: number | undefined;
+  /** Of a planned drain. */
+  readonly window?: string;
 }
 
 export function onNode(
   context: Context,
   session: Session,
   id: number,
-  op: 'drain' | 'removeNode',
-  args: NodeOrder,
+  op: 'drain' | 'planDrain' | 'removeNode',
+  args: NodeOrder | RequestArgs<'planDrain'>,
 ): void {
   const { state } = context;
   const worker = findWorker(state, args.node);
@@ -34,14 +37,20 @@ export function onNode(
   }
   if (isNewest(session, worker.id, id)) {
     if (op === 'drain') drain(context, worker, args);
-    else {
+    else if (op === 'planDrain') {
+      const why = planDrain(context, worker, args as RequestArgs<'planDrain'>);
+      if (why !== undefined) {
+        refuse(context, session.id, id, why);
+        return;
+      }
+    } else {
       // First its key, then what is known of it: whatever crashes in between, a removal that was answered holds.
       state.revoking.add(worker.id);
       context.effects.push({ kind: 'revoke', worker: worker.id, session: session.id, request: id });
     }
   }
   if (op === 'removeNode' && state.revoking.has(worker.id)) return;
-  reply(context, session.id, id, op === 'drain' ? nodeDocument(state, worker) : { removed: worker.id });
+  reply(context, session.id, id, op === 'removeNode' ? { removed: worker.id } : nodeDocument(state, worker));
 }
 
 /** Whether it is to be carried out: what was, or was overtaken by a newer order, is not (E17). */
@@ -62,11 +71,12 @@ function refuseUnknown(context: Context, session: Session, id: number, node: str
 /** A deadline counts from now, also where the same was ordered before. */
 function drain(context: Context, worker: Worker, order: NodeOrder): void {
   const { state, now } = context;
-  if (!isAsOrdered(worker, order) || worker.deadline !== null) {
+  if (!isAsOrdered(worker, order) || worker.deadline !== null || isResumed(worker, order)) {
     const { draining = false, deadlineMs } = order;
     const ms = draining ? (deadlineMs ?? null) : null;
     decide(context, [decided.drainOrdered, worker.id, draining, now.wall, ms]);
     if (worker.deadline !== null) worker.deadline.dueMono = now.mono + worker.deadline.ms;
+    noteUpcoming(context);
   }
   state.waiting.capacityVersion += 1;
   state.wake = true;
@@ -100,8 +110,13 @@ function remove(context: Context, worker: Worker): void {
 }
 
 /** Whether it drains, or not, as is ordered. */
-function isAsOrdered({ view, deadline }: Worker, { draining, deadlineMs }: NodeOrder): boolean {
-  return view.draining === draining && (!draining || deadline?.ms === deadlineMs);
+function isAsOrdered({ drained, deadline }: Worker, { draining, deadlineMs }: NodeOrder): boolean {
+  return drained === draining && (!draining || deadline?.ms === deadlineMs);
+}
+
+/** From what was planned. */
+function isResumed({ windows }: Worker, { draining }: NodeOrder): boolean {
+  return draining === false && windows.length > 0;
 }
 
 /** By id, or by name when one worker alone has it. */
@@ -122,6 +137,8 @@ function findRemoved({ removed }: BrokerState, idOrName: string): WorkerId | und
 export function isNodeOrderTaken(state: BrokerState, order: NodeOrder): boolean {
   const { node } = order;
   const worker = findWorker(state, node);
-  if (order.draining !== undefined) return worker !== undefined && isAsOrdered(worker, order);
+  if (order.window !== undefined) return worker?.windows.some(({ id }) => id === order.window) ?? false;
+  if (order.draining !== undefined)
+    return worker !== undefined && isAsOrdered(worker, order) && !isResumed(worker, order);
   return worker === undefined ? findRemoved(state, node) !== undefined : state.revoking.has(worker.id);
 }

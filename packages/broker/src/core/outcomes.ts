@@ -62,8 +62,8 @@ export function onStarted(context: Context, worker: Worker, message: Started): v
 
 export function setRunning(context: Context, task: Task, lease: TaskLease): void {
   task.phase = 'running';
-  context.state.holders.noteGiven(task.spec.envelope, lease.worker);
   learnFromStart(context.state, task, lease, context.now.wall);
+  context.state.holders.noteGiven(task.spec.envelope, lease.worker);
   lease.startedAt ||= context.now.wall;
   lease.runsSince = context.state.watch;
   tellChanged(context, task);
@@ -83,7 +83,9 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     noteReliability(worker, true);
     const failed = message.failure && whyEnded(context, task, worker, message.failure);
     const why = failed ?? restartAfterSuccess(task, message.exitCode);
-    const ended = { ...message, usage: believableUsage(worker, task.lease, message, context.now.wall) };
+    const { exitCode, outcome, ranMs } = message;
+    const usage = believableUsage(worker, task.lease, message, context.now.wall);
+    const ended = { exitCode, outcome, ranMs, usage };
     if (why === null) end(context, task, 'succeeded', null, ended);
     else attemptFailed(context, task, why, ended);
   }
@@ -139,6 +141,7 @@ export function attemptFailed(context: Context, task: Task, why: Failure, told: 
 function noteReliability(worker: Worker, kept: boolean): void {
   const { view } = worker;
   const { reliability } = view;
+  if (kept && reliability === 1) return;
   changeView(view, { reliability: kept ? reliability + (1 - reliability) * 0.05 : reliability * 0.7 });
 }
 

@@ -13,8 +13,10 @@ import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import { endDrained } from './draining.ts';
 import { attemptFailed, end } from './outcomes.ts';
+import { watchPolicy } from './policy-orders.ts';
 import { preempt } from './preempting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
+import { followWindows, noteUpcoming } from './windows.ts';
 
 /** Entries a single tick may look at and forget: bounds its time and the record. */
 const forgetBatch = 1000;
@@ -31,8 +33,10 @@ export function onTick(context: Context): void {
   const { state } = context;
   for (const worker of state.workers.values()) {
     checkWorker(context, worker);
+    followWindows(context, worker);
     endDrained(context, worker);
   }
+  noteUpcoming(context);
   if (state.choosing) state.wake = true;
   for (;;) {
     const due = state.deadlines.takeDue(state.watch);
@@ -41,6 +45,7 @@ export function onTick(context: Context): void {
     if (due.kind === 'backoff') backoffOver(state, task);
     else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
+  watchPolicy(context);
   keepRoom(context);
   preempt(context);
   forgetKeys(context);

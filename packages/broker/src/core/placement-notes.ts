@@ -15,6 +15,8 @@ import type { PlacementNote } from './state.ts';
 const looksPerMs = 10;
 /** What may be spent at once after a rest. */
 const savedLooks = 4000;
+/** Explaining takes as long as looking at so many workers, before it looks at one. */
+const looksBefore = 4;
 /** Lines kept, of some 250 B each. */
 const keptLines = 100_000;
 /** Characters that notes may add to the journal: 20 kB a second, where a burst of leases alone takes a hundred times that. */
@@ -28,12 +30,27 @@ export class PlacementNotes {
   /** Those before it have been cut. */
   private head = 0;
   private lines = 0;
+  private winner:
+    | { readonly name: string; readonly thousandths: number; readonly note: PlacementNote }
+    | undefined;
 
   /** Whether a choice among so many workers is to be explained at this time (ms, never going back). */
   allows(workers: number, at: number): boolean {
     if (!this.looks.has(at)) return false;
-    this.looks.spend(workers);
+    this.looks.spend(looksBefore + workers);
     return true;
+  }
+
+  /** Of one that is not explained: the same words for all of a burst that went alike. */
+  ofWinner(name: string, total: number, policy: number): PlacementNote {
+    const thousandths = Math.round(total * 1000);
+    let { winner } = this;
+    if (winner?.name !== name || winner.thousandths !== thousandths || winner.note.policy !== policy) {
+      const decision = `placed on ${name} in a burst of tasks, total ${(thousandths / 1000).toFixed(3)}; how the others scored was not kept`;
+      winner = { name, thousandths, note: { decision, workers: [], policy } };
+      this.winner = winner;
+    }
+    return winner.note;
   }
 
   /** What of it goes into the journal; undefined when too much has lately. */

@@ -14,7 +14,8 @@ import { chargedAs } from './charging.ts';
 import type { Claim } from './claims.ts';
 import { type Context, decide, mustWait, sendStop } from './context.ts';
 import { decided } from './decisions.ts';
-import { classOwner } from './shares.ts';
+import { quotaAgainst } from './quotas.ts';
+import { classOwner, mayRunNoMore } from './shares.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 
 const everyMs = 1000;
@@ -49,6 +50,7 @@ export function preempt(context: Context): void {
   for (const claim of state.claims) {
     const task = state.tasks.get(claim.task);
     if (task?.phase !== 'waiting' || mustWait(state, task.id)) continue;
+    if (mayRunNoMore(state, task.principal) || quotaAgainst(state, task) !== undefined) continue;
     if (state.watch < (state.preemptedFor.get(task.id) ?? 0)) continue;
     const way = cheapest(state, claim, task, context.now.wall);
     if (way === undefined || way.cost >= worth(state, claim, task, way, context.now.wall)) continue;
@@ -84,20 +86,19 @@ function worth(state: BrokerState, claim: Claim, task: Task, { ended }: Way, wal
 }
 
 function cheapest(state: BrokerState, claim: Claim, task: Task, wall: number): Way | undefined {
+  const envelope = chargedAs(state, task.spec.envelope);
   let best: Way | undefined;
   for (const worker of state.workers.values()) {
     if (state.claims.some((other) => other !== claim && other.worker === worker.id)) continue;
-    if (worker.session === null || claimOn(chargedAs(state, task.spec.envelope), worker.view) === undefined)
-      continue;
-    const way = wayOn(state, worker, task, wall);
+    if (worker.session === null || claimOn(envelope, worker.view) === undefined) continue;
+    const way = wayOn(state, worker, envelope, wall);
     if (way !== undefined && (best === undefined || way.cost < best.cost)) best = way;
   }
   return best;
 }
 
 /** The least costly first, until there is enough; then without those that are not needed after all. */
-function wayOn(state: BrokerState, worker: Worker, task: Task, wall: number): Way | undefined {
-  const envelope = chargedAs(state, task.spec.envelope);
+function wayOn(state: BrokerState, worker: Worker, envelope: Envelope, wall: number): Way | undefined {
   const fits = (ended: readonly Leased[]): boolean =>
     lackNow(
       envelope,

@@ -19,6 +19,7 @@ import { onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
 import { newestLive } from './listing.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
+import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './policy-orders.ts';
 import { mayWith, onlyOf } from './roles.ts';
 import type { BrokerState, Session, Task } from './state.ts';
 
@@ -51,9 +52,14 @@ function refusalInStall(
   if (!state.journalStalled) return undefined;
   switch (op) {
     case 'drain':
+    case 'planDrain':
     case 'removeNode':
+    case 'promotePolicy':
+    case 'rollBackPolicy':
     case 'spec':
       return journalStalled;
+    case 'pastTasks':
+      return historyStalled;
     case 'cancel':
       return isEphemeral((args as RequestArgs<'cancel'>).task) ? undefined : journalStalled;
     case 'ps':
@@ -68,6 +74,7 @@ function refusalInStall(
       return known ? undefined : historyStalled;
     }
     case 'nodes':
+    case 'policy':
     case 'status':
     case 'dryRun':
     case 'pushImage':
@@ -90,8 +97,10 @@ function refusalInStall(
 }
 
 function isTaken(state: BrokerState, session: Session, op: Operation, args: unknown): boolean {
-  if (op === 'drain' || op === 'removeNode')
+  if (op === 'drain' || op === 'planDrain' || op === 'removeNode')
     return isNodeOrderTaken(state, args as RequestArgs<'removeNode'>);
+  if (op === 'promotePolicy' || op === 'rollBackPolicy')
+    return isPolicyOrderTaken(state, args as RequestArgs<'promotePolicy'>);
   if (op !== 'cancel') return false;
   const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
@@ -116,6 +125,20 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'nodes':
       reply(context, session.id, id, nodeDocuments(state, session));
+      return;
+    case 'policy':
+      reply(context, session.id, id, policyDocument(state));
+      return;
+    case 'pastTasks': {
+      const { before = null, limit } = args as RequestArgs<'pastTasks'>;
+      context.effects.push({ kind: 'pastTasks', session: session.id, request: id, before, limit });
+      return;
+    }
+    case 'promotePolicy':
+      onPromote(context, session, id, args as RequestArgs<'promotePolicy'>);
+      return;
+    case 'rollBackPolicy':
+      onRollBack(context, session, id, args as RequestArgs<'rollBackPolicy'>);
       return;
     case 'status':
       context.effects.push({
@@ -143,6 +166,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       onKeepLogs(context, session, id);
       return;
     case 'drain':
+    case 'planDrain':
     case 'removeNode':
       onNode(context, session, id, op, args as RequestArgs<'removeNode'>);
       return;

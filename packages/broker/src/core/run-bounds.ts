@@ -1,12 +1,9 @@
 /** When an attempt has ended at the latest, as far as its task says. */
-import { type Envelope, limits } from '@gryphgen/protocol';
+import { defaultStopGraceMs, type Envelope, limits } from '@gryphgen/protocol';
 import type { Task } from './state.ts';
 
-/** Of a task that says nothing of how it is to be ended. */
-const defaultGraceMs = 10_000;
-
 /** From its placement; Infinity of a task without a limit. A timeout bounds the wait for an image, and then the run. */
-export function longestMs({ timeoutMs, image, stopGraceMs = defaultGraceMs, restart }: Envelope): number {
+export function longestMs({ timeoutMs, image, stopGraceMs = defaultStopGraceMs, restart }: Envelope): number {
   if (timeoutMs === 0 || restart !== undefined) return Number.POSITIVE_INFINITY;
   return (image === undefined ? 1 : 2) * timeoutMs + Math.min(stopGraceMs, limits.stopGraceMs);
 }

@@ -1,7 +1,8 @@
 /**
  * Gives waiting tasks to workers, once a turn: the first of each class in their order (turn-order.ts), so that no long line
  * of one class keeps another waiting. A class that finds no place rests until capacity changes; room is kept for the first
- * that wait long (claims.ts). Classes of a principal that has as many tasks placed as it may are passed over.
+ * that wait long (claims.ts). Classes of a principal that has as many tasks placed as it may are passed over, and those
+ * that its quota does not allow.
  */
 import { type Envelope, isEphemeral, type PrincipalId } from '@gryphgen/protocol';
 import {
@@ -22,10 +23,12 @@ import type { Context } from './context.ts';
 import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
 import { outlooksOf, withCharge } from './explaining.ts';
+import { noteFetches } from './learning.ts';
 import { tellChanged } from './outcomes.ts';
+import { placedWithin, quotaAgainst } from './quotas.ts';
 import { mayRunNoMore, standingOf } from './shares.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from './state.ts';
-import { type Candidate, TurnOrder } from './turn-order.ts';
+import { type Candidate, dueAt, TurnOrder } from './turn-order.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 /** Placements tried in one turn; the rest follow in the next, after the sockets were served. */
@@ -57,7 +60,7 @@ export function schedule(context: Context): void {
   let roomShrank = false;
   let tries = 0;
   for (let next = order.pop(); next !== undefined; next = order.pop()) {
-    if (mayRunNoMore(state, next.from.owner)) continue;
+    if (mayRunNoMore(state, next.from.owner) || quotaAgainst(state, next.task) !== undefined) continue;
     if (tries >= most) {
       state.wake = true;
       return;
@@ -90,8 +93,8 @@ function candidates(state: BrokerState, wall: number): Candidate[] {
     if (from.blockedAt === waiting.capacityVersion || mayRunNoMore(state, from.owner)) continue;
     if (choiceStands(state, from)) continue;
     const candidate = candidateOf(state, from, wall);
-    if (candidate !== undefined && mayFit(candidate.task.spec.envelope.resources, room))
-      found.push(candidate);
+    if (candidate === undefined || quotaAgainst(state, candidate.task) !== undefined) continue;
+    if (mayFit(candidate.task.spec.envelope.resources, room)) found.push(candidate);
   }
   return found;
 }
@@ -100,7 +103,7 @@ function candidateOf(state: BrokerState, from: WaitingClass, wall: number): Cand
   const first = state.waiting.first(from);
   if (first === undefined) return undefined;
   const task = state.tasks.get(first) as Task;
-  return { from, task, priority: agedPriority(from, task, wall) };
+  return { from, task, priority: agedPriority(from, task, wall), dueAt: dueAt(state, task) };
 }
 
 function placeTask(context: Context, { from, task }: Candidate): boolean {
@@ -110,7 +113,8 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   // Beside room that is kept for others nothing is planned: it takes what it may have.
   const plan = views === state.views ? planFor(state, from, task) : undefined;
   if (plan?.kind === 'later') return false;
-  const placement = plan?.placement ?? placeFirst(state, task, envelope, views);
+  const first = plan?.placement ?? placeFirst(state, task, envelope, views);
+  const placement = placedWithin(state, task, first, views, envelope);
   if (placement.kind !== 'placed') return false;
   const why = state.notes.allows(views.length, state.watch)
     ? reasons(state, task, envelope, placement, plan)
@@ -131,7 +135,9 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   state.planner.changed(placement.worker);
   const worker = state.workers.get(placement.worker) as Worker;
   const lease = task.lease as TaskLease;
-  if (why === null) lease.note = winnerOnly(worker, placement.total);
+  noteFetches(state, task, lease);
+  if (why === null)
+    lease.note = state.notes.ofWinner(worker.view.name, placement.total, state.policies.inForce.version);
   else lease.note = state.notes.widen(lease.note, why);
   dropClaim(state, task.id);
   sendLease(context, task, worker);
@@ -141,15 +147,15 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
 
 /** Where nothing of its class is known; `envelope`: as it is charged. */
 function placeFirst(
-  { placer, views, demand }: BrokerState,
+  { placer, views, demand, policies }: BrokerState,
   { spec }: Task,
   envelope: Envelope,
   mayUse: readonly WorkerView[],
 ): Placement {
   // What was found out of a worker is not what it has beside a claim.
-  if (mayUse !== views) return place(envelope, mayUse, demand.typical);
+  if (mayUse !== views) return place(envelope, mayUse, demand.typical, policies.inForce);
   const key = envelope === spec.envelope ? spec.shapeKey : shapeKey(envelope);
-  return placer.place(envelope, key, views, demand.typical);
+  return placer.place(envelope, key, views, demand.typical, policies.inForce);
 }
 
 /** Why there, in terms of each worker; `envelope`: as it is charged; with what is expected of it, where there was a plan. */
@@ -160,16 +166,13 @@ function reasons(
   placement: Placement,
   plan: FinishPlan | undefined,
 ): PlacementNote {
+  const { inForce } = state.policies;
   const outlooks = plan === undefined ? [] : outlooksOf(state, envelope);
-  const explained = explain(envelope, state.views, state.demand.typical, placement, outlooks);
-  const why = { ...explained, decision: withCharge(state, spec.envelope, explained.decision) };
+  const explained = explain(envelope, state.views, state.demand.typical, inForce, placement, outlooks);
+  const charged = withCharge(state, spec.envelope, explained.decision);
+  const why = { ...explained, decision: charged, policy: inForce.version };
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';
   const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;
   return { ...why, decision, expectedMs: plan.finishMs };
-}
-
-function winnerOnly({ view }: Worker, total: number): PlacementNote {
-  const decision = `placed on ${view.name} in a burst of tasks, total ${total.toFixed(3)}; how the others scored was not kept`;
-  return { decision, workers: [] };
 }

@@ -39,6 +39,30 @@ describe('queued', () => {
   });
 });
 
+describe('the highest priority', () => {
+  const above = (priority: number, most: number) =>
+    `submit with a priority of ${most} at most, and this has ${priority} (highestPriority of the broker's principalLimits)`;
+
+  test('is refused beyond, in words that name it, and counts against no rate', () => {
+    const grid = limited({ highestPriority: 5, submitsPerSecond: 0.001 });
+    const owner = grid.client('submitter');
+    expect(refusalOf(grid.submit(owner, 1, { priority: 6 }))).toEqual(bound(above(6, 5)));
+    expect(refusalOf(grid.submit(owner, 2, { priority: 5 }))).toBeUndefined();
+  });
+
+  test('of everybody is not for admins, who are held to their own alone', () => {
+    const grid = limited({ weight: 2 }, { highestPriority: 0 });
+    for (const [no, principal] of ['p-1', 'p-2'].entries()) {
+      const submitter = grid.client('submitter', `c${no}`, principal);
+      expect(refusalOf(grid.submit(submitter, 1, { priority: 1 }))?.message).toContain(above(1, 0));
+      const admin = grid.client('admin', `a${no}`, principal);
+      expect(refusalOf(grid.submit(admin, 1, { priority: 100 }))).toBeUndefined();
+    }
+    const named = limited({ highestPriority: 0 });
+    expect(refusalOf(named.submit(named.client('admin'), 1, { priority: 1 }))).toEqual(bound(above(1, 0)));
+  });
+});
+
 test('bodies are counted each for itself, ephemeral ones too, until their tasks end', () => {
   const grid = limited({ bodiesBytes: 2048 });
   const worker = grid.worker('w-1');

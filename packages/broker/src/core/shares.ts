@@ -3,14 +3,16 @@
  *
  * 1. A share is changed where its tasks change (`apply`), with the decision that changes them: replay makes the same, and
  *    invariants.ts holds it against the tasks.
- * 2. Submissions beyond a limit are refused; tasks beyond `running` wait. How fast somebody submits is an observation: it is
+ * 2. Submissions beyond a limit are refused; tasks beyond `running` wait, and beyond a quota (quotas.ts). How fast somebody submits is an observation: it is
  *    counted anew in each epoch, by its monotonic clock.
  */
-import type { Failure, PrincipalId, PrincipalLimits, TaskId } from '@gryphgen/protocol';
+import type { Failure, PrincipalId, PrincipalLimits, Role, TaskId } from '@gryphgen/protocol';
 import { failure, formatBytes, isEphemeral } from '@gryphgen/protocol';
 import { Budget } from './budget.ts';
+import type { SubmittedSpec } from './events.ts';
+import { addHeld, type Held, nothingHeld } from './held.ts';
 import type { PrincipalUse } from './principal-use.ts';
-import type { BrokerState, Task, TaskLease } from './state.ts';
+import type { BrokerState, Session, Task, TaskLease } from './state.ts';
 
 /** So many principals have classes of their own; of more at a time, the others wait together, as one. */
 const mostOwners = 1000;
@@ -23,18 +25,30 @@ export interface Share {
   /** Of these, those that have a lease. */
   running: number;
   bodiesBytes: number;
+  /** By its leases. */
+  readonly held: { -readonly [K in keyof Held]: Held[K] };
 }
 
 export function limitsOf({ principalLimits }: BrokerState, principal: PrincipalId): PrincipalLimits {
   return principalLimits.named.get(principal) ?? principalLimits.everybody;
 }
 
+/** The highest priority of what it may submit in this role; undefined: any. */
+export function ceilingOf(
+  { principalLimits: { everybody, named } }: BrokerState,
+  principal: PrincipalId,
+  role: Role,
+): number | undefined {
+  return named.get(principal)?.highestPriority ?? (role === 'admin' ? undefined : everybody.highestPriority);
+}
+
 export function addToShare(state: BrokerState, { id, principal, bodyBytes }: Task): void {
   const { shares } = state;
   let share = shares.get(principal);
   if (share === undefined) {
-    const isOwner = shares.size < mostOwners || limitsOf(state, principal).running !== undefined;
-    share = { isOwner, tasks: new Set(), running: 0, bodiesBytes: 0 };
+    const { running, quota } = limitsOf(state, principal);
+    const isOwner = shares.size < mostOwners || running !== undefined || quota !== undefined;
+    share = { isOwner, tasks: new Set(), running: 0, bodiesBytes: 0, held: { ...nothingHeld } };
     shares.set(principal, share);
   }
   share.tasks.add(id);
@@ -53,10 +67,12 @@ export function takeFromShare({ shares }: BrokerState, { id, principal, bodyByte
 export function countLease(
   state: BrokerState,
   { id, principal }: Task,
-  { part }: TaskLease,
+  { part, reservation }: TaskLease,
   wall: number,
 ): void {
-  (state.shares.get(principal) as Share).running += 1;
+  const share = state.shares.get(principal) as Share;
+  share.running += 1;
+  addHeld(share.held, reservation, 1);
   if (part > 0) useOf(state, id).hold(principal, part, wall);
 }
 
@@ -64,10 +80,12 @@ export function countLease(
 export function uncountLease(
   state: BrokerState,
   { id, principal }: Task,
-  { part }: TaskLease,
+  { part, reservation }: TaskLease,
   wall: number,
 ): void {
-  (state.shares.get(principal) as Share).running -= 1;
+  const share = state.shares.get(principal) as Share;
+  share.running -= 1;
+  addHeld(share.held, reservation, -1);
   if (part > 0) useOf(state, id).hold(principal, -part, wall);
 }
 
@@ -102,10 +120,15 @@ export function mayRunNoMore(state: BrokerState, principal: PrincipalId | ''): b
 /** Why another task of it is not taken now; undefined when it is, and then it counts as submitted. */
 export function refusalByLimits(
   state: BrokerState,
-  principal: PrincipalId,
-  bodyBytes: number,
+  { principal, role }: Pick<Session, 'principal' | 'role'>,
+  { envelope, bodyBytes }: Pick<SubmittedSpec, 'envelope' | 'bodyBytes'>,
   mono: number,
 ): Failure | undefined {
+  const ceiling = ceilingOf(state, principal, role);
+  if (ceiling !== undefined && envelope.priority > ceiling) {
+    const words = `submit with a priority of ${ceiling} at most, and this has ${envelope.priority} (highestPriority of the broker's principalLimits)`;
+    return beyond(principal, words);
+  }
   const limits = limitsOf(state, principal);
   const { tasks, running, bodiesBytes } = state.shares.get(principal) ?? nothing;
   const waiting = tasks.size - running;
@@ -118,7 +141,7 @@ export function refusalByLimits(
   return refusalByRate(state, principal, limits, mono);
 }
 
-const nothing: Share = { isOwner: false, tasks: new Set(), running: 0, bodiesBytes: 0 };
+const nothing = { tasks: new Set<TaskId>(), running: 0, bodiesBytes: 0 };
 
 function refusalByRate(
   { submitRates }: BrokerState,
@@ -141,6 +164,6 @@ function refusalByRate(
   return undefined;
 }
 
-function beyond(principal: PrincipalId, words: string): Failure {
+export function beyond(principal: PrincipalId, words: string): Failure {
   return failure('rejected.limit', `${principal} may ${words}`);
 }

@@ -31,13 +31,15 @@ import { decided, outcomeStates } from './decisions.ts';
 import { GridSize } from './grid-size.ts';
 import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
-import { underwayOn } from './learning.ts';
+import { missingBytes, underwayOn } from './learning.ts';
 import { PlacementNotes } from './placement-notes.ts';
+import { PolicyBook, type SavedPolicies } from './policy-book.ts';
 import { PossibleShapes } from './possible-shapes.ts';
 import { PrincipalUse } from './principal-use.ts';
 import { Refusals } from './refusals.ts';
 import type { BrokerState, Spec, Task } from './state.ts';
 import { WaitingQueue } from './waiting-queue.ts';
+import { wireOf } from './windows.ts';
 
 /** What is not in the journal, and holds for as long as the broker runs. */
 export interface StateSettings {
@@ -51,7 +53,12 @@ export function emptyState(
 ): BrokerState {
   const tasks = new Map<TaskId, Task>();
   const demand = new Demand();
-  const learned = new LearnedForecast((view) => underwayOn(state, view));
+  const policies = new PolicyBook();
+  const learned = new LearnedForecast(
+    (view) => underwayOn(state, view),
+    policies,
+    (inputs, worker) => missingBytes(state, inputs, worker),
+  );
   const state: BrokerState = {
     epoch,
     timers,
@@ -67,6 +74,7 @@ export function emptyState(
     keys: new Map(),
     clients: new Map(),
     workers: new Map(),
+    policies,
     removed: new Map(),
     shares: new Map(),
     use: new PrincipalUse(),
@@ -76,7 +84,7 @@ export function emptyState(
     deadlines: new Deadlines(tasks),
     learned,
     errors: new PredictionErrors(),
-    planner: new FinishPlanner(learned, demand),
+    planner: new FinishPlanner(learned, demand, policies),
     views: [],
     sessions: new Map(),
     clientSessions: new Map(),
@@ -89,6 +97,7 @@ export function emptyState(
     claimsDue: 0,
     preemptDue: 0,
     preemptedFor: new Map(),
+    upcoming: [],
     revoking: new Set(),
     nextEphemeral: 1,
     keySweep: null,
@@ -147,6 +156,8 @@ export interface Snapshot {
   readonly learned?: SavedEstimates;
   /** Missing in what earlier versions wrote. */
   readonly errors?: SavedErrors;
+  /** Missing in what earlier versions wrote. */
+  readonly policies?: SavedPolicies;
   readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
   readonly windows: readonly (readonly [
     client: ClientId,
@@ -162,12 +173,13 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   for (const spec of liveSpecs(state)) {
     decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
   }
-  for (const { id, view, deadline } of state.workers.values()) {
+  for (const { id, view, drained, deadline, windows } of state.workers.values()) {
     decisions.push([state.epoch, [decided.workerNamed, id, view.name, 0]]);
-    if (view.draining) {
+    if (drained) {
       const { at, ms } = deadline ?? { at: 0, ms: null };
       decisions.push([state.epoch, [decided.drainOrdered, id, true, at, ms]]);
     }
+    if (windows.length > 0) decisions.push([state.epoch, [decided.windowsSet, id, windows.map(wireOf), 0]]);
   }
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
@@ -190,6 +202,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     use: state.use.save(),
     learned: state.learned.runs.save(),
     errors: state.errors.save(),
+    policies: state.policies.save(),
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
     windows: [...state.clients].map(
       ([client, { floor, tasks }]) =>
@@ -226,7 +239,7 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const held = lease ?? outcome;
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
-    const leasedAt = lease?.leasedAt ?? outcome?.startedAt ?? 0;
+    const { leasedAt } = held;
     const note = held.note === null ? undefined : writeNote(held.note);
     const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
     const { memoryBytes } = held.reservation;
@@ -292,6 +305,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   // Without it, what the tasks that ended of late teach is all there is.
   if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
   if (snapshot.errors !== undefined) state.errors.load(snapshot.errors);
+  if (snapshot.policies !== undefined) state.policies.load(snapshot.policies);
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
   for (const [client, floor, , tasks] of snapshot.windows) {
     state.clients.set(client, { floor, tasks: new Map(tasks) });

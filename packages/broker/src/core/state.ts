@@ -44,14 +44,17 @@ import type { Budget } from './budget.ts';
 import type { Claim } from './claims.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Doubts } from './doubts.ts';
+import type { DrainDeadline, DrainWindow } from './drain-window.ts';
 import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
 import type { PlacementNotes } from './placement-notes.ts';
+import type { PolicyBook } from './policy-book.ts';
 import type { PossibleShapes } from './possible-shapes.ts';
 import type { PrincipalUse } from './principal-use.ts';
 import type { Refusals } from './refusals.ts';
 import type { Share } from './shares.ts';
 import type { WaitingQueue } from './waiting-queue.ts';
+import type { Upcoming } from './windows.ts';
 
 /** An envelope, interned or of one ephemeral task. `refs`: live tasks that use it. */
 export interface Spec {
@@ -67,6 +70,8 @@ export interface PlacementNote {
   workers: readonly WorkerDecision[];
   /** Fetch and run, from its lease on; missing where nothing was known, and after a restart. */
   expectedMs?: number;
+  /** The version of the policy that decided; missing where an earlier version of gryphgen did. */
+  policy?: number;
 }
 
 export interface TaskLease {
@@ -93,8 +98,9 @@ export interface TaskLease {
   /** What its worker saw it use last; null when it saw nothing. An observation. */
   use: Use | null;
   note: PlacementNote | null;
-  /** Its image was not there when it was placed, and may be on its way. An observation. */
+  /** What was not there when it was placed, and may be on its way: its image, and so much of its inputs. Observations. */
   fetches: boolean;
+  bringsBytes: number;
 }
 
 export interface TaskOutcome {
@@ -102,6 +108,8 @@ export interface TaskOutcome {
   readonly worker: WorkerId | '';
   readonly exitCode: number;
   readonly failure: Failure | null;
+  /** Of its last lease; 0 of none. In what earlier versions wrote down, its start. */
+  readonly leasedAt: number;
   readonly startedAt: number;
   readonly endedAt: number;
   readonly outcome: Uint8Array;
@@ -161,15 +169,6 @@ export interface UnsettledLease {
   readonly sentAt: number;
 }
 
-/** When what still runs on a draining worker is to end (E17). */
-export interface DrainDeadline {
-  /** Wall ms of the order, and how long after it. */
-  readonly at: number;
-  readonly ms: number;
-  /** By the monotonic clock of this epoch; null until its first tick, if the order is of an earlier one. */
-  dueMono: number | null;
-}
-
 export interface Worker {
   readonly id: WorkerId;
   readonly view: WorkerView;
@@ -190,8 +189,12 @@ export interface Worker {
   readonly ghosts: Map<string, AttemptReport>;
   /** What it said in this session that cannot be. */
   readonly doubts: Doubts;
-  /** Of its drain, if that has one. */
+  /** Ordered to drain; the view says whether it does, by order or by plan. */
+  drained: boolean;
+  /** Of its drain by order, if that has one. */
   deadline: DrainDeadline | null;
+  /** In the order of their begin. */
+  windows: readonly DrainWindow[];
 }
 
 export interface Session {
@@ -247,6 +250,7 @@ export interface BrokerState {
   readonly keys: Map<string, KeptKey>;
   readonly clients: Map<ClientId, SubmissionWindow>;
   readonly workers: Map<WorkerId, Worker>;
+  readonly policies: PolicyBook;
   /** Workers that were removed, and what they were called; newest last, at most limits.removedWorkers. */
   readonly removed: Map<WorkerId, string>;
 
@@ -286,6 +290,8 @@ export interface BrokerState {
   /** Watch time before which nothing is ended for others; of a task: nothing more for it. */
   preemptDue: number;
   readonly preemptedFor: Map<TaskId, number>;
+  /** The next planned drain of each worker that has one. */
+  upcoming: readonly Upcoming[];
   /** Workers that are being removed: their keys are being taken off the list. */
   readonly revoking: Set<WorkerId>;
   nextEphemeral: number;

@@ -1,5 +1,5 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
-import type { ClientId, Failure, PrincipalId, SessionId, TaskId } from '@gryphgen/protocol';
+import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { acceptTask } from './apply.ts';
 import { keyName, raiseFloor, specName } from './apply-submissions.ts';
@@ -7,7 +7,8 @@ import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
-import { refusalByLimits } from './shares.ts';
+import { beyondAlone } from './quotas.ts';
+import { beyond, refusalByLimits } from './shares.ts';
 import type { Session } from './state.ts';
 import { onWatch } from './watching.ts';
 
@@ -21,7 +22,8 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
   };
   const { client } = session;
   if (client === null) throw new Error(`session ${session.id} submits, and is no client's`);
-  for (const seq of session.refused.keys()) if (seq < event.floor) session.refused.delete(seq);
+  if (session.refused.size > 0)
+    for (const seq of session.refused.keys()) if (seq < event.floor) session.refused.delete(seq);
   const refusedBefore = session.refused.get(event.seq);
   if (refusedBefore !== undefined) {
     state.counters.duplicateSubmissions += 1;
@@ -59,7 +61,7 @@ export function onSubmit(context: Context, session: Session, event: SubmitEvent)
     }
     return;
   }
-  const why = refusal(context, session.principal, client, event);
+  const why = refusal(context, session, client, event);
   if (why !== undefined) answer(why);
   else accept(context, session, client, event, event.spec);
 }
@@ -74,7 +76,7 @@ function acceptedBefore(context: Context, session: Session, seq: number, task: T
 
 function refusal(
   { state, now }: Context,
-  principal: PrincipalId,
+  session: Session,
   client: ClientId,
   event: SubmitEvent,
 ): Failure | undefined {
@@ -98,12 +100,21 @@ function refusal(
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
-  const beyond = refusalByLimits(state, principal, spec.bodyBytes, now.mono);
-  if (beyond !== undefined) return beyond;
+  const limited = refusalByLimits(state, session, spec, now.mono);
+  if (limited !== undefined) return limited;
+  const alone = beyondAlone(state, session.principal, spec.envelope.resources);
+  if (alone !== undefined) return beyond(session.principal, alone);
   const impossible = state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
   return impossible === undefined
     ? undefined
-    : state.refusals.keep(impossible, principal, spec.envelope, state.views, state.epoch, state.watch);
+    : state.refusals.keep(
+        impossible,
+        session.principal,
+        spec.envelope,
+        state.views,
+        state.epoch,
+        state.watch,
+      );
 }
 
 function accept(

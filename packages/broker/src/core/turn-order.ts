@@ -1,13 +1,15 @@
 /**
  * Whose turn it is among the first of each class: higher priority first, as it has risen with waiting; then of the principal
- * that has had least of the grid for its weight; then what was accepted first.
+ * that has had least of the grid for its weight; then what came first, what is expected to take long counting as
+ * having come later (scheduler/learn/finish-planner.ts).
  *
  * 1. What a principal has had grows with each task that is placed, in the middle of a turn. So candidates stand in lines, one
  *    for each principal at each priority, and lines alone change places: one that is found to have moved back is put there.
  */
 import type { PrincipalId } from '@gryphgen/protocol';
 import { BinaryHeap } from './binary-heap.ts';
-import type { Task } from './state.ts';
+import { foretold } from './learning.ts';
+import type { BrokerState, Task } from './state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
 export interface Candidate {
@@ -15,6 +17,8 @@ export interface Candidate {
   readonly task: Task;
   /** As it has risen. */
   readonly priority: number;
+  /** Wall ms at which it counts as having come. */
+  readonly dueAt: number;
 }
 
 interface Line {
@@ -28,8 +32,12 @@ interface Line {
 interface Place {
   readonly line: Line;
   readonly standing: number;
-  /** Of its first candidate. */
-  readonly task: Task;
+  readonly first: Candidate;
+}
+
+/** Wall ms at which a task counts as having come, among those of its principal and priority. */
+export function dueAt({ planner }: BrokerState, { spec, submittedAt }: Task): number {
+  return submittedAt + planner.yieldsMs(foretold(spec.envelope));
 }
 
 export class TurnOrder {
@@ -113,22 +121,18 @@ export class TurnOrder {
 
   /** Of a line that is not empty. */
   private placeOf(line: Line): Place {
-    const { task } = line.candidates.top as Candidate;
-    const place = { line, standing: this.standingOf(line.principal), task };
+    const first = line.candidates.top as Candidate;
+    const place = { line, standing: this.standingOf(line.principal), first };
     line.place = place;
     return place;
   }
 }
 
-function isOlder({ task: a }: Candidate, { task: b }: Candidate): boolean {
-  return (a.turn - b.turn || a.id - b.id) < 0;
+function isOlder(a: Candidate, b: Candidate): boolean {
+  return (a.dueAt - b.dueAt || a.task.turn - b.task.turn || a.task.id - b.task.id) < 0;
 }
 
 function isBefore(a: Place, b: Place): boolean {
-  const order =
-    b.line.priority - a.line.priority ||
-    a.standing - b.standing ||
-    a.task.turn - b.task.turn ||
-    a.task.id - b.task.id;
-  return order < 0;
+  const order = b.line.priority - a.line.priority || a.standing - b.standing;
+  return order === 0 ? isOlder(a.first, b.first) : order < 0;
 }

@@ -1,6 +1,7 @@
 /** The thread in which a running broker's home is checked: reading it takes long and holds up nothing. */
 import { setPriority } from 'node:os';
-import { serve } from '../journal/thread-calls.ts';
+import { serve } from '@gryphgen/runtime/thread-calls';
+import { JournalError } from '../journal/journal.ts';
 import { checkHome, type HomeCheck } from './check-home.ts';
 
 /** As the fold's (journal/fold-thread.ts). */
@@ -12,4 +13,4 @@ const operations = { check: (check: HomeCheck) => checkHome(check) };
 
 export type FsckThread = typeof operations;
 
-serve(operations);
+serve(operations, JournalError);

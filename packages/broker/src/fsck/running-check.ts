@@ -3,8 +3,9 @@
  * is told what that one finds.
  */
 import { type CheckDocument, type CheckFinding, type JournalHead, limits } from '@gryphgen/protocol';
+import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import type { Witnessed } from '../journal/journal.ts';
-import { ThreadCalls } from '../journal/thread-calls.ts';
+import { JournalError } from '../journal/journal.ts';
 import type { FsckThread } from './fsck-thread.ts';
 
 /** What a worker said, in its hello, to have seen of the journal, and how that agrees with it. */
@@ -51,7 +52,11 @@ export class RunningCheck {
   }
 
   private async run(): Promise<CheckDocument> {
-    this.thread = new ThreadCalls<FsckThread>(new URL('./fsck-thread.js', import.meta.url), 'fsck');
+    this.thread = new ThreadCalls<FsckThread>(
+      new URL('./fsck-thread.js', import.meta.url),
+      'fsck',
+      JournalError,
+    );
     try {
       const found = await this.thread.call('check', { home: this.home, live: true });
       const told = [...this.told.values()];

@@ -1,11 +1,11 @@
 /** The fold's thread: loads the folder module and folds at its own pace, never in the way of a commit. */
 import { setPriority } from 'node:os';
 import type { TaskId } from '@gryphgen/protocol';
+import { serve } from '@gryphgen/runtime/thread-calls';
 import { FoldOperations, type StartFoldArgs } from './fold-operations.ts';
 import type { Folder } from './folder.ts';
 import type { HistoryQuery } from './journal.ts';
 import { JournalError } from './journal.ts';
-import { serve } from './thread-calls.ts';
 
 /** Niceness: about a tenth of a core when the broker wants it all, and the whole of an idle one. */
 const FOLD_NICENESS = 10;
@@ -36,4 +36,4 @@ const operations = {
 
 export type FoldThread = typeof operations;
 
-serve(operations);
+serve(operations, JournalError);

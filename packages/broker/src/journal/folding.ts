@@ -8,13 +8,13 @@
  * 3. A fold that fails is told and tried again at the next occasion, MAX_FAILURES times in a row; appending goes on.
  */
 import type { TaskId } from '@gryphgen/protocol';
+import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import { digestBytes } from './digest-chain.ts';
 import type { StartFoldArgs } from './fold-operations.ts';
 import type { FoldThread } from './fold-thread.ts';
 import type { Finding, HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
 import { JournalError } from './journal.ts';
 import type { JournalThread } from './journal-thread.ts';
-import { ThreadCalls } from './thread-calls.ts';
 
 const MAX_FAILURES = 3;
 
@@ -149,7 +149,11 @@ export class Folding {
   async #started(): Promise<ThreadCalls<FoldThread>> {
     if (this.#thread !== undefined) return this.#thread;
     const { dir, path, folder, settings, wallMs } = this.#options;
-    const thread = new ThreadCalls<FoldThread>(new URL('./fold-thread.js', import.meta.url), 'journal fold');
+    const thread = new ThreadCalls<FoldThread>(
+      new URL('./fold-thread.js', import.meta.url),
+      'journal fold',
+      JournalError,
+    );
     try {
       const damagedHistory = this.#damagedHistory;
       const [snapshotSeq, head] = [this.#snapshotSeq, this.#head];

@@ -1,11 +1,13 @@
 /** The journal's thread: every synchronous call to the log's database happens here. */
+
+import { serve } from '@gryphgen/runtime/thread-calls';
+import { JournalError } from './journal.ts';
 import {
   type AppendArgs,
   JournalOperations,
   type OpenJournalArgs,
   type RemoveBlobsArgs,
 } from './journal-operations.ts';
-import { serve } from './thread-calls.ts';
 
 const journal = new JournalOperations();
 
@@ -25,4 +27,4 @@ const operations = {
 export type JournalThread = typeof operations;
 
 // The log is written back after an answer has left, never before it.
-serve(operations, () => journal.checkpoint());
+serve(operations, JournalError, () => journal.checkpoint());

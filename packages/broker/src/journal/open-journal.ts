@@ -4,6 +4,7 @@
  * 1. The main thread copies a group once, into the buffer that it hands to the log's thread.
  */
 import type { BlobHash, Epoch, JournalHead, TaskId } from '@gryphgen/protocol';
+import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import { Folding } from './folding.ts';
 import type {
   Finding,
@@ -19,7 +20,6 @@ import type {
 import { JournalError } from './journal.ts';
 import type { JournalThread } from './journal-thread.ts';
 import { type JournalSettings, journalSettings } from './settings.ts';
-import { ThreadCalls } from './thread-calls.ts';
 
 export interface OpenJournalOptions {
   readonly dir: string;
@@ -42,7 +42,11 @@ export interface OpenJournalOptions {
 export async function openJournal(options: OpenJournalOptions): Promise<OpenedJournal> {
   const settings = { ...journalSettings, ...options.settings };
   const { dir, program, holder, wallMs, onTrouble, onFinding = () => undefined } = options;
-  const thread = new ThreadCalls<JournalThread>(new URL('./journal-thread.js', import.meta.url), 'journal');
+  const thread = new ThreadCalls<JournalThread>(
+    new URL('./journal-thread.js', import.meta.url),
+    'journal',
+    JournalError,
+  );
   try {
     const opened = await thread.call('open', { dir, settings, program, holder, wallMs });
     const { epoch, head, path, snapshot, tailGroups, tailBytes, findings } = opened;

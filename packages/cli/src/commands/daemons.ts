@@ -1,5 +1,5 @@
 /**
- * `grid broker` and `grid worker`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
+ * `grid broker`, `grid worker` and `grid retrieval`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
  * made of is imported when one runs: no other command should wait for it.
  */
 import { limits } from '@gryphgen/protocol';
@@ -9,6 +9,7 @@ import { flagOf, gridCommand, type Invocation, pairsOf, policyFlag, runs } from 
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { endpoints, integer, labelName, name } from '../task-file/values.ts';
+import type { Terminal } from '../terminal.ts';
 import { announceCommand, rotateKeyCommand } from './announcing.ts';
 
 export function brokerCommand(invocation: Invocation): Command {
@@ -34,23 +35,46 @@ interface WorkerFlags extends CommonFlags {
   readonly label?: Record<string, string>;
   readonly allowProcess?: true;
   readonly noop?: true;
+  readonly calibrate?: true;
   readonly slots?: number;
   readonly dataEndpoint?: readonly string[];
   readonly policy?: string;
+  readonly retrieval?: true;
 }
 
 export function workerCommand(invocation: Invocation): Command {
-  const { terminal } = invocation;
-  const command = gridCommand(
-    'worker',
-    'Run a worker in the foreground. It logs to stderr.',
-    'worker --broker tcp://forge:7600 --label rack=a',
+  const command = asWorker(
+    gridCommand(
+      'worker',
+      'Run a worker in the foreground. It logs to stderr.',
+      'worker --broker tcp://forge:7600 --label rack=a',
+    ),
   )
-    .option('--name <name>', 'what this machine is called (GRID_NAME)')
-    .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
     .addOption(policyFlag())
     .option('--allow-process', 'run processes too, without a container: trust who submits')
+    .option('--retrieval', 'keep collections of passages here too ("grid rag")')
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
+    .option('--calibrate', 'measure this machine anew: CPU, memory, disk');
+  return runs<WorkerFlags>(command, invocation, (flags) => runWorker(invocation.terminal, flags, true));
+}
+
+export function retrievalCommand(invocation: Invocation): Command {
+  const command = asWorker(
+    gridCommand(
+      'retrieval',
+      'Run a worker in the foreground that keeps collections of passages, and does nothing else. It logs to stderr.',
+      'retrieval --broker tcp://forge:7600',
+    ),
+  );
+  return runs<WorkerFlags>(command, invocation, (flags) =>
+    runWorker(invocation.terminal, { ...flags, retrieval: true }, false),
+  );
+}
+
+function asWorker(command: Command): Command {
+  return command
+    .option('--name <name>', 'what this machine is called (GRID_NAME)')
+    .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
     .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
     .addOption(
       flagOf(
@@ -59,16 +83,27 @@ export function workerCommand(invocation: Invocation): Command {
         endpoints,
       ),
     );
-  return runs<WorkerFlags>(command, invocation, async (flags) => {
-    const { workerDaemon } = await import('../daemons/worker-daemon.ts');
-    const { loadPolicy } = await import('../policy-file.ts');
-    const config = settingsOf(terminal, flags, { name: flags.name, policy: flags.policy });
-    const policy = await loadPolicy(config);
-    const log = createLog({ daemon: 'worker', level: config.logLevel });
-    const { label: labels = {}, allowProcess = false, noop: allowNoop = false, slots, dataEndpoint } = flags;
-    const { dataPlace } = await import('../daemons/data-place.ts');
-    const dataEndpoints = dataEndpoint ?? [await dataPlace(config)];
-    const choices = { labels, allowProcess, allowNoop, slots, policy, dataEndpoints };
-    return await live(() => workerDaemon(config, choices, log), log);
-  });
+}
+
+async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers: boolean): Promise<number> {
+  const { workerDaemon } = await import('../daemons/worker-daemon.ts');
+  const { loadPolicy } = await import('../policy-file.ts');
+  const { dataPlace } = await import('../daemons/data-place.ts');
+  const config = settingsOf(terminal, flags, { name: flags.name, policy: flags.policy });
+  const policy = await loadPolicy(config);
+  const log = createLog({ daemon: 'worker', level: config.logLevel });
+  const {
+    label: labels = {},
+    allowProcess = false,
+    retrieval = false,
+    noop: allowNoop = false,
+    calibrate = false,
+    slots,
+  } = flags;
+  const dataEndpoints = flags.dataEndpoint ?? [await dataPlace(config)];
+  const allowed = { allowContainers, allowProcess, allowNoop, retrieval, calibrate };
+  return await live(
+    () => workerDaemon(config, { labels, slots, policy, dataEndpoints, ...allowed }, log),
+    log,
+  );
 }

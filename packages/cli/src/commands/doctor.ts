@@ -11,6 +11,7 @@ import { askEngine, checkDocker } from '../doctor/docker.ts';
 import { checkEngine, checkToolkit } from '../doctor/engine.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode, nearestFolder } from '../doctor/machine.ts';
+import { checkSpeed } from '../doctor/speed.ts';
 import { type CommonFlags, pressureSettings, settingsOf } from '../settings.ts';
 import { printJson, type Style, type Terminal } from '../terminal.ts';
 
@@ -49,7 +50,7 @@ async function look(
 ): Promise<{ readonly checks: readonly Check[]; readonly devices: readonly Device[] }> {
   const { home } = config;
   // The worker's own probe, imported only here: no other command should wait for it.
-  const { findDevices, findProgram } = await import('@gryphgen/worker');
+  const { findDevices, findProgram, keptCalibration } = await import('@gryphgen/worker');
   const [found, synchronized, engine, hook] = await Promise.all([
     findDevices(),
     askSynchronized(),
@@ -70,6 +71,7 @@ async function look(
         devices: found.ok ? found.reading.devices.length : 0,
         hook: 'path' in hook,
       }),
+      checked('speed', () => checkSpeed(keptCalibration(home))),
       checked('grid', () => upCheck(home)),
     ])
   ).flat();

@@ -5,10 +5,7 @@
 import { Command } from 'commander';
 import { UsageError } from '../problem.ts';
 
-const names = [
-  ...['retrieval', 'gateway', 'engine', 'models', 'chat', 'infer', 'key'],
-  ...['rag', 'build', 'bench'],
-];
+const names = [...['gateway', 'engine', 'models', 'chat', 'infer', 'key'], ...['build', 'bench']];
 
 /** What of it there is without `grid`. */
 const instead: Readonly<Record<string, string>> = {

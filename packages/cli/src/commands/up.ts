@@ -78,7 +78,7 @@ async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config)
     config,
     env: terminal.env,
     // The owner's own machine: what runs here was submitted by the owner.
-    workerArgs: ['--allow-process', ...(flags.noop ? ['--noop'] : [])],
+    workerArgs: ['--allow-process', '--retrieval', ...(flags.noop ? ['--noop'] : [])],
     onRestart: (name, how, waitMs) =>
       terminal.err(`${name} ${how}; starting it again in ${Math.round(waitMs)} ms\n`),
   });

@@ -1,6 +1,8 @@
 /** `grid worker` as a daemon: SYMAUG with this machine's clock, keys and log. Ready when it is in session. */
+import { join } from 'node:path';
 import { gridOf, KnownBroker, loadMembership } from '@gryphgen/client';
 import { GridError, failure as protocolFailure } from '@gryphgen/protocol';
+import { RetrievalService } from '@gryphgen/retrieval';
 import {
   AuthorizedKeys,
   type Config,
@@ -19,11 +21,18 @@ import {
 } from '@gryphgen/worker';
 import { pressureSettings, warmLimits } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
+import { retrievalCalls } from './retrieval-calls.ts';
 
 export interface WorkerChoices {
   readonly labels: Readonly<Record<string, string>>;
   readonly allowProcess: boolean;
   readonly allowNoop: boolean;
+  /** Nothing but retrieval where false. */
+  readonly allowContainers: boolean;
+  /** Whether collections of passages are kept here. */
+  readonly retrieval: boolean;
+  /** Whether the machine is measured anew. */
+  readonly calibrate?: boolean;
   readonly slots: number | undefined;
   readonly policy: ContainerPolicy;
   /** Where its logs are read, of this machine's addresses. */
@@ -34,7 +43,10 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
   const { home, name, broker } = settings;
   const membership = loadMembership(home);
   const { failed, fail } = failure();
-  const { slots, dataEndpoints, ...rest } = choices;
+  const { slots, dataEndpoints, retrieval, ...rest } = choices;
+  const service = retrieval ? RetrievalService.open(join(home, 'retrieval')) : undefined;
+  // It is told when the worker asks for it, which is not yet.
+  service?.catch(() => undefined);
   let onSession: () => void = () => undefined;
   const inSession = new Promise<void>((resolve) => {
     onSession = resolve;
@@ -79,6 +91,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
     alarms: systemAlarms,
     random: systemRandom,
     log,
+    ...(service && { calls: retrievalCalls(service) }),
     follower: known,
     onRefused: (why) => fail(new GridError(why)),
     onSession,
@@ -93,6 +106,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
   const isSupervised = process.send !== undefined;
   const stop = async () => {
     await worker.stop();
+    await (await service?.catch(() => undefined))?.close();
     if (isSupervised) await endProcesses(home);
   };
   const words = {

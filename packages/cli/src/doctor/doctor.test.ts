@@ -10,6 +10,7 @@ import { checkDocker, isInDockerGroup } from './docker.ts';
 import { checkEngine, checkToolkit, type EngineInfo, readEngineInfo } from './engine.ts';
 import { checkKernel } from './kernel.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode } from './machine.ts';
+import { checkSpeed } from './speed.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -43,6 +44,21 @@ it('a disk that is nearly or quite full', () => {
   expect(disk(0)).toMatchObject({ state: 'error', found: expect.stringContaining('0 B free of 100 GiB') });
   const small = checkDisk('/h', { freeBytes: 10 * MiB, totalBytes: 48 * MiB, least: 0, enough: 0 });
   expect(small).toMatchObject({ state: 'error', fix: expect.stringContaining('at least 64 MiB') });
+});
+
+it('a machine that was not measured', () => {
+  expect(checkSpeed(null)).toMatchObject({
+    found: expect.stringContaining('not measured yet'),
+    fix: expect.stringContaining('grid worker --calibrate'),
+  });
+  const whole = { cpuSingle: 0.714, cpuMulti: 11.4, memoryBytesPerS: 1e10, diskWriteBytesPerS: 2e8 };
+  expect(checkSpeed({ at: now, ...whole, diskReadBytesPerS: 3e9 })).toEqual({
+    name: 'speed',
+    state: 'ok',
+    found:
+      '0.71 (all threads 11), memory 9.3 GiB/s, disk writes 190 MiB/s, reads 2.8 GiB/s, measured 2026-11-21T00:00:00Z',
+  });
+  expect(checkSpeed({ at: now, cpuSingle: 1 }).found).toBe('1, measured 2026-11-21T00:00:00Z');
 });
 
 it('too little memory', () => {

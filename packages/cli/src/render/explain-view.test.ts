@@ -39,3 +39,10 @@ it('tells when a waiting task is expected to start, and what would let it start 
 it('is all in the document', () => {
   expect(explainJson(placed)).toEqual(placed);
 });
+
+it('names the policy that decided where that is another than gryphgen comes with', () => {
+  const words = (policy?: number) =>
+    explainLines({ ...placed, ...(policy !== undefined && { policy }) }, styleOf(false), 100).join('\n');
+  expect(words(3)).toContain('as it was decided then by version 3 of the placement policy:');
+  for (const policy of [undefined, 0]) expect(words(policy)).toContain('as it was decided then:');
+});

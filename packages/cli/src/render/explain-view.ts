@@ -28,7 +28,8 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
   const lines = [head];
   if (turn !== undefined) lines.push(style.dim(turnWords(turn)));
   lines.push(...expectedLines(printed).map((line) => style.dim(line)));
-  if (when !== 'now' && workers.length > 0) lines.push(style.dim('as it was decided then:'));
+  if (when !== 'now' && workers.length > 0)
+    lines.push(style.dim(`as it was decided then${byPolicy(document)}:`));
   if (feasible.length > 0)
     lines.push('', ...table(feasible, scoreColumns(feasible, style, weights), columns));
   for (const [index, worker] of others.entries()) {
@@ -39,6 +40,11 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
     for (const reason of worker.reasons ?? []) lines.push(`  ${style.yellow('-')} ${reason}`);
   }
   return lines;
+}
+
+/** Of the one that gryphgen comes with nothing is said. */
+function byPolicy({ policy = 0 }: ExplainDocument): string {
+  return policy === 0 ? '' : ` by version ${policy} of the placement policy`;
 }
 
 /** What was or is expected of its run, how long that was, and what would let it start now. */
@@ -63,11 +69,15 @@ function about(ms: number): string {
 }
 
 /** What decides whose turn it is, in its order. */
-function turnWords({ priority, agedPriority, waitedMs, use, weight }: TurnDocument): string {
+function turnWords({ priority, agedPriority, waitedMs, use, weight, yieldsMs = 0 }: TurnDocument): string {
   const risen =
     agedPriority > priority ? `, risen to ${agedPriority} in ${age(waitedMs)} without a place` : '';
   const weighed = weight === 1 ? '' : ` at a weight of ${weight}`;
-  return `its turn: priority ${priority}${risen}; its principal has had ${percent(use)} of the grid of late${weighed}`;
+  const yields =
+    yieldsMs < 1000
+      ? ''
+      : `; for what it is expected to take, it goes as if it had come ${about(yieldsMs)} later`;
+  return `its turn: priority ${priority}${risen}; its principal has had ${percent(use)} of the grid of late${weighed}${yields}`;
 }
 
 function percent(part: number): string {

@@ -2,44 +2,19 @@ import type { NodeDocument } from '@gryphgen/protocol';
 import { expect, it } from 'vitest';
 import { styleOf } from '../terminal.ts';
 import { ledgerTable } from './ledger-view.ts';
+import { card, node as forge, report } from './node.fixture.ts';
 import { nodeJson, nodeLines, nodeTable } from './node-view.ts';
 
 const GiB = 1024 ** 3;
-const card = {
-  uuid: 'GPU-1' as never,
-  index: 0,
-  name: 'GeForce GTX 1060 6GB',
-  vramBytes: 6064 * 1024 ** 2,
-  computeCapability: 61,
-  driver: '550',
-  foreignBytes: GiB / 2,
-  gridBytes: GiB,
-};
+const holding = { ...card, foreignBytes: GiB / 2, gridBytes: GiB };
 const ledger = {
   observed: { cpuMilli: 700, memoryBytes: 3 * GiB },
   beyondBytes: 0,
   free: { cpuMilli: 30_500, memoryBytes: 100 * GiB, devices: [{ uuid: 'GPU-1', vramBytes: 2 * GiB }] },
 };
 const node: NodeDocument = {
-  id: 'w-1',
-  name: 'forge',
-  state: 'ready',
-  report: {
-    name: 'forge',
-    capabilities: ['container'],
-    labels: {},
-    cpuMilli: 32_000,
-    memoryBytes: 128 * GiB,
-    diskBytes: 100 * GiB,
-    devices: [card],
-    foreignBytes: 20 * GiB,
-    images: [],
-    slots: 16,
-    speed: 1,
-    dataEndpoint: '',
-    dataKey: '',
-    version: '0.1.0',
-  },
+  ...forge,
+  report: { ...report, labels: {}, devices: [holding], foreignBytes: 20 * GiB },
   reserved: {
     cpuMilli: 1500,
     memoryBytes: 4 * GiB,
@@ -50,7 +25,6 @@ const node: NodeDocument = {
   ledger,
   doubts: ['said that t1 held 9 EiB'],
   tasks: [],
-  ghosts: 0,
 };
 const cells = (nodes: readonly NodeDocument[]) =>
   ledgerTable(nodes, 200).map((line) => line.trim().split(/ {2,}/));

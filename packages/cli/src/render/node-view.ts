@@ -3,6 +3,7 @@ import {
   type Device,
   formatBytes,
   formatComputeCapability,
+  formatDuration,
   formatTime,
   type Hardware,
   type NodeDocument,
@@ -11,6 +12,7 @@ import {
 } from '@gryphgen/protocol';
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
+import { calibrationWords } from './calibration-words.ts';
 import { freeOn, ledgerTable } from './ledger-view.ts';
 import { predictionTable, predictionWords } from './prediction-view.ts';
 import { type Column, table } from './table.ts';
@@ -18,13 +20,19 @@ import { pairs } from './task-view.ts';
 
 /** What is not known of a worker that has not reported is null. */
 export function nodeJson(node: NodeDocument) {
-  const { id, name, state, drain, report, reserved, ledger, doubts = [], tasks, ghosts } = node;
+  const { id, name, state, drain, windows = [], report, reserved, ledger, doubts = [], tasks, ghosts } = node;
   return {
     id,
     name,
     state,
     draining: isDraining(node),
     drainUntil: drain?.until ? formatTime(drain.until) : null,
+    windows: windows.map(({ at, until, deadlineMs, begun }) => ({
+      at: formatTime(at),
+      until: until === 0 ? null : formatTime(until),
+      deadlineMs: deadlineMs ?? null,
+      begun,
+    })),
     cpuMilli: report?.cpuMilli ?? null,
     memoryBytes: report?.memoryBytes ?? null,
     diskBytes: report?.diskBytes ?? null,
@@ -35,6 +43,7 @@ export function nodeJson(node: NodeDocument) {
     warm: report?.warm ?? 0,
     version: report?.version ?? null,
     hardware: report?.hardware ?? null,
+    calibration: report?.calibration ?? null,
     offers: report?.offers ?? null,
     troubles: [...(report?.troubles ?? []), ...doubts],
     predictions: node.predictions ?? [],
@@ -99,6 +108,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
   const facts: readonly (readonly [string, string])[] = [
     ['id', node.id],
     ['state', nodeWords(node, style)],
+    ...windowFacts(node),
     ['cpu', used(node, ({ cpuMilli }) => cpuMilli, cpus)],
     ['memory', used(node, ({ memoryBytes }) => memoryBytes, formatBytes)],
     ['disk', used(node, ({ diskBytes }) => diskBytes, formatBytes)],
@@ -111,6 +121,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ['tasks', node.tasks.join(' ')],
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
     ...hardwareFacts(report?.hardware),
+    ['speed', report?.calibration === undefined ? '' : calibrationWords(report.calibration)],
     ['version', report?.version ?? ''],
   ];
   const lines = facts
@@ -127,6 +138,18 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ...pressureLines(report).map((words) => style.yellow(words)),
     ...[...(report?.troubles ?? []), ...doubts].map((words) => style.yellow(`trouble: ${words}`)),
   ];
+}
+
+/** Each drain that is planned, or has begun by plan. */
+function windowFacts({ windows = [] }: NodeDocument): readonly (readonly [string, string])[] {
+  return windows.map(({ at, until, deadlineMs, begun }) => {
+    const end = until === 0 ? 'until it is resumed' : `until ${formatTime(until)}`;
+    const deadline =
+      deadlineMs === undefined
+        ? ''
+        : `, what still runs is stopped ${formatDuration(deadlineMs)} after its begin`;
+    return ['drain', `${begun ? 'since' : 'planned for'} ${formatTime(at)}, ${end}${deadline}`];
+  });
 }
 
 /** What containers may have here. */
@@ -222,9 +245,10 @@ export function runningOn({ reserved }: NodeDocument): number {
   return reserved.attempts;
 }
 
-/** `ready`, `draining until 2026-11-21T14:30:05Z, 2 running`; a pressure that stops something is as much as a drain. */
+/** `ready, to be drained at …`, `draining until 2026-11-21T14:30:05Z, 2 running`; a pressure that stops something is as much as a drain. */
 export function nodeWords(node: NodeDocument, style: Style): string {
-  const { state, drain, report } = node;
+  const { state, drain, windows = [], report } = node;
+  const next = windows.find(({ begun }) => !begun);
   const names = [
     ...(report?.pressures ?? []).filter(({ stops }) => stops.length > 0).map(({ name }) => name),
     ...(report?.devices ?? []).flatMap(({ name, pressure }) =>
@@ -235,6 +259,7 @@ export function nodeWords(node: NodeDocument, style: Style): string {
   return [
     ...(state === 'draining' ? [] : [state === 'ready' ? style.green(state) : style.red(state)]),
     ...(isDraining(node) ? [style.yellow(`draining${until}, ${runningOn(node)} running`)] : []),
+    ...(next === undefined ? [] : [style.yellow(`to be drained at ${formatTime(next.at)}`)]),
     ...new Set(names.map((name) => style.yellow(name))),
   ].join(', ');
 }

@@ -1,5 +1,5 @@
 /** Persons, services and tickets: as documents for programs, as lines for people. */
-import { formatBytes, type PrincipalDocument, type TicketDocument } from '@gryphgen/protocol';
+import { formatBytes, type PrincipalDocument, type Quota, type TicketDocument } from '@gryphgen/protocol';
 import { printable } from '../printable.ts';
 import { type Column, table } from './table.ts';
 import { age, isoTime } from './task-view.ts';
@@ -21,14 +21,33 @@ export function principalTable(
     { title: 'WAITING', value: ({ has, limits }) => ofMost(has.queued, limits.queued), right: true },
     { title: 'RUNNING', value: ({ has, limits }) => ofMost(has.running, limits.running), right: true },
     { title: 'USE', value: useWords, right: true },
+    { title: 'PRIORITY', value: ({ limits }) => upTo(limits.highestPriority), right: true },
     {
       title: 'BODIES',
       value: ({ has, limits }) => ofMost(has.bodiesBytes, limits.bodiesBytes, formatBytes),
       right: true,
     },
+    ...quotaColumns(principals),
     { title: 'A SECOND', value: ({ limits }) => String(limits.submitsPerSecond ?? ''), right: true },
   ];
   return table(principals, shown, columns);
+}
+
+/** Of what some of them may not hold as much of as they like. */
+function quotaColumns(principals: readonly PrincipalDocument[]): readonly Column<PrincipalDocument>[] {
+  const quotas: readonly (readonly [string, keyof Quota, (amount: number) => string])[] = [
+    ['CPU', 'cpuMilli', (milli) => String(milli / 1000)],
+    ['MEMORY', 'memoryBytes', formatBytes],
+    ['VRAM', 'vramBytes', formatBytes],
+    ['GPUS', 'devices', String],
+  ];
+  return quotas
+    .filter(([, of]) => principals.some(({ limits }) => limits.quota?.[of] !== undefined))
+    .map(([title, of, words]) => ({
+      title,
+      value: ({ has, limits }) => ofMost(has.held?.[of] ?? 0, limits.quota?.[of], words),
+      right: true,
+    }));
 }
 
 function seenWords({ seenAt, sessions }: PrincipalDocument, nowMs: number): string {
@@ -40,6 +59,10 @@ function seenWords({ seenAt, sessions }: PrincipalDocument, nowMs: number): stri
 function useWords({ has: { use }, limits: { weight } }: PrincipalDocument): string {
   if (use === undefined) return '';
   return `${(100 * use).toFixed(1)} %${weight === undefined ? '' : ` (${weight})`}`;
+}
+
+function upTo(most: number | undefined): string {
+  return most === undefined ? '' : `up to ${most}`;
 }
 
 /** `3`, or `3 of 8` where there is a limit. */

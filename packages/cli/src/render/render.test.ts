@@ -1,8 +1,9 @@
 /** What people see: tables that fit, times and sizes in words, colours only where asked for. */
-import { envelopeDefaults, type NodeDocument, type TaskDocument } from '@gryphgen/protocol';
+import { envelopeDefaults, type TaskDocument } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { styleOf } from '../terminal.ts';
 import { explainJson, explainLines } from './explain-view.ts';
+import { node } from './node.fixture.ts';
 import { nodeJson, nodeLines, nodeTable } from './node-view.ts';
 import { table, widthOf } from './table.ts';
 import { taskJson, taskLines, taskTable } from './task-view.ts';
@@ -40,46 +41,6 @@ const task: TaskDocument = {
     },
   },
   body: 'b' as never,
-};
-
-const node: NodeDocument = {
-  id: 'w-1',
-  name: 'forge',
-  state: 'ready',
-  report: {
-    name: 'forge',
-    capabilities: ['container'],
-    labels: { rack: 'a' },
-    cpuMilli: 32_000,
-    memoryBytes: 128 * GiB,
-    diskBytes: 100 * GiB,
-    devices: [
-      {
-        uuid: 'GPU-1' as never,
-        index: 0,
-        name: 'GeForce GTX 1060 6GB',
-        vramBytes: 6064 * 1024 ** 2,
-        computeCapability: 61,
-        driver: '550',
-        foreignBytes: 0,
-      },
-    ],
-    images: [],
-    slots: 16,
-    speed: 1,
-    dataEndpoint: '',
-    dataKey: '',
-    version: '0.1.0',
-  },
-  reserved: {
-    cpuMilli: 1500,
-    memoryBytes: GiB,
-    diskBytes: 0,
-    attempts: 1,
-    devices: [{ uuid: 'GPU-1', vramBytes: 5 * GiB, holders: 1 }],
-  },
-  tasks: ['t42'],
-  ghosts: 0,
 };
 
 const hostile = '\u001b[2Jevil\nt1 succeeded\u202e';
@@ -261,6 +222,22 @@ describe('a node', () => {
       pressures: pressed.pressures,
       devices: [{ pressure: { name: 'hot' } }],
     });
+  });
+
+  it('that is to be drained says when, and each window with what becomes of what still runs', () => {
+    const soon = { id: 'a', at: now + 3600_000, until: 0, begun: false };
+    const begun = { id: 'b', at: now, until: now + 7200_000, deadlineMs: 600_000, begun: true };
+    const planned = { ...node, windows: [begun, soon] };
+    expect(nodeTable([planned], plain, 200)[1]).toContain('ready, to be drained at 2026-11-21T13:00:00Z ');
+    expect(nodeLines(planned, plain, 200).filter((line) => line.startsWith('drain'))).toEqual([
+      'drain    since 2026-11-21T12:00:00Z, until 2026-11-21T14:00:00Z, what still runs is stopped 10 m 0 s after its begin',
+      'drain    planned for 2026-11-21T13:00:00Z, until it is resumed',
+    ]);
+    expect(nodeJson(planned).windows).toEqual([
+      { at: '2026-11-21T12:00:00Z', until: '2026-11-21T14:00:00Z', deadlineMs: 600_000, begun: true },
+      { at: '2026-11-21T13:00:00Z', until: null, deadlineMs: null, begun: false },
+    ]);
+    expect(nodeJson(node).windows).toEqual([]);
   });
 
   it('that drains says until when, and what runs there; one that is away, too', () => {

@@ -3,10 +3,12 @@
  * means. Bounds are those of the wire's schemas (protocol/task-spec), which say less well what was wrong.
  */
 import {
+  collectionWords,
   containerPathWords,
   formatDuration,
   healthBounds,
   imagePattern,
+  isCollectionName,
   isContainerPath,
   isDeviceUuid,
   isEnvironmentName,
@@ -57,6 +59,7 @@ export const name = text(
   `at most ${limits.nameChars} characters`,
   (value) => value.length <= limits.nameChars,
 );
+export const collection = text(collectionWords, isCollectionName);
 export const taskClass = text(taskClassWords, isTaskClass);
 export const worker = text(
   `a worker's name or id, of 1 to ${limits.nameChars} characters`,
@@ -123,6 +126,13 @@ export const duration: Value<number> = {
 export const drainDeadline: Value<number> = {
   expected: 'a duration of at most 30 days such as 10m',
   parse: (written) => within(parseDuration(written), limits.drainDeadlineMs),
+};
+export const drainLength: Value<number> = {
+  expected: 'a duration of at most 30 days such as 2h',
+  parse: (written) => {
+    const ms = within(parseDuration(written), limits.windowMs);
+    return ms === 0 ? undefined : ms;
+  },
 };
 export const backoff: Value<number> = {
   expected: 'a duration of at most a day such as 5s',

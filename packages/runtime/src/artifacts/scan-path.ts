@@ -6,7 +6,7 @@
  * 3. A file that changes between the two readings is found out by whoever receives it.
  */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure, limits } from '@gryphgen/protocol';
@@ -36,6 +36,8 @@ export interface ScanOptions {
   readonly name?: string;
   /** Files, folders and links; absent: as many as an artifact may have. */
   readonly maxEntries?: number;
+  /** What is left out, by its path in the artifact, instead of being brought or refused. */
+  readonly passOver?: (path: string, found: Stats) => boolean;
   /** Bytes looked at so far. */
   readonly onRead?: (bytes: number) => void;
 }
@@ -79,6 +81,7 @@ class Scan {
 
   async add(at: string, path: string): Promise<void> {
     const found = await lstat(at);
+    if (path !== '' && this.options.passOver?.(path, found)) return;
     if (found.isFile()) await this.addFile(at, path);
     else if (found.isDirectory()) await this.addFolder(at, path);
     else if (found.isSymbolicLink() && path !== '') await this.addLink(at, path);

@@ -3,9 +3,14 @@ import { expect, it } from 'vitest';
 import { reserve } from '../ledger.ts';
 import { place } from '../place.ts';
 import { GiB, gtx1060, rtx3060, shape, worker } from '../reference-grid.fixture.ts';
-import { charged, fitsSomewhere } from './charge.ts';
+import { boundedByAsked, charged, fitsSomewhere } from './charge.ts';
 
-const need = (bytes: number, seen = 3) => ({ p50Bytes: bytes / 2, p90Bytes: bytes, seen });
+const need = (bytes: number, seen = 3, lackBytes = 0) => ({
+  p50Bytes: bytes / 2,
+  p90Bytes: bytes,
+  lackBytes,
+  seen,
+});
 const nothing = { memory: undefined, vram: undefined };
 const part = (vramBytes: number) => shape({ kind: 'part', vramBytes }, { memoryBytes: GiB });
 
@@ -45,12 +50,32 @@ it('never charges less than is asked, whatever was learned', () => {
   );
 });
 
+it('charges what runs lacked: of a device, and of memory where none was asked for', () => {
+  const lacking = { memory: need(0, 0, 3 * GiB), vram: need(GiB, 9, 5 * GiB) };
+  const { gpu, memoryBytes } = charged(part(2 * GiB), lacking).resources;
+  expect(gpu).toEqual({ kind: 'part', vramBytes: 5 * GiB });
+  expect(memoryBytes).toBe(GiB);
+  expect(charged(shape(undefined, { memoryBytes: 0 }), lacking).resources.memoryBytes).toBe(3 * GiB);
+});
+
+it('is bounded by what is asked where one worker alone told of it', () => {
+  const alone = { ...need(90 * GiB, 3, 99 * GiB), teller: 'w-1' };
+  const bounded = boundedByAsked(part(2 * GiB), { memory: alone, vram: alone });
+  expect(bounded.memory).toMatchObject({ p90Bytes: 4 * GiB, lackBytes: 4 * GiB });
+  expect(bounded.vram).toMatchObject({ p90Bytes: 8 * GiB, lackBytes: 8 * GiB });
+  const small = boundedByAsked(shape(undefined, { memoryBytes: 0 }), { memory: alone, vram: undefined });
+  expect(small.memory?.p90Bytes).toBe(GiB);
+  const many = need(90 * GiB);
+  expect(boundedByAsked(part(2 * GiB), { memory: many, vram: undefined }).memory).toBe(many);
+});
+
 it('fits somewhere only where a worker that takes tasks could take it when empty', () => {
   const small = worker('w-1', { devices: [gtx1060('gpu-b')] });
   const large = worker('w-2', { devices: [rtx3060('gpu-a')] });
   const task = part(8 * GiB);
   expect(fitsSomewhere(task, [small])).toBe(false);
   expect(fitsSomewhere(task, [small, large])).toBe(true);
+  expect(fitsSomewhere(task, [small, large], 'w-2')).toBe(false);
   for (const away of [{ connected: false }, { draining: true }, { report: null }])
     expect(fitsSomewhere(task, [small, { ...large, ...away }])).toBe(false);
   // What is full of tasks now is not what counts; what others hold may stay for ever.

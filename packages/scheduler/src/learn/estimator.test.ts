@@ -218,3 +218,54 @@ it('what a class needs of memory is learned as quantiles', () => {
   expect(p90Bytes / 2 ** 30).toBeLessThan(1.35);
   expect(estimator.need('a', 'vram')).toBeUndefined();
 });
+
+describe('a seat on which nothing ran yet', () => {
+  const known = (threads: number): Estimator => {
+    const estimator = new Estimator();
+    estimator.describeSeat('reference', '', 1, 16);
+    for (let run = 0; run < 20; run += 1)
+      estimator.observe({ taskClass: 'a', seat: 'reference', runMs: 1000, cpuMs: 1000 * threads });
+    return estimator;
+  };
+  const expected = (estimator: Estimator, speed: number, allSpeed: number): number => {
+    estimator.describeSeat('new', '', speed, allSpeed);
+    return estimator.run('a', 'new')?.p50Ms ?? 0;
+  };
+
+  it('is expected to be as was measured at its join', () => {
+    expect(expected(known(1), 0.5, 4) / 1000).toBeCloseTo(2, 1);
+    expect(expected(known(1), 1, 1) / 1000).toBeCloseTo(1, 1);
+  });
+
+  it('runs many threads as fast as all of its own are together', () => {
+    expect(expected(known(8), 1, 2) / 1000).toBeCloseTo(4, 1);
+    expect(expected(known(8), 1, 16) / 1000).toBeCloseTo(1, 1);
+    expect(expected(known(8), 0.5, 16) / 1000).toBeCloseTo(2, 1);
+  });
+
+  it('hardly slows what mostly waits', () => {
+    expect(expected(known(0.1), 0.25, 1) / 1000).toBeLessThan(1.3);
+  });
+
+  it('goes by what is asked for where no use was seen', () => {
+    const estimator = new Estimator();
+    estimator.observe({ taskClass: 'a', seat: 'reference', runMs: 1000, cpuMilli: 8000 });
+    expect(expected(estimator, 1, 2) / 1000).toBeCloseTo(4, 1);
+  });
+
+  it('is believed within what machines are, and no further', () => {
+    expect(expected(known(1), 1e6, 1e9)).toBeGreaterThanOrEqual(240);
+    expect(expected(known(1), 1e-9, 1e-9)).toBeLessThanOrEqual(17_000);
+    expect(expected(known(8), 1, 1e15)).toBeGreaterThanOrEqual(240);
+  });
+
+  it('is known after a restart', () => {
+    const before = known(8);
+    const after = new Estimator();
+    expected(before, 1, 2);
+    after.load(structuredClone(before.save()));
+    expect(after.run('a', 'new')).toEqual(before.run('a', 'new'));
+    expect(after.isDescribed('new', '', 1, 2)).toBe(true);
+    expect(after.isDescribed('new', '', 1, 4)).toBe(false);
+  });
+});

@@ -9,25 +9,24 @@
  * 2. Constant time for each observation; memory is bounded, whatever is observed (seats.ts, task-classes.ts).
  * 3. No observation makes an estimate that is no number: what cannot be is bounded or passed over, and counted.
  */
+import { addedBy, learnBySize, learnSize } from './input-size.ts';
 import { learn, shrunk } from './level.ts';
-import { priorOf, Seats } from './seats.ts';
+import { learnLack, learnNeed, type NeedEstimate, needOf } from './needs.ts';
+import { allPriorOf, priorOf, Seats } from './seats.ts';
 import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
-import {
-  inputEffect,
-  learnInputs,
-  learnNeed,
-  type Pair,
-  pairOf,
-  type TaskClass,
-  TaskClasses,
-} from './task-classes.ts';
+import { learnThreads, type Pair, pairIn, type TaskClass, TaskClasses, threadsOf } from './task-classes.ts';
 
 export interface Observation {
   readonly taskClass: string;
   readonly seat: string;
+  /** Whose word it is; default `seat`. */
+  readonly worker?: string;
   readonly runMs: number;
   /** Of all its inputs; 0 when it has none. */
   readonly inputBytes?: number;
+  /** Time on processors, and the processors it asked for; 0 or missing as well. */
+  readonly cpuMs?: number;
+  readonly cpuMilli?: number;
   /** The most it held at a time; 0 or missing when it is not known. */
   readonly peakMemoryBytes?: number;
   readonly peakVramBytes?: number;
@@ -41,13 +40,6 @@ export interface RunEstimate {
   /** Runs of the class that were seen on this seat, and anywhere. */
   readonly here: number;
   readonly anywhere: number;
-}
-
-/** Quantiles, in bytes. */
-export interface NeedEstimate {
-  readonly p50Bytes: number;
-  readonly p90Bytes: number;
-  readonly seen: number;
 }
 
 export type SavedEstimates = {
@@ -74,15 +66,15 @@ export class Estimator {
   /** Observations that could not be, passed over or bounded. */
   absurd = 0;
 
-  /** What is known of a seat before anything ran there; `speed` as in a worker's report. */
-  describeSeat(id: string, model: string, speed: number): void {
-    this.seats.describe(id, model, speed);
+  /** What is known of a seat before anything ran there; speeds as in a worker's report, of one thread and of all. */
+  describeSeat(id: string, model: string, speed: number, allSpeed = 0): void {
+    this.seats.describe(id, model, speed, allSpeed);
   }
 
   /** Whether describing it so would change nothing. */
-  isDescribed(id: string, model: string, speed: number): boolean {
-    const seat = this.seats.find(id);
-    return (seat?.model ?? '') === model && (seat?.prior ?? 0) === priorOf(speed);
+  isDescribed(id: string, model: string, speed: number, allSpeed = 0): boolean {
+    const { model: known = '', prior = 0, allPrior = 0 } = this.seats.find(id) ?? {};
+    return known === model && prior === priorOf(speed) && allPrior === allPriorOf(speed, allSpeed);
   }
 
   forgetSeat(id: string): void {
@@ -90,44 +82,56 @@ export class Estimator {
   }
 
   observe(observation: Observation): void {
-    const { taskClass, seat: seatId, peakMemoryBytes = 0, peakVramBytes = 0 } = observation;
+    const { taskClass, seat: seatId, worker = seatId, peakMemoryBytes = 0, peakVramBytes = 0 } = observation;
     const runMs = this.bounded(observation.runMs, leastRunMs, mostRunMs);
     if (runMs === undefined) return;
     const known = this.classes.used(taskClass);
-    this.observeRun(known, seatId, Math.log(runMs), this.size(observation.inputBytes ?? 0));
+    learnThreads(known, runMs, observation);
+    const inputBytes = this.size(observation.inputBytes ?? 0);
+    if (inputBytes > 0) learnSize(known.inputs, inputBytes);
+    this.observeRun(known, seatId, Math.log(runMs), inputBytes);
     const [memory, vram] = [this.size(peakMemoryBytes), this.size(peakVramBytes)];
-    if (memory > 0) known.memory = learnNeed(known.memory, memory);
-    if (vram > 0) known.vram = learnNeed(known.vram, vram);
+    const { inputs } = known;
+    if (memory > 0) known.memory = learnNeed(known.memory, worker, memory, inputs, inputBytes);
+    if (vram > 0) known.vram = learnNeed(known.vram, worker, vram, inputs, inputBytes);
+  }
+
+  /** A run was ended for want of it while it held so much. */
+  observeLack(taskClass: string, what: 'memory' | 'vram', worker: string, heldBytes: number): void {
+    const held = this.size(heldBytes);
+    if (held === 0) return;
+    const known = this.classes.used(taskClass);
+    known[what] = learnLack(known[what], worker, held);
   }
 
   /** Undefined where nothing of the class was seen. */
   run(taskClass: string, seatId: string, inputBytes = 0): RunEstimate | undefined {
     const known = this.classes.find(taskClass);
     if (known === undefined || known.n === 0) return undefined;
-    const seat = this.seats.find(seatId);
-    const here = known.pairs.get(seatId);
-    const middle = this.expected(known, seat, here) + inputEffect(known, inputBytes);
+    const middle = this.middleOf(known, seatId, inputBytes);
     const { spread } = known;
-    const ms = (ln: number) => Math.min(mostRunMs, Math.max(leastRunMs, Math.exp(ln)));
     return {
-      p50Ms: ms(middle + spread.p50),
-      p90Ms: ms(middle + spread.p90),
-      meanMs: ms(middle + spread.p50 + meanAboveMedian(spread)),
-      here: here?.n ?? 0,
+      p50Ms: msOf(middle + spread.p50),
+      p90Ms: msOf(middle + spread.p90),
+      meanMs: msOf(middle + spread.p50 + meanAboveMedian(spread)),
+      here: known.pairs.get(seatId)?.n ?? 0,
       anywhere: known.n,
     };
   }
 
+  /** The `p50Ms` of `run`, for who asks for each task that ends. */
+  typicalMs(taskClass: string, seatId: string, inputBytes: number): number | undefined {
+    const known = this.classes.find(taskClass);
+    return known === undefined || known.n === 0
+      ? undefined
+      : msOf(this.middleOf(known, seatId, inputBytes) + known.spread.p50);
+  }
+
   /** Of memory, or of a device's; undefined where nothing of it was seen. */
-  need(taskClass: string, what: 'memory' | 'vram'): NeedEstimate | undefined {
-    const need = this.classes.find(taskClass)?.[what];
-    if (need == null) return undefined;
-    const { level, spread } = need;
-    return {
-      p50Bytes: Math.exp(level.at + spread.p50),
-      p90Bytes: Math.exp(level.at + spread.p90),
-      seen: level.n,
-    };
+  need(taskClass: string, what: 'memory' | 'vram', inputBytes = 0): NeedEstimate | undefined {
+    const known = this.classes.find(taskClass);
+    const need = known?.[what];
+    return known === undefined || need == null ? undefined : needOf(need, known.inputs, inputBytes);
   }
 
   /** Runs of the class since one was seen on this seat; undefined when none ever was. */
@@ -157,29 +161,37 @@ export class Estimator {
     const { spread } = known;
     const before = known.n;
     known.n += 1;
-    const byInputs = inputEffect(known, inputBytes);
-    const seen = run - byInputs;
-    const effect = this.seats.effectOf(seat);
-    const pair = pairOf(known, seatId);
+    const seen = run - addedBy(known.bySize, known.inputs, inputBytes);
+    const effect = this.seats.effectOf(seat, threadsOf(known));
+    const pair = pairIn(known.pairs, seatId);
     pair.at += seat.jump - pair.jump;
     pair.jump = seat.jump;
     pair.seen = known.n;
-    const distance = before === 0 ? 0 : seen - this.expected(known, seat, pair);
+    const expected = before === 0 ? seen : this.expected(known, seat, pair);
+    const distance = seen - expected;
     const within = before < knownRuns ? mostDistance : believedWithin(spread);
     if (pair.n >= knownRuns || (before >= knownRuns && seat.effect.n >= knownSeatRuns))
       this.seats.watch(seat, Math.max(-mostDistance, Math.min(mostDistance, distance)), spread.scale);
     if (before >= knownRuns) this.seats.learnEffect(seat, seen - known.level.at);
     learn(known.level, seen - effect, leastClassRate, within + 1);
     learn(pair, seen, leastPairRate, within);
-    if (seat.model !== '') learn(pairOf(known, modelKey(seat.model)), seen, leastPairRate, within);
-    learnInputs(known, inputBytes, Math.max(-within, Math.min(within, distance)));
+    if (seat.model !== '') learn(pairIn(known.alike, seat.model), seen, leastPairRate, within);
+    learnBySize(known.bySize, known.inputs, inputBytes, run - expected, within);
     if (before > 0) learnSpread(spread, distance);
+  }
+
+  /** ln of a run. */
+  private middleOf(known: TaskClass, seatId: string, inputBytes: number): number {
+    const here = known.pairs.get(seatId);
+    return (
+      this.expected(known, this.seats.find(seatId), here) + addedBy(known.bySize, known.inputs, inputBytes)
+    );
   }
 
   /** ln of a run without what its inputs add. */
   private expected(known: TaskClass, seat: ReturnType<Seats['find']>, here: Pair | undefined): number {
-    const byEffects = known.level.at + this.seats.effectOf(seat);
-    const alike = seat === undefined || seat.model === '' ? undefined : known.pairs.get(modelKey(seat.model));
+    const byEffects = known.level.at + this.seats.effectOf(seat, threadsOf(known));
+    const alike = seat === undefined || seat.model === '' ? undefined : known.alike.get(seat.model);
     const elsewhere = shrunk(alike, byEffects, elsewhereRuns);
     if (here === undefined || here.n === 0) return elsewhere;
     const moved = (seat?.jump ?? 0) - here.jump;
@@ -198,9 +210,9 @@ export class Estimator {
   }
 }
 
+function msOf(ln: number): number {
+  return Math.min(mostRunMs, Math.max(leastRunMs, Math.exp(ln)));
+}
+
 /** ln: a factor of some three thousand. */
 const mostDistance = 8;
-
-function modelKey(model: string): string {
-  return `~${model}`;
-}

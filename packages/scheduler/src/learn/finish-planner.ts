@@ -7,10 +7,13 @@
  * 2. Who waits by choice stands in line before what is decided after it in this turn, so that a long queue uses every
  *    machine: tasks of one line cannot be told apart, and if any of them would be better off now, the first goes now.
  * 3. A try on a worker that is hardly known is bounded: by how much longer it may take, and by how often.
+ * 4. Who is expected to take long lets shorter ones go first, but none that came more than `mostYieldMs` after it: the wait of
+ *    all together is least when the shortest goes first, and nobody is to starve for it.
  */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from '../demand.ts';
 import { type Placement, place } from '../place.ts';
+import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
 import { totalOf } from '../score.ts';
 import { normalized, type Shape } from '../shape.ts';
@@ -45,14 +48,13 @@ export interface Outlook {
 
 /** Shorter runs are over before a wait for a better worker has paid. */
 const leastRunMs = 1000;
-/** The other terms decide among those that end it about as soon. */
-export const finishWeight = 0.8;
-/** What is foretold is not certain, and a worker that idles is: a wait must be better by so much. */
-const waitGain = 0.8;
 /** Of one line, those of which it is looked for where they would go. */
 export const looksInLine = 12;
 /** How many times longer a try may take than what is best. */
 const mostTryCost = 4;
+/** So many times what a task takes it lets others go first that came after it and take nothing. */
+const yieldShare = 4;
+const mostYieldMs = 10 * 60_000;
 /** On larger grids the scores decide: a plan looks at every worker. */
 const mostWorkers = 128;
 
@@ -69,13 +71,19 @@ interface Seat {
 export class FinishPlanner {
   private readonly forecast: Forecast;
   private readonly demand: { readonly typical: TypicalDemand };
+  private readonly policies: PolicyInForce;
   /** Of this turn. */
   private lines = new Map<WorkerId, Line>();
 
   /** `demand`: what the other terms go by. */
-  constructor(forecast: Forecast, demand: { readonly typical: TypicalDemand } = { typical: nothingKnown }) {
+  constructor(
+    forecast: Forecast,
+    demand: { readonly typical: TypicalDemand } = { typical: nothingKnown },
+    policies = defaultInForce,
+  ) {
     this.forecast = forecast;
     this.demand = demand;
+    this.policies = policies;
   }
 
   /** A new turn: who waited by choice decides anew. */
@@ -86,6 +94,11 @@ export class FinishPlanner {
   /** Something else was placed there or ended. */
   changed(worker: WorkerId): void {
     this.lines.delete(worker);
+  }
+
+  /** By how much later than it did it counts as having come: of two that wait, who so comes first goes first. */
+  yieldsMs(task: Foretold): number {
+    return Math.min(mostYieldMs, yieldShare * (this.forecast.typicalMs(task) ?? 0));
   }
 
   /**
@@ -104,7 +117,7 @@ export class FinishPlanner {
         (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
       }
     }
-    const first = bestNow(now, typicalMs, this.demand.typical);
+    const first = this.bestNow(now, typicalMs);
     if (first === undefined) return undefined;
     const worthTrying = now.find(
       (seat) =>
@@ -113,9 +126,9 @@ export class FinishPlanner {
     );
     if (worthTrying !== undefined) return this.goNow(task, worthTrying, typicalMs, true);
     if (mayWait) {
-      const limitMs = waitGain * first.takesMs;
+      const limitMs = this.policies.inForce.waitGain * first.takesMs;
       const sooner = later.filter(({ takesMs }) => takesMs < limitMs);
-      const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs);
+      const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs, first.takesMs);
       if (waits !== undefined) return waits;
     }
     return this.goNow(task, first, typicalMs, false);
@@ -131,17 +144,16 @@ export class FinishPlanner {
       const { report } = view;
       if (report === null || !view.connected || view.draining) continue;
       const seats = this.seatsOn(task, shape, view, report);
-      const now = bestNow(
+      const now = this.bestNow(
         seats.filter((seat) => isFeasible(seat.shape, view, report)),
         typicalMs,
-        this.demand.typical,
       );
       const alone = () => new Line(view, this.forecast.endings(view));
       const best = now === undefined ? soonest(seats, alone) : { seat: now, start: { inMs: 0 } };
       if (best === undefined) continue;
       const { seat, start } = best;
       const score = finishScore(seat.takesMs, typicalMs);
-      const total = now === undefined ? undefined : totalWith(now, typicalMs, this.demand.typical);
+      const total = now === undefined ? undefined : this.totalWith(now, typicalMs);
       found.push({ worker: view.id, startMs: start.inMs, takesMs: seat.takesMs, score, total });
     }
     return found;
@@ -151,12 +163,17 @@ export class FinishPlanner {
     const placement = place(seat.shape, [seat.view]);
     if (placement.kind !== 'placed') throw new Error(`${seat.view.id} is feasible and does not take it`);
     if (tries) this.forecast.tried(task);
-    const total = totalWith(seat, typicalMs, this.demand.typical);
+    const total = this.totalWith(seat, typicalMs);
     return { kind: 'now', placement: { ...placement, total }, finishMs: seat.takesMs, tries };
   }
 
   /** Where all of the line would rather wait; undefined: one of them would not end before the limit. */
-  private wait(seats: readonly Seat[], queued: number, limitMs: number): FinishPlan | undefined {
+  private wait(
+    seats: readonly Seat[],
+    queued: number,
+    limitMs: number,
+    otherwiseMs: number,
+  ): FinishPlan | undefined {
     const touched = new Map<WorkerId, Line>();
     let plan: FinishPlan | undefined;
     for (let each = 0; each < Math.min(queued, looksInLine); each += 1) {
@@ -171,11 +188,32 @@ export class FinishPlanner {
         worker: seat.view.id,
         startMs: start.inMs,
         finishMs,
-        otherwiseMs: limitMs / waitGain,
+        otherwiseMs,
       };
     }
     for (const [worker, line] of touched) this.lines.set(worker, line);
     return plan;
+  }
+
+  /** Equals by the smaller id, as in `place`. */
+  private bestNow(seats: readonly Seat[], typicalMs: number): Seat | undefined {
+    let best: Seat | undefined;
+    let highest = -1;
+    for (const seat of seats) {
+      const { view } = seat;
+      const total = this.totalWith(seat, typicalMs);
+      if (total < highest || (total === highest && best !== undefined && best.view.id <= view.id)) continue;
+      best = seat;
+      highest = total;
+    }
+    return best;
+  }
+
+  /** 0..1: finish, and for the rest the other terms. */
+  private totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number): number {
+    const policy = this.policies.inForce;
+    const others = totalOf(shape, view, report, this.demand.typical, policy);
+    return (1 - policy.finishWeight) * others + policy.finishWeight * finishScore(takesMs, typicalMs);
   }
 
   private lineOf(view: WorkerView): Line {
@@ -223,26 +261,6 @@ function soonest(seats: readonly Seat[], lineOf: (view: WorkerView) => Line): So
     if (best === undefined || finishMs < best.finishMs) best = { seat, start, finishMs };
   }
   return best;
-}
-
-/** Equals by the smaller id, as in `place`. */
-function bestNow(seats: readonly Seat[], typicalMs: number, demand: TypicalDemand): Seat | undefined {
-  let best: Seat | undefined;
-  let highest = -1;
-  for (const seat of seats) {
-    const { view } = seat;
-    const total = totalWith(seat, typicalMs, demand);
-    if (total < highest || (total === highest && best !== undefined && best.view.id <= view.id)) continue;
-    best = seat;
-    highest = total;
-  }
-  return best;
-}
-
-/** 0..1: finish, and for the rest the other terms. */
-function totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number, demand: TypicalDemand): number {
-  const others = totalOf(shape, view, report, demand);
-  return (1 - finishWeight) * others + finishWeight * finishScore(takesMs, typicalMs);
 }
 
 /** 0..1; one half for what is usual. */

@@ -1,5 +1,5 @@
 /** What placement asks of what is known about runs to come. */
-import type { DeviceUuid } from '@gryphgen/protocol';
+import type { DeviceUuid, Envelope } from '@gryphgen/protocol';
 import type { Shape } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
 import type { Ending } from './lines.ts';
@@ -8,7 +8,8 @@ import type { Ending } from './lines.ts';
 export interface Foretold {
   readonly shape: Shape;
   readonly taskClass: string;
-  /** 0: none, or not known. */
+  readonly inputs?: Envelope['inputs'];
+  /** Of all of them; 0: none, or not known. */
   readonly inputBytes: number;
 }
 
@@ -17,7 +18,7 @@ export interface Forecast {
   runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined;
   /** ms, somewhere: by which runs are called short or long. */
   typicalMs(task: Foretold): number | undefined;
-  /** ms until its image is there. */
+  /** ms until its image and its inputs are there. */
   fetchMs(task: Foretold, worker: WorkerView): number;
   /** Of what holds a part of the worker. */
   endings(worker: WorkerView): readonly Ending[];

@@ -1,5 +1,6 @@
 /** The forecast that was learned (estimator.ts): of runs by class and seat, of images by name and worker. */
-import type { DeviceUuid, Reservation } from '@gryphgen/protocol';
+import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId } from '@gryphgen/protocol';
+import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { hasImage } from '../score.ts';
 import type { WorkerView } from '../worker-view.ts';
 import { Estimator } from './estimator.ts';
@@ -14,22 +15,23 @@ export interface Underway {
   readonly ranMs: number | null;
 }
 
+/** What the worker does not have of inputs. */
+export type MissingBytes = (inputs: NonNullable<Envelope['inputs']>, worker: WorkerId) => number;
+
 /** What an attempt taught. */
 export interface Lesson {
   readonly task: Pick<Foretold, 'taskClass' | 'inputBytes'>;
   readonly worker: string;
   readonly reservation: Reservation;
   readonly runMs: number;
-  readonly peakMemoryBytes?: number;
-  readonly peakVramBytes?: number;
+  /** Null where nothing is known. */
+  readonly usage: Usage | null;
 }
 
 /** Of an image of which no pull was seen, where none was. */
 const unknownFetchMs = 20_000;
 /** What is over its time takes so much of that again. */
 const lateShare = 0.3;
-/** Fewer runs of a class say too little to go by. */
-const leastRuns = 5;
 /** One in so many runs of a class may be a try. */
 const runsPerTry = 12;
 /** Tries after which a seat is known, and runs of the class elsewhere after which it is worth another. */
@@ -39,26 +41,62 @@ const runsUntilStale = 150;
 const keptTries = 1024;
 /** As the name of every image at once: no image is called so. */
 const anyImage = '*';
+/** As the name of inputs, of a GiB of them. */
+const anyInput = '<';
+const GiB = 1024 ** 3;
+/** Of a GiB, where no transfer was seen: by a network of 1 Gbit/s. */
+const unknownTransferMs = 10_000;
+/** Less is there before it can be told from the start of an attempt. */
+const leastBytes = 16 * 1024 ** 2;
 
 export class LearnedForecast implements Forecast {
   readonly runs = new Estimator();
   readonly fetches = new Estimator();
   /** What is underway on a worker, asked when a plan needs it. */
   private readonly underway: (worker: WorkerView) => Iterable<Underway>;
+  private readonly policies: PolicyInForce;
+  private readonly missingBytes: MissingBytes;
   /** By class: its runs when the last try was made. */
   private readonly triedAt = new Map<string, number>();
 
-  constructor(underway: (worker: WorkerView) => Iterable<Underway>) {
+  constructor(
+    underway: (worker: WorkerView) => Iterable<Underway>,
+    policies = defaultInForce,
+    missingBytes: MissingBytes = () => 0,
+  ) {
     this.underway = underway;
+    this.policies = policies;
+    this.missingBytes = missingBytes;
   }
 
-  learn({ task, worker, reservation, runMs, ...use }: Lesson): void {
-    this.runs.observe({ ...task, seat: seatOf(worker, reservation.devices[0]?.uuid), runMs, ...use });
+  learn({ task: { taskClass, inputBytes }, worker, reservation, runMs, usage }: Lesson): void {
+    const seat = seatOf(worker, reservation.devices[0]?.uuid);
+    const { cpuMilli } = reservation;
+    const cpuMs = usage?.cpuMs ?? 0;
+    const peakMemoryBytes = usage?.peakMemoryBytes ?? 0;
+    const peakVramBytes = usage?.peakVramBytes ?? 0;
+    this.runs.observe({
+      taskClass,
+      seat,
+      worker,
+      runMs,
+      inputBytes,
+      cpuMs,
+      cpuMilli,
+      peakMemoryBytes,
+      peakVramBytes,
+    });
   }
 
   /** How long an attempt waited for an image that was not there. */
   learnFetch(image: string, worker: string, ms: number): void {
     for (const taskClass of [image, anyImage]) this.fetches.observe({ taskClass, seat: worker, runMs: ms });
+  }
+
+  /** How long one waited for so much of its inputs. */
+  learnTransfer(bytes: number, worker: string, ms: number): void {
+    if (bytes < leastBytes) return;
+    this.fetches.observe({ taskClass: anyInput, seat: worker, runMs: (ms * GiB) / bytes });
   }
 
   runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined {
@@ -67,10 +105,21 @@ export class LearnedForecast implements Forecast {
 
   typicalMs({ taskClass, inputBytes }: Foretold): number | undefined {
     const known = this.runs.run(taskClass, '', inputBytes);
-    return known === undefined || known.anywhere < leastRuns ? undefined : known.meanMs;
+    if (known === undefined || known.anywhere < this.policies.inForce.leastRuns) return undefined;
+    return known.meanMs;
   }
 
-  fetchMs({ shape: { image } }: Foretold, { id, report }: WorkerView): number {
+  fetchMs(task: Foretold, view: WorkerView): number {
+    return this.pullMs(task, view) + this.transferMs(task, view);
+  }
+
+  private transferMs(task: Foretold, view: WorkerView): number {
+    const bytes = task.inputs === undefined ? 0 : this.missingBytes(task.inputs, view.id);
+    if (bytes === 0) return 0;
+    return (bytes / GiB) * (this.fetches.run(anyInput, view.id)?.meanMs ?? unknownTransferMs);
+  }
+
+  private pullMs({ shape: { image } }: Foretold, { id, report }: WorkerView): number {
     if (image === undefined || (report !== null && hasImage(report, image))) return 0;
     const known = this.fetches.run(image, id) ?? this.fetches.run(anyImage, id);
     return known?.meanMs ?? unknownFetchMs;

@@ -5,7 +5,7 @@
  * 1. What stands in line is charged from now on: a start may be told too late, never too early by what it overlooks.
  */
 import type { Reservation } from '@gryphgen/protocol';
-import { type Ledger, release, reserve } from '../ledger.ts';
+import { copyOf, type Ledger, release, reserve } from '../ledger.ts';
 import { place } from '../place.ts';
 import { isFeasible } from '../predicates.ts';
 import type { Shape } from '../shape.ts';
@@ -64,8 +64,4 @@ export class Line {
 function started(inMs: number, shape: Shape, then: WorkerView): Start | undefined {
   const placement = place(shape, [then]);
   return placement.kind === 'placed' ? { inMs, reservation: placement.reservation } : undefined;
-}
-
-function copyOf(ledger: Ledger): Ledger {
-  return { ...ledger, devices: new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }])) };
 }

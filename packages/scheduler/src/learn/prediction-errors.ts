@@ -8,7 +8,7 @@
  * 3. Deterministic: the same errors in the same order make the same numbers, here and in a replay.
  */
 import type { PredictionError } from '@gryphgen/protocol';
-import { touched } from './recency.ts';
+import { RecentMap } from '../recency.ts';
 
 export const foretoldParts = ['run', 'memory', 'vram'] as const;
 export type ForetoldPart = (typeof foretoldParts)[number];
@@ -47,9 +47,10 @@ const leastRate = 1 / 20;
 const mostError = 10;
 
 export class PredictionErrors {
-  /** Used last at the end. */
-  private readonly pairs = new Map<string, Pair>();
+  private readonly pairs = new RecentMap<Pair>(keptPairs);
   private readonly byWorker = new Map<string, Set<Pair>>();
+  /** Tasks of one class end in runs: it need not be looked up by a string made for it. */
+  private latest: Pair | undefined;
 
   note(worker: string, taskClass: string, parts: Foretelling): void {
     for (const part of foretoldParts) {
@@ -78,6 +79,7 @@ export class PredictionErrors {
   forgetWorker(worker: string): void {
     for (const pair of this.byWorker.get(worker) ?? []) this.pairs.delete(keyOf(pair));
     this.byWorker.delete(worker);
+    this.latest = undefined;
   }
 
   save(): SavedErrors {
@@ -94,6 +96,7 @@ export class PredictionErrors {
   load(saved: SavedErrors): void {
     this.pairs.clear();
     this.byWorker.clear();
+    this.latest = undefined;
     for (const [worker, taskClass, rows] of saved) {
       const { means } = this.pairOf(worker, taskClass);
       for (const [index, n, off, lean] of rows) {
@@ -104,22 +107,25 @@ export class PredictionErrors {
   }
 
   private pairOf(worker: string, taskClass: string): Pair {
+    const { latest } = this;
+    if (latest?.worker === worker && latest.taskClass === taskClass) return latest;
     const key = keyOf({ worker, taskClass });
-    let pair = this.pairs.get(key);
+    let pair = this.pairs.use(key);
     if (pair === undefined) {
       pair = { worker, taskClass, means: {} };
       if (this.pairs.size >= keptPairs) this.forgetOldest();
       const ofWorker = this.byWorker.get(worker) ?? new Set();
       this.byWorker.set(worker, ofWorker.add(pair));
+      this.pairs.add(key, pair);
     }
-    touched(this.pairs, key, pair);
+    this.latest = pair;
     return pair;
   }
 
   private forgetOldest(): void {
-    const [[key, pair] = []] = this.pairs;
-    if (key === undefined || pair === undefined) return;
-    this.pairs.delete(key);
+    const pair = this.pairs.oldest;
+    if (pair === undefined) return;
+    this.pairs.delete(keyOf(pair));
     const ofWorker = this.byWorker.get(pair.worker);
     ofWorker?.delete(pair);
     if (ofWorker?.size === 0) this.byWorker.delete(pair.worker);

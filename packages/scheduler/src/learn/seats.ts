@@ -8,14 +8,16 @@
  *    every class (`jump`). Half of the last `recent` runs say so, whichever classes they are of.
  * 3. Bounded: the seats and models used least recently go first.
  */
+import { RecentMap } from '../recency.ts';
 import { clamp, type Level, learn, shrunk, unknownLevel } from './level.ts';
-import { leastRecent, touched } from './recency.ts';
 
 export interface Seat {
   readonly id: string;
   model: string;
-  /** ln of how much longer runs take than on the reference machine, as was measured; 0 when it was not. */
+  /** ln of how much longer a thread takes than on the reference machine, as was measured; 0 when it was not. */
   prior: number;
+  /** The same of all its threads together, against one there; 0 as well. */
+  allPrior: number;
   readonly effect: Level;
   /** Sum of the changes that were noticed, and their number. */
   jump: number;
@@ -37,6 +39,8 @@ export type SavedSeat = readonly [
   changes: number,
   usual: number,
   recent: readonly number[],
+  /** Missing in what earlier versions wrote. */
+  allPrior?: number,
 ];
 
 const keptSeats = 16_384;
@@ -50,16 +54,21 @@ const leastChange = 0.47;
 /** Standard errors of the median: by chance less than once in a thousand runs, and then known for such a dozen runs later. */
 const errors = 3.3;
 const mostEffect = 6;
+/** Of a thread, against the reference machine's: a small board has a sixteenth, and nothing is four times as fast. */
+const leastSpeed = 1 / 16;
+const mostSpeed = 4;
+const mostThreads = 1024;
 
 export class Seats {
-  private readonly seats = new Map<string, Seat>();
-  private readonly models = new Map<string, Level>();
+  private readonly seats = new RecentMap<Seat>(keptSeats);
+  private readonly models = new RecentMap<Level>(keptModels);
 
-  /** What is known of it beforehand; `speed` 1 is the reference machine's, 0 unknown. */
-  describe(id: string, model: string, speed: number): void {
+  /** What is known of it beforehand. Speeds: 1 is a thread of the reference machine, 0 unknown. */
+  describe(id: string, model: string, speed: number, allSpeed: number): void {
     const seat = this.seats.get(id) ?? this.add(id);
     seat.model = model;
     seat.prior = priorOf(speed);
+    seat.allPrior = allPriorOf(speed, allSpeed);
   }
 
   find(id: string): Seat | undefined {
@@ -67,19 +76,17 @@ export class Seats {
   }
 
   used(id: string): Seat {
-    const seat = this.seats.get(id) ?? this.add(id);
-    touched(this.seats, id, seat);
-    return seat;
+    return this.seats.use(id) ?? this.add(id);
   }
 
   forget(id: string): void {
     this.seats.delete(id);
   }
 
-  /** What the seat adds to the logarithm of a run. */
-  effectOf(seat: Seat | undefined): number {
+  /** What the seat adds to the logarithm of a run that keeps so many threads busy. */
+  effectOf(seat: Seat | undefined, threads: number): number {
     if (seat === undefined) return 0;
-    const alike = shrunk(this.models.get(seat.model), seat.prior, priorRuns);
+    const alike = shrunk(this.models.get(seat.model), priorFor(seat, threads), priorRuns);
     return shrunk(seat.effect, alike, priorRuns);
   }
 
@@ -87,12 +94,11 @@ export class Seats {
     const value = clamp(seen, mostEffect);
     learn(seat.effect, value, leastRate, 1);
     if (seat.model === '') return;
-    let model = this.models.get(seat.model);
+    let model = this.models.use(seat.model);
     if (model === undefined) {
       model = unknownLevel();
-      leastRecent(this.models, keptModels);
+      this.models.add(seat.model, model);
     }
-    touched(this.models, seat.model, model);
     learn(model, value, leastRate, 1);
   }
 
@@ -118,8 +124,8 @@ export class Seats {
   } {
     return {
       seats: [...this.seats.values()].map((seat) => {
-        const { id, model, prior, effect, jump, changes, usual, recent } = seat;
-        return [id, model, prior, effect.n, effect.at, jump, changes, usual, [...recent]] as const;
+        const { id, model, prior, effect, jump, changes, usual, recent, allPrior } = seat;
+        return [id, model, prior, effect.n, effect.at, jump, changes, usual, [...recent], allPrior] as const;
       }),
       models: [...this.models].map(([name, { n, at }]) => [name, n, at] as const),
     };
@@ -128,30 +134,46 @@ export class Seats {
   load({ seats, models }: ReturnType<Seats['save']>): void {
     this.seats.clear();
     this.models.clear();
-    for (const [id, model, prior, n, at, jump, changes, usual, recent] of seats)
-      this.seats.set(id, { id, model, prior, effect: { n, at }, jump, changes, usual, recent: [...recent] });
-    for (const [name, n, at] of models) this.models.set(name, { n, at });
+    for (const [id, model, prior, n, at, jump, changes, usual, recent, allPrior = 0] of seats) {
+      const effect = { n, at };
+      this.seats.add(id, { id, model, prior, allPrior, effect, jump, changes, usual, recent: [...recent] });
+    }
+    for (const [name, n, at] of models) this.models.add(name, { n, at });
   }
 
   private add(id: string): Seat {
-    leastRecent(this.seats, keptSeats);
     const seat: Seat = {
       id,
       model: '',
       prior: 0,
+      allPrior: 0,
       effect: unknownLevel(),
       jump: 0,
       changes: 0,
       recent: [],
       usual: 0,
     };
-    this.seats.set(id, seat);
+    this.seats.add(id, seat);
     return seat;
   }
 }
 
+/** A worker's word, so within what machines are. */
 export function priorOf(speed: number): number {
-  return speed > 0 && Number.isFinite(speed) ? clamp(-Math.log(speed), mostEffect) : 0;
+  return speed > 0 && Number.isFinite(speed)
+    ? -Math.log(Math.min(mostSpeed, Math.max(leastSpeed, speed)))
+    : 0;
+}
+
+export function allPriorOf(speed: number, allSpeed: number): number {
+  const most = Math.max(leastSpeed, Math.min(mostSpeed, speed)) * mostThreads;
+  return allSpeed > 0 && speed > 0 ? -Math.log(Math.min(most, Math.max(leastSpeed, allSpeed))) : 0;
+}
+
+/** Threads run as fast as one alone until that is more than all have together. A run that mostly waits is hardly slowed. */
+function priorFor({ prior, allPrior }: Seat, threads: number): number {
+  if (threads <= 1 || allPrior === 0) return Math.min(1, threads) * prior;
+  return Math.max(prior, allPrior + Math.log(threads));
 }
 
 /** More than half are that far off, on one side: the median is, and nothing is sorted for it. */

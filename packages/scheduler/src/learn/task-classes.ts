@@ -4,9 +4,11 @@
  *
  * 1. Bounded: the classes, and of each the seats, used least recently go first.
  */
+import { RecentMap } from '../recency.ts';
+import { type BySize, type InputSizes, unknownBySize, unknownSizes } from './input-size.ts';
 import { clamp, type Level, learn, unknownLevel } from './level.ts';
-import { leastRecent, touched } from './recency.ts';
-import { believedWithin, learnSpread, type Spread, unknownSpread } from './spread.ts';
+import type { Need } from './needs.ts';
+import { type Spread, unknownSpread } from './spread.ts';
 
 /** Of a class on one seat. `jump`: the seat's when it was last learned. */
 export interface Pair extends Level {
@@ -15,37 +17,35 @@ export interface Pair extends Level {
   seen: number;
 }
 
-/** A size in bytes, as its logarithm. */
-interface Need {
-  readonly level: Level;
-  readonly spread: Spread;
-}
-
 export interface TaskClass {
   /** Runs so far. */
   n: number;
   /** On the reference machine. */
   readonly level: Level;
   readonly spread: Spread;
-  /** ln of the bytes of the inputs: the first seen, their mean and variance, and what one more adds to a run. */
-  readonly inputs: Level & { first: number; variance: number; slope: number };
-  /** By seat, and by `~model`. */
-  readonly pairs: Map<string, Pair>;
+  readonly inputs: InputSizes;
+  /** What inputs add to a run. */
+  readonly bySize: BySize;
+  /** ln of the threads that it keeps busy, as was seen, or else as it asked for. */
+  readonly threads: Level;
+  /** By seat. */
+  readonly pairs: RecentMap<Pair>;
+  /** By model. */
+  readonly alike: RecentMap<Pair>;
   memory: Need | null;
   vram: Need | null;
 }
 
 const keptClasses = 1024;
 const keptPairs = 128;
-const leastInputRate = 1 / 64;
-/** Twice the input, four times the run; beyond it something else is at work. */
-const mostSlope = 2;
-const leastNeedRate = 1 / 16;
+/** Before the name of a model in what is saved: no seat begins so. */
+const modelMark = '~';
+const leastThreadsRate = 1 / 16;
+/** ln of a thousand. */
+const mostThreads = 7;
 
 export class TaskClasses {
-  private readonly classes = new Map<string, TaskClass>();
-  /** The one used last need not be moved behind itself. */
-  private newest: string | undefined;
+  private readonly classes = new RecentMap<TaskClass>(keptClasses);
 
   find(name: string): TaskClass | undefined {
     return this.classes.get(name);
@@ -56,39 +56,46 @@ export class TaskClasses {
   }
 
   used(name: string): TaskClass {
-    let found = this.classes.get(name);
+    let found = this.classes.use(name);
     if (found === undefined) {
-      leastRecent(this.classes, keptClasses);
       found = unknownClass();
-      this.classes.set(name, found);
-    } else if (this.newest !== name) {
-      touched(this.classes, name, found);
+      this.classes.add(name, found);
     }
-    this.newest = name;
     return found;
   }
 
   save(): readonly SavedClass[] {
     return [...this.classes].map(([name, one]) => {
-      const { n, level, spread, inputs, pairs, memory, vram } = one;
-      const known = [...pairs].map(([key, { n, at, jump, seen }]) => [key, n, at, jump, seen] as const);
-      return [name, n, level, spread, inputs, known, memory, vram] as const;
+      const { n, level, spread, inputs, bySize, pairs, alike, memory, vram, threads } = one;
+      const models = [...alike].map(([model, pair]) => [`${modelMark}${model}`, pair] as const);
+      const known = [...pairs, ...models].map(
+        ([key, { n, at, jump, seen }]) => [key, n, at, jump, seen] as const,
+      );
+      return [name, n, level, spread, inputs, known, memory, vram, threads, bySize] as const;
     });
   }
 
   load(saved: readonly SavedClass[]): void {
     this.classes.clear();
-    for (const [name, n, level, spread, inputs, pairs, memory, vram] of saved) {
-      this.classes.set(name, {
+    for (const [name, n, level, spread, inputs, pairs, memory, vram, threads, bySize] of saved) {
+      const known: TaskClass = {
         n,
         level: { ...level },
         spread: { ...spread },
-        inputs: { ...inputs },
-        pairs: new Map(pairs.map(([key, tries, at, jump, seen]) => [key, { n: tries, at, jump, seen }])),
+        inputs: { n: inputs.n, at: inputs.at, variance: inputs.variance },
+        bySize: { ...(bySize ?? unknownBySize()) },
+        threads: threads === undefined ? unknownLevel() : { ...threads },
+        pairs: new RecentMap(keptPairs),
+        alike: new RecentMap(keptPairs),
         memory: memory && structuredClone(memory),
         vram: vram && structuredClone(vram),
-      });
-      this.newest = name;
+      };
+      for (const [key, tries, at, jump, seen] of pairs) {
+        const pair = { n: tries, at, jump, seen };
+        if (key.startsWith(modelMark)) known.alike.add(key.slice(modelMark.length), pair);
+        else known.pairs.add(key, pair);
+      }
+      this.classes.add(name, known);
     }
   }
 }
@@ -99,49 +106,38 @@ export type SavedClass = readonly [
   n: number,
   level: Level,
   spread: Spread,
-  inputs: TaskClass['inputs'],
+  inputs: InputSizes,
+  /** By seat, and by `~model`. */
   pairs: readonly (readonly [key: string, n: number, at: number, jump: number, seen: number])[],
   memory: Need | null,
   vram: Need | null,
+  /** Missing in what earlier versions wrote. */
+  threads?: Level,
+  bySize?: BySize,
 ];
 
-export function pairOf({ pairs }: TaskClass, key: string): Pair {
-  let pair = pairs.get(key);
+export function pairIn(pairs: RecentMap<Pair>, key: string): Pair {
+  let pair = pairs.use(key);
   if (pair === undefined) {
-    leastRecent(pairs, keptPairs);
     pair = { ...unknownLevel(), jump: 0, seen: 0 };
+    pairs.add(key, pair);
   }
-  touched(pairs, key, pair);
   return pair;
 }
 
-/** What inputs of this size add to the logarithm of a run. `bytes` 0: it is not known, or there are none. */
-export function inputEffect({ inputs }: TaskClass, bytes: number): number {
-  return bytes > 0 && inputs.n > 0 ? inputs.slope * (Math.log(bytes) - inputs.first) : 0;
+/** How many it keeps busy; less than 1 of one that mostly waits, 1 where nothing is known. */
+export function threadsOf({ threads }: TaskClass): number {
+  return Math.exp(threads.at);
 }
 
-/** `distance`: of the run, from what was expected. */
-export function learnInputs({ inputs }: TaskClass, bytes: number, distance: number): void {
-  if (bytes <= 0) return;
-  const size = Math.log(bytes);
-  if (inputs.n === 0) inputs.first = size;
-  const from = size - (inputs.n === 0 ? size : inputs.at);
-  learn(inputs, size, leastInputRate, 8);
-  const rate = Math.max(1 / inputs.n, leastInputRate);
-  inputs.variance += rate * (from * from - inputs.variance);
-  // Sizes that hardly differ say nothing of how runs grow with them.
-  if (inputs.variance < leastVariance) return;
-  inputs.slope = clamp(inputs.slope + (rate * distance * from) / inputs.variance, mostSlope);
-}
-const leastVariance = 0.01;
-
-/** `need`: of earlier runs, null of none; `bytes` more than 0. */
-export function learnNeed(need: Need | null, bytes: number): Need {
-  const known = need ?? { level: unknownLevel(), spread: { ...unknownSpread(), scale: 0.2, p90: 0.2 } };
-  const value = Math.log(bytes);
-  if (known.level.n > 0) learnSpread(known.spread, value - known.level.at);
-  learn(known.level, value, leastNeedRate, believedWithin(known.spread));
-  return known;
+/** What was seen counts, or else what was asked for. */
+export function learnThreads(
+  { threads }: TaskClass,
+  runMs: number,
+  { cpuMs = 0, cpuMilli = 0 }: { readonly cpuMs?: number; readonly cpuMilli?: number },
+): void {
+  if (cpuMs > 0) learn(threads, clamp(Math.log(cpuMs / runMs), mostThreads), leastThreadsRate, 1);
+  else if (threads.n === 0 && cpuMilli > 0) threads.at = clamp(Math.log(cpuMilli / 1000), mostThreads);
 }
 
 function unknownClass(): TaskClass {
@@ -149,8 +145,11 @@ function unknownClass(): TaskClass {
     n: 0,
     level: unknownLevel(),
     spread: unknownSpread(),
-    inputs: { ...unknownLevel(), first: 0, variance: 0, slope: 0 },
-    pairs: new Map(),
+    inputs: unknownSizes(),
+    bySize: unknownBySize(),
+    threads: unknownLevel(),
+    pairs: new RecentMap(keptPairs),
+    alike: new RecentMap(keptPairs),
     memory: null,
     vram: null,
   };

@@ -18,17 +18,20 @@ export interface MixedCell {
 /** Tasks that keep the load up until the last measured have ended. */
 const behind = 200;
 
-/** Completions under a policy, of the jobs whose first task is among the measured, or of all. */
+/** Completions under a policy, from the first task on. */
 export function completionsOf(
   { grid, load, seed, taught, measured }: MixedCell,
   policy: MixedPolicyName,
-  all = false,
 ): readonly Completion[] {
   const random = new SeededRandom(`${grid} ${load} ${seed}`);
   const machines = machinesOf(grid, random.split('machines'));
   const workload = mixedWorkload(machines, load, taught + measured + behind, random.split('workload'));
-  const completions = simulateMixed({ machines, workload, policy: mixedPolicies[policy] });
-  return all ? completions : completions.filter(({ first }) => first >= taught && first < taught + measured);
+  return simulateMixed({ machines, workload, policy: mixedPolicies[policy] });
+}
+
+/** Those of the jobs whose first task is among these tasks, in ms. */
+export function completedFrom(completions: readonly Completion[], from: number, count: number): number[] {
+  return completions.filter(({ first }) => first >= from && first < from + count).map(({ ms }) => ms);
 }
 
 /** Runs that ended on a machine after it became so many times slower, until what is expected there has doubled. */
@@ -52,9 +55,9 @@ export function runsUntilNoticed({ grid, load, seed, taught, measured }: MixedCe
       expected = () => classes.map((name) => forecast.runs.run(name, slow)?.p50Ms ?? 0);
       return learned(world, forecast);
     },
-    ended: ({ view, task, leasedAt }) => {
-      if (view.id !== slow || task.of.bySpeed === 0 || leasedAt < at || noticed !== Number.POSITIVE_INFINITY)
-        return;
+    ended: ({ view, index, leasedAt }) => {
+      const bySpeed = workload.tasks[index]?.of.bySpeed ?? 0;
+      if (view.id !== slow || bySpeed === 0 || leasedAt < at || noticed !== Number.POSITIVE_INFINITY) return;
       before ??= expected();
       ended += 1;
       const ratios = expected().map((ms, index) => ms / (before?.[index] || 1));

@@ -3,19 +3,26 @@
  * for, its class, its image, the bytes of its inputs.
  */
 import type { DeviceUuid, Reservation, WorkerId } from '@gryphgen/protocol';
+import { Demand } from '../demand.ts';
 import { FinishPlanner } from '../learn/finish-planner.ts';
 import type { Forecast, Foretold } from '../learn/forecast.ts';
 import { LearnedForecast, type Underway } from '../learn/learned-forecast.ts';
 import type { Ending } from '../learn/lines.ts';
 import { place } from '../place.ts';
+import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
+import { shapeKey } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
-import type { MixedTask } from './workload.ts';
+import type { MixedClass, MixedTask } from './workload.ts';
 import type { Run, World } from './world.ts';
 
 export interface MixedPolicy {
   /** A new look at all that waits. */
   begin?(): void;
+  /** It was accepted. */
+  arrived?(task: MixedTask): void;
+  /** When it counts as having come, by which its turn is; missing: when it did. */
+  dueAt?(task: MixedTask): number;
   /** `queued`: of its line. Undefined: it waits. */
   choose(
     task: MixedTask,
@@ -37,7 +44,16 @@ export const mixedPolicies = {
       return 20 - (10 ** cpu + 10 ** memory);
     }),
   /** Where it ends first, with perfect knowledge of every run to come. */
-  'perfect-knowledge': (world: World) => planned(world, new PerfectForecast(world)),
+  'perfect-knowledge': (world: World) => withoutOrder(planned(world)),
+  /** This grid's order and planning, told the truth: what is lost to it is lost by not knowing. */
+  knowing: planned,
+  /** This grid's where nothing is known of any class, and nothing is learned. */
+  'scores-alone': ({ views }: World) => ({
+    choose: ({ of }: MixedTask) => {
+      const placement = place(of.shape, views);
+      return placement.kind === 'placed' ? placement : undefined;
+    },
+  }),
   /** This grid's. */
   learned: (world: World) => learned(world, new LearnedForecast((view) => underway(world, view))),
 } as const satisfies Readonly<Record<string, (world: World) => MixedPolicy>>;
@@ -102,15 +118,28 @@ export function underway({ runs, now }: World, view: WorkerView): Iterable<Under
   }));
 }
 
-/** As the broker does it: by the plan where there is one, else by the scores. */
-export function learned(world: World, forecast: LearnedForecast): MixedPolicy {
-  const planner = new FinishPlanner(forecast);
+/** As the broker does it: in its order, by the plan where there is one, else by the scores. */
+export function learned(
+  world: World,
+  forecast: LearnedForecast,
+  policies: PolicyInForce = defaultInForce,
+): MixedPolicy {
+  const demand = new Demand();
+  const planner = new FinishPlanner(forecast, demand, policies);
+  const keys = new Map<MixedClass, string>();
   return {
     begin: () => planner.begin(),
+    arrived({ of }) {
+      const key = keys.get(of) ?? shapeKey(of.shape);
+      keys.set(of, key);
+      demand.note(key, of.shape);
+    },
+    dueAt: (task) => task.at + planner.yieldsMs(foretold(task)),
     choose(task, queued) {
       const plan = planner.plan(foretold(task), world.views, queued);
       if (plan?.kind === 'later') return undefined;
-      const placement = plan?.placement ?? place(task.of.shape, world.views);
+      const placement =
+        plan?.placement ?? place(task.of.shape, world.views, demand.typical, policies.inForce);
       if (placement.kind !== 'placed') return undefined;
       planner.changed(placement.worker);
       return placement;
@@ -119,16 +148,22 @@ export function learned(world: World, forecast: LearnedForecast): MixedPolicy {
       const { image } = task.of.shape;
       if (image !== undefined && beginsAt > leasedAt)
         forecast.learnFetch(image, view.id, beginsAt - leasedAt);
-      forecast.learn({ task: foretold(task), worker: view.id, reservation, runMs: endsAt - beginsAt });
+      const runMs = endsAt - beginsAt;
+      forecast.learn({ task: foretold(task), worker: view.id, reservation, runMs, usage: null });
     },
   };
 }
 
-/** The same planning, told the truth. */
-function planned(world: World, forecast: PerfectForecast): MixedPolicy {
+/** The same, told the truth. */
+function planned(world: World): MixedPolicy {
+  const forecast = new PerfectForecast(world);
   const planner = new FinishPlanner(forecast);
   return {
     begin: () => planner.begin(),
+    dueAt(task) {
+      forecast.task = task;
+      return task.at + planner.yieldsMs(foretold(task));
+    },
     choose(task, queued) {
       forecast.task = task;
       const plan = planner.plan(foretold(task), world.views, queued);
@@ -137,6 +172,11 @@ function planned(world: World, forecast: PerfectForecast): MixedPolicy {
       return plan.placement;
     },
   };
+}
+
+/** By arrival alone. */
+function withoutOrder({ dueAt: _, ...policy }: MixedPolicy): MixedPolicy {
+  return policy;
 }
 
 class PerfectForecast implements Forecast {

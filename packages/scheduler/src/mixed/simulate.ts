@@ -1,11 +1,11 @@
 /**
  * A mixed workload on a simulated grid: tasks arrive, go where a policy says, pull, run and end. Waiting tasks stand in
- * lines, of which the first are tried in the order of their arrival whenever something has changed: as in the broker.
+ * lines, of which the first are tried in their order whenever something has changed: as in the broker.
  */
 import type { WorkerView } from '../worker-view.ts';
 import type { Machine } from './machines.ts';
 import type { MixedPolicy } from './policies.ts';
-import type { MixedTask, MixedWorkload } from './workload.ts';
+import type { MixedClass, MixedTask, MixedWorkload } from './workload.ts';
 import { type Run, World } from './world.ts';
 
 export interface Completion {
@@ -35,7 +35,7 @@ export function simulateMixed({
   const { tasks } = workload;
   const world = new World(machines, workload, slowed);
   const policy = of(world);
-  const lines = new Map<string, number[]>();
+  const lines = new Map<MixedClass, number[]>();
   const underway: Run[] = [];
   const jobs = new Map<
     number,
@@ -50,9 +50,8 @@ export function simulateMixed({
   }
   const waits = (index: number): void => {
     const task = tasks[index] as MixedTask;
-    const { name } = task.of;
-    const line = lines.get(name);
-    if (line === undefined) lines.set(name, [index]);
+    const line = lines.get(task.of);
+    if (line === undefined) lines.set(task.of, [index]);
     else line.push(index);
   };
   const end = (run: Run): void => {
@@ -74,6 +73,7 @@ export function simulateMixed({
     world.now = Math.min(arrival, ending);
     if (ending <= arrival) end(takeFirst(underway));
     else {
+      policy.arrived?.(tasks[arrived] as MixedTask);
       if (open[arrived] === 0) waits(arrived);
       arrived += 1;
       if (tasks[arrived]?.at === arrival) continue;
@@ -86,27 +86,44 @@ export function simulateMixed({
 function place(
   world: World,
   policy: MixedPolicy,
-  lines: Map<string, number[]>,
+  lines: Map<MixedClass, number[]>,
   tasks: readonly MixedTask[],
 ): readonly Run[] {
   policy.begin?.();
   const started: Run[] = [];
-  const candidates = [...lines].sort(([, [a = 0]], [, [b = 0]]) => a - b);
-  while (candidates.length > 0) {
-    const [name, line] = candidates.shift() as (typeof candidates)[number];
+  const candidateOf = (of: MixedClass, line: number[]): Candidate => {
     const index = line[0] as number;
+    const task = tasks[index] as MixedTask;
+    return { of, line, index, dueAt: policy.dueAt?.(task) ?? task.at };
+  };
+  const candidates = [...lines].map(([of, line]) => candidateOf(of, line)).sort(inOrder);
+  while (candidates.length > 0) {
+    const { of, line, index } = candidates.shift() as Candidate;
     const chosen = policy.choose(tasks[index] as MixedTask, line.length);
     if (chosen === undefined) continue;
     const view = world.views.find(({ id }) => id === chosen.worker) as WorkerView;
     started.push(world.start(index, view, chosen.reservation));
     line.shift();
-    if (line.length === 0) lines.delete(name);
+    if (line.length === 0) lines.delete(of);
     else {
-      const behind = candidates.findIndex(([, [other = 0]]) => other > (line[0] as number));
-      candidates.splice(behind === -1 ? candidates.length : behind, 0, [name, line]);
+      const next = candidateOf(of, line);
+      const behind = candidates.findIndex((other) => inOrder(other, next) > 0);
+      candidates.splice(behind === -1 ? candidates.length : behind, 0, next);
     }
   }
   return started;
+}
+
+/** The first of a line. */
+interface Candidate {
+  readonly of: MixedClass;
+  readonly line: number[];
+  readonly index: number;
+  readonly dueAt: number;
+}
+
+function inOrder(a: Candidate, b: Candidate): number {
+  return a.dueAt - b.dueAt || a.index - b.index;
 }
 
 function followersOf(tasks: readonly MixedTask[]): ReadonlyMap<number, readonly number[]> {

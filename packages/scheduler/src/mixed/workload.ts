@@ -6,7 +6,7 @@
  *    busy all the time: each class has its share of it, by its own speed on each machine.
  * 2. What runs take is drawn with the task, before anybody decides where it goes: all policies meet the same tasks.
  */
-import type { Resources } from '@gryphgen/protocol';
+import type { Device, Resources } from '@gryphgen/protocol';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Shape } from '../shape.ts';
 import { deviceSlowness, type Machine } from './machines.ts';
@@ -14,11 +14,15 @@ import { deviceSlowness, type Machine } from './machines.ts';
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
+/** What a simulated grid is told of tasks alike. */
 export interface MixedClass {
   readonly name: string;
   readonly shape: Shape;
   /** Of a run on the reference machine, or an RTX 3060. */
   readonly medianMs: number;
+}
+
+interface DrawnClass extends MixedClass {
   /** Of the run's logarithm. */
   readonly sigma: number;
   /** How much of a machine's speed it feels: a run takes 1 / speed^this. */
@@ -34,12 +38,16 @@ export interface MixedTask {
   readonly at: number;
   readonly of: MixedClass;
   readonly inputBytes: number;
-  /** How this run differs from its class's median, wherever it runs. */
-  readonly factor: number;
   /** What it belongs to: completion is that of its last task. */
   readonly job: number;
   /** Tasks that must have ended before, by their place in the list. */
   readonly after: readonly number[];
+}
+
+export interface DrawnTask extends MixedTask {
+  readonly of: DrawnClass;
+  /** How this run differs from its class's median, wherever it runs. */
+  readonly factor: number;
 }
 
 /** What is measured: completions after so many tasks from which to learn, at each load, on each grid, from each seed. */
@@ -61,7 +69,7 @@ function inference(
   medianMs: number,
   sigma: number,
   share: number,
-): MixedClass {
+): DrawnClass {
   const gpu = { kind: 'part', vramBytes: vramMiB * MiB } as const;
   const resources = { cpuMilli: 1000, memoryBytes: GiB, diskBytes: 0, gpu };
   return {
@@ -77,7 +85,7 @@ function inference(
 }
 
 /** Two of the small and one of the middle fit a GTX 1060; the large needs an RTX 3060 alone. */
-const inferences: readonly MixedClass[] = [
+const inferences: readonly DrawnClass[] = [
   inference('small', 2900, 4000, 0.5, 0.4),
   inference('middle', 5800, 12_000, 0.6, 0.4),
   inference('large', 11_500, 20_000, 0.5, 0.2),
@@ -87,7 +95,7 @@ const containers = 8;
 const stages = 5;
 const containersShare = 0.6;
 
-function processorClass(name: string, share: number, random: SeededRandom): MixedClass {
+function processorClass(name: string, share: number, random: SeededRandom): DrawnClass {
   const cpuMilli = random.pick([1000, 1000, 2000, 4000]);
   const memoryBytes = random.pick([256, 512, 1024]) * MiB * (cpuMilli / 1000);
   const image = random.int(1, 6);
@@ -103,10 +111,12 @@ function processorClass(name: string, share: number, random: SeededRandom): Mixe
   };
 }
 
-export interface MixedWorkload {
-  readonly tasks: readonly MixedTask[];
-  /** ms it takes on this machine, on the device of this name if it holds one. */
-  readonly runMs: (task: MixedTask, machine: Machine, device: string | undefined) => number;
+export interface MixedWorkload<T extends MixedTask = MixedTask> {
+  readonly tasks: readonly T[];
+  /** ms it takes on this machine, on this device if it holds one. */
+  runMs(task: T, machine: Machine, device: Device | undefined): number;
+  /** ms until its image is on this machine. */
+  pullMs(task: T, machine: Machine): number;
 }
 
 /** `count`: tasks, a few more as the last job needs. `load`: 0.5 is half of what the grid could do. */
@@ -115,7 +125,7 @@ export function mixedWorkload(
   load: number,
   count: number,
   random: SeededRandom,
-): MixedWorkload {
+): MixedWorkload<DrawnTask> {
   const drawn = random.split('classes');
   const single = Array.from({ length: containers }, (_, at) =>
     processorClass(`container ${at}`, containersShare / containers, drawn),
@@ -128,7 +138,7 @@ export function mixedWorkload(
     machines,
     random.split('affinities'),
   );
-  const perMs = (of: MixedClass): number => (load * of.share * capacityFor(of, machines)) / meanWorkOf(of);
+  const perMs = (of: DrawnClass): number => (load * of.share * capacityFor(of, machines)) / meanWorkOf(of);
   const sources: Source[] = [
     ...inferences.map((of) => ({ next: bursts(perMs(of), random.split(of.name)), make: one(of) })),
     ...single.map((of) => ({ next: singly(perMs(of), random.split(of.name)), make: one(of) })),
@@ -136,16 +146,16 @@ export function mixedWorkload(
   ];
   return {
     tasks: drawTasks(sources, count, random.split('tasks')),
-    runMs: (task, machine, device) => {
-      const { of, factor } = task;
-      const slow = device === undefined ? machine.speed ** -of.bySpeed : (deviceSlowness[device] ?? 1);
+    runMs({ of, factor }, machine, device) {
+      const slow = device === undefined ? machine.speed ** -of.bySpeed : (deviceSlowness[device.name] ?? 1);
       return of.medianMs * factor * slow * (affinities.get(`${of.name} ${machine.id}`) ?? 1);
     },
+    pullMs: ({ of }, machine) => of.imageBytes / machine.pullBytesPerMs,
   };
 }
 
 /** Tasks of the class that could run at a time if nothing else did, each by how fast it would. */
-function capacityFor({ shape, bySpeed }: MixedClass, machines: readonly Machine[]): number {
+function capacityFor({ shape, bySpeed }: DrawnClass, machines: readonly Machine[]): number {
   const { gpu, cpuMilli } = shape.resources;
   let capacity = 0;
   for (const { report, speed } of machines) {
@@ -158,14 +168,14 @@ function capacityFor({ shape, bySpeed }: MixedClass, machines: readonly Machine[
 }
 
 /** Mean ms of a run on the reference machine. */
-function meanWorkOf({ medianMs, sigma, byInput }: MixedClass): number {
+function meanWorkOf({ medianMs, sigma, byInput }: DrawnClass): number {
   return medianMs * Math.exp((sigma ** 2 + (byInput * inputSigma) ** 2) / 2);
 }
 const inputSigma = 1;
 const medianInput = 64 * MiB;
 
 function affinitiesOf(
-  classes: readonly MixedClass[],
+  classes: readonly DrawnClass[],
   machines: readonly Machine[],
   random: SeededRandom,
 ): ReadonlyMap<string, number> {
@@ -179,7 +189,7 @@ function affinitiesOf(
 interface Source {
   /** ms until the next. */
   readonly next: () => number;
-  readonly make: (at: number, job: number, from: number, random: SeededRandom) => readonly MixedTask[];
+  readonly make: (at: number, job: number, from: number, random: SeededRandom) => readonly DrawnTask[];
 }
 
 function singly(perMs: number, random: SeededRandom): () => number {
@@ -208,19 +218,19 @@ function bursts(perMs: number, random: SeededRandom): () => number {
 }
 const burstMs = 60_000;
 
-function one(of: MixedClass): Source['make'] {
+function one(of: DrawnClass): Source['make'] {
   return (at, job, _, random) => [taskOf(of, at, job, [], random)];
 }
 
 /** Each of a job's tasks is of any of the stages alike. */
-function jobsPerMs(staged: readonly MixedClass[], load: number, machines: readonly Machine[]): number {
+function jobsPerMs(staged: readonly DrawnClass[], load: number, machines: readonly Machine[]): number {
   const ofEach = staged.map((of) => meanWorkOf(of) / capacityFor(of, machines) / staged.length);
   return (load * (1 - containersShare)) / (tasksPerJob * ofEach.reduce((sum, one) => sum + one, 0));
 }
 const tasksPerJob = 20;
 
 /** A fan, layers, or pairs one after the other: twenty tasks each. */
-function jobOf(staged: readonly MixedClass[]): Source['make'] {
+function jobOf(staged: readonly DrawnClass[]): Source['make'] {
   return (at, job, from, random) => {
     const layers = random.pick([
       [1, 18, 1],
@@ -228,7 +238,7 @@ function jobOf(staged: readonly MixedClass[]): Source['make'] {
       [1, 9, 1, 8, 1],
       [2, 2, 2, 2, 2, 2, 2, 2, 2, 2],
     ]);
-    const tasks: MixedTask[] = [];
+    const tasks: DrawnTask[] = [];
     let before: number[] = [];
     for (const width of layers) {
       const of = random.pick(staged);
@@ -241,12 +251,12 @@ function jobOf(staged: readonly MixedClass[]): Source['make'] {
 }
 
 function taskOf(
-  of: MixedClass,
+  of: DrawnClass,
   at: number,
   job: number,
   after: readonly number[],
   random: SeededRandom,
-): MixedTask {
+): DrawnTask {
   const larger = of.byInput === 0 ? 1 : Math.exp(inputSigma * normal(random));
   const inputBytes = of.byInput === 0 ? 0 : Math.round(medianInput * larger);
   return {
@@ -260,9 +270,9 @@ function taskOf(
 }
 
 /** In the order of their arrival. */
-function drawTasks(sources: readonly Source[], count: number, random: SeededRandom): readonly MixedTask[] {
+function drawTasks(sources: readonly Source[], count: number, random: SeededRandom): readonly DrawnTask[] {
   const due = sources.map(({ next }) => next());
-  const tasks: MixedTask[] = [];
+  const tasks: DrawnTask[] = [];
   for (let job = 0; tasks.length < count; job += 1) {
     const first = due.indexOf(Math.min(...due));
     const { next, make } = sources[first] as Source;

@@ -67,20 +67,20 @@ export class World {
   /** In truth, were it to begin now. */
   runMs(task: MixedTask, view: WorkerView, device: DeviceUuid | undefined): number {
     const machine = this.machines.get(view) as Machine;
-    const model = machine.report.devices.find(({ uuid }) => uuid === device)?.name;
+    const held = machine.report.devices.find(({ uuid }) => uuid === device);
     const { slowed } = this;
     const isSlow = slowed !== undefined && this.views[slowed.machine] === view && this.now >= slowed.at;
-    return this.workload.runMs(task, machine, model) * (isSlow ? slowed.times : 1);
+    return this.workload.runMs(task, machine, held) * (isSlow ? slowed.times : 1);
   }
 
   /** Who needs what is being pulled waits for that. */
-  fetchMs({ of }: MixedTask, view: WorkerView, begin = false): number {
-    const { image } = of.shape;
+  fetchMs(task: MixedTask, view: WorkerView, begin = false): number {
+    const { image } = task.of.shape;
     const { report } = view;
     if (image === undefined || (report !== null && hasImage(report, image))) return 0;
     const key = `${view.id} ${image}`;
     const machine = this.machines.get(view) as Machine;
-    const readyAt = this.pulls.get(key) ?? this.now + of.imageBytes / machine.pullBytesPerMs;
+    const readyAt = this.pulls.get(key) ?? this.now + this.workload.pullMs(task, machine);
     if (begin) this.pulls.set(key, readyAt);
     return Math.max(0, readyAt - this.now);
   }

@@ -29,7 +29,7 @@ export interface LeaseFacts {
   /** 0: no limit. */
   readonly timeoutMs: number;
   readonly onLinkLost: OnLinkLost;
-  /** Without it `politeMs`. */
+  /** Without it `defaultStopGraceMs`. */
   readonly stopGraceMs?: number;
 }
 

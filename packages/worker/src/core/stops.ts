@@ -8,15 +8,12 @@
  * 3. The first reason names the result; a later reason may only bring the kill forward.
  */
 import type { Failure, Stop } from '@gryphgen/protocol';
-import { failure } from '@gryphgen/protocol';
+import { defaultStopGraceMs, failure } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send, sendResult } from './context.ts';
 import { type Fence, keyOf } from './fence.ts';
 import { bareFacts, canKeepOne } from './leases.ts';
 import type { Attempt, Session, StopWhy, WorkerState } from './state.ts';
 import { moveTo, noteTransition } from './transition.ts';
-
-/** Time to end in peace before the kill, where the task names none and nobody else may have it; what `docker stop` gives. */
-const politeMs = 10_000;
 
 export function onStop(context: Context, session: Session, stop: Stop): void {
   const fence: Fence = { task: stop.task, attempt: stop.attempt, epoch: stop.epoch };
@@ -82,8 +79,8 @@ function drop(context: Context, attempt: Attempt): void {
 
 /** A neighbour waits no longer than it must. */
 function gracefulMs({ facts }: Attempt, why: StopWhy): number {
-  const askedMs = facts.stopGraceMs ?? politeMs;
-  return why === 'overuse' ? Math.min(askedMs, politeMs) : askedMs;
+  const askedMs = facts.stopGraceMs ?? defaultStopGraceMs;
+  return why === 'overuse' ? Math.min(askedMs, defaultStopGraceMs) : askedMs;
 }
 
 /** Grace where somebody else may be starting the same task: half of what the broker waits (E12). */

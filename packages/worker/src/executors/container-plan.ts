@@ -1,12 +1,5 @@
 /** From what a task asks for to what the engine is told: the image is looked at, the policy judges, folders are found. */
-import {
-  type ContainerBody,
-  containerBodySchema,
-  decodeBody,
-  type Failure,
-  failure,
-  type Read,
-} from '@gryphgen/protocol';
+import { containerBodySchema, type Read, readBody } from '@gryphgen/protocol';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
@@ -43,7 +36,7 @@ export type Plan = (wait: ImageWait | null) => Promise<Read<ContainerPlan>>;
 
 export async function planContainer(order: StartOrder, tools: PlanTools): Promise<Read<ContainerPlan>> {
   const { engine, policy, images, owner, wait, logBytes } = tools;
-  const body = readBody(order.body);
+  const body = readBody(containerBodySchema, order.body);
   if (!body.ok) return body;
   const forbidden = policy.refusesImage(body.value.image);
   if (forbidden !== null) return { ok: false, failure: forbidden };
@@ -67,19 +60,3 @@ export async function planContainer(order: StartOrder, tools: PlanTools): Promis
 }
 
 const nothing = { ok: true, value: [] } as const;
-
-function readBody(bytes: Uint8Array): Read<ContainerBody> {
-  const decoded = decodeBody(bytes);
-  if (!decoded.ok) return decoded;
-  const parsed = containerBodySchema.safeParse(decoded.value);
-  return parsed.success
-    ? { ok: true, value: parsed.data }
-    : { ok: false, failure: invalid(parsed.error.issues[0]) };
-}
-
-function invalid(
-  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
-): Failure {
-  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
-  return failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`);
-}

@@ -35,6 +35,8 @@ export interface Executor {
   probe(): Promise<boolean>;
   /** What the owner lets tasks of this kind have, as of the last probe. */
   offers?(): Offers;
+  /** What its worker is labelled with beside what its owner says, now. */
+  labels?(): Readonly<Record<string, string>>;
   /**
    * What an earlier life of this worker left behind; what cannot be adopted is removed. Before any start; once, and
    * again for as long as it says `notYet`.

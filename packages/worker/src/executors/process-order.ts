@@ -1,12 +1,5 @@
 /** What a lease of a process comes to: a command, its environment, its folder. */
-import {
-  decodeBody,
-  failure,
-  type ProcessBody,
-  processBodySchema,
-  type Read,
-  type TaskFiles,
-} from '@gryphgen/protocol';
+import { type ProcessBody, processBodySchema, type Read, readBody, type TaskFiles } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import { keyOf } from '../core/fence.ts';
 import type { StartMessage } from './process-group.ts';
@@ -19,7 +12,7 @@ export interface ProcessOrder {
 
 /** `path`: looked through for programs, and given to the process. */
 export function processOrder(order: StartOrder, scratch: string, path: string): Read<ProcessOrder> {
-  const body = readBody(order);
+  const body = readBody(processBodySchema, order.body);
   if (!body.ok) return body;
   const { command, workdir, inputs, outputs } = body.value;
   return {
@@ -55,14 +48,4 @@ function environmentOf(
     GRID_ATTEMPT: String(fence.attempt),
     CUDA_VISIBLE_DEVICES: devices.map(({ uuid }) => uuid as string).join(','),
   };
-}
-
-function readBody({ body }: StartOrder): Read<ProcessBody> {
-  const decoded = decodeBody(body);
-  if (!decoded.ok) return decoded;
-  const parsed = processBodySchema.safeParse(decoded.value);
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const issue = parsed.error.issues[0];
-  const where = ['body', ...(issue?.path ?? [])].map(String).join('.');
-  return { ok: false, failure: failure('rejected.invalid', `${where}: ${issue?.message ?? 'is not valid'}`) };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '@gryphgen/protocol';
-import { createLog, systemAlarms } from '@gryphgen/runtime';
+import { createLog, systemAlarms, systemClock } from '@gryphgen/runtime';
 import { expect, it } from 'vitest';
 import { connectEngine } from '../executors/engine-connection.ts';
 import { tellable, WorkerProbe } from './worker-probe.ts';
@@ -30,11 +30,13 @@ it('makes no report that a broker would refuse, and says what is wrong', async (
     log: createLog({ daemon: 'test', level: 'silent' }),
     ownersOf: async () => undefined,
     onSeen: () => undefined,
+    clock: systemClock,
     concerns: () => [],
   });
   const input = {
     capabilities: [],
     offers: undefined,
+    labels: {},
     dataEndpoint: '',
     dataKey: '',
     holders: [],

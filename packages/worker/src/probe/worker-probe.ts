@@ -4,7 +4,9 @@
  * 1. A probe that fails costs its own part only: the part known before stands, and the reason is logged and told.
  * 2. What cannot be told to the broker is no report: it is refused here, in words, and not by every broker.
  */
+import { join } from 'node:path';
 import {
+  type Calibration,
   type Hardware,
   limits,
   type Offers,
@@ -13,8 +15,10 @@ import {
   type WorkerReport,
   workerReportSchema,
 } from '@gryphgen/protocol';
-import type { Alarms, Log } from '@gryphgen/runtime';
+import type { Alarms, Clock, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
+import { Calibrator } from '../calibration/calibrator.ts';
+import { type Measure, measureWith } from '../calibration/measure.ts';
 import { namesIn, questionsTo } from '../executors/engine-questions.ts';
 import { DeviceProbe, type DeviceProbeOptions, type Holder } from './device-probe.ts';
 import { ascii, probeHardware } from './hardware.ts';
@@ -23,6 +27,7 @@ import { Question } from './question.ts';
 
 /** To find out what the host has, which images its engine has. */
 const answerMs = 10_000;
+const GiB = 1024 ** 3;
 
 export interface ProbeOptions extends DeviceProbeOptions {
   readonly home: string;
@@ -30,6 +35,11 @@ export interface ProbeOptions extends DeviceProbeOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly slots: number | undefined;
   readonly docker: Docker;
+  readonly clock: Clock;
+  /** Default: in a process of its own. */
+  readonly measure?: Measure | undefined;
+  /** What it was measured to be before does not count. */
+  readonly calibrate?: boolean | undefined;
   readonly alarms: Alarms;
   readonly log: Log;
   /** What else the report is to say of this machine. */
@@ -44,6 +54,8 @@ interface Engine {
 export interface ProbeInput {
   readonly capabilities: readonly TaskKind[];
   readonly offers: Offers | undefined;
+  /** Beside what the owner says. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly dataEndpoint: string;
   readonly dataKey: string;
   /** Attempts that hold devices. */
@@ -51,6 +63,7 @@ export interface ProbeInput {
 }
 
 export class WorkerProbe {
+  readonly calibrator: Calibrator;
   private readonly options: ProbeOptions;
   private readonly askMachine: Question<Machine>;
   private readonly askEngine: Question<Engine>;
@@ -63,8 +76,10 @@ export class WorkerProbe {
   private readonly problems = new Map<string, string>();
 
   constructor(options: ProbeOptions) {
-    const { home, docker, alarms } = options;
+    const { home, docker, alarms, measure = measureWith(alarms), calibrate = false } = options;
     this.options = options;
+    const folder = join(home, 'worker');
+    this.calibrator = new Calibrator({ ...options, folder, measure, anew: calibrate });
     this.devices = new DeviceProbe(options);
     this.askMachine = new Question({
       what: 'this machine',
@@ -87,7 +102,14 @@ export class WorkerProbe {
   }
 
   /** Throws when there is none to give, at first or at all. */
-  async report({ capabilities, offers, dataEndpoint, dataKey, holders }: ProbeInput): Promise<WorkerReport> {
+  async report({
+    capabilities,
+    offers,
+    labels: more,
+    dataEndpoint,
+    dataKey,
+    holders,
+  }: ProbeInput): Promise<WorkerReport> {
     const { name, labels, slots } = this.options;
     const hasEngine = capabilities.includes('container');
     await Promise.all([
@@ -99,15 +121,17 @@ export class WorkerProbe {
     const { images, names: engines } = hasEngine ? this.engine : noEngine;
     const { machine } = this;
     if (machine === null) throw new Error(`this machine cannot be probed: ${this.problems.get('machine')}`);
+    const calibration = this.calibration(machine);
     return legal({
       name,
       capabilities,
-      labels,
+      labels: { ...more, ...labels },
       ...machine,
       devices: this.devices.devices,
       images,
       slots: slots ?? Math.min(Math.max(16, machine.cpuMilli / 250), limits.attemptsPerWorker),
-      speed: 0,
+      speed: calibration?.cpuSingle ?? 0,
+      ...(calibration !== undefined && { calibration }),
       dataEndpoint,
       dataKey,
       ...(offers === undefined ? {} : { offers }),
@@ -115,6 +139,15 @@ export class WorkerProbe {
       troubles: this.troubles(),
       version: productVersion,
     });
+  }
+
+  /** By what may change it; memory in whole GiB, since kernels keep more or less of it. */
+  private calibration({ cpuMilli, memoryBytes }: Machine): Calibration | undefined {
+    if (this.hardware === null) return undefined;
+    const { model, cores, threads } = this.hardware.cpu;
+    const devices = this.devices.devices.map(({ uuid, name }) => `${name} ${uuid}`);
+    const machine = [model, cores, threads, cpuMilli, Math.round(memoryBytes / GiB), ...devices.sort()];
+    return this.calibrator.of(machine.join(', '));
   }
 
   private async probeMachine(): Promise<void> {
@@ -155,7 +188,12 @@ export class WorkerProbe {
 
   private troubles(): readonly string[] {
     const others = [...this.problems].filter(([what, why]) => what !== 'devices' && why !== '');
-    return [...this.devices.troubles, ...this.options.concerns(), ...others.map(([, why]) => why)]
+    return [
+      ...this.devices.troubles,
+      ...this.calibrator.troubles,
+      ...this.options.concerns(),
+      ...others.map(([, why]) => why),
+    ]
       .slice(0, limits.troubles)
       .map((words) => words.slice(0, limits.troubleChars));
   }

@@ -1,0 +1,83 @@
+/** `grid rag eval`: how good a collection's answers are, by queries and judgments in TREC's formats. */
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path/posix';
+import { type Client, queryCollection } from '@gryphgen/client';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { type Invocation, runs } from '../command.ts';
+import { ProgressLines } from '../images/progress-lines.ts';
+import { UsageError } from '../problem.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { printJson } from '../terminal.ts';
+
+/** As many as recall is counted in. */
+const depth = 100;
+const atOnce = 4;
+
+interface EvalFlags extends CommonFlags {
+  readonly queries: string;
+  readonly qrels: string;
+}
+
+/** `command`: with the collection as its argument. `held`: throws for one that is not there. */
+export function evalCommand(
+  command: Command,
+  invocation: Invocation,
+  held: (client: Client, collection: string) => Promise<void>,
+): Command {
+  command
+    .addOption(new Option('--queries <file>', 'an id, a tab and a text a line').makeOptionMandatory())
+    .addOption(
+      new Option(
+        '--qrels <file>',
+        "TREC's judgments: query 0 document relevance a line; a document is a file's name without its extension",
+      ).makeOptionMandatory(),
+    );
+  return runs<EvalFlags>(command, invocation, async (flags, [collection = '']) => {
+    const { terminal } = invocation;
+    const { quality, readQrels } = await import('@gryphgen/retrieval');
+    const queries = readQueries(flags.queries, await readFile(flags.queries, 'utf8'));
+    const qrels = readQrels(await readFile(flags.qrels, 'utf8'));
+    if (qrels.kind === 'wrong') throw new UsageError(`${flags.qrels}:${qrels.line}: ${qrels.why}`);
+    const rankings = new Map<string, readonly string[]>();
+    const lines = new ProgressLines(terminal, () => [`${rankings.size} of ${queries.length} queries`]);
+    await withClient(terminal, flags, async (client) => {
+      await held(client, collection);
+      const rest = queries.values();
+      const asker = async (): Promise<void> => {
+        for (const { id, text } of rest) rankings.set(id, await ranking(client, collection, text));
+      };
+      await Promise.all(Array.from({ length: atOnce }, asker));
+    }).finally(() => lines.wipe());
+    const found = quality(rankings, qrels.value, depth);
+    const measures = {
+      'ndcg@10': found.ndcgAt10,
+      map: found.map,
+      mrr: found.mrr,
+      'recall@100': found.recall,
+    };
+    if (flags.json) printJson(terminal, { ...measures, queries: found.queries });
+    else {
+      for (const [name, value] of Object.entries(measures))
+        terminal.out(`${name.padEnd(12)}${value.toFixed(4)}\n`);
+      terminal.out(`${'queries'.padEnd(12)}${found.queries}\n`);
+    }
+    return 0;
+  });
+}
+
+/** Documents, best first. */
+async function ranking(client: Client, collection: string, text: string): Promise<readonly string[]> {
+  const { results } = await queryCollection(client, { collection, text, count: depth, of: 'files' });
+  return results.map(({ source }) => basename(source, extname(source)));
+}
+
+function readQueries(file: string, text: string): readonly { readonly id: string; readonly text: string }[] {
+  return text.split('\n').flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    const at = line.indexOf('\t');
+    if (at < 1) throw new UsageError(`${file}:${index + 1}: expected an id, a tab and a text`);
+    return { id: line.slice(0, at).trim(), text: line.slice(at + 1).trim() };
+  });
+}

@@ -1,0 +1,56 @@
+/** Collections and passages, as people read them. */
+import type { IngestResult, ListResult, QueryResult } from '@gryphgen/protocol';
+import { printable } from '../printable.ts';
+import type { Style, Terminal } from '../terminal.ts';
+import { table } from './table.ts';
+import { age } from './task-view.ts';
+
+/** Of a passage, enough to see what it is about. */
+const shownLines = 6;
+
+export function syncLine(path: string, result: IngestResult, style: Style): string {
+  const { added, changed, removed, unchanged, failedFiles } = result;
+  const parts = [
+    `${added} added`,
+    `${changed} changed`,
+    `${removed} removed`,
+    `${unchanged} as before`,
+    ...(failedFiles > 0 ? [style.yellow(`${failedFiles} not read`)] : []),
+  ];
+  return `${printable(path)}: ${parts.join(', ')}`;
+}
+
+export function collectionLines({ collections, cut }: ListResult, terminal: Terminal): readonly string[] {
+  if (collections.length === 0) return ['there is no collection: "grid rag add NAME PATH" makes one'];
+  const rows = collections.flatMap(({ name, sources }) => sources.map((source) => ({ name, ...source })));
+  return [
+    ...table(
+      rows,
+      [
+        { title: 'COLLECTION', value: ({ name }) => name },
+        { title: 'FILES', value: ({ files }) => String(files), right: true },
+        { title: 'NOT READ', value: ({ failedFiles }) => String(failedFiles), right: true },
+        { title: 'SYNCED', value: ({ syncedAt }) => `${age(Date.now() - syncedAt)} ago` },
+        { title: 'MACHINE', value: ({ machine }) => printable(machine) },
+        { title: 'PATH', value: ({ path }) => printable(path) },
+      ],
+      terminal.columns,
+    ),
+    ...(cut ? ['there are more than an answer holds'] : []),
+  ];
+}
+
+export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {
+  if (results.length === 0) return ['nothing in the collection has these words'];
+  const lines = results.flatMap(({ score, source, lines: [first, last], title, text = '' }, index) => {
+    const where = `${printable(source)}:${first}-${last}`;
+    const heading = title === undefined ? '' : style.dim(`  ${printable(title)}`);
+    const body = text.split('\n').slice(0, shownLines);
+    return [
+      ...(index > 0 ? [''] : []),
+      `${style.bold(where)}${heading}  ${style.dim(score.toFixed(2))}`,
+      ...body.map((line) => `  ${printable(line)}`),
+    ];
+  });
+  return cut ? [...lines, '', style.dim('there is more than an answer holds')] : lines;
+}

@@ -1,0 +1,103 @@
+/**
+ * Collections of passages: brought up to date by `ingest` tasks, asked by `retrieve` tasks, like all that a grid does.
+ *
+ * 1. A task goes to the worker that has the collection, by a label of that worker.
+ * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it.
+ */
+import {
+  type ArtifactRef,
+  collectionLabel,
+  failure,
+  GridError,
+  type IngestBody,
+  type IngestResult,
+  ingestResultSchema,
+  type ListResult,
+  listResultSchema,
+  type QueryResult,
+  queryResultSchema,
+  type RetrieveBody,
+  readOutcome,
+} from '@gryphgen/protocol';
+import type { z } from 'zod';
+import type { Outcome } from './pending.ts';
+import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
+
+/** Of a question, in a place and out of it. */
+const patienceMs = 60_000;
+/** Beside a collection's own work: hashing and reading on all of its machine would be a nuisance. */
+const ingestCpuMilli = 1000;
+/** Where the one input of an ingest is; nothing reads it there. */
+const given = '/in';
+
+/** Nothing is reserved for a question: it waits for nobody's containers. */
+const question = {
+  durable: false,
+  resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+  timeoutMs: patienceMs,
+  queueTimeoutMs: patienceMs,
+} as const;
+
+/** `held`: the collection is there; otherwise any retrieval service may begin it. Inputs are to be brought before. */
+export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
+  const { collection } = body;
+  const inputs: readonly ArtifactRef[] = body.op === 'sync' ? body.inputs : [];
+  const spec: TaskSpec = {
+    kind: 'ingest',
+    body,
+    inputs: inputs.map(() => ({ from: given, to: given })),
+    name: `${body.op} ${collection}`,
+    resources: { cpuMilli: ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
+    retries: { limit: 2, backoffMs: 1000 },
+    ...(held && at(collection)),
+  };
+  return prepareTask(spec, inputs);
+}
+
+/** What one wants of a retrieval service; `submit` of a `Client`. */
+export interface RetrievalAsker {
+  submit(task: EncodedTask): { readonly finished: Promise<Outcome> };
+}
+
+/** Passages for `text`, best first. Throws GridError: `rejected.not-found` where the worker has no such collection any more, `lost.*`. */
+export async function queryCollection(
+  asker: RetrievalAsker,
+  query: Omit<Extract<RetrieveBody, { op: 'query' }>, 'op'>,
+): Promise<QueryResult> {
+  const body: RetrieveBody = { op: 'query', ...query };
+  const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(query.collection) });
+  return retrieved(await asker.submit(task).finished, queryResultSchema);
+}
+
+/** What one retrieval service has. */
+export async function listCollections(asker: RetrievalAsker, worker: string): Promise<ListResult> {
+  const constraints = { worker, labels: {} };
+  const task = prepareTask({ kind: 'retrieve', body: { op: 'list' }, ...question, constraints });
+  return retrieved(await asker.submit(task).finished, listResultSchema);
+}
+
+export function ingested(outcome: Outcome): IngestResult {
+  return retrieved(outcome, ingestResultSchema);
+}
+
+function at(collection: string): Pick<TaskSpec, 'constraints'> {
+  return { constraints: { labels: { [collectionLabel(collection)]: 'here' } } };
+}
+
+function retrieved<T>(outcome: Outcome, schema: z.ZodType<T>): T {
+  if (outcome.failure !== null) throw new GridError(outcome.failure);
+  const { result } = readOutcome(outcome.result) ?? {};
+  const parsed = schema.safeParse(result === undefined ? undefined : json(result));
+  if (parsed.success) return parsed.data;
+  throw new GridError(
+    failure('internal.bug', `the worker's answer is none: ${parsed.error.issues[0]?.message}`),
+  );
+}
+
+function json(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

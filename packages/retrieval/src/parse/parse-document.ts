@@ -1,0 +1,140 @@
+/**
+ * A document's bytes to its chunks, by what its name says it is.
+ *
+ * 1. Every document ends as chunks or as a reason that a person can act on: nothing is silently missing.
+ * 2. Size is looked at before anything else. PDF, Word and what else nobody here reads is refused by name.
+ */
+import { extname } from 'node:path/posix';
+import { type Block, type Chunk, type ChunkLimits, chunkLimits } from '../core/chunk/block.ts';
+import { chunkBlocks } from '../core/chunk/chunk-blocks.ts';
+import { lineWindows } from '../core/chunk/line-windows.ts';
+import { markdown, type Prose, plainText } from '../core/chunk/prose.ts';
+import { CodeParser } from './code.ts';
+import { decodeText } from './decode-text.ts';
+import { html } from './html.ts';
+import { notebook, notebookLanguage } from './notebook.ts';
+import { csvRows, jsonMembers } from './records.ts';
+
+export interface DocumentLimits extends ChunkLimits {
+  readonly maxBytes: number;
+  readonly maxParsedChars: number;
+  readonly parseMs: number;
+}
+
+export const documentLimits: DocumentLimits = {
+  ...chunkLimits,
+  maxBytes: 16 * 1024 ** 2,
+  maxParsedChars: 1024 ** 2,
+  parseMs: 5000,
+};
+
+export type ParsedDocument =
+  | {
+      readonly kind: 'parsed';
+      /** Of the document itself; null where it has none. */
+      readonly title: string | null;
+      readonly chunks: readonly Chunk[];
+      /** What was not done as it should be, such as source that does not parse. */
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+interface Parted {
+  readonly title: string | null;
+  readonly blocks: readonly Block[];
+  readonly note: string | null;
+}
+
+/** Lines that no person wrote. They are cut into pieces like any other. */
+const HUGE_LINE_CHARS = 20_000;
+const UNREADABLE = new Map([
+  ['.pdf', 'PDF'],
+  ['.docx', 'Word'],
+  ['.doc', 'Word'],
+  ['.zip', 'an archive'],
+  ['.gz', 'an archive'],
+]);
+
+export class DocumentParser {
+  readonly #code: CodeParser;
+  readonly #limits: DocumentLimits;
+
+  constructor(monotonicMs: () => number, limits: Partial<DocumentLimits> = {}) {
+    this.#code = new CodeParser(monotonicMs);
+    this.#limits = { ...documentLimits, ...limits };
+  }
+
+  async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+    const { maxBytes } = this.#limits;
+    const extension = extname(path).toLowerCase();
+    const format = UNREADABLE.get(extension);
+    if (format !== undefined) return { kind: 'refused', reason: `it is ${format}, which is not read` };
+    if (bytes.byteLength > maxBytes)
+      return { kind: 'refused', reason: `it has ${bytes.byteLength} bytes, over the limit of ${maxBytes}` };
+    const decoded = decodeText(bytes);
+    if (decoded.kind === 'refused') return decoded;
+    const { title, blocks, note } = await this.#part(decoded.text, extension.slice(1));
+    const notes = note === null ? [] : [note];
+    if (hasHugeLine(decoded.text)) notes.push('lines of over 20,000 characters were cut into pieces');
+    return { kind: 'parsed', title, chunks: chunkBlocks(blocks, this.#limits), notes };
+  }
+
+  /** Frees the grammars. */
+  close(): Promise<void> {
+    return this.#code.close();
+  }
+
+  async #part(text: string, extension: string): Promise<Parted> {
+    switch (extension) {
+      case 'md':
+      case 'markdown':
+      case 'mdx':
+        return { ...markdown(text), note: null };
+      case 'html':
+      case 'htm':
+      case 'xhtml':
+        return structured(text, html(text), 'HTML that can be read: it is nested too deep');
+      case 'csv':
+        return records(text, csvRows(text, ','), 'CSV');
+      case 'tsv':
+        return records(text, csvRows(text, '\t'), 'TSV');
+      case 'json':
+        return records(text, jsonMembers(text), 'JSON');
+      case 'ipynb':
+        return this.#notebook(text);
+      case 'txt':
+      case 'rst':
+      case 'log':
+      case '':
+        return { ...plainText(text), note: null };
+      default:
+        return { title: null, ...(await this.#code.parse(text, extension, this.#limits)) };
+    }
+  }
+
+  async #notebook(text: string): Promise<Parted> {
+    const language = notebookLanguage(text);
+    const code = async (cell: string) => (await this.#code.parse(cell, language, this.#limits)).blocks;
+    const found = await notebook(text, code);
+    return structured(text, found, 'a notebook');
+  }
+}
+
+function records(text: string, blocks: readonly Block[] | undefined, format: string): Parted {
+  return structured(text, blocks && { title: null, blocks }, format);
+}
+
+function structured(text: string, found: Prose | undefined, format: string): Parted {
+  if (found !== undefined) return { ...found, note: null };
+  return { title: null, blocks: lineWindows(text.split('\n')), note: `parted by lines: it is not ${format}` };
+}
+
+function hasHugeLine(text: string): boolean {
+  for (let start = 0; start < text.length; ) {
+    const newline = text.indexOf('\n', start);
+    const end = newline === -1 ? text.length : newline;
+    if (end - start > HUGE_LINE_CHARS) return true;
+    start = end + 1;
+  }
+  return false;
+}

@@ -1,0 +1,16 @@
+/** The thread that parses: a document that takes long, or more memory than there is, takes nothing of the service's own. */
+
+import { serve } from '@gryphgen/runtime/thread-calls';
+import { StoreError } from '../store/store.ts';
+import { DocumentParser } from './parse-document.ts';
+
+const parser = new DocumentParser(() => performance.now());
+
+const operations = {
+  parse: ({ path, bytes }: { readonly path: string; readonly bytes: Uint8Array }) =>
+    parser.parse(path, bytes),
+};
+
+export type ParseThread = typeof operations;
+
+serve(operations, StoreError);

@@ -1,0 +1,25 @@
+/** Files of a collection, by the machine they are on and their path there: what a store's sources are named by. */
+import { join } from 'node:path/posix';
+import type { SourceName } from '@gryphgen/protocol';
+
+/** A machine's name has no line end (protocol). */
+export function keyOf({ machine, path }: SourceName, inside: string): string {
+  return `${machine}\n${inside === '' ? path : join(path, inside)}`;
+}
+
+export function machineOf(key: string): string {
+  return key.slice(0, key.indexOf('\n'));
+}
+
+export function pathOf(key: string): string {
+  return key.slice(key.indexOf('\n') + 1);
+}
+
+export function isOf(key: string, { machine, path }: SourceName): boolean {
+  const whole = `${machine}\n${path}`;
+  return key === whole || key.startsWith(whole.endsWith('/') ? whole : `${whole}/`);
+}
+
+export function isSource(a: SourceName, b: SourceName): boolean {
+  return a.machine === b.machine && a.path === b.path;
+}

@@ -1,0 +1,260 @@
+/**
+ * SYMORG: collections of passages, kept up to date and asked. Everything of a worker's collections is in one folder.
+ *
+ * 1. A file is known by its machine and path. What is not in the source any more is gone from the collection when `sync`
+ *    resolves; a `sync` that was cut off is gone on with by the next one.
+ * 2. Changes are made one after the other; questions wait for none of them.
+ * 3. What cannot be read is in the collection as such, with the cause, and is tried again by each `sync`.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path/posix';
+import {
+  type Failure,
+  failure,
+  type IngestResult,
+  type ListResult,
+  limits,
+  type QueryResult,
+  type RetrieveBody,
+  type SourceName,
+} from '@gryphgen/protocol';
+import { documentLimits } from '../parse/parse-document.ts';
+import { ThreadedParser } from '../parse/threaded-parser.ts';
+import { openSqliteStore } from '../store/sqlite-store.ts';
+import type * as stored from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
+import type { Origin } from '../sync/origin.ts';
+import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
+import { fitted } from './answer-size.ts';
+import { isOf, isSource, keyOf, pathOf } from './file-key.ts';
+import { Roots } from './roots.ts';
+import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
+
+/** Of one service: each is a label of its worker. */
+const mostCollections = 32;
+/** Of failed files, those that are named in the answer. */
+const namedFailures = 20;
+const causeChars = 160;
+const tellEachMs = 2000;
+/** Passages looked at for one file: those of large files crowd others out. */
+const passagesPerFile = 4;
+
+/** One file of a source: `path` in it, '' where the source is that file; `hash` of its content, which is read from `at`. */
+export interface SourceFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly hash: string;
+  readonly at: string;
+}
+
+export interface Ingesting {
+  /** Aborted: what is done stays done. */
+  readonly signal: AbortSignal;
+  /** A line on how far it is. */
+  readonly tell: (line: string) => void;
+}
+
+type Query = Extract<RetrieveBody, { op: 'query' }>;
+
+export class RetrievalService {
+  private readonly folder: string;
+  private readonly roots: Roots;
+  private store: Promise<stored.Store> | undefined;
+  private readonly parser = new ThreadedParser();
+  private last: Promise<unknown> = Promise.resolve();
+
+  private constructor(folder: string, roots: Roots) {
+    this.folder = folder;
+    this.roots = roots;
+  }
+
+  /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
+  static async open(folder: string): Promise<RetrievalService> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new RetrievalService(folder, await Roots.load(join(folder, 'roots.json')));
+  }
+
+  /** Collections that are here. */
+  get names(): readonly string[] {
+    return this.roots.names;
+  }
+
+  /** From now on the source is these files. */
+  sync(
+    collection: string,
+    source: SourceName,
+    files: readonly SourceFile[],
+    ingesting: Ingesting,
+  ): Promise<IngestResult | Failure> {
+    return this.inTurn(async () => {
+      if (!this.names.includes(collection) && this.names.length >= mostCollections)
+        return failure(
+          'rejected.limit',
+          `there are ${mostCollections} collections here, and no more are taken`,
+        );
+      await this.roots.note(collection, { ...source, syncedAt: 0 });
+      const result = await this.bring(collection, source, files, ingesting);
+      if (!('code' in result)) await this.roots.note(collection, { ...source, syncedAt: Date.now() });
+      return result;
+    });
+  }
+
+  /** Without a source the whole collection. */
+  remove(collection: string, source: SourceName | undefined): Promise<IngestResult | Failure> {
+    return this.inTurn(async () => {
+      const store = await this.opened();
+      const known = await store.sources(collection);
+      const gone = source === undefined ? known : known.filter(({ key }) => isOf(key, source));
+      if (
+        source !== undefined &&
+        gone.length === 0 &&
+        !this.roots.of(collection).some((root) => isSource(root, source))
+      )
+        return failure(
+          'rejected.not-found',
+          `nothing of ${source.path} of ${source.machine} is in ${collection}`,
+        );
+      const others = this.roots
+        .of(collection)
+        .some((root) => source !== undefined && !isSource(root, source));
+      if (source !== undefined && others)
+        await store.apply(
+          collection,
+          gone.map(({ key }) => ({ kind: 'remove', key })),
+        );
+      else await store.drop(collection);
+      await this.roots.forget(collection, others ? source : undefined);
+      return { ...nothing, removed: gone.length };
+    });
+  }
+
+  /** At most `maxBytes` of JSON. */
+  async query({ collection, text, count, of }: Query, maxBytes: number): Promise<QueryResult | Failure> {
+    if (!this.names.includes(collection)) return unknown(collection);
+    return await told(async () => {
+      const store = await this.opened();
+      const ask = (limit: number) => store.search({ collections: [collection], text, limit });
+      if (of === 'passages') return fitted((await ask(count)).map(shown), maxBytes);
+      for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
+        const found = await ask(limit);
+        const best = bestOfFiles(found).slice(0, count);
+        if (best.length === count || found.length < limit || limit >= limits.passages * passagesPerFile)
+          return fitted(
+            best.map((passage) => withoutText(shown(passage))),
+            maxBytes,
+          );
+      }
+    });
+  }
+
+  /** At most `maxBytes` of JSON. */
+  async list(maxBytes: number): Promise<ListResult | Failure> {
+    return await told(async () => {
+      const collections: ListResult['collections'] = [];
+      let left = maxBytes - 64;
+      for (const name of this.names) {
+        const files = await (await this.opened()).sources(name);
+        const sources = this.roots.of(name).map((root) => {
+          const own = files.filter(({ key }) => isOf(key, root));
+          const failedFiles = own.filter(({ cause }) => cause !== null).length;
+          return { ...root, files: own.length - failedFiles, failedFiles };
+        });
+        const passages = files.reduce((sum, { chunks }) => sum + chunks, 0);
+        const row = { name, passages, sources };
+        left -= Buffer.byteLength(JSON.stringify(row)) + 1;
+        if (left < 0) return { collections, cut: true };
+        collections.push(row);
+      }
+      return { collections, cut: false };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.last;
+    await this.parser.close();
+    await (await this.store?.catch(() => undefined))?.close();
+  }
+
+  private async bring(
+    collection: string,
+    source: SourceName,
+    files: readonly SourceFile[],
+    { signal, tell }: Ingesting,
+  ): Promise<IngestResult | Failure> {
+    let toldAt = performance.now();
+    const onProgress = ({ done, files: of }: SyncProgress): void => {
+      if (performance.now() - toldAt < tellEachMs) return;
+      toldAt = performance.now();
+      tell(`${done} of ${of} files`);
+    };
+    try {
+      const {
+        failed,
+        notes: _,
+        ...counts
+      } = await syncCollection({
+        store: await this.opened(),
+        collection,
+        origin: originOf(source, files),
+        parser: this.parser,
+        owns: (key) => isOf(key, source),
+        signal,
+        onProgress,
+      });
+      const named = failed.slice(0, namedFailures).map(({ key, cause }) => ({
+        path: pathOf(key),
+        cause: cause.slice(0, causeChars),
+      }));
+      return { ...counts, failedFiles: failed.length, failed: named };
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return failure('cancelled.user', 'it was stopped');
+      throw error;
+    }
+  }
+
+  private opened(): Promise<stored.Store> {
+    this.store ??= openSqliteStore({ path: join(this.folder, 'passages.sqlite') }).catch((error: unknown) => {
+      this.store = undefined;
+      throw error;
+    });
+    return this.store;
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T | Failure> {
+    const done = this.last.then(() => told(work));
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** Paths in the collection begin with the source's own name: that is a part of what a file is about, and its place is not. */
+function originOf(source: SourceName, files: readonly SourceFile[]): Origin {
+  const at = new Map(files.map((file) => [keyOf(source, file.path), file.at]));
+  return {
+    async *list() {
+      for (const { path, bytes, hash } of files) {
+        const { maxBytes } = documentLimits;
+        const named = { key: keyOf(source, path), path: join(basename(source.path), path), hash };
+        if (bytes <= maxBytes) yield named;
+        else yield { ...named, unreadable: `it has ${bytes} bytes, over the limit of ${maxBytes}` };
+      }
+    },
+    read: async (key) => ({ kind: 'read', bytes: await readFile(at.get(key) as string) }),
+  };
+}
+
+const nothing: IngestResult = { added: 0, changed: 0, unchanged: 0, removed: 0, failedFiles: 0, failed: [] };
+
+/** What the store cannot do is told in its words. */
+async function told<T>(work: () => Promise<T>): Promise<T | Failure> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreError) return failure('execution.exit', error.message);
+    throw error;
+  }
+}
+
+function unknown(collection: string): Failure {
+  return failure('rejected.not-found', `there is no collection ${collection} here`);
+}

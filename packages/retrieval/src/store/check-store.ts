@@ -1,0 +1,29 @@
+/** Whether a store's parts agree: SQLite's own check, and that each passage is in the index once and nothing else is. */
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { isDead } from '../core/index/segment.ts';
+import { readSegments } from './segment-table.ts';
+
+export function checkStore(db: DatabaseSyncInstance): readonly string[] {
+  const rows = db.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[];
+  const structure = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+  const stored = new Map(
+    (
+      db
+        .prepare('SELECT chunk.id AS id, collection FROM chunk JOIN source ON source.id = chunk.source')
+        .all() as { id: number; collection: number }[]
+    ).map(({ id, collection }) => [id, collection]),
+  );
+  const findings: string[] = [];
+  const { chunks } = db.prepare('SELECT count(*) AS chunks FROM chunk').get() as { chunks: number };
+  if (chunks !== stored.size) findings.push(`${chunks - stored.size} passages belong to no source.`);
+  for (const { id, collection, segment } of readSegments(db))
+    for (let ordinal = 0; ordinal < segment.count; ordinal += 1) {
+      if (isDead(segment.dead, ordinal)) continue;
+      const chunk = segment.chunks[ordinal] as number;
+      if (stored.get(chunk) !== collection)
+        findings.push(`Segment ${id} has passage ${chunk}, which is not there.`);
+      stored.delete(chunk);
+    }
+  if (stored.size > 0) findings.push(`${stored.size} passages are not in the index.`);
+  return [...structure, ...findings];
+}

@@ -1,0 +1,117 @@
+/** What the reading thread does. Each question is answered as of one moment, while the other thread writes. */
+import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
+import { queryTerms } from '../core/score/query-terms.ts';
+import { type IndexPart, type Ranked, rank, rankSettings } from '../core/score/rank.ts';
+import { checkStore } from './check-store.ts';
+import { openForReading, readState, snapshot } from './database.ts';
+import { readSegments, type StoredSegment } from './segment-table.ts';
+import { type Passage, type SourceState, StoreError, type StoreQuery } from './store.ts';
+import type { OpenArgs } from './write-operations.ts';
+
+/** More than anyone reads; a list of candidates for another ranking fits. */
+const MAX_LIMIT = 10_000;
+
+interface PassageRow {
+  readonly name: string;
+  readonly key: string;
+  readonly path: string;
+  readonly title: string | null;
+  readonly revision: string | null;
+  readonly hash: string;
+  readonly seq: number;
+  readonly start_line: number;
+  readonly end_line: number;
+  readonly headings: string;
+  readonly symbols: string;
+  readonly text: string;
+}
+
+const PASSAGE = `SELECT name, key, path, title, revision, hash, seq, start_line, end_line, headings, symbols, text
+  FROM chunk JOIN source ON source.id = chunk.source JOIN collection ON collection.id = source.collection
+  WHERE chunk.id = ?`;
+
+export class ReadOperations {
+  #db: DatabaseSyncInstance | undefined;
+  #remembered: { readonly generation: number; readonly segments: readonly StoredSegment[] } | undefined;
+  #posting: StatementSyncInstance | undefined;
+  #passage: StatementSyncInstance | undefined;
+
+  open({ path, cacheBytes }: OpenArgs): void {
+    this.#db = openForReading(path, cacheBytes);
+    this.#posting = this.#db.prepare('SELECT list FROM posting WHERE segment = ? AND term = ?');
+    this.#passage = this.#db.prepare(PASSAGE);
+  }
+
+  search({ collections, text, limit, settings = rankSettings }: StoreQuery): readonly Passage[] {
+    return this.#read((db) => {
+      const named = db.prepare('SELECT id FROM collection WHERE name = ?');
+      const ids = new Set(collections.map((name) => (named.get(name) as { id: number } | undefined)?.id));
+      const parts = this.#segments(db)
+        .filter(({ collection }) => ids.has(collection))
+        .map((segment) => this.#part(segment));
+      const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
+      if (parts.length === 0 || wanted === 0) return [];
+      return rank(parts, queryTerms(text), wanted, settings).map((ranked) => this.#shown(ranked));
+    });
+  }
+
+  sources(collection: string): readonly SourceState[] {
+    const sql = `SELECT key, path, title, revision, hash, cause, count(chunk.id) AS chunks
+      FROM source LEFT JOIN chunk ON chunk.source = source.id
+      WHERE collection = (SELECT id FROM collection WHERE name = ?) GROUP BY source.id ORDER BY key`;
+    return this.#read((db) => db.prepare(sql).all(collection) as SourceState[]);
+  }
+
+  collections(): readonly string[] {
+    return this.#read((db) => {
+      const rows = db.prepare('SELECT name FROM collection ORDER BY name').all() as { name: string }[];
+      return rows.map(({ name }) => name);
+    });
+  }
+
+  check(): readonly string[] {
+    return this.#read((db) => checkStore(db));
+  }
+
+  close(): void {
+    this.#db?.close();
+    this.#db = undefined;
+  }
+
+  #read<Result>(work: (db: DatabaseSyncInstance) => Result): Result {
+    const db = this.#db;
+    if (db === undefined) throw new StoreError('closed', 'The store is closed.');
+    return snapshot(db, () => work(db));
+  }
+
+  #segments(db: DatabaseSyncInstance): readonly StoredSegment[] {
+    const { generation } = readState(db);
+    if (this.#remembered?.generation !== generation)
+      this.#remembered = { generation, segments: readSegments(db) };
+    return this.#remembered.segments;
+  }
+
+  #part({ id, segment, totals }: StoredSegment): IndexPart {
+    const postings = (term: string) =>
+      (this.#posting?.get(id, term) as { list: Uint8Array } | undefined)?.list;
+    return { segment, totals, postings };
+  }
+
+  #shown({ chunk, score, named, terms }: Ranked): Passage {
+    const row = this.#passage?.get(chunk) as PassageRow;
+    const { name, key, path, title, revision, hash, seq, text } = row;
+    return {
+      collection: name,
+      source: { key, path, title, revision, hash },
+      seq,
+      text,
+      startLine: row.start_line,
+      endLine: row.end_line,
+      headings: JSON.parse(row.headings) as readonly string[],
+      symbols: JSON.parse(row.symbols) as readonly string[],
+      score,
+      named,
+      terms,
+    };
+  }
+}

@@ -1,0 +1,91 @@
+/** The embedded store: one SQLite file, one thread that writes to it and one that reads, so that neither waits for the other. */
+
+import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
+import type { ReadThread } from './read-thread.ts';
+import type { Passage, SourceChange, SourceState, Store, StoreQuery } from './store.ts';
+import { StoreError } from './store.ts';
+import type { WriteThread } from './write-thread.ts';
+
+export interface SqliteStoreOptions {
+  /** Of the file; its folder is there. */
+  readonly path: string;
+  /** For both threads' pages of the database, in bytes. Beside it: 16 bytes a passage, and the passages of one apply. */
+  readonly cacheBytes?: number;
+}
+
+const CACHE_BYTES = 128 * 1024 ** 2;
+
+/** Rejects with StoreError: io, busy, newer. */
+export async function openSqliteStore({
+  path,
+  cacheBytes = CACHE_BYTES,
+}: SqliteStoreOptions): Promise<Store> {
+  const writer = new ThreadCalls<WriteThread>(
+    new URL('./write-thread.js', import.meta.url),
+    'store writing',
+    StoreError,
+  );
+  const reader = new ThreadCalls<ReadThread>(
+    new URL('./read-thread.js', import.meta.url),
+    'store reading',
+    StoreError,
+  );
+  try {
+    await writer.call('open', { path, cacheBytes: cacheBytes / 2 });
+    await reader.call('open', { path, cacheBytes: cacheBytes / 2 });
+  } catch (error) {
+    await Promise.all([writer.end(), reader.end()]);
+    throw error;
+  }
+  return new SqliteStore(writer, reader);
+}
+
+class SqliteStore implements Store {
+  readonly #writer: ThreadCalls<WriteThread>;
+  readonly #reader: ThreadCalls<ReadThread>;
+  #closing: Promise<void> | undefined;
+
+  constructor(writer: ThreadCalls<WriteThread>, reader: ThreadCalls<ReadThread>) {
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  apply(collection: string, changes: readonly SourceChange[]): Promise<void> {
+    return this.#writer.call('apply', { collection, changes });
+  }
+
+  search(query: StoreQuery): Promise<readonly Passage[]> {
+    return this.#reader.call('search', query);
+  }
+
+  sources(collection: string): Promise<readonly SourceState[]> {
+    return this.#reader.call('sources', collection);
+  }
+
+  collections(): Promise<readonly string[]> {
+    return this.#reader.call('collections', null);
+  }
+
+  drop(collection: string): Promise<void> {
+    return this.#writer.call('drop', collection);
+  }
+
+  purge(): Promise<void> {
+    return this.#writer.call('purge', null);
+  }
+
+  check(): Promise<readonly string[]> {
+    return this.#reader.call('check', null);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    await this.#reader.call('close', null).catch(() => undefined);
+    await this.#writer.call('close', null).catch(() => undefined);
+    await Promise.all([this.#reader.end(), this.#writer.end()]);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What the writing thread does. Each operation is one transaction; when it fails, what is remembered is forgotten too.
+ */
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { indexFields, tieOf } from '../core/index/index-fields.ts';
+import { mergePlan } from '../core/index/merge-plan.ts';
+import { kill, ordinalOf } from '../core/index/segment.ts';
+import { SegmentBuilder } from '../core/index/segment-builder.ts';
+import { attempt, openForWriting, readState, type State, transaction, writeState } from './database.ts';
+import { mergeSegments } from './merge.ts';
+import {
+  deleteSegment,
+  insertSegment,
+  readSegments,
+  type StoredSegment,
+  updateDead,
+} from './segment-table.ts';
+import { SourceTable } from './source-table.ts';
+import { type SourceChange, StoreError } from './store.ts';
+
+export interface OpenArgs {
+  readonly path: string;
+  readonly cacheBytes: number;
+}
+
+export interface ApplyArgs {
+  readonly collection: string;
+  readonly changes: readonly SourceChange[];
+}
+
+/** What one transaction has yet to write. */
+interface Work {
+  readonly collection: number;
+  readonly builder: SegmentBuilder;
+  readonly touched: Set<StoredSegment>;
+  nextChunk: number;
+}
+
+export class WriteOperations {
+  #db: DatabaseSyncInstance | undefined;
+  #sources: SourceTable | undefined;
+  #remembered: { readonly generation: number; readonly segments: readonly StoredSegment[] } | undefined;
+
+  open({ path, cacheBytes }: OpenArgs): void {
+    this.#db = openForWriting(path, cacheBytes);
+  }
+
+  apply({ collection, changes }: ApplyArgs): void {
+    this.#transact((db, state, segments) => {
+      const table = this.#table(db);
+      const work: Work = {
+        collection: table.collectionId(collection),
+        builder: new SegmentBuilder(),
+        touched: new Set(),
+        nextChunk: state.nextChunk,
+      };
+      const own = segments.filter((segment) => segment.collection === work.collection);
+      for (const change of changes) {
+        removeSource(table, own, work, change.kind === 'remove' ? change.key : change.source.key);
+        if (change.kind !== 'remove') addSource(table, work, change);
+      }
+      for (const segment of work.touched) updateDead(db, segment);
+      const isNew = work.builder.count > 0;
+      if (isNew) {
+        insertSegment(db, state.nextSegment, work.collection, work.builder.segment());
+        const insert = db.prepare('INSERT INTO posting (segment, term, list) VALUES (?, ?, ?)');
+        for (const [term, list] of work.builder.postings()) insert.run(state.nextSegment, term, list);
+      }
+      return { ...state, nextChunk: work.nextChunk, nextSegment: state.nextSegment + (isNew ? 1 : 0) };
+    });
+  }
+
+  drop(collection: string): void {
+    this.#transact((db, state, segments) => {
+      const id = this.#table(db).collectionId(collection);
+      for (const segment of segments) if (segment.collection === id) deleteSegment(db, segment.id);
+      SourceTable.drop(db, id);
+      return state;
+    });
+  }
+
+  /** One merge, if one is due. Returns whether there may be another. */
+  merge(): boolean {
+    const all = this.#segments();
+    for (const collection of new Set(all.map((segment) => segment.collection))) {
+      const own = all.filter((segment) => segment.collection === collection);
+      const plan = mergePlan(own.map(({ segment, totals }) => ({ count: segment.count, live: totals.live })));
+      if (plan === undefined) continue;
+      const ids = new Set(own.slice(...plan).map(({ id }) => id));
+      this.#merge(({ id }) => ids.has(id));
+      return true;
+    }
+    return false;
+  }
+
+  purge(): void {
+    const worn = this.#segments().filter(({ segment, totals }) => totals.live < segment.count);
+    for (const { id } of worn) this.#merge((segment) => segment.id === id);
+    attempt(() => {
+      this.#opened().exec('VACUUM');
+      this.#opened().exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    });
+  }
+
+  close(): void {
+    this.#db?.close();
+    this.#db = undefined;
+  }
+
+  #merge(chosen: (segment: StoredSegment) => boolean): void {
+    this.#transact((db, state, segments) => {
+      const old = segments.filter(chosen);
+      if (old.length === 0) return state;
+      mergeSegments(db, old, state.nextSegment);
+      return { ...state, nextSegment: state.nextSegment + 1 };
+    });
+  }
+
+  #segments(): readonly StoredSegment[] {
+    const db = this.#opened();
+    return attempt(() => this.#current(db, readState(db)));
+  }
+
+  /** `work` returns the state that it leaves, but for the generation. */
+  #transact(
+    work: (db: DatabaseSyncInstance, state: State, segments: readonly StoredSegment[]) => State,
+  ): void {
+    const db = this.#opened();
+    try {
+      transaction(db, () => {
+        const state = readState(db);
+        const segments = this.#current(db, state);
+        const left = work(db, state, segments);
+        writeState(db, { ...left, generation: state.generation + 1 });
+      });
+    } finally {
+      // Segments were marked in memory before the commit: what failed must not be remembered, and what is new is read anew.
+      this.#remembered = undefined;
+    }
+  }
+
+  #current(db: DatabaseSyncInstance, { generation }: State): readonly StoredSegment[] {
+    if (this.#remembered?.generation !== generation)
+      this.#remembered = { generation, segments: readSegments(db) };
+    return this.#remembered.segments;
+  }
+
+  #table(db: DatabaseSyncInstance): SourceTable {
+    this.#sources ??= new SourceTable(db);
+    return this.#sources;
+  }
+
+  #opened(): DatabaseSyncInstance {
+    if (this.#db === undefined) throw new StoreError('closed', 'The store is closed.');
+    return this.#db;
+  }
+}
+
+function removeSource(
+  table: SourceTable,
+  segments: readonly StoredSegment[],
+  { collection, touched, builder }: Work,
+  key: string,
+): void {
+  for (const id of table.remove(collection, key)) {
+    const segment = segments.find(({ segment }) => (segment.chunks.at(-1) as number) >= id);
+    const ordinal = segment === undefined ? -1 : ordinalOf(segment.segment, id);
+    if (segment === undefined || ordinal === -1) builder.remove(id);
+    else if (kill(segment.segment.dead, ordinal)) touched.add(segment);
+  }
+}
+
+function addSource(
+  table: SourceTable,
+  work: Work,
+  change: Exclude<SourceChange, { readonly kind: 'remove' }>,
+): void {
+  const { source } = change;
+  const id = table.insert(work.collection, source, change.kind === 'fail' ? change.cause : null);
+  if (change.kind === 'fail') return;
+  for (const [seq, chunk] of change.chunks.entries()) {
+    table.insertChunk(work.nextChunk, id, seq, chunk);
+    work.builder.add(work.nextChunk, tieOf(source, seq), indexFields(source, chunk, seq));
+    work.nextChunk += 1;
+  }
+}

@@ -1,0 +1,24 @@
+/** Where sources come from: a folder, a repository at a revision. */
+
+export interface OriginFile {
+  /** The same for the same file at every sync. */
+  readonly key: string;
+  readonly path: string;
+  readonly revision?: string;
+  /** Of its content, where that is known without reading it: what is as before is not read. */
+  readonly hash?: string;
+  /** Why what is there cannot even be listed, such as a folder without permission. */
+  readonly unreadable?: string;
+}
+
+export type OriginRead =
+  | { readonly kind: 'read'; readonly bytes: Uint8Array }
+  | { readonly kind: 'failed'; readonly cause: string }
+  /** It went away after it was listed. */
+  | { readonly kind: 'gone' };
+
+export interface Origin {
+  /** Throws when the whole of it is not there. */
+  list(): AsyncIterable<OriginFile>;
+  read(key: string): Promise<OriginRead>;
+}

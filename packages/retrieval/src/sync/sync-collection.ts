@@ -1,0 +1,166 @@
+/**
+ * Makes a collection what its origin is: by the files' keys, and the hash of what is in them.
+ *
+ * 1. What did not change is not written again. What is gone from the origin goes; a file under a new name replaces the old
+ *    one in the same commit.
+ * 2. A file that cannot be read or parsed is kept by name with the cause, without its old content, and tried again each time.
+ * 3. An interrupted sync leaves whole files; the next one does the rest. One at a time for a collection.
+ * 4. Memory: two batches of files, and a name for each file.
+ */
+import { createHash } from 'node:crypto';
+import type { DocumentParser } from '../parse/parse-document.ts';
+import type { Source, SourceChange, SourceState, Store } from '../store/store.ts';
+import type { Origin, OriginFile } from './origin.ts';
+
+export interface SyncOptions {
+  readonly store: Store;
+  readonly collection: string;
+  readonly origin: Origin;
+  readonly parser: Pick<DocumentParser, 'parse'>;
+  /** Which sources of the collection are this origin's. Default: all. */
+  readonly owns?: (key: string) => boolean;
+  /** Aborted: what is done stays done, and the sync rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Applied together, in bytes of files. Default 4 MiB. */
+  readonly batchBytes?: number;
+  readonly onProgress?: (progress: SyncProgress) => void;
+}
+
+export interface SyncProgress {
+  readonly done: number;
+  readonly files: number;
+}
+
+export interface SyncReport {
+  readonly added: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly removed: number;
+  readonly failed: readonly { readonly key: string; readonly path: string; readonly cause: string }[];
+  /** What was ingested, but not as it should be. */
+  readonly notes: readonly { readonly path: string; readonly note: string }[];
+}
+
+const BATCH_BYTES = 4 * 1024 ** 2;
+
+/** Rejects with StoreError, and with what the origin's list throws. */
+export async function syncCollection(options: SyncOptions): Promise<SyncReport> {
+  const { store, collection, origin, onProgress, owns = () => true, signal } = options;
+  const own = (await store.sources(collection)).filter(({ key }) => owns(key));
+  const known = new Map(own.map((state) => [state.key, state]));
+  const files: OriginFile[] = [];
+  for await (const file of origin.list()) files.push(file);
+  // Alike at every sync, whatever order a folder is listed in.
+  files.sort((a, b) => (a.key < b.key ? -1 : 1));
+  const sync = new Sync(options, known, files);
+  for (const [done, file] of files.entries()) {
+    if (signal?.aborted) {
+      await sync.settled();
+      throw signal.reason;
+    }
+    await sync.take(file);
+    onProgress?.({ done: done + 1, files: files.length });
+  }
+  return sync.end();
+}
+
+class Sync {
+  readonly #options: SyncOptions;
+  readonly #known: ReadonlyMap<string, SourceState>;
+  readonly #gone: Map<string, SourceState>;
+  /** A gone source by its content: where a file with a new name may be from. */
+  readonly #goneByHash: Map<string, string>;
+  #changes: SourceChange[] = [];
+  #bytes = 0;
+  #applying: Promise<void> = Promise.resolve();
+  readonly #counts = { added: 0, changed: 0, unchanged: 0, removed: 0 };
+  readonly #failed: { key: string; path: string; cause: string }[] = [];
+  readonly #notes: { path: string; note: string }[] = [];
+
+  constructor(options: SyncOptions, known: ReadonlyMap<string, SourceState>, files: readonly OriginFile[]) {
+    this.#options = options;
+    this.#known = known;
+    this.#gone = new Map(known);
+    for (const { key } of files) this.#gone.delete(key);
+    this.#goneByHash = new Map([...this.#gone.values()].map(({ hash, key }) => [hash, key]));
+  }
+
+  async take(file: OriginFile): Promise<void> {
+    const { key, path, revision = null } = file;
+    const before = this.#known.get(key);
+    const isBefore = (hash: string): boolean =>
+      before?.hash === hash && before.cause === null && before.revision === revision;
+    if (file.hash !== undefined && isBefore(file.hash)) {
+      this.#counts.unchanged += 1;
+      return;
+    }
+    const source: Source = { key, path, title: null, revision, hash: '' };
+    const found =
+      file.unreadable === undefined
+        ? await this.#options.origin.read(key)
+        : ({ kind: 'failed', cause: file.unreadable } as const);
+    if (found.kind === 'gone') {
+      if (before !== undefined) this.#gone.set(key, before);
+      return;
+    }
+    if (found.kind === 'failed') return this.#fail(source, found.cause);
+    const hash = file.hash ?? createHash('sha256').update(found.bytes).digest('hex');
+    if (isBefore(hash)) {
+      this.#counts.unchanged += 1;
+      return;
+    }
+    const parsed = await this.#options.parser.parse(path, found.bytes);
+    if (parsed.kind === 'refused') return this.#fail({ ...source, hash }, parsed.reason);
+    for (const note of parsed.notes) this.#notes.push({ path, note });
+    this.#counts[before === undefined ? 'added' : 'changed'] += 1;
+    const moved = before === undefined ? this.#goneByHash.get(hash) : undefined;
+    if (moved !== undefined) this.#remove(moved);
+    const change = {
+      kind: 'put',
+      source: { ...source, title: parsed.title, hash },
+      chunks: parsed.chunks,
+    } as const;
+    await this.#add(change, found.bytes.byteLength);
+  }
+
+  /** What was begun to be written has been, or has failed: whoever asks gives the sync up. */
+  async settled(): Promise<void> {
+    await this.#applying.catch(() => undefined);
+  }
+
+  async end(): Promise<SyncReport> {
+    for (const key of [...this.#gone.keys()]) this.#remove(key);
+    await this.#flush();
+    await this.#applying;
+    return { ...this.#counts, failed: this.#failed, notes: this.#notes };
+  }
+
+  async #fail(source: Source, cause: string): Promise<void> {
+    this.#failed.push({ key: source.key, path: source.path, cause });
+    await this.#add({ kind: 'fail', source, cause }, 0);
+  }
+
+  #remove(key: string): void {
+    if (!this.#gone.delete(key)) return;
+    this.#counts.removed += 1;
+    this.#changes.push({ kind: 'remove', key });
+  }
+
+  async #add(change: SourceChange, bytes: number): Promise<void> {
+    this.#changes.push(change);
+    this.#bytes += bytes;
+    if (this.#bytes >= (this.#options.batchBytes ?? BATCH_BYTES)) await this.#flush();
+  }
+
+  /** One batch is written while the next is parsed. */
+  async #flush(): Promise<void> {
+    await this.#applying;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#bytes = 0;
+    if (changes.length === 0) return;
+    this.#applying = this.#options.store.apply(this.#options.collection, changes);
+    // It is awaited by the next flush or at the end: until then a failure is not an unhandled one.
+    this.#applying.catch(() => undefined);
+  }
+}

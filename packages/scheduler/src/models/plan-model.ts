@@ -1,0 +1,180 @@
+/**
+ * Where a model fits on a worker as it is now: whole on one device, divided over several, in part with the rest on the host, on
+ * the host alone, or not; and of each device why it is not the answer.
+ *
+ * 1. What is free is what the ledger gives away: nothing wholly held, held outside the grid, or under pressure.
+ * 2. Whole comes before divided, and fewer devices before more: each further one is waited for at every token.
+ * 3. Of devices that each hold it whole, the one that has least left after it.
+ */
+import type { Device, ModelDescription, WorkerReport } from '@gryphgen/protocol';
+import { formatBytes } from '@gryphgen/protocol';
+import { freeVram, isBefore } from '../device-fit.ts';
+import { deviceReason } from '../device-reason.ts';
+import { freeMemory } from '../memory-fit.ts';
+import type { WorkerView } from '../worker-view.ts';
+import type { ModelSettings } from './cache-memory.ts';
+import { type Division, divideModel } from './divide-model.ts';
+import { estimateMemory, type MemoryEstimate } from './estimate-memory.ts';
+import { offloadLast } from './offload.ts';
+
+export interface ModelPlan {
+  readonly kind: 'whole' | 'divided' | 'partly' | 'host' | 'no';
+  /** What holds layers, in the order of `estimate.devices`, and how many, the output included. */
+  readonly devices: readonly { readonly device: Device; readonly layers: number }[];
+  /** Of the host, all layers are on devices but for these. */
+  readonly hostLayers: number;
+  /** Absent when it does not fit. */
+  readonly estimate?: MemoryEstimate;
+  /** In words: the answer, and why nothing that comes before it was. */
+  readonly reasons: readonly string[];
+}
+
+export function planModel(
+  model: ModelDescription,
+  settings: ModelSettings,
+  view: WorkerView,
+  overheadBytes: number,
+): ModelPlan {
+  const { report } = view;
+  if (report === null) return no([`${view.name} has not been heard of`]);
+  if (!view.connected) return no([`${view.name} is not connected`]);
+  if (view.draining) return no([`${view.name} is draining`]);
+  return new Planner(model, settings, view, report, overheadBytes).plan();
+}
+
+const no = (reasons: readonly string[]): ModelPlan => ({ kind: 'no', devices: [], hostLayers: 0, reasons });
+
+interface Room {
+  readonly device: Device;
+  readonly freeBytes: number;
+}
+
+class Planner {
+  private readonly model: ModelDescription;
+  private readonly settings: ModelSettings;
+  private readonly view: WorkerView;
+  private readonly overheadBytes: number;
+  /** Of every device, that with most free first. */
+  private readonly rooms: readonly Room[];
+  private readonly hostBytes: number;
+  private readonly all: number;
+  private readonly reasons: string[] = [];
+
+  constructor(
+    model: ModelDescription,
+    settings: ModelSettings,
+    view: WorkerView,
+    report: WorkerReport,
+    overheadBytes: number,
+  ) {
+    this.model = model;
+    this.settings = settings;
+    this.view = view;
+    this.overheadBytes = overheadBytes;
+    this.all = model.layers.length + 1;
+    this.hostBytes = freeMemory(view, report);
+    this.rooms = report.devices
+      .map((device) => ({ device, freeBytes: this.freeOf(device) }))
+      .sort((a, b) => b.freeBytes - a.freeBytes || (isBefore(a.device, b.device) ? 1 : -1));
+  }
+
+  plan(): ModelPlan {
+    return this.whole() ?? this.divided() ?? this.partly() ?? this.onHost() ?? no(this.reasons);
+  }
+
+  private freeOf(device: Device): number {
+    const held = this.view.ledger.devices.get(device.uuid);
+    if (held?.whole || device.pressure !== undefined) return 0;
+    return Math.max(0, freeVram(device, held, 'now'));
+  }
+
+  private whole(): ModelPlan | undefined {
+    const offload = offloadLast(this.model.layers.length, this.all, [1]);
+    const estimate = estimateMemory(this.model, this.settings, offload, this.overheadBytes);
+    const need = estimate.devices[0]?.totalBytes ?? 0;
+    const fits = this.rooms.filter(({ freeBytes }) => freeBytes >= need);
+    for (const { device } of this.rooms.filter((room) => !fits.includes(room))) {
+      const held = this.view.ledger.devices.get(device.uuid);
+      this.reasons.push(deviceReason({ kind: 'part', vramBytes: need }, device, held, 'now'));
+    }
+    const least = fits.at(-1);
+    if (least === undefined || !this.hostHolds(estimate, 'all of it on a device')) return undefined;
+    const left = formatBytes(least.freeBytes - need);
+    const words = `fits whole on ${least.device.name}: ${formatBytes(need)} of ${formatBytes(least.freeBytes)} free, ${left} left`;
+    return this.answer('whole', [least], { counts: [this.all], estimate }, words);
+  }
+
+  private divided(): ModelPlan | undefined {
+    const free = this.rooms.filter(({ freeBytes }) => freeBytes > 0);
+    for (let devices = 2; devices <= free.length; devices++) {
+      const rooms = free.slice(0, devices);
+      const division = this.divide(this.all, rooms);
+      if (division === undefined || !this.hostHolds(division.estimate, 'all of it on devices')) continue;
+      return this.answer('divided', rooms, division, `fits divided over ${devices} devices`);
+    }
+    if (free.length > 1) this.reasons.push(`${free.length} devices together do not hold it`);
+    return undefined;
+  }
+
+  /** As many layers on devices as they take; on all of them, or on fewer where that is more. */
+  private partly(): ModelPlan | undefined {
+    let best:
+      | { readonly rooms: readonly Room[]; readonly division: Division; readonly count: number }
+      | undefined;
+    for (let devices = 1; devices <= this.rooms.length; devices++) {
+      const rooms = this.rooms.slice(0, devices);
+      for (let count = this.all - 1; count > (best?.count ?? 0); count--) {
+        const division = this.divide(count, rooms);
+        if (division !== undefined) best = { rooms, division, count };
+      }
+    }
+    if (best === undefined) return undefined;
+    const { rooms, division, count } = best;
+    if (!this.hostHolds(division.estimate, `${this.all - count} of ${this.all} layers on the host`))
+      return undefined;
+    return this.answer(
+      'partly',
+      rooms,
+      division,
+      `${count} of ${this.all} layers fit on devices, the rest on the host`,
+    );
+  }
+
+  private onHost(): ModelPlan | undefined {
+    const estimate = estimateMemory(
+      this.model,
+      this.settings,
+      offloadLast(this.model.layers.length, 0, []),
+      0,
+    );
+    if (!this.hostHolds(estimate, 'all of it on the host')) return undefined;
+    return this.answer('host', [], { counts: [], estimate }, 'fits on the host alone');
+  }
+
+  private divide(count: number, rooms: readonly Room[]): Division | undefined {
+    const free = rooms.map(({ freeBytes }) => freeBytes);
+    return divideModel(this.model, this.settings, count, free, this.overheadBytes);
+  }
+
+  private hostHolds({ host }: MemoryEstimate, what: string): boolean {
+    const short = host.totalBytes - this.hostBytes;
+    if (short <= 0) return true;
+    const has = formatBytes(Math.max(0, this.hostBytes));
+    this.reasons.push(
+      `${this.view.name} has ${has} of memory free, ${formatBytes(host.totalBytes)} needed with ${what}: ${formatBytes(short)} short`,
+    );
+    return false;
+  }
+
+  private answer(
+    kind: ModelPlan['kind'],
+    rooms: readonly Room[],
+    division: Division,
+    words: string,
+  ): ModelPlan {
+    const { counts, estimate } = division;
+    const devices = rooms.map(({ device }, i) => ({ device, layers: counts[i] ?? 0 }));
+    const hostLayers = this.all - counts.reduce((sum, count) => sum + count, 0);
+    return { kind, devices, hostLayers, estimate, reasons: [words, ...this.reasons] };
+  }
+}

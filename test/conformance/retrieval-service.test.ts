@@ -1,0 +1,146 @@
+/** SYMORG's service over its real store and its threads: what is in collections follows the files, whatever happens. */
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RetrievalService, type SourceFile } from '@gryphgen/retrieval';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const docs = { machine: 'forge', path: '/home/ann/docs' };
+const maxBytes = 16_000;
+let folder: string;
+let service: RetrievalService;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gg-retrieval-'));
+  await mkdir(join(folder, 'files'));
+  service = await RetrievalService.open(join(folder, 'kept'));
+});
+afterEach(async () => {
+  await service.close();
+  await rm(folder, { recursive: true });
+});
+
+async function filesOf(texts: Readonly<Record<string, string | Buffer>>): Promise<SourceFile[]> {
+  return Promise.all(
+    Object.entries(texts).map(async ([path, text]) => {
+      const hash = createHash('sha256').update(text).digest('hex');
+      const at = join(folder, 'files', hash);
+      await writeFile(at, text);
+      return { path, bytes: text.length, hash, at };
+    }),
+  );
+}
+
+async function sync(texts: Readonly<Record<string, string | Buffer>>, source = docs, signal = never) {
+  return await service.sync('notes', source, await filesOf(texts), { signal, tell: () => undefined });
+}
+const never = new AbortController().signal;
+
+async function found(text: string): Promise<readonly string[]> {
+  const answer = await service.query(
+    { op: 'query', collection: 'notes', text, count: 10, of: 'files' },
+    maxBytes,
+  );
+  if ('code' in answer) throw new Error(answer.message);
+  return answer.results.map(({ source }) => source);
+}
+
+/** The next life of the service. */
+async function reopen(): Promise<void> {
+  await service.close();
+  service = await RetrievalService.open(join(folder, 'kept'));
+}
+
+describe('a source', () => {
+  it('is what its last sync brought', async () => {
+    expect(await sync({ 'a.md': 'A walrus.', 'b.md': 'An ocelot.' })).toMatchObject({ added: 2, removed: 0 });
+    expect(await sync({ 'a.md': 'A pelican.', 'c.md': 'An ocelot.' })).toMatchObject({
+      ...{ added: 1, changed: 1, unchanged: 0, removed: 1 },
+    });
+    expect([await found('walrus'), await found('ocelot'), await found('pelican')]).toEqual([
+      [],
+      ['/home/ann/docs/c.md'],
+      ['/home/ann/docs/a.md'],
+    ]);
+    await reopen();
+    expect(await found('pelican')).toEqual(['/home/ann/docs/a.md']);
+    expect(await sync({ 'a.md': 'A pelican.', 'c.md': 'An ocelot.' })).toMatchObject({ unchanged: 2 });
+  });
+
+  it('whose file cannot be read says why, answers nothing of what that was before, and tries it again', async () => {
+    await sync({ 'a.md': 'A walrus.' });
+    const noise = Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 7919) % 256));
+    expect(await sync({ 'a.md': noise })).toMatchObject({
+      failedFiles: 1,
+      failed: [{ path: '/home/ann/docs/a.md', cause: expect.any(String) }],
+    });
+    expect(await found('walrus')).toEqual([]);
+    expect(await sync({ 'a.md': noise })).toMatchObject({ failedFiles: 1, unchanged: 0 });
+    expect(await sync({ 'a.md': 'A walrus again.' })).toMatchObject({ changed: 1, failedFiles: 0 });
+    expect(await found('walrus')).toEqual(['/home/ann/docs/a.md']);
+  });
+
+  it('whose sync was stopped is gone on with by the next', async () => {
+    const texts = { 'a.md': 'A walrus.', 'b.md': 'An ocelot.' };
+    expect(await sync(texts, docs, AbortSignal.abort())).toMatchObject({ code: 'cancelled.user' });
+    expect(service.names).toEqual(['notes']);
+    expect(await sync(texts)).toMatchObject({ added: 2 });
+  });
+
+  it('stands beside others: of another machine, and with a longer name', async () => {
+    await sync({ 'a.md': 'A walrus.' });
+    await sync({ 'a.md': 'A walrus, too.' }, { machine: 'anvil', path: docs.path });
+    await sync({ 'a.md': 'One more walrus.' }, { machine: 'forge', path: `${docs.path}-old` });
+    expect(await sync({})).toMatchObject({ removed: 1 });
+    expect([...(await found('walrus'))].sort()).toEqual([`${docs.path}-old/a.md`, `${docs.path}/a.md`]);
+    expect(await service.list(maxBytes)).toMatchObject({
+      collections: [{ name: 'notes', sources: [{ files: 0 }, { machine: 'anvil', files: 1 }, { files: 1 }] }],
+    });
+  });
+});
+
+describe('removing', () => {
+  it('takes a source, and with the last of them the collection', async () => {
+    const old = { machine: 'forge', path: '/old' };
+    await sync({ 'a.md': 'A walrus.' });
+    await sync({ 'b.md': 'A walrus.' }, old);
+    expect(await service.remove('notes', old)).toMatchObject({ removed: 1 });
+    expect(await found('walrus')).toEqual(['/home/ann/docs/a.md']);
+    expect(await service.remove('notes', old)).toMatchObject({ code: 'rejected.not-found' });
+    expect(await service.remove('notes', docs)).toMatchObject({ removed: 1 });
+    expect(service.names).toEqual([]);
+  });
+});
+
+it('passages come with where they stand and what their score is made of', async () => {
+  await sync({ 'a.md': '# Animals\n\nNothing yet.\n\n## Sea\n\nA walrus swims.\n' });
+  const query = { op: 'query', collection: 'notes', text: 'swims walrus', count: 1, of: 'passages' } as const;
+  expect(await service.query(query, maxBytes)).toMatchObject({
+    cut: false,
+    results: [
+      { machine: 'forge', source: '/home/ann/docs/a.md', text: expect.stringContaining('A walrus swims.') },
+    ],
+  });
+  const { results } = (await service.query(query, maxBytes)) as {
+    results: { terms: object; score: number }[];
+  };
+  expect(Object.keys(results[0]?.terms ?? {})).toHaveLength(2);
+});
+
+it('a collection that is not there is not found, and more than a worker can tell of are refused', async () => {
+  const query = { op: 'query', collection: 'notes', text: 'walrus', count: 1, of: 'files' } as const;
+  expect(await service.query(query, maxBytes)).toMatchObject({ code: 'rejected.not-found' });
+  const ingesting = { signal: never, tell: () => undefined };
+  for (let at = 0; at < 32; at += 1) await service.sync(`c${at}`, docs, [], ingesting);
+  expect(await service.sync('one-more', docs, [], ingesting)).toMatchObject({ code: 'rejected.limit' });
+  expect(await service.sync('c1', docs, [], ingesting)).toMatchObject({ added: 0 });
+});
+
+it('a folder whose list of sources is damaged is not opened as an empty one', async () => {
+  await sync({ 'a.md': 'A walrus.' });
+  await writeFile(join(folder, 'kept/roots.json'), '{"version":2}');
+  await expect(RetrievalService.open(join(folder, 'kept'))).rejects.toThrow(
+    'is damaged, or of a later version',
+  );
+});

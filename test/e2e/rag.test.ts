@@ -1,0 +1,125 @@
+/** Retrieval as a user has it: the spawned `grid`, files that change, answers that follow. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+interface Answer {
+  readonly results: readonly {
+    readonly score: number;
+    readonly source: string;
+    readonly lines: string;
+    readonly text: string;
+    readonly terms: Readonly<Record<string, number>>;
+  }[];
+}
+
+const grid = new GridFixture();
+const docs = join(grid.home, 'docs');
+const file = (name: string) => join(docs, name);
+
+beforeAll(async () => {
+  const { code, stderr } = await grid.grid('up', '--detach');
+  if (code !== 0) throw new Error(stderr);
+  mkdirSync(join(docs, 'code'), { recursive: true });
+  mkdirSync(join(docs, '.git'), { recursive: true });
+  writeFileSync(file('.git/notes.md'), '# Pelicans\n\nNobody looks here for pelicans.\n');
+  writeFileSync(
+    file('joining.md'),
+    '# Joining\n\nA machine joins by a ticket.\n\n## Leaving\n\nA walrus leaves.\n',
+  );
+  writeFileSync(
+    file('code/header.ts'),
+    'import x from "x";\n\nexport function parseHttpHeader(line: string) {\n  return line.split(":");\n}\n',
+  );
+  writeFileSync(file('noise.md'), Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 7919) % 256)));
+}, 60_000);
+afterAll(() => grid.stop());
+
+async function asked(text: string): Promise<Answer['results']> {
+  const { code, stdout, stderr } = await grid.grid('rag', 'query', 'docs', text, '--json');
+  if (code !== 0) throw new Error(stderr);
+  return (JSON.parse(stdout) as Answer).results;
+}
+
+async function synced(): Promise<unknown> {
+  const { code, stdout, stderr } = await grid.grid('rag', 'sync', 'docs', '--json');
+  if (code !== 0) throw new Error(stderr);
+  const { failed, failedFiles, machine, path, ...counts } = JSON.parse(stdout).sources[0];
+  return counts;
+}
+
+describe('a collection', () => {
+  it('answers with passages of the files that were added, and where they stand', async () => {
+    const { stdout, stderr } = await grid.grid('rag', 'add', 'docs', 'docs', '--json');
+    expect(JSON.parse(stdout).sources).toMatchObject([
+      { path: docs, added: 2, changed: 0, unchanged: 0, removed: 0, failedFiles: 1 },
+    ]);
+    expect(stderr).toContain('noise.md cannot be read');
+    const [first] = await asked('walrus');
+    expect(first).toMatchObject({
+      source: file('joining.md'),
+      text: expect.stringContaining('A walrus leaves.'),
+    });
+    expect(first?.lines).toMatch(/^[0-9]+-[0-9]+$/);
+    expect(first?.score).toBeGreaterThan(0);
+    expect((await asked('parse http header'))[0]).toMatchObject({ source: file('code/header.ts') });
+    expect((await asked('parseHttpHeader'))[0]).toMatchObject({ source: file('code/header.ts') });
+    expect(await asked('pelicans')).toEqual([]);
+    const people = await grid.grid('rag', 'query', 'docs', 'walrus');
+    expect(people.stdout).toContain(`${file('joining.md')}:`);
+  });
+
+  it('follows what was changed, renamed and deleted, and answers of nothing that is gone', async () => {
+    writeFileSync(file('joining.md'), '# Joining\n\nA machine joins by a ticket. An ocelot sleeps.\n');
+    renameSync(file('code/header.ts'), file('code/fields.ts'));
+    expect(await synced()).toEqual({ added: 1, changed: 1, unchanged: 0, removed: 1 });
+    expect(await asked('walrus')).toEqual([]);
+    expect((await asked('ocelot'))[0]).toMatchObject({ source: file('joining.md') });
+    expect((await asked('parseHttpHeader')).map(({ source }) => source)).toEqual([file('code/fields.ts')]);
+    rmSync(file('joining.md'));
+    expect(await synced()).toEqual({ added: 0, changed: 0, unchanged: 1, removed: 1 });
+    expect(await asked('ocelot')).toEqual([]);
+    expect(await synced()).toEqual({ added: 0, changed: 0, unchanged: 1, removed: 0 });
+  });
+
+  it('is there again after a restart', async () => {
+    await grid.grid('down');
+    const { code, stderr } = await grid.grid('up', '--detach');
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect((await asked('parseHttpHeader'))[0]).toMatchObject({ source: file('code/fields.ts') });
+    const { stdout } = await grid.grid('rag', 'ls', '--json');
+    expect(JSON.parse(stdout).collections).toMatchObject([
+      { name: 'docs', sources: [{ path: docs, files: 1 }] },
+    ]);
+  });
+
+  it('is measured by queries and judgments', async () => {
+    writeFileSync(join(grid.home, 'queries.tsv'), 'q1\tparseHttpHeader\nq2\tpelicans\n');
+    writeFileSync(join(grid.home, 'qrels.trec'), 'q1 0 fields 1\nq2 0 notes 1\n');
+    const args = ['--queries', 'queries.tsv', '--qrels', 'qrels.trec', '--json'];
+    const { stdout } = await grid.grid('rag', 'eval', 'docs', ...args);
+    expect(JSON.parse(stdout)).toEqual({ 'ndcg@10': 0.5, map: 0.5, mrr: 0.5, 'recall@100': 0.5, queries: 2 });
+    writeFileSync(join(grid.home, 'queries.tsv'), 'q1 without a tab\n');
+    const bad = await grid.grid('rag', 'eval', 'docs', ...args);
+    expect([bad.code, bad.stderr]).toEqual([
+      2,
+      expect.stringContaining('queries.tsv:1: expected an id, a tab'),
+    ]);
+  });
+
+  it('that is not there is told of, with the name that was meant', async () => {
+    const near = await grid.grid('rag', 'query', 'dosc', 'walrus');
+    expect([near.code, near.stderr]).toEqual([3, expect.stringContaining('did you mean docs?')]);
+    const bad = await grid.grid('rag', 'add', 'My Docs', 'docs');
+    expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('found "My Docs", expected')]);
+    const nowhere = await grid.grid('rag', 'add', 'docs', 'nothing-here');
+    expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nothing-here')]);
+  });
+
+  it('is gone when it was removed', async () => {
+    expect((await grid.grid('rag', 'rm', 'docs')).code).toBe(0);
+    const { code } = await grid.grid('rag', 'query', 'docs', 'parseHttpHeader');
+    expect(code).toBe(3);
+  });
+});
