@@ -93,12 +93,14 @@ function processes(folder: string): readonly string[] {
     if (!/^[0-9]+$/.test(name) || own.includes(Number(name))) return [];
     const args = read(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim();
     const names = args.includes(folder) || read(`/proc/${name}/environ`).includes(folder);
-    return names && parentOf(name) !== process.pid ? [`process ${name}: ${args}`] : [];
+    const state = read(`/proc/${name}/status`);
+    const parent = Number(/^PPid:\s*([0-9]+)/m.exec(state)?.[1]);
+    if (!names || parent === process.pid) return [];
+    // What it waits in and who its parent is tell how it came to stay.
+    const threads = /^Threads:\s*([0-9]+)/m.exec(state)?.[1];
+    const waits = read(`/proc/${name}/wchan`);
+    return [`process ${name} of ${parent}, ${threads} threads, in ${waits || 'nothing'}: ${args}`];
   });
-}
-
-function parentOf(pid: string): number {
-  return Number(/^PPid:\s*([0-9]+)/m.exec(read(`/proc/${pid}/status`))?.[1]);
 }
 
 /** Empty of what is not there any more, or not to be read. */

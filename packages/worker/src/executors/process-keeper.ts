@@ -10,7 +10,7 @@
  * 3. It ends by itself: when it holds nothing and no worker is there; when no worker can find it any more; when what it
  *    holds has ended and nobody came for it in `untakenMs`. Asked to end (SIGTERM), it ends what it holds.
  */
-import { chmodSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { ProcessGroup } from './process-group.ts';
 import {
@@ -25,6 +25,7 @@ import { ProcessUse } from './process-use.ts';
 /** A worker that forked it connects at once. */
 const firstWorkerMs = 10_000;
 const lookMs = 10_000;
+const stderrFd = 2;
 /** One that is served, and those of workers that come while it ends. */
 const maxConnections = 4;
 const untakenMs = 24 * 3_600_000;
@@ -112,7 +113,12 @@ async function endAll(): Promise<void> {
 
 function end(): void {
   // What is there of another keeper is not ours to remove.
-  if (isReachable()) for (const path of [socketPath, notePath]) rmSync(path, { force: true });
+  if (isReachable()) {
+    // Whoever finds no note takes it that nothing in the home is open any more: it may be unmounted.
+    server.close();
+    closeSync(stderrFd);
+    for (const path of [socketPath, notePath]) rmSync(path, { force: true });
+  }
   process.exit(0);
 }
 
