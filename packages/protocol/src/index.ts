@@ -18,6 +18,7 @@ export * from './image-order.ts';
 export * from './image-reference.ts';
 export * from './limits.ts';
 export * from './messages.ts';
+export * from './model.ts';
 export * from './model-description.ts';
 export * from './needs.ts';
 export type { PastTask, PastTaskPage } from './past-task.ts';

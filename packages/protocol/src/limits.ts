@@ -91,6 +91,13 @@ export const limits = {
   keyChars: 256,
   /** A label of its worker names it, with eleven characters before it. */
   collectionChars: 48,
+  /** Models that a grid knows: each is some KiB of the broker's memory and of every snapshot. */
+  models: 256,
+  modelNameChars: 64,
+  /** Requests that one instance answers at a time; llama.cpp itself takes no more than 256. */
+  instanceSlots: 64,
+  /** Instances of one model. */
+  replicas: 16,
   sourceChars: 1024,
   /** A page of text; terms beyond it tell nothing more. */
   queryChars: 100_000,

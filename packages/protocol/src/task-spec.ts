@@ -21,6 +21,7 @@ export const taskKinds = [
   'retrieve',
   'ingest',
   'noop',
+  'instance',
 ] as const;
 export type TaskKind = (typeof taskKinds)[number];
 
@@ -62,6 +63,8 @@ export interface Envelope {
   readonly needs?: Needs;
   /** What it is given: kept for it until it ends. */
   readonly inputs?: readonly ArtifactRef[];
+  /** Of `infer`, `embed` and `rerank`: where an instance of it is; of `instance`: which it is. */
+  readonly model?: string;
   /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
   readonly taskClass?: string;
 }
@@ -105,6 +108,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   stopGraceMs: count.max(limits.stopGraceMs).optional(),
   needs: needsSchema.optional(),
   inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),
+  model: z.string().min(1).max(limits.modelNameChars).optional(),
   taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
 });
 

@@ -1,0 +1,194 @@
+/**
+ * Models that the grid serves, and what is asked of them.
+ *
+ * 1. A model is a name, its file by content, and how it is to be served. An *instance* is a model loaded on a worker: a task
+ *    of kind `instance` that the broker submits and ends by itself, so that what it holds of a machine is in the one ledger.
+ * 2. `infer`, `embed` and `rerank` tasks name their model in the envelope, are placed where an instance of it has a free
+ *    slot, and carry the request as the HTTP body that llama-server takes.
+ */
+import { z } from 'zod';
+import { artifactRefSchema } from './artifact.ts';
+
+import { limits } from './limits.ts';
+import { modelDescriptionSchema } from './model-description.ts';
+import { deviceUuid } from './worker-report.ts';
+
+export const modelNameWords = `1 to ${limits.modelNameChars} of letters, digits, ".", "_", ":" and "-", a letter or digit first`;
+
+export function isModelName(name: string): boolean {
+  return name.length <= limits.modelNameChars && /^[A-Za-z0-9][\w.:-]*$/.test(name);
+}
+
+export const modelName = z.string().refine(isModelName, `expected ${modelNameWords}`);
+
+/** What a model is for, which decides how its server is started and which kind of task asks it. */
+export const modelUses = ['infer', 'embed', 'rerank'] as const;
+export type ModelUse = (typeof modelUses)[number];
+
+export const kvTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
+
+const ms = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** How instances of a model are started. */
+export const servingSchema = z.object({
+  /** Of each slot. */
+  slotTokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 24),
+  /** Requests that one instance answers at a time. */
+  slots: z.number().int().min(1).max(limits.instanceSlots),
+  /** Of keys and values alike. */
+  kvType: z.enum(kvTypes),
+});
+export type Serving = z.infer<typeof servingSchema>;
+
+/** As its owner describes it. */
+export const modelSpecSchema = z.object({
+  name: modelName,
+  use: z.enum(modelUses),
+  /** One file, or a folder of split files of which `file` is the first; ''  of one file. */
+  artifact: artifactRefSchema,
+  file: z
+    .string()
+    .max(256)
+    .regex(/^[^/\0]*$/, 'expected a file name'),
+  description: modelDescriptionSchema,
+  serving: servingSchema,
+  /** Instances that are there with nobody asking, and at most. */
+  replicas: z.object({
+    min: z.number().int().min(0).max(limits.replicas),
+    max: z.number().int().min(1).max(limits.replicas),
+  }),
+  /** An instance beyond `replicas.min` that nobody asks for so long is unloaded. */
+  idleMs: ms,
+});
+export type ModelSpec = z.infer<typeof modelSpecSchema>;
+
+/** An attempt of kind `instance`: what its worker starts. */
+export const instanceBodySchema = z.object({
+  model: modelName,
+  use: z.enum(modelUses),
+  serving: servingSchema,
+  file: z.string().max(256),
+  inputs: z.array(artifactRefSchema.extend({ to: z.literal('/model') })).length(1),
+  /** Layers on the device, the output included; 0: the host computes alone. */
+  deviceLayers: z.number().int().min(0).max(2048),
+  device: deviceUuid.optional(),
+});
+export type InstanceBody = z.infer<typeof instanceBodySchema>;
+
+/** What of llama-server's API is asked, by the kind of task that asks it. */
+export const modelPaths = {
+  infer: [
+    '/v1/chat/completions',
+    '/v1/completions',
+    '/v1/responses',
+    '/v1/messages',
+    '/infill',
+    '/apply-template',
+    '/tokenize',
+  ],
+  embed: ['/v1/embeddings'],
+  rerank: ['/v1/rerank'],
+} as const;
+export type ModelPath = (typeof modelPaths)[ModelUse][number];
+const allPaths = Object.values(modelPaths).flat() as [ModelPath, ...ModelPath[]];
+
+/** Made by who asks: unguessable, and theirs alone. */
+export const channelId = z
+  .string()
+  .regex(/^[\w-]{22,64}$/, 'expected 22 to 64 of A-Z, a-z, 0-9, "_" and "-"');
+
+/** Body of `infer`, `embed` and `rerank` tasks. */
+export const inferBodySchema = z.object({
+  path: z.enum(allPaths),
+  /** JSON, passed on as it is. */
+  request: z.instanceof(Uint8Array),
+  /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
+  channel: channelId.optional(),
+});
+export type InferBody = z.infer<typeof inferBodySchema>;
+
+const tokens = z.number().int().min(0);
+/** Result of `infer`, `embed` and `rerank` tasks, in JSON. */
+export const inferResultSchema = z.object({
+  /** HTTP's. */
+  status: z.number().int().min(100).max(599),
+  /** The answer; absent where it went to a channel. */
+  body: z.string().optional(),
+  /** Missing where the server does not tell. `cached`: of the prompt, what was not computed anew. */
+  tokens: z.object({ prompt: tokens, cached: tokens, output: tokens }).optional(),
+  /** In the server's queue and prompt until the first byte, and from there to the last. */
+  firstMs: z.number().min(0),
+  restMs: z.number().min(0),
+});
+export type InferResult = z.infer<typeof inferResultSchema>;
+
+export const instanceStates = ['waiting', 'pulling', 'starting', 'ready', 'draining', 'failed'] as const;
+
+/** A model as the broker tells of it. */
+export interface ModelDocument extends ModelSpec {
+  /** Principal who added it. */
+  readonly owner: string;
+  readonly addedAt: number;
+  readonly instances: readonly InstanceDocument[];
+  /** Requests that wait for an instance, and that run. */
+  readonly waiting: number;
+  readonly running: number;
+  /** Why no instance could be begun lately, in words; '' if none failed. */
+  readonly trouble: string;
+}
+
+export interface InstanceDocument {
+  readonly task: string;
+  readonly state: (typeof instanceStates)[number];
+  /** '' while it waits. */
+  readonly worker: string;
+  readonly workerName: string;
+  /** Uuids; none: on the host. */
+  readonly devices: readonly string[];
+  readonly busy: number;
+  readonly slots: number;
+  /** Wall ms of its first being ready, and of the last request's end; 0 for never. */
+  readonly readyAt: number;
+  readonly usedAt: number;
+  /** In words: where it is to be and why, or why it failed. */
+  readonly words: string;
+}
+
+/** What `planModel` says of each worker; nothing is loaded. */
+export interface ModelPlanDocument {
+  readonly workers: readonly {
+    readonly worker: string;
+    readonly name: string;
+    readonly kind: 'whole' | 'divided' | 'partly' | 'host' | 'no';
+    readonly devices: readonly {
+      readonly uuid: string;
+      readonly name: string;
+      readonly layers: number;
+      readonly bytes: number;
+    }[];
+    readonly hostLayers: number;
+    readonly hostBytes: number;
+    readonly reasons: readonly string[];
+  }[];
+}
+
+export const modelRequestSchemas = {
+  models: z.object({}),
+  /** Again with the same spec: nothing changes. Another spec of the name: instances of the former end when they are idle. */
+  addModel: z.object({ model: modelSpecSchema }),
+  removeModel: z.object({ name: modelName }),
+  planModel: z.object({
+    description: modelDescriptionSchema,
+    serving: servingSchema,
+  }),
+  /** Has an instance begun, as far as `replicas.max` allows, with nobody asking; it is unloaded when idle, as any. */
+  loadModel: z.object({ name: modelName }),
+  /** Ends all idle instances of it, and the others when they are. */
+  unloadModel: z.object({ name: modelName }),
+  /** Permission to be sent answers by a worker, on channels that this session's principal makes up. */
+  answers: z.object({ node: z.string().min(1).max(limits.nameChars) }),
+} as const;
