@@ -10,6 +10,8 @@ export interface PlantedBug {
   readonly file: string;
   readonly snippet: string;
   readonly instead: string;
+  /** A run that breaks by it, as of the simulator's draws when it was noted; 1 where none is known. Tried first. */
+  readonly seed: number;
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -18,6 +20,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'broker/dist/core/submitting.js',
     snippet: "send(context, session, { kind: 'accepted', seq, task }, !isEphemeral(task));",
     instead: "send(context, session, { kind: 'accepted', seq, task }, false);",
+    seed: 1,
   },
   {
     name: 'forget the fence on a late result',
@@ -26,6 +29,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       'export function onResult(context, worker, session, message) {\n    const task = leasedTo(context.state, worker, message);',
     instead:
       'export function onResult(context, worker, session, message) {\n    const task = context.state.tasks.get(message.task);',
+    seed: 1,
   },
   {
     name: 'release a reservation twice',
@@ -33,6 +37,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     snippet: 'release(worker.view.ledger, lease.reservation);',
     instead:
       'release(worker.view.ledger, lease.reservation);\n    release(worker.view.ledger, lease.reservation);',
+    seed: 1,
   },
   {
     name: 're-lease on a stale heartbeat',
@@ -40,54 +45,63 @@ export const plantedBugs: readonly PlantedBug[] = [
     snippet: 'if (sentAt > due || arrived)\n            continue;',
     instead:
       "if (!arrived && sentAt <= due)\n            attemptFailed(context, task, failure('lost.worker', 'not listed'));\n        if (sentAt > due || arrived || task.lease === null)\n            continue;",
+    seed: 1,
   },
   {
     name: "count the broker's own pause against workers",
     file: 'broker/dist/core/passing-time.js',
     snippet: 'Math.min(Math.max(0, mono - state.lastMono), 4 * state.timers.tickMs)',
     instead: 'Math.max(0, mono - state.lastMono)',
+    seed: 1,
   },
   {
     name: 'drop the idempotency key at snapshot',
     file: 'broker/dist/core/snapshot.js',
     snippet: 'keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at]),',
     instead: 'keys: [],',
+    seed: 1,
   },
   {
     name: 'drop the deadline of a drain at snapshot',
     file: 'broker/dist/core/snapshot.js',
     snippet: 'deadline ?? { at: 0, ms: null }',
     instead: '{ at: 0, ms: null }',
+    seed: 1,
   },
   {
     name: 'end what runs on a draining machine before the deadline',
     file: 'broker/dist/core/draining.js',
     snippet: 'return mono >= deadline.dueMono;',
     instead: 'return true;',
+    seed: 1,
   },
   {
     name: 'take an older worker’s word for a cancel that was a drain',
     file: 'broker/dist/core/draining.js',
     snippet: " || told.code === 'cancelled.user'",
     instead: '',
+    seed: 1,
   },
   {
     name: 'lose a cancel that crosses a start',
     file: 'worker/dist/core/stops.js',
     snippet: 'const overtaking = stop.leaseSeq > 0 && session.leases.take(stop.leaseSeq);',
     instead: 'const overtaking = false;',
+    seed: 1,
   },
   {
     name: 'replay a lease without its devices',
     file: 'broker/dist/recovery.js',
     snippet: 'apply(state, group.epoch, decision);',
     instead: 'apply(state, group.epoch, decision[0] === 2 ? decision.with(4, []) : decision);',
+    seed: 1,
   },
   {
     name: 'ack the same credit twice',
     file: 'broker/dist/credit-account.js',
     snippet: 'this.answered = Math.min(this.received, this.answered + count);',
     instead: 'this.answered += 2 * count;',
+    seed: 1,
   },
   {
     name: 'adopt an attempt of an older epoch',
@@ -95,125 +109,146 @@ export const plantedBugs: readonly PlantedBug[] = [
     snippet: 'const task = leasedTo(state, worker, reported);',
     instead:
       'const task = leasedTo(state, worker, reported);\n    if (task?.lease == null && reported.epoch < state.epoch)\n        return true;',
+    seed: 1,
   },
   {
     name: 'step a stranger’s frame in the session it names',
     file: 'broker/dist/sessions.js',
     snippet: 'session === undefined || session.peer !== peer',
     instead: 'session === undefined',
+    seed: 1,
   },
   {
     name: 'let a viewer submit',
     file: 'broker/dist/core/roles.js',
     snippet: "submit: ['none', ",
     instead: "submit: ['own', ",
+    seed: 1,
   },
   {
     name: 'let a session outlive its key',
     file: 'broker/dist/sessions.js',
     snippet: 'if (session.key !== key && session.principal !== principal)\n                continue;',
     instead: 'continue;',
+    seed: 1,
   },
   {
     name: 'let a submitter see everybody’s work',
     file: 'broker/dist/core/roles.js',
     snippet: "extent === 'own' && isOwn(session, task)",
     instead: "extent === 'own'",
+    seed: 1,
   },
   {
     name: 'forget how much a principal has placed',
     file: 'broker/dist/core/scheduling.js',
     snippet: 'mayRunNoMore(state, next.from.owner) || ',
     instead: '',
+    seed: 1,
   },
   {
     name: 'forget how much a principal holds',
     file: 'broker/dist/core/quotas.js',
     snippet: 'held[each] + need[each] > ',
     instead: 'need[each] > ',
+    seed: 1,
   },
   {
     name: 'place without regard to priority',
     file: 'broker/dist/core/turn-order.js',
     snippet: 'b.line.priority - a.line.priority ||',
     instead: '',
+    seed: 1,
   },
   {
     name: 'place without regard to what each principal has had',
     file: 'broker/dist/core/turn-order.js',
     snippet: ' || a.standing - b.standing;',
     instead: ';',
+    seed: 1,
   },
   {
     name: 'give room away that is kept for another',
     file: 'broker/dist/core/claims.js',
     snippet: 'if (heeded.length === 0)',
     instead: 'if (heeded.length >= 0)',
+    seed: 1,
   },
   {
     name: 'take what was ended for another task for a loss',
     file: 'broker/dist/core/draining.js',
     snippet: 'if (by !== undefined)',
     instead: 'if (by === null)',
+    seed: 1,
   },
   {
     name: 'forget at a snapshot what was told to end for another task',
     file: 'broker/dist/core/snapshot.js',
     snippet: 'if (by !== undefined && at !== undefined)',
     instead: 'if (by === null)',
+    seed: 1,
   },
   {
     name: 'begin what runs into a planned drain',
     file: 'broker/dist/core/windows.js',
     snippet: 'lengthMs > inMs',
     instead: 'lengthMs < 0',
+    seed: 1,
   },
   {
     name: 'end what may not be ended for others',
     file: 'broker/dist/core/preempting.js',
     snippet: '!isPreemptible(envelope) || ',
     instead: '',
+    seed: 1,
   },
   {
     name: 'forget at replay what a principal has had',
     file: 'broker/dist/core/snapshot.js',
     snippet: 'state.use.load(snapshot.use ?? []);',
     instead: 'state.use.load([]);',
+    seed: 1,
   },
   {
     name: 'drop the bytes of a result',
     file: 'broker/dist/core/outcomes.js',
     snippet: 'outcome.byteLength > 0 && outcome',
     instead: 'false && outcome',
+    seed: 1,
   },
   {
     name: 'let backoffs not grow',
     file: 'broker/dist/core/outcomes.js',
     snippet: '2 ** Math.min(failures, 20)',
     instead: '1',
+    seed: 1,
   },
   {
     name: 'end an attempt for what one look saw of a device',
     file: 'worker/dist/core/overuse.js',
     snippet: '< leastApartMs',
     instead: '< 0',
+    seed: 1,
   },
   {
     name: 'end an attempt that harms nobody',
     file: 'worker/dist/core/device-claims.js',
     snippet: 'soonFreeBytes < allOutstandingBytes ? neediest : null',
     instead: 'neediest',
+    seed: 1,
   },
   {
     name: 'take an older word of a service for the newest',
     file: 'broker/dist/core/serving.js',
     snippet: 'seq <= (task.lease.served?.seq ?? 0)',
     instead: 'false',
+    seed: 1,
   },
   {
     name: 'lose a field in the codec',
     file: 'protocol/dist/hot-messages.js',
     snippet: '[share.uuid, share.vramBytes, share.whole]',
     instead: '[share.uuid, share.vramBytes, false]',
+    seed: 1,
   },
 ];
