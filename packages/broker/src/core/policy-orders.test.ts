@@ -1,4 +1,4 @@
-import type { Epoch, PolicyDocument, SessionId } from '@gryphgen/protocol';
+import type { Device, Epoch, PolicyDocument, Quota, SessionId } from '@gryphgen/protocol';
 import { defaultPolicy } from '@gryphgen/scheduler';
 import { describe, expect, it } from 'vitest';
 import { decodeDecisions, decodeSnapshot, encodeDecisions, encodeSnapshot } from '../records.ts';
@@ -33,11 +33,11 @@ const promote = (grid: CoreFixture, client: SessionId, from = 0, over: Partial<t
   ask(grid, client, 'promotePolicy', { from, parts: bySpeed, evidence: { ...evidence, ...over } });
 
 /** One worker has a load that its speed makes up for, by one policy and not by the other. */
-function twoWorkers(): { readonly grid: CoreFixture; readonly client: SessionId } {
-  const grid = new CoreFixture();
+function twoWorkers(quota: Quota = {}, devices: readonly Device[] = []) {
+  const grid = new CoreFixture(1, { everybody: { quota }, named: new Map() });
   const client = grid.client();
-  grid.worker('w-many', { speed: 0.5, slots: 64 });
-  grid.worker('w-swift', { speed: 0.7, slots: 2 });
+  grid.worker('w-many', { speed: 0.5, slots: 64, devices });
+  grid.worker('w-swift', { speed: 0.7, slots: 2, devices });
   return { grid, client };
 }
 
@@ -57,6 +57,32 @@ describe('a promoted policy', () => {
     expect(explainDocument(grid.state, since as Task, 0)).toMatchObject({
       policy: 1,
       weights: bySpeed.weights,
+    });
+  });
+
+  it('decides, too, which of the devices that a quota leaves', () => {
+    const [large, small] = [12, 6].map((GiB, index) => ({
+      ...{
+        uuid: `GPU-${index}` as Device['uuid'],
+        index,
+        name: `card of ${GiB} GiB`,
+        vramBytes: GiB * 1024 ** 3,
+      },
+      ...{ computeCapability: 86, driver: '550', foreignBytes: 0 },
+    })) as [Device, Device];
+    const { grid, client } = twoWorkers({ vramBytes: 8 * 1024 ** 3 }, [small]);
+    grid.worker('w-swiftest', { speed: 0.9, slots: 1, devices: [large] });
+    promote(grid, client);
+    const resources = {
+      cpuMilli: 0,
+      memoryBytes: 0,
+      diskBytes: 0,
+      gpu: { kind: 'whole', count: 1 },
+    } as const;
+    grid.submit(client, 1, { resources });
+    expect(grid.task(1)?.lease).toMatchObject({
+      worker: 'w-swift',
+      reservation: { devices: [{ uuid: 'GPU-1' }] },
     });
   });
 
