@@ -36,7 +36,7 @@ function write(name: string, text: string): string {
 const commands = [
   'up, down, broker, worker, doctor, submit, run, ps, show, logs, wait, cancel, retry, explain, exec, nodes',
   'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, support-bundle, config show, completion',
-  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke, evolve',
+  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke, evolve, key create, key ls, key revoke',
 ].flatMap((names) => names.split(', '));
 
 describe('help', () => {
@@ -61,6 +61,9 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['node drian forge', 'Did you mean drain?'],
   ['principal revoke alice', 'found "alice", expected a principal such as p-0123456789abcdef'],
   ['ticket revoke p-0123456789abcdef', 'expected a ticket’s id such as ticket-0123456789abcdef'],
+  ['key create --scope all', '--scope: found "all", expected some of infer, embed, rerank, models, metrics'],
+  ['key create --rate 0', '--rate: found "0", expected a whole number from 1 to 1000000'],
+  ['key revoke laptop', 'found "laptop", expected a key’s id such as key-0123456789abcdef'],
   ['ticket create --role boss', 'Allowed choices are admin, submitter, viewer, worker, delegate'],
   ['ps --al', 'Did you mean --all?'],
   ['show', "missing required argument 'id'"],

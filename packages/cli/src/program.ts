@@ -14,6 +14,7 @@ import { fsckCommand } from './commands/fsck.ts';
 import { getCommand } from './commands/get.ts';
 import { imageCommand } from './commands/image.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
+import { keyCommand } from './commands/key.ts';
 import { laterCommands } from './commands/later.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { principalCommand } from './commands/principals.ts';
@@ -50,6 +51,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
   ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand, evolveCommand]],
   ['Retrieval:', [ragCommand]],
+  ['Models:', [keyCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

@@ -1,6 +1,16 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
 export {
+  type ApiKey,
+  ApiKeys,
+  type ApiScope,
+  apiKeyLimits,
+  apiScopes,
+  createApiKey,
+  listApiKeys,
+  revokeApiKey,
+} from './api-keys.ts';
+export {
   type ArchiveManifest,
   type ArchiveSource,
   readArchive,
@@ -65,7 +75,7 @@ export {
   readKeptLogHead,
   resumedAt,
 } from './kept-log.ts';
-export { authorizedTrouble, keyTrouble } from './key-check.ts';
+export { apiKeysTrouble, authorizedTrouble, keyTrouble } from './key-check.ts';
 export {
   type CurveKeys,
   createIdentity,

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GridError } from '@gryphgen/protocol';
+import { listApiKeys } from './api-keys.ts';
 import { AuthorizedKeys } from './authorized.ts';
 import { loadIdentity, publicHalf, verifySignature } from './keys.ts';
 import { decodeZ85, encodeZ85 } from './z85.ts';
@@ -25,6 +26,14 @@ export function keyTrouble(home: string, name: string): string | undefined {
 export function authorizedTrouble(home: string): string | undefined {
   return troubleOf(() => {
     new AuthorizedKeys(home);
+    return undefined;
+  });
+}
+
+/** And of the keys of the gateway. */
+export function apiKeysTrouble(home: string): string | undefined {
+  return troubleOf(() => {
+    listApiKeys(home);
     return undefined;
   });
 }

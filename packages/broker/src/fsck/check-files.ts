@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckFinding } from '@gryphgen/protocol';
-import { authorizedTrouble, keyTrouble } from '@gryphgen/runtime';
+import { apiKeysTrouble, authorizedTrouble, keyTrouble } from '@gryphgen/runtime';
 
 /** What the parts of the grid make in a home, and what its owner may. */
 const ours: Readonly<Record<string, RegExp>> = {
@@ -18,6 +18,11 @@ const ours: Readonly<Record<string, RegExp>> = {
 };
 /** Drafts that a crash left: the parts that make them remove them, or pass over them. */
 const unfinished = /\.(new|tmp)(-journal|-wal|-shm)?$/;
+/** Beside files of one key each: who may enter the grid, and who may ask its gateway. */
+const lists: Readonly<Record<string, (home: string) => string | undefined>> = {
+  'authorized.json': authorizedTrouble,
+  'api-keys.json': apiKeysTrouble,
+};
 const settingsFiles = ['grid.json', 'config.json'];
 
 export function checkFiles(home: string): CheckFinding[] {
@@ -52,12 +57,14 @@ function checkKeys(home: string): CheckFinding[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder).flatMap((name): CheckFinding[] => {
     if (!ours.keys?.test(name)) return [];
-    const isList = name === 'authorized.json';
-    const what = isList ? authorizedTrouble(home) : keyTrouble(home, name.replace(/\.json$/, ''));
+    const listTrouble = lists[name];
+    const what =
+      listTrouble === undefined ? keyTrouble(home, name.replace(/\.json$/, '')) : listTrouble(home);
     if (what === undefined) return [];
-    const fix = isList
-      ? 'put a backup of it in its place (grid restore into another home shows it)'
-      : 'chmod 600 it if others can read it; else put a backup of it in its place, or delete it and join anew';
+    const fix =
+      listTrouble !== undefined
+        ? 'put a backup of it in its place (grid restore into another home shows it)'
+        : 'chmod 600 it if others can read it; else put a backup of it in its place, or delete it and join anew';
     return [{ level: 'damage', file: join('keys', name), place: '', what, fix }];
   });
 }

@@ -35,7 +35,7 @@ import {
   ulimitNames,
   ulimitSchema,
 } from '@gryphgen/protocol';
-import { isEndpoint } from '@gryphgen/runtime';
+import { apiKeyLimits, isEndpoint } from '@gryphgen/runtime';
 
 export interface Value<T> {
   /** Follows "expected". */
@@ -167,6 +167,7 @@ export const healthTimeout = durationWithin(healthBounds.timeout);
 export const healthRetries = integer(...healthBounds.retries);
 export const startPeriod = durationWithin(healthBounds.startPeriod);
 export const ticketTtl = durationWithin([limits.leastTicketMs, limits.ticketMs]);
+export const apiKeyTtl = durationWithin([1000, apiKeyLimits.ttlMs]);
 
 export const principalName = text('a principal such as p-0123456789abcdef', (value) =>
   /^p-[0-9a-f]{16}$/.test(value),
