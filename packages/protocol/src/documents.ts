@@ -257,7 +257,7 @@ export interface TicketDocument {
 }
 
 /** What a grant permits. */
-export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store', 'keepLogs'] as const;
+export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store', 'keepLogs', 'answers'] as const;
 export type TransferOp = (typeof transferOps)[number];
 
 /** Where a worker's data endpoint is, and the broker's permission for one transfer there. */

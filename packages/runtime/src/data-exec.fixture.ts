@@ -85,7 +85,7 @@ export class Echo implements Duplex {
 }
 
 /** A data endpoint of `worker`, without logs. */
-export function serverOf(transfers: Pick<DataServerOptions, 'exec' | 'push'>): DataServer {
+export function serverOf(transfers: Pick<DataServerOptions, 'exec' | 'push' | 'answers'>): DataServer {
   return new DataServer({
     endpoints: ['tcp://127.0.0.1:*'],
     curve,

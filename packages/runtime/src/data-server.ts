@@ -1,5 +1,5 @@
 /**
- * A data endpoint (a worker's, for the logs of its attempts, commands beside them, images and artifacts; the broker's, for
+ * A data endpoint (a worker's, for the logs of its attempts, commands beside them, images, artifacts and answers; the broker's, for
  * artifacts and logs that it keeps): own socket, own CURVE key, own
  * credit, so that bytes never stand in the way of control messages. CURVE lets anybody connect; a grant signed by the
  * broker lets them do one thing.

@@ -5,6 +5,7 @@
  */
 import {
   artifactDigest,
+  channelId,
   decodeBody,
   encodeBody,
   execOrderSchema,
@@ -72,6 +73,8 @@ const requestSchema = z.discriminatedUnion('kind', [
     grant: z.string().max(2048),
     credit: count,
   }),
+  /** What calls answer to this channel, as records (answers/answer-records.ts), until the connection ends. */
+  z.object({ kind: z.literal('answers'), channel: channelId, grant: z.string().max(2048), credit: count }),
   /** Answered by `credit`. What follows as input are logs (kept-logs.ts). */
   z.object({ kind: z.literal('keepLogs'), grant: z.string().max(2048), credit: count }),
   z.object({ kind: z.literal('input'), bytes }),
@@ -101,13 +104,13 @@ const answerSchema = z.discriminatedUnion('kind', [
 export type DataRequest = z.infer<typeof requestSchema>;
 export type OpenRequest = Extract<
   DataRequest,
-  { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' | 'keepLogs' }
+  { kind: 'logs' | 'exec' | 'image' | 'fetch' | 'store' | 'keepLogs' | 'answers' }
 >;
 /** What only gives: its grant is good until it expires. */
-export type ReadRequest = Extract<OpenRequest, { kind: 'logs' | 'fetch' }>;
+export type ReadRequest = Extract<OpenRequest, { kind: 'logs' | 'fetch' | 'answers' }>;
 
 export function isRead(request: OpenRequest): request is ReadRequest {
-  return request.kind === 'logs' || request.kind === 'fetch';
+  return request.kind === 'logs' || request.kind === 'fetch' || request.kind === 'answers';
 }
 
 /** What its peer may not draw out: a person reads as slowly as they like. */

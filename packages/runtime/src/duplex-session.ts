@@ -14,6 +14,7 @@ import {
   type DataAnswer,
   type DataRequest,
   type OpenRequest,
+  type ReadRequest,
   type TransferEnd,
 } from './data-wire.ts';
 import type { DuplexOutput } from './duplex-stream.ts';
@@ -22,7 +23,7 @@ export interface DuplexOpening extends DataPlace {
   readonly request: DuplexRequest;
 }
 type WithoutCredit<R> = R extends unknown ? Omit<R, 'credit'> : never;
-type DuplexRequest = WithoutCredit<Exclude<OpenRequest, { kind: 'logs' | 'fetch' }>>;
+type DuplexRequest = WithoutCredit<Exclude<OpenRequest, ReadRequest>>;
 
 /**
  * Resolves when it is under way, or with its end: a refusal, or (of an image) that there is nothing to send. A command

@@ -2,7 +2,7 @@
  * Whether what is asked on a data endpoint is permitted: the broker's signature, for this and no other transfer, in time.
  *
  * 1. Each connection may ask `maxAsked` times: a look at a grant costs a signature's check.
- * 2. A grant is good once, but for those that only read: `logs`, `fetch`. Those used are remembered until they expire; when there are too many, none is
+ * 2. A grant is good once, but for those that only read: `logs`, `fetch`, `answers`. Those used are remembered until they expire; when there are too many, none is
  *    taken, rather than one twice.
  * 3. A grant for somebody who has been revoked since, or asked for by such a delegate, is void (E27).
  */
@@ -83,6 +83,8 @@ export class GrantCheck {
 
   private isAbout(grant: Grant, request: OpenRequest): boolean {
     if (request.kind === 'image') return grant.worker === this.options.worker;
+    if (request.kind === 'answers')
+      return grant.worker === this.options.worker && grant.principal !== undefined;
     if (request.kind === 'keepLogs') return grant.worker !== undefined;
     if (request.kind === 'fetch' || request.kind === 'store') return grant.artifact === request.artifact;
     return grant.task === request.task && grant.attempt === request.attempt;
@@ -110,4 +112,5 @@ const whatOf = {
   fetch: 'that artifact',
   store: 'that artifact',
   keepLogs: 'logs',
+  answers: 'answers of this worker',
 } as const;

@@ -1,6 +1,6 @@
 /**
  * A broker's signed permission for one transfer on a data endpoint: `base64url(JSON).base64url(signature)`. Whoever
- * holds it may use it until it expires, but for `logs` and `fetch` once; it says for whom it was made, so that the server can log it.
+ * holds it may use it until it expires, but for `logs`, `fetch` and `answers` once; it says for whom it was made, so that the server can log it.
  */
 import { artifactDigest, type TaskId, type TransferOp, transferOps } from '@gryphgen/protocol';
 import { z } from 'zod';
@@ -35,7 +35,7 @@ export interface Grant {
   /** Of `logs` and `exec`: the attempt it is about. */
   readonly task?: TaskId | number | undefined;
   readonly attempt?: number | undefined;
-  /** Of `image` the worker it is for; of `keepLogs` and `logs` the worker whose logs they are. Its id. */
+  /** Of `image` and `answers` the worker it is for; of `keepLogs` and `logs` the worker whose logs they are. Its id. */
   readonly worker?: string | undefined;
   /** Of `fetch` and `store`. */
   readonly artifact?: string | undefined;

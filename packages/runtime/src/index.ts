@@ -1,5 +1,9 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
+export type { AnswerWriter } from './answers/answer-channel.ts';
+export { AnswerChannels } from './answers/answer-channels.ts';
+export type { AnswerFence, AnswerRecord } from './answers/answer-records.ts';
+export { type AnswersReading, readAnswers } from './answers/read-answers.ts';
 export {
   type ApiKey,
   ApiKeys,

@@ -1,5 +1,6 @@
 /** What a data endpoint has to serve, and which of it a permitted request is given. */
 import { type AttemptNo, failure, type TaskId } from '@gryphgen/protocol';
+import type { ServeAnswers } from './answers/answer-channels.ts';
 import type { DataSource, DataStream } from './data-stream.ts';
 import type { OpenRequest, TransferEnd } from './data-wire.ts';
 import type { DuplexStream, OpenExec, OpenKeep, OpenPush, OpenStore } from './duplex-stream.ts';
@@ -18,6 +19,8 @@ export interface Served {
   readonly store?: OpenStore;
   /** Absent: no logs are taken here. */
   readonly keep?: OpenKeep;
+  /** Absent: nothing is asked here. */
+  readonly answers?: ServeAnswers;
 }
 
 export interface LogRange {
@@ -31,7 +34,7 @@ export interface LogRange {
 
 /** `duplex`: of what takes more than its stream. */
 export async function serveTransfer(
-  { open, exec, push, fetch, store, keep }: Served,
+  { open, exec, push, fetch, store, keep, answers }: Served,
   request: OpenRequest,
   { id = '', principal = '', worker = '' }: Grant,
   stream: DataStream,
@@ -41,6 +44,10 @@ export async function serveTransfer(
   if (request.kind === 'fetch') {
     if (fetch === undefined) return notOffered('artifacts');
     return stream.copy(await fetch(request.artifact, request.runs));
+  }
+  if (request.kind === 'answers') {
+    if (answers === undefined) return notOffered('answers');
+    return answers({ channel: request.channel, principal }, stream);
   }
   if (request.kind === 'store') {
     const { artifact, manifestBytes } = request;
@@ -64,10 +71,15 @@ export async function serveTransfer(
   return duplex.run(() => exec({ task, attempt, order: request.order, id, principal }, signal));
 }
 
-function notOffered(what: 'exec' | 'images' | 'artifacts' | 'logs'): TransferEnd {
-  const offer = { exec: 'exec', images: 'to take images', artifacts: 'artifacts', logs: 'to keep logs' }[
-    what
-  ];
-  const words = `this endpoint does not offer ${offer}`;
+const offers = {
+  exec: 'exec',
+  images: 'to take images',
+  artifacts: 'artifacts',
+  logs: 'to keep logs',
+  answers: 'answers',
+} as const;
+
+function notOffered(what: keyof typeof offers): TransferEnd {
+  const words = `this endpoint does not offer ${offers[what]}`;
   return { failure: failure('rejected.state', words) };
 }

@@ -1,9 +1,10 @@
 /**
  * The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, runs a command beside
- * it, has an artifact of its attempts, or brings an image.
+ * it, has an artifact of its attempts, takes the answers to its own questions, or brings an image.
  */
 import { failure, type PrincipalId, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
 import {
+  type AnswerChannels,
   type ArtifactStore,
   aborted,
   DataServer,
@@ -28,9 +29,11 @@ export interface DataEndpoint {
   readonly revoke: (principals: readonly PrincipalId[]) => void;
 }
 
+const offered = ['exec', 'fetch', 'answers'] as const;
+
 /** What it offers beside logs, for the report. */
 function transfersOf(push: OpenPush | null): readonly TransferOp[] {
-  return push === null ? ['exec', 'fetch'] : ['exec', 'fetch', 'image'];
+  return push === null ? offered : [...offered, 'image'];
 }
 
 interface DataEndpointParts {
@@ -39,6 +42,8 @@ interface DataEndpointParts {
   readonly store: ArtifactStore;
   /** Null: no images are taken. */
   readonly push: OpenPush | null;
+  /** Where calls put what they answer. */
+  readonly answers: AnswerChannels;
   /** Before, a log that goes on would look as if it had ended, and what runs as if it did not. */
   readonly adopted: Promise<void>;
   /** ms */
@@ -51,6 +56,7 @@ export async function serveData(
   deps: WorkerDeps,
   { undo, ...parts }: DataEndpointParts & { readonly undo: (() => Promise<void>)[] },
 ): Promise<DataEndpoint> {
+  undo.push(async () => parts.answers.close());
   const data = createDataEndpoint(config, deps, parts);
   if (data === null) return { endpoint: { dataEndpoint: '', dataKey: '' }, revoke: () => undefined };
   undo.push(() => data.stop());
@@ -66,7 +72,7 @@ export async function serveData(
 function createDataEndpoint(
   { dataEndpoints: endpoints, grid, brokerKey }: WorkerConfig,
   { identity, clock, alarms, log }: WorkerDeps,
-  { logs, executors, store, push, adopted, brokerWall }: DataEndpointParts,
+  { logs, executors, store, push, answers, adopted, brokerWall }: DataEndpointParts,
 ): DataServer | null {
   if (endpoints.length === 0) return null;
   const open = async (range: LogRange, signal: AbortSignal): Promise<DataSource> => {
@@ -93,7 +99,10 @@ function createDataEndpoint(
         };
   const { curve, key } = identity;
   const worker = workerIdOf(key);
-  const transfers = { open, exec, fetch: fetchFrom(store), ...(whenAdopted && { push: whenAdopted }) };
+  const transfers = {
+    ...{ open, exec, fetch: fetchFrom(store), answers: answers.serve },
+    ...(whenAdopted && { push: whenAdopted }),
+  };
   return new DataServer({
     endpoints,
     curve,

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import type { PeerHello, ToWorker, Welcome } from '@gryphgen/protocol';
-import { type Cancel, Link, type Service } from '@gryphgen/runtime';
+import { AnswerChannels, type Cancel, Link, type Service } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import { AttemptFiles } from './artifacts/attempt-files.ts';
 import { BrokerQuestions } from './artifacts/broker-questions.ts';
@@ -136,10 +136,10 @@ class Worker implements Service {
       offersChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
+    const answers = new AnswerChannels(deps);
     const { endpoint, revoke } = await serveData(config, deps, {
-      ...{ logs, executors, push, adopted: this.adopted, store: files.store },
-      brokerWall: () => this.brokerWall.ms(),
-      undo: this.undo,
+      ...{ logs, executors, push, answers, adopted: this.adopted, store: files.store },
+      ...{ brokerWall: () => this.brokerWall.ms(), undo: this.undo },
     });
     const watch = this.newWatch(executors, endpoint);
     const copies = new LogCopies({

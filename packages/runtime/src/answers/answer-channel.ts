@@ -1,0 +1,218 @@
+/**
+ * One asker's answers at one worker (E33): what calls write, in the order in which they write it, and the connection that
+ * takes it.
+ *
+ * 1. What was written in one turn of the event loop leaves together.
+ * 2. At most `queueBytes` wait, and one piece more of each writer: who writes then waits, until the asker takes more.
+ * 3. Nobody takes what waits for `patienceMs`: its writers are told that the asker is gone.
+ * 4. A connection that ends takes with it the answers of which something was given to it: how much of them arrived, nobody
+ *    knows. The others go to the next.
+ */
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { Alarms, Cancel } from '../clock.ts';
+import type { DataStream } from '../data-stream.ts';
+import type { TransferEnd } from '../data-wire.ts';
+import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-records.ts';
+
+const queueBytes = 256 * 1024;
+const patienceMs = 10_000;
+
+/** Where a call puts its answer. */
+export interface AnswerWriter {
+  head(status: number, contentType: string): void;
+  /** `bytes` are the channel's from now on. Resolves when more may be put; false: the asker is gone. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** To be called in any case. Resolves when it is on its way, or the asker is gone. Nothing is written behind it. */
+  end(failure: Failure | null): Promise<void>;
+  /** Its reason is a Failure: what a call that has nobody to answer ends with. */
+  readonly gone: AbortSignal;
+}
+
+interface Queued {
+  readonly writer: Writer;
+  readonly pieces: readonly Uint8Array[];
+}
+
+export class AnswerChannel {
+  private readonly alarms: Alarms;
+  private readonly onIdle: () => void;
+  private readonly writers = new Set<Writer>();
+  private queue: Queued[] = [];
+  private queued = 0;
+  private reader: DataStream | null = null;
+  private wakeReader: () => void = () => undefined;
+  private wakeWriters: (() => void)[] = [];
+  private cancelPatience: Cancel | undefined;
+
+  /** `onIdle`: nobody writes, and nobody takes. */
+  constructor(alarms: Alarms, onIdle: () => void) {
+    this.alarms = alarms;
+    this.onIdle = onIdle;
+  }
+
+  open(fence: AnswerFence): AnswerWriter {
+    const writer = new Writer(fence, this);
+    this.writers.add(writer);
+    return writer;
+  }
+
+  /** The newest connection takes all: its asker has lost the former. Resolves when it has ended, or another came. */
+  async serve(stream: DataStream): Promise<TransferEnd> {
+    const { signal } = stream.abort;
+    if (this.reader !== null) {
+      void this.reader.send({ kind: 'end', failure: takenOver });
+      this.reader.abort.abort();
+      this.leave();
+    }
+    this.reader = stream;
+    this.cancelPatience?.();
+    this.cancelPatience = undefined;
+    const wake = (): void => this.wakeReader();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      while (this.reader === stream && !signal.aborted) {
+        if (this.queue.length === 0) await this.filled();
+        // What else this turn brings.
+        await new Promise(setImmediate);
+        if (this.reader !== stream || signal.aborted) break;
+        const batch = this.takeAll();
+        if (batch.length > 0 && !(await stream.put(batch))) break;
+        this.letWrite();
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+    if (this.reader !== stream) return { failure: takenOver };
+    this.reader = null;
+    this.leave();
+    this.waitForReader();
+    this.lookIdle();
+    return { failure: null };
+  }
+
+  /** All that write are told that nobody takes it any more. */
+  drop(why: Failure): void {
+    this.cancelPatience?.();
+    this.cancelPatience = undefined;
+    for (const writer of this.writers) writer.lose(why);
+    this.writers.clear();
+    this.queue = [];
+    this.queued = 0;
+    this.letWrite();
+    this.lookIdle();
+  }
+
+  /** Resolves when more may be put. For writers. */
+  async put(writer: Writer, record: AnswerRecord): Promise<void> {
+    const pieces = writeRecord(record);
+    this.queue.push({ writer, pieces });
+    for (const { length } of pieces) this.queued += length;
+    this.wakeReader();
+    this.waitForReader();
+    while (this.queued > queueBytes && !writer.gone.aborted)
+      await new Promise<void>((resolve) => {
+        this.wakeWriters.push(resolve);
+      });
+  }
+
+  /** Resolves when what waits was given to a connection. */
+  async flushed(writer: Writer): Promise<void> {
+    while (this.queue.some((queued) => queued.writer === writer))
+      await new Promise<void>((resolve) => {
+        this.wakeWriters.push(resolve);
+      });
+    this.writers.delete(writer);
+    this.lookIdle();
+  }
+
+  private takeAll(): Uint8Array {
+    const pieces = this.queue.flatMap((queued) => queued.pieces);
+    for (const { writer } of this.queue) writer.begun = true;
+    this.queue = [];
+    this.queued = 0;
+    return Buffer.concat(pieces);
+  }
+
+  /** The connection is not there any more (4). */
+  private leave(): void {
+    for (const writer of this.writers) {
+      if (!writer.begun) continue;
+      writer.lose(broken);
+      this.writers.delete(writer);
+    }
+    this.queue = this.queue.filter(({ writer }) => !writer.gone.aborted);
+    this.queued = this.queue.reduce((sum, { pieces }) => sum + lengthOf(pieces), 0);
+    this.letWrite();
+  }
+
+  private filled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wakeReader = resolve;
+    });
+  }
+
+  private waitForReader(): void {
+    if (this.reader !== null || this.queue.length === 0 || this.cancelPatience !== undefined) return;
+    this.cancelPatience = this.alarms.after(patienceMs, () => this.drop(notTaken));
+  }
+
+  private letWrite(): void {
+    for (const wake of this.wakeWriters.splice(0)) wake();
+  }
+
+  private lookIdle(): void {
+    if (this.writers.size === 0 && this.reader === null) this.onIdle();
+  }
+}
+
+class Writer implements AnswerWriter {
+  readonly gone: AbortSignal;
+  /** Some of it was given to a connection. */
+  begun = false;
+  private readonly fence: AnswerFence;
+  private readonly channel: AnswerChannel;
+  private readonly losing = new AbortController();
+  private ended = false;
+
+  constructor(fence: AnswerFence, channel: AnswerChannel) {
+    this.fence = fence;
+    this.channel = channel;
+    this.gone = this.losing.signal;
+  }
+
+  head(status: number, contentType: string): void {
+    if (this.isOpen) void this.channel.put(this, { ...this.fence, kind: 'head', status, contentType });
+  }
+
+  async write(bytes: Uint8Array): Promise<boolean> {
+    if (this.isOpen && bytes.length > 0) await this.channel.put(this, { ...this.fence, kind: 'data', bytes });
+    return this.isOpen;
+  }
+
+  async end(why: Failure | null): Promise<void> {
+    if (!this.isOpen) return;
+    this.ended = true;
+    void this.channel.put(this, { ...this.fence, kind: 'end', failure: why });
+    await this.channel.flushed(this);
+  }
+
+  lose(why: Failure): void {
+    this.losing.abort(why);
+  }
+
+  private get isOpen(): boolean {
+    return !this.ended && !this.gone.aborted;
+  }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+const takenOver = failure('rejected.state', 'another connection takes these answers now');
+/** It may be asked for again: who asked is likely to be there. */
+const broken = failure('lost.link', 'the connection to who asked broke while the answer was under way');
+const notTaken = failure(
+  'cancelled.user',
+  `nobody has come for the answer in ${patienceMs / 1000} s: who asked is gone`,
+);

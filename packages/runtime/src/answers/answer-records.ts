@@ -1,0 +1,125 @@
+/**
+ * How answers share a connection (E33): each record says of which attempt it is and what it brings, so that many answers
+ * that come piece by piece go over one line. 17 bytes before each: kind, task, attempt, length of what follows.
+ *
+ * 1. A record's payload has `recordBytes` at most; whoever reads holds no more than one record that is not complete.
+ * 2. What makes no sense ends the reading for good: where the next record begins could only be guessed.
+ */
+import {
+  type AttemptNo,
+  decodeBody,
+  encodeBody,
+  type Failure,
+  failureCodes,
+  limits,
+  type TaskId,
+} from '@gryphgen/protocol';
+import { z } from 'zod';
+
+export const recordBytes = 64 * 1024;
+const headerBytes = 17;
+const kinds = { head: 1, data: 2, end: 3 } as const;
+/** Of HTTP's. */
+const contentTypeChars = 256;
+
+export interface AnswerFence {
+  readonly task: TaskId;
+  readonly attempt: AttemptNo;
+}
+
+/** `end` with a failure: the answer is not whole. Bytes are views of what was read. */
+export type AnswerRecord = AnswerFence &
+  (
+    | { readonly kind: 'head'; readonly status: number; readonly contentType: string }
+    | { readonly kind: 'data'; readonly bytes: Uint8Array }
+    | { readonly kind: 'end'; readonly failure: Failure | null }
+  );
+
+const headSchema = z.object({
+  status: z.number().int().min(100).max(599),
+  contentType: z.string().max(contentTypeChars),
+});
+const endSchema = z.object({
+  failure: z.object({ code: z.enum(failureCodes), message: z.string().max(limits.messageChars) }).nullable(),
+});
+
+/** In pieces: what is long is not copied. */
+export function writeRecord(record: AnswerRecord): readonly Uint8Array[] {
+  switch (record.kind) {
+    case 'head': {
+      const { status, contentType } = record;
+      return framed(record, encodeBody({ status, contentType: contentType.slice(0, contentTypeChars) }));
+    }
+    case 'end':
+      return framed(record, encodeBody({ failure: record.failure }));
+    case 'data': {
+      const pieces: Uint8Array[] = [];
+      for (let at = 0; at < record.bytes.length; at += recordBytes)
+        pieces.push(...framed(record, record.bytes.subarray(at, at + recordBytes)));
+      return pieces;
+    }
+    default:
+      return record satisfies never;
+  }
+}
+
+function framed({ kind, task, attempt }: AnswerRecord, payload: Uint8Array): readonly Uint8Array[] {
+  const header = Buffer.allocUnsafe(headerBytes);
+  header.writeUInt8(kinds[kind], 0);
+  header.writeDoubleBE(task, 1);
+  header.writeUInt32BE(attempt, 9);
+  header.writeUInt32BE(payload.length, 13);
+  return [header, payload];
+}
+
+const malformed = 'malformed';
+
+export class RecordReader {
+  private rest: Uint8Array = new Uint8Array();
+  private broken = false;
+
+  /** What is complete by now, in order; `malformed` from the first that is none on. */
+  *take(bytes: Uint8Array): Generator<AnswerRecord | typeof malformed, void> {
+    let from = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
+    while (!this.broken && from.length >= headerBytes) {
+      const view = new DataView(from.buffer, from.byteOffset, from.byteLength);
+      const length = view.getUint32(13);
+      if (length > recordBytes) break;
+      const end = headerBytes + length;
+      if (from.length < end) {
+        this.rest = from;
+        return;
+      }
+      const fence = { task: view.getFloat64(1), attempt: view.getUint32(9) };
+      const record = recordOf(view.getUint8(0), fence, from.subarray(headerBytes, end));
+      if (record === undefined) break;
+      yield record;
+      from = from.subarray(end);
+    }
+    if (!this.broken && from.length < headerBytes) {
+      this.rest = from;
+      return;
+    }
+    this.broken = true;
+    this.rest = new Uint8Array();
+    yield malformed;
+  }
+}
+
+function recordOf(
+  kind: number,
+  { task, attempt }: { readonly task: number; readonly attempt: number },
+  payload: Uint8Array,
+): AnswerRecord | undefined {
+  if (!Number.isSafeInteger(task) || task < 1 || attempt < 1) return undefined;
+  const fence: AnswerFence = { task: task as TaskId, attempt: attempt as AttemptNo };
+  if (kind === kinds.data) return { ...fence, kind: 'data', bytes: payload };
+  const read = decodeBody(payload);
+  if (!read.ok) return undefined;
+  if (kind === kinds.head) {
+    const head = headSchema.safeParse(read.value);
+    return head.success ? { ...fence, kind: 'head', ...head.data } : undefined;
+  }
+  const end = kind === kinds.end ? endSchema.safeParse(read.value) : undefined;
+  return end?.success ? { ...fence, kind: 'end', failure: end.data.failure } : undefined;
+}
