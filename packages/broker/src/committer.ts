@@ -164,6 +164,8 @@ function sizeOf(decision: Decision): number {
     case decided.keysForgotten:
     case decided.clientsForgotten:
       return decisionBytes + decision[1].length * limits.keyChars;
+    case decided.modelSet:
+      return decisionBytes + JSON.stringify(decision[1]).length;
     default:
       return decisionBytes;
   }

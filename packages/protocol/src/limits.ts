@@ -93,6 +93,8 @@ export const limits = {
   collectionChars: 48,
   /** Models that a grid knows: each is some KiB of the broker's memory and of every snapshot. */
   models: 256,
+  /** What describes all of them, in JSON: an answer with all fits into a frame. */
+  modelsBytes: 512 * KiB,
   modelNameChars: 64,
   /** Requests that one instance answers at a time; llama.cpp itself takes no more than 256. */
   instanceSlots: 64,

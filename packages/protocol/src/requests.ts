@@ -19,6 +19,7 @@ import { base64url, principalIdSchema } from './handshake.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
 import { type EnrolledRole, enrolledRoles } from './messages.ts';
+import { type ModelDocument, type ModelPlanDocument, modelRequestSchemas } from './model.ts';
 import type { PastTaskPage } from './past-task.ts';
 import { type PolicyDocument, policyEvidenceSchema, policyPartsSchema } from './placement-policy.ts';
 import { envelopeSchema } from './task-spec.ts';
@@ -127,6 +128,7 @@ export const requestSchemas = {
     name: z.string().min(1).max(limits.nameChars),
     signature: base64url,
   }),
+  ...modelRequestSchemas,
 } as const;
 
 export type Operation = keyof typeof requestSchemas;
@@ -163,6 +165,13 @@ export interface RequestResults {
   enrol: { readonly role: EnrolledRole };
   fsck: CheckDocument;
   announce: StandingDocument;
+  models: readonly ModelDocument[];
+  addModel: ModelDocument;
+  removeModel: { readonly removed: string };
+  planModel: ModelPlanDocument;
+  loadModel: ModelDocument;
+  unloadModel: ModelDocument;
+  answers: PlaceGrantDocument;
 }
 
 export function isOperation(name: string): name is Operation {

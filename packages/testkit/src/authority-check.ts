@@ -104,13 +104,14 @@ function fingerprint({
   workers,
   counters,
   policies,
+  models,
 }: BrokerState): string {
   let asked = 0;
   for (const task of tasks.values()) if (task.cancelRequested) asked += 1;
   const nodes = [...workers.values()]
     .map(({ id, drained, deadline }) => `${id}${drained}${deadline?.at}${deadline?.ms}`)
     .join(' ');
-  return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${policies.newest} ${policies.inForce.version} ${nodes}`;
+  return `${nextTask} ${nextEphemeral} ${tasks.size} ${ended.size} ${counters.cancelled} ${asked} ${policies.newest} ${policies.inForce.version} ${models.known.size} ${nodes}`;
 }
 
 /** The tasks that a message tells of; that one is not found tells of none. */
@@ -150,6 +151,10 @@ function forbids(
     case 'revokePrincipal':
     case 'promotePolicy':
     case 'rollBackPolicy':
+    case 'addModel':
+    case 'removeModel':
+    case 'loadModel':
+    case 'unloadModel':
       return message.op;
     case 'cancel': {
       const id = (message.args as { task: TaskId }).task;

@@ -9,6 +9,7 @@ import { createIdentity, principalIdOf, signEnrolment } from '@gryphgen/runtime'
 import { defaultPolicy } from '@gryphgen/scheduler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keysOf, type Peer, PlayedGrid } from './played-grid.fixture.ts';
+import { tinyModelSpec } from './tiny-model-spec.ts';
 
 type Cell = 'no' | 'own' | 'all' | 'yes';
 
@@ -105,6 +106,7 @@ async function letIn({ peer }: Seat): Promise<Cell> {
   return failure === null ? 'yes' : 'no';
 }
 
+const tiny = tinyModelSpec();
 const artifact = `sha256:${'a'.repeat(64)}`;
 const nobody = principalIdOf(createIdentity().key);
 
@@ -139,6 +141,16 @@ const probes: Readonly<Record<string, Probe>> = {
   'read what tasks took': simply('pastTasks', {}),
   'put a placement policy in force': simply('promotePolicy', promotion),
   'go back to the placement policy before': simply('rollBackPolicy', { from: 7 }),
+  'list models': simply('models', {}),
+  'ask where a model would fit': simply('planModel', {
+    description: tiny.description,
+    serving: tiny.serving,
+  }),
+  'add a model': simply('addModel', { model: tiny }),
+  'remove a model': simply('removeModel', { name: 'tiny' }),
+  'load a model': simply('loadModel', { name: 'tiny' }),
+  'unload a model': simply('unloadModel', { name: 'tiny' }),
+  'have answers from a machine': simply('answers', { node: 'anvil' }),
   'make a ticket': (seat) =>
     simply('createTicket', { ...keysOf(createIdentity()), role: 'viewer', ttlMs: 60_000 })(seat),
   'list tickets': simply('tickets', {}),

@@ -36,6 +36,11 @@ const recorded: Record<Operation, boolean> = {
   announce: true,
   exec: true,
   pushImage: true,
+  addModel: true,
+  removeModel: true,
+  loadModel: true,
+  unloadModel: true,
+  answers: true,
   logs: true,
   spec: true,
   // Of a worker they are part of an attempt, which the journal has.
@@ -50,6 +55,8 @@ const recorded: Record<Operation, boolean> = {
   dryRun: false,
   nodes: false,
   policy: false,
+  models: false,
+  planModel: false,
   pastTasks: false,
   status: false,
   principals: false,
@@ -187,8 +194,12 @@ export class AccessNotes {
 
 function subjectOf(args: unknown): string {
   if (typeof args !== 'object' || args === null) return '';
-  const { task, from, node, role, name, principal, ticket, artifact } = args as Record<string, unknown>;
+  const { task, from, node, role, name, principal, ticket, artifact, model } = args as Record<
+    string,
+    unknown
+  >;
   if (typeof task === 'number') return formatTaskId(task as TaskId);
   if (typeof from === 'number') return `policy ${from}`;
+  if (typeof model === 'object') return subjectOf(model);
   return [node, role, name, principal, ticket, artifact].find((part) => typeof part === 'string') ?? '';
 }

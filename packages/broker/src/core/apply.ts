@@ -9,6 +9,7 @@
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 import { isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
+import { unuseSpec, useSpec } from './apply-specs.ts';
 import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import {
   changePolicy,
@@ -96,6 +97,14 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       drainWorker(state, worker, draining, ms === null ? null : { at, ms });
       return;
     }
+    case decided.modelSet: {
+      const [, spec, owner, addedAt, since] = decision;
+      state.models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId });
+      return;
+    }
+    case decided.modelRemoved:
+      state.models.known.delete(decision[1]);
+      return;
     case decided.windowsSet:
       setWindows(state, decision[1], decision[2]);
       return;
@@ -157,6 +166,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   window.tasks.set(seq, id);
   raiseFloor(window, floor);
   addToShare(state, task);
+  state.models.begun(task);
   state.demand.note(spec.shapeKey, spec.envelope);
   joinLine(state, task);
   const { queueTimeoutMs } = spec.envelope;
@@ -205,6 +215,7 @@ function leaseTask(
     bringsBytes: 0,
   };
   countLease(state, task, task.lease, leasedAt);
+  state.models.placed(task);
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);
 }
@@ -219,6 +230,7 @@ function endLease(state: BrokerState, task: Task, wall: number): void {
   if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
   task.lease = null;
   uncountLease(state, task, lease, wall);
+  state.models.unplaced(task);
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }
@@ -247,29 +259,13 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);
   endLease(state, task, ending.endedAt);
   takeFromShare(state, task);
+  state.models.ended(task);
   task.phase = 'ended';
   state.tasks.delete(task.id);
   state.ended.set(task.id, task);
   const forgotten = state.endedOrder.push(task.id);
   if (forgotten !== undefined) state.ended.delete(forgotten);
   releaseSpec(state, task.spec);
-}
-
-/** An ephemeral task's is its own, and not among `specs`: what it is given is kept for it all the same. */
-export function useSpec({ given }: BrokerState, spec: Spec): void {
-  spec.refs += 1;
-  if (spec.refs > 1) return;
-  for (const { digest } of spec.envelope.inputs ?? []) given.set(digest, (given.get(digest) ?? 0) + 1);
-}
-
-export function unuseSpec({ given }: BrokerState, spec: Spec): void {
-  spec.refs -= 1;
-  if (spec.refs > 0) return;
-  for (const { digest } of spec.envelope.inputs ?? []) {
-    const left = (given.get(digest) ?? 0) - 1;
-    if (left > 0) given.set(digest, left);
-    else given.delete(digest);
-  }
 }
 
 function releaseSpec(state: BrokerState, spec: Spec): void {

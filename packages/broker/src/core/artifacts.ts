@@ -107,7 +107,7 @@ export function placeOf(state: BrokerState, id: string): DataPlaceDocument | und
   return { endpoint: report.dataEndpoint, dataKey: report.dataKey };
 }
 
-/** Which of these live tasks are given. */
-export function heldOf({ given }: BrokerState, artifacts: readonly string[]): ReadonlySet<string> {
-  return new Set(artifacts.filter((digest) => given.has(digest)));
+/** Which of these live tasks are given, or instances of a model that is known. */
+export function heldOf({ given, models }: BrokerState, artifacts: readonly string[]): ReadonlySet<string> {
+  return new Set(artifacts.filter((digest) => given.has(digest) || models.needs(digest)));
 }

@@ -8,6 +8,7 @@ import type {
   ClientId,
   Envelope,
   FailureCode,
+  ModelSpec,
   PlacementPolicy,
   PolicyEvidence,
   PrincipalId,
@@ -43,6 +44,9 @@ export const decided = {
   windowsSet: 13,
   /** Another placement policy is in force from now on. */
   policyChanged: 14,
+  /** A model is known from now on, or is to be served in another way. */
+  modelSet: 15,
+  modelRemoved: 16,
 } as const;
 
 /** From `at` (wall ms) on, for `ms` or until it is resumed; with a deadline, from its begin; whether it has begun. */
@@ -162,7 +166,16 @@ export type Decision =
       by: PrincipalId | '',
       reason: string,
       evidence: PolicyEvidence | null,
-    ];
+    ]
+  | readonly [
+      kind: typeof decided.modelSet,
+      spec: ModelSpec,
+      owner: PrincipalId,
+      at: number,
+      /** Instances of lower numbers are of a former specification. */
+      since: number,
+    ]
+  | readonly [kind: typeof decided.modelRemoved, name: string, at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -77,6 +77,28 @@ export function onPushImage(context: Context, session: Session, id: number, node
   );
 }
 
+/** Answers of a worker, by its id or name, on channels of this session's principal. */
+export function onAnswers(context: Context, session: Session, id: number, node: string): void {
+  const worker = findWorker(context.state, node);
+  if (worker === undefined) {
+    refuse(context, session.id, id, notFound(`node "${node}"`));
+    return;
+  }
+  const { name, report } = worker.view;
+  if (report && !report.transfers?.includes('answers')) {
+    const words = `${name} does not offer answers: grid ${report.version || 'of an older version'} runs there`;
+    refuse(context, session.id, id, failure('rejected.state', words));
+    return;
+  }
+  grantAt(
+    context,
+    session,
+    id,
+    { op: 'answers', about: { worker: worker.id }, words: 'no answer comes from' },
+    worker,
+  );
+}
+
 export function notRunning({ id, state }: Pick<TaskDocument, 'id' | 'state'>): Failure {
   return failure('rejected.state', `${id} is not running (${state}): exec enters tasks that run`);
 }

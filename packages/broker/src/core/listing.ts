@@ -1,6 +1,9 @@
 /** What `ps` lists of the tasks that live: those that run first, however old, then the newest that wait. */
-import type { PrincipalId, TaskId } from '@gryphgen/protocol';
-import type { BrokerState, Task } from './state.ts';
+import type { PrincipalId, RequestArgs, TaskId } from '@gryphgen/protocol';
+import { type Context, reply } from './context.ts';
+import { taskDocument } from './documents.ts';
+import { onlyOf } from './roles.ts';
+import type { BrokerState, Session, Task } from './state.ts';
 
 /** Tasks looked at to find the newest of those that run, or of those that wait: some 10 ms. */
 const lookedAt = 20_000;
@@ -9,7 +12,7 @@ const lookedAt = 20_000;
  * At most `limit` tasks, newest first; of those that run, or wait, by far too many to look at, some are passed over.
  * `owner`: whose alone; null: everybody's.
  */
-export function newestLive(state: BrokerState, limit: number, owner: PrincipalId | null = null): Task[] {
+function newestLive(state: BrokerState, limit: number, owner: PrincipalId | null = null): Task[] {
   const found = (owner !== null && tasksOf(state, owner)) || [...leased(state), ...queued(state, limit)];
   const listed = owner === null ? found : found.filter(({ principal }) => principal === owner);
   const running = newest(
@@ -59,4 +62,32 @@ function queued(state: BrokerState, limit: number): Task[] {
     for (const id of state.waiting.last(one, each)) found.push(state.tasks.get(id) as Task);
   }
   return found;
+}
+
+export function onPs(
+  context: Context,
+  session: Session,
+  id: number,
+  { all, limit }: RequestArgs<'ps'>,
+): void {
+  const { state } = context;
+  const owner = onlyOf(session, 'ps');
+  const rows = newestLive(state, limit, owner).map((task) => taskDocument(state, task));
+  if (!all) {
+    reply(context, session.id, id, rows);
+    return;
+  }
+  const seen = [...state.ended.values()].filter(({ principal }) => owner === null || principal === owner);
+  const ended = seen.slice(-limit).map((task) => taskDocument(state, task));
+  const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
+  if (recent.length === limit) reply(context, session.id, id, recent);
+  else
+    context.effects.push({
+      kind: 'history',
+      session: session.id,
+      request: id,
+      recent,
+      onlyOf: owner,
+      limit,
+    });
 }

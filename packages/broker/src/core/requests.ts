@@ -15,8 +15,9 @@ import { journalStalled, refuse, reply } from './context.ts';
 import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
 import { dryRunDocument, explainDocument } from './explaining.ts';
-import { onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
-import { newestLive } from './listing.ts';
+import { onAnswers, onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
+import { onPs } from './listing.ts';
+import { isModelOrderTaken, type ModelOrder, onModelRequest } from './model-orders.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
 import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './policy-orders.ts';
@@ -56,6 +57,10 @@ function refusalInStall(
     case 'removeNode':
     case 'promotePolicy':
     case 'rollBackPolicy':
+    case 'addModel':
+    case 'removeModel':
+    case 'loadModel':
+    case 'unloadModel':
     case 'spec':
       return journalStalled;
     case 'pastTasks':
@@ -77,7 +82,10 @@ function refusalInStall(
     case 'policy':
     case 'status':
     case 'dryRun':
+    case 'models':
+    case 'planModel':
     case 'pushImage':
+    case 'answers':
     case 'store':
     case 'keepLogs':
     // The list of who may enter is a file of its own.
@@ -101,6 +109,8 @@ function isTaken(state: BrokerState, session: Session, op: Operation, args: unkn
     return isNodeOrderTaken(state, args as RequestArgs<'removeNode'>);
   if (op === 'promotePolicy' || op === 'rollBackPolicy')
     return isPolicyOrderTaken(state, args as RequestArgs<'promotePolicy'>);
+  if (op === 'addModel' || op === 'removeModel')
+    return isModelOrderTaken(state, args as Partial<RequestArgs<'addModel'> & RequestArgs<'removeModel'>>);
   if (op !== 'cancel') return false;
   const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
@@ -153,6 +163,17 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'pushImage':
       onPushImage(context, session, id, (args as RequestArgs<'pushImage'>).node);
+      return;
+    case 'answers':
+      onAnswers(context, session, id, (args as RequestArgs<'answers'>).node);
+      return;
+    case 'models':
+    case 'planModel':
+    case 'addModel':
+    case 'removeModel':
+    case 'loadModel':
+    case 'unloadModel':
+      onModelRequest(context, session, id, { op, args } as ModelOrder);
       return;
     case 'store':
       onStore(context, session, id, args as RequestArgs<'store'>);
@@ -208,29 +229,6 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     default:
       op satisfies never;
   }
-}
-
-function onPs(context: Context, session: Session, id: number, { all, limit }: RequestArgs<'ps'>): void {
-  const { state } = context;
-  const owner = onlyOf(session, 'ps');
-  const rows = newestLive(state, limit, owner).map((task) => taskDocument(state, task));
-  if (!all) {
-    reply(context, session.id, id, rows);
-    return;
-  }
-  const seen = [...state.ended.values()].filter(({ principal }) => owner === null || principal === owner);
-  const ended = seen.slice(-limit).map((task) => taskDocument(state, task));
-  const recent = [...rows, ...ended].sort((a, b) => b.queuedAt - a.queuedAt).slice(0, limit);
-  if (recent.length === limit) reply(context, session.id, id, recent);
-  else
-    context.effects.push({
-      kind: 'history',
-      session: session.id,
-      request: id,
-      recent,
-      onlyOf: owner,
-      limit,
-    });
 }
 
 type TaskOperation = 'show' | 'explain' | 'logs' | 'exec' | 'spec' | 'cancel' | 'fetch';

@@ -23,7 +23,8 @@ import {
   type SavedErrors,
   type SavedEstimates,
 } from '@gryphgen/scheduler';
-import { apply, unuseSpec, useSpec } from './apply.ts';
+import { apply } from './apply.ts';
+import { unuseSpec, useSpec } from './apply-specs.ts';
 import { ArtifactHolders } from './artifact-holders.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Decision, WireDevice } from './decisions.ts';
@@ -32,6 +33,7 @@ import { GridSize } from './grid-size.ts';
 import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
 import { missingBytes, underwayOn } from './learning.ts';
+import { ModelBook } from './model-book.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PolicyBook, type SavedPolicies } from './policy-book.ts';
 import { PossibleShapes } from './possible-shapes.ts';
@@ -75,6 +77,7 @@ export function emptyState(
     clients: new Map(),
     workers: new Map(),
     policies,
+    models: new ModelBook(),
     removed: new Map(),
     shares: new Map(),
     use: new PrincipalUse(),
@@ -181,6 +184,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     }
     if (windows.length > 0) decisions.push([state.epoch, [decided.windowsSet, id, windows.map(wireOf), 0]]);
   }
+  for (const { spec, owner, addedAt, since } of state.models.known.values())
+    decisions.push([state.epoch, [decided.modelSet, spec, owner, addedAt, since]]);
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
   for (const id of removed)

@@ -47,6 +47,7 @@ import type { Doubts } from './doubts.ts';
 import type { DrainDeadline, DrainWindow } from './drain-window.ts';
 import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
+import type { ModelBook } from './model-book.ts';
 import type { PlacementNotes } from './placement-notes.ts';
 import type { PolicyBook } from './policy-book.ts';
 import type { PossibleShapes } from './possible-shapes.ts';
@@ -251,6 +252,8 @@ export interface BrokerState {
   readonly clients: Map<ClientId, SubmissionWindow>;
   readonly workers: Map<WorkerId, Worker>;
   readonly policies: PolicyBook;
+  /** Also, derived: which tasks have to do with each. */
+  readonly models: ModelBook;
   /** Workers that were removed, and what they were called; newest last, at most limits.removedWorkers. */
   readonly removed: Map<WorkerId, string>;
 

@@ -1,0 +1,125 @@
+/**
+ * Orders about models. All are idempotent: asked again, they are answered again, and nothing is done twice (E34).
+ *
+ * 1. A model's name is one: another specification under it takes the place of the former, whose instances end when they are
+ *    idle.
+ */
+import {
+  type Failure,
+  failure,
+  formatBytes,
+  limits,
+  type ModelSpec,
+  type RequestArgs,
+} from '@gryphgen/protocol';
+import { type Context, decide, refuse, reply } from './context.ts';
+import { decided } from './decisions.ts';
+import type { Model } from './model-book.ts';
+import { modelDocument, modelPlanDocument } from './model-document.ts';
+import { nearest } from './nearest-names.ts';
+import type { BrokerState, Session } from './state.ts';
+
+type ModelOperation = 'models' | 'planModel' | 'addModel' | 'removeModel' | 'loadModel' | 'unloadModel';
+export type ModelOrder = {
+  readonly [O in ModelOperation]: { readonly op: O; readonly args: RequestArgs<O> };
+}[ModelOperation];
+
+export function onModelRequest(context: Context, session: Session, id: number, order: ModelOrder): void {
+  const { state } = context;
+  const answer = (result: unknown): void => reply(context, session.id, id, result);
+  switch (order.op) {
+    case 'models':
+      answer([...state.models.known.values()].map((model) => modelDocument(state, model)));
+      return;
+    case 'planModel':
+      answer(modelPlanDocument(state, order.args));
+      return;
+    case 'addModel':
+      addModel(context, session, id, order.args.model);
+      return;
+    case 'removeModel':
+      // One that is not known was removed, or never was: it is not there, as was ordered.
+      if (state.models.known.has(order.args.name))
+        decide(context, [decided.modelRemoved, order.args.name, context.now.wall]);
+      answer({ removed: order.args.name });
+      return;
+    case 'loadModel':
+    case 'unloadModel': {
+      const model = state.models.known.get(order.args.name);
+      if (model === undefined) {
+        refuse(context, session.id, id, unknownModel(state, order.args.name));
+        return;
+      }
+      const life = state.models.lifeOf(order.args.name);
+      life.isWanted = order.op === 'loadModel';
+      if (order.op === 'unloadModel')
+        for (const instance of state.models.of(order.args.name).instances) life.leaving.add(instance);
+      state.wake = true;
+      answer(modelDocument(state, model));
+      return;
+    }
+    default:
+      order satisfies never;
+  }
+}
+
+function addModel(context: Context, session: Session, id: number, spec: ModelSpec): void {
+  const { state, now } = context;
+  if (!isAsAdded(state, spec)) {
+    const why = whyNot(state, spec);
+    if (why !== undefined) {
+      refuse(context, session.id, id, why);
+      return;
+    }
+    decide(context, [decided.modelSet, spec, session.principal, now.wall, state.nextTask]);
+  }
+  reply(context, session.id, id, modelDocument(state, state.models.known.get(spec.name) as Model));
+}
+
+/** Why it is not known, with those that are called nearly so. */
+export function unknownModel({ models }: BrokerState, name: string): Failure {
+  const known = nearest(name, [...models.known.keys()]);
+  const hint =
+    models.known.size === 0
+      ? 'it knows none: "grid models add" adds one'
+      : `it has ${known.join(', ')}${known.length < models.known.size ? `, and ${models.known.size - known.length} more` : ''}`;
+  return failure('rejected.not-found', `no model "${name}" on this grid: ${hint}`);
+}
+
+/** Whether it was done already: its answer may wait for the journal still. */
+export function isModelOrderTaken(
+  state: BrokerState,
+  order: { readonly model?: ModelSpec; readonly name?: string },
+): boolean {
+  return order.model === undefined
+    ? !state.models.known.has(order.name ?? '')
+    : isAsAdded(state, order.model);
+}
+
+function isAsAdded({ models }: BrokerState, spec: ModelSpec): boolean {
+  const known = models.known.get(spec.name)?.spec;
+  return known !== undefined && written(known) === written(spec);
+}
+
+/** The same words for the same specification: zod puts the parts of what it has read in one order. */
+function written(spec: ModelSpec): string {
+  return JSON.stringify(spec);
+}
+
+function whyNot({ models }: BrokerState, spec: ModelSpec): Failure | undefined {
+  const { replicas, name } = spec;
+  if (replicas.min > replicas.max) {
+    const words = `addModel: replicas.min is ${replicas.min}, at most replicas.max, which is ${replicas.max}`;
+    return failure('rejected.invalid', words);
+  }
+  const others = [...models.known.values()].filter((model) => model.spec.name !== name);
+  if (others.length >= limits.models)
+    return failure('rejected.limit', `the grid knows ${limits.models} models, its limit: remove one`);
+  const sum = [spec, ...others.map((model) => model.spec)].reduce(
+    (bytes, one) => bytes + written(one).length,
+    0,
+  );
+  if (sum <= limits.modelsBytes) return undefined;
+  const words = `with it the grid’s models would take ${formatBytes(sum)} to describe, at most ${formatBytes(limits.modelsBytes)}: remove some`;
+  return failure('rejected.limit', words);
+}

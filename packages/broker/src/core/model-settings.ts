@@ -1,0 +1,27 @@
+/** How a model's server is started, as far as that decides what it takes of a machine. */
+import type { ModelDescription, Serving } from '@gryphgen/protocol';
+import type { ModelSettings } from '@gryphgen/scheduler';
+
+/** What a CUDA context takes of a device, as drivers of these years have it. */
+export const deviceOverheadBytes = 512 * 1024 ** 2;
+/** llama-server's own, with which instances are started. */
+const batchTokens = 512;
+
+export interface Planned {
+  readonly description: ModelDescription;
+  readonly serving: Serving;
+}
+
+/** Of a model that embeds or ranks a text is one batch: no longer one is taken. */
+export function settingsOf({ description, serving }: Planned): ModelSettings {
+  const { slotTokens, slots, kvType } = serving;
+  return {
+    contextTokens: slotTokens * slots,
+    slots,
+    isUnified: false,
+    keyType: kvType,
+    valueType: kvType,
+    batchTokens: description.isGenerative ? batchTokens : Math.max(batchTokens, slotTokens),
+    flashAttention: true,
+  };
+}
