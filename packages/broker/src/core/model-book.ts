@@ -99,7 +99,7 @@ export class ModelBook {
 }
 
 /** The model that it is an instance of, or that it asks. */
-export function modelOf({ spec: { envelope } }: Pick<Task, 'spec'>): string | undefined {
+function modelOf({ spec: { envelope } }: Pick<Task, 'spec'>): string | undefined {
   return envelope.kind === 'instance' || isUse(envelope.kind) ? envelope.model : undefined;
 }
 

@@ -103,6 +103,17 @@ it('is told where it would fit, and nothing is loaded', () => {
   expect(grid.state.tasks.size).toBe(0);
 });
 
+it.each([
+  [{ kind: 'infer', model: 'tyni' }, 'no model "tyni" on this grid: it has tiny'],
+  [{ kind: 'embed', model: 'tiny' }, 'model "tiny" is for infer, and this asks it to embed'],
+  [{ kind: 'rerank' }, 'a task of kind rerank names its model'],
+  [{ kind: 'instance', model: 'tiny' }, /^instances are begun by the broker/],
+] as const)('a submission is refused: %o', (over, words) => {
+  add(modelSpec());
+  const [refused] = sent(grid.submit(admin, 1, over), 'refused');
+  expect(refused?.failure.message).toMatch(words);
+});
+
 describe('answers of a worker', () => {
   it('are granted where it offers them', () => {
     grid.worker('w-1', { transfers: ['answers'] });

@@ -5,6 +5,7 @@
  *    idle.
  */
 import {
+  type Envelope,
   type Failure,
   failure,
   formatBytes,
@@ -14,7 +15,7 @@ import {
 } from '@gryphgen/protocol';
 import { type Context, decide, refuse, reply } from './context.ts';
 import { decided } from './decisions.ts';
-import type { Model } from './model-book.ts';
+import { isUse, type Model } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { nearest } from './nearest-names.ts';
 import type { BrokerState, Session } from './state.ts';
@@ -77,13 +78,31 @@ function addModel(context: Context, session: Session, id: number, spec: ModelSpe
 }
 
 /** Why it is not known, with those that are called nearly so. */
-export function unknownModel({ models }: BrokerState, name: string): Failure {
+function unknownModel({ models }: BrokerState, name: string): Failure {
   const known = nearest(name, [...models.known.keys()]);
   const hint =
     models.known.size === 0
       ? 'it knows none: "grid models add" adds one'
       : `it has ${known.join(', ')}${known.length < models.known.size ? `, and ${models.known.size - known.length} more` : ''}`;
   return failure('rejected.not-found', `no model "${name}" on this grid: ${hint}`);
+}
+
+/** Why no task asks so: nobody begins instances but the broker, and none asks a model that is not known or not for this. */
+export function refusalByModel(state: BrokerState, { kind, model }: Envelope): Failure | undefined {
+  if (kind === 'instance')
+    return failure(
+      'rejected.forbidden',
+      'instances are begun by the broker: "grid models load" asks it for one',
+    );
+  if (!isUse(kind)) return undefined;
+  if (model === undefined) return failure('rejected.invalid', `a task of kind ${kind} names its model`);
+  const known = state.models.known.get(model);
+  if (known === undefined) return unknownModel(state, model);
+  if (known.spec.use === kind) return undefined;
+  return failure(
+    'rejected.invalid',
+    `model "${model}" is for ${known.spec.use}, and this asks it to ${kind}`,
+  );
 }
 
 /** Whether it was done already: its answer may wait for the journal still. */

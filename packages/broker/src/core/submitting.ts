@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
+import { refusalByModel } from './model-orders.ts';
 import { beyondAlone } from './quotas.ts';
 import { beyond, refusalByLimits } from './shares.ts';
 import type { Session } from './state.ts';
@@ -100,6 +101,8 @@ function refusal(
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
+  const modelless = refusalByModel(state, spec.envelope);
+  if (modelless !== undefined) return modelless;
   const limited = refusalByLimits(state, session, spec, now.mono);
   if (limited !== undefined) return limited;
   const alone = beyondAlone(state, session.principal, spec.envelope.resources);
