@@ -4,7 +4,7 @@
  *
  * 1. Packages are imported by name from their dist, as users get them: run after `npm run build`.
  * 2. Forked processes, not threads: exiting with a live zeromq socket in a worker thread aborts Node.
- * 3. e2e files run two at a time, since many wait more than they work; those that share the engine one at a time (one-at-a-time.ts).
+ * 3. e2e files run three at a time, since many wait more than they work; those that share the engine one at a time (one-at-a-time.ts).
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -37,7 +37,7 @@ export default defineConfig({
           globalSetup: ['test/e2e/test-image.ts', 'test/e2e/nothing-left.ts', 'test/e2e/engine-turns.ts'],
           setupFiles: ['test/e2e/one-at-a-time.ts'],
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -1,5 +1,5 @@
 /**
- * Two end-to-end files run at a time; of those that look at the engine as a whole, or fill it with work, one. The turn to do so
+ * Three end-to-end files run at a time; of those that look at the engine as a whole, or fill it with work, one. The turn to do so
  * is a connection to a socket of Vitest's own process: it ends with the file, however that ends.
  */
 import { once } from 'node:events';
