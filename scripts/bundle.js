@@ -30,6 +30,7 @@ const started = [
   'retrieval/dist/store/read-thread',
   'retrieval/dist/store/write-thread',
   'retrieval/dist/parse/parse-thread',
+  'retrieval/dist/parse/parse-process',
   'worker/dist/calibration/measuring',
 ];
 const entries = ['cli/dist/main', 'worker/dist/executors/process-keeper', ...started];

@@ -75,6 +75,8 @@ const passageSchema = z.object({
   source: z.string(),
   /** First and last, from 1. */
   lines: z.tuple([count, count]),
+  /** In which lines are counted, where that is not the file: `page 3`, `cell 2`. */
+  place: z.string().optional(),
   title: z.string().optional(),
   symbol: z.string().optional(),
   /** As much of it as an answer holds. */

@@ -29,6 +29,7 @@ export {
   documentLimits,
   type ParsedDocument,
 } from './parse/parse-document.ts';
+export { ProcessParser } from './parse/process-parser.ts';
 export { type Ingesting, RetrievalService, type SourceFile } from './service/retrieval-service.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export {

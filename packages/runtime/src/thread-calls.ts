@@ -5,7 +5,13 @@
  * 2. When the thread ends, every open call is rejected, and so is every later one.
  * 3. What crosses are tuples: an object's keys are written, looked up and added one by one, while a commit waits.
  */
-import { type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads';
+import {
+  type MessagePort,
+  parentPort,
+  type ResourceLimits,
+  type Transferable,
+  Worker,
+} from 'node:worker_threads';
 
 /** What a thread offers, by name. */
 export type Operations = Readonly<Record<string, (args: never) => unknown>>;
@@ -36,9 +42,9 @@ export class ThreadCalls<Offered extends Operations> {
   #lastId = 0;
   #ended: Error | undefined;
 
-  constructor(entry: URL, name: string, error: ThreadError) {
+  constructor(entry: URL, name: string, error: ThreadError, resourceLimits: ResourceLimits = {}) {
     this.#error = error;
-    this.#worker = new Worker(entry, { name });
+    this.#worker = new Worker(entry, { name, resourceLimits });
     this.#worker.on('message', (answer: Answer) => this.#settle(answer));
     this.#worker.on('error', (cause) =>
       this.#end(this.#made('io', `The ${name} thread failed: ${cause}`, cause)),

@@ -42,8 +42,9 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
 
 export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {
   if (results.length === 0) return ['nothing in the collection has these words'];
-  const lines = results.flatMap(({ score, source, lines: [first, last], title, text = '' }, index) => {
-    const where = `${printable(source)}:${first}-${last}`;
+  const lines = results.flatMap(({ score, source, lines: [first, last], place, title, text = '' }, index) => {
+    const within = place === undefined ? '' : ` (${printable(place)})`;
+    const where = `${printable(source)}:${first}-${last}${within}`;
     const heading = title === undefined ? '' : style.dim(`  ${printable(title)}`);
     const body = text.split('\n').slice(0, shownLines);
     return [

@@ -1,7 +1,8 @@
 /**
  * Bytes to text, or why not.
  *
- * 1. Nothing is guessed: what is not valid in its encoding (UTF-8, or UTF-16 with its mark) is refused, not patched.
+ * 1. Nothing is guessed: what is not valid in its encoding (UTF-8, UTF-16 with its mark, or what a page of HTML names) is
+ *    refused, not patched.
  * 2. Line breaks are `\n` afterwards, so that lines count alike everywhere.
  */
 
@@ -14,7 +15,8 @@ const refused = (reason: string): Decoded => ({ kind: 'refused', reason });
 const MAX_CONTROL_SHARE = 0.01;
 const LOOKED_AT_CHARS = 1 << 16;
 
-export function decodeText(bytes: Uint8Array): Decoded {
+/** `named`: an encoding that the document itself names; UTF-8 is tried before it. */
+export function decodeText(bytes: Uint8Array, named?: string): Decoded {
   const wide = wideEncoding(bytes);
   if (wide === undefined && bytes.subarray(0, LOOKED_AT_CHARS).includes(0))
     return refused('it is binary: there are zero bytes in it');
@@ -22,8 +24,21 @@ export function decodeText(bytes: Uint8Array): Decoded {
   try {
     text = new TextDecoder(wide ?? 'utf-8', { fatal: true }).decode(bytes);
   } catch {
+    if (wide === undefined && named !== undefined) return decodedAs(bytes, named);
     return refused(wide === undefined ? 'it is not valid UTF-8' : `it is not valid ${wide.toUpperCase()}`);
   }
+  return checked(text);
+}
+
+function decodedAs(bytes: Uint8Array, name: string): Decoded {
+  try {
+    return checked(new TextDecoder(name, { fatal: true }).decode(bytes));
+  } catch {
+    return refused(`it is neither valid UTF-8 nor ${name}, which it names`);
+  }
+}
+
+function checked(text: string): Decoded {
   if (controlShare(text) > MAX_CONTROL_SHARE)
     return refused('it is binary: it is full of control characters');
   return { kind: 'text', text: text.replaceAll(/\r\n?/g, '\n') };

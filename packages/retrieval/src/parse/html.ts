@@ -14,6 +14,12 @@ const MAX_DEPTH = 5000;
 
 class TooDeep extends Error {}
 
+/** What a page says that it is written in, where that is to be: `<meta charset=…>` in its first kilobyte. */
+export function namedEncoding(bytes: Uint8Array): string | undefined {
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
+  return /<meta[^>]{0,200}charset\s*=\s*["']?([\w-]{1,40})/i.exec(head)?.[1]?.toLowerCase();
+}
+
 /** Undefined when elements are nested without end. */
 export function html(text: string): Prose | undefined {
   try {

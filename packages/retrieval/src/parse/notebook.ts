@@ -15,13 +15,13 @@ export async function notebook(text: string, code: Code): Promise<Prose | undefi
     const place = `cell ${at + 1}`;
     if (cell.isCode) {
       const parts = await code(cell.source);
-      blocks.push(...parts.map((block) => ({ ...block, headings: [...section, place] })));
+      blocks.push(...parts.map((block) => ({ ...block, headings: section, place })));
       continue;
     }
     const prose = markdown(cell.source);
     title ??= prose.title;
     section = prose.blocks.at(-1)?.headings ?? section;
-    blocks.push(...prose.blocks.map((block) => ({ ...block, headings: [...block.headings, place] })));
+    blocks.push(...prose.blocks.map((block) => ({ ...block, place })));
   }
   return { title, blocks };
 }

@@ -154,8 +154,8 @@ describe('documents', () => {
     expect(await parsed('a.ipynb', JSON.stringify({ cells }))).toMatchObject({
       title: 'Title',
       chunks: [
-        { headings: ['Title', 'cell 1'], startLine: 1, endLine: 2 },
-        { headings: ['Title', 'cell 2'], symbols: ['f'] },
+        { headings: ['Title'], place: 'cell 1', startLine: 1, endLine: 2 },
+        { headings: ['Title'], place: 'cell 2', symbols: ['f'] },
       ],
     });
     expect((await parsed('a.ipynb', '{}')).notes).toEqual(['parted by lines: it is not a notebook']);
@@ -174,7 +174,7 @@ describe('bad input', () => {
     expect(await reason('a.md', bytes('\u0001\u0002'.repeat(50)))).toBe(
       'it is binary: it is full of control characters',
     );
-    expect(await reason('a.PDF', bytes('x'))).toBe('it is PDF, which is not read');
+    expect(await reason('a.ODT', bytes('x'))).toBe('it is OpenDocument, which is not read');
     const small = new DocumentParser(() => 0, { maxBytes: 3 });
     expect(await small.parse('a.txt', bytes('four'))).toEqual({
       kind: 'refused',

@@ -2,7 +2,7 @@
  * A document's bytes to its chunks, by what its name says it is.
  *
  * 1. Every document ends as chunks or as a reason that a person can act on: nothing is silently missing.
- * 2. Size is looked at before anything else. PDF, Word and what else nobody here reads is refused by name.
+ * 2. Size is looked at before anything else. What nobody here reads is refused by name.
  */
 import { extname } from 'node:path/posix';
 import { type Block, type Chunk, type ChunkLimits, chunkLimits } from '../core/chunk/block.ts';
@@ -11,12 +11,19 @@ import { lineWindows } from '../core/chunk/line-windows.ts';
 import { markdown, type Prose, plainText } from '../core/chunk/prose.ts';
 import { CodeParser } from './code.ts';
 import { decodeText } from './decode-text.ts';
-import { html } from './html.ts';
+import { docx } from './docx.ts';
+import { html, namedEncoding } from './html.ts';
 import { notebook, notebookLanguage } from './notebook.ts';
-import { csvRows, jsonMembers } from './records.ts';
+import { pdf } from './pdf.ts';
+import { csvRows, jsonLines, jsonMembers } from './records.ts';
 
 export interface DocumentLimits extends ChunkLimits {
   readonly maxBytes: number;
+  /** Of PDF and Word, which are mostly pictures. */
+  readonly maxDocumentBytes: number;
+  /** Of these, what there is of text in them. */
+  readonly maxTextChars: number;
+  readonly documentMs: number;
   readonly maxParsedChars: number;
   readonly parseMs: number;
 }
@@ -24,6 +31,9 @@ export interface DocumentLimits extends ChunkLimits {
 export const documentLimits: DocumentLimits = {
   ...chunkLimits,
   maxBytes: 16 * 1024 ** 2,
+  maxDocumentBytes: 64 * 1024 ** 2,
+  maxTextChars: 16 * 1024 ** 2,
+  documentMs: 40_000,
   maxParsedChars: 1024 ** 2,
   parseMs: 5000,
 };
@@ -47,36 +57,61 @@ interface Parted {
 
 /** Lines that no person wrote. They are cut into pieces like any other. */
 const HUGE_LINE_CHARS = 20_000;
+const HTML = new Set(['html', 'htm', 'xhtml']);
 const UNREADABLE = new Map([
-  ['.pdf', 'PDF'],
-  ['.docx', 'Word'],
-  ['.doc', 'Word'],
+  ['.doc', 'Word of before 2007 (.docx is read)'],
+  ['.odt', 'OpenDocument'],
+  ['.pptx', 'PowerPoint'],
+  ['.xlsx', 'Excel'],
   ['.zip', 'an archive'],
   ['.gz', 'an archive'],
 ]);
 
+/** Why it is not read, by its name and size alone. */
+export function unreadable(
+  path: string,
+  bytes: number,
+  limits: DocumentLimits = documentLimits,
+): string | undefined {
+  const extension = extname(path).toLowerCase();
+  const format = UNREADABLE.get(extension);
+  if (format !== undefined) return `it is ${format}, which is not read`;
+  const most = extension === '.pdf' || extension === '.docx' ? limits.maxDocumentBytes : limits.maxBytes;
+  return bytes > most ? `it has ${bytes} bytes, over the limit of ${most}` : undefined;
+}
+
 export class DocumentParser {
+  readonly #monotonicMs: () => number;
   readonly #code: CodeParser;
   readonly #limits: DocumentLimits;
 
   constructor(monotonicMs: () => number, limits: Partial<DocumentLimits> = {}) {
+    this.#monotonicMs = monotonicMs;
     this.#code = new CodeParser(monotonicMs);
     this.#limits = { ...documentLimits, ...limits };
   }
 
   async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
-    const { maxBytes } = this.#limits;
-    const extension = extname(path).toLowerCase();
-    const format = UNREADABLE.get(extension);
-    if (format !== undefined) return { kind: 'refused', reason: `it is ${format}, which is not read` };
-    if (bytes.byteLength > maxBytes)
-      return { kind: 'refused', reason: `it has ${bytes.byteLength} bytes, over the limit of ${maxBytes}` };
-    const decoded = decodeText(bytes);
+    const reason = unreadable(path, bytes.byteLength, this.#limits);
+    if (reason !== undefined) return { kind: 'refused', reason };
+    const extension = extname(path).toLowerCase().slice(1);
+    if (extension === 'pdf') return this.#document(await pdf(bytes, this.#limits, this.#monotonicMs));
+    if (extension === 'docx') return this.#document(docx(bytes, this.#limits.maxTextChars));
+    const decoded = decodeText(bytes, HTML.has(extension) ? namedEncoding(bytes) : undefined);
     if (decoded.kind === 'refused') return decoded;
-    const { title, blocks, note } = await this.#part(decoded.text, extension.slice(1));
+    const { title, blocks, note } = await this.#part(decoded.text, extension);
     const notes = note === null ? [] : [note];
     if (hasHugeLine(decoded.text)) notes.push('lines of over 20,000 characters were cut into pieces');
     return { kind: 'parsed', title, chunks: chunkBlocks(blocks, this.#limits), notes };
+  }
+
+  #document(
+    read: ({ readonly kind: 'read' } & Parted) | Extract<ParsedDocument, { kind: 'refused' }>,
+  ): ParsedDocument {
+    if (read.kind === 'refused') return read;
+    const { title, blocks, note } = read;
+    const chunks = chunkBlocks(blocks, this.#limits);
+    return { kind: 'parsed', title, chunks, notes: note === null ? [] : [note] };
   }
 
   /** Frees the grammars. */
@@ -100,6 +135,9 @@ export class DocumentParser {
         return records(text, csvRows(text, '\t'), 'TSV');
       case 'json':
         return records(text, jsonMembers(text), 'JSON');
+      case 'jsonl':
+      case 'ndjson':
+        return records(text, jsonLines(text), 'JSON lines');
       case 'ipynb':
         return this.#notebook(text);
       case 'txt':

@@ -1,4 +1,4 @@
-/** CSV by its rows and JSON by its members, each with the lines it stands on. */
+/** CSV by its rows, JSON by its members and JSON lines by theirs, each with the lines it stands on. */
 import { parse } from 'csv-parse/sync';
 import { type Block, plainBlock } from '../core/chunk/block.ts';
 
@@ -25,6 +25,21 @@ export function csvRows(text: string, delimiter: string): readonly Block[] | und
     line = info.lines;
     return block;
   });
+}
+
+/** A record a line. Undefined when a line is no JSON: then it is text, of which nothing more is known. */
+export function jsonLines(text: string): readonly Block[] | undefined {
+  const blocks: Block[] = [];
+  for (const [at, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    try {
+      JSON.parse(line);
+    } catch {
+      return undefined;
+    }
+    blocks.push(plainBlock(line, at + 1, at + 1));
+  }
+  return blocks;
 }
 
 /**

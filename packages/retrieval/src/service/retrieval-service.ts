@@ -18,8 +18,8 @@ import {
   type RetrieveBody,
   type SourceName,
 } from '@gryphgen/protocol';
-import { documentLimits } from '../parse/parse-document.ts';
-import { ThreadedParser } from '../parse/threaded-parser.ts';
+import { unreadable } from '../parse/parse-document.ts';
+import { ProcessParser } from '../parse/process-parser.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
@@ -60,7 +60,7 @@ export class RetrievalService {
   private readonly folder: string;
   private readonly roots: Roots;
   private store: Promise<stored.Store> | undefined;
-  private readonly parser = new ThreadedParser();
+  private readonly parser = new ProcessParser();
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: string, roots: Roots) {
@@ -233,10 +233,9 @@ function originOf(source: SourceName, files: readonly SourceFile[]): Origin {
   return {
     async *list() {
       for (const { path, bytes, hash } of files) {
-        const { maxBytes } = documentLimits;
         const named = { key: keyOf(source, path), path: join(basename(source.path), path), hash };
-        if (bytes <= maxBytes) yield named;
-        else yield { ...named, unreadable: `it has ${bytes} bytes, over the limit of ${maxBytes}` };
+        const why = unreadable(named.path, bytes);
+        yield why === undefined ? named : { ...named, unreadable: why };
       }
     },
     read: async (key) => ({ kind: 'read', bytes: await readFile(at.get(key) as string) }),

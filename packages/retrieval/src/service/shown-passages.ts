@@ -16,6 +16,7 @@ export function shown({
   endLine,
   headings,
   symbols,
+  place,
   text,
   terms,
 }: stored.Passage): Passage {
@@ -27,6 +28,7 @@ export function shown({
     machine: machineOf(key),
     source: pathOf(key),
     lines: [startLine, endLine],
+    ...(place !== undefined && { place }),
     ...(heading !== null && heading !== undefined && { title: heading }),
     ...(symbol !== undefined && { symbol }),
     text,

@@ -10,7 +10,7 @@ import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { StoreError } from './store.ts';
 
 /** Goes up when an older program could not read what is written. */
-const FORMAT = 1;
+const FORMAT = 2;
 const BUSY_MS = 10_000;
 
 const SCHEMA = `
@@ -21,7 +21,7 @@ const SCHEMA = `
   CREATE TABLE source (id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL,
     title TEXT, revision TEXT, hash TEXT NOT NULL, cause TEXT, UNIQUE (collection, key));
   CREATE TABLE chunk (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, seq INTEGER NOT NULL, start_line INTEGER NOT NULL,
-    end_line INTEGER NOT NULL, headings TEXT NOT NULL, symbols TEXT NOT NULL, text TEXT NOT NULL);
+    end_line INTEGER NOT NULL, headings TEXT NOT NULL, symbols TEXT NOT NULL, text TEXT NOT NULL, place TEXT);
   CREATE INDEX chunk_source ON chunk (source);
   CREATE TABLE segment (id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, chunks BLOB NOT NULL, ties BLOB NOT NULL,
     lengths BLOB NOT NULL, dead BLOB NOT NULL);
@@ -47,7 +47,9 @@ export function openForWriting(path: string, cacheBytes: number): DatabaseSyncIn
           'newer',
           `The store has format ${format}; this program reads formats up to ${FORMAT}.`,
         );
-      if (format === 0) db.exec(`${SCHEMA} PRAGMA user_version = ${FORMAT}`);
+      if (format === 0) db.exec(SCHEMA);
+      else if (format < 2) db.exec('ALTER TABLE chunk ADD COLUMN place TEXT');
+      if (format < FORMAT) db.exec(`PRAGMA user_version = ${FORMAT}`);
     });
     return db;
   });

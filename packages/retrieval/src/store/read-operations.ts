@@ -24,9 +24,10 @@ interface PassageRow {
   readonly headings: string;
   readonly symbols: string;
   readonly text: string;
+  readonly place: string | null;
 }
 
-const PASSAGE = `SELECT name, key, path, title, revision, hash, seq, start_line, end_line, headings, symbols, text
+const PASSAGE = `SELECT name, key, path, title, revision, hash, seq, start_line, end_line, headings, symbols, text, place
   FROM chunk JOIN source ON source.id = chunk.source JOIN collection ON collection.id = source.collection
   WHERE chunk.id = ?`;
 
@@ -109,6 +110,7 @@ export class ReadOperations {
       endLine: row.end_line,
       headings: JSON.parse(row.headings) as readonly string[],
       symbols: JSON.parse(row.symbols) as readonly string[],
+      ...(row.place !== null && { place: row.place }),
       score,
       named,
       terms,

@@ -24,7 +24,7 @@ export class SourceTable {
       'INSERT INTO source (collection, key, path, title, revision, hash, cause) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
     this.#insertChunk = db.prepare(
-      'INSERT INTO chunk (id, source, seq, start_line, end_line, headings, symbols, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO chunk (id, source, seq, start_line, end_line, headings, symbols, text, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
   }
 
@@ -52,8 +52,9 @@ export class SourceTable {
   }
 
   insertChunk(id: number, source: number, seq: number, chunk: Chunk): void {
-    const { startLine, endLine, headings, symbols, text } = chunk;
-    this.#insertChunk.run(id, source, seq, startLine, endLine, listed(headings), listed(symbols), text);
+    const { startLine, endLine, headings, symbols, text, place = null } = chunk;
+    const names = [listed(headings), listed(symbols)];
+    this.#insertChunk.run(id, source, seq, startLine, endLine, ...names, text, place);
   }
 
   /** With all its sources and passages. */

@@ -14,6 +14,8 @@ export interface Block {
   readonly symbols: readonly string[];
   /** A chunk of its own: never packed together with its neighbours. */
   readonly alone: boolean;
+  /** Where its lines are counted, when that is not the file: `page 3`, `cell 2`. */
+  readonly place?: string;
 }
 
 /** One passage. `text` has at most `maxChars` UTF-16 units; the rest is as in Block, over all blocks in it. */
@@ -23,6 +25,7 @@ export interface Chunk {
   readonly endLine: number;
   readonly headings: readonly string[];
   readonly symbols: readonly string[];
+  readonly place?: string;
 }
 
 /** All in UTF-16 units of text. */

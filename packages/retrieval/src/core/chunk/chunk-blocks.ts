@@ -2,7 +2,7 @@
  * Packs blocks into chunks.
  *
  * 1. No chunk is larger than `maxChars`, whatever came in; a larger block is cut into pieces that overlap.
- * 2. Blocks are packed together only under the same headings, and never with one that stands alone.
+ * 2. Blocks are packed together only under the same headings and in the same place, and never with one that stands alone.
  * 3. Nothing but white space is lost: each line with anything on it is in at least one chunk.
  */
 import type { Block, Chunk, ChunkLimits } from './block.ts';
@@ -35,7 +35,8 @@ export function chunkBlocks(blocks: readonly Block[], limits: ChunkLimits): read
 }
 
 function canPack(one: Block, next: Block): boolean {
-  if (one.alone || next.alone || one.headings.length !== next.headings.length) return false;
+  if (one.alone || next.alone || one.place !== next.place || one.headings.length !== next.headings.length)
+    return false;
   return one.headings.every((heading, at) => heading === next.headings[at]);
 }
 
@@ -52,16 +53,23 @@ function joined(blocks: readonly Block[]): Chunk {
     endLine: Math.max(...blocks.map(({ endLine }) => endLine)),
     headings: first.headings,
     symbols: blocks.flatMap(({ symbols }) => symbols),
+    ...placed(first),
   };
 }
 
 /** Every piece keeps the names of the whole: the declaration is cited by its name wherever in it the answer lies. */
-function cut({ text, startLine, headings, symbols }: Block, limits: ChunkLimits): readonly Chunk[] {
+function cut(block: Block, limits: ChunkLimits): readonly Chunk[] {
+  const { text, startLine, headings, symbols } = block;
   return splitText(text, limits).map((piece) => ({
     text: piece.text,
     startLine: startLine + piece.line,
     endLine: startLine + piece.lastLine,
     headings,
     symbols,
+    ...placed(block),
   }));
+}
+
+function placed({ place }: Block): Pick<Chunk, 'place'> {
+  return place === undefined ? {} : { place };
 }
