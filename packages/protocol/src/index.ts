@@ -20,6 +20,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './model.ts';
 export * from './model-description.ts';
+export * from './nearest.ts';
 export * from './needs.ts';
 export type { PastTask, PastTaskPage } from './past-task.ts';
 export * from './placement-policy.ts';

@@ -13,6 +13,7 @@ import {
   type ListResult,
   limits,
   type NodeDocument,
+  nearest,
   type SourceName,
 } from '@gryphgen/protocol';
 import { Argument, Command } from 'commander';
@@ -24,7 +25,6 @@ import { UsageError } from '../problem.ts';
 import { collectionLines, passageLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { nearest } from '../task-file/nearest.ts';
 import { collection, integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { evalCommand } from './rag-eval.ts';

@@ -2,8 +2,8 @@
  * Readers of values. Each takes a node and its path, and returns the value or notes what was found and what was
  * expected. A key that is not there, or is there without a value, is for the reader of its map to judge.
  */
+import { nearest } from '@gryphgen/protocol';
 import { isMap, isScalar, isSeq, type Node, type Scalar } from 'yaml';
-import { nearest } from './nearest.ts';
 import type { Value } from './values.ts';
 import { scalarText, type YamlSource } from './yaml-source.ts';
 

@@ -1,0 +1,79 @@
+/**
+ * How much may be asked at a time: of each key what it was given, of all together what the gateway can hold.
+ *
+ * 1. Who is refused is told when to ask again, and has used up nothing.
+ * 2. What is known of a key goes when nothing of it is under way and its rate has recovered.
+ */
+import type { ApiKey, Clock } from '@gryphgen/runtime';
+import { ApiError } from './api-error.ts';
+
+const minuteMs = 60_000;
+const soonS = 1;
+
+interface Use {
+  open: number;
+  /** Requests that may be asked now, as of `at`; none is counted where there is no rate. */
+  room: number;
+  at: number;
+}
+
+type Held = Pick<ApiKey, 'id' | 'perMinute' | 'concurrent'>;
+
+export class Admission {
+  private readonly clock: Clock;
+  private readonly most: number;
+  private readonly uses = new Map<string, Use>();
+  private total = 0;
+
+  constructor(clock: Clock, most: number) {
+    this.clock = clock;
+    this.most = most;
+  }
+
+  get open(): number {
+    return this.total;
+  }
+
+  /** Returns what ends it; throws ApiError 429. */
+  enter(key: Held): () => void {
+    const use = this.useOf(key);
+    const { perMinute, concurrent } = key;
+    if (this.total >= this.most)
+      throw refusal(`the gateway has ${this.most} requests under way already`, 'gateway_full', soonS);
+    if (concurrent !== undefined && use.open >= concurrent)
+      throw refusal(`this key has ${concurrent} requests under way already`, 'concurrency_limit', soonS);
+    if (perMinute !== undefined && use.room < 1) {
+      const waitS = Math.ceil(((1 - use.room) * minuteMs) / perMinute / 1000);
+      throw refusal(`this key may ask ${perMinute} times a minute`, 'rate_limit_exceeded', waitS);
+    }
+    use.room -= 1;
+    use.open += 1;
+    this.total += 1;
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      use.open -= 1;
+      this.total -= 1;
+      this.forgetRested(key, use);
+    };
+  }
+
+  private useOf({ id, perMinute = 0 }: Held): Use {
+    const now = this.clock.mono();
+    const use = this.uses.get(id) ?? { open: 0, room: perMinute, at: now };
+    use.room = Math.min(perMinute, use.room + ((now - use.at) * perMinute) / minuteMs);
+    use.at = now;
+    this.uses.set(id, use);
+    return use;
+  }
+
+  private forgetRested({ id, perMinute }: Held, use: Use): void {
+    if (use.open > 0) return;
+    if (perMinute === undefined || use.room >= perMinute) this.uses.delete(id);
+  }
+}
+
+function refusal(message: string, code: string, retryAfterS: number): ApiError {
+  return new ApiError({ status: 429, type: 'rate_limit_error', code, message, retryAfterS });
+}

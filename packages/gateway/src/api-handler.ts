@@ -1,0 +1,180 @@
+/**
+ * What each route does, for whom, and what is counted of it.
+ *
+ * 1. A request is refused for its key before anything of it is read, and counts as under way while it is read.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { formatTaskId, GridError, type ModelDocument } from '@gryphgen/protocol';
+import type { Alarms, ApiKey, ApiKeys, Clock, Log, Random } from '@gryphgen/runtime';
+import { Admission } from './admission.ts';
+import { ApiError } from './api-error.ts';
+import { dialectOf, type Route, routeOf } from './api-routes.ts';
+import { Exchange } from './exchange.ts';
+import type { GatewayBounds } from './gateway-bounds.ts';
+import { clientLeft, GatewayMetrics } from './gateway-metrics.ts';
+import type { GridDoor, Question } from './grid-door.ts';
+import { keyHolder } from './key-holder.ts';
+import { modelList, modelObject, unknownModel } from './model-list.ts';
+import { readQuestion } from './question-body.ts';
+import { relayAnswer, unlessAborted } from './relay-answer.ts';
+
+export interface HandlerOptions {
+  readonly door: GridDoor;
+  readonly keys: ApiKeys;
+  readonly bounds: GatewayBounds;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const idBytes = 8;
+
+export class ApiHandler {
+  readonly metrics: GatewayMetrics;
+  private readonly options: HandlerOptions;
+  private readonly admission: Admission;
+  private readonly open = new Set<Exchange>();
+
+  constructor(options: HandlerOptions) {
+    this.options = options;
+    this.admission = new Admission(options.clock, options.bounds.requests);
+    this.metrics = new GatewayMetrics(() => this.admission.open);
+  }
+
+  /** Resolves when it is answered; never rejects. `goOn`: the client waits to be told to send its body. */
+  async handle(request: IncomingMessage, response: ServerResponse, goOn?: () => void): Promise<void> {
+    const { clock, random, log } = this.options;
+    const began = clock.mono();
+    const exchange = new Exchange(request, response, `req-${random.bytes(idBytes).toString('hex')}`);
+    this.open.add(exchange);
+    try {
+      await this.answer(exchange, goOn);
+    } catch (error) {
+      const unexpected = exchange.fail(error);
+      if (unexpected !== undefined) log.error({ err: unexpected, route: exchange.route }, 'a request failed');
+    } finally {
+      this.open.delete(exchange);
+      const status = exchange.hasLeft ? clientLeft : response.statusCode;
+      this.metrics.ended(exchange.route, status, clock.mono() - began);
+    }
+  }
+
+  /** Ends what is under way, in words. */
+  endAll(message: string): void {
+    const why = new ApiError({ status: 503, type: 'server_error', code: 'gateway_stopping', message });
+    for (const exchange of this.open) exchange.end(why);
+  }
+
+  private async answer(exchange: Exchange, goOn: (() => void) | undefined): Promise<void> {
+    const { method = '', url = '', headers } = exchange.request;
+    exchange.dialect = dialectOf(url);
+    const route = routeOf(method, url);
+    exchange.route = route.kind === 'ask' ? route.path : route.kind;
+    if (route.kind === 'health') {
+      exchange.document({ status: 'ok' });
+      return;
+    }
+    const { keys, clock } = this.options;
+    const key = keyHolder(headers, route.scope, keys, clock);
+    const leave = this.admission.enter(key);
+    try {
+      if (route.kind !== 'ask') await this.tell(exchange, route, key);
+      else await this.ask(exchange, route, key, goOn);
+    } finally {
+      leave();
+    }
+  }
+
+  private async tell(
+    exchange: Exchange,
+    route: Exclude<Route, { kind: 'ask' | 'health' }>,
+    key: ApiKey,
+  ): Promise<void> {
+    if (route.kind === 'metrics') {
+      exchange.text(this.metrics.contentType, await this.metrics.text());
+      return;
+    }
+    const models = await unlessAborted(this.options.door.models(key, exchange.signal), exchange.signal);
+    if (route.kind === 'models') exchange.document(modelList(models));
+    else {
+      const model = models.find(({ name }) => name === route.id);
+      if (model === undefined) throw unknownModel(route.id, models);
+      exchange.document(modelObject(model));
+    }
+  }
+
+  private async ask(
+    exchange: Exchange,
+    { use, path }: Extract<Route, { kind: 'ask' }>,
+    key: ApiKey,
+    goOn: (() => void) | undefined,
+  ): Promise<void> {
+    const { bounds, alarms } = this.options;
+    goOn?.();
+    const { model, request } = await readQuestion(exchange.request, bounds.bodyBytes);
+    const { priority } = key;
+    const question = {
+      kind: use,
+      model,
+      path,
+      request,
+      name: key.name,
+      ...(priority !== undefined && { priority }),
+    };
+    const cancel = alarms.after(bounds.firstByteMs, () => exchange.end(tooLate(bounds.firstByteMs)));
+    try {
+      await this.relay(exchange, question, key, cancel);
+    } catch (error) {
+      throw await this.moreOf(error, exchange, key, model);
+    } finally {
+      cancel();
+    }
+  }
+
+  private async relay(
+    exchange: Exchange,
+    question: Question,
+    key: ApiKey,
+    onHead: () => void,
+  ): Promise<void> {
+    const { door, alarms, bounds, clock } = this.options;
+    const { signal, response, route } = exchange;
+    const began = clock.mono();
+    const answer = await unlessAborted(door.ask(key, question, signal), signal);
+    answer.result.then(
+      ({ tokens }) => tokens && this.metrics.used(question.model, tokens),
+      () => undefined, // told by its body
+    );
+    exchange.task = formatTaskId(await unlessAborted(answer.task, signal));
+    await relayAnswer(answer, {
+      response,
+      signal,
+      alarms,
+      stallMs: bounds.stallMs,
+      onFirstByte: () => {
+        onHead();
+        this.metrics.firstByte(route, clock.mono() - began);
+      },
+      onBytes: (count) => this.metrics.answered(route, count),
+    });
+  }
+
+  /** A model that the grid has not: which it has. Else what it was. */
+  private async moreOf(error: unknown, exchange: Exchange, key: ApiKey, model: string): Promise<unknown> {
+    const isRefused = error instanceof GridError && error.code.startsWith('rejected.');
+    if (!isRefused || exchange.response.headersSent) return error;
+    let models: readonly ModelDocument[];
+    try {
+      models = await unlessAborted(this.options.door.models(key, exchange.signal), exchange.signal);
+    } catch {
+      return error; // the first one says more
+    }
+    return models.some(({ name }) => name === model) ? error : unknownModel(model, models);
+  }
+}
+
+function tooLate(ms: number): ApiError {
+  const message = `no answer has begun within ${ms / 60_000} minutes`;
+  return new ApiError({ status: 504, type: 'server_error', code: 'no_answer', message });
+}

@@ -1,0 +1,39 @@
+/** What one gateway holds at most, and for how long; what is beyond is refused in words. */
+import { limits } from '@gryphgen/protocol';
+
+const KiB = 1024;
+
+export const defaultBounds = {
+  /** Connections, idle ones included: each is some 20 KiB. */
+  connections: 2048,
+  /** Requests under way: each holds a body of up to `bodyBytes` and an answer of which up to 1 MiB waits. */
+  requests: 512,
+  /** A task's body, less what stands around the request in it. */
+  bodyBytes: limits.bodyBytes - 1 * KiB,
+  headerBytes: 16 * KiB,
+  /** For all headers of a request to come, and for all of it. */
+  headersMs: 10_000,
+  requestMs: 60_000,
+  /** How often those are looked at. */
+  lookMs: 2000,
+  /** A connection that nothing is asked on. */
+  keepAliveMs: 30_000,
+  /** Until the first byte of an answer: a model may have to be fetched and loaded before. */
+  firstByteMs: 15 * 60_000,
+  /** A client that takes nothing of its answer for so long has gone. */
+  stallMs: 60_000,
+  /** For answers under way when the gateway stops. */
+  drainMs: 5000,
+} as const;
+
+export type GatewayBounds = { readonly [K in keyof typeof defaultBounds]: number };
+
+/** What a request may ask for; more is a mistake, and would keep a model busy with it. */
+export const askBounds = {
+  /** Answers to one question: no instance has more slots. */
+  choices: limits.instanceSlots,
+  /** Tokens of one answer: no context in use is longer. */
+  tokens: 2 ** 21,
+  /** Alternatives told of each token. */
+  logprobs: 100,
+} as const;
