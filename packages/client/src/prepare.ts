@@ -10,8 +10,14 @@ import {
   envelopeSchema,
   failure,
   GridError,
+  inferBodySchema,
   ingestBodySchema,
+  isModelName,
   limits,
+  type ModelUse,
+  modelNameWords,
+  modelPaths,
+  modelUses,
   needsOf,
   noopBodySchema,
   processBodySchema,
@@ -46,6 +52,7 @@ export type TaskSpec = Options &
     | { readonly kind: 'noop'; readonly body?: z.input<typeof noopBodySchema> }
     | { readonly kind: 'ingest'; readonly body: NamedInputs<z.input<typeof ingestBodySchema>> }
     | { readonly kind: 'retrieve'; readonly body: z.input<typeof retrieveBodySchema> }
+    | { readonly kind: ModelUse; readonly model: string; readonly body: z.input<typeof inferBodySchema> }
   );
 
 /** A body whose inputs are the task's. */
@@ -68,9 +75,12 @@ const bodySchemas: { readonly [K in TaskKind]?: z.ZodType } = {
   noop: noopBodySchema,
   ingest: ingestBodySchema,
   retrieve: retrieveBodySchema,
+  infer: askingOf('infer'),
+  embed: askingOf('embed'),
+  rerank: askingOf('rerank'),
 };
 /** Who runs these knows all of their fields. */
-const withoutNeeds: ReadonlySet<TaskKind> = new Set(['ingest', 'retrieve']);
+const withoutNeeds: ReadonlySet<TaskKind> = new Set(['ingest', 'retrieve', ...modelUses]);
 
 /**
  * `brought`: what its inputs are, in their order. Throws GridError `rejected.invalid`, whose message names the field and
@@ -96,7 +106,13 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
     : needsOf(container ?? filesOf(files), options.stopGraceMs);
   const { command = [] } = bodyChecked as { command?: readonly string[] };
   const { labels = envelopeDefaults.labels } = options;
-  const taskClass = options.taskClass ?? taskClassOf(spec.kind, container?.image, command, labels);
+  const model = isAsking(spec) ? spec.model : undefined;
+  if (model !== undefined && !isModelName(model)) throw invalid(`model: expected ${modelNameWords}`);
+  const taskClass =
+    options.taskClass ??
+    (model === undefined
+      ? taskClassOf(spec.kind, container?.image, command, labels)
+      : `${spec.kind} ${model}`);
   const envelope = checked('task', envelopeSchema, {
     ...envelopeDefaults,
     ...options,
@@ -112,6 +128,18 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
       `task: has ${envelopeBytes.length} bytes without its body, at most ${limits.envelopeBytes}`,
     );
   return { envelope, envelopeBytes, bodyBytes };
+}
+
+function isAsking(spec: TaskSpec): spec is Extract<TaskSpec, { kind: ModelUse }> {
+  return modelUses.some((use) => use === spec.kind);
+}
+
+function askingOf(use: ModelUse): z.ZodType {
+  const paths: readonly string[] = modelPaths[use];
+  return inferBodySchema.refine(({ path }) => paths.includes(path), {
+    path: ['path'],
+    message: `expected one of ${paths.join(', ')} in a task of kind ${use}`,
+  });
 }
 
 function filesOf({ inputs, outputs }: TaskFiles): TaskFiles {

@@ -101,11 +101,13 @@ export const channelId = z
   .string()
   .regex(/^[\w-]{22,64}$/, 'expected 22 to 64 of A-Z, a-z, 0-9, "_" and "-"');
 
+const bytes: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
+
 /** Body of `infer`, `embed` and `rerank` tasks. */
 export const inferBodySchema = z.object({
   path: z.enum(allPaths),
   /** JSON, passed on as it is. */
-  request: z.instanceof(Uint8Array),
+  request: bytes,
   /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
   channel: channelId.optional(),
 });

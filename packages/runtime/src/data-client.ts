@@ -30,7 +30,7 @@ export function readLog(reading: LogReading): AsyncGenerator<LogEvent, void> {
 
 export async function* readData(
   { signal, ...place }: DataPlace & { readonly signal?: AbortSignal },
-  request: WithoutCredit<ReadRequest>,
+  request: WithoutCredit<Exclude<ReadRequest, { kind: 'answers' }>>,
 ): AsyncGenerator<LogEvent, void> {
   if (signal?.aborted) return;
   const connection = new DataConnection(place);
@@ -47,8 +47,7 @@ export async function* readData(
       if (answer.kind === 'end') return;
       place.pace?.moved(answer.bytes.length);
       const total = window.take(answer.bytes.length);
-      // Full: said again as a sign of life. Over: so are the answers.
-      if (total !== undefined) await connection.grant(total).catch(() => undefined);
+      if (total !== undefined) await connection.grant(total);
       place.pace?.waits();
     }
     if (!signal?.aborted) yield { kind: 'end', failure: connection.broken };

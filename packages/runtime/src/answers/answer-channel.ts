@@ -70,6 +70,8 @@ export class AnswerChannel {
     const wake = (): void => this.wakeReader();
     signal.addEventListener('abort', wake, { once: true });
     try {
+      // It is taken from now on; nothing is to be sent to here.
+      await stream.send({ kind: 'credit', total: 0 });
       while (this.reader === stream && !signal.aborted) {
         if (this.queue.length === 0) await this.filled();
         // What else this turn brings.

@@ -46,6 +46,7 @@ function grantOf(changes: Partial<Grant> = {}): string {
 
 class Asker {
   readonly records = new Seen<AnswerRecord>();
+  readonly opened = new Seen<'open'>();
   readonly over: Promise<Failure>;
   private readonly stop = new AbortController();
 
@@ -53,7 +54,14 @@ class Asker {
     const place = { endpoint, dataKey: curve.publicKey, alarms: systemAlarms };
     const { signal } = this.stop;
     const onRecord = (record: AnswerRecord): void => this.records.add(record);
-    this.over = readAnswers({ ...place, grant, channel: name, signal, onRecord });
+    this.over = readAnswers({
+      ...place,
+      grant,
+      channel: name,
+      signal,
+      onOpen: () => this.opened.add('open'),
+      onRecord,
+    });
     afterTest(() => this.stop.abort());
   }
 
@@ -168,6 +176,11 @@ describe('a channel', () => {
     await asker.ended(1);
     expect(await asker.text(1, 4_000_000)).toHaveLength(4_000_000);
   });
+});
+
+it('an asker knows when it is there', async () => {
+  const asker = new Asker();
+  await asker.opened.until((all) => all.length === 1);
 });
 
 describe('who may have answers', () => {

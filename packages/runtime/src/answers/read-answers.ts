@@ -4,8 +4,8 @@
  * 1. It is always read: what is behind with an answer holds that for itself, and holds up no other.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
-import { readData } from '../data-client.ts';
-import type { DataPlace } from '../data-connection.ts';
+import { ReceiveWindow } from '../byte-credit.ts';
+import { DataConnection, type DataPlace } from '../data-connection.ts';
 import { type AnswerRecord, RecordReader } from './answer-records.ts';
 
 export interface AnswersReading extends DataPlace {
@@ -13,27 +13,43 @@ export interface AnswersReading extends DataPlace {
   readonly channel: string;
   /** Ends the reading. */
   readonly signal: AbortSignal;
+  /** From now on what is answered comes here. */
+  readonly onOpen: () => void;
   /** Bytes are the caller's. What it throws ends the reading, with that. */
   readonly onRecord: (record: AnswerRecord) => void;
 }
 
 /** Resolves when no more will come, with why. Throws when the endpoint is none. */
-export async function readAnswers({
-  grant,
-  channel,
-  onRecord,
-  ...reading
-}: AnswersReading): Promise<Failure> {
+export async function readAnswers(reading: AnswersReading): Promise<Failure> {
+  const { grant, channel, signal, onOpen, onRecord, ...place } = reading;
+  if (signal.aborted) return closed;
+  const connection = new DataConnection(place);
+  const window = new ReceiveWindow();
   const records = new RecordReader();
-  for await (const event of readData(reading, { kind: 'answers', grant, channel })) {
-    if (event.kind === 'end') return event.failure ?? over;
-    for (const record of records.take(event.bytes)) {
-      if (record === 'malformed') return nonsense;
-      onRecord(record);
+  const drop = (): void => void connection.close();
+  signal.addEventListener('abort', drop, { once: true });
+  try {
+    await connection.open({ kind: 'answers', grant, channel, credit: window.total });
+    for await (const answer of connection.answers()) {
+      if (answer.kind === 'end') return answer.failure ?? closed;
+      if (answer.kind === 'credit') {
+        onOpen();
+        continue;
+      }
+      for (const record of records.take(answer.bytes)) {
+        if (record === 'malformed') return nonsense;
+        onRecord(record);
+      }
+      const total = window.take(answer.bytes.length);
+      // Full: said again as a sign of life. Over: so are the answers.
+      if (total !== undefined) await connection.grant(total).catch(() => undefined);
     }
+    return signal.aborted ? closed : connection.broken;
+  } finally {
+    signal.removeEventListener('abort', drop);
+    await connection.close();
   }
-  return over;
 }
 
-const over = failure('lost.link', 'the connection for answers was closed');
+const closed = failure('lost.link', 'the connection for answers was closed');
 const nonsense = failure('lost.link', 'the worker sent answers that make no sense');

@@ -1,0 +1,253 @@
+/**
+ * Questions to models, and their answers as they come: each is an ephemeral task whose bytes come straight from the worker
+ * that answers (E33). One Inference serves many at a time over one connection to each worker.
+ *
+ * 1. A question goes to whichever worker has the model ready; where none has, the grid loads it, and the question waits.
+ * 2. An attempt that is lost before its first byte is begun again elsewhere, unseen; after it the answer ends with an error.
+ * 3. Errors are GridError, in `body`, `head` and `result` alike. What a model's server refuses is no error: it is an answer with its status.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  failure,
+  type ModelDocument,
+  type ModelPath,
+  type ModelUse,
+  type PlaceGrantDocument,
+  type RequestArgs,
+  type TaskDocument,
+  type TaskId,
+} from '@gryphgen/protocol';
+import { type Alarms, type AnswerRecord, type Cancel, readAnswers, systemAlarms } from '@gryphgen/runtime';
+import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
+import { AnswerLine } from './inference/answer-line.ts';
+import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
+import type { Outcome } from './pending.ts';
+import { type EncodedTask, prepareTask } from './prepare.ts';
+
+const channelBytes = 24;
+/** Room for a large model to be loaded. */
+const defaultQueueMs = 10 * 60_000;
+const defaultTimeoutMs = 60 * 60_000;
+/** Records of tasks of which the broker's answer is still under way; more comes from nobody who means well. */
+const maxEarly = 4096;
+/** From the task's end until its last byte. */
+const lastWordsMs = 10_000;
+
+export interface Question {
+  readonly kind: ModelUse;
+  readonly model: string;
+  readonly path: ModelPath;
+  /** The JSON that the model's server takes. */
+  readonly request: Uint8Array;
+  readonly priority?: number;
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Longest wait for a model that is ready, and longest answer. */
+  readonly queueTimeoutMs?: number;
+  readonly timeoutMs?: number;
+}
+
+export interface AskOptions {
+  /** Gives the answer up. */
+  readonly signal?: AbortSignal;
+  readonly onChange?: (progress: AnswerProgress) => void;
+}
+
+/** What of a `Client` it needs. */
+export interface InferenceAsker {
+  submit(task: EncodedTask, options: SubmitOptions): Submitted;
+  watch(task: TaskId, options: WatchOptions): Promise<Outcome>;
+  request(op: 'answers', args: RequestArgs<'answers'>, signal?: AbortSignal): Promise<PlaceGrantDocument>;
+  request(op: 'models', args: RequestArgs<'models'>): Promise<readonly ModelDocument[]>;
+  request(op: 'show', args: RequestArgs<'show'>): Promise<TaskDocument>;
+}
+
+interface InferenceDeps {
+  readonly alarms?: Alarms;
+  readonly read?: typeof readAnswers;
+}
+
+interface Asked {
+  readonly answer: OpenAnswer;
+  /** Its attempt's worker. */
+  line: AnswerLine | undefined;
+  cancelLastWords: Cancel;
+}
+
+export class Inference {
+  private readonly asker: InferenceAsker;
+  private readonly alarms: Alarms;
+  private readonly read: typeof readAnswers;
+  private readonly channel = randomBytes(channelBytes).toString('base64url');
+  private readonly lines = new Map<string, AnswerLine>();
+  private readonly open = new Set<OpenAnswer>();
+  private readonly asked = new Map<TaskId, Asked>();
+  private readonly ending = new Set<Promise<void>>();
+  /** Submissions that were not answered yet, and what came of tasks that may be theirs. */
+  private submitting = 0;
+  private early: { readonly worker: string; readonly record: AnswerRecord }[] = [];
+
+  constructor(asker: InferenceAsker, { alarms = systemAlarms, read = readAnswers }: InferenceDeps = {}) {
+    this.asker = asker;
+    this.alarms = alarms;
+    this.read = read;
+  }
+
+  /** Throws GridError `rejected.invalid` where the question makes no sense. */
+  ask(question: Question, { signal, onChange }: AskOptions = {}): Answer {
+    const encoded = encodedOf(question, this.channel);
+    const stop = new AbortController();
+    const answer = new OpenAnswer({
+      cancel: () => stop.abort(),
+      over: () => {
+        signal?.removeEventListener('abort', giveUp);
+        this.open.delete(answer);
+        forget();
+      },
+      lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),
+    });
+    const giveUp = (): void => answer.fail(failure('cancelled.user', 'the answer was given up'));
+    let forget: () => void = () => undefined;
+    this.open.add(answer);
+    this.submitting += 1;
+    const { accepted, finished } = this.asker.submit(encoded, { signal: stop.signal });
+    accepted.then(
+      (task) => {
+        answer.accepted.resolve(task);
+        if (!answer.isOver) forget = this.follow(task, answer, onChange);
+        this.settled(task);
+      },
+      (error: unknown) => {
+        this.settled(undefined);
+        answer.failWith(error);
+      },
+    );
+    finished.then(
+      (outcome) => {
+        answer.finished(outcome);
+        if (!answer.isOver) this.awaitLastWords(outcome.task, answer);
+      },
+      (error: unknown) => answer.failWith(error),
+    );
+    if (signal?.aborted) giveUp();
+    else signal?.addEventListener('abort', giveUp, { once: true });
+    return answer;
+  }
+
+  /** Opens connections to the workers that have models ready (`model`: that one), so that the first answer need not wait. */
+  async warm(model?: string): Promise<void> {
+    const models = await this.asker.request('models', {});
+    for (const { name, instances } of models)
+      for (const { state, worker } of instances)
+        if (state === 'ready' && (model === undefined || model === name)) this.line(worker);
+  }
+
+  /** What is still being answered is given up. Idempotent. */
+  async close(): Promise<void> {
+    for (const answer of [...this.open]) answer.fail(failure('cancelled.user', 'no more is asked here'));
+    for (const line of [...this.lines.values()]) line.close();
+    await Promise.all(this.ending);
+  }
+
+  /** Returns what ends it. */
+  private follow(
+    task: TaskId,
+    answer: OpenAnswer,
+    onChange: ((progress: AnswerProgress) => void) | undefined,
+  ): () => void {
+    const asked: Asked = { answer, line: undefined, cancelLastWords: () => undefined };
+    this.asked.set(task, asked);
+    const over = new AbortController();
+    const changed: WatchOptions['onChange'] = ({ state, attempt, worker, workerName = '' }) => {
+      if (worker !== '') this.at(asked, worker, attempt);
+      onChange?.({ state, attempt, worker, workerName });
+    };
+    this.asker.watch(task, { signal: over.signal, onChange: changed }).catch((error: unknown) => {
+      if (!over.signal.aborted) answer.failWith(error);
+    });
+    return () => {
+      over.abort();
+      this.asked.delete(task);
+      asked.cancelLastWords();
+      asked.line?.leave(answer);
+    };
+  }
+
+  private at(asked: Asked, worker: string, attempt: number): void {
+    const line = this.line(worker);
+    if (attempt > 1) line.renew();
+    if (asked.line !== line) asked.line?.leave(asked.answer);
+    asked.line = line;
+    line.use(asked.answer);
+    asked.answer.placed(attempt, worker);
+  }
+
+  private line(worker: string): AnswerLine {
+    const found = this.lines.get(worker);
+    if (found !== undefined) return found;
+    const line: AnswerLine = new AnswerLine({
+      channel: this.channel,
+      alarms: this.alarms,
+      read: this.read,
+      ask: (signal) => this.asker.request('answers', { node: worker }, signal),
+      onRecord: (record) => this.arrived(worker, record),
+      onClosed: () => {
+        if (this.lines.get(worker) === line) this.lines.delete(worker);
+      },
+    });
+    this.lines.set(worker, line);
+    const ending = line.ended.finally(() => this.ending.delete(ending));
+    this.ending.add(ending);
+    return line;
+  }
+
+  private arrived(worker: string, record: AnswerRecord): void {
+    const asked = this.asked.get(record.task);
+    if (asked !== undefined) asked.answer.arrived(worker, record);
+    else if (this.submitting > 0) {
+      this.early.push({ worker, record });
+      // Whatever is dropped, an answer would lack it.
+      if (this.early.length > maxEarly) this.lines.get(worker)?.close();
+    }
+  }
+
+  private settled(task: TaskId | undefined): void {
+    this.submitting -= 1;
+    const { early } = this;
+    this.early = this.submitting === 0 ? [] : early.filter(({ record }) => record.task !== task);
+    for (const { worker, record } of early)
+      if (record.task === task) this.asked.get(task)?.answer.arrived(worker, record);
+  }
+
+  /** It ended before the broker said where it was. */
+  private async lookUp(task: TaskId, answer: OpenAnswer): Promise<void> {
+    try {
+      const { worker, attempts } = await this.asker.request('show', { task });
+      const asked = this.asked.get(task);
+      if (asked !== undefined) this.at(asked, worker, attempts);
+    } catch (error) {
+      answer.failWith(error);
+    }
+  }
+
+  private awaitLastWords(task: TaskId, answer: OpenAnswer): void {
+    const asked = this.asked.get(task);
+    if (asked === undefined) return;
+    asked.cancelLastWords = this.alarms.after(lastWordsMs, () =>
+      answer.fail(failure('lost.link', `the end of the answer did not come in ${lastWordsMs / 1000} s`)),
+    );
+  }
+}
+
+function encodedOf(question: Question, channel: string): EncodedTask {
+  const { kind, model, path, request, queueTimeoutMs, timeoutMs, ...options } = question;
+  return prepareTask({
+    ...{ kind, model, ...options },
+    body: { path, request, channel },
+    durable: false,
+    resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+    retries: { limit: 1, backoffMs: 100 },
+    queueTimeoutMs: queueTimeoutMs ?? defaultQueueMs,
+    timeoutMs: timeoutMs ?? defaultTimeoutMs,
+  });
+}

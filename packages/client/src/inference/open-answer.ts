@@ -1,0 +1,250 @@
+/**
+ * One answer, from the question until its last byte: what of its task, of its attempts and of what comes of them is the
+ * answer, decided in one place.
+ *
+ * 1. Only what comes from the worker that has the attempt, by the broker's word, is of the answer. What is there before
+ *    that word is held.
+ * 2. Of attempts the newest counts, until something of one was passed on; then the loss of that one is the answer's end.
+ * 3. At most `behindBytes` are held for whoever reads; one further behind has the answer given up.
+ * 4. An answer that is given up, for whatever reason, has its task cancelled.
+ */
+import {
+  type Failure,
+  failure,
+  GridError,
+  type InferResult,
+  inferResultSchema,
+  readOutcome,
+  type TaskId,
+} from '@gryphgen/protocol';
+import type { AnswerRecord } from '@gryphgen/runtime';
+import { type Deferred, deferred, type Outcome } from '../pending.ts';
+import type { LineUser } from './answer-line.ts';
+
+const behindBytes = 1024 * 1024;
+
+export interface AnswerHead {
+  /** HTTP's. */
+  readonly status: number;
+  readonly contentType: string;
+}
+
+/** How far an answer has come, for who waits for its first byte. `worker`: '' while it waits for a place. */
+export interface AnswerProgress {
+  readonly state: 'waiting' | 'leased' | 'running';
+  readonly attempt: number;
+  readonly worker: string;
+  readonly workerName: string;
+}
+
+export interface Answer {
+  /** When the question was accepted. */
+  readonly task: Promise<TaskId>;
+  /** With its first byte. */
+  readonly head: Promise<AnswerHead>;
+  /** To be taken once. Throws GridError where the answer is not whole. Who stops taking it cancels it. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Behind the last byte. Rejects as `body` throws. */
+  readonly result: Promise<InferResult>;
+}
+
+interface AnswerOwner {
+  /** Cancels the task. */
+  cancel(): void;
+  /** There is nothing more to wait for. */
+  over(): void;
+  /** Who had the attempt of which the end was told first; told by `placed`. */
+  lookUp(): void;
+}
+
+export class OpenAnswer implements Answer, LineUser {
+  readonly accepted: Deferred<TaskId> = deferred();
+  readonly task: Promise<TaskId>;
+  readonly head: Promise<AnswerHead>;
+  readonly result: Promise<InferResult>;
+  readonly body: AsyncIterable<Uint8Array>;
+  private readonly owner: AnswerOwner;
+  private readonly headTold: Deferred<AnswerHead> = deferred();
+  private readonly resultTold: Deferred<InferResult> = deferred();
+  private attempt = 0;
+  private worker = '';
+  private headSeen: AnswerHead | undefined;
+  private begun = false;
+  private ended = false;
+  private failed: GridError | undefined;
+  private outcome: Outcome | undefined;
+  private held: { readonly worker: string; readonly record: AnswerRecord }[] = [];
+  private heldBytes = 0;
+  private pieces: Uint8Array[] = [];
+  private behind = 0;
+  private wake: () => void = () => undefined;
+
+  constructor(owner: AnswerOwner) {
+    this.owner = owner;
+    this.task = this.accepted.promise;
+    this.head = this.headTold.promise;
+    this.result = this.resultTold.promise;
+    this.body = this.read();
+  }
+
+  get isOver(): boolean {
+    return this.failed !== undefined || (this.ended && this.outcome !== undefined);
+  }
+
+  /** The broker says which attempt there is, and where. */
+  placed(attempt: number, worker: string): void {
+    if (this.failed !== undefined || worker === '' || attempt <= this.attempt) return;
+    if (this.begun) {
+      if (!this.ended) this.fail(failure('lost.worker', 'the worker was lost in the middle of the answer'));
+      return;
+    }
+    this.attempt = attempt;
+    this.worker = worker;
+    this.headSeen = undefined;
+    const { held } = this;
+    this.held = [];
+    this.heldBytes = 0;
+    for (const early of held) this.arrived(early.worker, early.record);
+  }
+
+  arrived(worker: string, record: AnswerRecord): void {
+    if (this.ended || this.failed !== undefined || record.attempt < this.attempt) return;
+    if (record.attempt > this.attempt) this.hold(worker, record);
+    else if (worker === this.worker) this.take(record);
+  }
+
+  finished(outcome: Outcome): void {
+    if (this.failed === undefined && outcome.failure !== null && !this.ended) this.fail(outcome.failure);
+    this.outcome = outcome;
+    if (this.failed !== undefined) return;
+    if (outcome.failure !== null) {
+      // All of the answer is there, and how it was come by is not known.
+      this.resultTold.reject(new GridError(outcome.failure));
+      this.owner.over();
+      return;
+    }
+    const result = resultOf(outcome);
+    if (result === undefined) {
+      this.fail(failure('internal.bug', "the worker's result is none"));
+      return;
+    }
+    this.resultTold.resolve(result);
+    if (result.body !== undefined && !this.begun) this.takeWhole(result, result.body);
+    if (this.ended) this.owner.over();
+    else if (this.attempt < outcome.attempts) this.owner.lookUp();
+  }
+
+  onBroken(why: Failure, final: boolean): void {
+    if (this.ended) return;
+    // What had not begun has another connection, or another attempt.
+    if (this.begun || final || this.outcome !== undefined) this.fail(why);
+  }
+
+  fail(why: Failure): void {
+    if (this.isOver) return;
+    const error = new GridError(why);
+    this.failed = error;
+    this.held = [];
+    this.accepted.reject(error);
+    this.headTold.reject(error);
+    this.resultTold.reject(error);
+    // Of one that has ended this changes nothing.
+    this.owner.cancel();
+    this.owner.over();
+    this.wake();
+  }
+
+  /** Of what a call threw. */
+  failWith(error: unknown): void {
+    const words = error instanceof Error ? error.message : String(error);
+    this.fail(error instanceof GridError ? error.failure : failure('internal.bug', words));
+  }
+
+  private hold(worker: string, record: AnswerRecord): void {
+    this.held.push({ worker, record });
+    this.heldBytes += record.kind === 'data' ? record.bytes.length : 1;
+    if (this.heldBytes > behindBytes)
+      this.fail(failure('lost.broker', 'the broker does not say who answers; the answer is given up'));
+  }
+
+  private take(record: AnswerRecord): void {
+    switch (record.kind) {
+      case 'head':
+        this.headSeen = { status: record.status, contentType: record.contentType };
+        return;
+      case 'data':
+        this.begin();
+        this.push(record.bytes);
+        return;
+      case 'end':
+        if (record.failure === null) {
+          this.begin();
+          this.end();
+        } else if (this.begun) this.fail(record.failure);
+        // Else the task is tried again, or its end says the same.
+        return;
+      default:
+        record satisfies never;
+    }
+  }
+
+  private takeWhole({ status }: InferResult, body: string): void {
+    this.headSeen = { status, contentType: 'application/json' };
+    this.begin();
+    this.push(new TextEncoder().encode(body));
+    this.end();
+  }
+
+  private begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.headTold.resolve(this.headSeen ?? { status: 200, contentType: 'application/octet-stream' });
+  }
+
+  private push(bytes: Uint8Array): void {
+    this.behind += bytes.length;
+    if (this.behind > behindBytes) {
+      this.pieces = [];
+      this.fail(failure('rejected.limit', `the answer was not taken: ${behindBytes} bytes of it wait`));
+      return;
+    }
+    this.pieces.push(bytes);
+    this.wake();
+  }
+
+  private end(): void {
+    if (this.failed !== undefined) return;
+    this.ended = true;
+    this.wake();
+    if (this.outcome !== undefined) this.owner.over();
+  }
+
+  private async *read(): AsyncGenerator<Uint8Array, void> {
+    try {
+      for (;;) {
+        const piece = this.pieces.shift();
+        if (piece !== undefined) {
+          this.behind -= piece.length;
+          yield piece;
+        } else if (this.failed !== undefined) throw this.failed;
+        else if (this.ended) return;
+        else
+          await new Promise<void>((resolve) => {
+            this.wake = resolve;
+          });
+      }
+    } finally {
+      if (!this.ended) this.fail(failure('cancelled.user', 'nobody takes the answer any more'));
+    }
+  }
+}
+
+function resultOf({ result }: Outcome): InferResult | undefined {
+  const json = readOutcome(result)?.result;
+  if (json === undefined) return undefined;
+  try {
+    return inferResultSchema.safeParse(JSON.parse(new TextDecoder().decode(json))).data;
+  } catch {
+    return undefined;
+  }
+}
