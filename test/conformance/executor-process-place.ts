@@ -21,7 +21,11 @@ export function createProcessExecutor({ events, logs, folder }: Place): ProcessE
 
 /** The processes that were started for an attempt in this place. */
 export async function pidsOf({ folder }: Pick<Place, 'folder'>): Promise<readonly string[]> {
-  const { root } = keeperPlace(await realpath(folder));
+  return await pidsUnder(keeperPlace(await realpath(folder)).root);
+}
+
+/** Those whose scratch folder lies there. */
+export async function pidsUnder(root: string): Promise<readonly string[]> {
   const pids = (await readdir('/proc')).filter((name) => numbers.test(name));
   const environments = await Promise.all(pids.map((pid) => readProc(pid, 'environ')));
   return pids.filter((_, index) => environments[index]?.includes(root));

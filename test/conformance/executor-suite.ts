@@ -61,9 +61,14 @@ export class Recorder implements ExecutorEvents {
   }
 
   async find<K extends Told['kind']>(kind: K, fence: Fence): Promise<Extract<Told, { kind: K }>> {
+    const found = await this.until((told) => told.kind === kind && told.key === keyOf(fence));
+    return found as Extract<Told, { kind: K }>;
+  }
+
+  async until(is: (told: Told) => boolean): Promise<Told> {
     for (;;) {
-      const found = this.told.find((told) => told.kind === kind && told.key === keyOf(fence));
-      if (found !== undefined) return found as Extract<Told, { kind: K }>;
+      const found = this.told.find(is);
+      if (found !== undefined) return found;
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
   }

@@ -95,6 +95,14 @@ export function policyFlag(): Option {
   return new Option('--policy <file>', 'what tasks may have of this machine (GRID_POLICY)');
 }
 
+/** Of whatever begins a worker. */
+export function llamaServerFlag(): Option {
+  return new Option(
+    '--llama-server <programs>',
+    'what loads models, by name or path, ":" between (GRID_LLAMA_SERVER)',
+  );
+}
+
 const shownChars = 60;
 
 /** Of what was written, enough to know it again. */

@@ -77,6 +77,10 @@ const report: WorkerReport = {
     root: false,
     ports: 'loopback',
   },
+  engines: range(limits.modelEngines).map(() => ({
+    ...{ name: 'e'.repeat(64), version: 'v'.repeat(64) },
+    backends: range(limits.backends).map(() => 'b'.repeat(32)),
+  })),
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
   pressures: range(limits.pressures).map(() => ({
     ...pressure,

@@ -124,6 +124,9 @@ export const limits = {
   partsShown: 16,
   troubles: 16,
   troubleChars: 256,
+  /** Builds of llama.cpp on one machine, and on how many kinds of devices each computes. */
+  modelEngines: 4,
+  backends: 8,
   /** Kinds of tasks one worker runs. */
   capabilities: 16,
   /** Pressures of one machine beside those of its devices, and the words of each. */

@@ -82,6 +82,13 @@ export interface Hardware {
   readonly engines: readonly string[];
 }
 
+/** `backends`: on what it computes: `cpu`, `cuda`, `vulkan`. */
+export interface ModelEngine {
+  readonly name: string;
+  readonly version: string;
+  readonly backends: readonly string[];
+}
+
 /** What a worker says it has; replaced whole by each newer report. */
 export interface WorkerReport {
   readonly name: string;
@@ -108,6 +115,8 @@ export interface WorkerReport {
   /** What the data endpoint offers beside logs: `exec`. */
   readonly transfers?: readonly string[];
   readonly hardware?: Hardware;
+  /** What loads models here, the preferred first; at most limits.modelEngines. */
+  readonly engines?: readonly ModelEngine[];
   /** Without it the worker is of a version that knows none of this. */
   readonly offers?: Offers;
   /** Containers started ahead that wait for a task; not told when there are none. */

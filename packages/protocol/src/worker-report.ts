@@ -32,6 +32,12 @@ const hardware = z.object({
   engines: z.array(plain(64)).max(limits.partsShown),
 });
 
+const modelEngine = z.object({
+  name: plain(64),
+  version: plain(64),
+  backends: z.array(plain(32)).max(limits.backends),
+});
+
 export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   name,
   capabilities: z.array(z.string().max(64)).max(limits.capabilities),
@@ -78,6 +84,7 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   dataKey: z.string().max(64),
   transfers: z.array(z.string().max(64)).max(16).optional(),
   hardware: hardware.optional(),
+  engines: z.array(modelEngine).max(limits.modelEngines).optional(),
   offers: offersSchema.optional(),
   warm: count.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),

@@ -56,6 +56,10 @@ function parseCount(text: string): number | undefined {
   return /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : undefined;
 }
 
+function isProgramList(text: string): boolean {
+  return text === '' || text.split(':').every((program) => isAbsolute(program) || /^[^/\0]+$/.test(program));
+}
+
 const settingsSchema = z.strictObject({
   /** Where the broker listens. */
   listen: endpoints,
@@ -78,6 +82,11 @@ const settingsSchema = z.strictObject({
   /** Containers kept ready for tasks that begin warm, and for how long when nobody asks for one. */
   warmContainers: autoOr(`a number up to ${mostWarm}`, parseWarm),
   warmIdle: autoOr('a time such as 10m', parseDuration),
+  /** What loads models: llama-servers, by name on the path or by path, the preferred first. Empty: none. */
+  llamaServer: z
+    .string()
+    .max(4096)
+    .refine(isProgramList, 'expected names or absolute paths of programs, ":" between them'),
   /** What the broker keeps of tasks that have ended, and of its audit log; what worker and broker keep of logs that have ended. */
   finishedTasks: autoOr('a number of at least 1', parseCount),
   finishedAge: autoOr('a time such as 720h', parseDuration),
@@ -124,6 +133,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   maxDeviceC: 'GRID_MAX_DEVICE_C',
   warmContainers: 'GRID_WARM_CONTAINERS',
   warmIdle: 'GRID_WARM_IDLE',
+  llamaServer: 'GRID_LLAMA_SERVER',
   finishedTasks: 'GRID_FINISHED_TASKS',
   finishedAge: 'GRID_FINISHED_AGE',
   auditBytes: 'GRID_AUDIT_BYTES',
@@ -152,6 +162,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     maxDeviceC: 'auto',
     warmContainers: 'auto',
     warmIdle: 'auto',
+    llamaServer: 'llama-server',
     finishedTasks: 'auto',
     finishedAge: 'auto',
     auditBytes: 'auto',

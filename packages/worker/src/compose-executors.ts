@@ -1,9 +1,10 @@
 /** Which executors a worker has, and whether it takes images, by its configuration. */
 import { join } from 'node:path';
-import { type OpenPush, workerIdOf } from '@gryphgen/runtime';
+import { type AnswerChannels, type OpenPush, workerIdOf } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import type { Files } from './artifacts/attempt-files.ts';
 import type { Fence } from './core/fence.ts';
+import { LlamaEngines, usualLlamaServer } from './engines/llama-engines.ts';
 import { ExecutorSet } from './executor-set.ts';
 import { CallExecutor } from './executors/call-executor.ts';
 import { ContainerExecutor } from './executors/container-executor.ts';
@@ -13,6 +14,9 @@ import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
 import { defaultWarmLimits } from './executors/warm-pool.ts';
 import { ImageStore } from './images/image-store.ts';
+import { inferCalls } from './instances/infer-calls.ts';
+import { InstanceExecutor } from './instances/instance-executor.ts';
+import { LocalInstances } from './instances/local-instances.ts';
 import { defaultLogLimits, type LogStore } from './log-store.ts';
 import { defaultPolicy } from './policy/container-policy.ts';
 import { engineSockets } from './policy/engine-sockets.ts';
@@ -36,6 +40,7 @@ export function composeExecutors(
   docker: Docker,
   logs: LogStore,
   files: Files,
+  channels: AnswerChannels,
   events: ComposedEvents,
 ): Composed {
   const { clock, alarms, random, log, identity } = deps;
@@ -71,18 +76,19 @@ export function composeExecutors(
       warmLimits: { ...defaultWarmLimits, ...config.warm },
     });
   const executors = config.allowContainers === false ? [] : [containers()];
-  if (config.allowProcess) {
-    const resumeLog = ({ task, attempt }: Fence, held: { readonly from: number; readonly to: number }) =>
-      logs.resume(task, attempt, held);
-    const { home } = config;
-    const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
-    const path = process.env.PATH ?? '/usr/bin:/bin';
-    executors.push(
-      new ProcessExecutor({ events, log, alarms, beginLog, resumeLog, files, home, path, ...keeper }),
-    );
-  }
+  const resumeLog = ({ task, attempt }: Fence, held: { readonly from: number; readonly to: number }) =>
+    logs.resume(task, attempt, held);
+  const { home, llamaServer: programs = usualLlamaServer } = config;
+  const keeper = deps.keeperFile === undefined ? {} : { keeperFile: deps.keeperFile };
+  const { PATH: path = '/usr/bin:/bin', LD_LIBRARY_PATH: libraries = '' } = process.env;
+  const shared = { events, log, alarms, beginLog, resumeLog, files, home, ...keeper };
+  if (config.allowProcess) executors.push(new ProcessExecutor({ ...shared, path }));
+  const paths = { path, libraries };
+  const engines = new LlamaEngines({ programs, paths, clock, log });
+  const instances = new LocalInstances();
+  executors.push(new InstanceExecutor({ ...shared, clock, random, engines, paths, instances }));
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
-  for (const call of deps.calls ?? [])
+  for (const call of [...(deps.calls ?? []), ...inferCalls({ engines, instances, channels, clock })])
     executors.push(
       new CallExecutor(call, {
         ...{ events, clock, alarms, log, files, beginLog, noteSilent },

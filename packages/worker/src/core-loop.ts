@@ -9,6 +9,7 @@ import type { WorkerEffect } from './core/effects.ts';
 import type { WorkerEvent } from './core/events.ts';
 import type { WorkerState } from './core/state.ts';
 import { stepWorker } from './core/step.ts';
+import type { ExecutorEvents } from './executors/executor.ts';
 
 export class CoreLoop {
   private readonly clock: Clock;
@@ -35,6 +36,17 @@ export class CoreLoop {
     if (this.stopped) return;
     this.queue.push(event);
     this.drain();
+  }
+
+  /** What executors tell, to be taken up here. */
+  executorEvents(): ExecutorEvents {
+    return {
+      started: (fence) => this.post({ kind: 'started', fence }),
+      used: (fence, reading) => this.post({ kind: 'used', fence, reading }),
+      served: (fence, service) => this.post({ kind: 'served', fence, service }),
+      exited: (fence, exit) => this.post({ kind: 'exited', fence, exit }),
+      startFailed: (fence, failure) => this.post({ kind: 'startFailed', fence, failure }),
+    };
   }
 
   stop(): void {

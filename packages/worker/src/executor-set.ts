@@ -1,5 +1,5 @@
 /** The executors of one worker: which there are, which can work now, and whose turn it is for an attempt. */
-import { failure, type Offers, type TaskKind } from '@gryphgen/protocol';
+import { failure, type ModelEngine, type Offers, type TaskKind } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type { StartOrder } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
@@ -65,6 +65,15 @@ export class ExecutorSet {
   /** Beside what the owner says. */
   labels(): Readonly<Record<string, string>> {
     return Object.assign({}, ...this.executors.map((executor) => executor.labels?.()));
+  }
+
+  /** What loads models. */
+  get engines(): readonly ModelEngine[] {
+    return this.executors.flatMap(({ engines = [] }) => engines);
+  }
+
+  get troubles(): readonly string[] {
+    return this.executors.flatMap(({ troubles = [] }) => troubles);
   }
 
   /** Containers that wait for a task. */

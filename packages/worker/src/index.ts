@@ -10,6 +10,7 @@ export { diskAmounts, memoryAmounts, type PressureSettings } from './core/pressu
 export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
+export { LlamaEngines } from './engines/llama-engines.ts';
 export { type Call, CallExecutor, type CallOrder, resultBytes } from './executors/call-executor.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
 export { ContainerNotes } from './executors/container-notes.ts';
@@ -22,6 +23,9 @@ export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
 export { defaultWarmLimits, type WarmLimits } from './executors/warm-pool.ts';
 export { type ImageSettings, ImageStore, type ImageStoreOptions } from './images/image-store.ts';
 export { registryLogin } from './images/registry-credentials.ts';
+export { inferCalls } from './instances/infer-calls.ts';
+export { InstanceExecutor } from './instances/instance-executor.ts';
+export { LocalInstances } from './instances/local-instances.ts';
 export { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
 export { type PolicyProblem, policyProblems } from './policy/check-policy.ts';
 export {

@@ -71,7 +71,7 @@ beforeEach(() => {
     },
     log: createLog({ daemon: 'worker', level: 'silent' }),
     endpoint: { dataEndpoint: '', dataKey: '' },
-    executors: { probe: async () => [], offers: () => undefined, labels: () => ({}), warm: 0 },
+    executors: { probe: async () => [], offers: () => undefined, labels: () => ({}), warm: 0, engines: [] },
     attempts: () => attempts,
     standing: () => standing,
     changed: (report) => {

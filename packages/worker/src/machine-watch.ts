@@ -38,7 +38,7 @@ export interface MachineWatchOptions {
   readonly alarms: Alarms;
   readonly log: Log;
   readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
-  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm'>;
+  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm' | 'engines'>;
   /** The attempts that are here. */
   attempts(): Iterable<Present>;
   /** The report that stands. */
@@ -71,8 +71,12 @@ export class MachineWatch {
         holders,
       }),
     );
-    const { warm } = executors;
-    return { ...report, ...endpoint, ...(warm > 0 && { warm }) };
+    const { warm, engines } = executors;
+    return {
+      ...{ ...report, ...endpoint },
+      ...(warm > 0 && { warm }),
+      ...(engines.length > 0 && { engines }),
+    };
   }
 
   start(): void {

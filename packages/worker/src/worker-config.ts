@@ -25,6 +25,8 @@ export interface WorkerConfig {
   readonly allowProcess: boolean;
   /** What container tasks may have of this machine; default `defaultPolicy`. */
   readonly policy?: ContainerPolicy;
+  /** What loads models: names on the path or paths, `:` between them; default `llama-server`, '' for none. */
+  readonly llamaServer?: string;
   /** Whether tasks that do nothing are run, for benchmarks. */
   readonly allowNoop: boolean;
   /** Where logs are served; empty: nowhere. The first is told to others. */

@@ -135,11 +135,11 @@ describe('a worker', () => {
 
   it('loses what it cannot run, in words', async () => {
     await broker.welcome();
-    broker.lease(1, 'infer', {});
+    broker.lease(1, 'retrieve', {});
     const { failure } = await broker.next('result');
     expect(failure).toEqual({
       code: 'lost.worker',
-      message: 'this worker runs no infer tasks, only process, noop',
+      message: 'this worker runs no retrieve tasks, only process, noop',
     });
   });
 

@@ -95,7 +95,7 @@ class Worker implements Service {
       nvidiaSmi: deps.nvidiaSmi ?? 'nvidia-smi',
       ownersOf: (pids) => this.started().executors.ownersOf(pids),
       onSeen: (devices) => this.loop.post({ kind: 'devicesSeen', devices }),
-      concerns: () => (this.state === null ? [] : overuseTroubles(this.state)),
+      concerns: () => this.concerns(),
     });
     this.loop = new CoreLoop(clock, (effect) => this.perform(effect));
     this.link = new Link(
@@ -127,16 +127,12 @@ class Worker implements Service {
     const logs = await LogStore.open(join(folder, 'logs'), config.logLimits ?? defaultLogLimits, deps);
     this.undo.push(() => logs.close());
     const files = await this.openFiles(join(folder, 'artifacts'));
-    const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, {
-      started: (fence) => this.loop.post({ kind: 'started', fence }),
-      used: (fence, reading) => this.loop.post({ kind: 'used', fence, reading }),
-      served: (fence, service) => this.loop.post({ kind: 'served', fence, service }),
-      exited: (fence, exit) => this.loop.post({ kind: 'exited', fence, exit }),
-      startFailed: (fence, why) => this.loop.post({ kind: 'startFailed', fence, failure: why }),
+    const answers = new AnswerChannels(deps);
+    const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, answers, {
+      ...this.loop.executorEvents(),
       offersChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
-    const answers = new AnswerChannels(deps);
     const { endpoint, revoke } = await serveData(config, deps, {
       ...{ logs, executors, push, answers, adopted: this.adopted, store: files.store },
       ...{ brokerWall: () => this.brokerWall.ms(), undo: this.undo },
@@ -162,7 +158,6 @@ class Worker implements Service {
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
   private async join(): Promise<boolean> {
     const { executors, files, copies, watch } = this.started();
-    const { grid } = this.config;
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
     if ('notYet' in adopted) {
@@ -173,7 +168,7 @@ class Worker implements Service {
     }
     const surplus = whyNotListed(adopted);
     if (surplus !== null)
-      throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${grid}`);
+      throw new Error(`${surplus}: remove containers that have the label gryphgen.grid=${this.config.grid}`);
     await files.retain(adopted.map(({ fence }) => fence));
     const report = await watch.report(capabilities, adopted);
     if (this.stopped !== null) return true;
@@ -306,6 +301,11 @@ class Worker implements Service {
         this.loop.post({ kind: 'reportChanged', report });
       },
     });
+  }
+
+  private concerns(): readonly string[] {
+    const overused = this.state === null ? [] : overuseTroubles(this.state);
+    return [...(this.parts?.executors.troubles ?? []), ...overused];
   }
 
   private started(): Parts {

@@ -21,6 +21,7 @@ const names: readonly SettingName[] = [
   'maxDeviceC',
   'warmContainers',
   'warmIdle',
+  'llamaServer',
   'finishedTasks',
   'finishedAge',
   'auditBytes',

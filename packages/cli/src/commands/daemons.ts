@@ -5,7 +5,15 @@
 import { limits } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
 import type { Command } from 'commander';
-import { flagOf, gridCommand, type Invocation, pairsOf, policyFlag, runs } from '../command.ts';
+import {
+  flagOf,
+  gridCommand,
+  type Invocation,
+  llamaServerFlag,
+  pairsOf,
+  policyFlag,
+  runs,
+} from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { endpoints, integer, labelName, name } from '../task-file/values.ts';
@@ -40,6 +48,7 @@ interface WorkerFlags extends CommonFlags {
   readonly dataEndpoint?: readonly string[];
   readonly policy?: string;
   readonly retrieval?: true;
+  readonly llamaServer?: string;
 }
 
 export function workerCommand(invocation: Invocation): Command {
@@ -53,6 +62,7 @@ export function workerCommand(invocation: Invocation): Command {
     .addOption(policyFlag())
     .option('--allow-process', 'run processes too, without a container: trust who submits')
     .option('--retrieval', 'keep collections of passages here too ("grid rag")')
+    .addOption(llamaServerFlag())
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
     .option('--calibrate', 'measure this machine anew: CPU, memory, disk');
   return runs<WorkerFlags>(command, invocation, (flags) => runWorker(invocation.terminal, flags, true));
@@ -89,7 +99,9 @@ async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers
   const { workerDaemon } = await import('../daemons/worker-daemon.ts');
   const { loadPolicy } = await import('../policy-file.ts');
   const { dataPlace } = await import('../daemons/data-place.ts');
-  const config = settingsOf(terminal, flags, { name: flags.name, policy: flags.policy });
+  const config = settingsOf(terminal, flags, {
+    ...{ name: flags.name, policy: flags.policy, llamaServer: flags.llamaServer },
+  });
   const policy = await loadPolicy(config);
   const log = createLog({ daemon: 'worker', level: config.logLevel });
   const {

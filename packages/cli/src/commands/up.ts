@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { failure, GridError } from '@gryphgen/protocol';
 import { type Config, endSignal, isAlive, removeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
-import { gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
+import { gridCommand, type Invocation, llamaServerFlag, policyFlag, runs } from '../command.ts';
 import { parentGone } from '../daemons/daemon-life.ts';
 import { startDetached } from '../daemons/detach.ts';
 import { prepareHome } from '../daemons/grid-home.ts';
@@ -21,6 +21,7 @@ interface UpFlags extends CommonFlags {
   readonly listen?: string;
   readonly name?: string;
   readonly policy?: string;
+  readonly llamaServer?: string;
 }
 
 export function upCommand(invocation: Invocation): Command {
@@ -35,12 +36,14 @@ export function upCommand(invocation: Invocation): Command {
     .option('--listen <endpoints>', 'where the broker listens (GRID_LISTEN)')
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
     .addOption(policyFlag())
+    .addOption(llamaServerFlag())
     .option('--noop', 'offer tasks that do nothing, for benchmarks');
   return runs<UpFlags>(command, invocation, async (flags) => {
     const config = settingsOf(terminal, flags, {
       listen: flags.listen,
       name: flags.name,
       policy: flags.policy,
+      llamaServer: flags.llamaServer,
     });
     // Told here, in full, and not by the last words of a worker.
     const { loadPolicy } = await import('../policy-file.ts');
@@ -55,7 +58,8 @@ export function upCommand(invocation: Invocation): Command {
     prepareHome(config.home, Date.now());
     const args = ['up', '--home', config.home, '--listen', config.listen.join(','), '--name', config.name];
     const policy = config.origins.policy === 'default' ? [] : ['--policy', resolve(config.policy)];
-    const more = [...policy, ...(flags.noop ? ['--noop'] : [])];
+    const llama = flags.llamaServer === undefined ? [] : ['--llama-server', flags.llamaServer];
+    const more = [...policy, ...llama, ...(flags.noop ? ['--noop'] : [])];
     await startDetached(config.home, [...args, ...more], terminal.env).catch(notUp);
     const up = findUp(config.home);
     if (up === undefined) throw notUp(new Error('the supervisor is gone already'));

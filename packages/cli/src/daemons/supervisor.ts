@@ -32,7 +32,7 @@ export class Supervisor {
   private readonly running: Supervised[] = [];
 
   constructor({ config, env, workerArgs, onRestart }: SupervisorOptions) {
-    const { home, listen, broker, name, logLevel, policy, origins } = config;
+    const { home, listen, broker, name, logLevel, policy, llamaServer, origins } = config;
     const logs = join(home, 'logs');
     makePrivateFolder(logs);
     // What was decided here holds for the children, whatever the environment says.
@@ -43,6 +43,7 @@ export class Supervisor {
       GRID_BROKER: broker.join(','),
       GRID_NAME: name,
       GRID_LOG_LEVEL: logLevel,
+      GRID_LLAMA_SERVER: llamaServer,
       // One that was not named need not be there.
       ...(origins.policy !== 'default' && { GRID_POLICY: resolve(policy) }),
     };

@@ -72,6 +72,8 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
     },
     artifactsBytes: settings.artifactsBytes,
+    // One that keeps collections and does nothing else loads no models.
+    llamaServer: choices.allowContainers ? settings.llamaServer : '',
     pressures: pressureSettings(settings),
     warm: warmLimits(settings),
     logLimits: {

@@ -9,6 +9,7 @@ import {
   type Failure,
   failure,
   limits,
+  type PrincipalId,
   type Read,
   type TaskFiles,
   type TaskKind,
@@ -22,7 +23,12 @@ import { type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
 import { foreign, type ProcessOwner } from './process-owner.ts';
 
 export interface CallOrder<B> {
+  readonly fence: Fence;
   readonly body: B;
+  /** Who asks; undefined where the broker does not tell. */
+  readonly principal: PrincipalId | undefined;
+  /** Which it is for; undefined where the kind has none. */
+  readonly model: string | undefined;
   /** Its inputs, in place and for reading. */
   readonly given: readonly Given[];
   /** Aborted when it is to end: it answers soon, whatever it answers. */
@@ -101,9 +107,10 @@ export class CallExecutor implements Executor {
     return this.call.labels?.() ?? {};
   }
 
-  start({ fence, body }: StartOrder): void {
+  start(order: StartOrder): void {
     const { events, beginLog, noteSilent } = this.options;
-    const read = this.call.read(body);
+    const { fence } = order;
+    const read = this.call.read(order.body);
     if (!read.ok) {
       events.startFailed(fence, read.failure);
       return;
@@ -118,7 +125,7 @@ export class CallExecutor implements Executor {
     };
     const running: Running = { asked: new AbortController(), log, ...rest };
     this.running.set(keyOf(fence), running);
-    const answering = this.answer(fence, read.value, running).finally(() => this.answering.delete(answering));
+    const answering = this.answer(order, read.value, running).finally(() => this.answering.delete(answering));
     this.answering.add(answering);
   }
 
@@ -154,8 +161,9 @@ export class CallExecutor implements Executor {
     await Promise.all([...this.running.values()].map(({ log }) => log?.end()));
   }
 
-  private async answer(fence: Fence, body: unknown, running: Running): Promise<void> {
+  private async answer(order: StartOrder, body: unknown, running: Running): Promise<void> {
     const { events, files, log } = this.options;
+    const { fence, principal, envelope } = order;
     const { signal } = running.asked;
     const tell = (line: string): void => void running.log?.write(this.encoder.encode(`${line}\n`));
     try {
@@ -163,7 +171,8 @@ export class CallExecutor implements Executor {
       if (!given.ok) return await this.end(fence, running, given.failure);
       if (signal.aborted) return await this.end(fence, running, killed);
       events.started(fence);
-      await this.end(fence, running, await this.call.answer({ body, given: given.value, signal, tell }));
+      const asked = { fence, body, principal, model: envelope.model, given: given.value, signal, tell };
+      await this.end(fence, running, await this.call.answer(asked));
     } catch (error) {
       log.error({ err: error, task: fence.task }, `a call of kind ${this.kind} threw`);
       const words = error instanceof Error ? error.message : String(error);

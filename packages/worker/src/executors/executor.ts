@@ -8,7 +8,7 @@
  * 3. What an attempt left (container, folder) stays until `forget`: it is the worker's memory over a restart.
  * 4. No method throws or blocks; what goes wrong is told as a failure in words.
  */
-import type { Failure, Offers, TaskKind } from '@gryphgen/protocol';
+import type { Failure, ModelEngine, Offers, TaskKind } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit, Reading, ServiceState } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
@@ -35,6 +35,10 @@ export interface Executor {
   probe(): Promise<boolean>;
   /** What the owner lets tasks of this kind have, as of the last probe. */
   offers?(): Offers;
+  /** What loads models here, as of the last probe. */
+  readonly engines?: readonly ModelEngine[];
+  /** What is wrong with what it runs things by, in words, as of the last probe. */
+  readonly troubles?: readonly string[];
   /** What its worker is labelled with beside what its owner says, now. */
   labels?(): Readonly<Record<string, string>>;
   /**

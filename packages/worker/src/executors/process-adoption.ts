@@ -4,7 +4,7 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AttemptNo, type Epoch, failure, type TaskId } from '@gryphgen/protocol';
+import { type AttemptNo, type Epoch, failure, type TaskId, type TaskKind } from '@gryphgen/protocol';
 import { isOfThisBoot } from '@gryphgen/runtime';
 import type { AdoptedAttempt } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
@@ -44,10 +44,10 @@ export function whyGone(place: KeeperPlace): string {
   return 'the keeper that held its process was gone when its worker started again';
 }
 
-export function lostAttempt(fence: Fence, why: string): AdoptedAttempt {
+export function lostAttempt(fence: Fence, kind: TaskKind, why: string): AdoptedAttempt {
   const failed = failure('lost.worker', why);
   const exit = { exitCode: -1, failure: failed, outcome: noOutcome, stopped: false };
-  const facts: LeaseFacts = { ...bareFacts, kind: 'process' };
+  const facts: LeaseFacts = { ...bareFacts, kind };
   return { fence, facts, stopping: null, found: { phase: 'ended', ranMs: 0, exit } };
 }
 

@@ -15,7 +15,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Failure, failure, type Read } from '@gryphgen/protocol';
+import { type Failure, failure, type Read, type TaskKind } from '@gryphgen/protocol';
 import { type Alarms, type Cancel, type Log, makeRunFolder } from '@gryphgen/runtime';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { LogWriter } from '../attempt-log.ts';
@@ -25,11 +25,11 @@ import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import { type Adoption, type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
 import { heldAttempt, lostAttempt, notedFences, whyGone } from './process-adoption.ts';
-import { fillScratch, leftIn } from './process-files.ts';
+import { leftIn } from './process-files.ts';
 import { KeeperLife } from './process-keeper-life.ts';
-import { type KeeperPlace, keeperPlace } from './process-keeper-place.ts';
+import type { KeeperPlace } from './process-keeper-place.ts';
 import type { FromKeeper, HeldAttempt, ProcessEnd } from './process-messages.ts';
-import { type ProcessOrder, processOrder } from './process-order.ts';
+import { type Prepare, type ProcessRuns, tasksAsProcesses } from './process-order.ts';
 import type { ProcessOwner } from './process-owner.ts';
 import { killStrays, ownerByScratch } from './stray-processes.ts';
 
@@ -54,6 +54,8 @@ export interface ProcessExecutorOptions {
   /** Looked through for programs, and given to the processes. */
   readonly path: string;
   readonly keeperFile?: string;
+  /** Default: tasks that are processes, as their bodies say. */
+  readonly runs?: ProcessRuns;
 }
 
 interface Run {
@@ -73,9 +75,10 @@ interface Run {
 }
 
 export class ProcessExecutor implements Executor {
-  readonly kind = 'process';
+  readonly kind: TaskKind;
   private readonly options: ProcessExecutorOptions;
   private readonly place: KeeperPlace;
+  private readonly what: ProcessRuns;
   private readonly keeper: KeeperLife;
   private readonly runs = new Map<string, Run>();
   private readonly clearing = new Set<Promise<void>>();
@@ -84,14 +87,14 @@ export class ProcessExecutor implements Executor {
   private cancelSearch: Cancel | null = null;
 
   constructor(options: ProcessExecutorOptions) {
-    const { home, keeperFile, alarms, log } = options;
+    const { home, files, path, keeperFile, alarms, log } = options;
     this.options = options;
-    this.place = keeperPlace(home);
+    this.what = options.runs ?? tasksAsProcesses(home, files, path);
+    this.kind = this.what.kind;
+    this.place = this.what.place;
     this.keeper = new KeeperLife({
-      place: this.place,
+      ...{ place: this.place, alarms, log },
       file: keeperFile ?? fileURLToPath(new URL('./process-keeper.js', import.meta.url)),
-      alarms,
-      log,
       onMessage: (message, bytes) => void this.onMessage(message, bytes),
       onDeath: () => this.onKeeperDeath(),
     });
@@ -119,9 +122,9 @@ export class ProcessExecutor implements Executor {
     for (const fence of noted) {
       if (this.runs.has(keyOf(fence))) continue;
       this.note(fence, { sent: true, ended: true });
-      found.push(lostAttempt(fence, why));
+      found.push(lostAttempt(fence, this.kind, why));
     }
-    if ('why' in met) await keeper.begin();
+    if ('why' in met && this.what.isKeeperEarly) await keeper.begin();
     for (const { fence, found: as } of found)
       options.log.info({ attempt: nameOf(fence), phase: as.phase }, 'adopted a process');
     return found;
@@ -129,9 +132,9 @@ export class ProcessExecutor implements Executor {
 
   start(order: StartOrder): void {
     const { fence } = order;
-    const start = processOrder(order, this.scratchOf(fence), this.options.path);
-    if (start.ok) void this.launch(this.note(fence, { log: this.options.beginLog(fence) }), start.value);
-    else this.options.events.startFailed(fence, start.failure);
+    const planned = this.what.plan(order, this.scratchOf(fence));
+    if (planned.ok) void this.launch(this.note(fence, { log: this.options.beginLog(fence) }), planned.value);
+    else this.options.events.startFailed(fence, planned.failure);
   }
 
   stop(fence: Fence, graceMs: number, why: StopWhy): void {
@@ -200,28 +203,27 @@ export class ProcessExecutor implements Executor {
     return found;
   }
 
-  private async launch(run: Run, { start, files: wanted }: ProcessOrder): Promise<void> {
+  private async launch(run: Run, prepare: Prepare): Promise<void> {
+    let prepared: Awaited<ReturnType<Prepare>>;
     try {
       await mkdir(run.scratch, { mode: 0o700 });
-      const { fence, scratch } = run;
       const signal = AbortSignal.any([run.asked.signal, this.closing.signal]);
       // Its log is its output alone: where it goes on is counted by that.
-      const tell = (): void => undefined;
-      const why = await fillScratch(fence, scratch, wanted, this.options.files, { signal, tell });
-      if (why !== null) return await this.fail(run, why);
+      prepared = await prepare({ signal, tell: () => undefined });
     } catch (error) {
       await this.fail(run, failure('lost.worker', `no scratch folder can be made: ${String(error)}`));
       return;
     }
-    await this.keeper.ready;
+    if (!prepared.ok) return await this.fail(run, prepared.failure);
+    await this.keeper.beginOnce();
     if (this.closed) return;
     if (!this.keeper.isThere) {
       await this.fail(run, failure('lost.worker', 'the keeper that starts processes is not running'));
       return;
     }
     run.sent = true;
-    this.keeper.send(start);
-    if (run.stop !== null) this.keeper.send({ kind: 'stop', key: start.key, ...run.stop });
+    this.keeper.send(prepared.value);
+    if (run.stop !== null) this.keeper.send({ kind: 'stop', key: prepared.value.key, ...run.stop });
   }
 
   private async fail(run: Run, why: Failure): Promise<void> {

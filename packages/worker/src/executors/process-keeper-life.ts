@@ -26,6 +26,7 @@ export class KeeperLife {
   private readonly options: KeeperLifeOptions;
   private link: KeeperLink | null = null;
   private deaths = 0;
+  private begun = false;
   private closed = false;
 
   constructor(options: KeeperLifeOptions) {
@@ -45,6 +46,7 @@ export class KeeperLife {
     const { place, alarms, log } = this.options;
     const met = await this.ask();
     if (met.kind === 'met') {
+      this.begun = true;
       this.link = met.link;
       return met.held;
     }
@@ -57,8 +59,14 @@ export class KeeperLife {
     };
   }
 
+  /** Forks one, if none was yet: it takes some 40 MB of memory. */
+  beginOnce(): Promise<void> {
+    return this.begun ? this.ready : this.begin();
+  }
+
   /** Forks one. */
   begin(): Promise<void> {
+    this.begun = true;
     this.ready = this.fork().catch((error: unknown) => {
       this.deaths = maxDeaths;
       this.options.log.error({ err: error }, 'the process keeper cannot be started: no processes run here');

@@ -33,16 +33,23 @@ export interface KeeperPlace {
   readonly logPath: string;
 }
 
+/** Tasks that are processes, and models that are loaded: what ends the one has nothing to do with the other. */
+const holdings = {
+  process: { scratch: 'scratch', keeper: 'keeper' },
+  instance: { scratch: 'instances', keeper: 'models' },
+} as const;
+
 /** `path`: of a `$GRID_HOME`. */
-export function keeperPlace(path: string): KeeperPlace {
+export function keeperPlace(path: string, of: keyof typeof holdings = 'process'): KeeperPlace {
   const home = realPath(path);
   const folder = join(home, 'worker');
+  const { scratch, keeper } = holdings[of];
   return {
     home,
-    root: join(folder, 'scratch'),
-    socketPath: join(runFolder(home), 'keeper.sock'),
-    notePath: join(folder, 'keeper.json'),
-    logPath: join(folder, 'keeper.log'),
+    root: join(folder, scratch),
+    socketPath: join(runFolder(home), `${keeper}.sock`),
+    notePath: join(folder, `${keeper}.json`),
+    logPath: join(folder, `${keeper}.log`),
   };
 }
 
@@ -90,9 +97,11 @@ function realPath(path: string): string {
   }
 }
 
-/** Ends every process that the worker of this home started, and their keeper; for when the worker is not to come back. */
+/** Ends every process that the worker of this home started, and their keepers; for when the worker is not to come back. */
 export async function endProcesses(home: string): Promise<void> {
-  const place = keeperPlace(home);
-  await endKeeper(place, systemAlarms);
-  await killStrays(place.root);
+  for (const of of ['process', 'instance'] as const) {
+    const place = keeperPlace(home, of);
+    await endKeeper(place, systemAlarms);
+    await killStrays(place.root);
+  }
 }

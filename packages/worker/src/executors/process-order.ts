@@ -1,34 +1,59 @@
 /** What a lease of a process comes to: a command, its environment, its folder. */
-import { type ProcessBody, processBodySchema, type Read, readBody, type TaskFiles } from '@gryphgen/protocol';
+import { type ProcessBody, processBodySchema, type Read, readBody, type TaskKind } from '@gryphgen/protocol';
+import type { Files, GiveOptions } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
 import { keyOf } from '../core/fence.ts';
+import { fillScratch } from './process-files.ts';
 import type { StartMessage } from './process-group.ts';
+import { type KeeperPlace, keeperPlace } from './process-keeper-place.ts';
 import { scratchVariable } from './stray-processes.ts';
 
-export interface ProcessOrder {
-  readonly start: StartMessage;
-  readonly files: TaskFiles;
+/** Puts in place what the process is given, and says how it is started. Rejects with what the file system says. */
+export type Prepare = (options: GiveOptions) => Promise<Read<StartMessage>>;
+
+/** What a lease comes to; `scratch` is made before it is prepared. */
+export type PlanProcess = (order: StartOrder, scratch: string) => Read<Prepare>;
+
+/** What the processes of an executor are. */
+export interface ProcessRuns {
+  readonly kind: TaskKind;
+  /** Its alone. */
+  readonly place: KeeperPlace;
+  readonly plan: PlanProcess;
+  /** Whether the keeper is forked with the worker's start, while that is small, or with the first that needs it. */
+  readonly isKeeperEarly: boolean;
 }
 
 /** `path`: looked through for programs, and given to the process. */
-export function processOrder(order: StartOrder, scratch: string, path: string): Read<ProcessOrder> {
-  const body = readBody(processBodySchema, order.body);
-  if (!body.ok) return body;
-  const { command, workdir, inputs, outputs } = body.value;
+export function tasksAsProcesses(home: string, files: Files, path: string): ProcessRuns {
   return {
-    ok: true,
-    value: {
-      start: {
-        kind: 'start',
-        key: keyOf(order.fence),
-        facts: JSON.stringify(order.facts),
-        command,
-        env: environmentOf(order, body.value, scratch, path),
-        cwd: workdir ?? scratch,
-        memoryBytes: order.envelope.resources.memoryBytes,
-      },
-      files: { inputs, outputs },
-    },
+    kind: 'process',
+    place: keeperPlace(home),
+    plan: planProcess(files, path),
+    isKeeperEarly: true,
+  };
+}
+
+/** As its body says. */
+function planProcess(files: Files, path: string): PlanProcess {
+  return (order, scratch) => {
+    const body = readBody(processBodySchema, order.body);
+    if (!body.ok) return body;
+    const { command, workdir, inputs, outputs } = body.value;
+    const start: StartMessage = {
+      kind: 'start',
+      key: keyOf(order.fence),
+      facts: JSON.stringify(order.facts),
+      command,
+      env: environmentOf(order, body.value, scratch, path),
+      cwd: workdir ?? scratch,
+      memoryBytes: order.envelope.resources.memoryBytes,
+    };
+    const prepare: Prepare = async (options) => {
+      const why = await fillScratch(order.fence, scratch, { inputs, outputs }, files, options);
+      return why === null ? { ok: true, value: start } : { ok: false, failure: why };
+    };
+    return { ok: true, value: prepare };
   };
 }
 

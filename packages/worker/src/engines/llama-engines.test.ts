@@ -1,0 +1,136 @@
+/** Programs that are no llama-server, or not one that can be used, or another one than before: played by scripts. */
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeviceUuid } from '@gryphgen/protocol';
+import { createLog, systemClock } from '@gryphgen/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LlamaEngines } from './llama-engines.ts';
+import { devicesIn, flagsIn } from './llama-probe.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gg-engines-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const help = `-m,    --model FNAME  model path
+-dev,  --device <dev1,dev2,..>  devices
+--list-devices        print them
+--host HOST           IP address, or path of a UNIX socket
+--api-key-file FNAME  keys
+--metrics             counters`;
+
+async function program(name: string, script: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+/** `devices`: a shell command that prints them. */
+const playing = (version: string, devices = 'true', told = help): string => `case "$1" in
+--version) echo "version: ${version}" >&2;;
+--help) cat <<'end'
+${told}
+end
+;;
+--list-devices) echo "Available devices:"; ${devices};;
+esac`;
+
+const cuda = `if [ -z "$CUDA_VISIBLE_DEVICES" ] || [ "$CUDA_VISIBLE_DEVICES" = GPU-1 ]; then echo "  CUDA0: a card (6064 MiB, 5990 MiB free)"; fi`;
+
+const enginesOf = (programs: string): LlamaEngines =>
+  new LlamaEngines({
+    ...{ programs, paths: { path: `${folder}:/usr/bin:/bin`, libraries: '' }, answerMs: 2000 },
+    ...{ clock: systemClock, log: createLog({ daemon: 'test', level: 'silent' }) },
+  });
+
+describe('an engine', () => {
+  it('is found on the path, with its version and on what it computes', async () => {
+    const path = await program('llama-server', playing('0.7.0 (build 11669)', cuda));
+    const [engine] = await enginesOf('llama-server').look();
+    expect(engine).toMatchObject({ path, version: '0.7.0 (build 11669)', backends: ['cpu', 'cuda'] });
+    expect(engine?.flags).toContain('--device');
+  });
+
+  it('that nobody named and that is not there is no trouble; one that was named is', async () => {
+    const usual = enginesOf('llama-server');
+    expect(await usual.look()).toEqual([]);
+    expect(usual.troubles).toEqual([]);
+    const named = enginesOf('/no/such/llama-server');
+    expect(await named.look()).toEqual([]);
+    expect(named.troubles).toEqual(['/no/such/llama-server is not a program that can be run']);
+  });
+
+  it.each([
+    ['says something else', 'echo hello', /--version says no version: hello/],
+    ['hangs', 'sleep 600', /--version gave no answer within 2000 ms/],
+    ['crashes', 'echo no such library >&2; exit 127', /--version failed: no such library/],
+    ['says no end of it', 'yes', /--version (failed|gave no answer)/],
+    [
+      'is too old',
+      playing('1', 'true', help.replace('--api-key-file', '--other')),
+      /does not know --api-key-file/,
+    ],
+  ])('that %s is none, in words', async (_, script, words) => {
+    const engines = enginesOf(await program('broken', script));
+    expect(await engines.look()).toEqual([]);
+    expect(engines.troubles).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('is asked again when it is another file, and not before', async () => {
+    const engines = enginesOf(await program('llama-server', `echo >>${folder}/asked; ${playing('1')}`));
+    await engines.look();
+    await engines.look();
+    expect(engines.engines).toMatchObject([{ version: '1' }]);
+    await program('llama-server', playing('22'));
+    expect(await engines.look()).toMatchObject([{ version: '22' }]);
+  });
+});
+
+describe('the engine for a device', () => {
+  const device = 'GPU-1' as DeviceUuid;
+
+  it('is the first that sees that very card', async () => {
+    const host = await program('host', playing('1'));
+    const gpu = await program('gpu', playing('2', cuda));
+    const engines = enginesOf(`${host}:${gpu}`);
+    expect(await engines.choose(device)).toMatchObject({ engine: { path: gpu }, device: 'CUDA0' });
+    expect(await engines.choose(undefined)).toMatchObject({ engine: { path: host }, device: 'none' });
+  });
+
+  it('is none where no engine sees it, and never the host', async () => {
+    const gpu = await program('gpu', playing('2', cuda));
+    const why = await enginesOf(gpu).choose('GPU-2' as DeviceUuid);
+    const message = `nothing here computes on GPU-2, and it is not computed on the host instead: ${gpu} lists as devices: none`;
+    expect(why).toEqual({ code: 'execution.model', message });
+  });
+
+  it('is one of another kind where it sees one device alone', async () => {
+    const one = 'echo "  Vulkan0: a card (1 MiB, 1 MiB free)"';
+    expect(await enginesOf(await program('one', playing('3', one))).choose(device)).toMatchObject({
+      device: 'Vulkan0',
+    });
+    const two = `${one}; echo "  Vulkan1: another (1 MiB, 1 MiB free)"`;
+    expect(await enginesOf(await program('two', playing('3', two))).choose(device)).toMatchObject({
+      code: 'execution.model',
+      message: expect.stringContaining('Vulkan0, Vulkan1'),
+    });
+  });
+});
+
+it('devices are read by their names', () => {
+  const text = 'loaded backend\nAvailable devices:\n  CUDA0: A (1 MiB)\n  Vulkan1: B (2 MiB)\n  (none)\n';
+  expect(devicesIn(text)).toEqual([
+    { name: 'CUDA0', backend: 'cuda' },
+    { name: 'Vulkan1', backend: 'vulkan' },
+  ]);
+});
+
+it('options are read from the lines that explain them, and from no others', () => {
+  const known = flagsIn(
+    '-ngl,  --gpu-layers, --n-gpu-layers N   max. layers\n      see --other\n--fit [on|off]',
+  );
+  expect([...known].sort()).toEqual(['--fit', '--gpu-layers', '--n-gpu-layers', '-ngl']);
+});

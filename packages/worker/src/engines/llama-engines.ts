@@ -1,0 +1,140 @@
+/**
+ * The llama-servers of this machine: found by name or path, asked once, and again when the file is another one or
+ * `askAgainMs` have passed (a driver may have come meanwhile).
+ *
+ * 1. One that is not there is no trouble while nobody named it; one that is there and cannot be used always is.
+ * 2. An instance that is to compute on a card is given an engine that sees that very card, or none: never the host
+ *    in silence.
+ */
+import { stat } from 'node:fs/promises';
+import { type DeviceUuid, type Failure, failure, limits } from '@gryphgen/protocol';
+import type { Clock, Log } from '@gryphgen/runtime';
+import { findProgram } from '../executors/find-program.ts';
+import { engineEnvironment, type ProgramPaths } from './engine-environment.ts';
+import { type LlamaEngine, type Probed, probeDevices, probeLlama } from './llama-probe.ts';
+
+/** What is looked for where nobody says anything. */
+export const usualLlamaServer = 'llama-server';
+const askAgainMs = 10 * 60_000;
+
+export interface LlamaEnginesOptions {
+  /** Names on the path or absolute paths, `:` between them, the preferred first; '' for none. */
+  readonly programs: string;
+  readonly paths: ProgramPaths;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Default: some seconds. */
+  readonly answerMs?: number;
+}
+
+/** How an instance computes: `device` as llama.cpp names it, 'none' for the host alone. */
+export interface ChosenEngine {
+  readonly engine: LlamaEngine;
+  readonly device: string;
+}
+
+interface Known {
+  /** Which file it was. */
+  readonly file: string;
+  readonly askedMono: number;
+  readonly probed: Probed<LlamaEngine>;
+}
+
+export class LlamaEngines {
+  private readonly options: LlamaEnginesOptions;
+  private readonly programs: readonly string[];
+  private readonly known = new Map<string, Known>();
+  private readonly problems = new Map<string, string>();
+  private usable: readonly LlamaEngine[] = [];
+
+  constructor(options: LlamaEnginesOptions) {
+    this.options = options;
+    this.programs = options.programs.split(':').filter((program) => program !== '');
+  }
+
+  /** As of the last look. */
+  get engines(): readonly LlamaEngine[] {
+    return this.usable;
+  }
+
+  get troubles(): readonly string[] {
+    return [...this.problems.values()].filter((why) => why !== '');
+  }
+
+  async look(): Promise<readonly LlamaEngine[]> {
+    const found = await Promise.all(this.programs.map((program) => this.find(program)));
+    this.usable = found.filter((engine) => engine !== null).slice(0, limits.modelEngines);
+    return this.usable;
+  }
+
+  /** For an instance that computes on this device, or on the host alone. */
+  async choose(device: DeviceUuid | undefined): Promise<ChosenEngine | Failure> {
+    const engines = await this.look();
+    const [first] = engines;
+    if (first === undefined)
+      return failure('execution.model', this.troubles[0] ?? 'there is no llama-server on this machine');
+    if (device === undefined) return { engine: first, device: 'none' };
+    const whys: string[] = [];
+    for (const engine of engines) {
+      const seen = await this.seeingThrough(engine, device);
+      if (seen.ok) return { engine, device: seen.value };
+      whys.push(seen.why);
+    }
+    return failure(
+      'execution.model',
+      `nothing here computes on ${device}, and it is not computed on the host instead: ${whys.join('; ')}`,
+    );
+  }
+
+  private async seeingThrough(engine: LlamaEngine, device: DeviceUuid): Promise<Probed<string>> {
+    const { paths, answerMs } = this.options;
+    const listed = await probeDevices(engine, engineEnvironment(paths, '/', [device]), answerMs);
+    if (!listed.ok) return listed;
+    const cuda = listed.value.filter(({ backend }) => backend === 'cuda');
+    const [only] = cuda.length > 0 ? cuda : listed.value;
+    if (only !== undefined && (cuda.length > 0 || listed.value.length === 1))
+      return { ok: true, value: only.name };
+    // Other backends list all cards of the machine, and do not tell which is which.
+    const names = listed.value.map(({ name }) => name).join(', ') || 'none';
+    return { ok: false, why: `${engine.path} lists as devices: ${names}` };
+  }
+
+  /** Null when it cannot be used now. */
+  private async find(program: string): Promise<LlamaEngine | null> {
+    const { paths, clock } = this.options;
+    const found = await findProgram(program, paths.path, '/');
+    if ('why' in found) {
+      this.note(program, program === usualLlamaServer ? '' : found.why);
+      return null;
+    }
+    const file = await fileOf(found.path);
+    const before = this.known.get(program);
+    const isKnown = before?.file === file && clock.mono() - before.askedMono < askAgainMs;
+    const probed = isKnown ? before.probed : await this.probe(found.path);
+    if (!isKnown) this.known.set(program, { file, askedMono: clock.mono(), probed });
+    this.note(program, probed.ok ? '' : probed.why);
+    return probed.ok ? probed.value : null;
+  }
+
+  private probe(path: string): Promise<Probed<LlamaEngine>> {
+    const { paths, answerMs } = this.options;
+    return probeLlama(path, engineEnvironment(paths, '/', null), answerMs);
+  }
+
+  /** Logged when it changes, not with each look. */
+  private note(program: string, problem: string): void {
+    if (problem !== '' && problem !== this.problems.get(program))
+      this.options.log.warn({ program, why: problem }, 'a llama-server cannot be used');
+    this.problems.set(program, problem);
+  }
+}
+
+/** Another after an upgrade. '' when it went in this moment: then it is asked, and says so. */
+async function fileOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeMs } = await stat(path);
+    return `${path} ${dev} ${ino} ${size} ${mtimeMs}`;
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Answers `infer`, `embed` and `rerank` by asking an instance of their model that is ready here.
+ *
+ * 1. What is asked and what is answered is passed on as it is. That the server refuses (a status of 400 and more) is an
+ *    answer; that it is not there, or breaks off, is a failure, which is tried elsewhere.
+ * 2. An answer goes to its channel piece by piece, no faster than that takes them (E33); without one it is the result, if
+ *    that holds it.
+ * 3. Who asked and is gone, and who is told to end, ends the request, which frees its slot.
+ */
+import {
+  type Failure,
+  failure,
+  type InferBody,
+  type InferResult,
+  inferBodySchema,
+  type ModelUse,
+  modelPaths,
+  modelUses,
+  type Read,
+  readBody,
+} from '@gryphgen/protocol';
+import type { AnswerChannels, AnswerWriter, Clock } from '@gryphgen/runtime';
+import type { LlamaEngines } from '../engines/llama-engines.ts';
+import type { Call, CallOrder } from '../executors/call-executor.ts';
+import { resultBytes } from '../executors/call-executor.ts';
+import { askLlama } from './ask-llama.ts';
+import { asksForStream, CollectedAnswer, noStream, tooLong } from './collected-answer.ts';
+import type { LocalInstance, LocalInstances } from './local-instances.ts';
+import { TokenCount } from './token-count.ts';
+
+/** It loads, or is ending: not an answer to what was asked. */
+const notServing = 503;
+
+export interface InferCallsOptions {
+  readonly engines: LlamaEngines;
+  readonly instances: LocalInstances;
+  readonly channels: Pick<AnswerChannels, 'open'>;
+  readonly clock: Clock;
+}
+
+export function inferCalls(options: InferCallsOptions): readonly Call<InferBody>[] {
+  return modelUses.map((kind) => ({
+    kind,
+    hasLog: false,
+    ready: async () => (await options.engines.look()).length > 0,
+    read: (body) => readInfer(kind, body),
+    filesOf: () => ({}),
+    answer: (order) => answer(kind, order, options),
+  }));
+}
+
+function readInfer(kind: ModelUse, bytes: Uint8Array): Read<InferBody> {
+  const read = readBody(inferBodySchema, bytes);
+  if (!read.ok) return read;
+  const paths: readonly string[] = modelPaths[kind];
+  if (paths.includes(read.value.path)) return read;
+  const words = `body.path: ${read.value.path} is not what ${kind} asks, expected ${paths.join(' or ')}`;
+  return { ok: false, failure: failure('rejected.invalid', words) };
+}
+
+async function answer(
+  kind: ModelUse,
+  order: CallOrder<InferBody>,
+  { instances, channels, clock }: InferCallsOptions,
+): Promise<Uint8Array | Failure> {
+  const { body, fence, model = '', principal } = order;
+  const { channel } = body;
+  if (channel === undefined && asksForStream(body.request)) return noStream;
+  if (channel !== undefined && principal === undefined)
+    return failure('rejected.state', 'an answer goes to nobody: the broker does not tell who asks');
+  const writer =
+    channel === undefined || principal === undefined
+      ? new CollectedAnswer()
+      : channels.open(channel, principal, fence);
+  const ended = await relay(instances.find(model, kind), order, writer, clock);
+  await writer.end('code' in ended ? ended : null);
+  if ('code' in ended) return ended;
+  const result = writer instanceof CollectedAnswer ? { ...ended, body: writer.text } : ended;
+  const encoded = new TextEncoder().encode(JSON.stringify(result));
+  return encoded.length > resultBytes ? tooLong : encoded;
+}
+
+async function relay(
+  instance: LocalInstance | undefined,
+  { body, model = '', signal }: CallOrder<InferBody>,
+  writer: AnswerWriter,
+  clock: Clock,
+): Promise<InferResult | Failure> {
+  if (instance === undefined) return failure('execution.model', `no instance of ${model} is ready here`);
+  const over = instance.begin();
+  const count = new TokenCount();
+  const beganMono = clock.mono();
+  let firstMono: number | undefined;
+  try {
+    const ends = AbortSignal.any([signal, writer.gone]);
+    const answered = await askLlama(instance.door, { path: body.path, body: body.request, signal: ends });
+    const { status, contentType } = answered;
+    if (status === notServing)
+      return failure('execution.model', `the instance of ${model} here does not serve now`);
+    writer.head(status, contentType);
+    const isWhole = await answered.read((piece) => {
+      firstMono ??= clock.mono();
+      instance.moved();
+      count.add(piece);
+      return writer.write(piece);
+    });
+    if (!isWhole) return writer.gone.aborted ? reasonOf(writer.gone) : tooLong;
+    const firstMs = (firstMono ?? clock.mono()) - beganMono;
+    const tokens = count.tokens();
+    return { status, ...(tokens && { tokens }), firstMs, restMs: clock.mono() - beganMono - firstMs };
+  } catch (error) {
+    if (signal.aborted) return failure('cancelled.user', 'it was stopped before its answer was whole');
+    if (writer.gone.aborted) return reasonOf(writer.gone);
+    const how = firstMono === undefined ? 'did not answer' : 'broke off its answer';
+    return failure('execution.model', `the instance of ${model} here ${how}: ${wordsOf(error)}`);
+  } finally {
+    over();
+  }
+}
+
+/** A channel's is a failure. */
+function reasonOf({ reason }: AbortSignal): Failure {
+  return reason as Failure;
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,54 @@
+/**
+ * The command line of a llama-server for one instance.
+ *
+ * 1. It holds nothing of the host's memory that nobody reserved: its cache of idle prompts is off, and what it was told is
+ *    not changed to fit (`-fit`).
+ * 2. Options that its build does not know are left out, if it can do without; those of 1 have no earlier names.
+ */
+import type { InstanceBody } from '@gryphgen/protocol';
+import type { ChosenEngine } from '../engines/llama-engines.ts';
+
+/** Texts of so many tokens are embedded and ranked in one piece; longer ones are refused by the server, in words. */
+const wholeTokens = 2048;
+
+export interface CommandPlaces {
+  readonly modelPath: string;
+  readonly socketPath: string;
+  readonly apiKeyFile: string;
+}
+
+export function instanceCommand(
+  { engine, device }: ChosenEngine,
+  { model, use, serving, deviceLayers }: InstanceBody,
+  { modelPath, socketPath, apiKeyFile }: CommandPlaces,
+  cpuMilli: number,
+): readonly string[] {
+  const { slots, slotTokens, kvType } = serving;
+  const known = (flag: string, ...values: string[]): readonly string[] =>
+    engine.flags.has(flag) ? [flag, ...values] : [];
+  // With one thread more than cores that are free it is many times slower.
+  const threads = Math.max(1, Math.floor(cpuMilli / 1000));
+  return [
+    engine.path,
+    ...['--model', modelPath, '--alias', model, '--host', socketPath, '--api-key-file', apiKeyFile],
+    ...['--ctx-size', String(slotTokens * slots), '--parallel', String(slots), '--threads', String(threads)],
+    ...known('--device', device),
+    ...known('--n-gpu-layers', String(device === 'none' ? 0 : deviceLayers)),
+    ...byUse(use, Math.min(slotTokens, wholeTokens), kvType),
+    '--metrics',
+    ...known('--slots'),
+    ...(engine.flags.has('--no-ui') ? ['--no-ui'] : known('--no-webui')),
+    ...known('--jinja'),
+    ...known('--offline'),
+    ...known('--fit', 'off'),
+    ...known('--cache-ram', '0'),
+    // It looks at its requests so often, and ends no later after SIGTERM.
+    ...known('--sse-ping-interval', '1'),
+  ];
+}
+
+function byUse(use: InstanceBody['use'], tokens: number, kvType: string): readonly string[] {
+  if (use === 'infer') return ['--cache-type-k', kvType, '--cache-type-v', kvType];
+  const batch = ['--batch-size', String(tokens), '--ubatch-size', String(tokens)];
+  return use === 'embed' ? ['--embeddings', ...batch] : ['--rerank', ...batch];
+}

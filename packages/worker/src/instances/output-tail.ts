@@ -1,0 +1,46 @@
+/**
+ * The last lines of what an instance said, for the words of its failure.
+ *
+ * 1. Bounded, and not read from the log: that is cut off at its limit, long before a server that serves for weeks ends.
+ */
+import { type Failure, failure } from '@gryphgen/protocol';
+import type { LogWriter } from '../attempt-log.ts';
+
+const tailBytes = 16 * 1024;
+const wordsChars = 300;
+
+const outOfMemory =
+  /out of (?:\w+ )?memory|OutOfDeviceMemory|OutOfHostMemory|failed to allocate|unable to allocate|cudaMalloc failed|bad_alloc/i;
+/** What llama.cpp says of what went wrong; the lines after it tell only what follows from that. */
+const telling = /\b(?:error|failed|invalid|unknown|unsupported|cannot|could not|couldn't|missing|abort)/i;
+/** `0.00.190.064 I srv  operator(): `: when, how serious and where. */
+const prefix = /^[0-9.]+ [A-Z] +|^\[[0-9]+\] +/;
+
+export class OutputTail {
+  private readonly decoder = new TextDecoder();
+  private text = '';
+
+  /** What is written there is seen here. */
+  beside(log: LogWriter): LogWriter {
+    return {
+      write: (bytes) => {
+        this.text = (this.text + this.decoder.decode(bytes, { stream: true })).slice(-tailBytes);
+        return log.write(bytes);
+      },
+      end: () => log.end(),
+    };
+  }
+
+  /** Why it ended, as far as it said; `what`: that it did. */
+  failure(what: string): Failure {
+    const lines = this.text.split('\n').map((line) => line.replace(prefix, '').trim());
+    const memory = lines.find((line) => outOfMemory.test(line));
+    if (memory !== undefined) return failure('execution.oom', `${what}: ${shown(memory)}`);
+    const words = lines.find((line) => telling.test(line)) ?? lines.findLast((line) => line !== '');
+    return failure('execution.model', words === undefined ? what : `${what}: ${shown(words)}`);
+  }
+}
+
+function shown(line: string): string {
+  return line.replace(/[^ -~]+/g, ' ').slice(0, wordsChars);
+}
