@@ -21,8 +21,13 @@ function newGrid(): GridFixture {
 
 it('detached: returns when all answers, is up once, and is gone after down', async () => {
   const grid = newGrid();
-  const up = await grid.json<{ home: string; broker: string; gateway: null }>('up', '--detach');
-  expect(up).toEqual({ home: grid.home, broker: expect.stringMatching(/^ipc:\/\//), gateway: null });
+  const up = await grid.json<{ home: string; broker: string; gateway: string }>('up', '--detach');
+  expect(up).toEqual({
+    home: grid.home,
+    broker: expect.stringMatching(/^ipc:\/\//),
+    gateway: expect.stringMatching(/^http:\/\/127\.0\.0\.1:[0-9]+$/),
+  });
+  expect(await (await fetch(`${up.gateway}/health`)).json()).toEqual({ status: 'ok' });
   expect((await grid.grid('submit', '--wait', '--', 'true')).code).toBe(0);
   const again = await grid.grid('up', '--detach');
   expect(again.stderr).toContain('already up');
@@ -56,8 +61,9 @@ it('in the foreground: says what it found, restarts what dies, stops at a signal
   expect((await grid.grid('submit', '--wait', '--', 'echo', 'again')).stdout).toBe('again\n');
   expect(up.stderr).toContain('broker ended with SIGKILL; starting it again');
   expect(up.stderr).toContain('worker ended with SIGKILL; starting it again');
+  expect(up.stderr).toContain('gateway ended with SIGKILL; starting it again');
+  await expect.poll(() => childrenOf(up.child.pid ?? 0), { timeout: 20_000 }).toHaveLength(3);
   const children = childrenOf(up.child.pid ?? 0);
-  expect(children).toHaveLength(2);
   up.child.kill('SIGTERM');
   expect((await up.end()).code).toBe(0);
   expect(children.filter(isAlive)).toEqual([]);
@@ -68,7 +74,7 @@ it('leaves no daemon behind when the supervisor is killed, and comes up again', 
   const up = grid.start('up');
   await up.said('slots');
   const children = childrenOf(up.child.pid ?? 0);
-  expect(children).toHaveLength(2);
+  expect(children).toHaveLength(3);
   up.child.kill('SIGKILL');
   await up.end();
   // The journal and the socket are free when the next one answers.

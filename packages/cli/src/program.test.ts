@@ -36,7 +36,7 @@ function write(name: string, text: string): string {
 const commands = [
   'up, down, broker, worker, doctor, submit, run, ps, show, logs, wait, cancel, retry, explain, exec, nodes',
   'node show, node drain, node resume, node remove, top, fsck, backup, restore, audit show, audit verify, support-bundle, config show, completion',
-  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke, evolve, key create, key ls, key revoke',
+  'ticket create, ticket ls, ticket revoke, principal ls, principal revoke, evolve, key create, key ls, key revoke, gateway',
 ].flatMap((names) => names.split(', '));
 
 describe('help', () => {

@@ -6,7 +6,7 @@ import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
-import { brokerCommand, retrievalCommand, workerCommand } from './commands/daemons.ts';
+import { brokerCommand, gatewayCommand, retrievalCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evolveCommand } from './commands/evolve.ts';
 import { execCommand } from './commands/exec.ts';
@@ -44,7 +44,7 @@ const helpColumns = 110;
 const ownGroup = 'This command line:';
 
 const groups: readonly (readonly [string, readonly ((invocation: Invocation) => Command)[]])[] = [
-  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, retrievalCommand]],
+  ['This machine:', [upCommand, downCommand, brokerCommand, workerCommand, retrievalCommand, gatewayCommand]],
   ['This machine:', [serviceCommand, doctorCommand]],
   ['Tasks:', [submitCommand, runCommand, psCommand, showCommand, logsCommand, waitCommand]],
   ['Tasks:', [getCommand, execCommand, cancelCommand, retryCommand, explainCommand]],

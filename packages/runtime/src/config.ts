@@ -21,6 +21,13 @@ export function isEndpoint(text: string): boolean {
   return port === '*' || Number(port) <= maxPort;
 }
 
+/** HOST:PORT with a name, an IPv4 address or an IPv6 address in brackets; port 0 is any free one. */
+export function readHostPort(text: string): { readonly host: string; readonly port: number } | undefined {
+  const [, host, port] = /^(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253}):([0-9]{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > maxPort) return undefined;
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
 const endpoint = z.string().refine(isEndpoint, 'expected tcp://HOST:PORT or ipc:///PATH');
 const endpoints = z.array(endpoint).min(1).max(16);
 
@@ -65,6 +72,8 @@ const settingsSchema = z.strictObject({
   listen: endpoints,
   /** Where others find it. */
   broker: endpoints,
+  /** Where the gateway listens. */
+  gatewayListen: z.string().refine((text) => readHostPort(text) !== undefined, 'expected HOST:PORT'),
   /** What this machine is called. */
   name: z.string().min(1).max(256),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
@@ -122,6 +131,7 @@ export interface ConfigSources {
 export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   listen: 'GRID_LISTEN',
   broker: 'GRID_BROKER',
+  gatewayListen: 'GRID_GATEWAY_LISTEN',
   name: 'GRID_NAME',
   logLevel: 'GRID_LOG_LEVEL',
   policy: 'GRID_POLICY',
@@ -151,6 +161,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
   const defaults: Settings = {
     listen: [socket],
     broker: [socket],
+    gatewayListen: '127.0.0.1:7460',
     name: hostname(),
     logLevel: 'info',
     policy: join(home, 'policy.yaml'),

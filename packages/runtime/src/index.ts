@@ -48,6 +48,7 @@ export {
   isEndpoint,
   loadConfig,
   type Origin,
+  readHostPort,
   type SettingName,
   type Settings,
   saveSettings,

@@ -1,5 +1,5 @@
 /**
- * `grid broker`, `grid worker` and `grid retrieval`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
+ * `grid broker`, `grid worker`, `grid retrieval` and `grid gateway`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
  * made of is imported when one runs: no other command should wait for it.
  */
 import { limits } from '@gryphgen/protocol';
@@ -15,6 +15,7 @@ import {
   runs,
 } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
+import { UsageError } from '../problem.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { endpoints, integer, labelName, name } from '../task-file/values.ts';
 import type { Terminal } from '../terminal.ts';
@@ -79,6 +80,35 @@ export function retrievalCommand(invocation: Invocation): Command {
   return runs<WorkerFlags>(command, invocation, (flags) =>
     runWorker(invocation.terminal, { ...flags, retrieval: true }, false),
   );
+}
+
+interface GatewayFlags extends CommonFlags {
+  readonly listen?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+export function gatewayCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand(
+    'gateway',
+    'Run the gateway in the foreground: OpenAI’s HTTP API before the models of the grid. It logs to stderr.',
+    'gateway --listen 127.0.0.1:7460',
+    'gateway --listen 0.0.0.0:7460 --tls-cert grid.crt --tls-key grid.key',
+  )
+    .option('--listen <host:port>', 'where it listens (GRID_GATEWAY_LISTEN)')
+    .option('--tls-cert <file>', 'its certificate and those that vouch for it, in PEM')
+    .option('--tls-key <file>', 'the key of that, in PEM');
+  return runs<GatewayFlags>(command, invocation, async (flags) => {
+    const { gatewayDaemon } = await import('../daemons/gateway-daemon.ts');
+    const config = settingsOf(terminal, flags, { gatewayListen: flags.listen });
+    const log = createLog({ daemon: 'gateway', level: config.logLevel });
+    const { tlsCert: cert, tlsKey: key } = flags;
+    if ((cert === undefined) !== (key === undefined))
+      throw new UsageError('--tls-cert and --tls-key go together');
+    const tls = cert === undefined || key === undefined ? undefined : { cert, key };
+    return await live(() => gatewayDaemon(config, tls, log), log);
+  });
 }
 
 function asWorker(command: Command): Command {

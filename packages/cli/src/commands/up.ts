@@ -28,7 +28,7 @@ export function upCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const command = gridCommand(
     'up',
-    'Start the grid of this machine: broker and worker, supervised. Ctrl-C stops it.',
+    'Start the grid of this machine: broker, worker and gateway, supervised. Ctrl-C stops it.',
     'up',
     'up --detach --json',
   )
@@ -97,7 +97,7 @@ async function superviseHere(terminal: Terminal, flags: UpFlags, config: Config)
         terminal,
         flags,
         config,
-        findUp(config.home) ?? { pid: process.pid, startedAt: '', broker: [...started] },
+        findUp(config.home) ?? { pid: process.pid, startedAt: '', ...started },
       );
       terminal.err('Ctrl-C stops it\n');
     }
@@ -125,7 +125,7 @@ function notUp(error: unknown): never {
 async function tellUp(terminal: Terminal, flags: CommonFlags, config: Config, up: Up): Promise<number> {
   const broker = up.broker.join(',');
   if (flags.json) {
-    printJson(terminal, { home: config.home, broker, gateway: null });
+    printJson(terminal, { home: config.home, broker, gateway: up.gateway === '' ? null : up.gateway });
     return 0;
   }
   const { style, columns } = terminal;
@@ -135,6 +135,7 @@ async function tellUp(terminal: Terminal, flags: CommonFlags, config: Config, up
   const docker = await checkDocker(terminal.env);
   terminal.out(`${style.green('the grid is up')}\n`);
   terminal.out(`${style.dim('home    ')} ${config.home}\n${style.dim('broker  ')} ${broker}\n`);
+  terminal.out(`${style.dim('gateway ')} ${up.gateway} (a key for it: grid key create)\n`);
   terminal.out(
     `${style.dim('docker  ')} ${docker.found}${docker.fix === undefined ? '' : ` (${docker.fix})`}\n`,
   );

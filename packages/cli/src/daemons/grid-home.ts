@@ -1,6 +1,7 @@
 /**
  * The first use of a `$GRID_HOME`: a grid of one machine needs the grid's key, its broker's, a worker's (one to sign,
- * one for its data endpoint) and one for the person who owns the machine. Idempotent; the broker must not be running.
+ * one for its data endpoint), one for the person who owns the machine, and its gateway's. Idempotent; the broker must not be
+ * running.
  */
 import { readdirSync } from 'node:fs';
 import { hasMembership, loadMembership, saveMembership } from '@gryphgen/client';
@@ -47,6 +48,8 @@ export function prepareHome(home: string, wallMs: number): BrokerHome {
   for (const [name, role] of [
     ['worker', 'worker'],
     ['admin', 'admin'],
+    // The gateway of this machine, which acts for whom its keys are of.
+    ['gateway', 'delegate'],
   ] as const) {
     const { key, curve } = loadIdentity(home, name);
     // A machine that was removed comes back with a new key, never by a restart.

@@ -1,5 +1,5 @@
 /**
- * `$GRID_HOME/up.json`: which supervisor runs this home's grid, and where its broker answers. At most one does: the
+ * `$GRID_HOME/up.json`: which supervisor runs this home's grid, and where its broker and gateway answer. At most one does: the
  * file is made exclusively, and one left by a process that is gone counts as none.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,8 @@ const schema = z.object({
   startedAt: z.string(),
   /** Where the broker answers; none while it is coming up. */
   broker: z.array(z.string()),
+  /** The gateway's URL; '' while it is coming up. */
+  gateway: z.string().default(''),
 });
 export type Up = z.infer<typeof schema>;
 
@@ -44,8 +46,8 @@ export function claimUp(home: string): Up | undefined {
   }
 }
 
-export function writeUp(home: string, broker: readonly string[]): void {
-  writePrivateFile(pathIn(home), `${JSON.stringify({ ...identityOf(process.pid), broker })}\n`);
+export function writeUp(home: string, answers: Pick<Up, 'broker' | 'gateway'>): void {
+  writePrivateFile(pathIn(home), `${JSON.stringify({ ...identityOf(process.pid), ...answers })}\n`);
 }
 
 /** Only one's own. */
