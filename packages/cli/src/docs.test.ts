@@ -64,7 +64,18 @@ it('commands of grid are there, with their flags', async () => {
   const wrong: string[] = [];
   for (const { page, line } of used) {
     const words = (line.split(' -- ')[0] ?? '').split(/\s+/);
-    const groups = ['node', 'config', 'image', 'ticket', 'principal', 'rag', 'service', 'audit'];
+    const groups = [
+      'node',
+      'config',
+      'image',
+      'ticket',
+      'principal',
+      'rag',
+      'service',
+      'audit',
+      'models',
+      'engine',
+    ];
     const isGroup = groups.includes(words[0] ?? '');
     const { code, text } = await helpOf(words.slice(0, isGroup && words.length > 1 ? 2 : 1));
     const flags = words.filter((word) => /^-(-[a-z]|[a-z]$)/.test(word));

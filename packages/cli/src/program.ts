@@ -4,18 +4,22 @@ import { Command, CommanderError } from 'commander';
 import type { Invocation } from './command.ts';
 import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { chatCommand } from './commands/chat.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { brokerCommand, gatewayCommand, retrievalCommand, workerCommand } from './commands/daemons.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { engineCommand } from './commands/engine.ts';
 import { evolveCommand } from './commands/evolve.ts';
 import { execCommand } from './commands/exec.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand } from './commands/get.ts';
 import { imageCommand } from './commands/image.ts';
+import { inferCommand } from './commands/infer.ts';
 import { joinCommand, ticketCommand } from './commands/joining.ts';
 import { keyCommand } from './commands/key.ts';
 import { laterCommands } from './commands/later.ts';
+import { modelsCommand } from './commands/models.ts';
 import { nodeCommand, nodesCommand } from './commands/nodes.ts';
 import { principalCommand } from './commands/principals.ts';
 import { ragCommand } from './commands/rag.ts';
@@ -51,7 +55,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
   ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand, evolveCommand]],
   ['Retrieval:', [ragCommand]],
-  ['Models:', [keyCommand]],
+  ['Models:', [modelsCommand, inferCommand, chatCommand, engineCommand, keyCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

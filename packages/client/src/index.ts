@@ -32,6 +32,16 @@ export {
   replaceMembership,
   saveMembership,
 } from './membership.ts';
+export {
+  addModel,
+  type BringOptions,
+  type ModelAsker,
+  type ModelFile,
+  type ModelSettings,
+  readModelFile,
+  servingOf,
+  useOf,
+} from './models.ts';
 export type { Outcome } from './pending.ts';
 export {
   type EncodedTask,

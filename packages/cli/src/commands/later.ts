@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { UsageError } from '../problem.ts';
 
-const names = [...['engine', 'models', 'chat', 'infer'], ...['build', 'bench']];
+const names = ['build', 'bench'];
 
 /** What of it there is without `grid`. */
 const instead: Readonly<Record<string, string>> = {

@@ -1,0 +1,33 @@
+/** `grid engine ls`: what the machines serve models with. */
+import { Command } from 'commander';
+import { gridCommand, type Invocation, runs } from '../command.ts';
+import { enginesOf, engineTable } from '../render/engine-view.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { printJson } from '../terminal.ts';
+
+export function engineCommand(invocation: Invocation): Command {
+  return new Command('engine')
+    .description('What machines serve models with.')
+    .helpCommand(false)
+    .addHelpText('after', '\nExamples:\n  $ grid engine ls')
+    .addCommand(listCommand(invocation));
+}
+
+function listCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand(
+    'ls',
+    'List the engines that workers have found.',
+    'engine ls',
+    'engine ls --json',
+  );
+  return runs<CommonFlags>(command, invocation, (flags) =>
+    withClient(terminal, flags, async (client) => {
+      const engines = enginesOf(await client.request('nodes', {}));
+      if (flags.json) printJson(terminal, engines);
+      else for (const line of engineTable(engines, terminal)) terminal.out(`${line}\n`);
+      return 0;
+    }),
+  );
+}

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { refusalOf } from './ask-chat.ts';
+import { shownWords } from './shown-words.ts';
+
+it('too long a conversation is told with what there is room for', () => {
+  const error = {
+    code: 400,
+    message: 'the request exceeds',
+    type: 'exceed_context_size_error',
+    n_prompt_tokens: 700,
+    n_ctx: 512,
+  };
+  expect(refusalOf(JSON.stringify({ error }), 400, 'tiny', 'infer')).toEqual({
+    code: 'rejected.invalid',
+    message: expect.stringContaining('the conversation has 700 tokens, and tiny has room for 512'),
+  });
+});
+
+it('what a server refuses is told in its words', () => {
+  const body = JSON.stringify({ error: { message: 'no such grammar' } });
+  expect(refusalOf(body, 400, 'tiny', 'infer')).toEqual({
+    ...{ code: 'rejected.invalid', message: 'tiny answers 400: no such grammar' },
+  });
+  expect(refusalOf('<html>', 502, 'tiny', 'embed')).toEqual({
+    ...{ code: 'execution.model', message: 'tiny answers 502: <html>' },
+  });
+});
+
+it('what a model writes cannot move the cursor of who reads it', () => {
+  const text = 'a\u001b[2Jb\u202ec\td\ne';
+  expect(shownWords(text, { isTty: true })).toBe('a[2Jbc\td\ne');
+  expect(shownWords(text, { isTty: false })).toBe(text);
+});

@@ -1,0 +1,137 @@
+/** One turn of a conversation with a model: what it is asked, and its words as they come. */
+import type { Answer, Inference } from '@gryphgen/client';
+import {
+  type Failure,
+  failure,
+  formatTaskId,
+  GridError,
+  type InferResult,
+  type ModelUse,
+} from '@gryphgen/protocol';
+import { z } from 'zod';
+import { eventData } from './event-stream.ts';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface ChatQuestion {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens?: number;
+}
+
+export interface ChatOptions {
+  readonly signal?: AbortSignal;
+  /** It waits for a model that is ready. */
+  readonly onWaiting?: () => void;
+}
+
+export interface ChatEnd {
+  readonly task: string;
+  readonly text: string;
+  /** `length`: there was room for no more; '' when the server does not tell. */
+  readonly reason: string;
+  readonly result: InferResult;
+}
+
+/** Its bytes are a stream of events, or what the server says is wrong. */
+export function askChat(inference: Inference, question: ChatQuestion, options: ChatOptions = {}): Answer {
+  const { model, messages, maxTokens } = question;
+  const { signal, onWaiting } = options;
+  const request = {
+    ...{ messages, stream: true, stream_options: { include_usage: true } },
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+  };
+  return inference.ask(
+    {
+      ...{ kind: 'infer', model, path: '/v1/chat/completions' },
+      request: new TextEncoder().encode(JSON.stringify(request)),
+    },
+    {
+      ...(signal && { signal }),
+      onChange: ({ state }) => {
+        if (state === 'waiting') onWaiting?.();
+      },
+    },
+  );
+}
+
+const pieceSchema = z.object({
+  choices: z
+    .array(
+      z.object({
+        delta: z.object({ content: z.string().nullish() }).optional(),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .optional(),
+  error: z.unknown().optional(),
+});
+
+/** Throws GridError: what the server refuses too, in its words. */
+export async function readChat(
+  answer: Answer,
+  model: string,
+  onText: (text: string) => Promise<void> | void,
+): Promise<ChatEnd> {
+  const { status } = await answer.head;
+  if (status !== 200) throw new GridError(refusalOf(await textOf(answer), status, model, 'infer'));
+  let [text, reason] = ['', ''];
+  for await (const data of eventData(answer.body)) {
+    const piece = pieceOf(data);
+    if (piece?.error !== undefined) throw new GridError(refusalOf(data, 500, model, 'infer'));
+    for (const { delta, finish_reason } of piece?.choices ?? []) {
+      const words = delta?.content ?? '';
+      text += words;
+      reason = finish_reason ?? reason;
+      if (words !== '') await onText(words);
+    }
+  }
+  return { task: formatTaskId(await answer.task), text, reason, result: await answer.result };
+}
+
+function pieceOf(data: string): z.infer<typeof pieceSchema> | undefined {
+  try {
+    return pieceSchema.safeParse(JSON.parse(data)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+const refusalSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string().optional(),
+    n_prompt_tokens: z.number().optional(),
+    n_ctx: z.number().optional(),
+  }),
+});
+
+/** What the server answers instead, in words. */
+export function refusalOf(body: string, status: number, model: string, use: ModelUse): Failure {
+  const error = refusalIn(body);
+  const code = status >= 500 ? 'execution.model' : 'rejected.invalid';
+  if (error === undefined) return failure(code, `${model} answers ${status}: ${body.slice(0, 500)}`);
+  const { n_prompt_tokens: has, n_ctx: room, message } = error;
+  if (has === undefined || room === undefined) return failure(code, `${model} answers ${status}: ${message}`);
+  const what = use === 'infer' ? 'the conversation' : 'the text';
+  const words = `${what} has ${has} tokens, and ${model} has room for ${room}: shorten it, or give the model more by "grid models add ${model} FILE --ctx N"`;
+  return failure('rejected.invalid', words);
+}
+
+function refusalIn(body: string): z.infer<typeof refusalSchema>['error'] | undefined {
+  try {
+    return refusalSchema.safeParse(JSON.parse(body)).data?.error;
+  } catch {
+    return undefined;
+  }
+}
+
+async function textOf({ body }: Answer): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of body) text += decoder.decode(bytes, { stream: true });
+  return text;
+}

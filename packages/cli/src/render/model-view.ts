@@ -1,0 +1,122 @@
+/** Models, their instances and where one fits, as people read them. */
+import { formatBytes, formatDuration, type ModelDocument, type ModelPlanDocument } from '@gryphgen/protocol';
+import { printable, printableDocument } from '../printable.ts';
+import type { Style, Terminal } from '../terminal.ts';
+import { table } from './table.ts';
+import { age } from './task-view.ts';
+
+/** Without what its file says of each layer. */
+export function modelJson({ description: { layers, ...description }, ...model }: ModelDocument) {
+  return { ...model, description: { ...description, layers: layers.length } };
+}
+
+export function modelTable(
+  models: readonly ModelDocument[],
+  { columns, style }: Terminal,
+): readonly string[] {
+  if (models.length === 0) return ['there is no model: "grid models add NAME FILE.gguf" adds one'];
+  return table(
+    printableDocument(models),
+    [
+      { title: 'MODEL', value: ({ name }) => name },
+      { title: 'USE', value: ({ use }) => use },
+      { title: 'KIND', value: (model) => kindOf(model) },
+      { title: 'SIZE', value: ({ artifact }) => formatBytes(artifact.bytes), right: true },
+      { title: 'CONTEXT', value: ({ serving }) => `${serving.slots} × ${serving.slotTokens}`, right: true },
+      { title: 'READY', value: readyWords, right: true },
+      { title: 'RUNNING', value: ({ running }) => String(running), right: true },
+      { title: 'WAITING', value: ({ waiting }) => String(waiting), right: true },
+      { title: 'WHY', value: ({ trouble }) => (trouble === '' ? '' : style.yellow(trouble)) },
+    ],
+    columns,
+  );
+}
+
+function kindOf({ description: { architecture, quantization, parameters } }: ModelDocument): string {
+  const size = parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)}B` : `${(parameters / 1e6).toFixed(1)}M`;
+  return [architecture, size, quantization].filter((part) => part !== '').join(' ');
+}
+
+function readyWords({ instances, replicas: { min, max } }: ModelDocument): string {
+  const ready = instances.filter(({ state }) => state === 'ready').length;
+  return `${ready} of ${min === max ? max : `${min}-${max}`}`;
+}
+
+export function modelLines(document: ModelDocument, nowMs: number, terminal: Terminal): readonly string[] {
+  const model = printableDocument(document);
+  const { serving, description } = model;
+  const rows: readonly (readonly [string, string])[] = [
+    ['model', terminal.style.bold(model.name)],
+    ['use', model.use],
+    ['kind', kindOf(model)],
+    ['size', formatBytes(model.artifact.bytes)],
+    [
+      'context',
+      `${serving.slots} × ${serving.slotTokens} tokens (made for ${description.contextTokens}), ${serving.kvType}`,
+    ],
+    ['replicas', readyWords(model)],
+    ['idle', model.idleMs === 0 ? '' : `unloaded after ${formatDuration(model.idleMs)}`],
+    ['requests', `${model.running} running, ${model.waiting} waiting`],
+    ['owner', model.owner],
+    ['trouble', model.trouble === '' ? '' : terminal.style.yellow(model.trouble)],
+  ];
+  const instances = table(
+    model.instances,
+    [
+      { title: 'INSTANCE', value: ({ task }) => task },
+      { title: 'STATE', value: ({ state }) => stateWord(state, terminal.style) },
+      { title: 'WORKER', value: ({ workerName }) => workerName || '-' },
+      { title: 'ON', value: ({ devices, worker }) => (worker === '' ? '-' : devices.join(' ') || 'host') },
+      { title: 'BUSY', value: ({ busy, slots }) => `${busy} of ${slots}`, right: true },
+      { title: 'USED', value: ({ usedAt }) => (usedAt === 0 ? '-' : `${age(nowMs - usedAt)} ago`) },
+      { title: 'WHY', value: ({ words }) => words },
+    ],
+    terminal.columns,
+  );
+  return [
+    ...rows
+      .filter(([, value]) => value !== '')
+      .map(([name, value]) => `${terminal.style.dim(name.padEnd(10))} ${value}`),
+    ...(model.instances.length === 0 ? [] : ['', ...instances]),
+  ];
+}
+
+function stateWord(state: ModelDocument['instances'][number]['state'], style: Style): string {
+  if (state === 'ready') return style.green(state);
+  return state === 'failed' ? style.red(state) : style.yellow(state);
+}
+
+const planWords = {
+  whole: 'on one device',
+  divided: 'on several devices',
+  partly: 'in part on devices',
+  host: 'on the host',
+  no: 'does not fit',
+} as const;
+
+export function planLines({ workers }: ModelPlanDocument, { columns, style }: Terminal): readonly string[] {
+  if (workers.length === 0) return ['there is no worker that serves models'];
+  return table(
+    workers,
+    [
+      { title: 'WORKER', value: ({ name }) => printable(name) },
+      { title: 'FITS', value: ({ kind }) => (kind === 'no' ? style.red(planWords[kind]) : planWords[kind]) },
+      {
+        title: 'DEVICES',
+        value: ({ devices }) =>
+          devices
+            .map(({ name, layers, bytes }) => `${printable(name)}: ${layers} layers, ${formatBytes(bytes)}`)
+            .join('; ') || '-',
+      },
+      {
+        title: 'HOST',
+        value: ({ hostLayers, hostBytes }) =>
+          hostBytes === 0
+            ? '-'
+            : `${hostLayers === 0 ? '' : `${hostLayers} layers, `}${formatBytes(hostBytes)}`,
+      },
+      { title: 'WHY', value: ({ reasons }) => reasons.map(printable).join('; ') },
+    ],
+    columns,
+  );
+}
