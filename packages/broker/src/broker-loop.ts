@@ -75,6 +75,11 @@ export class BrokerLoop {
       fsck: () => parts.fsck(),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
+      instancePrepared: ({ model, since, envelope, body, words }) =>
+        parts.defer(() => {
+          const spec = specs.read(envelope, body);
+          this.step({ kind: 'instancePrepared', model, since, spec, words });
+        }),
       findWorker: (id) => placeOf(state, id),
       findArtifact: (artifact, document) => placesOf(state, artifact, document, null),
       artifacts: () => parts.artifacts(),

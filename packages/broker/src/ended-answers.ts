@@ -1,5 +1,6 @@
 /** What is said of tasks that ended so long ago that only the history knows them, or nobody does. */
 import {
+  type ExplainDocument,
   type Failure,
   failure,
   formatTaskId,
@@ -17,6 +18,11 @@ import type { HistoryPage } from './journal/journal.ts';
 
 export function unknownTask(task: TaskId): Failure {
   return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
+}
+
+export function withoutScores({ id, state }: TaskDocument): ExplainDocument {
+  const decision = 'it ended long ago; the scores of its placement were not kept';
+  return { id, state, when: 'placed', decision, workers: [] };
 }
 
 export function bodyGone(): Failure {

@@ -23,7 +23,7 @@ import { endedLog, type PermitOrder, permission, type Sign } from './artifacts/p
 import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
-import { bodyGone, finishedFrom, pastTasks, unknownTask } from './ended-answers.ts';
+import { bodyGone, finishedFrom, pastTasks, unknownTask, withoutScores } from './ended-answers.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';
 import type { SpecStore } from './spec-store.ts';
@@ -51,6 +51,8 @@ export interface PerformerParts {
   readonly fsck: () => Promise<CheckDocument>;
   /** The journal does not have the body of a lease: it can never be sent. */
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
+  /** Stores what it is to run, and tells the core. */
+  readonly instancePrepared: (effect: Extract<BrokerEffect, { kind: 'prepareInstance' }>) => void;
   /** A question about an ended task that only the history knows. */
   readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
   /** Who has an artifact that the task names. */
@@ -89,6 +91,9 @@ export class Performer {
         return;
       case 'unpinBody':
         specs.unpin(effect.body);
+        return;
+      case 'prepareInstance':
+        this.parts.instancePrepared(effect);
         return;
       case 'spec':
         this.spec(effect);
@@ -218,11 +223,9 @@ export class Performer {
   ): void {
     const { id, state } = document;
     switch (op) {
-      case 'explain': {
-        const decision = `it ended long ago; the scores of its placement were not kept`;
-        this.reply(session, request, { id, state, when: 'placed', decision, workers: [] });
+      case 'explain':
+        this.reply(session, request, withoutScores(document));
         return;
-      }
       case 'spec':
         this.spec({ kind: 'spec', session, request, envelope: document.envelope, body: document.body });
         return;
@@ -270,11 +273,8 @@ export class Performer {
 
   private pastTasks({ session, request, before, limit }: Extract<BrokerEffect, { kind: 'pastTasks' }>): void {
     const read = async (): Promise<void> => {
-      const page = await this.parts.journal.history({
-        limit,
-        ...(before !== null && { before }),
-        state: 'succeeded',
-      });
+      const from = before === null ? {} : { before };
+      const page = await this.parts.journal.history({ limit, ...from, state: 'succeeded' });
       this.reply(session, request, pastTasks(page));
     };
     this.ask(session, read, request);

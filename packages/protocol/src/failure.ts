@@ -20,6 +20,7 @@ export const failureCodes = [
   'rejected.not-found',
   'rejected.state',
   'cancelled.user',
+  'cancelled.broker',
   'unplaceable.no-worker',
   'unplaceable.journal',
   'unplaceable.timeout',

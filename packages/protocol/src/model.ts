@@ -25,6 +25,11 @@ export const modelName = z.string().refine(isModelName, `expected ${modelNameWor
 export const modelUses = ['infer', 'embed', 'rerank'] as const;
 export type ModelUse = (typeof modelUses)[number];
 
+/** Whether tasks of this kind are requests: each is answered by an instance of the model that its envelope names. */
+export function asksModel(kind: string): kind is ModelUse {
+  return (modelUses as readonly string[]).includes(kind);
+}
+
 export const kvTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
 
 const ms = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

@@ -135,6 +135,8 @@ export interface Reservation {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly devices: readonly DeviceShare[];
+  /** Of a request: the model of whose instance there it has a slot. Workers do not tell it of what they hold. */
+  readonly model?: string;
 }
 
 /** `vramBytes` of the device; `whole` bars everybody else from it. */

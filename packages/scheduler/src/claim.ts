@@ -17,9 +17,10 @@ export function claimOn(task: Shape, worker: WorkerView): Reservation | undefine
   const shape = normalized(task);
   if (report === null || !isFeasible(shape, { ...worker, ledger: emptyLedger(), beyondBytes: 0 }, report))
     return undefined;
-  const { cpuMilli, memoryBytes, diskBytes, gpu } = shape.resources;
+  const { resources, model } = shape;
+  const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
   const devices = gpu === undefined ? [] : devicesFor(gpu, report.devices, ledger);
-  return { cpuMilli, memoryBytes, diskBytes, devices };
+  return { cpuMilli, memoryBytes, diskBytes, devices, ...(model !== undefined && { model }) };
 }
 
 /** Those of which the least is held. */

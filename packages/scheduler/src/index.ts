@@ -34,4 +34,4 @@ export { type Shape, type Shut, shapeKey } from './shape.ts';
 export { type PolicyName, policyNames, type ReplayResult, replay } from './trace/replay.ts';
 export type { TraceNode, TraceTask } from './trace/trace.ts';
 export { wholeVram } from './whole-vram.ts';
-export { changeView, newView, versionOf, type WorkerView } from './worker-view.ts';
+export { changeView, type HostedModel, newView, versionOf, type WorkerView } from './worker-view.ts';

@@ -16,6 +16,7 @@ describe('reserving and releasing', () => {
     reserve(ledger, on(3));
     reserve(ledger, on(4));
     expect(ledger).toEqual({
+      asking: new Map(),
       cpuMilli: 2000,
       memoryBytes: 2 * GiB,
       diskBytes: 2 * GiB,

@@ -28,17 +28,21 @@ export interface Ledger {
   diskBytes: number;
   attempts: number;
   devices: Map<DeviceUuid, HeldDevice>;
+  /** By model: requests that hold a slot of an instance. */
+  asking: Map<string, number>;
   /** Changes so far. */
   version: number;
 }
 
 export function emptyLedger(): Ledger {
-  return { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0, devices: new Map(), version: 0 };
+  const nothing = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0 };
+  return { ...nothing, devices: new Map(), asking: new Map(), version: 0 };
 }
 
 /** Of its own: what changes there changes nothing here. */
 export function copyOf(ledger: Ledger): Ledger {
-  return { ...ledger, devices: new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }])) };
+  const devices = new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }]));
+  return { ...ledger, devices, asking: new Map(ledger.asking) };
 }
 
 /** Never refuses: what a worker already runs (E11) is counted even where it should not have fitted. */
@@ -49,6 +53,8 @@ export function reserve(ledger: Ledger, reservation: Reservation): void {
   ledger.attempts += 1;
   ledger.version += 1;
   for (const share of reservation.devices) hold(ledger, share);
+  const { model } = reservation;
+  if (model !== undefined) ledger.asking.set(model, (ledger.asking.get(model) ?? 0) + 1);
 }
 
 /** Throws when the ledger cannot hold such a reservation (2). */
@@ -61,6 +67,11 @@ export function release(ledger: Ledger, reservation: Reservation): void {
   ledger.attempts -= 1;
   ledger.version += 1;
   for (const share of reservation.devices) letGo(ledger, share);
+  const { model } = reservation;
+  if (model === undefined) return;
+  const left = (ledger.asking.get(model) ?? 0) - 1;
+  if (left > 0) ledger.asking.set(model, left);
+  else ledger.asking.delete(model);
 }
 
 /** In words, the first thing of which more is reserved than the worker has; undefined when all is well. */
@@ -105,12 +116,13 @@ function letGo(ledger: Ledger, share: DeviceShare): void {
 
 function mismatchOf(
   ledger: Ledger,
-  { cpuMilli, memoryBytes, diskBytes, devices }: Reservation,
+  { cpuMilli, memoryBytes, diskBytes, devices, model }: Reservation,
 ): string | undefined {
   if (ledger.attempts < 1) return 'no attempt is held';
   if (ledger.cpuMilli < cpuMilli) return `${cpuMilli} milli-CPU of ${ledger.cpuMilli} held`;
   if (ledger.memoryBytes < memoryBytes) return `${memoryBytes} B of memory of ${ledger.memoryBytes} held`;
   if (ledger.diskBytes < diskBytes) return `${diskBytes} B of disk of ${ledger.diskBytes} held`;
+  if (model !== undefined && !ledger.asking.has(model)) return `no slot of ${model} is held`;
   const rest =
     ledger.cpuMilli - cpuMilli + (ledger.memoryBytes - memoryBytes) + (ledger.diskBytes - diskBytes);
   if (ledger.attempts === 1 && rest > 0) return 'the last attempt would leave something behind';

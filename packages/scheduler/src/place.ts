@@ -109,5 +109,6 @@ function reservationOn(
   const wanted = gpu === undefined ? 0 : gpu.kind === 'whole' ? gpu.count : 1;
   if (devices.length !== wanted)
     throw new Error(`reserving on a worker that is not feasible: ${devices.length} of ${wanted} devices`);
-  return { cpuMilli, memoryBytes, diskBytes, devices };
+  const { model } = shape;
+  return { cpuMilli, memoryBytes, diskBytes, devices, ...(model !== undefined && { model }) };
 }

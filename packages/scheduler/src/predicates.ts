@@ -17,6 +17,7 @@ import {
 } from '@gryphgen/protocol';
 import { deviceLack, type Mode } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
+import { hosting } from './hosting.ts';
 import { foreignMemory, freeMemory } from './memory-fit.ts';
 import { offerPredicates } from './offers.ts';
 import type { Shape } from './shape.ts';
@@ -139,6 +140,7 @@ const predicates: readonly Predicate[] = [
   disk,
   labelled,
   ...offerPredicates,
+  hosting,
   devices,
 ];
 

@@ -4,10 +4,17 @@
  *
  * 1. Placement reads nothing else of a task: equal keys mean equal decisions.
  */
-import { cutReference, type Envelope, type GpuRequest, type Needs, type WorkerId } from '@gryphgen/protocol';
+import {
+  asksModel,
+  cutReference,
+  type Envelope,
+  type GpuRequest,
+  type Needs,
+  type WorkerId,
+} from '@gryphgen/protocol';
 
 export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs' | 'taskClass'> &
-  Partial<Pick<Envelope, 'timeoutMs' | 'restart'>> & {
+  Partial<Pick<Envelope, 'timeoutMs' | 'restart' | 'model'>> & {
     /** Of one that is to be placed now. */
     readonly shut?: readonly Shut[];
   };
@@ -22,7 +29,7 @@ export interface Shut {
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
 export function shapeKey(shape: Shape): string {
-  const { kind, resources, constraints, image, needs } = normalized(shape);
+  const { kind, resources, constraints, image, needs, model } = normalized(shape);
   const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
   const labels = Object.entries(constraints.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
@@ -33,6 +40,7 @@ export function shapeKey(shape: Shape): string {
     needs === undefined ? null : needsKey(needs),
     shape.taskClass ?? null,
     ...lengthKey(shape),
+    ...(model === undefined ? [] : [{ model }]),
   ]);
 }
 
@@ -44,7 +52,7 @@ function lengthKey({ timeoutMs = 0, restart, shut }: Shape): readonly unknown[] 
 }
 
 /** The same request with its names as they are compared, without its class, of which only what was learned tells: done once for a placement, not once for each worker. */
-export function normalized({ kind, resources, constraints, image, needs, shut }: Shape): Shape {
+export function normalized({ kind, resources, constraints, image, needs, model, shut }: Shape): Shape {
   const { gpu } = resources;
   return {
     kind,
@@ -53,6 +61,8 @@ export function normalized({ kind, resources, constraints, image, needs, shut }:
     constraints,
     ...(image === undefined ? {} : { image: imageReference(image) }),
     ...(needs === undefined ? {} : { needs }),
+    // Of an instance it says nothing of where that may be.
+    ...(model === undefined || !asksModel(kind) ? {} : { model }),
     ...(shut === undefined ? {} : { shut }),
   };
 }

@@ -7,6 +7,14 @@
 import type { WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { emptyLedger, type Ledger } from './ledger.ts';
 
+/** A model's instances on one worker. */
+export interface HostedModel {
+  /** Requests that those which are ready answer at a time. */
+  readonly slots: number;
+  /** One is there, and not ready yet. */
+  readonly isComing: boolean;
+}
+
 export interface WorkerView {
   readonly id: WorkerId;
   readonly name: string;
@@ -19,6 +27,8 @@ export interface WorkerView {
   /** Wall ms at which a drain ends by itself; 0 where it is to be resumed. */
   readonly resumesAt: number;
   readonly ledger: Ledger;
+  /** By name; models of which nothing is there have no entry. An observation. */
+  readonly models: ReadonlyMap<string, HostedModel>;
   /** Host memory that its attempts hold beyond what is reserved for them: an observation. */
   readonly beyondBytes: number;
   /** 0..1, share of attempts that were not lost lately. */
@@ -40,6 +50,7 @@ export function newView(id: WorkerId, name: string): WorkerView {
     drainUntil: 0,
     resumesAt: 0,
     ledger: emptyLedger(),
+    models: new Map(),
     beyondBytes: 0,
     reliability: 1,
     version: 0,

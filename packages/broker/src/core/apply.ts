@@ -7,7 +7,7 @@
  * 2. A task that ended never changes again.
  */
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
-import { isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
+import { asksModel, isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { unuseSpec, useSpec } from './apply-specs.ts';
 import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
@@ -21,6 +21,7 @@ import {
 } from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
+import { changeModel, noteInstance } from './hosting.ts';
 import { readNote } from './journaled-note.ts';
 import { learnFromEnd, learnFromLack } from './learning.ts';
 import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
@@ -78,12 +79,14 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     }
     case decided.cancelRequested:
       liveTask(state, decision[1]).cancelRequested = true;
+      noteInstance(state, liveTask(state, decision[1]));
       return;
     case decided.preempted: {
       const [, id, , by, at] = decision;
       const task = liveTask(state, id);
       task.preemptions += 1;
       if (task.lease !== null) task.lease.preempted = { by, at };
+      noteInstance(state, task);
       return;
     }
     case decided.policyChanged:
@@ -97,13 +100,9 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       drainWorker(state, worker, draining, ms === null ? null : { at, ms });
       return;
     }
-    case decided.modelSet: {
-      const [, spec, owner, addedAt, since] = decision;
-      state.models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId });
-      return;
-    }
+    case decided.modelSet:
     case decided.modelRemoved:
-      state.models.known.delete(decision[1]);
+      changeModel(state, decision);
       return;
     case decided.windowsSet:
       setWindows(state, decision[1], decision[2]);
@@ -162,12 +161,16 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
   useSpec(state, spec);
   state.tasks.set(id, task);
   if (!isEphemeral(id)) state.nextTask = Math.max(state.nextTask, id + 1);
-  const window = windowOf(state, client);
-  window.tasks.set(seq, id);
-  raiseFloor(window, floor);
+  // What the broker has begun by itself is no client's.
+  if (client !== '') {
+    const window = windowOf(state, client);
+    window.tasks.set(seq, id);
+    raiseFloor(window, floor);
+  }
   addToShare(state, task);
   state.models.begun(task);
-  state.demand.note(spec.shapeKey, spec.envelope);
+  // A request takes nothing of a machine.
+  if (!asksModel(spec.envelope.kind)) state.demand.note(spec.shapeKey, spec.envelope);
   joinLine(state, task);
   const { queueTimeoutMs } = spec.envelope;
   if (queueTimeoutMs > 0) {
@@ -215,9 +218,10 @@ function leaseTask(
     bringsBytes: 0,
   };
   countLease(state, task, task.lease, leasedAt);
-  state.models.placed(task);
+  state.models.placed(task, workerId, state.watch);
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);
+  noteInstance(state, task);
 }
 
 /** Takes the lease off the task and gives back what it held. */
@@ -229,8 +233,9 @@ function endLease(state: BrokerState, task: Task, wall: number): void {
   worker.tasks.delete(task.id);
   if (lease.leaseSeq > 0) worker.unsettled.delete(lease.leaseSeq);
   task.lease = null;
+  noteInstance(state, task);
   uncountLease(state, task, lease, wall);
-  state.models.unplaced(task);
+  state.models.unplaced(task, lease.worker, state.watch);
   state.waiting.capacityVersion += 1;
   state.wake = true;
 }

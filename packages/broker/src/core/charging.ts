@@ -43,6 +43,8 @@ function lackWords(memory: NeedEstimate | undefined, limitBytes: number): string
 }
 
 function neededBy(state: BrokerState, envelope: Envelope): Envelope {
+  // What it takes was planned from its file, for the place that it is to have.
+  if (envelope.kind === 'instance') return envelope;
   const needs = needsOf(state, envelope);
   const needed = charged(envelope, needs);
   const teller = needs.memory?.teller ?? needs.vram?.teller;

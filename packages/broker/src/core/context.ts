@@ -7,6 +7,7 @@ import { lookAgain } from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { Now } from './events.ts';
+import { noteInstance } from './hosting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export interface Context {
@@ -134,6 +135,7 @@ export function setIdle(state: BrokerState, task: Task): void {
   const { lease } = task;
   if (lease === null || lease.idle) return;
   lease.idle = true;
+  noteInstance(state, task);
   release((state.workers.get(lease.worker) as Worker).view.ledger, lease.reservation);
   state.waiting.capacityVersion += 1;
   state.wake = true;

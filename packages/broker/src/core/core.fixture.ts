@@ -13,7 +13,7 @@ import type {
   WorkerId,
   WorkerReport,
 } from '@gryphgen/protocol';
-import { defaultTimers, envelopeDefaults, noPrincipalLimits } from '@gryphgen/protocol';
+import { decodeEnvelope, defaultTimers, envelopeDefaults, noPrincipalLimits } from '@gryphgen/protocol';
 import { shapeKey } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -65,8 +65,16 @@ export class CoreFixture {
 
   step(event: BrokerEvent): BrokerEffect[] {
     const made = this.raw(event);
-    while (this.state.wake) made.push(...this.raw({ kind: 'schedule' }));
-    for (const effect of made) if (effect.kind === 'revoke') made.push(...this.revoke(effect));
+    for (let at = 0; this.state.wake || at < made.length; ) {
+      if (this.state.wake) {
+        made.push(...this.raw({ kind: 'schedule' }));
+        continue;
+      }
+      const effect = made[at] as BrokerEffect;
+      at += 1;
+      if (effect.kind === 'revoke') made.push(...this.revoke(effect));
+      if (effect.kind === 'prepareInstance') made.push(...this.prepare(effect));
+    }
     this.effects.push(...made);
     const wrong = brokenInvariants(this.state);
     if (wrong.length > 0) throw new Error(`after ${event.kind}: ${wrong.join('; ')}`);
@@ -76,6 +84,22 @@ export class CoreFixture {
   /** As the shell does, when the key is off the list. */
   private revoke({ worker, session, request }: Extract<BrokerEffect, { kind: 'revoke' }>): BrokerEffect[] {
     return this.revokes ? this.raw({ kind: 'keyRevoked', worker, session, request, failure: null }) : [];
+  }
+
+  /** As the shell does, by the envelope's words for its hash. */
+  private prepare({
+    model,
+    since,
+    envelope,
+    body,
+    words,
+  }: Extract<BrokerEffect, { kind: 'prepareInstance' }>): BrokerEffect[] {
+    const read = decodeEnvelope(envelope);
+    if (!read.ok) throw new Error(read.failure.message);
+    const [envelopeHash, bodyHash] = [JSON.stringify(read.value), JSON.stringify([...body])];
+    const hashes = { envelopeHash: envelopeHash as never, bodyHash: bodyHash as never };
+    const spec = { envelope: read.value, ...hashes, shapeKey: shapeKey(read.value), bodyBytes: body.length };
+    return this.raw({ kind: 'instancePrepared', model, since, spec, words });
   }
 
   private raw(event: BrokerEvent): BrokerEffect[] {

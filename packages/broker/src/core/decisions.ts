@@ -17,6 +17,7 @@ import type {
   WireUsage,
   WorkerId,
 } from '@gryphgen/protocol';
+import { asksModel } from '@gryphgen/protocol';
 import type { WireSeat } from './learning.ts';
 
 /** The kinds of decisions, as the journal numbers them: a number never changes its meaning, new ones come at the end. */
@@ -181,7 +182,7 @@ export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 
 /** `memoryBytes`: what is charged, where it is more than is asked for. */
 export function reservationOf(
-  { resources }: Envelope,
+  { kind, resources, model }: Envelope,
   devices: readonly WireDevice[],
   memoryBytes = resources.memoryBytes,
 ): Reservation {
@@ -191,5 +192,6 @@ export function reservationOf(
     memoryBytes,
     diskBytes,
     devices: devices.map(([uuid, vramBytes, whole]) => ({ uuid: uuid as never, vramBytes, whole })),
+    ...(model !== undefined && asksModel(kind) && { model }),
   };
 }

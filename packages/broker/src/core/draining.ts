@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { mustWait, sendStop } from './context.ts';
 import type { DrainDeadline } from './drain-window.ts';
 import type { Now } from './events.ts';
+import { noteInstance } from './hosting.ts';
 import type { Task, Worker } from './state.ts';
 
 /** With each tick: a worker that was away, or a journal that did not write, is told when it can be. */
@@ -19,6 +20,7 @@ export function endDrained(context: Context, worker: Worker): void {
     const task = context.state.tasks.get(id);
     if (!task?.lease || task.lease.drained || mustWait(context.state, id)) continue;
     task.lease.drained = true;
+    noteInstance(context.state, task);
     sendStop(context, task, worker);
   }
 }

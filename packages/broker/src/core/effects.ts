@@ -72,6 +72,17 @@ export type BrokerEffect =
       readonly floor: number;
       readonly gated: boolean;
     }
+  /** Store what an instance of a model is to run, as a submission's is, and tell by `instancePrepared`. */
+  | {
+      readonly kind: 'prepareInstance';
+      readonly model: string;
+      /** Of which of the model's specifications. */
+      readonly since: TaskId;
+      readonly envelope: Uint8Array;
+      readonly body: Uint8Array;
+      /** Where it is to be, and why. */
+      readonly words: string;
+    }
   /** All that a message of the session caused has left before this: its credit comes back (E3). */
   | { readonly kind: 'answered'; readonly session: SessionId }
   /** End the session; the peer must say hello again. */

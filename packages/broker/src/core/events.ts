@@ -62,6 +62,14 @@ export type BrokerEvent =
       readonly request: number;
       readonly failure: Failure | null;
     }
+  /** What an instance is to run is stored: it may be accepted. */
+  | {
+      readonly kind: 'instancePrepared';
+      readonly model: string;
+      readonly since: TaskId;
+      readonly spec: SubmittedSpec | Failure;
+      readonly words: string;
+    }
   /** The journal does not have what this attempt is to run. */
   | { readonly kind: 'bodyMissing'; readonly task: TaskId; readonly attempt: AttemptNo; readonly why: string }
   /** The audit log is on disk up to this record: the journal, and so its witnesses, are to know. */

@@ -18,6 +18,7 @@ import { choiceOf, choiceWords } from './choosing.ts';
 import { viewsFor } from './claims.ts';
 import { nameOf, stateOf } from './documents.ts';
 import { foretold } from './learning.ts';
+import { modelWords } from './model-words.ts';
 import { quotaDocument, quotaWords } from './quotas.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
 import type { BrokerState, Task } from './state.ts';
@@ -183,7 +184,7 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
     return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
   }
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
-  return undefined;
+  return modelWords(state, task);
 }
 
 function claimWords(state: BrokerState, task: Task): string | undefined {

@@ -6,6 +6,7 @@ import type { PrincipalId, Reservation } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { emptyLedger, oversubscription, reserve } from '@gryphgen/scheduler';
 import { addHeld, nothingHeld } from './held.ts';
+import { hostsOf } from './hosting.ts';
 import type { Share } from './shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
@@ -25,6 +26,7 @@ export function brokenInvariants(state: BrokerState): string[] {
   }
   wrong.push(...shareWrongs(state), ...givenWrongs(state));
   for (const worker of state.workers.values()) wrong.push(...workerWrongs(state, worker));
+  wrong.push(...hostingWrongs(state));
   wrong.push(...boundWrongs(state));
   return wrong;
 }
@@ -106,6 +108,11 @@ function workerWrongs(state: BrokerState, worker: Worker): string[] {
       wrong.push(`${worker.id} ledger ${field} is ${ledger[field]}, its attempts hold ${expected[field]}`);
     }
   }
+  for (const model of new Set([...ledger.asking.keys(), ...expected.asking.keys()])) {
+    const [has, should] = [ledger.asking.get(model), expected.asking.get(model)];
+    if (has !== should)
+      wrong.push(`${worker.id} ledger of ${model} has ${has} requests, its attempts are ${should}`);
+  }
   for (const uuid of new Set([...ledger.devices.keys(), ...expected.devices.keys()])) {
     const [has, should] = [
       ledger.devices.get(uuid)?.vramBytes ?? 0,
@@ -120,6 +127,20 @@ function workerWrongs(state: BrokerState, worker: Worker): string[] {
     const named = state.tasks.get(task);
     if (named?.lease?.leaseSeq !== seq || named.attempt !== attempt) {
       wrong.push(`${worker.id} lease number ${seq} is unsettled, but t${task} does not hold it`);
+    }
+  }
+  return wrong;
+}
+
+/** What placement goes by of instances is what their tasks make. */
+function hostingWrongs(state: BrokerState): string[] {
+  const noted = [...state.workers.values()].flatMap(({ view }) => [...view.models.keys()]);
+  const wrong: string[] = [];
+  for (const name of new Set([...noted, ...state.models.names()])) {
+    const hosts = hostsOf(state, name);
+    for (const { id, view } of state.workers.values()) {
+      const [has, should] = [view.models.get(name), hosts.get(id)].map((one) => JSON.stringify(one));
+      if (has !== should) wrong.push(`${id} hosts ${name} as ${has}, its instances make ${should}`);
     }
   }
   return wrong;

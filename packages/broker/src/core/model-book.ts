@@ -6,7 +6,8 @@
  * 2. An instance is of the model's present specification when its number is not below `since`: those of a former one take
  *    no more requests, and end when they are idle.
  */
-import { type ModelSpec, type ModelUse, modelUses, type PrincipalId, type TaskId } from '@gryphgen/protocol';
+import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
+import { type ModelLife, newLife } from './model-life.ts';
 import type { Task } from './state.ts';
 
 export interface Model {
@@ -21,23 +22,19 @@ export interface Model {
 /** Of one model, live ones. */
 export interface ModelTasks {
   readonly instances: Set<TaskId>;
+  /** Workers in whose views they are noted. */
+  hosts: readonly WorkerId[];
   /** Those that ask it: all, and of them those that have a lease. */
   asking: number;
   placed: number;
 }
 
-/** What is known of a model in this epoch. */
-export interface ModelLife {
-  /** Somebody asked for an instance, and none was begun for it yet. */
-  isWanted: boolean;
-  /** Instances that take no more requests, and end when they are idle, since somebody asked for that. */
-  readonly leaving: Set<TaskId>;
-}
-
-const none: Readonly<ModelTasks> = { instances: new Set(), asking: 0, placed: 0 };
+const none: Readonly<ModelTasks> = { instances: new Set(), hosts: [], asking: 0, placed: 0 };
 
 export class ModelBook {
   readonly known = new Map<string, Model>();
+  /** Of which something has changed that the broker is to look at. */
+  readonly due = new Set<string>();
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 
@@ -50,10 +47,28 @@ export class ModelBook {
     return this.tasks.get(name) ?? none;
   }
 
+  hostsOf(name: string): readonly WorkerId[] {
+    return this.of(name).hosts;
+  }
+
+  setHosts(name: string, hosts: readonly WorkerId[]): void {
+    const of = this.tasks.get(name);
+    if (of !== undefined) of.hosts = hosts;
+  }
+
+  instancesOf(name: string): readonly TaskId[] {
+    return [...this.of(name).instances];
+  }
+
   lifeOf(name: string): ModelLife {
-    const life = this.lives.get(name) ?? { isWanted: false, leaving: new Set() };
+    const life = this.lives.get(name) ?? newLife();
     this.lives.set(name, life);
     return life;
+  }
+
+  /** Of one that was removed, and has no instances any more. */
+  forget(name: string): void {
+    this.lives.delete(name);
   }
 
   /** Whether its specification is the one that is in force. */
@@ -72,24 +87,40 @@ export class ModelBook {
     this.count(task, 1, 0);
   }
 
-  placed(task: Task): void {
+  /** `watch`: the time, by the watch clock. */
+  placed(task: Task, worker: WorkerId, watch: number): void {
     this.count(task, 0, 1);
+    this.used(task, worker, watch);
   }
 
-  unplaced(task: Task): void {
+  unplaced(task: Task, worker: WorkerId, watch: number): void {
     this.count(task, 0, -1);
+    this.used(task, worker, watch);
   }
 
   ended(task: Task): void {
     this.count(task, -1, 0);
+    const name = modelOf(task);
+    const life = name === undefined ? undefined : this.lives.get(name);
+    life?.leaving.delete(task.id);
+    life?.endings.delete(task.id);
+    life?.instances.delete(task.id);
+    if (task.spec.envelope.kind !== 'instance') return;
+    for (const [other, { makesRoom }] of this.lives) if (makesRoom.includes(task.id)) this.due.add(other);
+  }
+
+  private used(task: Task, worker: WorkerId, watch: number): void {
+    const { kind, model } = task.spec.envelope;
+    if (model !== undefined && asksModel(kind)) this.lifeOf(model).usedOn.set(worker, watch);
   }
 
   private count(task: Task, live: number, placed: number): void {
     const name = modelOf(task);
     if (name === undefined) return;
-    const of = this.tasks.get(name) ?? { instances: new Set(), asking: 0, placed: 0 };
+    if (live !== 0) this.due.add(name);
+    const of = this.tasks.get(name) ?? { instances: new Set(), hosts: [], asking: 0, placed: 0 };
     this.tasks.set(name, of);
-    if (asksModel(task)) {
+    if (asksModel(task.spec.envelope.kind)) {
       of.asking += live;
       of.placed += placed;
     } else if (live > 0) of.instances.add(task.id);
@@ -100,13 +131,5 @@ export class ModelBook {
 
 /** The model that it is an instance of, or that it asks. */
 function modelOf({ spec: { envelope } }: Pick<Task, 'spec'>): string | undefined {
-  return envelope.kind === 'instance' || isUse(envelope.kind) ? envelope.model : undefined;
-}
-
-export function asksModel({ spec: { envelope } }: Pick<Task, 'spec'>): boolean {
-  return isUse(envelope.kind);
-}
-
-export function isUse(kind: string): kind is ModelUse {
-  return (modelUses as readonly string[]).includes(kind);
+  return envelope.kind === 'instance' || asksModel(envelope.kind) ? envelope.model : undefined;
 }

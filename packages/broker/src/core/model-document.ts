@@ -4,78 +4,76 @@ import {
   type InstanceDocument,
   type ModelDocument,
   type ModelPlanDocument,
+  type WorkerId,
 } from '@gryphgen/protocol';
 import { planModel } from '@gryphgen/scheduler';
 import { nameOf } from './documents.ts';
-import { asksModel, type Model } from './model-book.ts';
+import { isEnding, isReady, takesRequests } from './hosting.ts';
+import type { Model } from './model-book.ts';
+import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 import type { BrokerState, Task } from './state.ts';
 
-export function modelDocument(state: BrokerState, model: Model): ModelDocument {
+/** `wall`: the time now. */
+export function modelDocument(state: BrokerState, model: Model, wall: number): ModelDocument {
   const { spec, owner, addedAt } = model;
   const { instances, asking, placed } = state.models.of(spec.name);
-  const left = busyOn(
-    state,
-    spec.name,
-    [...instances].map((id) => state.tasks.get(id) as Task),
-  );
+  const left = new Map<string, number>();
   return {
     ...spec,
     owner,
     addedAt,
-    instances: [...instances].map((id) => instanceDocument(state, model, state.tasks.get(id) as Task, left)),
+    instances: [...instances].map((id) =>
+      instanceDocument(state, model, state.tasks.get(id) as Task, left, wall),
+    ),
     waiting: asking - placed,
     running: placed,
-    trouble: '',
+    trouble: state.models.lifeOf(spec.name).trouble,
   };
 }
 
-/** By worker: requests that its instances answer. */
-function busyOn(state: BrokerState, name: string, instances: readonly Task[]): Map<string, number> {
-  const busy = new Map<string, number>();
-  for (const { lease } of instances) {
-    const worker = lease === null ? undefined : state.workers.get(lease.worker);
-    if (worker === undefined || busy.has(worker.id)) continue;
-    let count = 0;
-    for (const id of worker.tasks) {
-      const task = state.tasks.get(id);
-      if (task !== undefined && asksModel(task) && task.spec.envelope.model === name) count += 1;
-    }
-    busy.set(worker.id, count);
-  }
-  return busy;
-}
-
-/** `busy`: of its worker; which of several there answers what is the worker's own business, so the first count first. */
+/** `left`: by worker, requests that its instances answer: which of several does is the worker's own business, so the first count first. */
 function instanceDocument(
   state: BrokerState,
-  { spec: { serving } }: Model,
+  { spec: { name, serving } }: Model,
   task: Task,
-  busy: Map<string, number>,
+  left: Map<string, number>,
+  wall: number,
 ): InstanceDocument {
-  const worker = task.lease?.worker ?? '';
-  const mine = Math.min(serving.slots, busy.get(worker) ?? 0);
-  busy.set(worker, (busy.get(worker) ?? 0) - mine);
   const { lease, lastFailure } = task;
+  const life = state.models.lifeOf(name);
+  const { usedOn } = life;
+  const { readySince, words } = instanceLife(life, task.id);
+  const wallOf = (watch: number | null): number => (watch === null ? 0 : wall - (state.watch - watch));
+  const worker = lease?.worker ?? '';
+  const asking = left.get(worker) ?? askingOn(state, task);
+  const busy = Math.min(serving.slots, asking);
+  left.set(worker, asking - busy);
   return {
     task: formatTaskId(task.id),
-    state: stateOf(task),
+    state: stateOf(state, task),
     worker,
     workerName: nameOf(state, worker),
     devices: lease?.reservation.devices.map(({ uuid }) => uuid) ?? [],
-    busy: mine,
+    busy,
     slots: serving.slots,
-    readyAt: 0,
-    usedAt: 0,
-    words: lease?.served?.health?.words || lastFailure?.message || '',
+    readyAt: wallOf(readySince),
+    usedAt: wallOf(usedOn.get(worker as WorkerId) ?? null),
+    words: (lease === null ? lastFailure?.message : lease.served?.health?.words) || words,
   };
 }
 
-function stateOf({ phase, notBefore, cancelRequested, lease }: Task): InstanceDocument['state'] {
+function askingOn({ workers }: BrokerState, { lease, spec }: Task): number {
+  const worker = lease === null ? undefined : workers.get(lease.worker);
+  return worker?.view.ledger.asking.get(spec.envelope.model ?? '') ?? 0;
+}
+
+function stateOf(state: BrokerState, task: Task): InstanceDocument['state'] {
+  const { phase, notBefore, lease, spec, id } = task;
   if (lease === null) return notBefore > 0 ? 'failed' : 'waiting';
-  if (cancelRequested || lease.drained || lease.preempted !== null) return 'draining';
+  if (isEnding(task) || !takesRequests(state, spec.envelope.model ?? '', id)) return 'draining';
   if (phase !== 'running') return 'pulling';
-  return lease.served?.health?.state === 'healthy' ? 'ready' : 'starting';
+  return isReady(task) ? 'ready' : 'starting';
 }
 
 /** Where it would fit now; nothing is loaded. */

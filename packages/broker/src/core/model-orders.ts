@@ -5,6 +5,7 @@
  *    idle.
  */
 import {
+  asksModel,
   type Envelope,
   type Failure,
   failure,
@@ -15,7 +16,8 @@ import {
 } from '@gryphgen/protocol';
 import { type Context, decide, refuse, reply } from './context.ts';
 import { decided } from './decisions.ts';
-import { isUse, type Model } from './model-book.ts';
+import { noteInstances } from './hosting.ts';
+import type { Model } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { nearest } from './nearest-names.ts';
 import type { BrokerState, Session } from './state.ts';
@@ -30,7 +32,7 @@ export function onModelRequest(context: Context, session: Session, id: number, o
   const answer = (result: unknown): void => reply(context, session.id, id, result);
   switch (order.op) {
     case 'models':
-      answer([...state.models.known.values()].map((model) => modelDocument(state, model)));
+      answer([...state.models.known.values()].map((model) => modelDocument(state, model, context.now.wall)));
       return;
     case 'planModel':
       answer(modelPlanDocument(state, order.args));
@@ -54,9 +56,12 @@ export function onModelRequest(context: Context, session: Session, id: number, o
       const life = state.models.lifeOf(order.args.name);
       life.isWanted = order.op === 'loadModel';
       if (order.op === 'unloadModel')
-        for (const instance of state.models.of(order.args.name).instances) life.leaving.add(instance);
+        for (const instance of state.models.instancesOf(order.args.name))
+          life.leaving.set(instance, context.now.wall);
+      noteInstances(state, order.args.name);
+      state.models.due.add(order.args.name);
       state.wake = true;
-      answer(modelDocument(state, model));
+      answer(modelDocument(state, model, context.now.wall));
       return;
     }
     default:
@@ -74,7 +79,7 @@ function addModel(context: Context, session: Session, id: number, spec: ModelSpe
     }
     decide(context, [decided.modelSet, spec, session.principal, now.wall, state.nextTask]);
   }
-  reply(context, session.id, id, modelDocument(state, state.models.known.get(spec.name) as Model));
+  reply(context, session.id, id, modelDocument(state, state.models.known.get(spec.name) as Model, now.wall));
 }
 
 /** Why it is not known, with those that are called nearly so. */
@@ -94,7 +99,7 @@ export function refusalByModel(state: BrokerState, { kind, model }: Envelope): F
       'rejected.forbidden',
       'instances are begun by the broker: "grid models load" asks it for one',
     );
-  if (!isUse(kind)) return undefined;
+  if (!asksModel(kind)) return undefined;
   if (model === undefined) return failure('rejected.invalid', `a task of kind ${kind} names its model`);
   const known = state.models.known.get(model);
   if (known === undefined) return unknownModel(state, model);

@@ -26,11 +26,14 @@ import {
 import { changeView } from '@gryphgen/scheduler';
 import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
+import { cancelledBecause, noteCancel } from './cancelled-because.ts';
 import type { Context } from './context.ts';
 import { decide, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
+import { givesUp } from './failed-starts.ts';
+import { noteInstance } from './hosting.ts';
 import { learnFromStart } from './learning.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 import { believableUsage } from './told-use.ts';
@@ -66,6 +69,7 @@ export function setRunning(context: Context, task: Task, lease: TaskLease): void
   context.state.holders.noteGiven(task.spec.envelope, lease.worker);
   lease.startedAt ||= context.now.wall;
   lease.runsSince = context.state.watch;
+  noteInstance(context.state, task);
   tellChanged(context, task);
 }
 
@@ -82,7 +86,7 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     task.lease.startedAt ||= startOf(task.lease, message.ranMs, context.now.wall);
     noteReliability(worker, true);
     const failed = message.failure && whyEnded(context, task, worker, message.failure);
-    const why = failed ?? restartAfterSuccess(task, message.exitCode);
+    const why = failed ?? failedBySuccess(context.state, task, message.exitCode);
     const { exitCode, outcome, ranMs } = message;
     const usage = believableUsage(worker, task.lease, message, context.now.wall);
     const ended = { exitCode, outcome, ranMs, usage };
@@ -93,9 +97,13 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
   send(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
 }
 
-/** Of a service that is to run always. One whose cancel is noted has succeeded (E15). */
-function restartAfterSuccess({ spec, cancelRequested }: Task, exitCode: number): Failure | null {
-  if (spec.envelope.restart !== 'always' || cancelRequested) return null;
+/** A service that is to run always, and an instance, do not end by themselves. One whose cancel is noted has succeeded (E15), but for instances. */
+function failedBySuccess(state: BrokerState, task: Task, exitCode: number): Failure | null {
+  const { kind, restart } = task.spec.envelope;
+  if (kind === 'instance' && task.cancelRequested) return cancelledBecause(state, task);
+  if (kind === 'instance')
+    return failure('execution.exit', `its server ended by itself, with code ${exitCode}`);
+  if (restart !== 'always' || task.cancelRequested) return null;
   return failure('execution.exit', `the command exited with code ${exitCode}, and it is to run always`);
 }
 
@@ -112,14 +120,14 @@ const noResult: Told = { exitCode: -1, outcome: noOutcome, ranMs: Number.POSITIV
 /** The attempt is over without success: tries again when the failure's family and the task's policy allow it. */
 export function attemptFailed(context: Context, task: Task, why: Failure, told: Told = noResult): void {
   if (task.cancelRequested) {
-    end(context, task, 'cancelled', cancelledByUser, told);
+    end(context, task, 'cancelled', cancelledBecause(context.state, task), told);
     return;
   }
   const worker = task.lease && context.state.workers.get(task.lease.worker);
   if (worker && familyOf(why.code) === 'lost' && !isOrdered(why.code)) noteReliability(worker, false);
   const afresh = hasRunWell(context.state, task, told.ranMs);
   const delayMs = retryDelay(task, why, afresh);
-  if (delayMs === undefined) {
+  if (givesUp(context.state, task, why, delayMs === undefined) || delayMs === undefined) {
     end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, told);
     return;
   }
@@ -171,8 +179,6 @@ function retryDelay(task: Task, why: Failure, afresh: boolean): number | undefin
       return undefined;
   }
 }
-
-const cancelledByUser: Failure = failure('cancelled.user', 'cancelled on request');
 
 export function end(
   context: Context,
@@ -245,8 +251,9 @@ export function changedMessage(state: BrokerState, task: Task, phase: Changed['s
 
 /** Cancels a task, or asks its worker to (E15). Repeating it changes nothing. */
 export function cancel(context: Context, task: Task): void {
+  noteCancel(context.state, task);
   if (task.lease === null) {
-    end(context, task, 'cancelled', cancelledByUser);
+    end(context, task, 'cancelled', cancelledBecause(context.state, task));
     return;
   }
   if (!task.cancelRequested)

@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import { endDrained } from './draining.ts';
+import { lookAfterModels } from './instances.ts';
 import { attemptFailed, end } from './outcomes.ts';
 import { watchPolicy } from './policy-orders.ts';
 import { preempt } from './preempting.ts';
@@ -45,6 +46,7 @@ export function onTick(context: Context): void {
     if (due.kind === 'backoff') backoffOver(state, task);
     else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
+  lookAfterModels(context);
   watchPolicy(context);
   keepRoom(context);
   preempt(context);

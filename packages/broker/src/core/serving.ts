@@ -1,6 +1,7 @@
 /** A worker's word about a service of its own (E23): kept with its lease, never journaled. */
 import type { Served } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
+import { noteInstance } from './hosting.ts';
 import { leasedTo, tellChanged } from './outcomes.ts';
 import type { TaskLease, Worker } from './state.ts';
 
@@ -13,6 +14,7 @@ export function onServed(context: Context, worker: Worker, message: Served): voi
   const { seq, ports, health } = message;
   if (seq <= (task.lease.served?.seq ?? 0)) return;
   task.lease.served = { seq, ports, health };
+  noteInstance(context.state, task);
   tellChanged(context, task);
 }
 

@@ -5,12 +5,14 @@
  * 2. Any message of a session is a sign of life of its worker.
  */
 import type { ClientId } from '@gryphgen/protocol';
+import { onInstancePrepared } from './beginning-instances.ts';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { passes } from './gate.ts';
+import { lookAfterDue } from './instances.ts';
 import { onKeyRevoked } from './node-orders.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
@@ -48,6 +50,10 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'schedule':
       schedule(context);
+      lookAfterDue(context);
+      break;
+    case 'instancePrepared':
+      onInstancePrepared(context, event);
       break;
     case 'keyRevoked':
       onKeyRevoked(context, event);

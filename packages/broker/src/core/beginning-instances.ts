@@ -1,0 +1,92 @@
+/**
+ * How an instance comes to be: a plan, then an effect, by which the shell stores its envelope and body as it does those of a
+ * submission, then a durable task of the model's owner, that no client has submitted.
+ */
+import {
+  type ClientId,
+  encodeBody,
+  encodeEnvelope,
+  type InstanceBody,
+  limits,
+  type TaskId,
+} from '@gryphgen/protocol';
+import { type Context, decide } from './context.ts';
+import { decided } from './decisions.ts';
+import type { BrokerEvent } from './events.ts';
+import { makeRoom } from './evicting.ts';
+import { usableOf } from './hosting.ts';
+import type { Model } from './model-book.ts';
+import { instanceLife, type ModelLife } from './model-life.ts';
+import { envelopeOf, type PlanOptions, planInstance } from './model-plans.ts';
+import type { BrokerState } from './state.ts';
+
+export interface Beginning {
+  /** Idle instances of other models may go for it. */
+  readonly mayEvict: boolean;
+}
+
+/** Where nothing was found, the grid has changed little a moment later. */
+const planAgainMs = 1000;
+/** No client has a name without characters: no submission is this one's. */
+const noClient = '' as ClientId;
+
+export function begin(context: Context, model: Model, life: ModelLife, { mayEvict }: Beginning): void {
+  const { state } = context;
+  const { spec, since } = model;
+  const options = optionsFor(state, model, life);
+  const plan = planInstance(spec, state.views, options);
+  if ('reasons' in plan) {
+    life.reasons = plan.reasons;
+    life.planAgainAt = state.watch + planAgainMs;
+    if (mayEvict) makeRoom(context, model, life, options);
+    return;
+  }
+  const { use, serving, file, artifact } = spec;
+  const { deviceLayers, device, words } = plan;
+  const body: InstanceBody = {
+    ...{ model: spec.name, use, serving, file, deviceLayers },
+    inputs: [{ ...artifact, to: '/model' }],
+    ...(device && { device }),
+  };
+  life.isPreparing = true;
+  context.effects.push({
+    kind: 'prepareInstance',
+    model: spec.name,
+    since,
+    envelope: encodeEnvelope(envelopeOf(spec, plan)),
+    body: encodeBody(body),
+    words,
+  });
+}
+
+function optionsFor(state: BrokerState, { spec: { name } }: Model, { shunned }: ModelLife): PlanOptions {
+  const onHost = usableOf(state, name).flatMap(({ lease }) =>
+    lease?.reservation.devices.length === 0 ? [lease.worker] : [],
+  );
+  return { shunned, onHost: new Set(onHost) };
+}
+
+/** What was planned may be out of date by now: then it is planned anew. */
+export function onInstancePrepared(
+  context: Context,
+  { model: name, since, spec, words }: Extract<BrokerEvent, { kind: 'instancePrepared' }>,
+): void {
+  const { state, now } = context;
+  const model = state.models.known.get(name);
+  const life = state.models.lifeOf(name);
+  life.isPreparing = false;
+  if (model?.since !== since || state.journalStalled || state.tasks.size >= limits.waitingTasks) return;
+  if ('code' in spec) throw new Error(`the instance of ${name} that was planned is none: ${spec.message}`);
+  life.isWanted = false;
+  const { envelope, envelopeHash, shapeKey, bodyHash, bodyBytes } = spec;
+  if (!state.specs.has(envelopeHash)) decide(context, [decided.envelope, envelopeHash, envelope, shapeKey]);
+  const id = state.nextTask as TaskId;
+  state.counters.accepted += 1;
+  instanceLife(life, id).words = words;
+  decide(context, [
+    ...([decided.accepted, id, envelopeHash, bodyHash, model.owner, noClient, 0, 0, ''] as const),
+    now.wall,
+    bodyBytes,
+  ]);
+  state.wake = true;
+}

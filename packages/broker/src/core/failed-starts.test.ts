@@ -1,0 +1,60 @@
+/** Instances that do not come up (E34). */
+import { failure } from '@gryphgen/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  add,
+  beginGrid,
+  broken,
+  done,
+  grid,
+  instance,
+  instances,
+  model,
+  ready,
+  request,
+  serving,
+  start,
+} from './instances.fixture.ts';
+
+beforeEach(() => beginGrid());
+
+describe('an instance that does not come up', () => {
+  it('is tried three times, then its model is in trouble for a while', () => {
+    const worker = grid.worker('w-1', serving);
+    add();
+    const waiting = request();
+    for (let times = 0; times < 3; times += 1) {
+      const task = instance();
+      start(worker, task);
+      done(worker, task, broken);
+      grid.pass(4000, [worker]);
+    }
+    expect(instances()).toEqual([]);
+    expect(waiting.outcome).toMatchObject({ state: 'failed', failure: { code: 'execution.model' } });
+    expect(model().trouble).toBe(
+      'tiny could not be loaded, 3 times in a row: the file is no model (t1 on w-1); it is tried again after 30 s',
+    );
+    expect(request().outcome?.state ?? 'waiting').toMatch(/failed/);
+    grid.pass(30_000, [worker]);
+    const later = request();
+    expect(later.phase).toBe('waiting');
+    done(worker, instance(), broken);
+    expect(model().trouble).toMatch(/4 times in a row.*after 1 m/);
+    grid.pass(61_000, [worker]);
+    request();
+    ready(worker);
+    expect(model().trouble).toBe('');
+  });
+
+  it('goes elsewhere next time, where it can', () => {
+    const worker = grid.worker('w-1', { ...serving, speed: 2 });
+    const other = grid.worker('w-2', serving);
+    add();
+    request();
+    done(worker, instance(), failure('rejected.invalid', 'this engine knows no such file'));
+    expect(instances()).toEqual([]);
+    grid.pass(30_500, [worker, other]);
+    request();
+    expect(instance().lease?.worker).toBe('w-2');
+  });
+});

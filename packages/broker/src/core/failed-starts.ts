@@ -1,0 +1,35 @@
+/**
+ * Instances that do not come up (E34): tried again as any service is, but of a model of which `mostFailed` in a row were never
+ * ready none is begun for a while, twice as long each time.
+ */
+import { type Failure, familyOf, formatDuration, formatTaskId, isOrdered } from '@gryphgen/protocol';
+import { nameOf } from './documents.ts';
+import { instanceLife } from './model-life.ts';
+import type { BrokerState, Task } from './state.ts';
+
+const mostFailed = 3;
+const firstWaitMs = 30_000;
+const longestWaitMs = 600_000;
+
+/** An attempt of an instance has failed. Whether it is not to be tried again; of other tasks never. `isLast`: nor would it be. */
+export function givesUp(state: BrokerState, task: Task, why: Failure, isLast: boolean): boolean {
+  const { kind, model: name } = task.spec.envelope;
+  if (kind !== 'instance' || name === undefined || isOrdered(why.code)) return false;
+  const life = state.models.lifeOf(name);
+  const of = instanceLife(life, task.id);
+  const wasReady = of.readySince !== null || task.lease?.served?.health?.state === 'healthy';
+  of.readySince = null;
+  if (!isLast && (wasReady || familyOf(why.code) === 'lost')) return false;
+  if (wasReady) return false;
+  const worker = task.lease?.worker ?? '';
+  life.failed += 1;
+  if (worker !== '') life.shunned.add(worker);
+  if (life.failed < mostFailed && !isLast) return false;
+  const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** life.troubles);
+  life.troubles += 1;
+  life.tryAgainAt = state.watch + waitMs;
+  const times = life.failed === 1 ? '' : `, ${life.failed} times in a row`;
+  const where = worker === '' ? '' : ` on ${nameOf(state, worker)}`;
+  life.trouble = `${name} could not be loaded${times}: ${why.message} (${formatTaskId(task.id)}${where}); it is tried again after ${formatDuration(waitMs)}`;
+  return true;
+}

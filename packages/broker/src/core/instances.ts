@@ -1,0 +1,120 @@
+/**
+ * The broker's own tasks of kind `instance`: begun, unloaded and ended as the models and those who ask them need it (E34).
+ * Which there are stands in the tasks; what is to become of them is looked at anew with each tick.
+ *
+ * 1. Never more than one instance of a model is on its way, nor do more than `replicas.max` take requests.
+ * 2. One that is idle ends when it is one too many: beyond `replicas.min` after `idleMs`, to make room for another model, or
+ *    because it takes no requests any more. One that answers a request never does.
+ * 3. One that finds no place within `placeMs` is ended, and planned anew.
+ */
+import { failure, type WorkerId } from '@gryphgen/protocol';
+import { type Beginning, begin } from './beginning-instances.ts';
+import { type Context, mustWait } from './context.ts';
+import { endIdle, unload } from './ending-instances.ts';
+import { isReady, usableOf } from './hosting.ts';
+import type { Model } from './model-book.ts';
+import { instanceLife, type ModelLife } from './model-life.ts';
+import { endWaiting } from './model-requests.ts';
+import type { BrokerState, Task } from './state.ts';
+
+/** Something else took the place meanwhile, and may keep it for long. */
+const placeMs = 10_000;
+/** Requests that wait for so long while others are answered have another instance begun, if there may be one. */
+const anotherAfterMs = 2000;
+
+/** With each tick. */
+export function lookAfterModels(context: Context): void {
+  const { models } = context.state;
+  models.due.clear();
+  for (const name of models.names()) lookAfter(context, name);
+}
+
+/** At the end of a turn: those of which something has changed. */
+export function lookAfterDue(context: Context): void {
+  const { models } = context.state;
+  const due = [...models.due];
+  models.due.clear();
+  for (const name of due) lookAfter(context, name);
+}
+
+function lookAfter(context: Context, name: string): void {
+  const { state } = context;
+  const model = state.models.known.get(name);
+  const life = state.models.lifeOf(name);
+  const tasks = state.models.instancesOf(name).map((id) => state.tasks.get(id) as Task);
+  const { asking, placed } = state.models.of(name);
+  follow(state, life, tasks);
+  life.waitsSince = asking > placed ? (life.waitsSince ?? state.watch) : null;
+  if (life.waitsSince !== null) endHopeless(context, name, life, tasks);
+  if (state.journalStalled) return;
+  replan(context, life, tasks);
+  endIdle(context, name, life);
+  const beginning = model && whatToBegin(state, model, life);
+  if (model !== undefined && beginning !== undefined) begin(context, model, life, beginning);
+  if (model === undefined && state.models.of(name).instances.size === 0) state.models.forget(name);
+}
+
+/** Notes since when each waits, or is ready. */
+function follow(state: BrokerState, life: ModelLife, instances: readonly Task[]): void {
+  for (const task of instances) {
+    const of = instanceLife(life, task.id);
+    const waits = task.phase === 'waiting' && task.notBefore === 0;
+    of.waitsSince = waits ? (of.waitsSince ?? state.watch) : null;
+    if (!isReady(task)) of.readySince = null;
+    else if (of.readySince === null) {
+      of.readySince = state.watch;
+      Object.assign(life, { failed: 0, trouble: '', troubles: 0, reasons: [] });
+      life.shunned.clear();
+    }
+  }
+  if (life.makesRoom.length === 0) return;
+  life.makesRoom = life.makesRoom.filter((id) => state.tasks.has(id));
+  if (life.makesRoom.length === 0) life.planAgainAt = 0;
+}
+
+/** Requests that wait for nothing that could come. */
+function endHopeless(context: Context, name: string, life: ModelLife, instances: readonly Task[]): void {
+  const { state } = context;
+  if (!state.models.known.has(name))
+    endWaiting(context, name, failure('rejected.not-found', `model "${name}" was removed from the grid`));
+  else if (life.trouble !== '' && state.watch < life.tryAgainAt && !instances.some(isReady))
+    endWaiting(context, name, failure('execution.model', life.trouble));
+}
+
+function replan(context: Context, life: ModelLife, instances: readonly Task[]): void {
+  const { state } = context;
+  for (const task of instances) {
+    const { waitsSince, words } = instanceLife(life, task.id);
+    if (waitsSince === null || state.watch - waitsSince < placeMs || mustWait(state, task.id)) continue;
+    unload(context, life, task, `it found no place ${words}`.trimEnd());
+  }
+}
+
+/** Undefined: nothing now. */
+function whatToBegin(
+  state: BrokerState,
+  { spec: { name, replicas, serving } }: Model,
+  life: ModelLife,
+): Beginning | undefined {
+  if (life.isPreparing || life.makesRoom.length > 0) return undefined;
+  if (state.watch < life.tryAgainAt || state.watch < life.planAgainAt) return undefined;
+  const usable = usableOf(state, name);
+  if (usable.length >= replicas.max) life.isWanted = false;
+  if (usable.length >= replicas.max || !usable.every(isReady)) return undefined;
+  if (usable.length < replicas.min || life.isWanted) return { mayEvict: true };
+  if (life.waitsSince === null) return undefined;
+  if (usable.length === 0) return { mayEvict: true };
+  const isUrgent = state.watch - life.waitsSince >= anotherAfterMs;
+  return isUrgent && !hasFree(state, name, usable, serving.slots) ? { mayEvict: false } : undefined;
+}
+
+/** Then what waits waits for something else than a slot, such as its principal's quota. */
+function hasFree({ workers }: BrokerState, name: string, instances: readonly Task[], slots: number): boolean {
+  const on = new Map<WorkerId, number>();
+  for (const { lease } of instances)
+    if (lease !== null) on.set(lease.worker, (on.get(lease.worker) ?? 0) + slots);
+  return [...on].some(([id, all]) => {
+    const view = workers.get(id)?.view;
+    return view?.connected === true && (view.ledger.asking.get(name) ?? 0) < all;
+  });
+}

@@ -1,0 +1,67 @@
+/** What is known of a model and its instances in this epoch beside their tasks: observations, all of them. */
+import type { Failure, TaskId, WorkerId } from '@gryphgen/protocol';
+
+export interface InstanceLife {
+  /** Watch time since which it is ready; null while it is not. */
+  readySince: number | null;
+  /** Watch time since which it waits for a place; null while it does not. */
+  waitsSince: number | null;
+  /** Where it is to be, and why. */
+  words: string;
+}
+
+export interface ModelLife {
+  /** Somebody asked for an instance, and none was begun for it yet. */
+  isWanted: boolean;
+  /** Its envelope and body are being stored. */
+  isPreparing: boolean;
+  readonly instances: Map<TaskId, InstanceLife>;
+  /** Instances that take no more requests and end when they are idle, since somebody asked for that: since which wall ms. */
+  readonly leaving: Map<TaskId, number>;
+  /** Why those end that were told to. */
+  readonly endings: Map<TaskId, Failure>;
+  /** Watch time at which a request of it last began or ended there. */
+  readonly usedOn: Map<WorkerId, number>;
+  /** Watch time since which requests wait; null: none does. */
+  waitsSince: number | null;
+  /** Instances of other models that end to make room for one of this. */
+  makesRoom: readonly TaskId[];
+  /** Watch time before which no place is looked for again: there was none. */
+  planAgainAt: number;
+  /** Why there was none. */
+  reasons: readonly string[];
+  /** Starts that failed in a row, and where. */
+  failed: number;
+  readonly shunned: Set<WorkerId>;
+  /** Why none is begun before `tryAgainAt` of the watch clock; '' where nothing is in the way. */
+  trouble: string;
+  tryAgainAt: number;
+  /** Troubles in a row: each makes the next wait longer. */
+  troubles: number;
+}
+
+export function newLife(): ModelLife {
+  return {
+    isWanted: false,
+    isPreparing: false,
+    instances: new Map(),
+    leaving: new Map(),
+    endings: new Map(),
+    usedOn: new Map(),
+    waitsSince: null,
+    makesRoom: [],
+    planAgainAt: 0,
+    reasons: [],
+    failed: 0,
+    shunned: new Set(),
+    trouble: '',
+    tryAgainAt: 0,
+    troubles: 0,
+  };
+}
+
+export function instanceLife(life: ModelLife, id: TaskId): InstanceLife {
+  const known = life.instances.get(id) ?? { readySince: null, waitsSince: null, words: '' };
+  life.instances.set(id, known);
+  return known;
+}

@@ -1,0 +1,173 @@
+/**
+ * Where the next instance of a model goes: on the worker and device that hold it best now, or why nowhere.
+ *
+ * 1. Whole on one device comes before partly on one, that before the host alone; of alike the faster worker, equals by id.
+ *    Where it failed to start lately comes last.
+ * 2. What is planned is asked for as any task asks, and held against the ledger as any: nothing is placed here.
+ */
+import type { DeviceUuid, Envelope, ModelSpec, Resources, WorkerId } from '@gryphgen/protocol';
+import { formatBytes } from '@gryphgen/protocol';
+import { explain, type ModelPlan, planModel, type WorkerView } from '@gryphgen/scheduler';
+import { deviceOverheadBytes, settingsOf } from './model-settings.ts';
+
+export interface InstancePlan {
+  readonly worker: WorkerId;
+  readonly resources: Resources;
+  readonly deviceLayers: number;
+  readonly device?: DeviceUuid;
+  /** Where and why, for people. */
+  readonly words: string;
+}
+
+export interface NoPlan {
+  /** Of each worker that could serve models at all. */
+  readonly reasons: readonly string[];
+}
+
+export interface PlanOptions {
+  /** Come last: it failed there. */
+  readonly shunned: ReadonlySet<WorkerId>;
+  /** Have one on their host already: a second there would only halve what the first has. */
+  readonly onHost: ReadonlySet<WorkerId>;
+}
+
+interface Ranked {
+  readonly plan: InstancePlan;
+  /** Lower is better. */
+  readonly rank: readonly [shunned: number, hostShare: number, slowness: number];
+}
+
+/** llama-server's own program and buffers, beside what the model takes. */
+const serverBytes = 128 * 1024 ** 2;
+/** A device's server mostly waits for the device. */
+const deviceCpuMilli = 1000;
+
+export function planInstance(
+  spec: ModelSpec,
+  views: readonly WorkerView[],
+  options: PlanOptions,
+): InstancePlan | NoPlan {
+  const reasons: string[] = [];
+  let best: Ranked | undefined;
+  for (const view of views) {
+    if (!view.report?.capabilities.includes('instance')) continue;
+    const found = onWorker(spec, view, options);
+    if ('reasons' in found) reasons.push(...found.reasons);
+    else if (best === undefined || isBetter(found, best)) best = found;
+  }
+  if (best !== undefined) return best.plan;
+  return { reasons: reasons.length > 0 ? reasons : ['no worker here has an engine that serves models'] };
+}
+
+function isBetter(one: Ranked, other: Ranked): boolean {
+  const at = one.rank.findIndex((value, place) => value !== other.rank[place]);
+  if (at < 0) return one.plan.worker < other.plan.worker;
+  return (one.rank[at] as number) < (other.rank[at] as number);
+}
+
+/** With each device alone, and with none: a model is not divided over several. */
+function onWorker(spec: ModelSpec, view: WorkerView, options: PlanOptions): Ranked | NoPlan {
+  const { report } = view;
+  if (report === null) return { reasons: [`${view.name} has not been heard of`] };
+  const settings = settingsOf(spec);
+  const reasons: string[] = [];
+  let best: Ranked | undefined;
+  const consider = (devices: typeof report.devices): void => {
+    const plan = planModel(
+      spec.description,
+      settings,
+      { ...view, report: { ...report, devices } },
+      deviceOverheadBytes,
+    );
+    if (plan.kind === 'no') {
+      reasons.push(...plan.reasons);
+      return;
+    }
+    if (plan.kind === 'host' && devices.length > 0) return;
+    if (plan.kind === 'host' && options.onHost.has(view.id)) {
+      reasons.push(`${view.name} has an instance of it on the host already`);
+      return;
+    }
+    const found = ranked(view, plan, options);
+    const lacks = lacksOn(spec, view, found.plan);
+    if (lacks !== undefined) reasons.push(lacks);
+    else if (best === undefined || isBetter(found, best)) best = found;
+  };
+  const all = planModel(spec.description, settings, view, deviceOverheadBytes);
+  // Of several devices that hold it whole the plan has chosen one already.
+  if (all.kind === 'whole') consider(all.devices.map(({ device }) => device));
+  if (best !== undefined) return best;
+  for (const device of report.devices) consider([device]);
+  if (best !== undefined) return best;
+  consider([]);
+  return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
+}
+
+function ranked(view: WorkerView, plan: ModelPlan, { shunned }: PlanOptions): Ranked {
+  const { report, name } = view;
+  const [on] = plan.devices;
+  const { estimate } = plan;
+  const deviceBytes = estimate?.devices[0]?.totalBytes ?? 0;
+  const memoryBytes = (estimate?.host.totalBytes ?? 0) + serverBytes;
+  const layers = on?.layers ?? 0;
+  const all = layers + plan.hostLayers;
+  const cpuMilli = plan.hostLayers === 0 ? deviceCpuMilli : hostCpuMilli(view);
+  const where =
+    on === undefined
+      ? `on ${name}: all of it on the host, ${formatBytes(memoryBytes)} of memory`
+      : `on ${name}: ${layers} of ${all} layers on ${on.device.name}, ${formatBytes(deviceBytes)} of its memory`;
+  return {
+    plan: {
+      worker: view.id,
+      resources: {
+        ...{ cpuMilli, memoryBytes, diskBytes: 0 },
+        ...(on && { gpu: { kind: 'part', vramBytes: deviceBytes, uuid: on.device.uuid } }),
+      },
+      deviceLayers: layers,
+      ...(on && { device: on.device.uuid }),
+      words: where,
+    },
+    rank: [shunned.has(view.id) ? 1 : 0, plan.hostLayers / all, -(report?.speed ?? 0)],
+  };
+}
+
+/** Half of the machine, but no more than is free: the other half is for what else is to be done there. */
+function hostCpuMilli({ report, ledger }: WorkerView): number {
+  const all = report?.cpuMilli ?? 0;
+  const free = all - ledger.cpuMilli;
+  return Math.max(Math.min(deviceCpuMilli, all), Math.min(free, Math.floor(all / 2)));
+}
+
+/** What the plan does not look at: CPU, slots, pressures, and the memory of the server itself. */
+function lacksOn({ name }: ModelSpec, view: WorkerView, { resources }: InstancePlan): string | undefined {
+  const shape = { kind: 'instance', resources, constraints: { labels: {} }, model: name } as const;
+  const [found] = explain(shape, [view]).workers;
+  return found?.feasible ? undefined : `${view.name}: ${found?.reasons?.join(', ') ?? 'is not known'}`;
+}
+
+function named(worker: string, words: string): string {
+  return words.includes(worker) ? words : `${worker}: ${words}`;
+}
+
+/** As a task. Its kind is told by `instance`, its worker by the plan. */
+export function envelopeOf({ name, artifact }: ModelSpec, { worker, resources }: InstancePlan): Envelope {
+  return {
+    kind: 'instance',
+    name,
+    resources,
+    durable: true,
+    priority: 0,
+    retries: { limit: 0, backoffMs: 1000 },
+    restart: 'on-failure',
+    timeoutMs: 0,
+    queueTimeoutMs: 0,
+    // It is of no use to those who ask it while its machine is cut off, and stays loaded for as long as that is short.
+    onLinkLost: 'move',
+    labels: {},
+    constraints: { worker, labels: {} },
+    preemptible: false,
+    inputs: [artifact],
+    model: name,
+    taskClass: `instance ${name}`,
+  };
+}
