@@ -1,6 +1,9 @@
 /** The executor of instances in a place of its own, with a real llama-server, tiny models, and a way to ask them. */
-import { mkdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
+import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import {
   type ArtifactRef,
@@ -16,6 +19,7 @@ import {
   AnswerChannels,
   createLog,
   type Log,
+  runFolder,
   systemAlarms,
   systemClock,
   systemRandom,
@@ -57,6 +61,9 @@ export interface InstancePlaceOptions {
   readonly programs?: string;
   readonly stillMs?: number;
 }
+
+/** Who submits what is asked here. */
+export const asker = 'p-0123456789abcdef' as PrincipalId;
 
 /** One life of a worker's executors for models. */
 export class InstancePlace {
@@ -124,7 +131,7 @@ export class InstancePlace {
     const bytes = new TextEncoder().encode(JSON.stringify(request));
     const body: InferBody = { path, request: bytes, ...(channel !== undefined && { channel }) };
     const order = orderOf(kind, fence, encodeBody(body), { model: kind });
-    this.callsOf(kind).start({ ...order, principal: 'somebody' as PrincipalId });
+    this.callsOf(kind).start({ ...order, principal: asker });
     return fence;
   }
 
@@ -136,6 +143,20 @@ export class InstancePlace {
     const { exit } = await this.answers.find('exited', fence);
     expect(exit.failure).toBeNull();
     return JSON.parse(Buffer.from(readOutcome(exit.outcome)?.result ?? []).toString()) as InferResult;
+  }
+
+  /** As the server of this instance has them. */
+  async slots(fence: Fence): Promise<readonly { readonly is_processing: boolean }[]> {
+    const home = await realpath(this.place.folder);
+    const hash = createHash('sha256').update(keyOf(fence)).digest('hex').slice(0, 12);
+    const socketPath = join(runFolder(home), `m-${hash}.sock`);
+    const scratch = join(keeperPlace(home, 'instance').root, keyOf(fence));
+    const authorization = `Bearer ${readFileSync(join(scratch, 'api-key'), 'utf8').trim()}`;
+    const asked = request({ socketPath, path: '/slots', headers: { authorization } }).end();
+    const [answer] = (await once(asked, 'response')) as [AsyncIterable<Buffer>];
+    const parts: Buffer[] = [];
+    for await (const part of answer) parts.push(part);
+    return JSON.parse(Buffer.concat(parts).toString());
   }
 
   /** Of llama-servers here. */

@@ -1,0 +1,170 @@
+/** What a real llama-server answers through the calls of a worker: as results, and piece by piece to channels. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endProcesses, type Fence } from '@gryphgen/worker';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ChannelAsker } from './channel-asker.ts';
+import { makePlace, type Place } from './executor-suite.ts';
+import { asker, InstancePlace, tinyModel } from './instance-place.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let models: string;
+let place: Place;
+let life: InstancePlace;
+let channels: ChannelAsker;
+let chat: Fence;
+
+beforeAll(async () => {
+  models = await mkdtemp(join(tmpdir(), 'gg-models-'));
+  place = await makePlace();
+  life = new InstancePlace(place);
+  await life.executor.probe();
+  await life.executor.adopt();
+  const started = [];
+  for (const use of ['infer', 'embed', 'rerank'] as const)
+    started.push(life.start(await tinyModel(models, use), use));
+  for (const fence of started) await life.ready(fence);
+  chat = started[0] as Fence;
+  channels = new ChannelAsker(life.channels);
+  await channels.open(asker);
+});
+
+afterAll(async () => {
+  await channels.close();
+  await life.close();
+  await place.logs.close();
+  await endProcesses(place.folder);
+  expect(await life.pids()).toEqual([]);
+  await rm(place.folder, { recursive: true });
+  await rm(models, { recursive: true });
+});
+
+/** No test leaves a slot taken. */
+afterEach(() => slotsFree());
+
+const chatPath = '/v1/chat/completions';
+const saying = (content: string, more: object = {}) => ({
+  ...{ messages: [{ role: 'user', content }], temperature: 0, max_tokens: 8 },
+  ...more,
+});
+/** Ends with its slot, of 1024 tokens. */
+const endless = { max_tokens: 1000, ignore_eos: true };
+
+async function slotsFree(): Promise<void> {
+  await expect
+    .poll(async () => (await life.slots(chat)).map(({ is_processing }) => is_processing), { timeout: 20_000 })
+    .toEqual([false, false]);
+}
+
+describe('a result', () => {
+  it('holds the answer, with its tokens and times', async () => {
+    const result = await life.result(life.ask('infer', chatPath, saying('What is a heartbeat?')));
+    const body = JSON.parse(result.body ?? '') as { usage: { prompt_tokens: number } };
+    expect(result).toMatchObject({ status: 200, tokens: { output: 8, prompt: body.usage.prompt_tokens } });
+    expect(body).toMatchObject({ model: 'infer', choices: [{ finish_reason: 'length' }] });
+    expect(result.firstMs).toBeGreaterThan(0);
+  });
+
+  it('of an embedding and of a ranking are what the server says', async () => {
+    const embedded = await life.result(life.ask('embed', '/v1/embeddings', { input: 'a heartbeat' }));
+    expect(JSON.parse(embedded.body ?? '')).toMatchObject({ data: [{ embedding: expect.any(Array) }] });
+    expect(embedded.tokens).toMatchObject({ prompt: expect.any(Number), output: 0 });
+    const documents = ['a river', 'the heartbeat'];
+    const ranked = await life.result(life.ask('rerank', '/v1/rerank', { query: 'heartbeat', documents }));
+    expect(JSON.parse(ranked.body ?? '')).toMatchObject({ results: [{}, {}] });
+  });
+
+  it('of what the server refuses is its refusal', async () => {
+    const long = saying('word '.repeat(3000));
+    const result = await life.result(life.ask('infer', chatPath, long));
+    expect(result.status).toBe(400);
+    expect(result.body).toContain('exceed_context_size_error');
+  });
+
+  it('holds no stream, and no more than it may', async () => {
+    const streamed = life.ask('infer', chatPath, saying('hi', { stream: true }));
+    const { exit } = await life.answers.find('exited', streamed);
+    expect(exit.failure).toMatchObject({
+      code: 'rejected.invalid',
+      message: expect.stringContaining('stream'),
+    });
+    const input = Array.from({ length: 60 }, (_, nth) => `text ${nth}`);
+    const long = await life.answers.find('exited', life.ask('embed', '/v1/embeddings', { input }));
+    expect(long.exit.failure).toMatchObject({
+      code: 'rejected.limit',
+      message: expect.stringContaining('channel'),
+    });
+  });
+
+  it('is of the kind that was asked', async () => {
+    const { failure } = await life.answers.find('startFailed', life.ask('infer', '/v1/embeddings', {}));
+    expect(failure.message).toMatch(
+      /^body.path: \/v1\/embeddings is not what infer asks, expected \/v1\/chat/,
+    );
+  });
+});
+
+describe('an answer to a channel', () => {
+  it('comes piece by piece, and the result tells its counts alone', async () => {
+    const fence = life.ask('infer', chatPath, saying('hello', { stream: true }), channels.channel);
+    const answer = await channels.answer(fence);
+    expect(answer).toMatchObject({ status: 200, contentType: expect.stringContaining('text/event-stream') });
+    expect(answer.text.match(/^data: /gm)?.length).toBeGreaterThan(8);
+    expect(answer.text).toMatch(/data: \[DONE\]\s*$/);
+    const pieces = channels.records.filter((record) => record.task === fence.task && record.kind === 'data');
+    expect(pieces.length).toBeGreaterThan(1);
+    const result = await life.result(fence);
+    expect(result).toMatchObject({ status: 200, tokens: { output: 8 } });
+    expect(result.body).toBeUndefined();
+  });
+
+  it('comes beside others of the same instance', async () => {
+    const asked = ['one', 'two', 'three', 'four'].map((text) =>
+      life.ask('infer', chatPath, saying(text, { stream: true, max_tokens: 50 }), channels.channel),
+    );
+    for (const fence of asked) {
+      const { text } = await channels.answer(fence);
+      expect(text).toMatch(/data: \[DONE\]\s*$/);
+      expect(await life.result(fence)).toMatchObject({ status: 200, tokens: expect.anything() });
+    }
+  });
+
+  it('is longer than a result can be', async () => {
+    const input = Array.from({ length: 60 }, (_, nth) => `text ${nth}`);
+    const { text } = await channels.answer(life.ask('embed', '/v1/embeddings', { input }, channels.channel));
+    expect((JSON.parse(text) as { data: object[] }).data).toHaveLength(60);
+  });
+
+  it('that is stopped frees its slot', async () => {
+    const fence = life.ask(
+      'infer',
+      chatPath,
+      saying('go on', { ...endless, stream: true }),
+      channels.channel,
+    );
+    await channels.until((records) =>
+      records.some(({ task, kind }) => task === fence.task && kind === 'data'),
+    );
+    life.stopAsking('infer', fence);
+    const { exit } = await life.answers.find('exited', fence);
+    expect(exit).toMatchObject({ stopped: true });
+    await slotsFree();
+  });
+
+  it('whose asker has left ends, and frees its slot', async () => {
+    const fence = life.ask(
+      'infer',
+      chatPath,
+      saying('go on', { ...endless, stream: true }),
+      channels.channel,
+    );
+    await channels.until((records) =>
+      records.some(({ task, kind }) => task === fence.task && kind === 'data'),
+    );
+    await channels.leave();
+    const { exit } = await life.answers.find('exited', fence);
+    expect(exit.failure).toMatchObject({ code: 'lost.link' });
+  });
+});
