@@ -49,8 +49,8 @@ const saying = (content: string, more: object = {}) => ({
   ...{ messages: [{ role: 'user', content }], temperature: 0, max_tokens: 8 },
   ...more,
 });
-/** Ends with its slot, of 1024 tokens. */
-const endless = { max_tokens: 1000, ignore_eos: true };
+/** It takes seconds, and then its slot is full. */
+const endless = { max_tokens: 4000, ignore_eos: true };
 
 async function slotsFree(): Promise<void> {
   await expect
@@ -77,7 +77,7 @@ describe('a result', () => {
   });
 
   it('of what the server refuses is its refusal', async () => {
-    const long = saying('word '.repeat(3000));
+    const long = saying('word '.repeat(9000));
     const result = await life.result(life.ask('infer', chatPath, long));
     expect(result.status).toBe(400);
     expect(result.body).toContain('exceed_context_size_error');

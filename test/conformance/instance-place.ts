@@ -1,7 +1,7 @@
 /** The executor of instances in a place of its own, with a real llama-server, tiny models, and a way to ask them. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -72,7 +72,7 @@ export class InstancePlace {
   readonly answers = new Recorder();
   readonly channels = new AnswerChannels({ alarms: systemAlarms });
   private readonly calls: readonly CallExecutor[];
-  /** By fence: the file that the attempt is given. */
+  /** By fence: the file or folder that the attempt is given. */
   private readonly files = new Map<string, string>();
 
   constructor(place: Place, { programs = llamaProgram('llama-server'), ...more }: InstancePlaceOptions = {}) {
@@ -100,12 +100,12 @@ export class InstancePlace {
   }
 
   /** An instance of the model in this file. */
-  start(file: string, use: ModelUse = 'infer', over: Partial<InstanceBody> = {}): Fence {
+  start(path: string, use: ModelUse = 'infer', over: Partial<InstanceBody> = {}): Fence {
     const fence = newFence();
-    this.files.set(keyOf(fence), file);
+    this.files.set(keyOf(fence), path);
     const body: InstanceBody = {
       ...{ model: use, use, file: '', deviceLayers: 0 },
-      serving: { slots: 2, slotTokens: 1024, kvType: 'f16' },
+      serving: { slots: 2, slotTokens: 4096, kvType: 'f16' },
       inputs: [
         { digest: `sha256:${'0'.repeat(64)}`, bytes: 1, to: '/model' } as ArtifactRef & { to: '/model' },
       ],
@@ -179,8 +179,11 @@ export class InstancePlace {
 
   private given(fence: Fence): readonly Given[] {
     const path = this.files.get(keyOf(fence)) ?? '';
-    const entry = { kind: 'file', path: '', bytes: 1, executable: false, chunks: Buffer.alloc(0) } as const;
-    const manifest = { digest: '', encoded: Buffer.alloc(0), entries: [entry], bytes: 1 };
+    const names = statSync(path).isDirectory() ? readdirSync(path) : [''];
+    const entries = names.map((name) => ({
+      ...({ kind: 'file', path: name, bytes: 1, executable: false, chunks: Buffer.alloc(0) } as const),
+    }));
+    const manifest = { digest: '', encoded: Buffer.alloc(0), entries, bytes: 1 };
     return [{ path, to: '/model', manifest }];
   }
 }

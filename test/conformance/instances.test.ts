@@ -1,8 +1,10 @@
 /** Models that are loaded by a real llama-server: their life, over that of their worker, and their ends. */
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { DeviceUuid } from '@gryphgen/protocol';
 import { runFolder } from '@gryphgen/runtime';
 import { endProcesses, type Fence, keeperPlace, keyOf } from '@gryphgen/worker';
@@ -112,6 +114,31 @@ describe('an instance', () => {
     const { exit } = await place.events.find('exited', fence);
     expect(exit).toMatchObject({ stopped: false, exitCode: 137, failure: { code: 'execution.exit' } });
     expect(exit.failure?.message).toContain('exit code 137');
+  });
+
+  it('of a model in several files loads all of them', async () => {
+    const folder = await mkdtemp(join(models, 'split-'));
+    const args = ['--split', '--split-max-tensors', '8', chat, join(folder, 'part')];
+    await promisify(execFile)(llamaProgram('llama-gguf-split'), args);
+    const files = (await readdir(folder)).sort();
+    expect(files.length).toBeGreaterThan(1);
+    const fence = life.start(folder, 'infer', { file: files[0] ?? '' });
+    await life.ready(fence);
+    expect(await life.result(life.ask('infer', chatPath, hello))).toMatchObject({ status: 200 });
+    const wrong = life.start(folder, 'infer');
+    const { failure } = await place.events.find('startFailed', wrong);
+    expect(failure).toMatchObject({ code: 'execution.input' });
+  });
+
+  it('is lost with its keeper, and nothing of it runs on', async () => {
+    const fence = life.start(chat);
+    await life.ready(fence);
+    const { notePath } = keeperPlace(await realpath(place.folder), 'instance');
+    process.kill((JSON.parse(readFileSync(notePath, 'utf8')) as { pid: number }).pid, 'SIGKILL');
+    const { exit } = await place.events.find('exited', fence);
+    expect(exit.failure).toMatchObject({ code: 'lost.worker' });
+    expect(await life.pids()).toEqual([]);
+    await life.ready(life.start(chat));
   });
 
   it('of a file that is no model fails with what the server says of it', async () => {

@@ -46,6 +46,7 @@ export class LlamaEngines {
   private readonly known = new Map<string, Known>();
   private readonly problems = new Map<string, string>();
   private usable: readonly LlamaEngine[] = [];
+  private looking: Promise<readonly LlamaEngine[]> | null = null;
 
   constructor(options: LlamaEnginesOptions) {
     this.options = options;
@@ -61,10 +62,12 @@ export class LlamaEngines {
     return [...this.problems.values()].filter((why) => why !== '');
   }
 
-  async look(): Promise<readonly LlamaEngine[]> {
-    const found = await Promise.all(this.programs.map((program) => this.find(program)));
-    this.usable = found.filter((engine) => engine !== null).slice(0, limits.modelEngines);
-    return this.usable;
+  /** All who ask meanwhile share one look. */
+  look(): Promise<readonly LlamaEngine[]> {
+    this.looking ??= this.findAll().finally(() => {
+      this.looking = null;
+    });
+    return this.looking;
   }
 
   /** For an instance that computes on this device, or on the host alone. */
@@ -84,6 +87,12 @@ export class LlamaEngines {
       'execution.model',
       `nothing here computes on ${device}, and it is not computed on the host instead: ${whys.join('; ')}`,
     );
+  }
+
+  private async findAll(): Promise<readonly LlamaEngine[]> {
+    const found = await Promise.all(this.programs.map((program) => this.find(program)));
+    this.usable = found.filter((engine) => engine !== null).slice(0, limits.modelEngines);
+    return this.usable;
   }
 
   private async seeingThrough(engine: LlamaEngine, device: DeviceUuid): Promise<Probed<string>> {

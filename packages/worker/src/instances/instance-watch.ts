@@ -47,8 +47,7 @@ export class InstanceWatch {
   }
 
   async run(): Promise<void> {
-    const { served, condemned } = this.options;
-    served({ state: 'starting', words: '' });
+    const { condemned } = this.options;
     const why = (await this.load()) ?? (await this.serve());
     if (why !== null && !this.over.signal.aborted) condemned(why);
   }
@@ -64,6 +63,8 @@ export class InstanceWatch {
         served({ state: 'healthy', words: '' });
         return null;
       }
+      // Of one that an earlier life of the worker loaded it is not told.
+      if (waitMs === firstLookMs) served({ state: 'starting', words: '' });
       if (clock.mono() - beganMono > loadMs)
         return failure('execution.model', `it was not ready after ${formatDuration(loadMs)}`);
       await pause(alarms, waitMs, signal);
