@@ -75,6 +75,7 @@ it('commands of grid are there, with their flags', async () => {
       'audit',
       'models',
       'engine',
+      'key',
     ];
     const isGroup = groups.includes(words[0] ?? '');
     const { code, text } = await helpOf(words.slice(0, isGroup && words.length > 1 ? 2 : 1));

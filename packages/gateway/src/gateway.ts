@@ -5,7 +5,13 @@
  * 2. Once it stops it takes no connection; what is under way has `drainMs`, and is then told that it ends.
  */
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -27,6 +33,8 @@ export class Gateway {
   private readonly bounds: GatewayBounds;
   private readonly handler: ApiHandler;
   private readonly server: Server;
+  private readonly open = new Set<ServerResponse>();
+  private isStopping = false;
   /** The answer on each connection, to know whether an error can be told there. */
   private readonly answering = new WeakMap<Duplex, ServerResponse>();
 
@@ -35,14 +43,10 @@ export class Gateway {
     this.options = options;
     this.bounds = { ...defaultBounds, ...options.bounds };
     this.handler = new ApiHandler({ ...options, bounds: this.bounds });
-    this.server = this.makeServer((request, response) => {
-      this.answering.set(request.socket, response);
-      void this.handler.handle(request, response);
-    });
-    this.server.on('checkContinue', (request, response) => {
-      this.answering.set(request.socket, response);
-      void this.handler.handle(request, response, () => response.writeContinue());
-    });
+    this.server = this.makeServer((request, response) => this.take(request, response));
+    this.server.on('checkContinue', (request, response) =>
+      this.take(request, response, () => response.writeContinue()),
+    );
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.refuse(error, socket));
     this.server.on('drop', () => this.handler.metrics.badConnection('too many'));
     this.server.maxConnections = this.bounds.connections;
@@ -61,8 +65,9 @@ export class Gateway {
   async stop(): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');
+    this.isStopping = true;
     this.server.close();
-    this.server.closeIdleConnections();
+    this.closeUnused();
     const { drainMs } = this.bounds;
     const cancelEnd = this.options.alarms.after(drainMs, () =>
       this.handler.endAll('the gateway is stopping'),
@@ -72,6 +77,22 @@ export class Gateway {
     await closed;
     cancelEnd();
     cancelBreak();
+  }
+
+  private take(request: IncomingMessage, response: ServerResponse, goOn?: () => void): void {
+    this.answering.set(request.socket, response);
+    this.open.add(response);
+    response.once('close', () => {
+      this.open.delete(response);
+      if (this.isStopping) this.closeUnused();
+    });
+    void this.handler.handle(request, response, goOn);
+  }
+
+  /** Node takes a connection on which nothing was asked yet for one in use. */
+  private closeUnused(): void {
+    if (this.open.size === 0) this.server.closeAllConnections();
+    else this.server.closeIdleConnections();
   }
 
   private makeServer(listener: RequestListener): Server {
