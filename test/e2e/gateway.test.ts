@@ -1,0 +1,107 @@
+/** The gateway of `grid up` before a real grid with tiny models, asked by OpenAI's client. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { llamaProgram } from '../conformance/llama-program.ts';
+import { openaiAt, openaiSuite } from '../conformance/openai-suite.ts';
+import { GridFixture } from './cli-grid.fixture.ts';
+
+const grid = new GridFixture();
+let gateway = '';
+let apiKey = '';
+
+const place = (key = apiKey) => ({ baseURL: `${gateway}/v1`, apiKey: key });
+const newKey = (...flags: string[]) => grid.json<{ id: string; key: string }>('key', 'create', ...flags);
+
+beforeAll(async () => {
+  grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
+  ({ gateway } = await grid.json<{ gateway: string }>('up', '--detach'));
+  const files = { tiny: tinyLlama(), embed: tinyBert('embed') };
+  for (const [name, { metadata, tensors }] of Object.entries(files)) {
+    await writeGguf(join(grid.home, `${name}.gguf`), metadata, tensors);
+    const { code, stderr } = await grid.grid('models', 'add', name, `${name}.gguf`, '--ctx', '512');
+    expect(code, stderr).toBe(0);
+  }
+  apiKey = (await newKey('--scope', 'infer,embed,models,metrics')).key;
+});
+afterAll(() => grid.stop());
+
+openaiSuite(place);
+
+const chat = { model: 'tiny', messages: [{ role: 'user' as const, content: 'Hello' }], max_tokens: 4 };
+
+it('a request is its key’s principal’s, and is explained by its id', async () => {
+  const { response } = await openaiAt(place()).chat.completions.create(chat).withResponse();
+  const id = response.headers.get('x-request-id') ?? '';
+  const [admin] = (await grid.json<{ id: string; role: string }[]>('principal', 'ls')).filter(
+    ({ role }) => role === 'admin',
+  );
+  expect(await grid.json('show', id)).toMatchObject({ id, kind: 'infer', principal: admin?.id });
+  expect((await grid.grid('explain', id)).code).toBe(0);
+});
+
+it('a key that is revoked is refused from the next request on', async () => {
+  const { id, key } = await newKey('--name', 'short', '--concurrent', '1');
+  const client = openaiAt(place(key));
+  expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
+  expect((await grid.grid('key', 'revoke', id)).code).toBe(0);
+  await expect(client.chat.completions.create(chat)).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
+});
+
+it('streams of an instance that is killed end in words, and those that wait go on', async () => {
+  const client = openaiAt(place());
+  const began = deferred();
+  const ends = Array.from({ length: 32 }, async () => {
+    try {
+      const long = { ...chat, max_tokens: 400, stream: true as const };
+      for await (const _ of await client.chat.completions.create(long)) began.resolve();
+      return 'whole';
+    } catch (error) {
+      if (!(error instanceof OpenAI.APIError)) throw error;
+      return String(error.code);
+    }
+  });
+  await began.promise;
+  for (const pid of serversOf(grid.home)) process.kill(pid, 'SIGKILL');
+  const told = await Promise.all(ends);
+  expect(told.filter((end) => end === 'whole').length).toBeGreaterThan(0);
+  expect(told.filter((end) => !/^(whole|lost\.|execution\.)/.test(end))).toEqual([]);
+  expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
+});
+
+it('counts what was asked, and holds nothing when all has ended', async () => {
+  const asked = await fetch(`${gateway}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
+  const text = await asked.text();
+  expect(text).toMatch(/gryphgen_gateway_tokens_total\{model="tiny",kind="output"\} [1-9]/);
+  // This request.
+  expect(text).toContain('gryphgen_gateway_open_requests 1\n');
+});
+
+/** The llama-servers that a grid's worker has started. */
+function serversOf(home: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const words = commandOf(pid).split('\0');
+      return words[0]?.endsWith('llama-server') && words.some((word) => word.startsWith(home));
+    });
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // it has ended meanwhile
+  }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
