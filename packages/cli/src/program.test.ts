@@ -119,8 +119,17 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['node', 'expected one of show, drain, resume, remove after it'],
   ['node drain forge --deadline 31d', '--deadline: found "31d", expected a duration of at most 30 days'],
   ['config', 'expected one of show after it'],
-  ['chat', '"grid chat" is of a later version'],
-  ['models --help', '"grid models" is of a later version'],
+  ['build', '"grid build" is of a later version'],
+  ['bench --help', '"grid bench" is of a later version'],
+  ['models', 'expected one of ls, add, rm, plan, pull, stop after it'],
+  ['models add a.b/c x.gguf', 'expected 1 to 64 of letters'],
+  ['models add tiny no.gguf', 'no.gguf: there is no such file'],
+  ['models add tiny x.gguf --kv q2', 'Allowed choices are f32, f16'],
+  ['models add tiny x.gguf --ctx 0', '--ctx: found "0", expected a whole number from 1 to 16777216'],
+  ['models plan no.gguf', 'no.gguf: there is no such file'],
+  ['infer tiny', "missing required argument 'prompt'"],
+  ['infer tiny " "', 'found an empty prompt, expected a question'],
+  ['infer tiny x --raw --json', "option '--raw' cannot be used with option '--json'"],
   ['worker --slots 0', '--slots: found "0", expected a whole number from 1 to 4096'],
   ['worker --data-endpoint nowhere', '--data-endpoint: found "nowhere", expected tcp://HOST:PORT'],
   ['nodes --broker tcp://a:65536', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],
@@ -299,7 +308,7 @@ describe('completion', () => {
     expect(complete('grid', 'submit', 'tas')).toBe('');
     expect(complete('grid', 'submit', '--', '--he')).toBe('');
     // What is not there yet is not offered.
-    expect(complete('grid', 'cha')).toBe('');
+    expect(complete('grid', 'buil')).toBe('');
   });
 
   it.each(['zsh', 'fish'])('of %s is printed', async (shell) => {
