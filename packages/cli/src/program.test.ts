@@ -128,8 +128,6 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['models add tiny x.gguf --ctx 0', '--ctx: found "0", expected a whole number from 1 to 16777216'],
   ['models plan no.gguf', 'no.gguf: there is no such file'],
   ['infer tiny', "missing required argument 'prompt'"],
-  ['infer tiny " "', 'found an empty prompt, expected a question'],
-  ['infer tiny x --raw --json', "option '--raw' cannot be used with option '--json'"],
   ['worker --slots 0', '--slots: found "0", expected a whole number from 1 to 4096'],
   ['worker --data-endpoint nowhere', '--data-endpoint: found "nowhere", expected tcp://HOST:PORT'],
   ['nodes --broker tcp://a:65536', 'broker (flag): expected tcp://HOST:PORT or ipc:///PATH'],

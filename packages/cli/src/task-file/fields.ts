@@ -48,6 +48,26 @@ export function list<T>(expected: string, item: Reader<T>): Reader<readonly T[]>
   };
 }
 
+/** One that stands alone is a list of one. */
+export function oneOrMany<T>(item: Reader<T>): Reader<readonly T[]> {
+  const many = list('a text or a list of them', item);
+  return (source, node, path) => {
+    if (isSeq(source.follow(node))) return many(source, node, path);
+    const value = item(source, node, path);
+    return value === undefined ? undefined : [value];
+  };
+}
+
+/** A map whose meaning is another's to judge. */
+export const anyMap: Reader<object> = (source, node, path) => {
+  const found = source.follow(node);
+  if (!isMap(found)) return source.unexpected(node, path, 'a map');
+  const value: unknown = source.plain(found);
+  return typeof value === 'object' && value !== null
+    ? value
+    : source.problem(node, path, 'its aliases name too much');
+};
+
 /** A map with keys of the writer's choice. */
 export function mapOf<T>(keys: Value<string>, value: Reader<T>): Reader<Record<string, T>> {
   return (source, node, path) => {

@@ -8,6 +8,8 @@ import {
   type Envelope,
   envelopeDefaults,
   type GpuRequest,
+  type ModelUse,
+  modelUses,
   type Network,
   type OnLinkLost,
   type PullPolicy,
@@ -17,10 +19,11 @@ import {
   type UlimitName,
 } from '@gryphgen/protocol';
 import { type Box, boxOf } from './container-draft.ts';
+import { isModelKind, judgeAsking, type ModelDraft, modelSpecOf } from './model-draft.ts';
 import type { DraftHealth, DraftPort, DraftRestart } from './service-draft.ts';
 
 /** Names as in a task file; CPU in thousandths, sizes in bytes, times in ms, compute capability in tenths. */
-export interface TaskDraft {
+export interface TaskDraft extends ModelDraft {
   readonly name?: string;
   readonly class?: string;
   readonly kind?: DraftKind;
@@ -58,8 +61,10 @@ export interface TaskDraft {
   readonly durable?: boolean;
 }
 
-export const draftKinds = ['container', 'process', 'noop'] as const;
+export const draftKinds = ['container', 'process', 'noop', ...modelUses] as const;
 export type DraftKind = (typeof draftKinds)[number];
+/** What asks no model. */
+type OwnKind = Exclude<DraftKind, ModelUse>;
 
 /** `from` as it is found from here. */
 export interface DraftInput {
@@ -105,6 +110,11 @@ export function specOf(draft: TaskDraft, complain: Complain): TaskSpec | undefin
     complain(path, words);
   };
   const kind = draft.kind ?? (draft.image === undefined ? 'process' : 'container');
+  judgeAsking(draft, kind, wrong);
+  if (isModelKind(kind)) {
+    const options = optionsOf(draft, undefined);
+    return isRight ? modelSpecOf(options, draft, kind, wrong) : undefined;
+  }
   judgeKind(draft, kind, wrong);
   const box = boxOf(draft, kind, wrong);
   judgeRestart(draft, wrong);
@@ -142,7 +152,7 @@ function judgeRestart({ restart = 'never', retries }: TaskDraft, wrong: Complain
     wrong('retries.limit', `restart ${restart} has no limit: expected only one of them`);
 }
 
-function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box): TaskSpec {
+function withBody(options: Options, draft: TaskDraft, kind: OwnKind, box: Box): TaskSpec {
   const { image = '', command = [], env = {}, workdir, sleep = 0, outputs } = draft;
   const shared = {
     command: [...command],
@@ -160,7 +170,7 @@ function withBody(options: Options, draft: TaskDraft, kind: DraftKind, box: Box)
   }
 }
 
-type Options = Omit<Envelope, 'kind' | 'image' | 'needs' | 'inputs'> & Inputs;
+export type Options = Omit<Envelope, 'kind' | 'image' | 'needs' | 'inputs'> & Inputs;
 type Inputs = Pick<TaskSpec, 'inputs'>;
 
 function optionsOf(draft: TaskDraft, gpu: GpuRequest | undefined): Options {

@@ -194,7 +194,7 @@ const bad: readonly (readonly [what: string, content: string | Buffer, problem: 
   [
     'a kind',
     'kind: contaner\nimage: a\n',
-    '1:7: kind: found "contaner", expected one of container, process, noop (did you mean container?)',
+    '1:7: kind: found "contaner", expected one of container, process, noop, infer, embed, rerank (did you mean container?)',
   ],
   ['an image', 'image: "Bad Image"\n', '1:8: image: found "Bad Image", expected an image name'],
   ['a command that is no list', 'command: echo hi\n', '1:10: command: found "echo hi", expected a list'],

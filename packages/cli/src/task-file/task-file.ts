@@ -1,8 +1,9 @@
 /** A task file, as cli.md shows it. One task in a file; jobs (`tasks:`, `needs:`, …) belong to a later version. */
 import { dirname, resolve } from 'node:path';
 import type { TaskSpec } from '@gryphgen/client';
-import { portBinds, portProtocols, type Ulimit } from '@gryphgen/protocol';
-import { list, mapOf, object, oneOf, scalar, truth } from './fields.ts';
+import { modelPaths, portBinds, portProtocols, type Ulimit } from '@gryphgen/protocol';
+import { anyMap, list, mapOf, object, oneOf, oneOrMany, scalar, truth } from './fields.ts';
+import { chatRoles, type DraftMessage } from './model-draft.ts';
 import { type DraftHealth, type DraftPort, restarts } from './service-draft.ts';
 import {
   type DraftGpu,
@@ -101,6 +102,19 @@ const task = object<TaskDraft>(
     }),
     restart: oneOf(restarts),
     sleep: scalar(values.backoff),
+    model: scalar(values.model),
+    prompt: scalar(values.argument),
+    system: scalar(values.argument),
+    messages: list(
+      'a list such as [{ role: user, content: "Why is the sky blue?" }]',
+      object<DraftMessage>({ role: oneOf(chatRoles), content: scalar(values.argument) }),
+    ),
+    maxTokens: scalar(values.modelTokens),
+    input: oneOrMany(scalar(values.argument)),
+    query: scalar(values.argument),
+    documents: list('a list of texts', scalar(values.argument)),
+    request: anyMap,
+    path: oneOf(Object.values(modelPaths).flat()),
     resources: object<DraftResources>({
       cpu: scalar(values.cpu),
       memory: scalar(values.size),

@@ -13,6 +13,7 @@ import {
   isDeviceUuid,
   isEnvironmentName,
   isLabelName,
+  isModelName,
   isMountName,
   isOutputPath,
   isPortName,
@@ -20,6 +21,7 @@ import {
   isTaskClass,
   leastHostPort,
   limits,
+  modelNameWords,
   networks,
   outputPathWords,
   parseBytes,
@@ -59,6 +61,9 @@ export const name = text(
   `at most ${limits.nameChars} characters`,
   (value) => value.length <= limits.nameChars,
 );
+export const model = text(`a model's name, of ${modelNameWords}`, isModelName);
+/** More than any model has room for. */
+export const modelTokens = integer(1, 2 ** 24);
 export const collection = text(collectionWords, isCollectionName);
 export const taskClass = text(taskClassWords, isTaskClass);
 export const worker = text(

@@ -10,6 +10,9 @@ export const maxFileBytes = 1024 * 1024;
 /** More would only scroll the first away. */
 const maxProblems = 20;
 
+/** A few kilobytes of aliases of aliases would be gigabytes. */
+const maxAliasCount = 100;
+
 export type Place = Pick<Node, 'range'>;
 
 export class YamlSource {
@@ -19,6 +22,7 @@ export class YamlSource {
   private readonly places = new Map<string, Place>();
   private readonly lines = new LineCounter();
   private readonly resolveAlias: (alias: Alias) => Node | undefined;
+  private toPlain: (node: Node) => unknown = () => undefined;
 
   /** `what` it should be: `a task`. */
   constructor(file: string, bytes: Uint8Array, what = 'a task') {
@@ -49,6 +53,7 @@ export class YamlSource {
       this.say(second.range[0], `found a second YAML document, expected ${what} alone in its file`);
     if (this.problems.length > 0) return;
     this.resolveAlias = (alias) => alias.resolve(document) as Node | undefined;
+    this.toPlain = (node) => node.toJS(document, { maxAliasCount });
     this.root = document.contents;
     if (this.root === null) this.say(0, `found nothing, expected ${what}`);
   }
@@ -56,6 +61,16 @@ export class YamlSource {
   /** The node an alias stands for; others are themselves. */
   follow(node: Node | null): Node | null {
     return isAlias(node) ? (this.resolveAlias(node) ?? null) : node;
+  }
+
+  /** All that is under a node, as values; undefined where its aliases would make too much of it. */
+  plain(node: Node): unknown {
+    try {
+      return this.toPlain(node);
+    } catch (error) {
+      if (error instanceof ReferenceError) return undefined;
+      throw error;
+    }
   }
 
   /** Where the key of `path` is, for what is noticed later. */
