@@ -93,7 +93,6 @@ describe('an instance', () => {
     life.executor.stop(fence, 10_000, 'cancel');
     await place.events.find('exited', fence);
     const text = await textOf(place.logs, fence);
-    expect(text).toContain('listening');
     expect(text).not.toContain(key);
   });
 
@@ -112,8 +111,8 @@ describe('an instance', () => {
     await life.ready(fence);
     for (const pid of await life.pids()) process.kill(pid, 'SIGKILL');
     const { exit } = await place.events.find('exited', fence);
-    expect(exit).toMatchObject({ stopped: false, exitCode: 137, failure: { code: 'execution.exit' } });
-    expect(exit.failure?.message).toContain('exit code 137');
+    const failure = { code: 'execution.exit', message: 'llama-server was ended by signal 9' };
+    expect(exit).toMatchObject({ stopped: false, exitCode: 137, failure });
   });
 
   it('of a model in several files loads all of them', async () => {

@@ -1,6 +1,6 @@
 /** `grid doctor`: what this machine has for a grid, what is wrong, and what to do about it. Needs no grid. */
 import { type Device, formatBytes, formatComputeCapability } from '@gryphgen/protocol';
-import type { Config } from '@gryphgen/runtime';
+import { type Config, createLog, systemClock } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
 import { findUp } from '../daemons/up-file.ts';
@@ -10,6 +10,7 @@ import { checkDevices, nvidiaCards } from '../doctor/devices.ts';
 import { askEngine, checkDocker } from '../doctor/docker.ts';
 import { checkEngine, checkToolkit } from '../doctor/engine.ts';
 import { checkKernel } from '../doctor/kernel.ts';
+import { checkLlama } from '../doctor/llama.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode, nearestFolder } from '../doctor/machine.ts';
 import { checkSpeed } from '../doctor/speed.ts';
 import { type CommonFlags, pressureSettings, settingsOf } from '../settings.ts';
@@ -50,7 +51,11 @@ async function look(
 ): Promise<{ readonly checks: readonly Check[]; readonly devices: readonly Device[] }> {
   const { home } = config;
   // The worker's own probe, imported only here: no other command should wait for it.
-  const { findDevices, findProgram, keptCalibration } = await import('@gryphgen/worker');
+  const { findDevices, findProgram, keptCalibration, LlamaEngines } = await import('@gryphgen/worker');
+  const { PATH: path = '', LD_LIBRARY_PATH: libraries = '' } = terminal.env;
+  const log = createLog({ daemon: 'doctor', level: 'silent' });
+  const { llamaServer: programs } = config;
+  const engines = new LlamaEngines({ programs, paths: { path, libraries }, clock: systemClock, log });
   const [found, synchronized, engine, hook] = await Promise.all([
     findDevices(),
     askSynchronized(),
@@ -71,6 +76,7 @@ async function look(
         devices: found.ok ? found.reading.devices.length : 0,
         hook: 'path' in hook,
       }),
+      checkLlama(engines, programs),
       checked('speed', () => checkSpeed(keptCalibration(home))),
       checked('grid', () => upCheck(home)),
     ])

@@ -3,12 +3,15 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } 
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createLog, systemClock } from '@gryphgen/runtime';
+import { LlamaEngines } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkClock } from './clock.ts';
 import { checkDevices, nvidiaCards } from './devices.ts';
 import { checkDocker, isInDockerGroup } from './docker.ts';
 import { checkEngine, checkToolkit, type EngineInfo, readEngineInfo } from './engine.ts';
 import { checkKernel } from './kernel.ts';
+import { checkLlama } from './llama.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode } from './machine.ts';
 import { checkSpeed } from './speed.ts';
 
@@ -26,6 +29,22 @@ it('an old Node.js', () => {
   expect(checkNode('v20.19.0').state).toBe('ok');
   expect(checkNode('v24.1.0').state).toBe('ok');
   expect(checkNode('v18.20.4')).toMatchObject({ state: 'error', fix: 'install Node.js 20.19 or newer' });
+});
+
+it('a llama-server that is missing, wanted or broken', async () => {
+  const log = createLog({ daemon: 'test', level: 'silent' });
+  const look = (programs: string) => {
+    const paths = { path: folder, libraries: '' };
+    return checkLlama(new LlamaEngines({ programs, paths, clock: systemClock, log }), programs);
+  };
+  expect(await look('')).toMatchObject([{ state: 'ok', found: expect.stringContaining('no models') }]);
+  expect(await look('llama-server')).toMatchObject([
+    { state: 'ok', found: expect.stringContaining('no llama-server on the PATH'), fix: expect.any(String) },
+  ]);
+  writeFileSync(join(folder, 'llama-server'), '#!/bin/sh\necho hello\n', { mode: 0o755 });
+  expect(await look('llama-server')).toMatchObject([
+    { state: 'warning', found: expect.stringContaining('says no version: hello'), fix: expect.any(String) },
+  ]);
 });
 
 it('a disk that is nearly or quite full', () => {

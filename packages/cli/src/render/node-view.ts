@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatTime,
   type Hardware,
+  type ModelEngine,
   type NodeDocument,
   type Offers,
   pressureWords,
@@ -41,6 +42,7 @@ export function nodeJson(node: NodeDocument) {
     labels: report?.labels ?? {},
     images: report?.images ?? [],
     warm: report?.warm ?? 0,
+    engines: report?.engines ?? [],
     version: report?.version ?? null,
     hardware: report?.hardware ?? null,
     calibration: report?.calibration ?? null,
@@ -117,6 +119,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ['labels', pairs(report?.labels ?? {})],
     ['images', String(report?.images.length ?? 0)],
     ['warm', report?.warm === undefined ? '' : `${report.warm} containers wait for a task`],
+    ['models', (report?.engines ?? []).map(engineWords).join('; ')],
     ...offerFacts(report?.offers),
     ['tasks', node.tasks.join(' ')],
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
@@ -138,6 +141,10 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ...pressureLines(report).map((words) => style.yellow(words)),
     ...[...(report?.troubles ?? []), ...doubts].map((words) => style.yellow(`trouble: ${words}`)),
   ];
+}
+
+function engineWords({ name, version, backends }: ModelEngine): string {
+  return `by ${name} ${version}, on ${backends.join(', ')}`;
 }
 
 /** Each drain that is planned, or has begun by plan. */

@@ -14,12 +14,17 @@ const maxAnswerBytes = 1024 * 1024;
 const maxDevices = 64;
 const shownChars = 200;
 
+/** Levels were numbered the other way round once. */
+const quietLevel = /--log-verbosity N[\s\S]*^\s+- 2: warning/m;
+
 export interface LlamaEngine {
   readonly path: string;
   readonly version: string;
   /** Without order, lower case, `cpu` among them: `cuda`, `vulkan`. */
   readonly backends: readonly string[];
   readonly flags: ReadonlySet<string>;
+  /** By which it says what is amiss and nothing of each request; none where its levels are others. */
+  readonly quietly: readonly string[];
 }
 
 /** As llama.cpp names it: `CUDA0`. */
@@ -59,7 +64,8 @@ export async function probeLlama(
   if (!devices.ok) return devices;
   const listed = devices.value.map(({ backend }) => backend);
   const backends = [...new Set(['cpu', ...listed])].slice(0, limits.backends);
-  return { ok: true, value: { path, version, backends, flags } };
+  const quietly = quietLevel.test(help.value) ? ['--log-verbosity', '2'] : [];
+  return { ok: true, value: { path, version, backends, flags, quietly } };
 }
 
 /** What it would compute on, by this environment; a build that cannot say computes on the host. */

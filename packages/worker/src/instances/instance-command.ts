@@ -36,6 +36,8 @@ export function instanceCommand(
     ...known('--n-gpu-layers', String(device === 'none' ? 0 : deviceLayers)),
     ...byUse(use, Math.min(slotTokens, wholeTokens), kvType),
     '--metrics',
+    // Of each request it would write ten lines, through keeper and worker, until the log is full.
+    ...engine.quietly,
     ...known('--slots'),
     ...(engine.flags.has('--no-ui') ? ['--no-ui'] : known('--no-webui')),
     ...known('--jinja'),

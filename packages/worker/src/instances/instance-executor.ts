@@ -7,6 +7,7 @@
  * 2. It never ends well by itself: an end that nobody asked for is a failure, with what the server said of it.
  * 3. What is hung is killed with all its group, and fails in words (instance-watch.ts).
  */
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Failure, failure, type ModelEngine, type PublishedPort } from '@gryphgen/protocol';
 import type { Alarms, Clock, Log, Random } from '@gryphgen/runtime';
@@ -227,9 +228,20 @@ export class InstanceExecutor implements Executor {
 function endOf({ condemned, tail, wasReady }: Held, exit: Exit): Exit {
   if (condemned !== null) return { ...exit, failure: condemned, stopped: false };
   if (exit.stopped || exit.failure !== null) return exit;
-  const { exitCode } = exit;
-  const how = exitCode === 0 ? 'by itself' : `with exit code ${exitCode}`;
-  const why = tail.failure(`llama-server ended ${how}${wasReady ? '' : ' before it was ready'}`);
-  const isExit = wasReady && why.code === 'execution.model';
-  return { ...exit, failure: isExit ? failure('execution.exit', why.message) : why };
+  const how = `llama-server ${howEnded(exit)}`;
+  if (!wasReady) return { ...exit, failure: tail.failure(`${how} before it was ready`, false) };
+  const { code, message } = tail.failure(how, true);
+  if (code === 'execution.oom') return { ...exit, failure: failure(code, message) };
+  // Of a signal from outside it says nothing itself.
+  const words = exit.exitCode === killed || exit.exitCode === ended ? how : message;
+  return { ...exit, failure: failure('execution.exit', words) };
+}
+
+const killed = 128 + constants.signals.SIGKILL;
+const ended = 128 + constants.signals.SIGTERM;
+
+/** A shell's code is 128 and the signal's number. */
+function howEnded({ exitCode }: Exit): string {
+  if (exitCode > 128) return `was ended by signal ${exitCode - 128}`;
+  return exitCode === 0 ? 'ended by itself' : `ended with exit code ${exitCode}`;
 }

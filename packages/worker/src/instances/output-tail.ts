@@ -8,6 +8,8 @@ import type { LogWriter } from '../attempt-log.ts';
 
 const tailBytes = 16 * 1024;
 const wordsChars = 300;
+/** What a server says when it crashes. */
+const lastLines = 20;
 
 const outOfMemory =
   /out of (?:\w+ )?memory|OutOfDeviceMemory|OutOfHostMemory|failed to allocate|unable to allocate|cudaMalloc failed|bad_alloc/i;
@@ -31,12 +33,17 @@ export class OutputTail {
     };
   }
 
-  /** Why it ended, as far as it said; `what`: that it did. */
-  failure(what: string): Failure {
+  /**
+   * Why it ended, as far as it said; `what`: that it did. Of one that never was ready the first line that tells, or the last
+   * of all; of one that was, the last that tells: before, it may have complained of requests.
+   */
+  failure(what: string, wasReady: boolean): Failure {
     const lines = this.text.split('\n').map((line) => line.replace(prefix, '').trim());
     const memory = lines.find((line) => outOfMemory.test(line));
     if (memory !== undefined) return failure('execution.oom', `${what}: ${shown(memory)}`);
-    const words = lines.find((line) => telling.test(line)) ?? lines.findLast((line) => line !== '');
+    const words = wasReady
+      ? lines.slice(-lastLines).findLast((line) => telling.test(line))
+      : (lines.find((line) => telling.test(line)) ?? lines.findLast((line) => line !== ''));
     return failure('execution.model', words === undefined ? what : `${what}: ${shown(words)}`);
   }
 }
