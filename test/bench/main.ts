@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { container } from './container.ts';
 import { cost } from './cost.ts';
+import { gateway } from './gateway.ts';
 import { latency } from './latency.ts';
 import { learningDrawing } from './learning-drawing.ts';
 import { memory } from './memory.ts';
@@ -33,6 +34,7 @@ const benchmarks: readonly Benchmark[] = [
   container,
   transfer,
   retrieval,
+  gateway,
 ];
 
 const { values, positionals } = parseArgs({

@@ -40,6 +40,8 @@ export interface Scale {
   readonly judgedDocuments: number;
   /** Of text and of code. */
   readonly ingestedBytes: number;
+  /** Of one token, of one round. */
+  readonly chats: number;
   /** Among which questions are asked. */
   readonly passages: number;
 }
@@ -61,6 +63,7 @@ export const fullScale: Scale = {
   transferMebi: 256,
   judgedDocuments: 10_000,
   ingestedBytes: 20_000_000,
+  chats: 500,
   passages: 100_000,
 };
 
@@ -81,5 +84,6 @@ export const tinyScale: Scale = {
   transferMebi: 1,
   judgedDocuments: 50,
   ingestedBytes: 100_000,
+  chats: 10,
   passages: 100,
 };

@@ -47,6 +47,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'retrieval.ingest.code',
     'retrieval.100.query.p50',
   ],
+  gateway: [
+    'gateway.gateway.requests.1',
+    'gateway.proxy.requests.32',
+    'gateway.gateway.first.p50',
+    'gateway.gateway.tokens',
+  ],
   container: ['container.grid.p50', 'container.warm.p50', 'container.dockerode.p50'],
 };
 
