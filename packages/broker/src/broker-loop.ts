@@ -82,7 +82,7 @@ export class BrokerLoop {
         }),
       findWorker: (id) => placeOf(state, id),
       findArtifact: (artifact, document) => placesOf(state, artifact, document, null),
-      artifacts: () => parts.artifacts(),
+      beside: () => parts.beside(),
     });
     this.committer = new Committer(engine.pipeline, journal, specs, alarms, {
       onDurable: (effects) => parts.defer(() => this.perform(effects)),

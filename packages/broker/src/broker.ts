@@ -159,7 +159,7 @@ export class Broker {
       revoked: () => authorized.revokedPrincipals(),
       voided: (principals) => this.artifacts?.revoke(principals),
       grant: (...asked) => grantFor({ grid, identity, random, loop }, ...asked),
-      artifacts: () => this.artifacts?.place ?? null,
+      beside: () => this.artifacts?.beside ?? null,
       shellStatus: () => this.shellStatus(journal),
       onFatal: (error) => this.options.onFatal(error),
     });

@@ -1,6 +1,5 @@
 /** What differs between the loop of a real broker and that of a simulated one. */
 import type {
-  ArtifactGrantDocument,
   CheckDocument,
   Hello,
   Message,
@@ -12,6 +11,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
+import type { Beside } from './artifacts/permission.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
 import type { Decision } from './core/decisions.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
@@ -60,8 +60,8 @@ export interface LoopParts {
   /** Checks the home, off the loop. */
   fsck(): Promise<CheckDocument>;
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
-  /** Where artifacts are brought and had; null while there is no such place. */
-  artifacts(): ArtifactGrantDocument['broker'];
+  /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
+  beside(): Beside | null;
   shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;

@@ -6,7 +6,6 @@
  *    be read: every request is answered.
  */
 import type {
-  ArtifactGrantDocument,
   AttemptNo,
   CheckDocument,
   Failure,
@@ -19,7 +18,7 @@ import type {
 } from '@gryphgen/protocol';
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
-import { endedLog, type PermitOrder, permission, type Sign } from './artifacts/permission.ts';
+import { type Beside, endedLog, type PermitOrder, permission, type Sign } from './artifacts/permission.ts';
 import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import { notRunning } from './core/granting.ts';
@@ -41,8 +40,8 @@ export interface PerformerParts {
   readonly answered: (session: SessionId) => void;
   /** Signs permission for one transfer. */
   readonly grant: (op: TransferOp, session: SessionId, about: GrantSubject) => string;
-  /** Where artifacts are brought and had beside the broker; null while there is no such place. */
-  readonly artifacts: () => ArtifactGrantDocument['broker'];
+  /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
+  readonly beside: () => Beside | null;
   readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
@@ -99,7 +98,7 @@ export class Performer {
         this.spec(effect);
         return;
       case 'grant':
-      case 'keepGrant':
+      case 'besideGrant':
       case 'artifact':
         this.permit(effect);
         return;
@@ -253,7 +252,7 @@ export class Performer {
   private permit(order: PermitOrder): void {
     const { session, request } = order;
     const sign: Sign = (op, about) => this.parts.grant(op, session, about);
-    const answer = permission(order, sign, this.parts.artifacts());
+    const answer = permission(order, sign, this.parts.beside());
     if ('code' in answer) this.reply(session, request, null, answer);
     else this.reply(session, request, answer);
   }

@@ -9,7 +9,7 @@
  */
 import type { Changed, Failure, Operation, RequestArgs, RequestResults, TaskId } from '@gryphgen/protocol';
 import { failure, GridError } from '@gryphgen/protocol';
-import { type Cancel, type DuplexSession, Link, type LinkOptions } from '@gryphgen/runtime';
+import { type Cancel, type DuplexSession, Link, type LinkOptions, UselessPlaces } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import type { ClientEffect } from './core/effects.ts';
 import type { ClientEvent } from './core/events.ts';
@@ -56,6 +56,8 @@ export class Client {
   private readonly opened = deferred<void>();
   /** Aborted when this client is of no use any more: what reads logs holds connections of its own. */
   private readonly ended = new AbortController();
+  /** Workers that could not be connected to lately: they are had through the relay. */
+  readonly unreached: UselessPlaces;
   private nextRef = 1;
   private session = '';
   private roomFor: Deferred<void> | undefined;
@@ -65,6 +67,7 @@ export class Client {
   /** Nothing is connected before `start`. */
   constructor(options: ClientOptions) {
     this.options = options;
+    this.unreached = new UselessPlaces(options.clock);
     const id = options.random.bytes(clientIdBytes).toString('base64url');
     this.state = createClientState(id as ClientState['client'], { ...defaultBounds, ...options.bounds });
     this.link = new Link(
@@ -168,7 +171,7 @@ export class Client {
 
   /** Runs a command in a running task's container; the session outlives this client and the broker. Errors: exec.ts. */
   exec(task: TaskId, options: ExecOptions): Promise<DuplexSession> {
-    return execBeside((op, args) => this.request(op, args), this.options.alarms, task, options);
+    return execBeside(this, this.options.alarms, task, options);
   }
 
   get brokerEndpoint(): string {

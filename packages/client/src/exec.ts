@@ -9,10 +9,24 @@ import {
   type TaskId,
   type TerminalSize,
 } from '@gryphgen/protocol';
-import { type Alarms, type DuplexSession, openDuplex } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type DuplexSession,
+  openDuplex,
+  placesBehind,
+  type UselessPlaces,
+} from '@gryphgen/runtime';
 
 /** One frame holds it. */
 const maxOrderBytes = 60 * 1024;
+
+/** As `Client` has it. */
+export interface ExecAsker {
+  readonly brokerEndpoint: string;
+  /** Workers that could not be connected to. */
+  readonly unreached: UselessPlaces;
+  request(op: 'exec', args: RequestArgs<'exec'>): Promise<GrantDocument>;
+}
 
 export interface ExecOptions {
   /** argv; no shell is involved unless it names one. */
@@ -34,16 +48,16 @@ export interface ExecOptions {
  * refusal of broker or worker; `lost.*` when the worker is away.
  */
 export async function execBeside(
-  ask: (op: 'exec', args: RequestArgs<'exec'>) => Promise<GrantDocument>,
+  asker: ExecAsker,
   alarms: Alarms,
   task: TaskId,
   options: ExecOptions,
 ): Promise<DuplexSession> {
   const order = orderOf(options);
-  const { attempt, grant, ...place } = await ask('exec', { task });
+  const { attempt, grant, endpoint, dataKey, relay } = await asker.request('exec', { task });
+  const { unreached, brokerEndpoint } = asker;
   const opened = await openDuplex({
-    ...place,
-    alarms,
+    ...{ endpoint, dataKey, alarms, unreached, orElse: placesBehind(relay, brokerEndpoint) },
     request: { kind: 'exec', task, attempt, grant, order },
   });
   if (!('failure' in opened)) return opened;

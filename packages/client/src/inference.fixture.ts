@@ -25,6 +25,7 @@ import {
   signGrant,
   systemAlarms,
   systemClock,
+  UselessPlaces,
 } from '@gryphgen/runtime';
 import { afterEach } from 'vitest';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
@@ -117,6 +118,8 @@ interface Owed extends PlayedTask {
 
 /** The broker, as far as questions go: a test places and ends. */
 export class PlayedBroker implements InferenceAsker {
+  readonly brokerEndpoint = 'ipc:///broker.sock';
+  readonly unreached = new UselessPlaces(systemClock);
   readonly cancelled = new Set<TaskId>();
   readonly workers = new Map<string, PlayedWorker>();
   /** Why grants are refused. */

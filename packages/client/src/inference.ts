@@ -17,7 +17,15 @@ import {
   type TaskDocument,
   type TaskId,
 } from '@gryphgen/protocol';
-import { type Alarms, type AnswerRecord, type Cancel, readAnswers, systemAlarms } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type AnswerRecord,
+  type Cancel,
+  placesBehind,
+  readAnswers,
+  systemAlarms,
+  type UselessPlaces,
+} from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
@@ -55,6 +63,10 @@ export interface AskOptions {
 
 /** What of a `Client` it needs. */
 export interface InferenceAsker {
+  /** By which it talks to the broker now. */
+  readonly brokerEndpoint: string;
+  /** Workers that could not be connected to. */
+  readonly unreached: UselessPlaces;
   submit(task: EncodedTask, options: SubmitOptions): Submitted;
   watch(task: TaskId, options: WatchOptions): Promise<Outcome>;
   request(op: 'answers', args: RequestArgs<'answers'>, signal?: AbortSignal): Promise<PlaceGrantDocument>;
@@ -189,7 +201,11 @@ export class Inference {
       channel: this.channel,
       alarms: this.alarms,
       read: this.read,
-      ask: (signal) => this.asker.request('answers', { node: worker }, signal),
+      ask: async (signal) => {
+        const { relay, ...place } = await this.asker.request('answers', { node: worker }, signal);
+        const { brokerEndpoint, unreached } = this.asker;
+        return { ...place, unreached, orElse: placesBehind(relay, brokerEndpoint) };
+      },
       onRecord: (record) => this.arrived(worker, record),
       onClosed: () => {
         if (this.lines.get(worker) === line) this.lines.delete(worker);

@@ -1,6 +1,13 @@
 /** Following a task's output over attempts, breaks and ends, with the worker's side written by hand. */
 import { type Failure, failure, type GrantDocument, GridError, type TaskId } from '@gryphgen/protocol';
-import type { Alarms, LogEvent, LogReading, readLog } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type LogEvent,
+  type LogReading,
+  type readLog,
+  systemClock,
+  UselessPlaces,
+} from '@gryphgen/runtime';
 import { describe, expect, it } from 'vitest';
 import { type LogOptions, type LogSource, readTaskLog } from './logs.ts';
 import type { Outcome } from './pending.ts';
@@ -28,6 +35,7 @@ function read(
 /** Each request is answered by the next of `grants`, each reading by the next of `readings`. */
 class Fake implements LogSource {
   readonly brokerEndpoint = 'ipc:///broker.sock';
+  readonly unreached = new UselessPlaces(systemClock);
   /** What grants say beside. */
   place: Partial<GrantDocument> = {};
   readonly places: string[] = [];

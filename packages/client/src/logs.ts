@@ -7,7 +7,16 @@
  */
 import type { GrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Failure, failure, GridError } from '@gryphgen/protocol';
-import { type Alarms, type LogEvent, type LogReading, pause, placesBeside, readLog } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type LogEvent,
+  type LogReading,
+  pause,
+  placesBehind,
+  placesBeside,
+  readLog,
+  type UselessPlaces,
+} from '@gryphgen/runtime';
 import type { Outcome } from './pending.ts';
 
 const maxTries = 10;
@@ -25,6 +34,8 @@ export interface LogOptions {
 export interface LogSource {
   /** By which it talks to the broker now. */
   readonly brokerEndpoint: string;
+  /** Workers that could not be connected to. */
+  readonly unreached: UselessPlaces;
   request(op: 'logs', args: RequestArgs<'logs'>, signal?: AbortSignal): Promise<GrantDocument>;
   watch(
     task: TaskId,
@@ -85,12 +96,14 @@ export async function* readTaskLog(
 
 /** From the worker, or from beside the broker where not a byte comes from there. */
 async function* readAnywhere(
-  { brokerEndpoint }: LogSource,
-  { endpoint, dataKey, beside, grant, attempt }: GrantDocument,
-  about: Omit<LogReading, 'endpoint' | 'dataKey' | 'grant' | 'attempt'>,
+  { brokerEndpoint, unreached }: LogSource,
+  { endpoint, dataKey, relay, beside, grant, attempt }: GrantDocument,
+  about: Pick<LogReading, 'task' | 'from' | 'follow' | 'alarms' | 'signal'>,
   read: typeof readLog,
 ): AsyncGenerator<LogEvent, void> {
-  const atWorker = endpoint === '' ? [] : [{ endpoint, dataKey }];
+  const orElse = placesBehind(relay, brokerEndpoint);
+  const isThere = endpoint !== '' || orElse.length > 0;
+  const atWorker = isThere ? [{ endpoint, dataKey, orElse, unreached }] : [];
   const places = [...atWorker, ...placesBeside(beside, brokerEndpoint)];
   // The worker may come back with it, and be asked again: that it is not kept is not the last word.
   let why: Failure | undefined;
@@ -99,7 +112,7 @@ async function* readAnywhere(
     for await (const event of read({ ...about, ...place, grant, attempt })) {
       hasCome ||= event.kind === 'chunk' || event.failure === null;
       if (event.kind === 'chunk' || hasCome) yield event;
-      else if (endpoint === '') why = notConnected(event.failure);
+      else if (!isThere) why = notConnected(event.failure);
       else why ??= event.failure ?? undefined;
     }
     if (hasCome || about.signal?.aborted) return;

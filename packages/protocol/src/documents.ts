@@ -256,49 +256,6 @@ export interface TicketDocument {
   readonly madeBy: string;
 }
 
-/** What a grant permits. */
-export const transferOps = ['logs', 'exec', 'image', 'fetch', 'store', 'keepLogs', 'answers'] as const;
-export type TransferOp = (typeof transferOps)[number];
-
-/** Where a worker's data endpoint is, and the broker's permission for one transfer there. */
-export interface PlaceGrantDocument {
-  readonly endpoint: string;
-  readonly dataKey: string;
-  readonly grant: string;
-}
-
-/** The same for an attempt: its log can be read there, or a command run beside it. */
-export interface GrantDocument extends PlaceGrantDocument {
-  readonly attempt: number;
-  /** Of a log: where it is kept when the worker is gone, with the same grant. `endpoint` '': it is to be had there alone. */
-  readonly beside?: BesideBroker;
-}
-
-/** What listens beside the broker; `*` is the host by which the broker is reached. */
-export interface BesideBroker {
-  readonly endpoints: readonly string[];
-  readonly dataKey: string;
-}
-
-/** Where an artifact can be brought or had, with one grant for all of them. */
-export interface ArtifactGrantDocument {
-  readonly grant: string;
-  /** Those that have it, or had it not long ago. */
-  readonly workers: readonly DataPlaceDocument[];
-  /** The names of such that are not connected now; absent: none. */
-  readonly away?: readonly string[];
-  /** Null where it is not there, or keeps none. */
-  readonly broker: BesideBroker | null;
-}
-
-/** Where a worker may bring logs. */
-export interface KeepGrantDocument {
-  readonly grant: string;
-  readonly broker: BesideBroker;
-}
-
-export type DataPlaceDocument = Omit<PlaceGrantDocument, 'grant'>;
-
 /** What the grid's key says of the broker. */
 export interface StandingDocument {
   /** 0: nothing yet. */

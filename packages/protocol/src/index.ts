@@ -7,6 +7,7 @@ export * from './container-body.ts';
 export * from './documents.ts';
 export * from './exec-order.ts';
 export * from './failure.ts';
+export * from './grant-documents.ts';
 export {
   attemptReportBytes,
   journalHeadSchema,

@@ -2,19 +2,21 @@
 import { z } from 'zod';
 import { artifactDigest } from './artifact.ts';
 import type {
-  ArtifactGrantDocument,
   CheckDocument,
   ExplainDocument,
-  GrantDocument,
-  KeepGrantDocument,
   NodeDocument,
-  PlaceGrantDocument,
   PrincipalDocument,
   StandingDocument,
   StatusDocument,
   TaskDocument,
   TicketDocument,
 } from './documents.ts';
+import type {
+  ArtifactGrantDocument,
+  GrantDocument,
+  KeepGrantDocument,
+  PlaceGrantDocument,
+} from './grant-documents.ts';
 import { base64url, principalIdSchema } from './handshake.ts';
 import { parseRefusalId, type RefusalId, type TaskId } from './ids.ts';
 import { limits } from './limits.ts';
@@ -65,6 +67,8 @@ export const requestSchemas = {
   store: z.object({ artifact: artifactDigest, task: taskId.optional() }),
   /** Permission for a worker to have logs of its attempts kept beside the broker. */
   keepLogs: z.object({}),
+  /** Permission for a worker to be had through the relay beside the broker. */
+  relay: z.object({}),
   /** Envelope and body, to submit it again. */
   spec: oneTask,
   cancel: oneTask,
@@ -147,6 +151,7 @@ export interface RequestResults {
   fetch: ArtifactGrantDocument;
   store: ArtifactGrantDocument;
   keepLogs: KeepGrantDocument;
+  relay: KeepGrantDocument;
   spec: { readonly envelope: Uint8Array; readonly body: Uint8Array };
   cancel: TaskDocument;
   drain: NodeDocument;

@@ -3,8 +3,9 @@
  */
 import type { Failure } from '@gryphgen/protocol';
 import { ReceiveWindow } from './byte-credit.ts';
-import { DataConnection, type DataPlace } from './data-connection.ts';
+import type { DataPlace } from './data-connection.ts';
 import type { ReadRequest } from './data-wire.ts';
+import { reachData } from './reach-data.ts';
 
 export interface LogReading extends DataPlace {
   readonly grant: string;
@@ -33,11 +34,12 @@ export async function* readData(
   request: WithoutCredit<Exclude<ReadRequest, { kind: 'answers' }>>,
 ): AsyncGenerator<LogEvent, void> {
   if (signal?.aborted) return;
-  const connection = new DataConnection(place);
+  const connection = await reachData(place, signal);
   const window = new ReceiveWindow();
   const drop = (): void => connection.drop();
   signal?.addEventListener('abort', drop, { once: true });
   try {
+    if (signal?.aborted) return;
     await connection.open({ ...request, credit: window.total });
     place.pace?.waits();
     for await (const answer of connection.answers()) {

@@ -1,5 +1,5 @@
 /**
- * One connection to a data endpoint, for one transfer.
+ * One connection to a data endpoint, or to a worker through the relay beside the broker, for one transfer.
  *
  * 1. Who may do what is in the grant: the connection's own key only encrypts, and is used once.
  * 2. It is over when nobody can be reached there within `reachMs`, when it breaks, when the server has been silent for `silenceMs`, or when it is closed. It is not made
@@ -7,6 +7,7 @@
  */
 import { type Failure, failure } from '@gryphgen/protocol';
 import { curveKeyPair, Dealer } from 'zeromq';
+import type { UselessPlaces } from './artifacts/useless-places.ts';
 import type { Alarms, Cancel } from './clock.ts';
 import {
   type DataAnswer,
@@ -22,25 +23,39 @@ import {
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
 import { type Pace, slowWords } from './pace.ts';
+import { relayMagic } from './relay/relay-wire.ts';
 
 /** For the cancel of a reader that has seen enough. */
 const lingerMs = 200;
 /** For TCP and CURVE to come about: what stands behind a NAT or a firewall never answers. */
-const reachMs = 10_000;
+const mostReachMs = 10_000;
 /** From the end of the connection until what had been received is read. */
 const lastWordsMs = 100;
 
-export interface DataPlace {
+/** Where a worker is had, or what is beside the broker. */
+export interface Place {
   readonly endpoint: string;
   /** The endpoint's CURVE public key. */
   readonly dataKey: string;
+  /** The worker, by its id, that is behind the relay at this endpoint; absent: it is here. */
+  readonly relayed?: string;
+}
+
+export interface DataPlace extends Place {
   readonly alarms: Alarms;
+  /** Where else the same is to be had, when nobody is reached here; tried in this order. */
+  readonly orElse?: readonly Place[];
+  /** Who could not be reached lately is tried last. */
+  readonly unreached?: UselessPlaces;
   /** Of a transfer that the server may not draw out. */
   readonly pace?: Pace;
 }
 
 export class DataConnection {
   private readonly endpoint: string;
+  /** Resolves with whether somebody was reached, when that is known. */
+  readonly reached: Promise<boolean>;
+  private readonly relayed: string | undefined;
   private readonly alarms: Alarms;
   private readonly pace: Pace | undefined;
   private readonly socket: Dealer;
@@ -50,9 +65,12 @@ export class DataConnection {
   private cancelLook: Cancel;
   private readonly cancelReach: Cancel;
   private brokenWords = 'has fallen silent';
+  private tellReached: (isReached: boolean) => void = () => undefined;
+  private connected = false;
 
-  constructor({ endpoint, dataKey, alarms, pace }: DataPlace) {
+  constructor({ endpoint, dataKey, relayed, alarms, pace }: DataPlace, reachMs = mostReachMs) {
     this.pace = pace;
+    this.relayed = relayed;
     const { publicKey, secretKey } = curveKeyPair();
     this.endpoint = endpoint;
     this.alarms = alarms;
@@ -76,7 +94,13 @@ export class DataConnection {
       this.brokenWords = `cannot be reached in ${reachMs / 1000} s`;
       this.drop();
     });
-    this.socket.events.on('handshake', () => this.cancelReach());
+    this.reached = new Promise((resolve) => {
+      this.tellReached = resolve;
+    });
+    this.socket.events.on('handshake', () => {
+      this.cancelReach();
+      this.tellReached(true);
+    });
   }
 
   /** Why there are no more answers, when there are none. */
@@ -86,12 +110,23 @@ export class DataConnection {
 
   /** Throws when the endpoint is none, or nothing more can be sent. */
   async open(request: OpenRequest): Promise<void> {
+    this.connect();
+    const frame = encodeData(request);
+    await this.socket.send(
+      this.relayed === undefined ? [dataMagic, frame] : [relayMagic, this.relayed, frame],
+    );
+  }
+
+  /** Throws when the endpoint is none. Idempotent. */
+  connect(): void {
+    if (this.connected) return;
     this.socket.connect(this.endpoint);
-    await this.say(request);
+    this.connected = true;
   }
 
   async say(request: DataRequest): Promise<void> {
-    await this.socket.send([dataMagic, encodeData(request)]);
+    const magic = this.relayed === undefined ? dataMagic : relayMagic;
+    await this.socket.send([magic, encodeData(request)]);
   }
 
   /** What the server may have sent in all; repeated until there is more, as a sign of life. */
@@ -122,6 +157,7 @@ export class DataConnection {
     this.cancelLook();
     this.cancelReach();
     if (!this.socket.closed) this.socket.close();
+    this.tellReached(false);
   }
 
   private look(): Cancel {

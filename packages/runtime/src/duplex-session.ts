@@ -8,7 +8,7 @@
  */
 import { type Failure, failure, type TerminalSize } from '@gryphgen/protocol';
 import { ReceiveWindow, SendCredit } from './byte-credit.ts';
-import { DataConnection, type DataPlace } from './data-connection.ts';
+import type { DataConnection, DataPlace } from './data-connection.ts';
 import {
   chunkBytes,
   type DataAnswer,
@@ -18,6 +18,7 @@ import {
   type TransferEnd,
 } from './data-wire.ts';
 import type { DuplexOutput } from './duplex-stream.ts';
+import { reachData } from './reach-data.ts';
 
 export interface DuplexOpening extends DataPlace {
   readonly request: DuplexRequest;
@@ -30,7 +31,7 @@ type DuplexRequest = WithoutCredit<Exclude<OpenRequest, ReadRequest>>;
  * that could not be run has a session that has ended. Throws when the endpoint is none.
  */
 export async function openDuplex(opening: DuplexOpening): Promise<DuplexSession | TransferEnd> {
-  const connection = new DataConnection(opening);
+  const connection = await reachData(opening);
   const session = new DuplexSession(connection);
   try {
     await connection.open({ ...opening.request, credit: session.granted });

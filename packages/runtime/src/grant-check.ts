@@ -9,6 +9,7 @@
 import { type Failure, failure } from '@gryphgen/protocol';
 import type { OpenRequest } from './data-wire.ts';
 import { type Grant, readGrant } from './grant.ts';
+import type { JoinRequest } from './relay/relay-wire.ts';
 
 /** Our own client asks once. */
 const maxAsked = 8;
@@ -39,15 +40,19 @@ export class GrantCheck {
     this.options = options;
   }
 
-  /** The grant, or why it is none. */
-  judge(peer: string, request: OpenRequest): Grant | Failure {
+  /** The grant, or why it is none. `worker`: at which it is asked. */
+  judge(
+    peer: string,
+    request: OpenRequest | JoinRequest,
+    worker: string = this.options.worker,
+  ): Grant | Failure {
     if (!this.mayAsk(peer)) {
       const words = `this connection has asked ${maxAsked} times, no more are answered: open another`;
       return failure('rejected.limit', words);
     }
     const { grid, brokerKey, brokerWall } = this.options;
     const grant = readGrant(request.grant, brokerKey());
-    if (grant?.grid !== grid || grant.op !== request.kind || !this.isAbout(grant, request))
+    if (grant?.grid !== grid || grant.op !== request.kind || !isAbout(grant, request, worker))
       return failure('rejected.forbidden', `this grant is not good for ${whatOf[request.kind]}`);
     const pastMs = brokerWall() - grant.expiresAt;
     if (pastMs > 0) {
@@ -81,15 +86,6 @@ export class GrantCheck {
     return undefined;
   }
 
-  private isAbout(grant: Grant, request: OpenRequest): boolean {
-    if (request.kind === 'image') return grant.worker === this.options.worker;
-    if (request.kind === 'answers')
-      return grant.worker === this.options.worker && grant.principal !== undefined;
-    if (request.kind === 'keepLogs') return grant.worker !== undefined;
-    if (request.kind === 'fetch' || request.kind === 'store') return grant.artifact === request.artifact;
-    return grant.task === request.task && grant.attempt === request.attempt;
-  }
-
   private mayAsk(peer: string): boolean {
     const asked = this.asked.get(peer) ?? 0;
     if (asked >= maxAsked) return false;
@@ -98,6 +94,14 @@ export class GrantCheck {
     if (oldest !== undefined) this.asked.delete(oldest);
     return true;
   }
+}
+
+function isAbout(grant: Grant, request: OpenRequest | JoinRequest, worker: string): boolean {
+  if (request.kind === 'image') return grant.worker === worker;
+  if (request.kind === 'answers') return grant.worker === worker && grant.principal !== undefined;
+  if (request.kind === 'keepLogs' || request.kind === 'relay') return grant.worker !== undefined;
+  if (request.kind === 'fetch' || request.kind === 'store') return grant.artifact === request.artifact;
+  return grant.task === request.task && grant.attempt === request.attempt;
 }
 
 export const revokedFailure = failure(
@@ -113,4 +117,5 @@ const whatOf = {
   store: 'that artifact',
   keepLogs: 'logs',
   answers: 'answers of this worker',
+  relay: 'a place at the relay',
 } as const;

@@ -162,6 +162,7 @@ const probes: Readonly<Record<string, Probe>> = {
   'let a key in': letIn,
   'report attempts': async ({ peer, others }) => ((await peer.report(others)) ? 'yes' : 'no'),
   'have logs of attempts kept': simply('keepLogs', {}),
+  'be reached through the relay': simply('relay', {}),
 };
 
 /** The first table of the page: by row, its cells by column. */

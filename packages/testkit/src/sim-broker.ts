@@ -172,7 +172,7 @@ export class SimBroker extends SimNode {
       voided: () => undefined,
       fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
-      artifacts: () => null,
+      beside: () => null,
       shellStatus: () => ({}) as never,
       onFatal: (error) => later(() => onFatal(error)),
     });

@@ -1,5 +1,5 @@
 /**
- * The data endpoint of a worker: whoever has the broker's grant reads an attempt's output there, runs a command beside
+ * The data endpoint of a worker, and its place at the relay for those who cannot connect to it: whoever has the broker's grant reads an attempt's output there, runs a command beside
  * it, has an artifact of its attempts, takes the answers to its own questions, or brings an image.
  */
 import { failure, type PrincipalId, type TransferOp, type WorkerReport } from '@gryphgen/protocol';
@@ -13,8 +13,10 @@ import {
   type LogRange,
   type OpenExec,
   type OpenPush,
+  RelayLink,
   workerIdOf,
 } from '@gryphgen/runtime';
+import type { BrokerQuestions } from './artifacts/broker-questions.ts';
 import { ExecSessions } from './exec/exec-sessions.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import type { LogStore } from './log-store.ts';
@@ -27,6 +29,8 @@ export interface DataEndpoint {
   readonly endpoint: Endpoint;
   /** Those whose grants are void from now on, all of them (E27). */
   readonly revoke: (principals: readonly PrincipalId[]) => void;
+  /** Asks the broker for its place at the relay, from now on. */
+  readonly beRelayed: () => void;
 }
 
 const offered = ['exec', 'fetch', 'answers'] as const;
@@ -46,11 +50,12 @@ interface DataEndpointParts {
   readonly answers: AnswerChannels;
   /** Before, a log that goes on would look as if it had ended, and what runs as if it did not. */
   readonly adopted: Promise<void>;
+  readonly questions: BrokerQuestions;
   /** ms */
   readonly brokerWall: () => number;
 }
 
-/** Nowhere when the worker has no endpoints. `undo`: takes what ends it. */
+/** Without endpoints of its own it is had through the relay alone. `undo`: takes what ends it. */
 export async function serveData(
   config: WorkerConfig,
   deps: WorkerDeps,
@@ -58,23 +63,30 @@ export async function serveData(
 ): Promise<DataEndpoint> {
   undo.push(async () => parts.answers.close());
   const data = createDataEndpoint(config, deps, parts);
-  if (data === null) return { endpoint: { dataEndpoint: '', dataKey: '' }, revoke: () => undefined };
+  const { questions, push } = parts;
+  const relay = new RelayLink({
+    ...deps,
+    transfers: data.transfers,
+    ask: (signal) => questions.ask('relay', {}, signal),
+    brokerEndpoint: () => questions.brokerEndpoint,
+  });
+  // By it the askers are told that the endpoint stops.
+  undo.push(() => relay.stop());
   undo.push(() => data.stop());
   const [dataEndpoint = ''] = await data.start();
-  const { publicKey: dataKey } = deps.identity.curve;
+  const dataKey = dataEndpoint === '' ? '' : deps.identity.curve.publicKey;
   return {
-    endpoint: { dataEndpoint, dataKey, transfers: transfersOf(parts.push) },
+    endpoint: { dataEndpoint, dataKey, transfers: transfersOf(push) },
     revoke: (principals) => data.revoke(principals),
+    beRelayed: () => relay.start(),
   };
 }
 
-/** Null where nothing is served. */
 function createDataEndpoint(
   { dataEndpoints: endpoints, grid, brokerKey }: WorkerConfig,
   { identity, clock, alarms, log }: WorkerDeps,
   { logs, executors, store, push, answers, adopted, brokerWall }: DataEndpointParts,
-): DataServer | null {
-  if (endpoints.length === 0) return null;
+): DataServer {
   const open = async (range: LogRange, signal: AbortSignal): Promise<DataSource> => {
     await Promise.race([adopted, aborted(signal)]);
     return logs.has(range.task, range.attempt)

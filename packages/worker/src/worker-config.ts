@@ -29,7 +29,7 @@ export interface WorkerConfig {
   readonly llamaServer?: string;
   /** Whether tasks that do nothing are run, for benchmarks. */
   readonly allowNoop: boolean;
-  /** Where logs are served; empty: nowhere. The first is told to others. */
+  /** Where logs are served; empty: through the relay beside the broker alone. The first is told to others. */
   readonly dataEndpoints: readonly string[];
   /** Whose grants open a log: the broker's Ed25519 key, as far as it is known now. */
   readonly brokerKey: () => string;

@@ -48,7 +48,7 @@ interface Parts {
   readonly files: AttemptFiles;
   readonly executors: ExecutorSet;
   readonly watch: MachineWatch;
-  readonly revoke: DataEndpoint['revoke'];
+  readonly data: DataEndpoint;
 }
 
 class Worker implements Service {
@@ -133,18 +133,17 @@ class Worker implements Service {
       offersChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
-    const { endpoint, revoke } = await serveData(config, deps, {
+    const data = await serveData(config, deps, {
       ...{ logs, executors, push, answers, adopted: this.adopted, store: files.store },
-      ...{ brokerWall: () => this.brokerWall.ms(), undo: this.undo },
+      ...{ questions: this.questions, brokerWall: () => this.brokerWall.ms(), undo: this.undo },
     });
-    const watch = this.newWatch(executors, endpoint);
+    const watch = this.newWatch(executors, data.endpoint);
     const copies = new LogCopies({
       ...deps,
-      logs,
-      questions: this.questions,
+      ...{ logs, questions: this.questions },
       held: () => this.running().attempts.values(),
     });
-    this.parts = { logs, copies, files, executors, watch, revoke };
+    this.parts = { logs, copies, files, executors, watch, data };
     if (this.stopped !== null) return;
     if (!(await this.join())) this.joinLater();
   }
@@ -157,7 +156,7 @@ class Worker implements Service {
 
   /** False while there may be attempts of an earlier life that cannot be seen. Throws why this machine cannot join. */
   private async join(): Promise<boolean> {
-    const { executors, files, copies, watch } = this.started();
+    const { executors, files, copies, watch, data } = this.started();
     const capabilities = await executors.probe();
     const adopted = await executors.adopt();
     if ('notYet' in adopted) {
@@ -183,6 +182,7 @@ class Worker implements Service {
     if (this.config.calibrate) void watch.lookNow();
     this.undo.push(() => copies.stop());
     copies.begin();
+    data.beRelayed();
     return true;
   }
 
@@ -231,7 +231,7 @@ class Worker implements Service {
 
   private onMessage(message: ToWorker): void {
     if (message.kind === 'reply') this.questions.onReply(message);
-    else if (message.kind === 'revoked') this.started().revoke(message.principals);
+    else if (message.kind === 'revoked') this.started().data.revoke(message.principals);
     else this.loop.post({ kind: 'message', session: this.session, message });
   }
 

@@ -29,4 +29,6 @@ export type FromArtifacts =
   | { readonly kind: 'failed'; readonly words: string }
   /** Which of these do tasks need that have not ended? */
   | { readonly kind: 'asksHeld'; readonly id: number; readonly artifacts: readonly string[] }
+  /** Which workers are connected to the relay, all of them. */
+  | { readonly kind: 'relayed'; readonly workers: readonly string[] }
   | { readonly kind: 'counters'; readonly counters: Readonly<Record<string, number>> };

@@ -1,5 +1,5 @@
 /**
- * The store of artifacts and of logs beside the broker, and their data endpoint: a process of its own, so that no
+ * The store of artifacts and of logs beside the broker, their data endpoint, and the relay to workers (E35): a process of its own, so that no
  * transfer, and no hash of one, takes a moment of the broker's loop. It ends with the broker.
  */
 
@@ -62,18 +62,21 @@ async function begin(order: BeginArtifacts): Promise<void> {
     fetch: fetchFrom(store),
     store: storeInto(store),
     keep: async (worker, signal) => logs.take(worker, signal),
+    onRelayed: (workers) => say({ kind: 'relayed', workers }),
   });
   server.revoke(revoked);
   say({ kind: 'ready', endpoints: await server.start() });
   tellCounters(server, store, logs);
 }
 
-function tellCounters({ counters }: DataServer, store: ArtifactStore, logs: KeptLogs): void {
+function tellCounters({ counters, relay }: DataServer, store: ArtifactStore, logs: KeptLogs): void {
   const { refused, malformed, silent, overrun, slow } = counters;
   const { usedBytes, collected } = store;
   const told = {
     ...store.counters,
     ...logs.counters,
+    ...relay?.counters,
+    ...relay?.open,
     collected,
     usedBytes,
     refused,

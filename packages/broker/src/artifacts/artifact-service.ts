@@ -5,10 +5,11 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ArtifactGrantDocument, PrincipalId } from '@gryphgen/protocol';
+import type { PrincipalId } from '@gryphgen/protocol';
 import { type Alarms, Backoff, type Cancel, type Identity, type Log, type Random } from '@gryphgen/runtime';
 import type { FromArtifacts, ToArtifacts } from './artifact-messages.ts';
 import { defaultKeptLogBytes, type KeptLogBounds } from './kept-logs.ts';
+import type { Beside } from './permission.ts';
 
 const restarts = { baseMs: 500, ceilingMs: 30_000 };
 /** For transfers to be told of the end; then SIGKILL. */
@@ -44,6 +45,7 @@ export class ArtifactService {
   private readonly backoff: Backoff;
   private child: ChildProcess | undefined;
   private bound: readonly string[] = [];
+  private relayed: ReadonlySet<string> = new Set();
   private ended: Promise<void> = Promise.resolve();
   private stopping = false;
   private cancelRestart: Cancel = () => undefined;
@@ -54,9 +56,10 @@ export class ArtifactService {
   }
 
   /** Null while it is not there. */
-  get place(): ArtifactGrantDocument['broker'] {
+  get beside(): Beside | null {
     if (this.bound.length === 0) return null;
-    return { endpoints: this.bound, dataKey: this.options.identity.curve.publicKey };
+    const dataKey = this.options.identity.curve.publicKey;
+    return { place: { endpoints: this.bound, dataKey }, relayed: this.relayed };
   }
 
   start(): void {
@@ -79,6 +82,9 @@ export class ArtifactService {
         case 'asksHeld':
           say({ kind: 'held', id: message.id, held: [...held(message.artifacts)] });
           return;
+        case 'relayed':
+          this.relayed = new Set(message.workers);
+          return;
         case 'counters':
           this.counters = message.counters;
           return;
@@ -91,6 +97,7 @@ export class ArtifactService {
         if (this.child !== child) return;
         this.child = undefined;
         this.bound = [];
+        this.relayed = new Set();
         resolve();
         if (this.stopping) return;
         log.warn({ how, words }, 'the process that keeps artifacts has ended; it is started again');

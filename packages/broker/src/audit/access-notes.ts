@@ -49,6 +49,7 @@ const recorded: Record<Operation, boolean> = {
   fsck: true,
   // Only a worker's, and its own.
   keepLogs: false,
+  relay: false,
   ps: false,
   show: false,
   explain: false,

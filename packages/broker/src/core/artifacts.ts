@@ -56,8 +56,7 @@ export function onStore(
     session: session.id,
     request: id,
     artifact,
-    workers: [],
-    away: [],
+    ...{ workers: [], away: [], connected: [] },
     gated,
   });
 }
@@ -75,6 +74,8 @@ export function notOf(task: string, artifact: string): Failure {
 export interface ArtifactPlaces {
   readonly workers: readonly DataPlaceDocument[];
   readonly away: readonly string[];
+  /** All that are in session: they may be had through the relay (E35). */
+  readonly connected: readonly WorkerId[];
 }
 
 /** Beside the asker, who would not ask if it had it. `document`: of the task in whose name it is asked for. */
@@ -84,14 +85,16 @@ export function placesOf(
   document: TaskDocument,
   asker: WorkerId | null,
 ): ArtifactPlaces {
-  const [workers, away]: [DataPlaceDocument[], string[]] = [[], []];
+  const [workers, away, connected]: [DataPlaceDocument[], string[], WorkerId[]] = [[], [], []];
   for (const id of new Set([...holdersOf(document), ...state.holders.of(artifact)])) {
-    const place = id === asker ? undefined : placeOf(state, id);
+    if (id === asker) continue;
+    const place = placeOf(state, id);
     const name = state.workers.get(id)?.view.name;
-    if (place !== undefined) workers.push(place);
-    else if (id !== asker && name !== undefined) away.push(name);
+    if (place !== undefined) connected.push(id);
+    if (place !== undefined && place.endpoint !== '') workers.push(place);
+    else if (name !== undefined) away.push(name);
   }
-  return { workers, away };
+  return { workers, away, connected };
 }
 
 /** Who has what the task left, and most likely what it was given. */
@@ -99,11 +102,11 @@ function holdersOf({ worker, state }: TaskDocument): readonly WorkerId[] {
   return worker === '' || state === 'leased' || state === 'running' ? [] : [worker as WorkerId];
 }
 
-/** Where it can be asked now. */
+/** Where it can be asked now: `endpoint` '' where through the relay alone. */
 export function placeOf(state: BrokerState, id: string): DataPlaceDocument | undefined {
   const worker = state.workers.get(id as WorkerId);
   const report = worker?.view.report;
-  if (!worker || worker.session === null || !report || report.dataEndpoint === '') return undefined;
+  if (!worker || worker.session === null || !report) return undefined;
   return { endpoint: report.dataEndpoint, dataKey: report.dataKey };
 }
 

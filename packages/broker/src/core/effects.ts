@@ -29,10 +29,10 @@ export interface AskedOfTask {
   readonly kept?: boolean | undefined;
 }
 
-/** Of `image` and `keepLogs` the worker, of `fetch` and `store` the artifact, else the attempt; of `logs` with its worker. */
+/** Of `fetch` and `store` the artifact; else the worker, of `logs` and `exec` with the attempt. */
 export type GrantSubject =
   | { readonly artifact: string }
-  | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker?: string }
+  | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker: string }
   | { readonly worker: WorkerId };
 
 export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
@@ -161,6 +161,8 @@ export type BrokerEffect =
       readonly workers: readonly DataPlaceDocument[];
       /** The names of those that have it and are not connected. */
       readonly away: readonly string[];
+      /** Those that have it and are: they may be had through the relay. */
+      readonly connected: readonly WorkerId[];
       readonly gated: boolean;
     }
   /** Sign a grant for one transfer at a worker and answer the request with it. */
@@ -170,16 +172,20 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
       readonly about: GrantSubject;
-      /** '' where the worker cannot be asked now. */
+      /** '' where nobody connects to the worker now. */
       readonly endpoint: string;
       readonly dataKey: string;
-      /** Of a log: it may be had beside the broker, too; the answer where it is nowhere. */
-      readonly orElse?: Failure;
+      /** Of a log: it may be had beside the broker, too. */
+      readonly kept: boolean;
+      /** The answer where it is nowhere. */
+      readonly orElse: Failure;
       readonly gated: boolean;
     }
-  /** Sign a grant for the worker to bring logs to where the shell keeps them, and answer the request with it. */
+  /** Sign a grant for the worker at what is beside the broker, and answer the request with it. */
   | {
-      readonly kind: 'keepGrant';
+      readonly kind: 'besideGrant';
+      /** To bring logs, or to be had through the relay. */
+      readonly op: 'keepLogs' | 'relay';
       readonly session: SessionId;
       readonly request: number;
       readonly worker: WorkerId;

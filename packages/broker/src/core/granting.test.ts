@@ -34,7 +34,7 @@ describe('exec', () => {
     const granted = {
       kind: 'grant',
       op: 'exec',
-      about: { task: 1, attempt: 1 },
+      about: { task: 1, attempt: 1, worker: 'w-1' },
       endpoint: 'tcp://127.0.0.1:1',
     };
     expect(ask(grid, owner)).toMatchObject({ ...granted, session: owner });
@@ -153,9 +153,9 @@ describe('a log that is kept beside the broker', () => {
 
   test('may be had when its worker is away, or was removed, by who knows how to read it there', () => {
     const { grid, worker, owner } = running();
-    const granted = { op: 'logs', about: { task: 1, attempt: 1, worker: 'w-1' }, orElse: away };
+    const granted = { op: 'logs', about: { task: 1, attempt: 1, worker: 'w-1' }, orElse: away, kept: true };
     expect(answerTo(grid, owner, 'logs', kept)).toMatchObject({ ...granted, endpoint: 'tcp://127.0.0.1:1' });
-    expect(answerTo(grid, owner, 'logs', { task: 1 })).not.toHaveProperty('orElse');
+    expect(answerTo(grid, owner, 'logs', { task: 1 })).toMatchObject({ kept: false });
     grid.result(worker, 1);
     grid.step({ kind: 'sessionClosed', session: worker });
     expect(answerTo(grid, owner, 'logs', { task: 1 })).toEqual(away);
@@ -181,7 +181,10 @@ describe('a log that is kept beside the broker', () => {
   test('is brought by workers alone', () => {
     const { grid, worker } = running();
     const ask = { kind: 'request', id: 9, op: 'keepLogs', args: {} } as const;
-    expect(grid.say(worker, ask)).toMatchObject([{ kind: 'keepGrant', worker: 'w-1', request: 9 }, {}]);
+    expect(grid.say(worker, ask)).toMatchObject([
+      { kind: 'besideGrant', op: 'keepLogs', worker: 'w-1', request: 9 },
+      {},
+    ]);
     for (const role of ['viewer', 'submitter', 'admin'] as const)
       expect(sent(grid.say(grid.client(role, role), ask), 'reply')[0]?.failure).toMatchObject({
         code: 'rejected.forbidden',

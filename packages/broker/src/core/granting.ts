@@ -29,8 +29,13 @@ export function onLogs(context: Context, session: Session, id: number, task: Tas
 }
 
 /** Only a worker may ask (roles.ts). */
-export function onKeepLogs({ effects }: Context, { id: session, worker }: Session, request: number): void {
-  if (worker !== null) effects.push({ kind: 'keepGrant', session, request, worker });
+export function onBeside(
+  { effects }: Context,
+  { id: session, worker }: Session,
+  request: number,
+  op: 'keepLogs' | 'relay',
+): void {
+  if (worker !== null) effects.push({ kind: 'besideGrant', op, session, request, worker });
 }
 
 export function onExec(context: Context, session: Session, id: number, task: Task): void {
@@ -115,7 +120,7 @@ function grant(
   kept = false,
 ): void {
   const worker = context.state.workers.get(where);
-  const about = op === 'logs' ? { task, attempt, worker: where } : { task, attempt };
+  const about = { task, attempt, worker: where };
   const order = { op, about, words: what[op], kept };
   const view = worker?.view ?? { name: nameOf(context.state, where), report: null };
   grantAt(context, session, id, order, { session: worker?.session ?? null, view });
@@ -142,7 +147,7 @@ function grantAt(
   { op, about, words, kept = false }: GrantOrder,
   { session: connected, view: { name, report } }: At,
 ): void {
-  const isThere = connected !== null && report !== null && report.dataEndpoint !== '';
+  const isThere = connected !== null && report !== null;
   if (!isThere && !kept) {
     refuse(context, session.id, id, notConnected(words, name));
     return;
@@ -157,7 +162,8 @@ function grantAt(
     about,
     endpoint,
     dataKey,
-    ...(kept && { orElse: notConnected(words, name) }),
+    kept,
+    orElse: notConnected(words, name),
     gated,
   });
 }

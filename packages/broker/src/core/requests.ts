@@ -15,7 +15,7 @@ import { journalStalled, refuse, reply } from './context.ts';
 import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
 import { dryRunDocument, explainDocument } from './explaining.ts';
-import { onAnswers, onExec, onKeepLogs, onLogs, onPushImage } from './granting.ts';
+import { onAnswers, onBeside, onExec, onLogs, onPushImage } from './granting.ts';
 import { onPs } from './listing.ts';
 import { isModelOrderTaken, type ModelOrder, onModelRequest } from './model-orders.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
@@ -88,6 +88,7 @@ function refusalInStall(
     case 'answers':
     case 'store':
     case 'keepLogs':
+    case 'relay':
     // The list of who may enter is a file of its own.
     case 'createTicket':
     case 'enrol':
@@ -184,7 +185,8 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     }
     case 'keepLogs':
-      onKeepLogs(context, session, id);
+    case 'relay':
+      onBeside(context, session, id, op);
       return;
     case 'drain':
     case 'planDrain':

@@ -26,6 +26,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   fetch: ['all', 'own', 'all'],
   store: ['none', 'all', 'all'],
   keepLogs: ['none', 'none', 'none'],
+  relay: ['none', 'none', 'none'],
   nodes: ['all', 'all', 'all'],
   status: ['all', 'all', 'all'],
   dryRun: ['all', 'all', 'all'],
@@ -54,7 +55,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   enrol: ['none', 'none', 'none'],
   work: ['none', 'none', 'none'],
 };
-const workersDeeds: ReadonlySet<Deed> = new Set(['work', 'fetch', 'store', 'keepLogs']);
+const workersDeeds: ReadonlySet<Deed> = new Set(['work', 'fetch', 'store', 'keepLogs', 'relay']);
 const people = ['viewer', 'submitter', 'admin'] as const;
 
 function extentOf(role: Role, deed: Deed): Extent {

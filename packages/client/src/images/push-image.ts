@@ -7,10 +7,18 @@ import {
   imageOrderSchema,
   type PlaceGrantDocument,
 } from '@gryphgen/protocol';
-import { type DuplexSession, openDuplex, systemAlarms } from '@gryphgen/runtime';
+import {
+  type DuplexSession,
+  openDuplex,
+  placesBehind,
+  systemAlarms,
+  type UselessPlaces,
+} from '@gryphgen/runtime';
 
 /** As `Client` has it. */
 export interface PushAsker {
+  readonly brokerEndpoint: string;
+  readonly unreached: UselessPlaces;
   request(op: 'pushImage', args: { readonly node: string }): Promise<PlaceGrantDocument>;
 }
 
@@ -32,10 +40,15 @@ export async function pushImage(asker: PushAsker, node: string, push: ImagePush)
   const { signal } = push;
   const order = imageOrderSchema.safeParse(push.order);
   if (!order.success) throw refusal(order.error.issues[0]);
-  const { grant, ...place } = await asker.request('pushImage', { node });
+  const { grant, endpoint, dataKey, relay } = await asker.request('pushImage', { node });
   if (signal?.aborted) throw new GridError(cancelled);
   const request = { kind: 'image', grant, order: order.data } as const;
-  const session = await openDuplex({ ...place, alarms: systemAlarms, request });
+  const { unreached, brokerEndpoint } = asker;
+  const orElse = placesBehind(relay, brokerEndpoint);
+  const session = await openDuplex({
+    ...{ endpoint, dataKey, unreached, orElse },
+    ...{ alarms: systemAlarms, request },
+  });
   if ('failure' in session) {
     if (session.failure === null) return 'held';
     throw new GridError(session.failure);

@@ -6,8 +6,15 @@
  * 2. After `maxTries` that came to nothing, or when it is refused, that is final: all who wait are told so.
  * 3. With nobody waiting it is closed after `idleMs`: a worker has room for so many.
  */
-import { type Failure, GridError, type PlaceGrantDocument } from '@gryphgen/protocol';
-import { type Alarms, type AnswerRecord, type Cancel, pause, type readAnswers } from '@gryphgen/runtime';
+import { type Failure, GridError } from '@gryphgen/protocol';
+import {
+  type Alarms,
+  type AnswerRecord,
+  type AnswersReading,
+  type Cancel,
+  pause,
+  type readAnswers,
+} from '@gryphgen/runtime';
 
 const maxTries = 3;
 const retryMs = 250;
@@ -23,8 +30,10 @@ export interface LineOptions {
   readonly channel: string;
   readonly alarms: Alarms;
   readonly read: typeof readAnswers;
-  /** Where it is, and the permission. */
-  readonly ask: (signal: AbortSignal) => Promise<PlaceGrantDocument>;
+  /** Where it is, straight or through the relay, and the permission. */
+  readonly ask: (
+    signal: AbortSignal,
+  ) => Promise<Pick<AnswersReading, 'endpoint' | 'dataKey' | 'grant' | 'orElse' | 'unreached'>>;
   readonly onRecord: (record: AnswerRecord) => void;
   readonly onClosed: () => void;
 }

@@ -5,7 +5,8 @@
  */
 import { type Failure, failure } from '@gryphgen/protocol';
 import { ReceiveWindow } from '../byte-credit.ts';
-import { DataConnection, type DataPlace } from '../data-connection.ts';
+import type { DataPlace } from '../data-connection.ts';
+import { reachData } from '../reach-data.ts';
 import { type AnswerRecord, RecordReader } from './answer-records.ts';
 
 export interface AnswersReading extends DataPlace {
@@ -23,12 +24,13 @@ export interface AnswersReading extends DataPlace {
 export async function readAnswers(reading: AnswersReading): Promise<Failure> {
   const { grant, channel, signal, onOpen, onRecord, ...place } = reading;
   if (signal.aborted) return closed;
-  const connection = new DataConnection(place);
+  const connection = await reachData(place, signal);
   const window = new ReceiveWindow();
   const records = new RecordReader();
   const drop = (): void => void connection.close();
   signal.addEventListener('abort', drop, { once: true });
   try {
+    if (signal.aborted) return closed;
     await connection.open({ kind: 'answers', grant, channel, credit: window.total });
     for await (const answer of connection.answers()) {
       if (answer.kind === 'end') return answer.failure ?? closed;

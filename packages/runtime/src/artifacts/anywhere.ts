@@ -13,6 +13,7 @@
 import type { ArtifactGrantDocument, Failure } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import type { Alarms, Clock } from '../clock.ts';
+import type { Place } from '../data-connection.ts';
 import { pause } from '../pause.ts';
 import { placesBeside } from '../places-beside.ts';
 import type { Scanned } from './scan-path.ts';
@@ -72,9 +73,10 @@ async function inTurn(
   for (let tries = 0; tries < maxTries && !signal?.aborted; tries += 1) {
     const found = await ask();
     if ('code' in found) return found;
-    const { grant, workers, away = [] } = found;
+    const { grant, workers, away = [], relayed = [] } = found;
     const beside = placesBeside(found.broker, brokerEndpoint());
-    const places = fromWorkers ? useless.last([...workers, ...beside]) : beside;
+    const behind = relayed.flatMap((worker) => beside.map((place) => ({ ...place, relayed: worker })));
+    const places = fromWorkers ? useless.last<Place>([...workers, ...beside, ...behind]) : beside;
     for (const place of places) {
       const transfer: Transfer = {
         ...place,
@@ -91,7 +93,7 @@ async function inTurn(
       if (outcome === null) return null;
       if (signal?.aborted) return outcome;
       onPassedOver?.(place.endpoint, outcome);
-      if (outcome.code !== 'rejected.not-found') useless.note(place.endpoint);
+      if (outcome.code !== 'rejected.not-found') useless.note(place);
       if (outcome.code === 'lost.link') broken = outcome;
       why = (fromWorkers && isOfPlace(outcome) && broken) || outcome;
     }
