@@ -1,7 +1,8 @@
 /** Retrieval as a user has it: the spawned `grid`, files that change, answers that follow. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { docxOf, paragraph, pdfOf } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 interface Answer {
@@ -115,6 +116,48 @@ describe('a collection', () => {
     expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('found "My Docs", expected')]);
     const nowhere = await grid.grid('rag', 'add', 'docs', 'nothing-here');
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nothing-here')]);
+  });
+
+  it('takes what people say of its answers', async () => {
+    const about = ['rag', 'feedback', 'docs', '--query', 'http headers'];
+    const said = await grid.grid(...about, `${file('code/fields.ts')}:3-5`, 'good', '--json');
+    expect([said.stderr, said.code]).toEqual([expect.any(String), 0]);
+    expect(JSON.parse(said.stdout)).toEqual({ feedback: 1, versions: [] });
+    const { stdout } = await grid.grid('rag', 'weights', 'docs');
+    expect(stdout).toBe('1 answer has feedback, nothing learned counts\n');
+    const learned = await grid.grid('rag', 'weights', 'docs', '--learn', '--json');
+    expect(JSON.parse(learned.stdout)).toMatchObject({ replay: { queries: 1, promoted: false } });
+    const none = await grid.grid(...about, 'docs/none.md', 'good');
+    expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('there is no')]);
+    const wrong = await grid.grid(...about, 'docs/none.md', 'fine');
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('expected good, used or bad')]);
+  });
+
+  it('forgets a subject, and finds nothing of it in any file', async () => {
+    writeFileSync(
+      file('people.docx'),
+      docxOf(`${paragraph('Of Ada Lovelace.')}${paragraph('Of a walrus.')}`),
+    );
+    writeFileSync(file('sea.pdf'), pdfOf([[{ text: 'A walrus and Ada Lovelace.', size: 10, y: 700 }]]));
+    expect(await synced()).toMatchObject({ added: 2 });
+    const found = await grid.grid('rag', 'query', 'docs', 'lovelace');
+    expect(found.stdout).toContain(`${file('sea.pdf')}:1-1 (page 1)`);
+    const { stdout, code } = await grid.grid('rag', 'forget', 'docs', 'ada lovelace', '--json');
+    const { searched, ...counts } = JSON.parse(stdout);
+    expect([code, counts]).toEqual([0, { passages: 2, files: 0, feedback: 0, elsewhere: [] }]);
+    expect(searched.every((one: { found: number }) => one.found === 0)).toBe(true);
+    expect(await asked('lovelace')).toEqual([]);
+    // Nor is it in what the grid keeps of the task; the files themselves are kept as artifacts.
+    const { GRID_HOME: home = '' } = grid.env;
+    const kept = readdirSync(home, { recursive: true, withFileTypes: true })
+      .filter(
+        (entry) => entry.isFile() && !entry.parentPath.startsWith(docs) && !/artifact/.test(entry.parentPath),
+      )
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(kept.some((path) => path.endsWith('passages.sqlite'))).toBe(true);
+    expect(kept.filter((path) => /ada.?lovelace/i.test(readFileSync(path, 'latin1')))).toEqual([]);
+    const short = await grid.grid('rag', 'forget', 'docs', 'a');
+    expect([short.code, short.stderr]).toEqual([2, expect.stringContaining('3 letters or digits')]);
   });
 
   it('is gone when it was removed', async () => {

@@ -51,9 +51,12 @@ export {
   type TaskSpec,
 } from './prepare.ts';
 export {
+  collectionWeights,
+  forgotten,
   ingested,
   ingestTask,
   listCollections,
   queryCollection,
   type RetrievalAsker,
+  weighed,
 } from './retrieval.ts';

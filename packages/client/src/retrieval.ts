@@ -2,12 +2,15 @@
  * Collections of passages: brought up to date by `ingest` tasks, asked by `retrieve` tasks, like all that a grid does.
  *
  * 1. A task goes to the worker that has the collection, by a label of that worker.
- * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it.
+ * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
+ *    forgetting: what is to be forgotten is in no journal.
  */
 import {
   type ArtifactRef,
   collectionLabel,
+  type ForgetResult,
   failure,
+  forgetResultSchema,
   GridError,
   type IngestBody,
   type IngestResult,
@@ -18,6 +21,8 @@ import {
   queryResultSchema,
   type RetrieveBody,
   readOutcome,
+  type WeightsResult,
+  weightsResultSchema,
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 import type { Outcome } from './pending.ts';
@@ -49,6 +54,7 @@ export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
     name: `${body.op} ${collection}`,
     resources: { cpuMilli: ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 2, backoffMs: 1000 },
+    ...(body.op === 'forget' && { durable: false }),
     ...(held && at(collection)),
   };
   return prepareTask(spec, inputs);
@@ -74,6 +80,22 @@ export async function listCollections(asker: RetrievalAsker, worker: string): Pr
   const constraints = { worker, labels: {} };
   const task = prepareTask({ kind: 'retrieve', body: { op: 'list' }, ...question, constraints });
   return retrieved(await asker.submit(task).finished, listResultSchema);
+}
+
+/** What a collection learned from feedback. */
+export async function collectionWeights(asker: RetrievalAsker, collection: string): Promise<WeightsResult> {
+  const body: RetrieveBody = { op: 'weights', collection };
+  const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(collection) });
+  return weighed(await asker.submit(task).finished);
+}
+
+/** Of `feedback` and `weights`. */
+export function weighed(outcome: Outcome): WeightsResult {
+  return retrieved(outcome, weightsResultSchema);
+}
+
+export function forgotten(outcome: Outcome): ForgetResult {
+  return retrieved(outcome, forgetResultSchema);
 }
 
 export function ingested(outcome: Outcome): IngestResult {

@@ -103,6 +103,12 @@ export const limits = {
   sourceChars: 1024,
   /** A page of text; terms beyond it tell nothing more. */
   queryChars: 100_000,
+  /** A query that feedback is about: its words are learned, and a document's are too many. */
+  feedbackChars: 1000,
+  /** Of a file that is cited. */
+  sourceLines: 1_000_000_000,
+  /** Of what is to be forgotten: a name, an address, a number. */
+  subjectChars: 200,
   /** Of one answer. */
   passages: 1000,
   /** Messages a peer may have sent that the other has not yet taken up (credit window). */

@@ -21,6 +21,13 @@ const source = z.object({
 });
 export type SourceName = z.infer<typeof source>;
 
+const verdicts = ['good', 'used', 'bad'] as const;
+export type Verdict = (typeof verdicts)[number];
+export function isVerdict(text: string): text is Verdict {
+  return (verdicts as readonly string[]).includes(text);
+}
+const line = z.number().int().min(1).max(limits.sourceLines);
+
 export const ingestBodySchema = z.discriminatedUnion('op', [
   /** From now on the source is what its one input holds: what is not in there any more is not answered any more. */
   z.object({
@@ -31,6 +38,27 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
   }),
   /** Without a source: the collection. */
   z.object({ op: z.literal('remove'), collection, source: source.optional() }),
+  /** How a file served a query. `machine`: where several have the path. */
+  z.object({
+    op: z.literal('feedback'),
+    collection,
+    text: z.string().min(1).max(limits.feedbackChars),
+    path: source.shape.path,
+    machine: source.shape.machine.optional(),
+    lines: z.tuple([line, line]).optional(),
+    verdict: z.enum(verdicts),
+  }),
+  /** Without a version: what was in force before. 0: nothing that was learned. */
+  z.object({
+    op: z.literal('weights'),
+    collection,
+    change: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('learn') }),
+      z.object({ kind: z.literal('revert'), version: z.number().int().min(0).optional() }),
+    ]),
+  }),
+  /** Everything that has the subject in it is taken out, and looked for in all files of the service. */
+  z.object({ op: z.literal('forget'), collection, subject: z.string().max(limits.subjectChars) }),
 ]);
 export type IngestBody = z.infer<typeof ingestBodySchema>;
 
@@ -46,6 +74,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
   }),
   /** Collections and their sources. */
   z.object({ op: z.literal('list') }),
+  /** What a collection learned from feedback. */
+  z.object({ op: z.literal('weights'), collection }),
 ]);
 export type RetrieveBody = z.infer<typeof retrieveBodySchema>;
 
@@ -103,3 +133,48 @@ export const listResultSchema = z.object({
   cut: z.boolean(),
 });
 export type ListResult = z.infer<typeof listResultSchema>;
+
+/** Of `feedback` and both `weights`. */
+export const weightsResultSchema = z.object({
+  /** Words on answers that are kept. */
+  feedback: count,
+  /** Newest first; the first is in force. Qualities are nDCG@10 of queries that nothing was learned from. */
+  versions: z.array(
+    z.object({
+      version: count,
+      /** 0: nothing that was learned counts. */
+      strength: z.number(),
+      queries: count,
+      before: z.number(),
+      after: z.number(),
+      /** Wall ms. */
+      at: z.number(),
+      /** The version that it brought back. */
+      like: count.optional(),
+    }),
+  ),
+  /** Of this task, if it learned: how the queries are answered without, by what was in force, and by what was learned now. */
+  replay: z
+    .object({
+      queries: count,
+      before: z.number(),
+      inForce: z.number(),
+      after: z.number(),
+      promoted: z.boolean(),
+    })
+    .optional(),
+});
+export type WeightsResult = z.infer<typeof weightsResultSchema>;
+
+/** Of `forget`. */
+export const forgetResultSchema = z.object({
+  passages: count,
+  /** Files that are gone as a whole: by their names. */
+  files: count,
+  feedback: count,
+  /** The service's files afterwards, each searched byte by byte. */
+  searched: z.array(z.object({ file: z.string(), bytes: count, found: count })),
+  /** Other collections of the service with passages that have it. */
+  elsewhere: z.array(z.object({ collection: z.string(), passages: count })),
+});
+export type ForgetResult = z.infer<typeof forgetResultSchema>;

@@ -30,7 +30,8 @@ export {
   type ParsedDocument,
 } from './parse/parse-document.ts';
 export { ProcessParser } from './parse/process-parser.ts';
-export { type Ingesting, RetrievalService, type SourceFile } from './service/retrieval-service.ts';
+export type { SourceFile } from './service/given-files.ts';
+export { type Ingesting, RetrievalService } from './service/retrieval-service.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export {
   type Passage,

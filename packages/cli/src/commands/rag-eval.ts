@@ -10,6 +10,7 @@ import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { printJson } from '../terminal.ts';
+import { held } from './rag-collections.ts';
 
 /** As many as recall is counted in. */
 const depth = 100;
@@ -20,12 +21,8 @@ interface EvalFlags extends CommonFlags {
   readonly qrels: string;
 }
 
-/** `command`: with the collection as its argument. `held`: throws for one that is not there. */
-export function evalCommand(
-  command: Command,
-  invocation: Invocation,
-  held: (client: Client, collection: string) => Promise<void>,
-): Command {
+/** `command`: with the collection as its argument. */
+export function evalCommand(command: Command, invocation: Invocation): Command {
   command
     .addOption(new Option('--queries <file>', 'an id, a tab and a text a line').makeOptionMandatory())
     .addOption(

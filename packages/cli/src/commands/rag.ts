@@ -2,32 +2,28 @@
 import type { Stats } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { type Client, ingested, ingestTask, listCollections, queryCollection } from '@gryphgen/client';
+import { type Client, ingested, queryCollection } from '@gryphgen/client';
 import {
-  collectionPrefix,
   failure,
-  formatTaskId,
   GridError,
   type IngestBody,
   type IngestResult,
-  type ListResult,
   limits,
-  type NodeDocument,
-  nearest,
   type SourceName,
 } from '@gryphgen/protocol';
-import { Argument, Command } from 'commander';
+import { Command } from 'commander';
 import { bringInputs, scanInputs } from '../bring-inputs.ts';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
-import { follow } from '../follow.ts';
 import { printable } from '../printable.ts';
-import { UsageError } from '../problem.ts';
 import { collectionLines, passageLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { collection, integer } from '../task-file/values.ts';
+import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { collectionsOf, held, ingest, namesAt, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
+import { forgetCommand } from './rag-forget.ts';
+import { feedbackCommand, weightsCommand } from './rag-learning.ts';
 
 /** Programs' own files, and what can be made again. */
 const passedOver = new Set(['.git', '.hg', '.svn', 'node_modules', '__pycache__', '.venv']);
@@ -46,6 +42,9 @@ export function ragCommand(invocation: Invocation): Command {
     .addCommand(listCommand(invocation))
     .addCommand(removeCommand(invocation))
     .addCommand(queryCommand(invocation))
+    .addCommand(feedbackCommand(invocation))
+    .addCommand(weightsCommand(invocation))
+    .addCommand(forgetCommand(invocation))
     .addCommand(
       evalCommand(
         onCollection(
@@ -54,18 +53,8 @@ export function ragCommand(invocation: Invocation): Command {
           'rag eval cranfield --queries queries.tsv --qrels qrels.trec',
         ),
         invocation,
-        held,
       ),
     );
-}
-
-/** A command about one collection. */
-function onCollection(name: string, summary: string, ...examples: readonly string[]): Command {
-  const named = new Argument('<collection>', 'its name').argParser((text) => {
-    if (collection.parse(text) !== undefined) return text;
-    throw new UsageError(`found ${JSON.stringify(text)}, expected ${collection.expected}`);
-  });
-  return gridCommand(name, summary, ...examples).addArgument(named);
 }
 
 function addCommand(invocation: Invocation): Command {
@@ -140,7 +129,7 @@ function removeCommand(invocation: Invocation): Command {
     const body: IngestBody = { op: 'remove', collection: name, ...(source && { source }) };
     const { removed } = await withClient(terminal, flags, async (client) => {
       await held(client, name);
-      return await ingest(client, terminal, body, true);
+      return ingested(await ingest(client, terminal, body, true));
     });
     if (flags.json) printJson(terminal, { collection: name, removed });
     else terminal.out(`${removed} ${removed === 1 ? 'file' : 'files'} removed\n`);
@@ -197,12 +186,8 @@ async function syncAll(
     const brought = found.map(({ manifest: { digest, bytes } }) => ({ digest, bytes, to: '/in' }));
     const source = { machine, path };
     const isHeld = namesAt(await client.request('nodes', {})).includes(collection);
-    const result = await ingest(
-      client,
-      terminal,
-      { op: 'sync', collection, source, inputs: brought },
-      isHeld,
-    );
+    const body: IngestBody = { op: 'sync', collection, source, inputs: brought };
+    const result = ingested(await ingest(client, terminal, body, isHeld));
     done.push({ ...source, ...result });
     if (!flags.json) terminal.out(`${syncLine(path, result, terminal.style)}\n`);
     for (const { path: file, cause } of result.failed)
@@ -210,55 +195,4 @@ async function syncAll(
   }
   if (flags.json) printJson(terminal, { collection, sources: done });
   return 0;
-}
-
-/** Its log, what becomes of each part of it, goes to stderr. */
-async function ingest(
-  client: Client,
-  terminal: Terminal,
-  body: IngestBody,
-  isHeld: boolean,
-): Promise<IngestResult> {
-  const { accepted } = client.submit(ingestTask(body, isHeld));
-  const outcome = await follow(client, terminal, await accepted, { output: terminal.errBytes, live: false });
-  if (outcome.failure === null) return ingested(outcome);
-  const { code, message } = outcome.failure;
-  throw new GridError(failure(code, `${formatTaskId(outcome.task)}: ${message}`));
-}
-
-/** By the labels of workers, each the name of a collection that is there. */
-function namesAt(nodes: readonly NodeDocument[]): readonly string[] {
-  return nodes.flatMap(({ report }) =>
-    Object.keys(report?.labels ?? {})
-      .filter((label) => label.startsWith(collectionPrefix))
-      .map((label) => label.slice(collectionPrefix.length)),
-  );
-}
-
-/** Throws `rejected.not-found`, with the name that was meant. */
-async function held(client: Client, name: string): Promise<void> {
-  mustHave(await client.request('nodes', {}), name);
-}
-
-function mustHave(nodes: readonly NodeDocument[], name: string): void {
-  const names = namesAt(nodes);
-  if (names.includes(name)) return;
-  const near = nearest(name, names);
-  const words = near === undefined ? '"grid rag ls" lists them' : `did you mean ${near}?`;
-  throw new GridError(failure('rejected.not-found', `there is no collection ${name}: ${words}`));
-}
-
-/** Of all retrieval services; `only`: this one alone, which must be there. */
-async function collectionsOf(client: Client, only?: string): Promise<ListResult> {
-  const nodes = await client.request('nodes', {});
-  if (only !== undefined) mustHave(nodes, only);
-  const able = nodes.filter(
-    ({ state, report }) => state === 'ready' && report?.capabilities.includes('retrieve'),
-  );
-  const all = await Promise.all(able.map(({ id }) => listCollections(client, id)));
-  const collections = all.flatMap((one) => one.collections);
-  return {
-    collections: only === undefined ? collections : collections.filter(({ name }) => name === only),
-    cut: all.some(({ cut }) => cut),
-  };
 }

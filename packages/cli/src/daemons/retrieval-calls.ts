@@ -33,11 +33,22 @@ export function retrievalCalls(
       filesOf: (body) => (body.op === 'sync' ? { inputs: body.inputs } : {}),
       answer: async ({ body, given, signal, tell }) => {
         const service = await opening;
-        return encoded(
-          body.op === 'sync'
-            ? await service.sync(body.collection, body.source, given.flatMap(filesOf), { signal, tell })
-            : await service.remove(body.collection, body.source),
-        );
+        switch (body.op) {
+          case 'sync': {
+            const files = given.flatMap(filesOf);
+            return encoded(await service.sync(body.collection, body.source, files, { signal, tell }));
+          }
+          case 'remove':
+            return encoded(await service.remove(body.collection, body.source));
+          case 'feedback':
+            return encoded(await service.feedback(body));
+          case 'weights':
+            return encoded(await service.weights(body));
+          case 'forget':
+            return encoded(await service.forget(body.collection, body.subject));
+          default:
+            return body satisfies never;
+        }
       },
       labels,
     },
@@ -49,9 +60,16 @@ export function retrievalCalls(
       filesOf: () => ({}),
       answer: async ({ body }) => {
         const service = await opening;
-        return encoded(
-          body.op === 'query' ? await service.query(body, resultBytes) : await service.list(resultBytes),
-        );
+        switch (body.op) {
+          case 'query':
+            return encoded(await service.query(body, resultBytes));
+          case 'list':
+            return encoded(await service.list(resultBytes));
+          case 'weights':
+            return encoded(await service.learned(body.collection));
+          default:
+            return body satisfies never;
+        }
       },
     },
   ];

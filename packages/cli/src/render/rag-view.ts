@@ -1,5 +1,12 @@
 /** Collections and passages, as people read them. */
-import type { IngestResult, ListResult, QueryResult } from '@gryphgen/protocol';
+import {
+  type ForgetResult,
+  formatBytes,
+  type IngestResult,
+  type ListResult,
+  type QueryResult,
+  type WeightsResult,
+} from '@gryphgen/protocol';
 import { printable } from '../printable.ts';
 import type { Style, Terminal } from '../terminal.ts';
 import { table } from './table.ts';
@@ -54,4 +61,70 @@ export function passageLines({ results, cut }: QueryResult, { style }: Terminal)
     ];
   });
   return cut ? [...lines, '', style.dim('there is more than an answer holds')] : lines;
+}
+
+export function weightsLines(
+  { feedback, versions, replay }: WeightsResult,
+  terminal: Terminal,
+): readonly string[] {
+  const now = Date.now();
+  const [inForce] = versions;
+  const learned =
+    inForce === undefined || inForce.strength === 0
+      ? 'nothing learned counts'
+      : `version ${inForce.version} counts`;
+  return [
+    `${feedback} ${feedback === 1 ? 'answer has' : 'answers have'} feedback, ${learned}`,
+    ...(replay === undefined ? [] : [replayLine(replay)]),
+    ...(versions.length === 0
+      ? []
+      : [
+          '',
+          ...table(
+            versions,
+            [
+              { title: 'VERSION', value: ({ version }) => String(version), right: true },
+              { title: 'STRENGTH', value: ({ strength }) => strength.toFixed(2), right: true },
+              { title: 'QUERIES', value: ({ queries }) => String(queries), right: true },
+              {
+                title: 'nDCG@10',
+                value: ({ before, after }) => `${before.toFixed(3)} to ${after.toFixed(3)}`,
+              },
+              { title: 'LIKE', value: ({ like }) => (like === undefined ? '-' : String(like)), right: true },
+              { title: 'AGE', value: ({ at }) => age(now - at) },
+            ],
+            terminal.columns,
+          ),
+        ]),
+  ];
+}
+
+function replayLine({
+  queries,
+  before,
+  inForce,
+  after,
+  promoted,
+}: NonNullable<WeightsResult['replay']>): string {
+  const found = `${before.toFixed(3)} without, ${inForce.toFixed(3)} before, ${after.toFixed(3)} with what was learned now`;
+  return `nDCG@10 of ${queries} queries, each held out: ${found}, which ${promoted ? 'counts from now on' : 'is no better and does not count'}`;
+}
+
+export function forgetLines({
+  passages,
+  files,
+  feedback,
+  searched,
+  elsewhere,
+}: ForgetResult): readonly string[] {
+  return [
+    `${passages} passages, ${files} files and ${feedback} words of feedback removed`,
+    ...searched.map(
+      ({ file, bytes, found }) => `${printable(file)}: ${formatBytes(bytes)} searched, found ${found} times`,
+    ),
+    ...elsewhere.map(
+      ({ collection, passages: left }) =>
+        `${collection} has it in ${left} passages: "grid rag forget ${collection} …" removes them`,
+    ),
+  ];
 }

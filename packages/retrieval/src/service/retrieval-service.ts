@@ -6,27 +6,32 @@
  * 2. Changes are made one after the other; questions wait for none of them.
  * 3. What cannot be read is in the collection as such, with the cause, and is tried again by each `sync`.
  */
-import { mkdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path/posix';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path/posix';
 import {
   type Failure,
+  type ForgetResult,
   failure,
+  type IngestBody,
   type IngestResult,
   type ListResult,
   limits,
   type QueryResult,
   type RetrieveBody,
   type SourceName,
+  type WeightsResult,
 } from '@gryphgen/protocol';
-import { unreadable } from '../parse/parse-document.ts';
+import { foldedSubject } from '../core/forget/subject.ts';
 import { ProcessParser } from '../parse/process-parser.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
-import type { Origin } from '../sync/origin.ts';
 import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
 import { fitted } from './answer-size.ts';
-import { isOf, isSource, keyOf, pathOf } from './file-key.ts';
+import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
+import { searchFiles } from './file-search.ts';
+import { originOf, type SourceFile } from './given-files.ts';
+import { Learning } from './learning.ts';
 import { Roots } from './roots.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
 
@@ -39,14 +44,6 @@ const tellEachMs = 2000;
 /** Passages looked at for one file: those of large files crowd others out. */
 const passagesPerFile = 4;
 
-/** One file of a source: `path` in it, '' where the source is that file; `hash` of its content, which is read from `at`. */
-export interface SourceFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly hash: string;
-  readonly at: string;
-}
-
 export interface Ingesting {
   /** Aborted: what is done stays done. */
   readonly signal: AbortSignal;
@@ -55,11 +52,14 @@ export interface Ingesting {
 }
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
+type Feedback = Extract<IngestBody, { op: 'feedback' }>;
+type Weights = Extract<IngestBody, { op: 'weights' }>;
 
 export class RetrievalService {
   private readonly folder: string;
   private readonly roots: Roots;
   private store: Promise<stored.Store> | undefined;
+  private readonly learning = new Learning(() => this.opened());
   private readonly parser = new ProcessParser();
   private last: Promise<unknown> = Promise.resolve();
 
@@ -124,6 +124,7 @@ export class RetrievalService {
         );
       else await store.drop(collection);
       await this.roots.forget(collection, others ? source : undefined);
+      this.learning.forget(collection);
       return { ...nothing, removed: gone.length };
     });
   }
@@ -132,8 +133,7 @@ export class RetrievalService {
   async query({ collection, text, count, of }: Query, maxBytes: number): Promise<QueryResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
-      const store = await this.opened();
-      const ask = (limit: number) => store.search({ collections: [collection], text, limit });
+      const ask = (limit: number) => this.learning.search(collection, text, limit);
       if (of === 'passages') return fitted((await ask(count)).map(shown), maxBytes);
       for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
         const found = await ask(limit);
@@ -144,6 +144,61 @@ export class RetrievalService {
             maxBytes,
           );
       }
+    });
+  }
+
+  /** How a file served a query. The collection learns from it, when that is enough. */
+  feedback({ collection, text, path, machine, lines, verdict }: Feedback): Promise<WeightsResult | Failure> {
+    return this.inTurn(async () => {
+      if (!this.names.includes(collection)) return unknown(collection);
+      const known = await (await this.opened()).sources(collection);
+      const meant = known.filter(
+        ({ key }) => pathOf(key) === path && (machine === undefined || machineOf(key) === machine),
+      );
+      const [file] = meant;
+      if (file === undefined) return failure('rejected.not-found', `there is no ${path} in ${collection}`);
+      if (meant.length > 1)
+        return failure(
+          'rejected.invalid',
+          `${path} is of several machines, expected one of ${meant.map(({ key }) => machineOf(key)).join(', ')}`,
+        );
+      return await this.learning.add(collection, {
+        key: file.key,
+        query: text,
+        lines: lines ?? null,
+        verdict,
+      });
+    });
+  }
+
+  weights({ collection, change }: Weights): Promise<WeightsResult | Failure> {
+    return this.inTurn(async () => {
+      if (!this.names.includes(collection)) return unknown(collection);
+      if (change.kind === 'learn') return await this.learning.learn(collection);
+      return await this.learning.revert(collection, change.version);
+    });
+  }
+
+  async learned(collection: string): Promise<WeightsResult | Failure> {
+    if (!this.names.includes(collection)) return unknown(collection);
+    return await told(() => this.learning.told(collection));
+  }
+
+  /** Everything with the subject in it is gone, from every index and from the files, which are searched for it then. */
+  forget(collection: string, subject: string): Promise<ForgetResult | Failure> {
+    return this.inTurn(async () => {
+      if (!this.names.includes(collection)) return unknown(collection);
+      const folded = foldedSubject(subject);
+      if (folded === undefined)
+        return failure(
+          'rejected.invalid',
+          'expected 3 letters or digits at least of what is to be forgotten',
+        );
+      const store = await this.opened();
+      const { passages, files, feedback, elsewhere } = await store.forget(collection, folded);
+      this.learning.forget(collection);
+      const searched = await searchFiles(this.folder, subject);
+      return { passages, files, feedback, searched, elsewhere: [...elsewhere] };
     });
   }
 
@@ -225,21 +280,6 @@ export class RetrievalService {
     this.last = done.catch(() => undefined);
     return done;
   }
-}
-
-/** Paths in the collection begin with the source's own name: that is a part of what a file is about, and its place is not. */
-function originOf(source: SourceName, files: readonly SourceFile[]): Origin {
-  const at = new Map(files.map((file) => [keyOf(source, file.path), file.at]));
-  return {
-    async *list() {
-      for (const { path, bytes, hash } of files) {
-        const named = { key: keyOf(source, path), path: join(basename(source.path), path), hash };
-        const why = unreadable(named.path, bytes);
-        yield why === undefined ? named : { ...named, unreadable: why };
-      }
-    },
-    read: async (key) => ({ kind: 'read', bytes: await readFile(at.get(key) as string) }),
-  };
 }
 
 const nothing: IngestResult = { added: 0, changed: 0, unchanged: 0, removed: 0, failedFiles: 0, failed: [] };

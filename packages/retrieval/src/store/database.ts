@@ -7,10 +7,11 @@
  * 3. Ids of passages and segments are never given twice.
  */
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
+import { FEEDBACK_SCHEMA } from './feedback-table.ts';
 import { StoreError } from './store.ts';
 
 /** Goes up when an older program could not read what is written. */
-const FORMAT = 2;
+const FORMAT = 3;
 const BUSY_MS = 10_000;
 
 const SCHEMA = `
@@ -49,6 +50,7 @@ export function openForWriting(path: string, cacheBytes: number): DatabaseSyncIn
         );
       if (format === 0) db.exec(SCHEMA);
       else if (format < 2) db.exec('ALTER TABLE chunk ADD COLUMN place TEXT');
+      if (format < 3) db.exec(FEEDBACK_SCHEMA);
       if (format < FORMAT) db.exec(`PRAGMA user_version = ${FORMAT}`);
     });
     return db;

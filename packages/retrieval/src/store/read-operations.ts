@@ -4,8 +4,16 @@ import { queryTerms } from '../core/score/query-terms.ts';
 import { type IndexPart, type Ranked, rank, rankSettings } from '../core/score/rank.ts';
 import { checkStore } from './check-store.ts';
 import { openForReading, readState, snapshot } from './database.ts';
+import { readFeedback, readVersions } from './feedback-table.ts';
 import { readSegments, type StoredSegment } from './segment-table.ts';
-import { type Passage, type SourceState, StoreError, type StoreQuery } from './store.ts';
+import {
+  type KeptFeedback,
+  type LearnedVersion,
+  type Passage,
+  type SourceState,
+  StoreError,
+  type StoreQuery,
+} from './store.ts';
 import type { OpenArgs } from './write-operations.ts';
 
 /** More than anyone reads; a list of candidates for another ranking fits. */
@@ -68,6 +76,14 @@ export class ReadOperations {
       const rows = db.prepare('SELECT name FROM collection ORDER BY name').all() as { name: string }[];
       return rows.map(({ name }) => name);
     });
+  }
+
+  feedback(collection: string): readonly KeptFeedback[] {
+    return this.#read((db) => readFeedback(db, collection));
+  }
+
+  versions(collection: string): readonly LearnedVersion[] {
+    return this.#read((db) => readVersions(db, collection));
   }
 
   check(): readonly string[] {

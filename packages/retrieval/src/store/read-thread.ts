@@ -13,6 +13,8 @@ const operations = {
   search: (query: StoreQuery) => store.search(query),
   sources: (collection: string) => store.sources(collection),
   collections: (_: null) => store.collections(),
+  feedback: (collection: string) => store.feedback(collection),
+  versions: (collection: string) => store.versions(collection),
   check: (_: null) => store.check(),
   close: (_: null) => store.close(),
 };

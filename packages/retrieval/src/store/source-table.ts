@@ -1,6 +1,7 @@
 /** Sources and their passages as rows. Statements are prepared once: a file has few passages, and each would cost as much. */
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import type { Chunk } from '../core/chunk/block.ts';
+import { dropFeedback } from './feedback-table.ts';
 import type { Source } from './store.ts';
 
 export class SourceTable {
@@ -63,6 +64,7 @@ export class SourceTable {
       collection,
     );
     db.prepare('DELETE FROM source WHERE collection = ?').run(collection);
+    dropFeedback(db, collection);
     db.prepare('DELETE FROM collection WHERE id = ?').run(collection);
   }
 }

@@ -2,7 +2,17 @@
 
 import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import type { ReadThread } from './read-thread.ts';
-import type { Passage, SourceChange, SourceState, Store, StoreQuery } from './store.ts';
+import type {
+  FeedbackEntry,
+  Forgotten,
+  KeptFeedback,
+  LearnedVersion,
+  Passage,
+  SourceChange,
+  SourceState,
+  Store,
+  StoreQuery,
+} from './store.ts';
 import { StoreError } from './store.ts';
 import type { WriteThread } from './write-thread.ts';
 
@@ -68,6 +78,26 @@ class SqliteStore implements Store {
 
   drop(collection: string): Promise<void> {
     return this.#writer.call('drop', collection);
+  }
+
+  addFeedback(collection: string, entry: FeedbackEntry): Promise<void> {
+    return this.#writer.call('addFeedback', { collection, entry });
+  }
+
+  feedback(collection: string): Promise<readonly KeptFeedback[]> {
+    return this.#reader.call('feedback', collection);
+  }
+
+  addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): Promise<void> {
+    return this.#writer.call('addVersion', { collection, version });
+  }
+
+  versions(collection: string): Promise<readonly LearnedVersion[]> {
+    return this.#reader.call('versions', collection);
+  }
+
+  forget(collection: string, subject: string): Promise<Forgotten> {
+    return this.#writer.call('forget', { collection, subject });
   }
 
   purge(): Promise<void> {

@@ -8,6 +8,7 @@
  * 4. A search does not wait for an apply.
  */
 import type { Chunk } from '../core/chunk/block.ts';
+import type { Feedback } from '../core/learn/learned.ts';
 import type { RankSettings, TermScore } from '../core/score/rank.ts';
 
 /** `key` says which source it is, such as a path in a folder; `hash` is of its content. */
@@ -50,6 +51,42 @@ export interface Passage extends Chunk {
   readonly terms: readonly TermScore[];
 }
 
+/** On a source that was answered to a query. `lines`: of the passage that was meant. */
+export interface FeedbackEntry {
+  readonly key: string;
+  readonly query: string;
+  readonly lines: readonly [first: number, last: number] | null;
+  readonly verdict: Feedback['verdict'];
+}
+
+export interface KeptFeedback extends FeedbackEntry {
+  /** Later ones are higher. */
+  readonly id: number;
+}
+
+/** What is learned is what the feedback up to one entry teaches, believed by `strength`: it is not kept beside that. */
+export interface LearnedVersion {
+  readonly version: number;
+  readonly upTo: number;
+  readonly strength: number;
+  /** Of the replay that it was promoted by. */
+  readonly queries: number;
+  readonly before: number;
+  readonly after: number;
+  /** Wall ms. */
+  readonly at: number;
+  /** The version that it brought back. */
+  readonly like: number | null;
+}
+
+export interface Forgotten {
+  readonly passages: number;
+  readonly files: number;
+  readonly feedback: number;
+  /** In other collections of the store it was left alone. */
+  readonly elsewhere: readonly { readonly collection: string; readonly passages: number }[];
+}
+
 export interface Store {
   /** In one transaction, in order; the collection is made when it is not there. */
   apply(collection: string, changes: readonly SourceChange[]): Promise<void>;
@@ -58,6 +95,16 @@ export interface Store {
   sources(collection: string): Promise<readonly SourceState[]>;
   collections(): Promise<readonly string[]>;
   drop(collection: string): Promise<void>;
+  /** The oldest goes when there is too much. The collection is there. */
+  addFeedback(collection: string, entry: FeedbackEntry): Promise<void>;
+  /** Oldest first. */
+  feedback(collection: string): Promise<readonly KeptFeedback[]>;
+  /** The newest is in force. */
+  addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): Promise<void>;
+  /** Newest first. */
+  versions(collection: string): Promise<readonly LearnedVersion[]>;
+  /** Takes out every passage, file and word of feedback that has the subject (folded, core/forget) in it; then purges. */
+  forget(collection: string, subject: string): Promise<Forgotten>;
   /** Rewrites what is stored, so that nothing of what was removed is left in its files. */
   purge(): Promise<void>;
   /** What is wrong with it, in sentences: empty when all is well. */

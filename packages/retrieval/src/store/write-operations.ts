@@ -7,6 +7,8 @@ import { mergePlan } from '../core/index/merge-plan.ts';
 import { kill, ordinalOf } from '../core/index/segment.ts';
 import { SegmentBuilder } from '../core/index/segment-builder.ts';
 import { attempt, openForWriting, readState, type State, transaction, writeState } from './database.ts';
+import { forgetFeedback, insertFeedback, insertVersion } from './feedback-table.ts';
+import { forgetRows, subjectChunks } from './forget-subject.ts';
 import { mergeSegments } from './merge.ts';
 import {
   deleteSegment,
@@ -16,7 +18,13 @@ import {
   updateDead,
 } from './segment-table.ts';
 import { SourceTable } from './source-table.ts';
-import { type SourceChange, StoreError } from './store.ts';
+import {
+  type FeedbackEntry,
+  type Forgotten,
+  type LearnedVersion,
+  type SourceChange,
+  StoreError,
+} from './store.ts';
 
 export interface OpenArgs {
   readonly path: string;
@@ -77,6 +85,39 @@ export class WriteOperations {
       SourceTable.drop(db, id);
       return state;
     });
+  }
+
+  addFeedback(collection: string, entry: FeedbackEntry): void {
+    const db = this.#opened();
+    transaction(db, () => insertFeedback(db, this.#table(db).collectionId(collection), entry));
+  }
+
+  addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): void {
+    const db = this.#opened();
+    transaction(db, () => insertVersion(db, this.#table(db).collectionId(collection), version));
+  }
+
+  forget(collection: string, subject: string): Forgotten {
+    let forgotten = { passages: 0, files: 0, feedback: 0 };
+    this.#transact((db, state, segments) => {
+      const id = this.#table(db).collectionId(collection);
+      const { chunks, files } = forgetRows(db, id, subject);
+      const own = segments.filter((segment) => segment.collection === id);
+      const touched = new Set(chunks.flatMap((chunk) => killed(own, chunk) ?? []));
+      for (const segment of touched) updateDead(db, segment);
+      forgotten = { passages: chunks.length, files, feedback: forgetFeedback(db, id, subject) };
+      return state;
+    });
+    this.purge();
+    const db = this.#opened();
+    const others = db.prepare('SELECT id, name FROM collection WHERE name <> ?').all(collection) as {
+      id: number;
+      name: string;
+    }[];
+    const elsewhere = others
+      .map(({ id, name }) => ({ collection: name, passages: subjectChunks(db, id, subject).size }))
+      .filter(({ passages }) => passages > 0);
+    return { ...forgotten, elsewhere };
   }
 
   /** One merge, if one is due. Returns whether there may be another. */
@@ -163,11 +204,19 @@ function removeSource(
   key: string,
 ): void {
   for (const id of table.remove(collection, key)) {
-    const segment = segments.find(({ segment }) => (segment.chunks.at(-1) as number) >= id);
-    const ordinal = segment === undefined ? -1 : ordinalOf(segment.segment, id);
-    if (segment === undefined || ordinal === -1) builder.remove(id);
-    else if (kill(segment.segment.dead, ordinal)) touched.add(segment);
+    const segment = killed(segments, id);
+    if (segment === undefined) builder.remove(id);
+    else touched.add(segment);
   }
+}
+
+/** The segment that has the passage, which is dead in it now; undefined when none has it. */
+function killed(segments: readonly StoredSegment[], chunk: number): StoredSegment | undefined {
+  const segment = segments.find(({ segment }) => (segment.chunks.at(-1) as number) >= chunk);
+  const ordinal = segment === undefined ? -1 : ordinalOf(segment.segment, chunk);
+  if (segment === undefined || ordinal === -1) return undefined;
+  kill(segment.segment.dead, ordinal);
+  return segment;
 }
 
 function addSource(

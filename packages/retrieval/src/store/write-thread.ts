@@ -1,9 +1,11 @@
 /** The thread that writes to a store. Merges happen between two operations, when an answer has left. */
 
 import { serve } from '@gryphgen/runtime/thread-calls';
-import { StoreError } from './store.ts';
+import { type FeedbackEntry, type LearnedVersion, StoreError } from './store.ts';
 import type { ApplyArgs, OpenArgs } from './write-operations.ts';
 import { WriteOperations } from './write-operations.ts';
+
+type NewVersion = Omit<LearnedVersion, 'version'>;
 
 const store = new WriteOperations();
 
@@ -14,6 +16,12 @@ const operations = {
     mergesDue = true;
   },
   drop: (collection: string) => store.drop(collection),
+  addFeedback: ({ collection, entry }: { readonly collection: string; readonly entry: FeedbackEntry }) =>
+    store.addFeedback(collection, entry),
+  addVersion: ({ collection, version }: { readonly collection: string; readonly version: NewVersion }) =>
+    store.addVersion(collection, version),
+  forget: ({ collection, subject }: { readonly collection: string; readonly subject: string }) =>
+    store.forget(collection, subject),
   purge: (_: null) => store.purge(),
   close: (_: null) => store.close(),
 };

@@ -11,6 +11,8 @@ export interface Replayed {
   /** nDCG@10 over the held-out queries, as it was and as it is. */
   readonly before: number;
   readonly after: number;
+  /** The same, by what is in force, as far as it was learned from the other queries. */
+  readonly inForce: number;
   readonly queries: number;
 }
 
@@ -21,10 +23,13 @@ const DEPTH = 10;
 const SURE = 2;
 const MIN_QUERIES = 20;
 
-/** `candidatesOf`: what the words find for a query, best first. */
+const nothing = { feedback: [], strength: 0 };
+
+/** `candidatesOf`: what the words find for a query, best first. `inForce`: what is believed now, and by how much. */
 export function replay(
   feedback: readonly Feedback[],
   candidatesOf: (query: string) => readonly Candidate[],
+  inForce: { readonly feedback: readonly Feedback[]; readonly strength: number } = nothing,
 ): Replayed {
   const served = servedBy(feedback);
   const queries = [...served.keys()].sort();
@@ -34,19 +39,20 @@ export function replay(
     return ndcg(ids, served.get(query) ?? new Map(), DEPTH);
   };
   const before = queries.map((query) => ndcgOf(query, candidatesOf(query)));
-  const folds = Array.from({ length: FOLDS }, (_, fold) =>
-    learnFrom(
-      feedback.filter(({ query }) => foldOf.get(query) !== fold),
-      1,
-    ),
-  );
-  const tried = STRENGTHS.map((strength) => ({
-    strength,
-    after: queries.map((query, at) => {
+  const foldsOf = (known: readonly Feedback[]) =>
+    Array.from({ length: FOLDS }, (_, fold) =>
+      learnFrom(
+        known.filter(({ query }) => foldOf.get(query) !== fold),
+        1,
+      ),
+    );
+  const by = (folds: readonly Learned[], strength: number) =>
+    queries.map((query, at) => {
       const learned = { ...(folds[at % FOLDS] as Learned), strength };
       return ndcgOf(query, relearned(learned, query, candidatesOf(query)));
-    }),
-  }));
+    });
+  const folds = foldsOf(feedback);
+  const tried = STRENGTHS.map((strength) => ({ strength, after: by(folds, strength) }));
   const [best] = tried.sort((a, b) => mean(b.after) - mean(a.after)) as [(typeof tried)[number]];
   const gains = best.after.map((value, at) => value - (before[at] as number));
   const isSure = queries.length >= MIN_QUERIES && mean(gains) > SURE * standardError(gains);
@@ -54,6 +60,7 @@ export function replay(
     learned: learnFrom(feedback, isSure ? best.strength : 0),
     before: mean(before),
     after: isSure ? mean(best.after) : mean(before),
+    inForce: inForce.strength === 0 ? mean(before) : mean(by(foldsOf(inForce.feedback), inForce.strength)),
     queries: queries.length,
   };
 }

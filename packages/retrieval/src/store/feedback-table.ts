@@ -1,0 +1,90 @@
+/** Feedback and what was learned from it as rows. Both are bounded: the oldest go. */
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { hasSubject } from '../core/forget/subject.ts';
+import type { FeedbackEntry, KeptFeedback, LearnedVersion } from './store.ts';
+
+/** Of a collection. What is learned takes a few seconds for as many. */
+const mostFeedback = 5000;
+const mostVersions = 20;
+
+export const FEEDBACK_SCHEMA = `
+  CREATE TABLE feedback (id INTEGER PRIMARY KEY AUTOINCREMENT, collection INTEGER NOT NULL, key TEXT NOT NULL,
+    query TEXT NOT NULL, first_line INTEGER, last_line INTEGER, verdict TEXT NOT NULL);
+  CREATE INDEX feedback_collection ON feedback (collection);
+  CREATE TABLE learned (collection INTEGER NOT NULL, version INTEGER NOT NULL, upto INTEGER NOT NULL,
+    strength REAL NOT NULL, queries INTEGER NOT NULL, before REAL NOT NULL, after REAL NOT NULL, at INTEGER NOT NULL,
+    alike INTEGER, PRIMARY KEY (collection, version)) WITHOUT ROWID;
+`;
+
+export function insertFeedback(
+  db: DatabaseSyncInstance,
+  collection: number,
+  { key, query, lines, verdict }: FeedbackEntry,
+): void {
+  db.prepare(
+    'INSERT INTO feedback (collection, key, query, first_line, last_line, verdict) VALUES (?, ?, ?, ?, ?, ?)',
+  ).run(collection, key, query, lines?.[0] ?? null, lines?.[1] ?? null, verdict);
+  db.prepare(
+    `DELETE FROM feedback WHERE collection = ?1 AND id <=
+      (SELECT id FROM feedback WHERE collection = ?1 ORDER BY id DESC LIMIT 1 OFFSET ${mostFeedback})`,
+  ).run(collection);
+}
+
+/** Oldest first. */
+export function readFeedback(db: DatabaseSyncInstance, collection: string): readonly KeptFeedback[] {
+  const rows = db
+    .prepare(
+      `SELECT feedback.id AS id, key, query, first_line, last_line, verdict FROM feedback
+        JOIN collection ON collection.id = feedback.collection WHERE name = ? ORDER BY feedback.id`,
+    )
+    .all(collection) as (Omit<KeptFeedback, 'lines'> & { first_line: number | null; last_line: number })[];
+  return rows.map(({ id, key, query, verdict, first_line, last_line }) => ({
+    ...{ id, key, query, verdict },
+    lines: first_line === null ? null : [first_line, last_line],
+  }));
+}
+
+export function insertVersion(
+  db: DatabaseSyncInstance,
+  collection: number,
+  { upTo, strength, queries, before, after, at, like }: Omit<LearnedVersion, 'version'>,
+): void {
+  const { newest } = db
+    .prepare('SELECT coalesce(max(version), 0) AS newest FROM learned WHERE collection = ?')
+    .get(collection) as { newest: number };
+  db.prepare('INSERT INTO learned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
+    ...[collection, newest + 1, upTo, strength, queries, before, after, at, like],
+  );
+  db.prepare('DELETE FROM learned WHERE collection = ? AND version <= ?').run(
+    collection,
+    newest + 1 - mostVersions,
+  );
+}
+
+/** Newest first. */
+export function readVersions(db: DatabaseSyncInstance, collection: string): readonly LearnedVersion[] {
+  return db
+    .prepare(
+      `SELECT version, upto AS upTo, strength, queries, before, after, at, alike AS like FROM learned
+        JOIN collection ON collection.id = learned.collection WHERE name = ? ORDER BY version DESC`,
+    )
+    .all(collection) as unknown as readonly LearnedVersion[];
+}
+
+/** Feedback with the subject in its query or in the name of its file. Returns how many. */
+export function forgetFeedback(db: DatabaseSyncInstance, collection: number, subject: string): number {
+  const rows = db.prepare('SELECT id, key, query FROM feedback WHERE collection = ?').all(collection) as {
+    id: number;
+    key: string;
+    query: string;
+  }[];
+  const gone = rows.filter(({ key, query }) => hasSubject(key, subject) || hasSubject(query, subject));
+  const remove = db.prepare('DELETE FROM feedback WHERE id = ?');
+  for (const { id } of gone) remove.run(id);
+  return gone.length;
+}
+
+export function dropFeedback(db: DatabaseSyncInstance, collection: number): void {
+  db.prepare('DELETE FROM feedback WHERE collection = ?').run(collection);
+  db.prepare('DELETE FROM learned WHERE collection = ?').run(collection);
+}
