@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { revokeApiKey } from '@gryphgen/runtime';
@@ -64,5 +64,12 @@ describe('a key', () => {
     expect(second).toMatchObject({ status: 429, error: { code: 'concurrency_limit' } });
     goOn();
     expect(await text(answer)).toBe('{}');
+  });
+
+  it('cannot be told by a list that is damaged, whatever stands in it', async () => {
+    const url = await fixture.open();
+    writeFileSync(join(fixture.home, 'keys', 'api-keys.json'), '{"version":1}');
+    const { status, error } = await fixture.ask(`${url}/v1/models`, undefined);
+    expect({ status, code: error.code }).toEqual({ status: 500, code: 'internal.bug' });
   });
 });

@@ -15,10 +15,10 @@ export function keyHolder(
 ): ApiKey {
   const sent = keyIn(headers);
   if (sent === undefined) {
-    const make = keys.isEmpty ? '; none was made yet: "grid key create" makes one' : '';
+    const make = readable(() => keys.isEmpty) ? '; none was made yet: "grid key create" makes one' : '';
     throw refusal(401, 'missing_api_key', `expected a key in "Authorization: Bearer gg-…"${make}`);
   }
-  const key = sent.length > mostKeyChars ? undefined : keys.find(sent);
+  const key = sent.length > mostKeyChars ? undefined : readable(() => keys.find(sent));
   if (key === undefined)
     throw refusal(401, 'invalid_api_key', 'this key is unknown or revoked: "grid key create" makes another');
   if (key.expiresAt !== undefined && key.expiresAt <= clock.wall())
@@ -28,6 +28,15 @@ export function keyHolder(
     throw refusal(403, 'missing_scope', words);
   }
   return key;
+}
+
+/** What is wrong with the list is for the log, not for a stranger. */
+function readable<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    throw new Error('the list of keys cannot be read', { cause: error });
+  }
 }
 
 function keyIn({ authorization, 'x-api-key': other }: IncomingHttpHeaders): string | undefined {

@@ -129,6 +129,7 @@ export async function revokeApiKey(home: string, id: string): Promise<void> {
 }
 
 async function change(home: string, to: (keys: readonly ApiKey[]) => readonly ApiKey[]): Promise<void> {
+  refuseOthers(home);
   const lock = await lockKeys(home, systemAlarms);
   try {
     const keys = to(readKeys(pathIn(home)));
@@ -136,6 +137,14 @@ async function change(home: string, to: (keys: readonly ApiKey[]) => readonly Ap
   } finally {
     lock.release();
   }
+}
+
+/** A file of root's would be one that the gateway of its user cannot read. */
+function refuseOthers(home: string): void {
+  const owner = statSync(home, { throwIfNoEntry: false })?.uid;
+  if (owner === undefined || owner === process.getuid?.()) return;
+  const words = `${home} is another user’s: run this as that one (sudo -u)`;
+  throw new GridError(failure('rejected.forbidden', words));
 }
 
 /** Loaded when it is needed: who reads keys need not load SQLite. */

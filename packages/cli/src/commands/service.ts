@@ -1,4 +1,5 @@
-/** `grid service`: broker and worker as services of systemd. */
+/** `grid service`: broker, worker and gateway as services of systemd. */
+import { resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
 import { failedExit } from '../exit-codes.ts';
@@ -23,7 +24,7 @@ const serviceName: Value<string> = {
 
 export function serviceCommand(invocation: Invocation): Command {
   return new Command('service')
-    .description('Broker and worker as services of systemd.')
+    .description('Broker, worker and gateway as services of systemd.')
     .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ sudo grid service install worker\n  $ grid service status broker')
     .addCommand(installCommand(invocation))
@@ -39,6 +40,8 @@ function onDaemon(name: string, summary: string, ...examples: readonly string[])
 
 interface InstallFlags extends ServiceFlags {
   readonly listen?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly policy?: string;
   readonly allowProcess?: true;
   readonly docker: boolean;
@@ -52,7 +55,9 @@ function installCommand(invocation: Invocation): Command {
     'service install broker --listen tcp://0.0.0.0:7600',
     'service install worker',
   )
-    .option('--listen <endpoints>', 'broker: where it listens (GRID_LISTEN)')
+    .option('--listen <endpoints>', 'broker, gateway: where it listens (GRID_LISTEN, GRID_GATEWAY_LISTEN)')
+    .option('--tls-cert <file>', 'gateway: its certificate')
+    .option('--tls-key <file>', 'gateway: the key of that')
     .addOption(policyFlag())
     .option('--allow-process', 'worker: run processes too, without a container: trust who submits')
     .option(
@@ -61,15 +66,23 @@ function installCommand(invocation: Invocation): Command {
     );
   return runs<InstallFlags>(command, invocation, async (flags, [daemon]) => {
     const { listen, policy, docker } = flags;
-    const config = settingsOf(terminal, flags, { listen, policy });
+    const where = daemon === 'gateway' ? { gatewayListen: listen } : { listen };
+    const config = settingsOf(terminal, flags, { ...where, policy });
     const { place, systemctl } = ask(terminal, daemon as DaemonName, flags);
-    const args = flags.allowProcess ? ['--allow-process'] : [];
+    const args = argsOf(daemon as DaemonName, flags);
     const plan = planService({ place, config, args, docker });
     needGrid(place.daemon, plan.home);
     const state = await carryOut(plan, systemctl);
     if (!flags.json) for (const line of notesOf(plan)) terminal.err(`${line}\n`);
     return tellState(terminal, flags, state);
   });
+}
+
+/** Flags of the daemon that are no settings. */
+function argsOf(daemon: DaemonName, { allowProcess, tlsCert, tlsKey }: InstallFlags): readonly string[] {
+  if (daemon !== 'gateway') return allowProcess ? ['--allow-process'] : [];
+  const files = { '--tls-cert': tlsCert, '--tls-key': tlsKey };
+  return Object.entries(files).flatMap(([flag, path]) => (path === undefined ? [] : [flag, resolve(path)]));
 }
 
 /** What whoever installs it should know of it. */

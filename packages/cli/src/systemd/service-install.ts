@@ -85,9 +85,9 @@ export function planService({ place, config, args, docker }: InstallWish): Servi
   return { place, home, files: [...unit, { path: dropInPath, text }], groups };
 }
 
-/** A worker works for the grid of its home: one must be there. */
+/** A worker works for the grid of its home, and a gateway asks it: one must be there. */
 export function needGrid(daemon: DaemonName, home: string): void {
-  if (daemon === 'worker' && !hasMembership(home))
+  if (daemon !== 'broker' && !hasMembership(home))
     throw new UsageError(
       `${home} belongs to no grid yet: "grid join TICKET" lets this machine in; or "grid service install broker" makes a grid`,
     );
