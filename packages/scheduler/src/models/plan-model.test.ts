@@ -37,6 +37,21 @@ describe('on the reference machine', () => {
     expect(found.reasons[1]).toMatch(/^NVIDIA GeForce GTX 1060 6GB has 6064 MiB, .* asked: .* short/);
   });
 
+  it('what no engine there computes on a device goes on the host, and says so', () => {
+    const view = forge();
+    const engines = (...backends: string[]) => {
+      if (view.report === null) throw new Error('it has reported');
+      return {
+        ...view,
+        report: { ...view.report, engines: [{ name: 'llama-server', version: '1', backends }] },
+      };
+    };
+    const found = plan(sized(60), engines('cpu'));
+    expect(found).toMatchObject({ kind: 'host', devices: [] });
+    expect(found.reasons).toContain('forge has no llama-server that computes on its devices');
+    expect(plan(sized(60), engines('cpu', 'cuda')).kind).toBe('whole');
+  });
+
   it('a 14 GiB model is divided by what each card has', () => {
     const found = plan(sized(420), forge());
     expect(found.kind).toBe('divided');

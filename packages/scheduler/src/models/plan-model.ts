@@ -4,9 +4,10 @@
  *
  * 1. What is free is what the ledger gives away: nothing wholly held, held outside the grid, or under pressure.
  * 2. Whole comes before divided, and fewer devices before more: each further one is waited for at every token.
- * 3. Of devices that each hold it whole, the one that has least left after it.
+ * 3. A device that no engine there computes on holds nothing of a model.
+ * 4. Of devices that each hold it whole, the one that has least left after it.
  */
-import type { Device, ModelDescription, WorkerReport } from '@gryphgen/protocol';
+import type { Device, ModelDescription, ModelEngine, WorkerReport } from '@gryphgen/protocol';
 import { formatBytes } from '@gryphgen/protocol';
 import { freeVram, isBefore } from '../device-fit.ts';
 import { deviceReason } from '../device-reason.ts';
@@ -44,6 +45,11 @@ export function planModel(
 
 const no = (reasons: readonly string[]): ModelPlan => ({ kind: 'no', devices: [], hostLayers: 0, reasons });
 
+/** As a worker tells of its engines; one of a version before them does not. */
+function computesOnDevices({ backends }: ModelEngine): boolean {
+  return backends.some((backend) => backend !== 'cpu');
+}
+
 interface Room {
   readonly device: Device;
   readonly freeBytes: number;
@@ -73,7 +79,10 @@ class Planner {
     this.overheadBytes = overheadBytes;
     this.all = model.layers.length + 1;
     this.hostBytes = freeMemory(view, report);
-    this.rooms = report.devices
+    const isOfUse = report.engines?.some(computesOnDevices) ?? true;
+    if (!isOfUse && report.devices.length > 0)
+      this.reasons.push(`${view.name} has no llama-server that computes on its devices`);
+    this.rooms = (isOfUse ? report.devices : [])
       .map((device) => ({ device, freeBytes: this.freeOf(device) }))
       .sort((a, b) => b.freeBytes - a.freeBytes || (isBefore(a.device, b.device) ? 1 : -1));
   }

@@ -43,9 +43,9 @@ it('leaves out what its build does not know', () => {
 
 it('takes whole texts where it embeds or ranks', () => {
   expect(command(known, 'none', { use: 'embed' })).toContain(
-    '--embeddings --batch-size 2048 --ubatch-size 2048',
+    '--embeddings --batch-size 8192 --ubatch-size 8192',
   );
-  const serving = { slots: 2, slotTokens: 512, kvType: 'f16' } as const;
+  const serving = { slots: 2, slotTokens: 100, kvType: 'f16' } as const;
   const ranking = command(known, 'none', { use: 'rerank', serving });
   expect(ranking).toContain('--rerank --batch-size 512 --ubatch-size 512');
   expect(ranking).not.toContain('--cache-type');

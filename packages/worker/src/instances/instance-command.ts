@@ -8,8 +8,8 @@
 import type { InstanceBody } from '@gryphgen/protocol';
 import type { ChosenEngine } from '../engines/llama-engines.ts';
 
-/** Texts of so many tokens are embedded and ranked in one piece; longer ones are refused by the server, in words. */
-const wholeTokens = 2048;
+/** llama-server's own; a text that is embedded or ranked is one batch, however long it may be. */
+const batchTokens = 512;
 
 export interface CommandPlaces {
   readonly modelPath: string;
@@ -34,7 +34,7 @@ export function instanceCommand(
     ...['--ctx-size', String(slotTokens * slots), '--parallel', String(slots), '--threads', String(threads)],
     ...known('--device', device),
     ...known('--n-gpu-layers', String(device === 'none' ? 0 : deviceLayers)),
-    ...byUse(use, Math.min(slotTokens, wholeTokens), kvType),
+    ...byUse(use, Math.max(slotTokens, batchTokens), kvType),
     '--metrics',
     // Of each request it would write ten lines, through keeper and worker, until the log is full.
     ...engine.quietly,

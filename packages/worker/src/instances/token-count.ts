@@ -12,12 +12,22 @@ type Tokens = NonNullable<InferResult['tokens']>;
 
 export class TokenCount {
   private first = '';
-  private last = '';
+  private readonly last: string[] = [];
+  private lastBytes = 0;
 
   add(piece: Uint8Array): void {
-    const text = Buffer.from(piece).toString('latin1');
+    const text = Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1');
     if (this.first.length < keptBytes) this.first += text.slice(0, keptBytes - this.first.length);
-    this.last = (this.last + text).slice(-keptBytes);
+    this.last.push(text);
+    this.lastBytes += text.length;
+    for (
+      let [oldest = ''] = this.last;
+      this.lastBytes - oldest.length >= keptBytes;
+      [oldest = ''] = this.last
+    ) {
+      this.lastBytes -= oldest.length;
+      this.last.shift();
+    }
   }
 
   /** Undefined where the server did not tell. */
@@ -33,7 +43,7 @@ export class TokenCount {
 
   /** By the first of these names that is there; the last that was said of it holds. */
   private find(...names: readonly string[]): number | undefined {
-    for (const text of [this.last, this.first])
+    for (const text of [this.last.join('').slice(-keptBytes), this.first])
       for (const name of names) {
         const [found] = [...text.matchAll(new RegExp(`"${name}": ?([0-9]{1,15})(?![0-9.e])`, 'g'))].slice(-1);
         if (found !== undefined) return Number(found[1]);
