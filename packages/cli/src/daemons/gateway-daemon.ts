@@ -82,6 +82,7 @@ export function gatewayDaemon(
     failed,
     start: async () => {
       const url = await listen();
+      log.info({ url }, 'the gateway answers');
       if (pem === undefined && !isLoopback(place.host))
         log.warn(
           { url },
