@@ -129,6 +129,9 @@ export class PlayedBroker implements InferenceAsker {
   private readonly waiting: ((task: PlayedTask) => void)[] = [];
   private readonly come: PlayedTask[] = [];
   private onCancelled: () => void = () => undefined;
+  /** Questions for grants that were refused because the worker is away. */
+  private aways = 0;
+  private onAway: () => void = () => undefined;
 
   submit({ envelopeBytes, bodyBytes }: EncodedTask, { signal }: SubmitOptions): Submitted {
     const envelope = decodeEnvelope(envelopeBytes);
@@ -169,7 +172,11 @@ export class PlayedBroker implements InferenceAsker {
     }
     if (this.refusal !== undefined) throw new GridError(this.refusal);
     const worker = this.workers.get(args.node ?? '');
-    if (worker === undefined) throw new GridError(failure('lost.worker', 'not connected now'));
+    if (worker === undefined) {
+      this.aways += 1;
+      this.onAway();
+      throw new GridError(failure('lost.worker', 'not connected now'));
+    }
     const expiresAt = Date.now() + 60_000;
     const grant = signGrant(broker, { grid, op: 'answers', worker: worker.id, principal, expiresAt });
     return { endpoint: worker.endpoint, dataKey: worker.dataKey, grant };
@@ -221,6 +228,13 @@ export class PlayedBroker implements InferenceAsker {
     while (!this.cancelled.has(task))
       await new Promise<void>((resolve) => {
         this.onCancelled = resolve;
+      });
+  }
+
+  async untilAway(times: number): Promise<void> {
+    while (this.aways < times)
+      await new Promise<void>((resolve) => {
+        this.onAway = resolve;
       });
   }
 

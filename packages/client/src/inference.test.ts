@@ -195,6 +195,21 @@ describe('an attempt that is lost', () => {
     expect(await textOf(answer.body)).toBe('again');
   });
 
+  it('by a worker that is away waits for the broker’s word, however long', async () => {
+    const answer = inference.ask(question());
+    const task = await broker.asked(1);
+    broker.workers.delete(worker.id);
+    broker.begin(task, worker);
+    await broker.untilAway(6);
+    broker.workers.set(worker.id, worker);
+    broker.place(task, worker, 2);
+    const writer = worker.answer(task, 2);
+    await writer.write(text('at last'));
+    await writer.end(null);
+    broker.end(task);
+    expect(await textOf(answer.body)).toBe('at last');
+  });
+
   it('whose answer had come whole changes nothing', async () => {
     const { answer, task, writer } = await begun();
     await writer.end(null);

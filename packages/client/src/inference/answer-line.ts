@@ -3,7 +3,8 @@
  * next, made anew when it breaks.
  *
  * 1. That it broke is told to all who wait, who know what that means for them; who still waits then has it made anew.
- * 2. After `maxTries` that came to nothing, or when it is refused, that is final: all who wait are told so.
+ * 2. After `maxTries` that came to nothing, or when it is refused, that is final: all who wait are told so. A worker of which
+ *    the broker says that it is away may come back: whether its attempts are lost is the broker's to say, to those who wait.
  * 3. With nobody waiting it is closed after `idleMs`: a worker has room for so many.
  */
 import { type Failure, GridError } from '@gryphgen/protocol';
@@ -84,33 +85,41 @@ export class AnswerLine {
   private async run(): Promise<void> {
     const { signal } = this.closing;
     for (let tries = 0; ; ) {
-      const why = await this.once();
-      tries = this.isOpen ? 0 : tries + 1;
+      const { why, isAway } = await this.once();
+      const wasOpen = this.isOpen;
+      tries = wasOpen || isAway ? 0 : tries + 1;
       this.isOpen = false;
       if (this.trying.signal.aborted && !signal.aborted) continue;
       const isFinal = signal.aborted || tries >= maxTries || why.code.startsWith('rejected.');
       for (const user of [...this.users]) user.onBroken(why, isFinal);
       if (isFinal || this.users.size === 0) return this.close();
-      if (tries > 0) await pause(this.options.alarms, retryMs * tries, signal);
+      if (!wasOpen) await pause(this.options.alarms, retryMs * Math.max(1, tries), signal);
     }
   }
 
   /** Until it has broken, or came to nothing. */
-  private async once(): Promise<Failure> {
+  private async once(): Promise<{ readonly why: Failure; readonly isAway: boolean }> {
     const { ask, read, channel, alarms, onRecord } = this.options;
     this.trying = new AbortController();
     const signal = AbortSignal.any([this.closing.signal, this.trying.signal]);
     const onOpen = (): void => {
       this.isOpen = true;
     };
+    let isAsked = false;
     try {
       const place = await ask(this.closing.signal);
-      return await read({ ...place, channel, alarms, signal, onOpen, onRecord });
+      isAsked = true;
+      return { why: await read({ ...place, channel, alarms, signal, onOpen, onRecord }), isAway: false };
     } catch (error) {
-      if (error instanceof GridError) return error.failure;
-      if (signal.aborted) return { code: 'lost.link', message: 'the connection was closed' };
-      const words = error instanceof Error ? error.message : String(error);
-      return { code: 'lost.link', message: `the worker's endpoint cannot be used: ${words}` };
+      const why = failureOf(error, signal);
+      return { why, isAway: !isAsked && why.code === 'lost.worker' };
     }
   }
+}
+
+function failureOf(error: unknown, { aborted }: AbortSignal): Failure {
+  if (error instanceof GridError) return error.failure;
+  if (aborted) return { code: 'lost.link', message: 'the connection was closed' };
+  const words = error instanceof Error ? error.message : String(error);
+  return { code: 'lost.link', message: `the worker's endpoint cannot be used: ${words}` };
 }
