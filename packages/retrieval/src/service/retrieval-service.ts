@@ -284,12 +284,14 @@ export class RetrievalService {
 
 const nothing: IngestResult = { added: 0, changed: 0, unchanged: 0, removed: 0, failedFiles: 0, failed: [] };
 
-/** What the store cannot do is told in its words. */
+/** What the store cannot do is told in its words; so is a disk that takes no more. */
 async function told<T>(work: () => Promise<T>): Promise<T | Failure> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof StoreError) return failure('execution.exit', error.message);
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+      return failure('execution.exit', `The disk of the collections is full: ${(error as Error).message}`);
     throw error;
   }
 }
