@@ -96,6 +96,18 @@ describe('an instance', () => {
     expect(text).not.toContain(key);
   });
 
+  it('that is asked to end under a request ends in its grace, and the request fails', async () => {
+    const fence = life.start(chat);
+    await life.ready(fence);
+    const asked = life.ask('infer', chatPath, { ...hello, max_tokens: 4000, ignore_eos: true });
+    await life.answers.find('started', asked);
+    life.executor.stop(fence, 500, 'drain');
+    expect((await place.events.find('exited', fence)).exit).toMatchObject({ stopped: true });
+    const { exit } = await life.answers.find('exited', asked);
+    expect(exit.failure).toMatchObject({ code: 'execution.model' });
+    expect(await life.pids()).toEqual([]);
+  });
+
   it('outlives its worker, and answers the next one', async () => {
     const fence = life.start(chat);
     await life.ready(fence);

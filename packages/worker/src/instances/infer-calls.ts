@@ -100,9 +100,8 @@ async function relay(
     writer.head(status, contentType);
     const isWhole = await answered.read((piece) => {
       firstMono ??= clock.mono();
-      instance.moved();
       count.add(piece);
-      return writer.write(piece);
+      return instance.handOver(writer.write(piece));
     });
     if (!isWhole) return writer.gone.aborted ? reasonOf(writer.gone) : tooLong;
     const firstMs = (firstMono ?? clock.mono()) - beganMono;

@@ -24,7 +24,7 @@ import { type KeeperPlace, keeperPlace } from '../executors/process-keeper-place
 import type { ProcessOwner } from '../executors/process-owner.ts';
 import { readInstance, removeSocket, socketPathOf } from './instance-home.ts';
 import { planInstance } from './instance-plan.ts';
-import { InstanceWatch, usualStillMs } from './instance-watch.ts';
+import { InstanceWatch } from './instance-watch.ts';
 import { type Door, type InstanceFacts, LocalInstance, type LocalInstances } from './local-instances.ts';
 import { OutputTail } from './output-tail.ts';
 
@@ -39,7 +39,7 @@ export interface InstanceExecutorOptions
   readonly paths: ProgramPaths;
   /** Where calls find what is ready. */
   readonly instances: LocalInstances;
-  /** One of which nothing moves for so long is hung; default `usualStillMs`. */
+  /** One of which nothing moves for so long is hung; by default some minutes. */
   readonly stillMs?: number;
 }
 
@@ -181,7 +181,7 @@ export class InstanceExecutor implements Executor {
   }
 
   private watch(held: Held): void {
-    const { clock, alarms, log, instances, events, stillMs = usualStillMs } = this.options;
+    const { clock, alarms, log, instances, events, stillMs } = this.options;
     const { fence, known } = held;
     if (known === null || held.watch !== null) return;
     const instance = new LocalInstance(fence, known.facts, known.door, clock);

@@ -14,7 +14,7 @@ import { type Fence, keyOf } from '../core/fence.ts';
 import type { Door, InstanceFacts } from './local-instances.ts';
 
 const keyBytes = 32;
-const noteSchema = z.object({ model: modelName, use: z.enum(modelUses) });
+const noteSchema = z.object({ model: modelName, use: z.enum(modelUses), onHost: z.boolean() });
 
 /** Of 19 bytes behind the folder: the limit of a socket's path is kept by that. */
 export function socketPathOf(home: string, fence: Fence): string {
@@ -30,7 +30,7 @@ export function apiKeyFile(scratch: string): string {
 export async function writeInstance(scratch: string, facts: InstanceFacts, random: Random): Promise<string> {
   const apiKey = Buffer.from(random.bytes(keyBytes)).toString('hex');
   await replacePrivateFile(apiKeyFile(scratch), `${apiKey}\n`);
-  await replacePrivateFile(noteOf(scratch), JSON.stringify({ model: facts.model, use: facts.use }));
+  await replacePrivateFile(noteOf(scratch), JSON.stringify(facts));
   return apiKey;
 }
 

@@ -46,7 +46,9 @@ export function planInstance(options: InstancePlanOptions): PlanProcess {
       if (typeof modelPath !== 'string') return refused(modelPath);
       const socketPath = socketPathOf(home, fence);
       await removeSocket(socketPath);
-      onPlanned(keyOf(fence), body, await writeInstance(scratch, body, random));
+      const { model, use } = body;
+      const facts = { model, use, onHost: body.device === undefined };
+      onPlanned(keyOf(fence), facts, await writeInstance(scratch, facts, random));
       const places = { modelPath, socketPath, apiKeyFile: apiKeyFile(scratch) };
       const start = {
         kind: 'start',

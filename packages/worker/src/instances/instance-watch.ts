@@ -2,7 +2,8 @@
  * Looks at one instance for as long as it runs: until it is ready, and then whether what it is asked goes on.
  *
  * 1. A server that is hung answers that it is well (`/health` needs nothing but a thread), so it is judged by progress: a
- *    byte of an answer, or a step of computing that its own counter tells. With nothing under way it has to answer.
+ *    byte of an answer, or a step of computing that its own counter tells. With nothing under way it has to answer. Who
+ *    asked and takes no more of an answer is no fault of it.
  * 2. It is asked no oftener than once in a quarter of `stillMs`: questions hold up its noticing of who has left.
  */
 import { type Failure, failure, formatDuration, type Health } from '@gryphgen/protocol';
@@ -19,12 +20,14 @@ const answerMs = 10_000;
 const counter = /^llamacpp:n_decode_total ([0-9.e+]+)$/m;
 const metricsChars = 64 * 1024;
 
-export const usualStillMs = 120_000;
+/** A host may compute for minutes on one batch of a large model's prompt. */
+const usualStillMs = { device: 120_000, host: 600_000 };
 
 export interface InstanceWatchOptions {
   readonly clock: Clock;
   readonly alarms: Alarms;
-  readonly stillMs: number;
+  /** Default: some minutes, by where it computes. */
+  readonly stillMs?: number | undefined;
   /** When it changes. */
   readonly served: (health: Health) => void;
   /** It is to be ended, for this. */
@@ -35,11 +38,14 @@ export class InstanceWatch {
   private readonly instance: LocalInstance;
   private readonly options: InstanceWatchOptions;
   private readonly over = new AbortController();
+  private readonly stillMs: number;
   private decoded = '';
 
   constructor(instance: LocalInstance, options: InstanceWatchOptions) {
+    const { device, host } = usualStillMs;
     this.instance = instance;
     this.options = options;
+    this.stillMs = options.stillMs ?? (instance.facts.onHost ? host : device);
   }
 
   stop(): void {
@@ -73,7 +79,8 @@ export class InstanceWatch {
   }
 
   private async serve(): Promise<Failure | null> {
-    const { clock, alarms, stillMs } = this.options;
+    const { clock, alarms } = this.options;
+    const { stillMs } = this;
     const { signal } = this.over;
     const lookMs = stillMs / 4;
     let wellMono = clock.mono();
@@ -87,8 +94,8 @@ export class InstanceWatch {
 
   private async goesOn(sinceMono: number, limitMs: number): Promise<boolean> {
     const { instance } = this;
-    if (instance.underWay > 0 && instance.movedMono > sinceMono) return true;
-    if (instance.underWay === 0) return (await this.text('/health', limitMs)) !== null;
+    if (instance.computing > 0 && instance.movedMono > sinceMono) return true;
+    if (instance.computing === 0) return (await this.text('/health', limitMs)) !== null;
     const decoded = counter.exec((await this.text('/metrics', limitMs)) ?? '')?.[1] ?? this.decoded;
     const isMore = decoded !== this.decoded;
     this.decoded = decoded;
@@ -96,13 +103,13 @@ export class InstanceWatch {
   }
 
   private hung(): Failure {
-    const { underWay } = this.instance;
-    const lasted = formatDuration(this.options.stillMs);
+    const { computing } = this.instance;
+    const lasted = formatDuration(this.stillMs);
     return failure(
       'execution.model',
-      underWay === 0
+      computing === 0
         ? `llama-server did not answer for ${lasted}`
-        : `no token moved for ${lasted} with ${underWay} request${underWay === 1 ? '' : 's'} under way`,
+        : `no token moved for ${lasted} with ${computing} request${computing === 1 ? '' : 's'} under way`,
     );
   }
 

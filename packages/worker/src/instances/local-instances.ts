@@ -18,6 +18,8 @@ export interface Door {
 export interface InstanceFacts {
   readonly model: string;
   readonly use: ModelUse;
+  /** It computes on no device. */
+  readonly onHost: boolean;
 }
 
 export class LocalInstance {
@@ -27,6 +29,7 @@ export class LocalInstance {
   isReady = false;
   private readonly clock: Clock;
   private count = 0;
+  private handing = 0;
   private lastMono: number;
 
   constructor(fence: Fence, facts: InstanceFacts, door: Door, clock: Clock) {
@@ -39,6 +42,11 @@ export class LocalInstance {
 
   get underWay(): number {
     return this.count;
+  }
+
+  /** Requests of which something is to come from the server, and not to be taken by who asked. */
+  get computing(): number {
+    return this.count - this.handing;
   }
 
   /** When a byte of an answer came last, or a request was begun with no other under way. */
@@ -57,7 +65,18 @@ export class LocalInstance {
     };
   }
 
-  moved(): void {
+  /** A piece of an answer has come, and is handed on: as long as that takes, its request asks nothing of the server. */
+  async handOver(taken: Promise<boolean>): Promise<boolean> {
+    this.handing += 1;
+    try {
+      return await taken;
+    } finally {
+      this.handing -= 1;
+      this.moved();
+    }
+  }
+
+  private moved(): void {
     this.lastMono = this.clock.mono();
   }
 }
