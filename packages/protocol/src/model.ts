@@ -149,6 +149,7 @@ export interface ModelDocument extends ModelSpec {
 }
 
 export interface InstanceDocument {
+  /** '' for who may not see it. */
   readonly task: string;
   readonly state: (typeof instanceStates)[number];
   /** '' while it waits. */

@@ -43,6 +43,16 @@ export class CallerLog implements ClientWitness {
     client.wish({ kind: 'request', ref, op: 'cancel', args: { task } });
   }
 
+  removeModel(client: SimClient, name: string): void {
+    this.begin(client, {
+      at: this.world.now,
+      kind: 'model',
+      client: client.name,
+      op: 'removeModel',
+      args: { name },
+    });
+  }
+
   resume(client: SimClient, worker: string): void {
     const operation: Operation = {
       at: this.world.now,
@@ -126,6 +136,9 @@ export class CallerLog implements ClientWitness {
       }
       case 'policy':
         client.wish({ kind: 'request', ref: noted(), op: operation.op, args: argsOf(operation) });
+        return;
+      case 'model':
+        client.wish({ kind: 'request', ref: noted(), op: operation.op, args: operation.args });
         return;
       case 'revoke': {
         const args = { principal: principalIdOf(simIdentity(operation.identity).key) };
@@ -221,5 +234,7 @@ const justRefusals = [
 
 function checkRefusal(ref: number, { client, operation, refused }: Asked): void {
   if (operation.kind !== 'submit' || refused === null || justRefusals.includes(refused.code)) return;
+  // Of a model that was not added yet, or is removed.
+  if (operation.script.envelope.model !== undefined && refused.code === 'rejected.not-found') return;
   throw new SimFailure('nothing is refused without cause', `${client}, wish ${ref}: ${refused.message}`);
 }

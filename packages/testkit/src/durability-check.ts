@@ -32,7 +32,8 @@ export class DurabilityCheck {
       case 1: {
         const [, id, , , principal, client, seq, , key] = decision;
         this.tasks.set(id, { leased: 0, over: 0, ended: false, cancelled: false });
-        one(this.submissions, `submission ${client} ${seq}`, id);
+        // Without a client the broker has begun it by itself.
+        if (client !== '') one(this.submissions, `submission ${client} ${seq}`, id);
         if (key !== '') one(this.keys, `key ${principal} ${key}`, id);
         return;
       }

@@ -16,6 +16,7 @@ import { DrainCheck } from './drain-check.ts';
 import { DurabilityCheck } from './durability-check.ts';
 import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
 import type { GridShape } from './grid-shape.ts';
+import { ModelCheck } from './model-check.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
 import { checkExplained, PlacementCheck } from './placement-check.ts';
@@ -28,6 +29,7 @@ import { ServedCheck } from './served-check.ts';
 import type { BrokerWitness } from './sim-broker.ts';
 import { SimFailure } from './sim-failure.ts';
 import type { MachineWitness } from './sim-machine.ts';
+import { instanceScript } from './sim-models.ts';
 import type { WorkerWitness } from './sim-worker.ts';
 import { phaseOf, type ShownPhase } from './task-phases.ts';
 import type { Script } from './task-script.ts';
@@ -53,6 +55,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly windows: WindowCheck;
   private readonly claims: ClaimCheck;
   private readonly preempts: PreemptCheck;
+  private readonly models: ModelCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
   private readonly policies = new PolicyCheck();
@@ -79,6 +82,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.principals = new PrincipalCheck(principalLimits, world.coverage);
     this.claims = new ClaimCheck(world.coverage);
     this.preempts = new PreemptCheck(world.coverage);
+    this.models = new ModelCheck(world.coverage);
     this.windows = new WindowCheck(world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
@@ -97,6 +101,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.drains.stepped(state, event, this.world.now);
     this.windows.stepped(state, event, wall, this.world.now);
     this.preempts.stepped(state, wall);
+    this.models.stepped(state, event);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
@@ -115,6 +120,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.authority.recovered(state);
     this.placement.recovered(state);
     this.claims.recovered();
+    this.models.recovered(state);
     this.windows.recovered(state);
     this.preempts.recovered(state);
     this.principals.stepped(state);
@@ -181,6 +187,8 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   }
 
   scriptOf(task: Task): Script {
+    const { envelope } = task.spec;
+    if (envelope.kind === 'instance') return instanceScript(task.id, envelope);
     const script = this.scripts(task.body);
     if (script === undefined)
       throw new SimFailure('bodies are kept', `${formatTaskId(task.id)} has another body`);

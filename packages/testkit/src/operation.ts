@@ -1,4 +1,5 @@
 /** One thing that people do with the grid in a run, and when; or what happens to a machine. */
+import type { ModelSpec } from '@gryphgen/protocol';
 import type { PolicyOperation } from './policy-check.ts';
 import type { Script } from './task-script.ts';
 
@@ -56,6 +57,13 @@ export type Operation =
     }
   | { readonly at: number; readonly kind: 'change'; readonly worker: string; readonly change: MachineChange }
   | PolicyOperation
+  | {
+      readonly at: number;
+      readonly kind: 'model';
+      readonly client: string;
+      readonly op: 'addModel' | 'removeModel' | 'loadModel' | 'unloadModel';
+      readonly args: { readonly model: ModelSpec } | { readonly name: string };
+    }
   | { readonly at: number; readonly kind: 'remove'; readonly client: string; readonly worker: string }
   /** Whose key enters no more. */
   | { readonly at: number; readonly kind: 'revoke'; readonly client: string; readonly identity: string };

@@ -3,7 +3,7 @@
  * have? Knows nothing of sessions, leases or journals.
  */
 import type { Failure, OutcomeState } from '@gryphgen/protocol';
-import { limits } from '@gryphgen/protocol';
+import { asksModel, limits } from '@gryphgen/protocol';
 import type { Run } from './physical-check.ts';
 import { holdsTooMuch, resultOf, type Script } from './task-script.ts';
 
@@ -34,7 +34,7 @@ export function wrongWith(ending: Ending, past: TaskPast): string | undefined {
     case 'succeeded':
       return wrongSuccess(ending, past);
     case 'cancelled':
-      return past.cancelAsked ? undefined : 'nobody asked to cancel it';
+      return past.cancelAsked || isUnloaded(ending, past) ? undefined : 'nobody asked to cancel it';
     case 'failed':
       return wrongFailure(ending, past);
   }
@@ -55,6 +55,11 @@ function wrongSuccess({ outcome }: Ending, past: TaskPast): string | undefined {
   return undefined;
 }
 
+/** By the broker itself. */
+function isUnloaded({ failure }: Ending, { script }: TaskPast): boolean {
+  return failure?.code === 'cancelled.broker' && script.envelope.kind === 'instance';
+}
+
 function isEverUnhealthy({ service }: Script): boolean {
   return service !== null && Number.isFinite(service.unhealthyMs);
 }
@@ -66,9 +71,14 @@ function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
   const { script, run, failures, losses } = past;
   const { retries, restart, timeoutMs, queueTimeoutMs, durable } = script.envelope;
   const { code } = failure ?? { code: 'none' };
+  const { kind } = script.envelope;
+  // What waits for a model that is in trouble, or was removed.
+  if (asksModel(kind) && (code === 'execution.model' || code === 'rejected.not-found')) return undefined;
   if (code.startsWith('execution.')) {
     if (past.cancelAsked && past.cancelToldAt !== null)
       return 'its cancel was acknowledged, so it is never a failure';
+    // An instance that does not come up is given up.
+    if (kind === 'instance') return undefined;
     if (restart !== undefined) return 'it is begun again after each failure';
     if (failures < retries.limit) return `it has ${retries.limit} retries and used ${failures}`;
     if (code === 'execution.timeout') {

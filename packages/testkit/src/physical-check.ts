@@ -12,9 +12,9 @@ import { emptyLedger, type Ledger, oversubscription, release, reserve } from '@g
 import { type Fence, keyOf, type StartOrder } from '@gryphgen/worker';
 import type { WorkerShape } from './grid-shape.ts';
 import { SimFailure } from './sim-failure.ts';
-import type { AttemptPlan } from './task-script.ts';
+import type { UnitEnd } from './sim-machine.ts';
 
-export type RunEnd = AttemptPlan | 'stopped' | 'died';
+export type RunEnd = UnitEnd | 'died';
 
 export interface Run {
   readonly worker: string;

@@ -96,11 +96,12 @@ export class PlacementCheck {
     }
   }
 
-  private stampOf({ id, connected, draining, report, ledger, beyondBytes }: WorkerView): string {
+  private stampOf({ id, connected, draining, report, ledger, beyondBytes, models }: WorkerView): string {
+    const hosted = JSON.stringify([[...models], [...ledger.asking]]);
     const devices = [...ledger.devices].map(([uuid, { vramBytes, whole }]) => `${uuid}${vramBytes}${whole}`);
     const { cpuMilli, memoryBytes, diskBytes, attempts } = ledger;
     const told = report === null ? 0 : this.numberOf(report);
-    return `${id} ${connected} ${draining} ${told} ${cpuMilli} ${memoryBytes} ${diskBytes} ${attempts} ${beyondBytes} ${devices.join()}`;
+    return `${id} ${connected} ${draining} ${told} ${cpuMilli} ${memoryBytes} ${diskBytes} ${attempts} ${beyondBytes} ${devices.join()} ${hosted}`;
   }
 
   private numberOf(report: object): number {

@@ -16,11 +16,11 @@ export class ServedCheck {
   private shown = new Map<TaskId, { readonly attempt: number; readonly rank: number }>();
 
   stepped(task: Task): void {
-    const { id, attempt, lease } = task;
+    const { id, attempt, lease, spec } = task;
     if (lease?.served == null) return;
     const { ports, health } = lease.served;
     const told = ports[0]?.hostPort;
-    const own = portOf({ task: id, attempt }).hostPort;
+    const own = spec.envelope.kind === 'instance' ? undefined : portOf({ task: id, attempt }).hostPort;
     if (told !== own) throw wrong(task, `port ${told} is shown, its machine has ${own}`);
     const rank = order.indexOf(health?.state ?? '');
     const before = this.shown.get(id);

@@ -147,7 +147,11 @@ export class SimGrid {
       if (view.draining || windows.length > 0) this.callers.resume(this.clientNamed('admin'), view.name);
     }
     const endable = state === null || state.journalStalled ? [] : state.tasks.values();
+    for (const name of state?.models.known.keys() ?? [])
+      if (state?.models.of(name).asking === 0) this.callers.removeModel(this.clientNamed('admin'), name);
     for (const task of endable) {
+      // Those that the broker began it ends by itself, when nobody asks them any more.
+      if (task.spec.envelope.kind === 'instance') continue;
       if (task.cancelRequested || this.ending.has(task.id)) continue;
       const script = this.observer.scriptOf(task);
       const runsOn = script.runMs === Number.POSITIVE_INFINITY || isEndless(script);

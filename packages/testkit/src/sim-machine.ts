@@ -6,7 +6,7 @@
  * 2. It tells the worker's process only while that lives; a new life has to look.
  */
 import type { Device, Failure, Health, JournalHead } from '@gryphgen/protocol';
-import { failure } from '@gryphgen/protocol';
+import { asksModel, failure } from '@gryphgen/protocol';
 import {
   type AdoptedAttempt,
   type Exit,
@@ -19,13 +19,15 @@ import {
   type StopWhy,
 } from '@gryphgen/worker';
 import type { SeededRandom } from './seeded-random.ts';
+import { isServed } from './sim-models.ts';
+import { makeUnit, type Unit } from './sim-unit.ts';
 import { SimVram } from './sim-vram.ts';
-import { type AttemptPlan, planOf, portOf, resultOf, type Script, scriptNoOf } from './task-script.ts';
+import { type AttemptPlan, planOf, portOf, resultOf, type Script } from './task-script.ts';
 import type { World } from './world.ts';
 
 export interface MachineWitness {
   running(worker: string, order: StartOrder): void;
-  ended(worker: string, fence: Fence, how: AttemptPlan | 'stopped' | 'died'): void;
+  ended(worker: string, fence: Fence, how: UnitEnd | 'died'): void;
   violation(words: string): void;
 }
 
@@ -40,22 +42,8 @@ export interface ProcessEvents {
   turn(run: () => void): void;
 }
 
-interface Unit {
-  readonly order: StartOrder;
-  readonly script: Script;
-  phase: 'made' | 'running' | 'ended';
-  starts: number;
-  startedAt: number;
-  endedAt: number;
-  exit: Exit | null;
-  stopping: boolean;
-  /** What for, once it was told to end; kept beside the container for the worker's next life. */
-  stopWhy: StopWhy | null;
-  killAt: number;
-  service: ServiceState | null;
-  /** A process that no keeper holds. */
-  lost: boolean;
-}
+/** `model`: nothing serves the model that it asks. */
+export type UnitEnd = AttemptPlan | 'stopped' | 'model';
 
 const nothing = new Uint8Array(0);
 const nothingHeld = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, devices: [] };
@@ -125,7 +113,8 @@ export class SimMachine {
     this.process = null;
     const keeperDies = this.random.next() < keeperDeaths;
     for (const [key, unit] of this.units) {
-      const { kind } = unit.order.facts;
+      // A model's server is a process as any.
+      const kind = unit.order.facts.kind === 'instance' ? 'process' : unit.order.facts.kind;
       const isMade = unit.phase === 'made';
       if (kind === 'container' && !isMade) continue;
       if (kind === 'process' && !isMade && !keeperDies) continue;
@@ -150,26 +139,12 @@ export class SimMachine {
       this.witness.violation(`${this.name} was told to start ${key} again, which is ${known.phase}`);
       return;
     }
-    const script = this.scripts.get(scriptNoOf(order.body));
-    if (script === undefined) throw new Error(`a body of no script: ${order.body.length} bytes`);
-    const unit: Unit = {
-      order,
-      script,
-      phase: 'made',
-      starts: 0,
-      startedAt: 0,
-      endedAt: 0,
-      exit: null,
-      stopping: false,
-      stopWhy: null,
-      killAt: Number.POSITIVE_INFINITY,
-      service: null,
-      lost: false,
-    };
+    const unit = makeUnit(order, this.scripts);
     this.units.set(key, unit);
     const { process } = this;
-    const prepareMs =
-      order.facts.kind === 'noop' ? 0 : this.random.pick([1, 30, 200, 2000, 8000, 8000]) * this.random.next();
+    const prepareMs = isCall(order.facts.kind)
+      ? 0
+      : this.random.pick([1, 30, 200, 2000, 8000, 8000]) * this.random.next();
     if (prepareMs === 0) this.run(unit);
     // The order dies with the process that gave it.
     else this.world.after(prepareMs, () => this.process === process && process?.turn(() => this.run(unit)));
@@ -212,17 +187,18 @@ export class SimMachine {
   private run(unit: Unit): void {
     const { fence } = unit.order;
     if (this.units.get(keyOf(fence)) !== unit || unit.phase !== 'made') return;
-    const plan = planOf(unit.script, fence.attempt);
+    const isServing = isServed(unit.script, this.units.values());
+    const plan = isServing ? planOf(unit.script, fence.attempt) : 'model';
     if (unit.stopping && plan !== 'start') {
       // Stopped while it was being prepared: it never ran.
       this.finish(unit, { exitCode: -1, failure: null, outcome: nothing, stopped: true });
       this.process?.exited(fence, unit.exit as Exit);
       return;
     }
-    if (plan === 'start') {
-      const why = failure('execution.start', 'the script says so');
+    if (plan === 'start' || plan === 'model') {
+      const why = failure(`execution.${plan}`, plan === 'start' ? 'the script says so' : 'nothing serves it');
       this.finish(unit, { exitCode: -1, failure: why, outcome: nothing, stopped: false });
-      this.witness.ended(this.name, fence, 'start');
+      this.witness.ended(this.name, fence, plan);
       this.process?.startFailed(fence, why);
       return;
     }
@@ -245,7 +221,7 @@ export class SimMachine {
   private serve(unit: Unit): void {
     const { service } = unit.script;
     if (service === null) return;
-    const ports = [portOf(unit.order.fence)];
+    const ports = unit.script.envelope.kind === 'instance' ? [] : [portOf(unit.order.fence)];
     const turnTo = (state: Health['state'], words: string) => {
       unit.service = { ports, health: { state, words } };
       this.tellService(unit);
@@ -278,23 +254,26 @@ export class SimMachine {
   }
 
   /** A no-op is a timer of the worker's process and ends in its turn; all else ends by itself. */
-  private endIn(unit: Unit, how: AttemptPlan | 'stopped'): void {
-    if (unit.order.facts.kind !== 'noop') this.end(unit, how);
+  private endIn(unit: Unit, how: UnitEnd): void {
+    if (!isCall(unit.order.facts.kind)) this.end(unit, how);
     else this.process?.turn(() => this.end(unit, how));
   }
 
-  private end(unit: Unit, how: AttemptPlan | 'stopped'): void {
+  private end(unit: Unit, how: UnitEnd): void {
     const { fence } = unit.order;
     if (unit.phase !== 'running' || this.units.get(keyOf(fence)) !== unit) return;
     const stopped = how === 'stopped';
-    const oom = how === 'oom' ? failure('execution.oom', 'the script says so') : null;
+    const why = how === 'oom' || how === 'model' ? failure(`execution.${how}`, 'as it went') : null;
     const exitCode = stopped ? 143 : how === 'ok' ? 0 : how === 'oom' ? 137 : 3;
     const outcome = how === 'ok' ? resultOf(unit.script) : nothing;
     const { cpuMs, memoryBytes: peakMemoryBytes } = this.readingOf(unit);
     const usage = cpuMs < useLookMs ? undefined : { cpuMs, peakMemoryBytes };
-    this.finish(unit, { exitCode, failure: oom, outcome, stopped, usage });
+    this.finish(unit, { exitCode, failure: why, outcome, stopped, usage });
     this.witness.ended(this.name, fence, how);
     this.process?.exited(fence, unit.exit as Exit);
+    if (unit.script.envelope.kind !== 'instance') return;
+    for (const other of this.units.values())
+      if (!isServed(other.script, this.units.values())) this.endIn(other, 'model');
   }
 
   private finish(unit: Unit, exit: Exit): void {
@@ -303,4 +282,9 @@ export class SimMachine {
     unit.exit = exit;
     if (unit.startedAt === 0) unit.startedAt = unit.endedAt;
   }
+}
+
+/** Answered in the worker's own process, and gone with it. */
+function isCall(kind: string): boolean {
+  return kind === 'noop' || asksModel(kind);
 }

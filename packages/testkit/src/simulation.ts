@@ -12,6 +12,7 @@ import { policyOperations } from './policy-check.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimFailure } from './sim-failure.ts';
 import { SimGrid } from './sim-grid.ts';
+import { modelOperations, servingModels } from './sim-models.ts';
 import { planLimits, type SqueezedLimits, withLimits } from './squeezed-limits.ts';
 import { planWorkload } from './workload.ts';
 
@@ -41,13 +42,14 @@ const recoveryMs = 900_000;
 
 export function planRun(seed: number): RunPlan {
   const random = new SeededRandom(seed);
-  const grid = planGrid(random.split('grid'));
+  const grid = servingModels(random.split('models'), planGrid(random.split('grid')));
   const limits = planLimits(random.split('limits'));
   // What a connection loses costs its sender's credit until the connection ends: no wire of ours does that.
   const lossless = limits.creditMessages !== undefined;
   const others = grid.clients.map(({ name }) => name);
   const operations = [
     ...planWorkload(random.split('workload'), grid),
+    ...modelOperations(random.split('models'), grid),
     ...policyOperations(random.split('policies'), others),
   ].sort((a, b) => a.at - b.at);
   return {

@@ -14,7 +14,7 @@ import { type Context, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent } from './events.ts';
 import { makeRoom } from './evicting.ts';
-import { usableOf } from './hosting.ts';
+import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type PlanOptions, planInstance } from './model-plans.ts';
@@ -76,6 +76,8 @@ export function onInstancePrepared(
   const life = state.models.lifeOf(name);
   life.isPreparing = false;
   if (model?.since !== since || state.journalStalled || state.tasks.size >= limits.waitingTasks) return;
+  const usable = usableOf(state, name);
+  if (usable.length >= model.spec.replicas.max || !usable.every(isReady)) return;
   if ('code' in spec) throw new Error(`the instance of ${name} that was planned is none: ${spec.message}`);
   life.isWanted = false;
   const { envelope, envelopeHash, shapeKey, bodyHash, bodyBytes } = spec;

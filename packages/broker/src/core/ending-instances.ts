@@ -7,6 +7,9 @@ import { instanceLife, type ModelLife } from './model-life.ts';
 import { end } from './outcomes.ts';
 import type { BrokerState, Task } from './state.ts';
 
+/** Slots are given back sooner, mostly. */
+const stuckMs = 10_000;
+
 /** Ends it, or has its worker do so; why is told with its end. */
 export function unload(context: Context, life: ModelLife, task: Task, words: string): void {
   const { state, now } = context;
@@ -31,6 +34,7 @@ export function endIdle(context: Context, name: string, life: ModelLife): void {
     if (retired !== undefined && !isAskedBefore(state, name, task, retired.at))
       unload(context, life, task, retired.words);
   }
+  if (life.waitsSince !== null) endStuck(context, name, life, life.waitsSince);
   const { idleMs = 0, replicas } = state.models.known.get(name)?.spec ?? {};
   if (replicas === undefined || life.waitsSince !== null) return;
   const ready = usableOf(state, name).filter(isReady);
@@ -40,6 +44,23 @@ export function endIdle(context: Context, name: string, life: ModelLife): void {
   );
   for (const task of idle.slice(0, Math.max(0, ready.length - replicas.min)))
     unload(context, life, task, `nobody asked for ${formatDuration(idleMs)}`);
+  // More than may be: they were begun while the machine of another was to be empty.
+  const unasked = ready.filter((task) => !task.cancelRequested && idleFor(state, name, life, task) > 0);
+  const beyond = ready.filter((task) => !task.cancelRequested).length - replicas.max;
+  for (const task of leastUsedFirst(life, unasked).slice(0, Math.max(0, beyond)))
+    unload(context, life, task, `there may be ${replicas.max} of its model`);
+}
+
+/** While requests wait for it, it is of no use where its machine has no slot for them: others hold all there are. */
+function endStuck(context: Context, name: string, life: ModelLife, since: number): void {
+  const { state } = context;
+  if (state.watch - since < stuckMs) return;
+  for (const task of usableOf(state, name)) {
+    const view = task.lease === null ? undefined : state.workers.get(task.lease.worker)?.view;
+    const isFull = view?.report != null && view.ledger.attempts >= view.report.slots;
+    if (isFull && idleFor(state, name, life, task) >= stuckMs)
+      unload(context, life, task, 'its machine has no slot left for who asks it');
+  }
 }
 
 /** Why it takes no more requests, and since when (wall ms). */

@@ -1,10 +1,11 @@
 /**
- * Instances that do not come up (E34): tried again as any service is, but of a model of which `mostFailed` in a row were never
- * ready none is begun for a while, twice as long each time.
+ * Instances that do not come up (E34), or not for long: tried again as any service is, but of a model of which `mostFailed` in a
+ * row have failed so none is begun for a while, twice as long each time. One that failed so often though it came up gives
+ * way to another at once: the waits of a service would keep those who ask for too long.
  */
 import { type Failure, familyOf, formatDuration, formatTaskId, isOrdered } from '@gryphgen/protocol';
 import { nameOf } from './documents.ts';
-import { instanceLife } from './model-life.ts';
+import { instanceLife, provenMs } from './model-life.ts';
 import type { BrokerState, Task } from './state.ts';
 
 const mostFailed = 3;
@@ -17,10 +18,10 @@ export function givesUp(state: BrokerState, task: Task, why: Failure, isLast: bo
   if (kind !== 'instance' || name === undefined || isOrdered(why.code)) return false;
   const life = state.models.lifeOf(name);
   const of = instanceLife(life, task.id);
-  const wasReady = of.readySince !== null || task.lease?.served?.health?.state === 'healthy';
+  const readyMs = of.readySince === null ? 0 : state.watch - of.readySince;
   of.readySince = null;
-  if (!isLast && (wasReady || familyOf(why.code) === 'lost')) return false;
-  if (wasReady) return false;
+  if (readyMs >= provenMs) return task.failures + 1 >= mostFailed;
+  if (!isLast && familyOf(why.code) === 'lost') return false;
   const worker = task.lease?.worker ?? '';
   life.failed += 1;
   if (worker !== '') life.shunned.add(worker);

@@ -13,7 +13,7 @@ import { type Context, mustWait } from './context.ts';
 import { endIdle, unload } from './ending-instances.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
-import { instanceLife, type ModelLife } from './model-life.ts';
+import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
 import type { BrokerState, Task } from './state.ts';
 
@@ -60,12 +60,15 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
     const of = instanceLife(life, task.id);
     const waits = task.phase === 'waiting' && task.notBefore === 0;
     of.waitsSince = waits ? (of.waitsSince ?? state.watch) : null;
-    if (!isReady(task)) of.readySince = null;
-    else if (of.readySince === null) {
-      of.readySince = state.watch;
-      Object.assign(life, { failed: 0, trouble: '', troubles: 0, reasons: [] });
-      life.shunned.clear();
+    if (!isReady(task)) {
+      of.readySince = null;
+      continue;
     }
+    if (of.readySince === null) Object.assign(life, { trouble: '', reasons: [] });
+    of.readySince ??= state.watch;
+    if (state.watch - of.readySince < provenMs) continue;
+    Object.assign(life, { failed: 0, troubles: 0 });
+    life.shunned.clear();
   }
   if (life.makesRoom.length === 0) return;
   life.makesRoom = life.makesRoom.filter((id) => state.tasks.has(id));

@@ -14,8 +14,13 @@ import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 import type { BrokerState, Task } from './state.ts';
 
-/** `wall`: the time now. */
-export function modelDocument(state: BrokerState, model: Model, wall: number): ModelDocument {
+/** `wall`: the time now; `sees`: which tasks are named. */
+export function modelDocument(
+  state: BrokerState,
+  model: Model,
+  wall: number,
+  sees: (task: Task) => boolean,
+): ModelDocument {
   const { spec, owner, addedAt } = model;
   const { instances, asking, placed } = state.models.of(spec.name);
   const left = new Map<string, number>();
@@ -23,9 +28,11 @@ export function modelDocument(state: BrokerState, model: Model, wall: number): M
     ...spec,
     owner,
     addedAt,
-    instances: [...instances].map((id) =>
-      instanceDocument(state, model, state.tasks.get(id) as Task, left, wall),
-    ),
+    instances: [...instances].map((id) => {
+      const task = state.tasks.get(id) as Task;
+      const document = instanceDocument(state, model, task, left, wall);
+      return sees(task) ? document : { ...document, task: '' };
+    }),
     waiting: asking - placed,
     running: placed,
     trouble: state.models.lifeOf(spec.name).trouble,

@@ -40,6 +40,9 @@ export interface ModelLife {
   troubles: number;
 }
 
+/** Ready for so long, it counts as having come up: what failed before counts no more. */
+export const provenMs = 30_000;
+
 export function newLife(): ModelLife {
   return {
     isWanted: false,

@@ -11,6 +11,7 @@ import {
   failure,
   formatBytes,
   limits,
+  type ModelDocument,
   type ModelSpec,
   type RequestArgs,
 } from '@gryphgen/protocol';
@@ -20,6 +21,7 @@ import { noteInstances } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { nearest } from './nearest-names.ts';
+import { mayWith } from './roles.ts';
 import type { BrokerState, Session } from './state.ts';
 
 type ModelOperation = 'models' | 'planModel' | 'addModel' | 'removeModel' | 'loadModel' | 'unloadModel';
@@ -32,7 +34,7 @@ export function onModelRequest(context: Context, session: Session, id: number, o
   const answer = (result: unknown): void => reply(context, session.id, id, result);
   switch (order.op) {
     case 'models':
-      answer([...state.models.known.values()].map((model) => modelDocument(state, model, context.now.wall)));
+      answer([...state.models.known.values()].map((model) => documentOf(context, session, model)));
       return;
     case 'planModel':
       answer(modelPlanDocument(state, order.args));
@@ -61,12 +63,17 @@ export function onModelRequest(context: Context, session: Session, id: number, o
       noteInstances(state, order.args.name);
       state.models.due.add(order.args.name);
       state.wake = true;
-      answer(modelDocument(state, model, context.now.wall));
+      answer(documentOf(context, session, model));
       return;
     }
     default:
       order satisfies never;
   }
+}
+
+/** Which models there are is for everybody to see; which tasks their instances are, for who may see those. */
+function documentOf({ state, now }: Context, session: Session, model: Model): ModelDocument {
+  return modelDocument(state, model, now.wall, (task) => mayWith(session, 'show', task));
 }
 
 function addModel(context: Context, session: Session, id: number, spec: ModelSpec): void {
@@ -79,7 +86,7 @@ function addModel(context: Context, session: Session, id: number, spec: ModelSpe
     }
     decide(context, [decided.modelSet, spec, session.principal, now.wall, state.nextTask]);
   }
-  reply(context, session.id, id, modelDocument(state, state.models.known.get(spec.name) as Model, now.wall));
+  reply(context, session.id, id, documentOf(context, session, state.models.known.get(spec.name) as Model));
 }
 
 /** Why it is not known, with those that are called nearly so. */

@@ -39,6 +39,8 @@ interface Ranked {
 
 /** llama-server's own program and buffers, beside what the model takes. */
 const serverBytes = 128 * 1024 ** 2;
+/** Its own and one for a request: without that nobody could ask it. */
+const slotsNeeded = 2;
 /** A device's server mostly waits for the device. */
 const deviceCpuMilli = 1000;
 
@@ -140,6 +142,10 @@ function hostCpuMilli({ report, ledger }: WorkerView): number {
 
 /** What the plan does not look at: CPU, slots, pressures, and the memory of the server itself. */
 function lacksOn({ name }: ModelSpec, view: WorkerView, { resources }: InstancePlan): string | undefined {
+  const { slots = 0 } = view.report ?? {};
+  const free = slots - view.ledger.attempts;
+  if (free < slotsNeeded)
+    return `${view.name}: ${free} of its ${slots} slots are free, an instance and who asks it need ${slotsNeeded}`;
   const shape = { kind: 'instance', resources, constraints: { labels: {} }, model: name } as const;
   const [found] = explain(shape, [view]).workers;
   return found?.feasible ? undefined : `${view.name}: ${found?.reasons?.join(', ') ?? 'is not known'}`;

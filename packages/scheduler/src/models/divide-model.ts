@@ -22,6 +22,8 @@ export function divideModel(
   overheadBytes: number,
 ): Division | undefined {
   if (freeBytes.length === 0 || offloaded < freeBytes.length) return undefined;
+  // There is no proportion to nothing.
+  if (freeBytes.some((free) => free <= 0)) return undefined;
   const counts = proportional(offloaded, freeBytes);
   for (let moves = 0; moves <= offloaded; moves++) {
     const offload = offloadLast(model.layers.length, offloaded, counts);

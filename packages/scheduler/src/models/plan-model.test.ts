@@ -140,3 +140,13 @@ it('three cards of one size share it evenly', () => {
   expect(found.devices.length).toBe(3);
   for (const { layers } of found.devices) expect(Math.abs(layers - 11)).toBeLessThanOrEqual(2);
 });
+
+it('a machine whose devices are all held is planned for without them', () => {
+  const view = forge();
+  for (const { uuid, vramBytes } of view.report?.devices ?? [])
+    reserve(view.ledger, {
+      ...{ cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+      devices: [{ uuid, vramBytes, whole: true }],
+    });
+  expect(plan(sized(60), view).kind).toBe('host');
+});
