@@ -35,6 +35,11 @@ export class Host extends GridFixture {
     this.run('iptables', '-w', '-I', 'INPUT', '-s', other.address, '-j', 'DROP');
   }
 
+  /** Takes no connection from elsewhere any more, as behind a NAT; those it has, and makes, go on. */
+  takeNoConnections(): void {
+    this.run('iptables', '-w', '-I', 'INPUT', '!', '-i', 'lo', '-p', 'tcp', '--syn', '-j', 'DROP');
+  }
+
   /** Loses this part of what comes in. */
   lose(part: number): void {
     const random = ['-m', 'statistic', '--mode', 'random', '--probability', `${part}`];

@@ -1,6 +1,7 @@
 /**
  * A grid over three hosts of their own: the broker's, and two whose workers joined by ticket. Their network is slow and
- * loses packets, then is cut: to the one, from the other, then both ways for both. The timers are the real ones.
+ * loses packets, then is cut: to the one, from the other, then both ways for both; then one takes no connections. The timers are the
+ * real ones.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { type Client, connect, type Outcome, type TaskSpec } from '@gryphgen/client';
-import { parseTaskId, type TaskDocument, type TaskId } from '@gryphgen/protocol';
+import { formatTaskId, parseTaskId, type TaskDocument, type TaskId } from '@gryphgen/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareHome } from '../../packages/cli/src/daemons/grid-home.ts';
 import { type Host, hosts } from './hosts.fixture.ts';
@@ -35,7 +36,7 @@ describe.skipIf(!isRoot)('three hosts', () => {
     prepareHome(forge.home, Date.now());
     forge.start('broker', '--listen', `tcp://${forge.address}:7600`);
     client = await connect({ home: forge.home, firstSessionMs: 60_000 });
-    await Promise.all([joined(anvil, 'anvil'), joined(ingot, 'ingot')]);
+    await Promise.all([joined(anvil, 'anvil'), joined(ingot, 'ingot', '--data-endpoint', 'none')]);
     await until(async () => (await statesOf('anvil', 'ingot')).every((state) => state === 'ready'));
   }, 180_000);
   afterAll(async () => {
@@ -43,12 +44,12 @@ describe.skipIf(!isRoot)('three hosts', () => {
     for (const host of [...made].reverse()) await host.stop();
   }, 180_000);
 
-  async function joined(host: Host, name: string): Promise<void> {
+  async function joined(host: Host, name: string, ...flags: readonly string[]): Promise<void> {
     const reach = `tcp://${forge.address}:7600`;
     const { ticket } = await forge.json<{ ticket: string }>('ticket', 'create', '--reach', reach);
     const { code, stderr } = await host.grid('join', '--yes', '--no-service', '--name', name, ticket);
     expect([code, stderr]).toEqual([0, expect.any(String)]);
-    host.start('worker', '--allow-process');
+    host.start('worker', '--allow-process', ...flags);
   }
 
   async function statesOf(...names: readonly string[]): Promise<readonly (string | undefined)[]> {
@@ -65,7 +66,7 @@ describe.skipIf(!isRoot)('three hosts', () => {
    */
   async function started(name: string, over: Partial<TaskSpec>): Promise<Started> {
     const [tries, told, ended] = ['tries', 'told', 'over'].map((what) => file(`${name}.${what}`));
-    const script = `echo try >> ${tries}
+    const script = `echo try | tee -a ${tries}
       if [ $(wc -l < ${tries}) -gt 1 ]; then [ -e ${ended} ]; exit; fi
       trap 'touch ${ended}; exit 1' TERM
       until [ -e ${told} ]; do sleep 0.1; done
@@ -75,6 +76,7 @@ describe.skipIf(!isRoot)('three hosts', () => {
     const id = await accepted;
     await until(async () => (await show(id)).state === 'running');
     return {
+      id: formatTaskId(id),
       finished,
       show: () => show(id),
       tell: () => writeFileSync(file(`${name}.told`), ''),
@@ -159,6 +161,30 @@ describe.skipIf(!isRoot)('three hosts', () => {
     expect((await client.request('fsck', {})).findings.filter(({ level }) => level === 'damage')).toEqual([]);
   });
 
+  it('who takes no connections, or has no port, is had through the relay: logs as they grow, and commands beside a task', {
+    timeout: 120_000,
+  }, async () => {
+    anvil.takeNoConnections();
+    const script = 'echo begun; until [ -e /tmp/told ]; do sleep 0.1; done; echo over';
+    const id = await forge.submit(
+      ...['--image', 'gryphgen-test:latest', '--worker', 'anvil', '--cpu', '0.1'],
+      ...['--', 'sh', '-c', script],
+    );
+    const log = forge.start('logs', '--follow', id);
+    await log.said('begun');
+    const { code, stdout, stderr } = await forge.grid('exec', id, '--', 'touch', '/tmp/told');
+    expect([code, stdout, stderr]).toEqual([0, '', '']);
+    expect(await log.end()).toMatchObject({ code: 0, stdout: 'begun\nover\n' });
+    const silent = await started('told', { resources: none, constraints: { worker: 'ingot', labels: {} } });
+    const followed = forge.start('logs', '--follow', silent.id);
+    await followed.said('try');
+    silent.tell();
+    expect(await followed.end()).toMatchObject({ code: 0 });
+    await until(async () => ((await client.request('status', {})).door['artifacts relayed'] ?? 0) >= 3);
+    // Straight again, for who can.
+    anvil.hearAll();
+  });
+
   /** A file that anvil is given; the task is well if it is whole. */
   async function transfer(): Promise<{ readonly finished: Promise<Outcome> }> {
     const data = randomBytes(inputBytes);
@@ -171,6 +197,7 @@ describe.skipIf(!isRoot)('three hosts', () => {
 });
 
 interface Started {
+  readonly id: string;
   readonly finished: Promise<Outcome>;
   show(): Promise<TaskDocument>;
   /** To end. */

@@ -17,7 +17,7 @@ import {
 import { live } from '../daemons/daemon-life.ts';
 import { UsageError } from '../problem.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { endpoints, integer, labelName, name } from '../task-file/values.ts';
+import { dataEndpoints, integer, labelName, name } from '../task-file/values.ts';
 import type { Terminal } from '../terminal.ts';
 import { announceCommand, rotateKeyCommand } from './announcing.ts';
 
@@ -119,8 +119,8 @@ function asWorker(command: Command): Command {
     .addOption(
       flagOf(
         '--data-endpoint <endpoints>',
-        'where its logs are read, such as tcp://10.0.0.7:7601',
-        endpoints,
+        'where its logs are read, such as tcp://10.0.0.7:7601; none: through the relay beside the broker alone',
+        dataEndpoints,
       ),
     );
 }
@@ -142,10 +142,10 @@ async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers
     calibrate = false,
     slots,
   } = flags;
-  const dataEndpoints = flags.dataEndpoint ?? [await dataPlace(config)];
+  const places = flags.dataEndpoint ?? [await dataPlace(config)];
   const allowed = { allowContainers, allowProcess, allowNoop, retrieval, calibrate };
   return await live(
-    () => workerDaemon(config, { labels, slots, policy, dataEndpoints, ...allowed }, log),
+    () => workerDaemon(config, { labels, slots, policy, dataEndpoints: places, ...allowed }, log),
     log,
   );
 }

@@ -159,6 +159,12 @@ export const endpoints: Value<readonly string[]> = {
   },
 };
 
+/** Where a worker's data endpoint is; empty: nowhere. */
+export const dataEndpoints: Value<readonly string[]> = {
+  expected: `${endpoints.expected}, or none`,
+  parse: (written) => (written === 'none' ? [] : endpoints.parse(written)),
+};
+
 const maxPort = 65_535;
 export const portName = text('a name of lower-case letters, digits and "-"', isPortName);
 export const port = integer(1, maxPort);
