@@ -39,6 +39,7 @@ export class RelayedGrid {
   private constructor(serving: Serving) {
     this.beside = serverAt(['tcp://127.0.0.1:*'], {
       worker: '',
+      fetch: async () => failure('rejected.not-found', 'it is not in this store'),
       onRelayed: (workers) => this.relayed.add(workers),
     });
     this.data = serverAt([], serving);

@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { failure } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
+import { fetchAnywhere } from '../artifacts/anywhere.ts';
+import { fetchFrom } from '../artifacts/serving.ts';
+import { bring, mebi, noise, place, scannedFile } from '../artifacts/store.fixture.ts';
 import { UselessPlaces } from '../artifacts/useless-places.ts';
 import { systemAlarms, systemClock } from '../clock.ts';
 import { type LogEvent, readLog } from '../data-client.ts';
@@ -12,8 +15,7 @@ import { createIdentity } from '../keys.ts';
 import { afterTest, Seen } from '../scratch.fixture.ts';
 import { RelayedGrid } from './relay.fixture.ts';
 
-const MiB = 2 ** 20;
-const content = randomBytes(4 * MiB);
+const content = randomBytes(4 * mebi);
 
 async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += 64 * 1024) yield bytes.subarray(at, at + 64 * 1024);
@@ -94,6 +96,26 @@ describe('through the relay', () => {
     expect(await session.ended).toEqual({ failure: null, exitCode: 3 });
     expect((await output).length).toBeLessThanOrEqual(content.length);
     expect(Buffer.concat(made.all[0]?.written ?? []).equals(content)).toBe(true);
+  });
+
+  it('an artifact is fetched that the store beside the broker has not', async () => {
+    const store = await place().open();
+    const what = await scannedFile(noise(mebi));
+    await bring(store, what);
+    const grid = await RelayedGrid.start({ fetch: fetchFrom(store) });
+    const { digest: artifact } = what.manifest;
+    const { endpoint, dataKey } = grid.place;
+    const into = await place().open();
+    const why = await fetchAnywhere(artifact, into, {
+      ask: async () => ({
+        grant: grantFor({ op: 'fetch', artifact, task: undefined, attempt: undefined }),
+        ...{ workers: [], relayed: [worker], broker: { endpoints: [endpoint], dataKey } },
+      }),
+      brokerEndpoint: () => 'tcp://127.0.0.1:1',
+      clock: systemClock,
+      alarms: systemAlarms,
+    });
+    expect([why, into.has(artifact)]).toEqual([null, true]);
   });
 
   it('an asker that is gone is told to the worker, which ends what it had begun', async () => {
