@@ -26,7 +26,7 @@ export function openaiSuite(place: () => OpenaiPlace): void {
     it('the models are listed', async () => {
       const names: string[] = [];
       for await (const { id } of client().models.list()) names.push(id);
-      expect(names.sort()).toEqual(['embed', 'tiny']);
+      expect(names).toEqual(expect.arrayContaining(['embed', 'tiny']));
       expect(await client().models.retrieve('tiny')).toMatchObject({ id: 'tiny', object: 'model' });
     });
 

@@ -18,13 +18,13 @@ const newKey = (...flags: string[]) => grid.json<{ id: string; key: string }>('k
 beforeAll(async () => {
   grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
   ({ gateway } = await grid.json<{ gateway: string }>('up', '--detach'));
-  const files = { tiny: tinyLlama(), embed: tinyBert('embed') };
+  const files = { tiny: tinyLlama(), embed: tinyBert('embed'), rank: tinyBert('rerank') };
   for (const [name, { metadata, tensors }] of Object.entries(files)) {
     await writeGguf(join(grid.home, `${name}.gguf`), metadata, tensors);
     const { code, stderr } = await grid.grid('models', 'add', name, `${name}.gguf`, '--ctx', '512');
     expect(code, stderr).toBe(0);
   }
-  apiKey = (await newKey('--scope', 'infer,embed,models,metrics')).key;
+  apiKey = (await newKey('--scope', 'infer,embed,rerank,models,metrics')).key;
 });
 afterAll(() => grid.stop());
 
@@ -40,6 +40,21 @@ it('a request is its key’s principal’s, and is explained by its id', async (
   );
   expect(await grid.json('show', id)).toMatchObject({ id, kind: 'infer', principal: admin?.id });
   expect((await grid.grid('explain', id)).code).toBe(0);
+});
+
+it('documents are ranked, and Anthropic’s messages answered, in their own words', async () => {
+  const asked = { model: 'rank', query: 'heartbeat', documents: ['a river', 'the heartbeat'] };
+  const { results } = (await (await post('/v1/rerank', asked)).json()) as { results: unknown[] };
+  expect(results).toHaveLength(2);
+  const said = await post('/v1/messages', { ...chat, stream: true });
+  expect(said.headers.get('content-type')).toContain('text/event-stream');
+  expect(await said.text()).toMatch(/event: message_start\n[\s\S]*event: message_stop\n/);
+  const unknown = await post('/v1/messages', { ...chat, model: 'huge' });
+  expect(unknown.status).toBe(404);
+  expect(await unknown.json()).toMatchObject({ type: 'error', error: { message: expect.any(String) } });
+  // A model is asked for what it is for.
+  const wrong = await post('/v1/embeddings', { model: 'tiny', input: 'x' });
+  expect({ status: wrong.status, body: await wrong.json() }).toMatchObject({ status: 400 });
 });
 
 it('a key that is revoked is refused from the next request on', async () => {
@@ -82,6 +97,11 @@ it('counts what was asked, and holds nothing when all has ended', async () => {
   // This request.
   expect(text).toContain('gryphgen_gateway_open_requests 1\n');
 });
+
+function post(path: string, body: object): Promise<Response> {
+  const headers = { 'x-api-key': apiKey, 'content-type': 'application/json' };
+  return fetch(gateway + path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
 
 /** The llama-servers that a grid's worker has started. */
 function serversOf(home: string): readonly number[] {

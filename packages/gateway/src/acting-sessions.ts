@@ -5,13 +5,17 @@
  * 2. A session that nobody uses for `idleMs` is closed; when there are `sessions`, the one that rested longest makes room.
  * 3. One that has failed serves nobody else: who asks next has a new one opened.
  */
-import { type Client, Inference } from '@gryphgen/client';
+import { Inference, type InferenceAsker } from '@gryphgen/client';
 import { failure, GridError, limits, type ModelDocument } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
 import type { Answer, Asker, GridDoor, Question } from './grid-door.ts';
+import { unlessAborted } from './relay-answer.ts';
+
+/** What of a `Client` is used. */
+export type ActingClient = InferenceAsker & { close(): Promise<void> };
 
 export interface ActingOptions {
-  readonly connect: (who: Asker) => Promise<Client>;
+  readonly connect: (who: Asker) => Promise<ActingClient>;
   readonly alarms: Alarms;
   readonly log: Log;
 }
@@ -21,7 +25,7 @@ const mostSessions = limits.sessionsPerKey - 16;
 const idleMs = 5 * 60_000;
 
 interface Session {
-  readonly client: Client;
+  readonly client: ActingClient;
   readonly inference: Inference;
 }
 
@@ -61,7 +65,7 @@ export class ActingSessions implements GridDoor {
     const { held, leave } = this.use(who);
     try {
       const { client } = await this.sessionOf(held);
-      return await client.request('models', {}, signal);
+      return await unlessAborted(client.request('models', {}), signal);
     } catch (error) {
       this.dropFailed(held, error);
       throw error;

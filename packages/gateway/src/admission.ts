@@ -2,13 +2,16 @@
  * How much may be asked at a time: of each key what it was given, of all together what the gateway can hold.
  *
  * 1. Who is refused is told when to ask again, and has used up nothing.
- * 2. What is known of a key goes when nothing of it is under way and its rate has recovered.
+ * 2. What is known of a key goes when nothing of it is under way and its rate has recovered; that is looked at as it leaves, and
+ *    of all keys when there are many.
  */
-import type { ApiKey, Clock } from '@gryphgen/runtime';
+import { type ApiKey, apiKeyLimits, type Clock } from '@gryphgen/runtime';
 import { ApiError } from './api-error.ts';
 
 const minuteMs = 60_000;
 const soonS = 1;
+/** There are no more keys at a time; each use is some 100 B. */
+const manyUses = apiKeyLimits.keys;
 
 interface Use {
   open: number;
@@ -61,11 +64,17 @@ export class Admission {
 
   private useOf({ id, perMinute = 0 }: Held): Use {
     const now = this.clock.mono();
+    if (this.uses.size > manyUses) this.forgetOld(now);
     const use = this.uses.get(id) ?? { open: 0, room: perMinute, at: now };
     use.room = Math.min(perMinute, use.room + ((now - use.at) * perMinute) / minuteMs);
     use.at = now;
     this.uses.set(id, use);
     return use;
+  }
+
+  /** After a minute without a request any rate has recovered. */
+  private forgetOld(now: number): void {
+    for (const [id, { open, at }] of this.uses) if (open === 0 && now - at > minuteMs) this.uses.delete(id);
   }
 
   private forgetRested({ id, perMinute }: Held, use: Use): void {

@@ -10,6 +10,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApiProblem, type Dialect, errorBody, errorEvent, problemOf } from './api-error.ts';
 import { isEventStream } from './relay-answer.ts';
 
+/** Of a body that is refused. */
+const mostUnreadBytes = 1024 * 1024;
+
 class ClientLeft extends Error {
   constructor() {
     super('the client has left');
@@ -81,6 +84,15 @@ export class Exchange {
     this.response.statusCode = status;
     if (retryAfterS !== undefined) this.response.setHeader('retry-after', retryAfterS);
     if (status === 401) this.response.setHeader('www-authenticate', 'Bearer');
+    if (!this.mayGoOn()) this.response.setHeader('connection', 'close');
     this.document(errorBody(problem, this.dialect));
+  }
+
+  /** What is left of the request is read and thrown away, if it is little: else the connection ends with the answer. */
+  private mayGoOn(): boolean {
+    const { complete, headers } = this.request;
+    const length =
+      headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : Infinity;
+    return complete || length <= mostUnreadBytes;
   }
 }

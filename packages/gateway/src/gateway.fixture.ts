@@ -24,7 +24,7 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import { afterEach, beforeEach } from 'vitest';
-import { Gateway } from './gateway.ts';
+import { Gateway, type GatewayOptions } from './gateway.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
 import type { Answer, GridDoor, Question } from './grid-door.ts';
 
@@ -110,10 +110,11 @@ export class GatewayFixture {
     return createApiKey(this.home, wish, systemRandom);
   }
 
-  async open(bounds: Partial<GatewayBounds> = {}): Promise<string> {
+  async open(bounds: Partial<GatewayBounds> = {}, tls?: GatewayOptions['tls']): Promise<string> {
     const made = new Gateway({
       host: '127.0.0.1',
       port: 0,
+      tls,
       door: this.grid,
       keys: new ApiKeys(this.home),
       clock: systemClock,
