@@ -5,8 +5,11 @@ import type { Scanned } from '@gryphgen/runtime';
 import type { Command, Option } from 'commander';
 import { bringInputs, scanInputs } from '../bring-inputs.ts';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
-import { exitCodeOfOutcome, impossibleExit } from '../exit-codes.ts';
+import { exitCodeOfOutcome, failedExit, impossibleExit } from '../exit-codes.ts';
 import { follow } from '../follow.ts';
+import { shownWords } from '../models/shown-words.ts';
+import { answerOf, answerWords, isRefused } from '../models/task-answer.ts';
+import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
 import { outcomeWords, taskJson } from '../render/task-view.ts';
@@ -132,9 +135,24 @@ async function submit(
   // stdout is for the document alone.
   const output = json ? terminal.errBytes : terminal.outBytes;
   const outcome = await follow(client, terminal, id, { output, live, addresses: true });
-  if (json) printJson(terminal, taskJson(await client.request('show', { task: id })));
-  else if (live || outcome.failure !== null) terminal.err(`${outcomeWords(outcome)}\n`);
-  return exitCodeOfOutcome(outcome.state, outcome.failure);
+  const { kind, model } = task.envelope;
+  const answer = model === undefined ? undefined : answerOf(outcome);
+  if (json)
+    printJson(terminal, {
+      ...taskJson(await client.request('show', { task: id })),
+      ...(answer && { answer }),
+    });
+  else {
+    if (answer !== undefined) {
+      const words = answerWords(answer, { kind, ...(model !== undefined && { model }) });
+      if (isRefused(answer)) terminal.err(`${printable(words)}\n`);
+      else terminal.out(`${shownWords(words, terminal)}\n`);
+    }
+    if (live || outcome.failure !== null) terminal.err(`${outcomeWords(outcome)}\n`);
+  }
+  return answer !== undefined && isRefused(answer)
+    ? failedExit
+    : exitCodeOfOutcome(outcome.state, outcome.failure);
 }
 
 async function explain(

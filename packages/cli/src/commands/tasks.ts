@@ -6,6 +6,8 @@ import { flagOf, gridCommand, type Invocation, refuseFlag, runs } from '../comma
 import { dividedLog } from '../divided-log.ts';
 import { exitCodeOfOutcome, interruptedExit } from '../exit-codes.ts';
 import { follow, onInterrupt } from '../follow.ts';
+import { shownWords } from '../models/shown-words.ts';
+import { answerOfTask, answerWords } from '../models/task-answer.ts';
 import { explainJson, explainLines } from '../render/explain-view.ts';
 import { outcomeWords, taskJson, taskLines, taskTable } from '../render/task-view.ts';
 import { withClient } from '../session.ts';
@@ -33,8 +35,13 @@ export function showCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const command = onTask('show', 'Show a task.', invocation, async (client, task, flags) => {
     const document = await client.request('show', { task });
-    if (flags.json) printJson(terminal, taskJson(document));
-    else print(terminal, taskLines(document, Date.now(), terminal.style));
+    const answer = await answerOfTask(client, task, document);
+    if (flags.json) printJson(terminal, { ...taskJson(document), ...(answer && { answer }) });
+    else {
+      print(terminal, taskLines(document, Date.now(), terminal.style));
+      if (answer !== undefined)
+        print(terminal, ['', shownWords(answerWords(answer, document.envelope), terminal)]);
+    }
     return 0;
   });
   return refuseFlag(command, 'events', 'it keeps no list of a task’s events for now');

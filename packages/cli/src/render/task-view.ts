@@ -48,6 +48,7 @@ export function taskJson(task: TaskDocument) {
     resources: envelope.resources,
     labels: envelope.labels,
     ...(envelope.taskClass === undefined ? {} : { class: envelope.taskClass }),
+    ...(envelope.model === undefined ? {} : { model: envelope.model }),
     ...(envelope.image === undefined ? {} : { image: { name: envelope.image, ...task.image } }),
   };
 }
@@ -125,6 +126,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['name', task.name],
     ['kind', task.kind],
     ['image', imageWords(task)],
+    ['model', envelope.model ?? ''],
     ['state', stateWord(task.state, style) + (task.cancelRequested ? ' (cancel requested)' : '')],
     ['exit code', task.exitCode === null ? '' : String(task.exitCode)],
     ['failure', failure === null ? '' : style.red(`${failure.message} (${failure.code})`)],

@@ -8,18 +8,11 @@
  * 3. At most `behindBytes` are held for whoever reads; one further behind has the answer given up.
  * 4. An answer that is given up, for whatever reason, has its task cancelled.
  */
-import {
-  type Failure,
-  failure,
-  GridError,
-  type InferResult,
-  inferResultSchema,
-  readOutcome,
-  type TaskId,
-} from '@gryphgen/protocol';
+import { type Failure, failure, GridError, type InferResult, type TaskId } from '@gryphgen/protocol';
 import type { AnswerRecord } from '@gryphgen/runtime';
 import { type Deferred, deferred, type Outcome } from '../pending.ts';
 import type { LineUser } from './answer-line.ts';
+import { inferResultOf } from './infer-result.ts';
 
 const behindBytes = 1024 * 1024;
 
@@ -123,7 +116,7 @@ export class OpenAnswer implements Answer, LineUser {
       this.owner.over();
       return;
     }
-    const result = resultOf(outcome);
+    const result = inferResultOf(outcome);
     if (result === undefined) {
       this.fail(failure('internal.bug', "the worker's result is none"));
       return;
@@ -236,15 +229,5 @@ export class OpenAnswer implements Answer, LineUser {
     } finally {
       if (!this.ended) this.fail(failure('cancelled.user', 'nobody takes the answer any more'));
     }
-  }
-}
-
-function resultOf({ result }: Outcome): InferResult | undefined {
-  const json = readOutcome(result)?.result;
-  if (json === undefined) return undefined;
-  try {
-    return inferResultSchema.safeParse(JSON.parse(new TextDecoder().decode(json))).data;
-  } catch {
-    return undefined;
   }
 }
