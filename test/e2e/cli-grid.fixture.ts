@@ -31,7 +31,6 @@ export class Running {
     this.child.stderr.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString();
     });
-    this.child.stdin.end();
     this.closed = once(this.child, 'close');
   }
 
@@ -67,6 +66,13 @@ export class GridFixture {
   }
 
   start(...args: string[]): Running {
+    const running = this.open(...args);
+    running.child.stdin.end();
+    return running;
+  }
+
+  /** Its stdin is the test's to end. */
+  open(...args: string[]): Running {
     const running = new Running(args, this.env, this.home, this.networkNamespace);
     this.running.push(running);
     return running;

@@ -144,6 +144,7 @@ export class PlayedBroker implements InferenceAsker {
     this.tasks.set(task, { ...asked, accepted, finished, watchers: [], at });
     signal?.addEventListener('abort', () => {
       this.cancelled.add(task);
+      this.end(asked, failure('cancelled.user', 'it was cancelled'));
       this.onCancelled();
     });
     this.come.push(asked);

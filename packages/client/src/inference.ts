@@ -21,6 +21,7 @@ import {
   type Alarms,
   type AnswerRecord,
   type Cancel,
+  pause,
   placesBehind,
   readAnswers,
   systemAlarms,
@@ -38,6 +39,8 @@ const defaultQueueMs = 10 * 60_000;
 const defaultTimeoutMs = 60 * 60_000;
 /** Records of tasks of which the broker's answer is still under way; more comes from nobody who means well. */
 const maxEarly = 4096;
+/** For the cancelling of what is given up to reach the broker, and its word of that. */
+const goodbyeMs = 2000;
 /** From the task's end until its last byte. */
 const lastWordsMs = 10_000;
 
@@ -95,6 +98,8 @@ export class Inference {
   private readonly open = new Set<OpenAnswer>();
   private readonly asked = new Map<TaskId, Asked>();
   private readonly ending = new Set<Promise<void>>();
+  /** Tasks that have not ended, those of answers that were given up too. */
+  private readonly unfinished = new Set<Promise<unknown>>();
   /** Submissions that were not answered yet, and what came of tasks that may be theirs. */
   private submitting = 0;
   private early: { readonly worker: string; readonly record: AnswerRecord }[] = [];
@@ -134,13 +139,15 @@ export class Inference {
         answer.failWith(error);
       },
     );
-    finished.then(
+    const ended = finished.then(
       (outcome) => {
         answer.finished(outcome);
         if (!answer.isOver) this.awaitLastWords(outcome.task, answer);
       },
       (error: unknown) => answer.failWith(error),
     );
+    this.unfinished.add(ended);
+    void ended.finally(() => this.unfinished.delete(ended));
     if (signal?.aborted) giveUp();
     else signal?.addEventListener('abort', giveUp, { once: true });
     return answer;
@@ -154,11 +161,14 @@ export class Inference {
         if (state === 'ready' && (model === undefined || model === name)) this.line(worker);
   }
 
-  /** What is still being answered is given up. Idempotent. */
+  /** What is still being answered is given up; resolves when its tasks have ended, as far as the broker says so soon. Idempotent. */
   async close(): Promise<void> {
     for (const answer of [...this.open]) answer.fail(failure('cancelled.user', 'no more is asked here'));
     for (const line of [...this.lines.values()]) line.close();
     await Promise.all(this.ending);
+    const heard = new AbortController();
+    void Promise.all(this.unfinished).then(() => heard.abort());
+    await pause(this.alarms, goodbyeMs, heard.signal);
   }
 
   /** Returns what ends it. */

@@ -188,8 +188,8 @@ function removeCommand(invocation: Invocation): Command {
   return runs<CommonFlags>(command, invocation, (flags, [name = '']) =>
     withClient(terminal, flags, async (client) => {
       const { removed } = await client.request('removeModel', { name });
-      if (flags.json) printJson(terminal, { name, removed });
-      else terminal.out(removed ? `${name} is removed\n` : `there is no model ${name}\n`);
+      if (flags.json) printJson(terminal, { removed });
+      else terminal.out(`${removed} is removed\n`);
       return 0;
     }),
   );

@@ -214,7 +214,8 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
 const takenOver = failure('rejected.state', 'another connection takes these answers now');
 /** It may be asked for again: who asked is likely to be there. */
 const broken = failure('lost.link', 'the connection to who asked broke while the answer was under way');
+/** It is not tried again: nobody would come for that one either. */
 const notTaken = failure(
-  'cancelled.user',
+  'rejected.state',
   `nobody has come for the answer in ${patienceMs / 1000} s: who asked is gone`,
 );

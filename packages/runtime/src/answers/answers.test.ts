@@ -131,7 +131,7 @@ describe('a channel', () => {
     const writer = channels.open(channel, 'p-1', fenceOf(1));
     const waiting = writer.write(Buffer.alloc(300_000));
     hours.due[0]?.();
-    expect(await gone(writer)).toMatchObject({ code: 'cancelled.user' });
+    expect(await gone(writer)).toMatchObject({ code: 'rejected.state' });
     expect(await waiting).toBe(false);
     await writer.end(null);
     expect(hours.due).toEqual([]);

@@ -1,0 +1,211 @@
+/** Models as a person has them: added from a file, loaded when asked for, talked with, removed. llama-server is real. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { llamaProgram } from '../conformance/llama-program.ts';
+import { type Ended, GridFixture } from './cli-grid.fixture.ts';
+
+const grid = new GridFixture();
+const contextTokens = 512;
+
+beforeAll(async () => {
+  grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
+  const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
+  if (code !== 0) throw new Error(stderr);
+  const llama = tinyLlama();
+  // It never comes to an end by itself, and takes its time.
+  const endless = tinyLlama({ endBias: -100, layers: 24, feedForward: 1024 });
+  const [embed, rerank] = [tinyBert('embed'), tinyBert('rerank')];
+  for (const [name, model] of Object.entries({
+    tiny: llama,
+    endless,
+    words: embed,
+    'words-reranker': rerank,
+  }))
+    await writeGguf(join(grid.home, `${name}.gguf`), model.metadata, model.tensors);
+  for (const args of [
+    ['tiny', 'tiny.gguf', '--ctx', `${contextTokens}`, '--slots', '2'],
+    ['endless', 'endless.gguf', '--slots', '1'],
+    ['words', 'words.gguf'],
+    ['ranks', 'words-reranker.gguf'],
+  ])
+    expect(await grid.grid('models', 'add', ...args)).toMatchObject({ code: 0 });
+}, 120_000);
+
+afterAll(() => grid.stop());
+
+interface Shown {
+  readonly name: string;
+  readonly use: string;
+  readonly instances: readonly { readonly state: string; readonly worker: string }[];
+}
+
+interface Inferred {
+  readonly text: string;
+  readonly task: string;
+  readonly tokens: { readonly prompt: number; readonly cached: number; readonly output: number };
+}
+
+const infer = (...args: string[]) => grid.json<Inferred>('infer', ...args);
+
+async function chat(input: string, ...args: string[]): Promise<Ended> {
+  const running = grid.open('chat', ...args);
+  running.child.stdin.end(input);
+  return await running.end();
+}
+
+const turnsIn = ({ stdout }: Ended) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Inferred);
+
+describe('a model', () => {
+  it('is listed by what its file says of it, and is not loaded', async () => {
+    const models = await grid.json<readonly Shown[]>('models', 'ls');
+    expect(models.map(({ name, use, instances }) => [name, use, instances.length])).toEqual([
+      ['tiny', 'infer', 0],
+      ['endless', 'infer', 0],
+      ['words', 'embed', 0],
+      ['ranks', 'rerank', 0],
+    ]);
+    expect((await grid.grid('engine', 'ls')).stdout).toMatch(/forge +llama-server .*cpu/);
+  });
+
+  it('has a place before it is loaded, and its file before it is added', async () => {
+    for (const named of ['tiny', 'tiny.gguf']) {
+      const plan = await grid.json<{ workers: readonly { kind: string; name: string }[] }>(
+        'models',
+        'plan',
+        named,
+      );
+      expect(plan.workers).toMatchObject([{ name: 'forge', kind: 'host' }]);
+    }
+  });
+
+  it('is loaded when it is asked, answers as it comes, and is told with its counts', async () => {
+    const { text, tokens, task } = await infer('tiny', 'Hello', '--max-tokens', '8');
+    expect(text).not.toBe('');
+    expect(tokens.output).toBeLessThanOrEqual(8);
+    expect(task).toMatch(/^e/);
+    const { instances } = await grid.json<Shown>('models', 'ls', 'tiny');
+    expect(instances).toMatchObject([{ state: 'ready' }]);
+    const raw = await grid.grid('infer', 'tiny', 'Hello', '--max-tokens', '3', '--raw');
+    expect(raw.stdout).toMatch(/^data: \{.*\ndata: \[DONE\]\n/s);
+  });
+
+  it('is talked with: what was said before is part of what is asked, until it is reset', async () => {
+    const ended = await chat('Hi\nHi\n/reset\nHi\n', 'tiny', '--max-tokens', '6', '--json');
+    const [first, second, third, ...more] = turnsIn(ended).map(({ tokens }) => tokens.prompt);
+    expect(more).toEqual([]);
+    expect(second).toBeGreaterThan(first ?? 0);
+    expect(third).toBe(first);
+    expect(
+      (await chat('Hi\n/exit\nHi\n', 'tiny', '--max-tokens', '6', '--json')).stdout.split('\n'),
+    ).toHaveLength(2);
+  });
+
+  it('is loaded ahead, and unloaded, by order', async () => {
+    expect(await grid.json('models', 'pull', 'words')).toMatchObject({ instances: [{ state: 'ready' }] });
+    await grid.grid('models', 'stop', 'words');
+    const loaded = async () => (await grid.json<Shown>('models', 'ls', 'words')).instances.length;
+    await expect.poll(loaded, { timeout: 20_000 }).toBe(0);
+  });
+});
+
+describe('a task file', () => {
+  it('asks for embeddings, and has them as its result', async () => {
+    grid.file('embed.yaml', 'kind: embed\nmodel: words\ninput: [the queue, a summer]\n');
+    expect((await grid.grid('submit', 'embed.yaml', '--wait')).stdout).toBe('2 embeddings of 128 numbers\n');
+    const task = await grid.json<{
+      id: string;
+      answer: { body: { data: readonly { embedding: number[] }[] } };
+    }>(...['submit', 'embed.yaml', '--wait']);
+    expect(task.answer.body.data.map(({ embedding }) => embedding.length)).toEqual([128, 128]);
+    expect((await grid.grid('show', task.id)).stdout).toContain('2 embeddings of 128 numbers');
+  });
+
+  it('ranks, and writes', async () => {
+    grid.file('rerank.yaml', 'kind: rerank\nmodel: ranks\nquery: queue\ndocuments: [summer, the queue]\n');
+    const ranked = await grid.grid('submit', 'rerank.yaml', '--wait');
+    expect(ranked.stdout.split('\n')).toHaveLength(3);
+    grid.file('infer.yaml', 'kind: infer\nmodel: tiny\nprompt: Hello\nmaxTokens: 5\n');
+    expect((await grid.grid('run', 'infer.yaml')).stdout.trim()).not.toBe('');
+  });
+
+  it('that the server refuses ends with its words', async () => {
+    grid.file('bad.yaml', 'kind: infer\nmodel: tiny\nrequest: { messages: 5 }\n');
+    const { code, stderr } = await grid.grid('submit', 'bad.yaml', '--wait');
+    expect(stderr).toContain("tiny answers 400: Expected 'messages' to be an array");
+    expect(code).toBe(1);
+  });
+});
+
+describe('what cannot be', () => {
+  it('a name of no model: the nearest is named', async () => {
+    const { code, stderr } = await grid.grid('infer', 'tinny', 'Hello');
+    expect(stderr).toContain('no model "tinny"');
+    expect(stderr).toContain('tiny');
+    expect(code).toBe(3);
+    expect((await chat('Hi\n', 'tinny')).stderr).toContain('did you mean tiny?');
+  });
+
+  it('another use than it is for', async () => {
+    expect((await grid.grid('infer', 'words', 'Hello')).stderr).toContain('is for embed');
+    expect((await chat('Hi\n', 'words')).stderr).toContain('does not write');
+  });
+
+  it('a longer prompt than it has room for: both are told', async () => {
+    const { code, stderr } = await grid.grid('infer', 'tiny', 'word '.repeat(2 * contextTokens));
+    expect(stderr).toMatch(/the conversation has [0-9]+ tokens, and tiny has room for 512/);
+    expect(code).toBe(2);
+  });
+
+  it('a chat with nobody chosen among several', async () => {
+    const { code, stderr } = await chat('Hi\n');
+    // One of them is ready: that is who is meant.
+    if (code !== 0) expect(stderr).toContain('expected one of tiny, endless');
+  });
+});
+
+function workerOf(): number {
+  const { pid } = JSON.parse(readFileSync(join(grid.home, 'up.json'), 'utf8')) as { pid: number };
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+  const worker = children.find((child) =>
+    readFileSync(`/proc/${child}/cmdline`, 'utf8').split('\0').includes('worker'),
+  );
+  if (worker === undefined) throw new Error('there is no worker');
+  return worker;
+}
+
+it('a worker that is killed in the middle of an answer: the answer says so at once, and the next one comes', async () => {
+  const asking = grid.start('infer', 'endless', 'Hello');
+  await asking.said(' ');
+  process.kill(workerOf(), 'SIGKILL');
+  const { code, stdout, stderr } = await asking.end();
+  expect(stdout.length).toBeGreaterThan(0);
+  expect(stderr).toMatch(/\(lost\.(link|worker)\)/);
+  expect(code).toBe(1);
+  const { text } = await infer('endless', 'Hello', '--max-tokens', '3');
+  expect(text).not.toBe('');
+});
+
+it('Ctrl-C ends the answer, and frees its slot for the next', async () => {
+  const asking = grid.start('infer', 'endless', 'Hello');
+  await asking.said(' ');
+  asking.child.kill('SIGINT');
+  expect((await asking.end()).code).toBe(130);
+  const { text } = await infer('endless', 'Hello', '--max-tokens', '3');
+  expect(text).not.toBe('');
+});
+
+it('a model that is removed is no more, nor what was loaded of it', async () => {
+  expect((await grid.grid('models', 'rm', 'endless')).stdout).toBe('endless is removed\n');
+  expect((await grid.grid('infer', 'endless', 'Hello')).code).toBe(3);
+  const instances = async () =>
+    (await grid.json<readonly { kind: string; name: string }[]>('ps')).filter(
+      ({ kind, name }) => kind === 'instance' && name === 'endless',
+    );
+  await expect.poll(instances, { timeout: 20_000 }).toEqual([]);
+});
