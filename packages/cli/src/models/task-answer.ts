@@ -15,7 +15,7 @@ export interface TaskAnswer extends Omit<InferResult, 'body'> {
   readonly body: unknown;
 }
 
-export function isAsking(kind: string): kind is ModelUse {
+function isAsking(kind: string): kind is ModelUse {
   return modelUses.some((use) => use === kind);
 }
 
