@@ -1,6 +1,7 @@
 /** Idle instances end to make room for another model (E34). */
-import type { SessionId } from '@gryphgen/protocol';
+import type { PrincipalId, SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CoreFixture, sent } from './core.fixture.ts';
 import { explainDocument } from './explaining.ts';
 import {
   add,
@@ -93,5 +94,59 @@ describe('room for another model', () => {
     request('large');
     expect(instances().filter((task) => task.cancelRequested)).toHaveLength(1);
     expect(instances().find((task) => task.cancelRequested)?.spec.envelope.model).toBe('two');
+  });
+});
+
+describe('room for a task that waits', () => {
+  const wide = { resources: { cpuMilli: 0, memoryBytes: 300 * MiB, diskBytes: 0 } };
+  let worker: SessionId;
+  let client: SessionId;
+  beforeEach(() => {
+    worker = grid.worker('w-1', { ...serving, memoryBytes: 400 * MiB });
+    client = grid.client('submitter', 'c-tasks', 'p-tasks');
+    add({ name: 'one' }, 60);
+  });
+  const waits = (): Task => {
+    const [accepted] = sent(grid.submit(client, 1, wide), 'accepted');
+    return grid.task(accepted?.task as number) as Task;
+  };
+
+  it('is made by one that nobody has asked for half a minute, and the task takes it', () => {
+    const first = request('one');
+    ready(worker);
+    const loaded = instance();
+    grid.pass(6000, [worker]);
+    done(worker, first);
+    const task = waits();
+    grid.pass(28_000, [worker]);
+    expect(loaded.cancelRequested).toBe(false);
+    grid.pass(3000, [worker]);
+    expect(loaded.cancelRequested).toBe(true);
+    done(worker, loaded, cancelled);
+    expect(loaded.outcome?.failure?.message).toBe('it made room for t2');
+    expect(task.phase).toBe('leased');
+  });
+
+  it('is not made by one that answers, nor for what would not fit then', () => {
+    request('one');
+    ready(worker);
+    const task = waits();
+    grid.pass(120_000, [worker]);
+    expect([instance().cancelRequested, task.phase]).toEqual([false, 'waiting']);
+  });
+
+  it('is not made for what waits for its principal’s quota', () => {
+    const quota = { memoryBytes: 350 * MiB };
+    beginGrid(new CoreFixture(1, { everybody: {}, named: new Map([['p-tasks' as PrincipalId, { quota }]]) }));
+    worker = grid.worker('w-1', { ...serving, memoryBytes: 520 * MiB });
+    client = grid.client('submitter', 'c-tasks', 'p-tasks');
+    add({ name: 'one' }, 60);
+    ask('loadModel', { name: 'one' });
+    ready(worker);
+    grid.submit(client, 1, { resources: { ...wide.resources, memoryBytes: 100 * MiB } });
+    const loaded = instance();
+    grid.submit(client, 2, wide);
+    grid.pass(45_000, [worker]);
+    expect(loaded.cancelRequested).toBe(false);
   });
 });

@@ -1,24 +1,34 @@
 /**
- * Room for a model that fits nowhere as it is: idle instances of others end for it (E34).
+ * Room for what fits nowhere as it is: idle instances of models end for another model, or for a task that waits (E34).
  *
  * 1. Of others only what is beyond their `replicas.min`, answers nobody, has nobody waiting, and has had its turn: it has
  *    answered somebody since it was ready, or had the time to.
  * 2. No more than are needed; those used least lately first.
+ * 3. For a task, whatever its kind, only what nobody has asked for `taskPatienceMs`: a queue that never ends is not to have
+ *    each question load its model anew.
  */
-import { formatTaskId } from '@gryphgen/protocol';
-import { type WorkerView, without } from '@gryphgen/scheduler';
+import { formatTaskId, type TaskId } from '@gryphgen/protocol';
+import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
+import { waitsSince } from './aging.ts';
+import { chargedAs } from './charging.ts';
 import type { Context } from './context.ts';
 import { idleFor, lastUse, leastUsedFirst, unload } from './ending-instances.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { type PlanOptions, planInstance } from './model-plans.ts';
+import { quotaAgainst } from './quotas.ts';
+import { mayRunNoMore } from './shares.ts';
 import type { BrokerState, Task } from './state.ts';
 
 /** Ready for less than this, it was not even looked for by those who asked for it. */
 const leastReadyMs = 5000;
 /** For so long it may wait to be asked first. */
 const turnMs = 30_000;
+const taskPatienceMs = 30_000;
+const lookEveryMs = 1000;
+/** Of each look: the first of so many classes. */
+const classesEach = 16;
 
 interface Way {
   readonly ended: readonly Task[];
@@ -28,19 +38,61 @@ interface Way {
 
 export function makeRoom(context: Context, model: Model, life: ModelLife, options: PlanOptions): void {
   const { state } = context;
-  const { name } = model.spec;
-  const mayEnd = evictable(state, name);
+  const { spec } = model;
+  const best = bestWay(
+    state,
+    evictable(state, spec.name),
+    (view) => !('reasons' in planInstance(spec, [view], options)),
+  );
+  if (best === undefined) return;
+  unloadAll(context, best, spec.name);
+  life.makesRoom = best.ended.map(({ id }) => id);
+  life.reasons = [`room is made for it: ${best.ended.map(wordsOf).join(', ')} unloaded`];
+}
+
+/** With each tick: for the first of a class that waits and would fit then. One at a time, since what ends takes a while. */
+export function makeRoomForTasks(context: Context): void {
+  const { state, now } = context;
+  const { models } = state;
+  if (models.known.size === 0 || state.watch < models.room.dueAt) return;
+  models.room.dueAt = state.watch + lookEveryMs;
+  if (models.room.ended.some((id) => state.tasks.has(id))) return;
+  const mayEnd = evictable(state).filter(
+    (task) => idleFor(state, nameOf(task), models.lifeOf(nameOf(task)), task) >= taskPatienceMs,
+  );
+  if (mayEnd.length === 0) return;
+  for (const from of state.waiting.classes().slice(0, classesEach)) {
+    const task = state.tasks.get(state.waiting.first(from) as TaskId) as Task;
+    if (task.spec.envelope.model !== undefined || now.wall - waitsSince(from, task) < lookEveryMs) continue;
+    if (mayRunNoMore(state, from.owner) || quotaAgainst(state, task) !== undefined) continue;
+    const envelope = chargedAs(state, task.spec.envelope);
+    const fits = (view: WorkerView): boolean => lackNow(envelope, view) === 0;
+    if (state.views.some(fits)) continue;
+    const best = bestWay(state, mayEnd, fits);
+    if (best === undefined) continue;
+    unloadAll(context, best, formatTaskId(task.id));
+    models.room.ended = best.ended.map(({ id }) => id);
+    return;
+  }
+}
+
+function unloadAll(context: Context, { ended }: Way, what: string): void {
+  for (const task of ended)
+    unload(context, context.state.models.lifeOf(nameOf(task)), task, `it made room for ${what}`);
+}
+
+function bestWay(
+  state: BrokerState,
+  mayEnd: readonly Task[],
+  fits: (view: WorkerView) => boolean,
+): Way | undefined {
   let best: Way | undefined;
   for (const view of state.views) {
     const here = mayEnd.filter(({ lease }) => lease?.worker === view.id);
-    const way = here.length === 0 ? undefined : wayOn(state, model, view, here, options);
+    const way = here.length === 0 ? undefined : wayOn(state, view, here, fits);
     if (way !== undefined && (best === undefined || isBetter(way, best))) best = way;
   }
-  if (best === undefined) return;
-  for (const task of best.ended)
-    unload(context, state.models.lifeOf(nameOf(task)), task, `it made room for ${name}`);
-  life.makesRoom = best.ended.map(({ id }) => id);
-  life.reasons = [`room is made for it: ${best.ended.map(wordsOf).join(', ')} unloaded`];
+  return best;
 }
 
 function wordsOf(task: Task): string {
@@ -52,7 +104,7 @@ function isBetter(one: Way, other: Way): boolean {
   return one.usedLast < other.usedLast;
 }
 
-function evictable(state: BrokerState, besides: string): readonly Task[] {
+function evictable(state: BrokerState, besides?: string): readonly Task[] {
   const found: { readonly task: Task; readonly usedAt: number }[] = [];
   for (const [name, { spec }] of state.models.known) {
     const life = state.models.lifeOf(name);
@@ -76,15 +128,17 @@ function isIdle(state: BrokerState, name: string, life: ModelLife, task: Task): 
 /** Those used least lately, until there is enough; then without those that are not needed after all. */
 function wayOn(
   state: BrokerState,
-  { spec }: Model,
   view: WorkerView,
   mayEnd: readonly Task[],
-  options: PlanOptions,
+  fitsIn: (view: WorkerView) => boolean,
 ): Way | undefined {
-  const fits = (ended: readonly Task[]): boolean => {
-    const reservations = ended.flatMap(({ lease }) => (lease === null ? [] : [lease.reservation]));
-    return !('reasons' in planInstance(spec, [without(view, reservations)], options));
-  };
+  const fits = (ended: readonly Task[]): boolean =>
+    fitsIn(
+      without(
+        view,
+        ended.flatMap(({ lease }) => (lease === null ? [] : [lease.reservation])),
+      ),
+    );
   if (!fits(mayEnd)) return undefined;
   let ended: readonly Task[] = [];
   for (const task of mayEnd) {

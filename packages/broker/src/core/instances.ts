@@ -3,14 +3,15 @@
  * Which there are stands in the tasks; what is to become of them is looked at anew with each tick.
  *
  * 1. Never more than one instance of a model is on its way, nor do more than `replicas.max` take requests.
- * 2. One that is idle ends when it is one too many: beyond `replicas.min` after `idleMs`, to make room for another model, or
- *    because it takes no requests any more. One that answers a request never does.
+ * 2. One that is idle ends when it is one too many: beyond `replicas.min` after `idleMs`, to make room for another model
+ *    or a task that waits, or because it takes no requests any more. One that answers a request never does.
  * 3. One that finds no place within `placeMs` is ended, and planned anew.
  */
 import { failure, type WorkerId } from '@gryphgen/protocol';
 import { type Beginning, begin } from './beginning-instances.ts';
 import { type Context, mustWait } from './context.ts';
 import { endIdle, unload } from './ending-instances.ts';
+import { makeRoomForTasks } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
@@ -27,6 +28,7 @@ export function lookAfterModels(context: Context): void {
   const { models } = context.state;
   models.due.clear();
   for (const name of models.names()) lookAfter(context, name);
+  if (!context.state.journalStalled) makeRoomForTasks(context);
 }
 
 /** At the end of a turn: those of which something has changed. */

@@ -35,6 +35,8 @@ export class ModelBook {
   readonly known = new Map<string, Model>();
   /** Of which something has changed that the broker is to look at. */
   readonly due = new Set<string>();
+  /** Instances that end for a task's sake, and when (watch time) tasks are looked at again. */
+  readonly room: { ended: readonly TaskId[]; dueAt: number } = { ended: [], dueAt: 0 };
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 
