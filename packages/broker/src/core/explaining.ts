@@ -69,7 +69,8 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const chosen = choice === undefined ? undefined : choiceWords(state, choice);
   const quota = quotaDocument(state, task, views);
   const held = quota && quotaWords(task.principal, quota);
-  const said = waitingWords(state, task) ?? held ?? chosen ?? claimWords(state, task);
+  const loading = workers.some(({ feasible }) => feasible) ? undefined : modelWords(state, task);
+  const said = waitingWords(state, task) ?? held ?? chosen ?? loading ?? claimWords(state, task);
   return {
     id,
     state: phase,
@@ -184,7 +185,7 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
     return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
   }
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
-  return modelWords(state, task);
+  return undefined;
 }
 
 function claimWords(state: BrokerState, task: Task): string | undefined {

@@ -7,7 +7,15 @@
  */
 import type { DeviceUuid, Envelope, ModelSpec, Resources, WorkerId } from '@gryphgen/protocol';
 import { formatBytes } from '@gryphgen/protocol';
-import { explain, type ModelPlan, planModel, type WorkerView } from '@gryphgen/scheduler';
+import {
+  estimateMemory,
+  explain,
+  freeVram,
+  type ModelPlan,
+  offloadLast,
+  planModel,
+  type WorkerView,
+} from '@gryphgen/scheduler';
 import { deviceOverheadBytes, settingsOf } from './model-settings.ts';
 
 export interface InstancePlan {
@@ -37,6 +45,8 @@ interface Ranked {
   readonly rank: readonly [shunned: number, hostShare: number, slowness: number];
 }
 
+/** Workers looked at for a part of a model, the fastest first: some ms each, in the broker's loop. */
+const mostInPart = 32;
 /** llama-server's own program and buffers, beside what the model takes. */
 const serverBytes = 128 * 1024 ** 2;
 /** Its own and one for a request: without that nobody could ask it. */
@@ -49,16 +59,38 @@ export function planInstance(
   views: readonly WorkerView[],
   options: PlanOptions,
 ): InstancePlan | NoPlan {
+  const able = views
+    .filter(({ report }) => report?.capabilities.includes('instance'))
+    .sort((a, b) => (b.report?.speed ?? 0) - (a.report?.speed ?? 0) || (a.id < b.id ? -1 : 1));
   const reasons: string[] = [];
   let best: Ranked | undefined;
-  for (const view of views) {
-    if (!view.report?.capabilities.includes('instance')) continue;
-    const found = onWorker(spec, view, options);
+  const consider = (found: Ranked | NoPlan): void => {
     if ('reasons' in found) reasons.push(...found.reasons);
     else if (best === undefined || isBetter(found, best)) best = found;
-  }
+  };
+  // How many layers a device takes in part costs a thousand looks at what they take: only where nothing holds all.
+  const bytes = wholeBytes(spec);
+  for (const view of able) if (mayHoldWhole(view, bytes)) consider(onWorker(spec, view, options, 'whole'));
+  if (best !== undefined && best.rank[0] === 0) return best.plan;
+  reasons.length = 0;
+  for (const view of able.slice(0, mostInPart)) consider(onWorker(spec, view, options, 'part'));
   if (best !== undefined) return best.plan;
   return { reasons: reasons.length > 0 ? reasons : ['no worker here has an engine that serves models'] };
+}
+
+/** What a device takes of it that holds all of it. */
+function wholeBytes(spec: ModelSpec): number {
+  const { length } = spec.description.layers;
+  const offload = offloadLast(length, length + 1, [1]);
+  const estimate = estimateMemory(spec.description, settingsOf(spec), offload, deviceOverheadBytes);
+  return estimate.devices[0]?.totalBytes ?? 0;
+}
+
+function mayHoldWhole({ report, ledger }: WorkerView, bytes: number): boolean {
+  return (
+    report?.devices.some((device) => freeVram(device, ledger.devices.get(device.uuid), 'now') >= bytes) ??
+    false
+  );
 }
 
 function isBetter(one: Ranked, other: Ranked): boolean {
@@ -67,8 +99,13 @@ function isBetter(one: Ranked, other: Ranked): boolean {
   return (one.rank[at] as number) < (other.rank[at] as number);
 }
 
-/** With each device alone, and with none: a model is not divided over several. */
-function onWorker(spec: ModelSpec, view: WorkerView, options: PlanOptions): Ranked | NoPlan {
+/** Whole on the device that has the least left after it; or with each device alone, and with none: a model is not divided over several. */
+function onWorker(
+  spec: ModelSpec,
+  view: WorkerView,
+  options: PlanOptions,
+  how: 'whole' | 'part',
+): Ranked | NoPlan {
   const { report } = view;
   if (report === null) return { reasons: [`${view.name} has not been heard of`] };
   const settings = settingsOf(spec);
@@ -95,13 +132,14 @@ function onWorker(spec: ModelSpec, view: WorkerView, options: PlanOptions): Rank
     if (lacks !== undefined) reasons.push(lacks);
     else if (best === undefined || isBetter(found, best)) best = found;
   };
-  const all = planModel(spec.description, settings, view, deviceOverheadBytes);
-  // Of several devices that hold it whole the plan has chosen one already.
-  if (all.kind === 'whole') consider(all.devices.map(({ device }) => device));
-  if (best !== undefined) return best;
+  if (how === 'whole') {
+    const plan = planModel(spec.description, settings, view, deviceOverheadBytes);
+    // Its reasons are told where it is looked at in part.
+    if (plan.kind === 'whole') consider(plan.devices.map(({ device }) => device));
+    return best ?? { reasons: [] };
+  }
   for (const device of report.devices) consider([device]);
-  if (best !== undefined) return best;
-  consider([]);
+  if (best === undefined) consider([]);
   return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
 }
 
