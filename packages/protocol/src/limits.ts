@@ -107,6 +107,8 @@ export const limits = {
   feedbackChars: 1000,
   /** Of a file that is cited. */
   sourceLines: 1_000_000_000,
+  /** Of a file for a collection: a book with pictures. */
+  documentBytes: 64 * KiB * KiB,
   /** Of what is to be forgotten: a name, an address, a number. */
   subjectChars: 200,
   /** Of one answer. */

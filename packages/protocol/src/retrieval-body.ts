@@ -26,6 +26,8 @@ export type Verdict = (typeof verdicts)[number];
 export function isVerdict(text: string): text is Verdict {
   return (verdicts as readonly string[]).includes(text);
 }
+/** A commit, whose files these are. */
+const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);
 
 export const ingestBodySchema = z.discriminatedUnion('op', [
@@ -35,6 +37,7 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
     collection,
     source,
     inputs: z.array(artifactRefSchema.extend({ to: containerPath })).length(1),
+    revision: revision.optional(),
   }),
   /** Without a source: the collection. */
   z.object({ op: z.literal('remove'), collection, source: source.optional() }),
@@ -107,6 +110,8 @@ const passageSchema = z.object({
   lines: z.tuple([count, count]),
   /** In which lines are counted, where that is not the file: `page 3`, `cell 2`. */
   place: z.string().optional(),
+  /** Of the repository, where it is from one. */
+  revision: z.string().optional(),
   title: z.string().optional(),
   symbol: z.string().optional(),
   /** As much of it as an answer holds. */
@@ -127,7 +132,14 @@ export const listResultSchema = z.object({
     z.object({
       name: z.string(),
       passages: count,
-      sources: z.array(source.extend({ files: count, failedFiles: count, syncedAt: z.number() })),
+      sources: z.array(
+        source.extend({
+          files: count,
+          failedFiles: count,
+          syncedAt: z.number(),
+          revision: z.string().optional(),
+        }),
+      ),
     }),
   ),
   cut: z.boolean(),

@@ -1,7 +1,4 @@
 /** Collections of passages: rag add, sync, ls, rm, query. */
-import type { Stats } from 'node:fs';
-import { realpath } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
 import { type Client, ingested, queryCollection } from '@gryphgen/client';
 import {
   failure,
@@ -11,22 +8,31 @@ import {
   limits,
   type SourceName,
 } from '@gryphgen/protocol';
-import { Command } from 'commander';
-import { bringInputs, scanInputs } from '../bring-inputs.ts';
+import { Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
+import { onInterrupt } from '../follow.ts';
 import { printable } from '../printable.ts';
+import { UsageError } from '../problem.ts';
+import { bringSource, passedOver } from '../rag/bring-source.ts';
+import {
+  knownPlace,
+  nameToRemove,
+  type SourcePlace,
+  sourceName,
+  stdinName,
+  writtenPlace,
+} from '../rag/source-place.ts';
+import { SourceWatch } from '../rag/source-watch.ts';
 import { collectionLines, passageLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
-import { collectionsOf, held, ingest, namesAt, onCollection } from './rag-collections.ts';
+import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
 
-/** Programs' own files, and what can be made again. */
-const passedOver = new Set(['.git', '.hg', '.svn', 'node_modules', '__pycache__', '.venv']);
 const defaultCount = 10;
 
 export function ragCommand(invocation: Invocation): Command {
@@ -57,17 +63,41 @@ export function ragCommand(invocation: Invocation): Command {
     );
 }
 
+interface AddFlags extends CommonFlags {
+  readonly name?: string;
+}
+
 function addCommand(invocation: Invocation): Command {
   const command = onCollection(
     'add',
-    'Bring files and folders of this machine into a collection, or up to date in it.',
+    'Bring files, folders, a revision or stdin of this machine into a collection, or up to date in it.',
     'rag add docs ./docs README.md',
-  ).argument('<path...>', `files and folders (not: ${[...passedOver].join(', ')}; links)`);
-  return runs<CommonFlags>(command, invocation, async (flags, [name = '', ...paths]) => {
+    'rag add code ./repository@main',
+    'rag add notes - --name today.md < notes.md',
+  )
+    .argument(
+      '<source...>',
+      `files and folders (not: ${[...passedOver].join(', ')}; links), PATH@REVISION or git+file:///PATH@REVISION of a git repository, "-" for stdin`,
+    )
+    .addOption(new Option('--name <file>', 'what stdin is called, with the ending that says what it is'));
+  return runs<AddFlags>(command, invocation, async (flags, [name = '', ...sources]) => {
     const { terminal } = invocation;
-    const found = await Promise.all(paths.map((path) => realpath(path)));
-    return await withClient(terminal, flags, (client) => syncAll(client, terminal, flags, name, found));
+    const places: SourcePlace[] = [];
+    for (const source of sources)
+      places.push(source === '-' ? stdinPlace(flags, sources) : await writtenPlace(source));
+    return await withClient(terminal, flags, (client) => syncAll(client, terminal, flags, name, places));
   });
+}
+
+function stdinPlace({ name }: AddFlags, sources: readonly string[]): SourcePlace {
+  if (name === undefined) throw new UsageError('"-" has no name: --name gives it one, such as notes.md');
+  if (sources.filter((one) => one === '-').length > 1)
+    throw new UsageError('"-" is given twice, expected once');
+  return { kind: 'stdin', name: stdinName(name) };
+}
+
+interface SyncFlags extends CommonFlags {
+  readonly watch?: true;
 }
 
 function syncCommand(invocation: Invocation): Command {
@@ -75,27 +105,25 @@ function syncCommand(invocation: Invocation): Command {
     'sync',
     'Bring what was added of this machine up to date: changed, new and deleted files.',
     'rag sync docs',
-  );
-  return runs<CommonFlags>(command, invocation, async (flags, [name = '']) => {
+    'rag sync docs --watch',
+  ).addOption(new Option('--watch', 'go on, whenever something has changed, until Ctrl-C').conflicts('json'));
+  return runs<SyncFlags>(command, invocation, async (flags, [name = '']) => {
     const { terminal } = invocation;
     return await withClient(terminal, flags, async (client) => {
       const machine = settingsOf(terminal, flags).name;
-      const [held] = (await collectionsOf(client, name)).collections;
-      const own = (held?.sources ?? []).filter((source) => source.machine === machine);
-      if (own.length === 0)
+      const [found] = (await collectionsOf(client, name)).collections;
+      const own = (found?.sources ?? []).filter((source) => source.machine === machine);
+      // Who wrote to stdin is gone.
+      const places = own.map(({ path }) => knownPlace(path)).filter(({ kind }) => kind !== 'stdin');
+      if (places.length === 0)
         throw new GridError(
           failure(
             'rejected.not-found',
-            `nothing of ${machine} is in ${name}: "grid rag add ${name} PATH" brings it`,
+            `nothing of ${machine} that can be read again is in ${name}: "grid rag add ${name} PATH" brings it`,
           ),
         );
-      return await syncAll(
-        client,
-        terminal,
-        flags,
-        name,
-        own.map(({ path }) => path),
-      );
+      if (flags.watch === true) return await watchAll(client, terminal, flags, name, places);
+      return await syncAll(client, terminal, flags, name, places);
     });
   });
 }
@@ -124,8 +152,7 @@ function removeCommand(invocation: Invocation): Command {
     const { terminal } = invocation;
     const { name: machine } = settingsOf(terminal, flags);
     // What is not there any more has the name that it had.
-    const source =
-      path === undefined ? undefined : { machine, path: await realpath(path).catch(() => resolve(path)) };
+    const source = path === undefined ? undefined : { machine, path: await nameToRemove(path) };
     const body: IngestBody = { op: 'remove', collection: name, ...(source && { source }) };
     const { removed } = await withClient(terminal, flags, async (client) => {
       await held(client, name);
@@ -167,32 +194,57 @@ function queryCommand(invocation: Invocation): Command {
   });
 }
 
-/** Each of these paths of this machine, one after the other. */
+/** Each of these sources of this machine, one after the other. */
 async function syncAll(
   client: Client,
   terminal: Terminal,
   flags: CommonFlags,
   collection: string,
-  paths: readonly string[],
+  places: readonly SourcePlace[],
 ): Promise<number> {
   const { name: machine } = settingsOf(terminal, flags);
   const done: (SourceName & IngestResult)[] = [];
-  for (const path of paths) {
-    const inputs = [{ from: path, to: '/in' }];
-    const passOver = (at: string, found: Stats): boolean =>
-      passedOver.has(basename(at)) || !(found.isFile() || found.isDirectory());
-    const found = await scanInputs(terminal, inputs, { passOver });
-    await bringInputs(client, terminal, inputs, found);
-    const brought = found.map(({ manifest: { digest, bytes } }) => ({ digest, bytes, to: '/in' }));
-    const source = { machine, path };
-    const isHeld = namesAt(await client.request('nodes', {})).includes(collection);
-    const body: IngestBody = { op: 'sync', collection, source, inputs: brought };
-    const result = ingested(await ingest(client, terminal, body, isHeld));
-    done.push({ ...source, ...result });
-    if (!flags.json) terminal.out(`${syncLine(path, result, terminal.style)}\n`);
-    for (const { path: file, cause } of result.failed)
-      terminal.err(`${printable(file)} cannot be read: ${printable(cause)}\n`);
+  for (const place of places) {
+    const result = await bringSource(client, terminal, collection, machine, place);
+    const path = sourceName(place);
+    done.push({ machine, path, ...result });
+    tellSynced(terminal, path, result, flags.json === true);
   }
   if (flags.json) printJson(terminal, { collection, sources: done });
   return 0;
+}
+
+/** Until Ctrl-C. What fails is told, and tried again. */
+async function watchAll(
+  client: Client,
+  terminal: Terminal,
+  flags: CommonFlags,
+  collection: string,
+  places: readonly SourcePlace[],
+): Promise<number> {
+  const { name: machine } = settingsOf(terminal, flags);
+  const ended = new AbortController();
+  const stopListening = onInterrupt(() => ended.abort());
+  const watch = new SourceWatch(places, { signal: ended.signal });
+  try {
+    for await (const place of watch.changes()) {
+      const path = sourceName(place);
+      try {
+        tellSynced(terminal, path, await bringSource(client, terminal, collection, machine, place), false);
+      } catch (error) {
+        if (!(error instanceof GridError || error instanceof UsageError)) throw error;
+        terminal.err(`${printable(path)}: ${error.message}\n`);
+        watch.again(place);
+      }
+    }
+    return 0;
+  } finally {
+    stopListening();
+  }
+}
+
+function tellSynced(terminal: Terminal, path: string, result: IngestResult, isJson: boolean): void {
+  if (!isJson) terminal.out(`${syncLine(path, result, terminal.style)}\n`);
+  for (const { path: file, cause } of result.failed)
+    terminal.err(`${printable(file)} cannot be read: ${printable(cause)}\n`);
 }

@@ -36,7 +36,8 @@ export function retrievalCalls(
         switch (body.op) {
           case 'sync': {
             const files = given.flatMap(filesOf);
-            return encoded(await service.sync(body.collection, body.source, files, { signal, tell }));
+            const { collection, source, revision } = body;
+            return encoded(await service.sync(collection, source, files, { signal, tell }, revision));
           }
           case 'remove':
             return encoded(await service.remove(body.collection, body.source));

@@ -49,17 +49,20 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
 
 export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {
   if (results.length === 0) return ['nothing in the collection has these words'];
-  const lines = results.flatMap(({ score, source, lines: [first, last], place, title, text = '' }, index) => {
-    const within = place === undefined ? '' : ` (${printable(place)})`;
-    const where = `${printable(source)}:${first}-${last}${within}`;
-    const heading = title === undefined ? '' : style.dim(`  ${printable(title)}`);
-    const body = text.split('\n').slice(0, shownLines);
-    return [
-      ...(index > 0 ? [''] : []),
-      `${style.bold(where)}${heading}  ${style.dim(score.toFixed(2))}`,
-      ...body.map((line) => `  ${printable(line)}`),
-    ];
-  });
+  const lines = results.flatMap(
+    ({ score, source, lines: [first, last], place, revision, title, text = '' }, index) => {
+      const within = place === undefined ? '' : ` (${printable(place)})`;
+      const asOf = revision === undefined ? '' : ` at ${revision.slice(0, 12)}`;
+      const where = `${printable(source)}:${first}-${last}${within}${asOf}`;
+      const heading = title === undefined ? '' : style.dim(`  ${printable(title)}`);
+      const body = text.split('\n').slice(0, shownLines);
+      return [
+        ...(index > 0 ? [''] : []),
+        `${style.bold(where)}${heading}  ${style.dim(score.toFixed(2))}`,
+        ...body.map((line) => `  ${printable(line)}`),
+      ];
+    },
+  );
   return cut ? [...lines, '', style.dim('there is more than an answer holds')] : lines;
 }
 

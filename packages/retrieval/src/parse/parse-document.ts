@@ -5,6 +5,7 @@
  * 2. Size is looked at before anything else. What nobody here reads is refused by name.
  */
 import { extname } from 'node:path/posix';
+import { limits } from '@gryphgen/protocol';
 import { type Block, type Chunk, type ChunkLimits, chunkLimits } from '../core/chunk/block.ts';
 import { chunkBlocks } from '../core/chunk/chunk-blocks.ts';
 import { lineWindows } from '../core/chunk/line-windows.ts';
@@ -31,7 +32,7 @@ export interface DocumentLimits extends ChunkLimits {
 export const documentLimits: DocumentLimits = {
   ...chunkLimits,
   maxBytes: 16 * 1024 ** 2,
-  maxDocumentBytes: 64 * 1024 ** 2,
+  maxDocumentBytes: limits.documentBytes,
   maxTextChars: 16 * 1024 ** 2,
   documentMs: 40_000,
   maxParsedChars: 1024 ** 2,

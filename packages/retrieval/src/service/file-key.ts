@@ -1,10 +1,16 @@
 /** Files of a collection, by the machine they are on and their path there: what a store's sources are named by. */
-import { join } from 'node:path/posix';
+import { basename } from 'node:path/posix';
 import type { SourceName } from '@gryphgen/protocol';
 
 /** A machine's name has no line end (protocol). */
 export function keyOf({ machine, path }: SourceName, inside: string): string {
-  return `${machine}\n${inside === '' ? path : join(path, inside)}`;
+  return `${machine}\n${inside === '' ? path : `${path.endsWith('/') ? path : `${path}/`}${inside}`}`;
+}
+
+/** What a source is about, without where it is: `git+file:///src/grid@main` is grid, `stdin:notes.md` notes.md. */
+export function ownName(path: string): string {
+  if (path.startsWith('git+file:')) return basename(path.slice(0, path.lastIndexOf('@')));
+  return basename(path.replace(/^stdin:/, ''));
 }
 
 export function machineOf(key: string): string {

@@ -1,10 +1,10 @@
 /** Files that a task was given, as what a collection is synced with. */
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path/posix';
+import { join } from 'node:path/posix';
 import type { SourceName } from '@gryphgen/protocol';
 import { unreadable } from '../parse/parse-document.ts';
 import type { Origin } from '../sync/origin.ts';
-import { keyOf } from './file-key.ts';
+import { keyOf, ownName } from './file-key.ts';
 
 /** One file of a source: `path` in it, '' where the source is that file; `hash` of its content, which is read from `at`. */
 export interface SourceFile {
@@ -20,7 +20,7 @@ export function originOf(source: SourceName, files: readonly SourceFile[]): Orig
   return {
     async *list() {
       for (const { path, bytes, hash } of files) {
-        const named = { key: keyOf(source, path), path: join(basename(source.path), path), hash };
+        const named = { key: keyOf(source, path), path: join(ownName(source.path), path), hash };
         const why = unreadable(named.path, bytes);
         yield why === undefined ? named : { ...named, unreadable: why };
       }

@@ -79,12 +79,13 @@ export class RetrievalService {
     return this.roots.names;
   }
 
-  /** From now on the source is these files. */
+  /** From now on the source is these files, of this revision. */
   sync(
     collection: string,
     source: SourceName,
     files: readonly SourceFile[],
     ingesting: Ingesting,
+    revision?: string,
   ): Promise<IngestResult | Failure> {
     return this.inTurn(async () => {
       if (!this.names.includes(collection) && this.names.length >= mostCollections)
@@ -94,7 +95,13 @@ export class RetrievalService {
         );
       await this.roots.note(collection, { ...source, syncedAt: 0 });
       const result = await this.bring(collection, source, files, ingesting);
-      if (!('code' in result)) await this.roots.note(collection, { ...source, syncedAt: Date.now() });
+      const syncedAt = Date.now();
+      if (!('code' in result))
+        await this.roots.note(collection, {
+          ...source,
+          syncedAt,
+          ...(revision !== undefined && { revision }),
+        });
       return result;
     });
   }
@@ -133,14 +140,16 @@ export class RetrievalService {
   async query({ collection, text, count, of }: Query, maxBytes: number): Promise<QueryResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
+      const cited = (passage: stored.Passage) =>
+        shown(passage, this.revisionOf(collection, passage.source.key));
       const ask = (limit: number) => this.learning.search(collection, text, limit);
-      if (of === 'passages') return fitted((await ask(count)).map(shown), maxBytes);
+      if (of === 'passages') return fitted((await ask(count)).map(cited), maxBytes);
       for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
         const found = await ask(limit);
         const best = bestOfFiles(found).slice(0, count);
         if (best.length === count || found.length < limit || limit >= limits.passages * passagesPerFile)
           return fitted(
-            best.map((passage) => withoutText(shown(passage))),
+            best.map((passage) => withoutText(cited(passage))),
             maxBytes,
           );
       }
@@ -265,6 +274,10 @@ export class RetrievalService {
       if (signal.aborted && error === signal.reason) return failure('cancelled.user', 'it was stopped');
       throw error;
     }
+  }
+
+  private revisionOf(collection: string, key: string): string | undefined {
+    return this.roots.of(collection).find((root) => isOf(key, root))?.revision;
   }
 
   private opened(): Promise<stored.Store> {

@@ -13,6 +13,8 @@ const rootSchema = z.object({
   path: z.string(),
   /** Wall ms; 0: not yet to its end. */
   syncedAt: z.number(),
+  /** The commit that it is as of; none while it is being synced. */
+  revision: z.string().optional(),
 });
 const fileSchema = z.object({
   version: z.literal(1),

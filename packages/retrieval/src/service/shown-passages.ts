@@ -9,17 +9,9 @@ export function bestOfFiles(found: readonly stored.Passage[]): readonly stored.P
   return [...best.values()];
 }
 
-export function shown({
-  score,
-  source,
-  startLine,
-  endLine,
-  headings,
-  symbols,
-  place,
-  text,
-  terms,
-}: stored.Passage): Passage {
+/** `revision`: that its source is as of. */
+export function shown(passage: stored.Passage, revision: string | undefined): Passage {
+  const { score, source, startLine, endLine, headings, symbols, place, text, terms } = passage;
   const { key, title } = source;
   const heading = headings.at(-1) ?? title;
   const symbol = symbols.at(-1);
@@ -29,6 +21,7 @@ export function shown({
     source: pathOf(key),
     lines: [startLine, endLine],
     ...(place !== undefined && { place }),
+    ...(revision !== undefined && { revision }),
     ...(heading !== null && heading !== undefined && { title: heading }),
     ...(symbol !== undefined && { symbol }),
     text,
