@@ -33,7 +33,7 @@ class Hand implements Alarms {
 }
 
 const who = (n: number): Asker => ({ principal: `p-${n}` as PrincipalId, role: 'submitter' });
-const { signal } = new AbortController();
+const signal = () => new AbortController().signal;
 
 function made() {
   const [broker, alarms] = [new Broker(), new Hand()];
@@ -43,22 +43,22 @@ function made() {
 
 it('one principal has one session, until nobody has used it for long', async () => {
   const { broker, alarms, sessions } = made();
-  await Promise.all([sessions.models(who(1), signal), sessions.models(who(1), signal)]);
-  await sessions.models(who(2), signal);
+  await Promise.all([sessions.models(who(1), signal()), sessions.models(who(1), signal())]);
+  await sessions.models(who(2), signal());
   expect(broker.log).toEqual(['open p-1', 'open p-2']);
   alarms.ring();
   await sessions.stop();
   expect(broker.log.slice(2).sort()).toEqual(['close p-1', 'close p-2']);
-  await expect(sessions.models(who(1), signal)).rejects.toThrow('the gateway is stopping');
+  await expect(sessions.models(who(1), signal())).rejects.toThrow('the gateway is stopping');
 });
 
 it('a session that has failed serves nobody else', async () => {
   const { broker, sessions } = made();
-  await sessions.models(who(1), signal);
+  await sessions.models(who(1), signal());
   broker.answer = () => Promise.reject(new GridError(failure('lost.broker', 'away')));
-  await expect(sessions.models(who(1), signal)).rejects.toThrow('away');
+  await expect(sessions.models(who(1), signal())).rejects.toThrow('away');
   broker.answer = async () => [];
-  await sessions.models(who(1), signal);
+  await sessions.models(who(1), signal());
   expect(broker.log.filter((line) => line === 'open p-1')).toHaveLength(2);
   await sessions.stop();
 });
@@ -66,10 +66,10 @@ it('a session that has failed serves nobody else', async () => {
 it('when there are as many as may be, the one that rested longest makes room, and none that is used', async () => {
   const { broker, sessions } = made();
   const most = limits.sessionsPerKey - 16;
-  for (let n = 0; n < most; n++) await sessions.models(who(n), signal);
-  await sessions.models(who(0), signal);
-  await sessions.models(who(most), signal);
-  await sessions.models(who(0), signal);
+  for (let n = 0; n < most; n++) await sessions.models(who(n), signal());
+  await sessions.models(who(0), signal());
+  await sessions.models(who(most), signal());
+  await sessions.models(who(0), signal());
   expect(broker.log.filter((line) => line.startsWith('close'))).toEqual(['close p-1']);
   expect(broker.log.filter((line) => line === 'open p-0')).toHaveLength(1);
   let goOn: (models: never[]) => void = () => undefined;
@@ -81,8 +81,8 @@ it('when there are as many as may be, the one that rested longest makes room, an
         resolve(models);
       };
     });
-  const all = Array.from({ length: most }, (_, n) => sessions.models(who(1000 + n), signal));
-  await expect(sessions.models(who(5000), signal)).rejects.toThrow(`serves ${most} principals already`);
+  const all = Array.from({ length: most }, (_, n) => sessions.models(who(1000 + n), signal()));
+  await expect(sessions.models(who(5000), signal())).rejects.toThrow(`serves ${most} principals already`);
   await new Promise(setImmediate);
   goOn([]);
   await Promise.all(all);

@@ -11,7 +11,7 @@ import { ApiError } from './api-error.ts';
 import { dialectOf, type Route, routeOf } from './api-routes.ts';
 import { Exchange } from './exchange.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
-import { clientLeft, GatewayMetrics } from './gateway-metrics.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GridDoor, Question } from './grid-door.ts';
 import { keyHolder } from './key-holder.ts';
 import { modelList, modelObject, unknownModel } from './model-list.ts';
@@ -55,9 +55,19 @@ export class ApiHandler {
       if (unexpected !== undefined) log.error({ err: unexpected, route: exchange.route }, 'a request failed');
     } finally {
       this.open.delete(exchange);
-      const status = exchange.hasLeft ? clientLeft : response.statusCode;
-      this.metrics.ended(exchange.route, status, clock.mono() - began);
+      this.metrics.ended(exchange.route, exchange.status, clock.mono() - began);
+      this.closeStalled(response);
     }
+  }
+
+  /** Its last bytes are for a client that may take none any more. */
+  private closeStalled(response: ServerResponse): void {
+    if (response.writableFinished || response.closed) return;
+    const { alarms, bounds } = this.options;
+    response.once(
+      'close',
+      alarms.after(bounds.stallMs, () => response.destroy()),
+    );
   }
 
   /** Ends what is under way, in words. */

@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApiProblem, type Dialect, errorBody, errorEvent, problemOf } from './api-error.ts';
+import { clientLeft } from './gateway-metrics.ts';
 import { isEventStream } from './relay-answer.ts';
 
 /** Of a body that is refused. */
@@ -27,6 +28,7 @@ export class Exchange {
   route = 'none';
   dialect: Dialect = 'openai';
   private taskId = '';
+  private failedAs: number | undefined;
   private readonly ending = new AbortController();
 
   constructor(request: IncomingMessage, response: ServerResponse, id: string) {
@@ -42,8 +44,13 @@ export class Exchange {
     return this.ending.signal;
   }
 
-  get hasLeft(): boolean {
+  private get hasLeft(): boolean {
     return this.signal.reason instanceof ClientLeft;
+  }
+
+  /** How it ended: of an answer that broke off, what it would have been refused with. */
+  get status(): number {
+    return this.hasLeft ? clientLeft : (this.failedAs ?? this.response.statusCode);
   }
 
   set task(id: string) {
@@ -71,6 +78,7 @@ export class Exchange {
     if (this.hasLeft || response.destroyed) return undefined;
     const error = signal.aborted ? signal.reason : thrown;
     const { problem, unexpected } = problemOf(error);
+    this.failedAs = problem.status;
     const told =
       this.taskId === '' ? problem : { ...problem, message: `${problem.message} (task ${this.taskId})` };
     if (!response.headersSent) this.refuse(told);

@@ -44,6 +44,8 @@ describe('a stream', () => {
     };
     const url = await fixture.open();
     await expect(fixture.ask(`${url}/v1/completions`, chat())).rejects.toThrow(/aborted|hang up/);
+    const { body } = await fixture.ask(`${url}/metrics`, undefined);
+    expect(body).toContain('requests_total{route="/v1/completions",status="502"} 1');
   });
 
   it('ends for the grid when its client leaves, and is counted', async () => {
