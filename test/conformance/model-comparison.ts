@@ -1,6 +1,6 @@
 /**
  * Estimates of models' memory beside llama.cpp's own: `npx tsx test/conformance/model-comparison.ts` prints the table that
- * docs/models.md tells of.
+ * docs/internals/model-memory.md tells of.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

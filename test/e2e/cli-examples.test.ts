@@ -3,13 +3,16 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { llamaProgram } from '../conformance/llama-program.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 const folder = join(import.meta.dirname, '../../docs/examples');
 const policy = join(folder, 'policy.yaml');
 const grid = new GridFixture();
 beforeAll(async () => {
+  grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge', '--policy', policy);
   if (code !== 0) throw new Error(stderr);
 }, 60_000);
@@ -64,6 +67,16 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     const { code, stderr } = await grid.grid('submit', file);
     expect(stderr).toContain('has no device');
     expect(code).toBe(3);
+  },
+  'infer.yaml': async (file) => {
+    const { metadata, tensors } = tinyLlama();
+    await writeGguf(join(grid.home, 'tiny.gguf'), metadata, tensors);
+    expect((await grid.grid('models', 'add', 'tiny', 'tiny.gguf')).code).toBe(0);
+    const { id, answer } = await grid.json<{ id: string; answer: { status: number; tokens: object } }>(
+      ...['submit', file, '--wait'],
+    );
+    expect(answer).toMatchObject({ status: 200, tokens: { output: expect.any(Number) } });
+    expect((await grid.grid('show', id)).stdout).toContain('tiny');
   },
   'trace-nodes.csv': (file) => simulates(file, join(folder, 'trace-tasks.csv')),
   'trace-tasks.csv': (file) => simulates(join(folder, 'trace-nodes.csv'), file),

@@ -1,7 +1,7 @@
 /**
  * What computing one batch takes: the most that is alive at a time, on each device. llama.cpp reserves it for the largest
  * batch when the model is loaded. The sums are of the tensors that its graphs keep at the worst moment; how many rows of the
- * embedding's length there are beside them was found by asking it (docs/models.md).
+ * embedding's length there are beside them was found by asking it (docs/internals/model-memory.md).
  */
 import type { ModelDescription, ModelLayer } from '@gryphgen/protocol';
 import { cachedTokens, type ModelSettings } from './cache-memory.ts';
