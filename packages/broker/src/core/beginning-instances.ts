@@ -13,11 +13,11 @@ import {
 import { type Context, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent } from './events.ts';
-import { makeRoom } from './evicting.ts';
+import { makeRoom, owedTo } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
-import { envelopeOf, type PlanOptions, planInstance } from './model-plans.ts';
+import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
 import type { BrokerState } from './state.ts';
 
 export interface Beginning {
@@ -34,7 +34,7 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
   const { state } = context;
   const { spec, since } = model;
   const options = optionsFor(state, model, life);
-  const plan = planInstance(spec, state.views, options);
+  const plan = unowed(state, spec.name, planInstance(spec, state.views, options));
   if ('reasons' in plan) {
     life.reasons = plan.reasons;
     life.planAgainAt = state.watch + planAgainMs;
@@ -59,6 +59,12 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
   });
 }
 
+/** Where room was made for those who had waited too long, theirs comes first. */
+function unowed(state: BrokerState, name: string, plan: InstancePlan | NoPlan): InstancePlan | NoPlan {
+  const other = 'reasons' in plan ? undefined : owedTo(state, plan.worker, name);
+  return other === undefined ? plan : { reasons: [`it is ${other}'s turn there`] };
+}
+
 function optionsFor(state: BrokerState, { spec: { name } }: Model, { shunned }: ModelLife): PlanOptions {
   const onHost = usableOf(state, name).flatMap(({ lease }) =>
     lease?.reservation.devices.length === 0 ? [lease.worker] : [],
@@ -80,6 +86,7 @@ export function onInstancePrepared(
   if (usable.length >= model.spec.replicas.max || !usable.every(isReady)) return;
   if ('code' in spec) throw new Error(`the instance of ${name} that was planned is none: ${spec.message}`);
   life.isWanted = false;
+  life.owed = null;
   const { envelope, envelopeHash, shapeKey, bodyHash, bodyBytes } = spec;
   if (!state.specs.has(envelopeHash)) decide(context, [decided.envelope, envelopeHash, envelope, shapeKey]);
   const id = state.nextTask as TaskId;

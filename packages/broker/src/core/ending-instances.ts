@@ -74,8 +74,8 @@ function retirement(
   if (model === undefined) return { words: 'its model was removed', at: always };
   if (!models.isCurrent(name, id))
     return { words: 'its model is served in another way now', at: model.addedAt };
-  const leftAt = models.lifeOf(name).leaving.get(id);
-  if (leftAt !== undefined) return { words: 'it was to be unloaded', at: leftAt };
+  const leaving = models.lifeOf(name).leaving.get(id);
+  if (leaving !== undefined) return leaving;
   const isDraining = lease !== null && workers.get(lease.worker)?.view.draining === true;
   return isDraining ? { words: 'its machine is draining', at: always } : undefined;
 }

@@ -97,6 +97,56 @@ describe('room for another model', () => {
   });
 });
 
+describe('a turn for who has waited too long', () => {
+  let worker: SessionId;
+  beforeEach(() => {
+    worker = grid.worker('w-1', { ...serving, memoryBytes: 400 * MiB });
+    add({ name: 'one' }, 60);
+    add({ name: 'two' }, 60);
+  });
+
+  it('comes though the other is never idle, before those who wait for that', () => {
+    const first = request('one');
+    ready(worker);
+    const busy = instance();
+    const other = request('two');
+    grid.pass(29_000, [worker]);
+    const second = request('one');
+    expect([second.phase, other.phase]).toEqual(['leased', 'waiting']);
+    grid.pass(2000, [worker]);
+    const third = request('one');
+    expect([busy.cancelRequested, third.phase]).toEqual([false, 'waiting']);
+    expect(explainDocument(grid.state, other, grid.wall).decision).toBe(
+      'waits: two fits nowhere now: it has waited for its turn: t1 (one) ends with its last answers',
+    );
+    done(worker, first);
+    expect(busy.cancelRequested).toBe(false);
+    done(worker, second);
+    grid.pass(500, [worker]);
+    expect(busy.cancelRequested).toBe(true);
+    done(worker, busy, cancelled);
+    expect(busy.outcome?.failure?.message).toBe("it was two's turn");
+    expect(instance()).toMatchObject({ phase: 'leased', spec: { envelope: { model: 'two' } } });
+    ready(worker);
+    expect([other.phase, third.phase]).toEqual(['leased', 'waiting']);
+    // And back again, after another turn.
+    grid.pass(31_000, [worker]);
+    done(worker, other);
+    grid.pass(500, [worker]);
+    expect(instance().cancelRequested).toBe(true);
+  });
+
+  it('is not taken from one that has just come, nor from one that is to be there always', () => {
+    add({ name: 'one', replicas: { min: 1, max: 1 } }, 60);
+    grid.pass(500, [worker]);
+    ready(worker);
+    request('one');
+    const other = request('two');
+    grid.pass(120_000, [worker]);
+    expect([instance().cancelRequested, other.phase]).toEqual([false, 'waiting']);
+  });
+});
+
 describe('room for a task that waits', () => {
   const wide = { resources: { cpuMilli: 0, memoryBytes: 300 * MiB, diskBytes: 0 } };
   let worker: SessionId;

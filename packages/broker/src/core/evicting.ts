@@ -4,16 +4,18 @@
  * 1. Of others only what is beyond their `replicas.min`, answers nobody, has nobody waiting, and has had its turn: it has
  *    answered somebody since it was ready, or had the time to.
  * 2. No more than are needed; those used least lately first.
- * 3. For a task, whatever its kind, only what nobody has asked for `taskPatienceMs`: a queue that never ends is not to have
+ * 3. Where all are busy those who wait for longer than a turn are owed one: an instance that has had its turn takes no more
+ *    requests, ends with the last of those it has, and what it leaves is theirs before it is anybody's.
+ * 4. For a task, whatever its kind, only what nobody has asked for `taskPatienceMs`: a queue that never ends is not to have
  *    each question load its model anew.
  */
-import { formatTaskId, type TaskId } from '@gryphgen/protocol';
+import { formatTaskId, type TaskId, type WorkerId } from '@gryphgen/protocol';
 import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
 import { waitsSince } from './aging.ts';
 import { chargedAs } from './charging.ts';
 import type { Context } from './context.ts';
 import { idleFor, lastUse, leastUsedFirst, unload } from './ending-instances.ts';
-import { isReady, usableOf } from './hosting.ts';
+import { isReady, noteInstances, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { type PlanOptions, planInstance } from './model-plans.ts';
@@ -26,6 +28,8 @@ const leastReadyMs = 5000;
 /** For so long it may wait to be asked first. */
 const turnMs = 30_000;
 const taskPatienceMs = 30_000;
+/** What is owed: for the answers that are under way, and for a load to begin. */
+const owedMs = 10 * 60_000;
 const lookEveryMs = 1000;
 /** Of each look: the first of so many classes. */
 const classesEach = 16;
@@ -39,15 +43,62 @@ interface Way {
 export function makeRoom(context: Context, model: Model, life: ModelLife, options: PlanOptions): void {
   const { state } = context;
   const { spec } = model;
-  const best = bestWay(
-    state,
-    evictable(state, spec.name),
-    (view) => !('reasons' in planInstance(spec, [view], options)),
-  );
-  if (best === undefined) return;
+  const fits = (view: WorkerView): boolean => !('reasons' in planInstance(spec, [view], options));
+  const best = bestWay(state, evictable(state, spec.name), fits);
+  if (best === undefined) {
+    if (state.watch - (life.waitsSince ?? state.watch) >= turnMs) takeTurn(context, spec.name, life, fits);
+    return;
+  }
   unloadAll(context, best, spec.name);
   life.makesRoom = best.ended.map(({ id }) => id);
   life.reasons = [`room is made for it: ${best.ended.map(wordsOf).join(', ')} unloaded`];
+}
+
+/** From those that have had theirs, however busy they are. */
+function takeTurn(
+  { state, now }: Context,
+  name: string,
+  life: ModelLife,
+  fits: (view: WorkerView) => boolean,
+): void {
+  const best = bestWay(state, replaceable(state, name), fits);
+  const worker = best?.ended[0]?.lease?.worker;
+  if (best === undefined || worker === undefined) return;
+  for (const task of best.ended) {
+    const of = nameOf(task);
+    state.models.lifeOf(of).leaving.set(task.id, { at: now.wall, words: `it was ${name}'s turn` });
+    noteInstances(state, of);
+  }
+  life.makesRoom = best.ended.map(({ id }) => id);
+  life.owed = { worker, until: state.watch + owedMs };
+  life.reasons = [
+    `it has waited for its turn: ${best.ended.map(wordsOf).join(', ')} ends with its last answers`,
+  ];
+}
+
+/** The model that room on this worker was made for, if that is another. */
+export function owedTo(state: BrokerState, worker: WorkerId, name: string): string | undefined {
+  for (const other of state.models.known.keys()) {
+    const { owed, waitsSince } = state.models.lifeOf(other);
+    if (other !== name && owed?.worker === worker && waitsSince !== null && state.watch < owed.until)
+      return other;
+  }
+  return undefined;
+}
+
+/** Ready the longest first. */
+function replaceable(state: BrokerState, besides: string): readonly Task[] {
+  const found: { readonly task: Task; readonly readyAt: number }[] = [];
+  for (const [name, { spec }] of state.models.known) {
+    if (name === besides) continue;
+    const life = state.models.lifeOf(name);
+    const ready = usableOf(state, name).filter(isReady);
+    const readySince = (task: Task): number => instanceLife(life, task.id).readySince ?? state.watch;
+    const served = ready.filter((task) => state.watch - readySince(task) >= turnMs);
+    const spare = Math.max(0, ready.length - spec.replicas.min);
+    for (const task of served.slice(0, spare)) found.push({ task, readyAt: readySince(task) });
+  }
+  return found.sort((a, b) => a.readyAt - b.readyAt || a.task.id - b.task.id).map(({ task }) => task);
 }
 
 /** With each tick: for the first of a class that waits and would fit then. One at a time, since what ends takes a while. */

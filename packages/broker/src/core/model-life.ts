@@ -16,8 +16,8 @@ export interface ModelLife {
   /** Its envelope and body are being stored. */
   isPreparing: boolean;
   readonly instances: Map<TaskId, InstanceLife>;
-  /** Instances that take no more requests and end when they are idle, since somebody asked for that: since which wall ms. */
-  readonly leaving: Map<TaskId, number>;
+  /** Instances that take no more requests and end when they are idle: since which wall ms, and why. */
+  readonly leaving: Map<TaskId, { readonly at: number; readonly words: string }>;
   /** Why those end that were told to. */
   readonly endings: Map<TaskId, Failure>;
   /** Watch time at which a request of it last began or ended there. */
@@ -26,6 +26,8 @@ export interface ModelLife {
   waitsSince: number | null;
   /** Instances of other models that end to make room for one of this. */
   makesRoom: readonly TaskId[];
+  /** Where that was made for those who had waited too long, until which watch time: no other model's is begun there first. */
+  owed: { readonly worker: WorkerId; readonly until: number } | null;
   /** Watch time before which no place is looked for again: there was none. */
   planAgainAt: number;
   /** Why there was none. */
@@ -53,6 +55,7 @@ export function newLife(): ModelLife {
     usedOn: new Map(),
     waitsSince: null,
     makesRoom: [],
+    owed: null,
     planAgainAt: 0,
     reasons: [],
     failed: 0,

@@ -59,7 +59,7 @@ export function onModelRequest(context: Context, session: Session, id: number, o
       life.isWanted = order.op === 'loadModel';
       if (order.op === 'unloadModel')
         for (const instance of state.models.instancesOf(order.args.name))
-          life.leaving.set(instance, context.now.wall);
+          life.leaving.set(instance, { at: context.now.wall, words: 'it was to be unloaded' });
       noteInstances(state, order.args.name);
       state.models.due.add(order.args.name);
       state.wake = true;
