@@ -70,7 +70,7 @@ it('looks again after an engine that took a question and never answered it', asy
   await new Promise<void>((resolve) => engine.server.listen(socketPath, resolve));
   worker = broker.newWorker({ alarms: hasty, log, docker: connectEngine({ socketPath }) });
   await worker.start();
-  const hello = await broker.welcome();
+  const hello = await broker.welcome({ credit: 100_000 });
   expect(hello.peer).toMatchObject({ report: { images: ['image:1', 'digest/image:1'] } });
   engine.images = 'stalled';
   await engine.asked();
