@@ -10,6 +10,7 @@ import {
   encodeBody,
   encodeEnvelope,
   envelopeDefaults,
+  failure,
   type Message,
   type TaskKind,
   type Welcome,
@@ -60,7 +61,7 @@ export class PlayedBroker {
           this.peer = from;
           const decoded = decodeFrame(Buffer.from(frame), 'toBroker');
           if (!decoded.ok) throw new Error(decoded.failure.message);
-          this.heard.push(...decoded.messages);
+          this.heard.push(...decoded.messages.filter((message) => !this.refusesRelay(message)));
           for (const wake of this.waiting.splice(0)) wake();
         },
         onOverflow: () => undefined,
@@ -143,6 +144,14 @@ export class PlayedBroker {
     const usual = { kind: 'welcome', session, epoch: 3, timers, credit: 100, principal: 'p-0' };
     this.say({ ...usual, ...facts } as Message, '');
     return hello;
+  }
+
+  /** As brokers do that have none: else the worker asks again and again. */
+  private refusesRelay(message: Message): boolean {
+    if (message.kind !== 'request' || message.op !== 'relay') return false;
+    const why = failure('rejected.invalid', 'no operation "relay"');
+    this.say({ kind: 'reply', id: message.id, result: null, failure: why });
+    return true;
   }
 
   lease(
