@@ -43,8 +43,11 @@ export class ChatLoop {
     if (lines.terminal)
       terminal.err(`${terminal.style.dim(`${this.settings.model}: /reset forgets, /exit ends`)}\n`);
     lines.on('SIGINT', () => {
-      if (this.answering !== undefined) this.answering.abort();
-      else terminal.err('\n("/exit" or Ctrl-D ends)\n');
+      if (this.answering !== undefined) {
+        this.answering.abort();
+        return;
+      }
+      terminal.err('\n("/exit" or Ctrl-D ends)\n');
       lines.prompt();
     });
     // In a pipe nobody types: there Ctrl-C ends all, as ever.
