@@ -22,7 +22,7 @@ import {
   type WeightsResult,
 } from '@gryphgen/protocol';
 import { foldedSubject } from '../core/forget/subject.ts';
-import { ProcessParser } from '../parse/process-parser.ts';
+import { ParserPool } from '../parse/parser-pool.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
@@ -60,7 +60,7 @@ export class RetrievalService {
   private readonly roots: Roots;
   private store: Promise<stored.Store> | undefined;
   private readonly learning = new Learning(() => this.opened());
-  private readonly parser = new ProcessParser();
+  private readonly parser = new ParserPool();
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: string, roots: Roots) {
@@ -261,6 +261,7 @@ export class RetrievalService {
         collection,
         origin: originOf(source, files),
         parser: this.parser,
+        atOnce: ParserPool.size,
         owns: (key) => isOf(key, source),
         signal,
         onProgress,

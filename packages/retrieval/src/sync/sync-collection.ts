@@ -5,10 +5,11 @@
  *    one in the same commit.
  * 2. A file that cannot be read or parsed is kept by name with the cause, without its old content, and tried again each time.
  * 3. An interrupted sync leaves whole files; the next one does the rest. One at a time for a collection.
- * 4. Memory: two batches of files, and a name for each file.
+ * 4. Memory: two batches of files, `ahead` more, and a name for each file.
+ * 5. Files are read and parsed a few at once, and taken in their order: what comes of a sync does not depend on which was first.
  */
 import { createHash } from 'node:crypto';
-import type { DocumentParser } from '../parse/parse-document.ts';
+import type { DocumentParser, ParsedDocument } from '../parse/parse-document.ts';
 import type { Source, SourceChange, SourceState, Store } from '../store/store.ts';
 import type { Origin, OriginFile } from './origin.ts';
 
@@ -21,6 +22,8 @@ export interface SyncOptions {
   readonly owns?: (key: string) => boolean;
   /** Aborted: what is done stays done, and the sync rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Files that are read and parsed at once. Default 1. */
+  readonly atOnce?: number;
   /** Applied together, in bytes of files. Default 4 MiB. */
   readonly batchBytes?: number;
   readonly onProgress?: (progress: SyncProgress) => void;
@@ -45,7 +48,7 @@ const BATCH_BYTES = 4 * 1024 ** 2;
 
 /** Rejects with StoreError, and with what the origin's list throws. */
 export async function syncCollection(options: SyncOptions): Promise<SyncReport> {
-  const { store, collection, origin, onProgress, owns = () => true, signal } = options;
+  const { store, collection, origin, onProgress, owns = () => true, signal, atOnce = 1 } = options;
   const own = (await store.sources(collection)).filter(({ key }) => owns(key));
   const known = new Map(own.map((state) => [state.key, state]));
   const files: OriginFile[] = [];
@@ -53,16 +56,35 @@ export async function syncCollection(options: SyncOptions): Promise<SyncReport> 
   // Alike at every sync, whatever order a folder is listed in.
   files.sort((a, b) => (a.key < b.key ? -1 : 1));
   const sync = new Sync(options, known, files);
+  const ahead: Promise<Looked>[] = [];
   for (const [done, file] of files.entries()) {
+    for (let next = done + ahead.length; ahead.length < atOnce && next < files.length; next += 1) {
+      const looked = sync.look(files[next] as OriginFile);
+      // It is awaited in its turn; when the sync is given up before, nobody asks what became of it.
+      looked.catch(() => undefined);
+      ahead.push(looked);
+    }
     if (signal?.aborted) {
+      await Promise.allSettled(ahead);
       await sync.settled();
       throw signal.reason;
     }
-    await sync.take(file);
+    await sync.take(file, await (ahead.shift() as Promise<Looked>));
     onProgress?.({ done: done + 1, files: files.length });
   }
   return sync.end();
 }
+
+/** What a file is now. */
+type Looked =
+  | { readonly kind: 'unchanged' | 'gone' }
+  | { readonly kind: 'failed'; readonly cause: string; readonly hash: string }
+  | {
+      readonly kind: 'parsed';
+      readonly hash: string;
+      readonly bytes: number;
+      readonly document: Extract<ParsedDocument, { kind: 'parsed' }>;
+    };
 
 class Sync {
   readonly #options: SyncOptions;
@@ -85,42 +107,50 @@ class Sync {
     this.#goneByHash = new Map([...this.#gone.values()].map(({ hash, key }) => [hash, key]));
   }
 
-  async take(file: OriginFile): Promise<void> {
+  /** Changes nothing: several are looked at at once. */
+  async look(file: OriginFile): Promise<Looked> {
     const { key, path, revision = null } = file;
     const before = this.#known.get(key);
     const isBefore = (hash: string): boolean =>
       before?.hash === hash && before.cause === null && before.revision === revision;
-    if (file.hash !== undefined && isBefore(file.hash)) {
-      this.#counts.unchanged += 1;
-      return;
-    }
-    const source: Source = { key, path, title: null, revision, hash: '' };
-    const found =
-      file.unreadable === undefined
-        ? await this.#options.origin.read(key)
-        : ({ kind: 'failed', cause: file.unreadable } as const);
-    if (found.kind === 'gone') {
-      if (before !== undefined) this.#gone.set(key, before);
-      return;
-    }
-    if (found.kind === 'failed') return this.#fail(source, found.cause);
+    if (file.hash !== undefined && isBefore(file.hash)) return { kind: 'unchanged' };
+    if (file.unreadable !== undefined) return { kind: 'failed', cause: file.unreadable, hash: '' };
+    const found = await this.#options.origin.read(key);
+    if (found.kind === 'gone') return { kind: 'gone' };
+    if (found.kind === 'failed') return { kind: 'failed', cause: found.cause, hash: '' };
     const hash = file.hash ?? createHash('sha256').update(found.bytes).digest('hex');
-    if (isBefore(hash)) {
-      this.#counts.unchanged += 1;
-      return;
+    if (isBefore(hash)) return { kind: 'unchanged' };
+    const { byteLength: bytes } = found.bytes;
+    const document = await this.#options.parser.parse(path, found.bytes);
+    if (document.kind === 'refused') return { kind: 'failed', cause: document.reason, hash };
+    return { kind: 'parsed', hash, bytes, document };
+  }
+
+  async take(file: OriginFile, looked: Looked): Promise<void> {
+    const { key, path, revision = null } = file;
+    const before = this.#known.get(key);
+    switch (looked.kind) {
+      case 'unchanged':
+        this.#counts.unchanged += 1;
+        return;
+      case 'gone':
+        if (before !== undefined) this.#gone.set(key, before);
+        return;
+      case 'failed':
+        return await this.#fail({ key, path, title: null, revision, hash: looked.hash }, looked.cause);
+      case 'parsed': {
+        const { hash, bytes, document } = looked;
+        const { title, chunks, notes } = document;
+        for (const note of notes) this.#notes.push({ path, note });
+        this.#counts[before === undefined ? 'added' : 'changed'] += 1;
+        const moved = before === undefined ? this.#goneByHash.get(hash) : undefined;
+        if (moved !== undefined) this.#remove(moved);
+        await this.#add({ kind: 'put', source: { key, path, title, revision, hash }, chunks }, bytes);
+        return;
+      }
+      default:
+        looked satisfies never;
     }
-    const parsed = await this.#options.parser.parse(path, found.bytes);
-    if (parsed.kind === 'refused') return this.#fail({ ...source, hash }, parsed.reason);
-    for (const note of parsed.notes) this.#notes.push({ path, note });
-    this.#counts[before === undefined ? 'added' : 'changed'] += 1;
-    const moved = before === undefined ? this.#goneByHash.get(hash) : undefined;
-    if (moved !== undefined) this.#remove(moved);
-    const change = {
-      kind: 'put',
-      source: { ...source, title: parsed.title, hash },
-      chunks: parsed.chunks,
-    } as const;
-    await this.#add(change, found.bytes.byteLength);
   }
 
   /** What was begun to be written has been, or has failed: whoever asks gives the sync up. */
