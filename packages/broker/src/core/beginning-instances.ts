@@ -10,6 +10,7 @@ import {
   limits,
   type TaskId,
 } from '@gryphgen/protocol';
+import { beside, type WorkerView } from '@gryphgen/scheduler';
 import { type Context, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent } from './events.ts';
@@ -34,7 +35,7 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
   const { state } = context;
   const { spec, since } = model;
   const options = optionsFor(state, model, life);
-  const plan = unowed(state, spec.name, planInstance(spec, state.views, options));
+  const plan = unowed(state, spec.name, planInstance(spec, besideClaims(state), options));
   if ('reasons' in plan) {
     life.reasons = plan.reasons;
     life.planAgainAt = state.watch + planAgainMs;
@@ -63,6 +64,15 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
 function unowed(state: BrokerState, name: string, plan: InstancePlan | NoPlan): InstancePlan | NoPlan {
   const other = 'reasons' in plan ? undefined : owedTo(state, plan.worker, name);
   return other === undefined ? plan : { reasons: [`it is ${other}'s turn there`] };
+}
+
+/** The workers as they are for who must leave alone the room that is kept. */
+function besideClaims({ views, claims }: BrokerState): readonly WorkerView[] {
+  if (claims.length === 0) return views;
+  return views.map((view) => {
+    const claim = claims.find(({ worker }) => worker === view.id);
+    return claim === undefined ? view : beside(view, claim.reservation);
+  });
 }
 
 function optionsFor(state: BrokerState, { spec: { name } }: Model, { shunned }: ModelLife): PlanOptions {

@@ -57,7 +57,9 @@ function endStuck(context: Context, name: string, life: ModelLife, since: number
   if (state.watch - since < stuckMs) return;
   for (const task of usableOf(state, name)) {
     const view = task.lease === null ? undefined : state.workers.get(task.lease.worker)?.view;
-    const isFull = view?.report != null && view.ledger.attempts >= view.report.slots;
+    // Room that is kept there for another task takes a slot, too; and that task may wait for this very instance to end.
+    const claimed = state.claims.filter((claim) => claim.worker === view?.id).length;
+    const isFull = view?.report != null && view.ledger.attempts + claimed >= view.report.slots;
     if (isFull && idleFor(state, name, life, task) >= stuckMs)
       unload(context, life, task, 'its machine has no slot left for who asks it');
   }

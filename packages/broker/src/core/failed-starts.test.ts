@@ -3,6 +3,7 @@ import { failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   add,
+  ask,
   beginGrid,
   broken,
   done,
@@ -56,5 +57,34 @@ describe('an instance that does not come up', () => {
     grid.pass(30_500, [worker, other]);
     request();
     expect(instance().lease?.worker).toBe('w-2');
+  });
+
+  it('is tried again at once when somebody has it loaded, or served in another way', () => {
+    const worker = grid.worker('w-1', serving);
+    add();
+    for (const again of [() => ask('loadModel', { name: 'tiny' }), () => add({ idleMs: 7 })]) {
+      request();
+      for (let times = 0; times < 3 && instances().length > 0; times += 1) {
+        done(worker, instance(), broken);
+        grid.pass(4000, [worker]);
+      }
+      expect(model().trouble).toMatch(/could not be loaded/);
+      again();
+      expect(model().trouble).toBe('');
+    }
+  });
+
+  it('counts as failed so when it came up for a moment alone', () => {
+    const worker = grid.worker('w-1', serving);
+    add();
+    request();
+    for (let times = 0; times < 3; times += 1) {
+      const task = instance();
+      ready(worker, task);
+      grid.pass(2000, [worker]);
+      done(worker, task, broken);
+      grid.pass(4000, [worker]);
+    }
+    expect(model().trouble).toMatch(/3 times in a row/);
   });
 });

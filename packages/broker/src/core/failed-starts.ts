@@ -16,6 +16,8 @@ const longestWaitMs = 600_000;
 export function givesUp(state: BrokerState, task: Task, why: Failure, isLast: boolean): boolean {
   const { kind, model: name } = task.spec.envelope;
   if (kind !== 'instance' || name === undefined || isOrdered(why.code)) return false;
+  // One of a former specification is to end, and its failure says nothing of the present one.
+  if (!state.models.isCurrent(name, task.id)) return true;
   const life = state.models.lifeOf(name);
   const of = instanceLife(life, task.id);
   const readyMs = of.readySince === null ? 0 : state.watch - of.readySince;

@@ -6,6 +6,7 @@ import type { TaskId, WorkerId } from '@gryphgen/protocol';
 import { changeView, type HostedModel } from '@gryphgen/scheduler';
 import { lookAgain } from './apply-workers.ts';
 import { type Decision, decided } from './decisions.ts';
+import { startAfresh } from './model-life.ts';
 import type { BrokerState, Task } from './state.ts';
 
 type ModelDecision = Extract<
@@ -19,6 +20,7 @@ export function changeModel(state: BrokerState, decision: ModelDecision): void {
   if (decision[0] === decided.modelSet) {
     const [, spec, owner, addedAt, since] = decision;
     models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId });
+    startAfresh(models.lifeOf(spec.name));
     modelChanged(state, spec.name);
   } else {
     models.known.delete(decision[1]);

@@ -64,7 +64,7 @@ export function instance(): Task {
   if (one === undefined || others.length > 0) throw new Error(`${others.length + (one ? 1 : 0)} instances`);
   return one;
 }
-const fence = ({ id: task, attempt }: Task) => ({ task, attempt, epoch: grid.state.epoch });
+export const fence = ({ id: task, attempt }: Task) => ({ task, attempt, epoch: grid.state.epoch });
 export const start = (worker: SessionId, task: Task) =>
   grid.say(worker, { kind: 'started', ...fence(task) } as never);
 let served = 0;

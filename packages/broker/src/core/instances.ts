@@ -5,7 +5,7 @@
  * 1. Never more than one instance of a model is on its way, nor do more than `replicas.max` take requests.
  * 2. One that is idle ends when it is one too many: beyond `replicas.min` after `idleMs`, to make room for another model
  *    or a task that waits, or because it takes no requests any more. One that answers a request never does.
- * 3. One that finds no place within `placeMs` is ended, and planned anew.
+ * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
 import { failure, type WorkerId } from '@gryphgen/protocol';
 import { type Beginning, begin } from './beginning-instances.ts';
@@ -18,8 +18,9 @@ import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
 import type { BrokerState, Task } from './state.ts';
 
-/** Something else took the place meanwhile, and may keep it for long. */
+/** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;
+const awayMs = 2000;
 /** Requests that wait for so long while others are answered have another instance begun, if there may be one. */
 const anotherAfterMs = 2000;
 
@@ -90,7 +91,9 @@ function replan(context: Context, life: ModelLife, instances: readonly Task[]): 
   const { state } = context;
   for (const task of instances) {
     const { waitsSince, words } = instanceLife(life, task.id);
-    if (waitsSince === null || state.watch - waitsSince < placeMs || mustWait(state, task.id)) continue;
+    if (waitsSince === null || mustWait(state, task.id)) continue;
+    const worker = state.workers.get(task.spec.envelope.constraints.worker as WorkerId);
+    if (state.watch - waitsSince < (worker?.view.connected ? placeMs : awayMs)) continue;
     unload(context, life, task, `it found no place ${words}`.trimEnd());
   }
 }

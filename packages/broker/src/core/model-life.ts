@@ -66,6 +66,12 @@ export function newLife(): ModelLife {
   };
 }
 
+/** What failed is of no account any more: it is served in another way, or somebody wants it tried again. */
+export function startAfresh(life: ModelLife): void {
+  Object.assign(life, { failed: 0, trouble: '', troubles: 0, tryAgainAt: 0, planAgainAt: 0, reasons: [] });
+  life.shunned.clear();
+}
+
 export function instanceLife(life: ModelLife, id: TaskId): InstanceLife {
   const known = life.instances.get(id) ?? { readySince: null, waitsSince: null, words: '' };
   life.instances.set(id, known);

@@ -20,6 +20,7 @@ import { decided } from './decisions.ts';
 import { noteInstances } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
+import { startAfresh } from './model-life.ts';
 import { nearest } from './nearest-names.ts';
 import { mayWith } from './roles.ts';
 import type { BrokerState, Session } from './state.ts';
@@ -57,6 +58,7 @@ export function onModelRequest(context: Context, session: Session, id: number, o
       }
       const life = state.models.lifeOf(order.args.name);
       life.isWanted = order.op === 'loadModel';
+      if (order.op === 'loadModel') startAfresh(life);
       if (order.op === 'unloadModel')
         for (const instance of state.models.instancesOf(order.args.name))
           life.leaving.set(instance, { at: context.now.wall, words: 'it was to be unloaded' });
