@@ -136,6 +136,17 @@ describe('a turn for who has waited too long', () => {
     expect(instance().cancelRequested).toBe(true);
   });
 
+  it('is as long as a load pays for', () => {
+    const first = request('one');
+    grid.pass(20_000, [worker]);
+    ready(worker);
+    request('two');
+    grid.pass(78_000, [worker]);
+    expect(request('one').phase).toBe('leased');
+    grid.pass(3000, [worker]);
+    expect([first.phase, request('one').phase]).toEqual(['leased', 'waiting']);
+  });
+
   it('is not taken from one that has just come, nor from one that is to be there always', () => {
     add({ name: 'one', replicas: { min: 1, max: 1 } }, 60);
     grid.pass(500, [worker]);

@@ -1,8 +1,8 @@
 /**
  * Room for what fits nowhere as it is: idle instances of models end for another model, or for a task that waits (E34).
  *
- * 1. Of others only what is beyond their `replicas.min`, answers nobody, has nobody waiting, and has had its turn: it has
- *    answered somebody since it was ready, or had the time to.
+ * 1. Of others only what is beyond their `replicas.min`, has answered nobody for a moment, has nobody waiting, and has had its
+ *    chance: it has answered somebody since it was ready, or had the time to.
  * 2. No more than are needed; those used least lately first.
  * 3. Where all are busy those who wait for longer than a turn are owed one: an instance that has had its turn takes no more
  *    requests, ends with the last of those it has, and what it leaves is theirs before it is anybody's.
@@ -25,8 +25,12 @@ import type { BrokerState, Task } from './state.ts';
 
 /** Ready for less than this, it was not even looked for by those who asked for it. */
 const leastReadyMs = 5000;
-/** For so long it may wait to be asked first. */
+/** Between two questions of one who asks without a pause it is not idle. */
+const leastIdleMs = 1000;
+/** For so long it may wait to be asked first; a turn, and how long is waited for one. */
 const turnMs = 30_000;
+/** A turn is so many times as long as the load was: what is swapped must pay. */
+const turnLoads = 4;
 const taskPatienceMs = 30_000;
 /** What is owed: for the answers that are under way, and for a load to begin. */
 const owedMs = 10 * 60_000;
@@ -94,7 +98,8 @@ function replaceable(state: BrokerState, besides: string): readonly Task[] {
     const life = state.models.lifeOf(name);
     const ready = usableOf(state, name).filter(isReady);
     const readySince = (task: Task): number => instanceLife(life, task.id).readySince ?? state.watch;
-    const served = ready.filter((task) => state.watch - readySince(task) >= turnMs);
+    const turnOf = (task: Task): number => Math.max(turnMs, turnLoads * instanceLife(life, task.id).loadMs);
+    const served = ready.filter((task) => state.watch - readySince(task) >= turnOf(task));
     const spare = Math.max(0, ready.length - spec.replicas.min);
     for (const task of served.slice(0, spare)) found.push({ task, readyAt: readySince(task) });
   }
@@ -171,7 +176,7 @@ function evictable(state: BrokerState, besides?: string): readonly Task[] {
 
 function isIdle(state: BrokerState, name: string, life: ModelLife, task: Task): boolean {
   const { readySince } = instanceLife(life, task.id);
-  if (readySince === null || idleFor(state, name, life, task) === 0) return false;
+  if (readySince === null || idleFor(state, name, life, task) < leastIdleMs) return false;
   const readyMs = state.watch - readySince;
   return readyMs >= leastReadyMs && (lastUse(life, task) > readySince || readyMs >= turnMs);
 }

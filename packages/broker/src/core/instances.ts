@@ -65,9 +65,12 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
     of.waitsSince = waits ? (of.waitsSince ?? state.watch) : null;
     if (!isReady(task)) {
       of.readySince = null;
+      of.loadsSince = task.lease === null ? null : (of.loadsSince ?? state.watch);
       continue;
     }
     if (of.readySince === null) Object.assign(life, { trouble: '', reasons: [] });
+    if (of.loadsSince !== null) of.loadMs = state.watch - of.loadsSince;
+    of.loadsSince = null;
     of.readySince ??= state.watch;
     if (state.watch - of.readySince < provenMs) continue;
     Object.assign(life, { failed: 0, troubles: 0 });

@@ -4,6 +4,10 @@ import type { Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 export interface InstanceLife {
   /** Watch time since which it is ready; null while it is not. */
   readySince: number | null;
+  /** Watch time since which it is somewhere and not ready; null before, and once it was. */
+  loadsSince: number | null;
+  /** How long its load took; 0 while that is not known. */
+  loadMs: number;
   /** Watch time since which it waits for a place; null while it does not. */
   waitsSince: number | null;
   /** Where it is to be, and why. */
@@ -73,7 +77,13 @@ export function startAfresh(life: ModelLife): void {
 }
 
 export function instanceLife(life: ModelLife, id: TaskId): InstanceLife {
-  const known = life.instances.get(id) ?? { readySince: null, waitsSince: null, words: '' };
+  const known = life.instances.get(id) ?? {
+    readySince: null,
+    loadsSince: null,
+    loadMs: 0,
+    waitsSince: null,
+    words: '',
+  };
   life.instances.set(id, known);
   return known;
 }
