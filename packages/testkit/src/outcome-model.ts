@@ -99,6 +99,8 @@ function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
   if (code === 'lost.broker') return durable ? 'a durable task outlives the broker' : undefined;
   if (code === 'lost.drained') return 'a drain ends no task';
   if (code === 'lost.preempted') return 'what is ended for others is tried again';
+  // Nobody needs one of a former specification tried again, nor one that has failed too often: another is begun.
+  if (code.startsWith('lost.') && kind === 'instance') return undefined;
   if (code.startsWith('lost.'))
     return losses >= limits.losses ? undefined : `only ${losses} attempts were lost before`;
   return 'no task of this workload ends so';
