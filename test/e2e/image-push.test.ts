@@ -58,7 +58,9 @@ async function allReady(): Promise<void> {
 }
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  return new Running(args, { ...grid.env, GRID_BROKER: grid.endpoint, ...env }, folder);
+  const running = new Running(args, { ...grid.env, GRID_BROKER: grid.endpoint, ...env }, folder);
+  running.child.stdin.end();
+  return running;
 }
 
 const run = (...args: string[]): Promise<Ended> => start(args).end();
