@@ -46,7 +46,9 @@ export class OrderModel {
   /** When it counts as having come, and so did those of its class before it: they stand in line. */
   private firstAt(state: BrokerState, task: Task): number {
     const name = classNameOf(task);
-    const before = this.taken.filter((one) => one.turn < task.turn && classNameOf(one) === name);
+    const before = this.taken.filter(
+      (one) => (one.turn - task.turn || one.id - task.id) < 0 && classNameOf(one) === name,
+    );
     return Math.max(...[task, ...before].map((one) => cameAt(state, one)));
   }
 
