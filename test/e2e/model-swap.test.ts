@@ -12,7 +12,7 @@ import { GridFixture } from './cli-grid.fixture.ts';
 
 const models = ['one', 'two', 'three'];
 const lengthMs = 1000 * Number(process.env.GRID_SWAP_S ?? 75);
-/** A turn is half a minute (broker/core/evicting.ts); on the machine of a test a load takes seconds. */
+/** A turn is half a minute (broker/core/models/evicting.ts); on the machine of a test a load takes seconds. */
 const turnMs = 30_000;
 const longestMs = turnMs + 30_000;
 

@@ -5,10 +5,10 @@
  * 2. A session that nobody uses for `idleMs` is closed; when there are `sessions`, the one that rested longest makes room.
  * 3. One that has failed serves nobody else: who asks next has a new one opened.
  */
-import { Inference, type InferenceAsker } from '@gryphgen/client';
+import { type Answer, Inference, type InferenceAsker, type Question } from '@gryphgen/client';
 import { failure, GridError, limits, type ModelDocument } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
-import type { Answer, Asker, GridDoor, Question } from './grid-door.ts';
+import type { Asker, GridDoor } from './grid-door.ts';
 import { unlessAborted } from './relay-answer.ts';
 
 /** What of a `Client` is used. */

@@ -3,7 +3,9 @@
  *
  * 1. A request is refused for its key before anything of it is read, and counts as under way while it is read.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Question } from '@gryphgen/client';
 import { formatTaskId, GridError, type ModelDocument } from '@gryphgen/protocol';
 import type { Alarms, ApiKey, ApiKeys, Clock, Log, Random } from '@gryphgen/runtime';
 import { Admission } from './admission.ts';
@@ -12,7 +14,7 @@ import { dialectOf, type Route, routeOf } from './api-routes.ts';
 import { Exchange } from './exchange.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
-import type { GridDoor, Question } from './grid-door.ts';
+import type { GridDoor } from './grid-door.ts';
 import { keyHolder } from './key-holder.ts';
 import { modelList, modelObject, unknownModel } from './model-list.ts';
 import { readQuestion } from './question-body.ts';

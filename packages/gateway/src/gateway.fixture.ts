@@ -1,4 +1,5 @@
 /** A gateway at a real socket before a grid that answers as a test says, with its keys in a home of its own. */
+
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
@@ -6,6 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { Answer, Question } from '@gryphgen/client';
 import {
   type Epoch,
   ephemeralTaskId,
@@ -26,7 +28,7 @@ import {
 import { afterEach, beforeEach } from 'vitest';
 import { Gateway, type GatewayOptions } from './gateway.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
-import type { Answer, GridDoor, Question } from './grid-door.ts';
+import type { GridDoor } from './grid-door.ts';
 
 type Script = (question: Question, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 const result: InferResult = {

@@ -1,30 +1,6 @@
 /** What the gateway asks of the grid, for whom. */
-import type {
-  InferResult,
-  ModelDocument,
-  ModelPath,
-  ModelUse,
-  PrincipalId,
-  TaskId,
-} from '@gryphgen/protocol';
-
-export interface Question {
-  readonly kind: ModelUse;
-  readonly model: string;
-  readonly path: ModelPath;
-  readonly request: Uint8Array;
-  readonly priority?: number;
-  readonly name?: string;
-}
-
-/** As the client SDK's `Inference` gives it. Each promise may reject, with a GridError; who does not look takes no harm. */
-export interface Answer {
-  readonly task: Promise<TaskId>;
-  readonly head: Promise<{ readonly status: number; readonly contentType: string }>;
-  /** Throws GridError where the answer breaks off. */
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly result: Promise<InferResult>;
-}
+import type { Answer, Question } from '@gryphgen/client';
+import type { ModelDocument, PrincipalId } from '@gryphgen/protocol';
 
 export interface Asker {
   readonly principal: PrincipalId;

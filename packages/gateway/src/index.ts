@@ -1,4 +1,4 @@
 /** The grid's models behind OpenAI's HTTP API. */
 export { type ActingOptions, ActingSessions } from './acting-sessions.ts';
 export { Gateway, type GatewayOptions } from './gateway.ts';
-export type { Answer, Asker, GridDoor, Question } from './grid-door.ts';
+export type { Asker, GridDoor } from './grid-door.ts';

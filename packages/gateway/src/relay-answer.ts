@@ -5,10 +5,11 @@
  *    answer up when that is too much.
  * 2. A client that takes nothing for `stallMs` has gone.
  */
+
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Answer } from '@gryphgen/client';
 import type { Alarms } from '@gryphgen/runtime';
-import type { Answer } from './grid-door.ts';
 
 export interface Relay {
   readonly response: ServerResponse;

@@ -1,16 +1,25 @@
-/** The word that somebody who made a typo most likely meant. */
+/** Which of the names that are known somebody who made a typo most likely meant. */
 
 /** Undefined when none is near: at most a third of the letters may differ. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const distance = distanceOf(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best !== undefined && bestDistance <= Math.max(1, Math.floor(Math.max(word.length, best.length) / 3))
+  const [best] = nearestOf(word, candidates, 1);
+  if (best === undefined) return undefined;
+  return distance(word, best) <= Math.max(1, Math.floor(Math.max(word.length, best.length) / 3))
     ? best
     : undefined;
+}
+
+/** At most `count`, the nearest first; equals as they come. */
+export function nearestOf(word: string, candidates: readonly string[], count: number): readonly string[] {
+  return candidates
+    .map((name) => ({ name, far: distance(word, name) }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, count)
+    .map(({ name }) => name);
+}
+
+function distance(one: string, other: string): number {
+  return distanceOf(one.toLowerCase(), other.toLowerCase());
 }
 
 /** Levenshtein's, with a swap of two neighbours as one edit. */

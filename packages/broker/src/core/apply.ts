@@ -21,9 +21,9 @@ import {
 } from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
-import { changeModel, noteInstance } from './hosting.ts';
 import { readNote } from './journaled-note.ts';
 import { learnFromEnd, learnFromLack } from './learning.ts';
+import { changeModel, noteInstance } from './models/hosting.ts';
 import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
 

@@ -7,7 +7,7 @@ import { lookAgain } from './apply-workers.ts';
 import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { Now } from './events.ts';
-import { noteInstance } from './hosting.ts';
+import { noteInstance } from './models/hosting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export interface Context {

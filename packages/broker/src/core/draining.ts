@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { mustWait, sendStop } from './context.ts';
 import type { DrainDeadline } from './drain-window.ts';
 import type { Now } from './events.ts';
-import { noteInstance } from './hosting.ts';
+import { noteInstance } from './models/hosting.ts';
 import type { Task, Worker } from './state.ts';
 
 /** With each tick: a worker that was away, or a journal that did not write, is told when it can be. */

@@ -18,7 +18,7 @@ import { choiceOf, choiceWords } from './choosing.ts';
 import { viewsFor } from './claims.ts';
 import { nameOf, stateOf } from './documents.ts';
 import { foretold } from './learning.ts';
-import { modelWords } from './model-words.ts';
+import { modelWords } from './models/model-words.ts';
 import { quotaDocument, quotaWords } from './quotas.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed } from './shares.ts';
 import type { BrokerState, Task } from './state.ts';

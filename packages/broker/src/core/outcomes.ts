@@ -32,9 +32,9 @@ import { decide, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
-import { givesUp } from './failed-starts.ts';
-import { noteInstance } from './hosting.ts';
 import { learnFromStart } from './learning.ts';
+import { givesUp } from './models/failed-starts.ts';
+import { noteInstance } from './models/hosting.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 import { believableUsage } from './told-use.ts';
 

@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import { endDrained } from './draining.ts';
-import { lookAfterModels } from './instances.ts';
+import { lookAfterModels } from './models/instances.ts';
 import { attemptFailed, end } from './outcomes.ts';
 import { watchPolicy } from './policy-orders.ts';
 import { preempt } from './preempting.ts';

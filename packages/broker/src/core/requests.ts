@@ -17,7 +17,7 @@ import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
 import { dryRunDocument, explainDocument } from './explaining.ts';
 import { onAnswers, onBeside, onExec, onLogs, onPushImage } from './granting.ts';
 import { onPs } from './listing.ts';
-import { isModelOrderTaken, type ModelOrder, onModelRequest } from './model-orders.ts';
+import { isModelOrderTaken, type ModelOrder, onModelRequest } from './models/model-orders.ts';
 import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
 import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './policy-orders.ts';

@@ -1,7 +1,7 @@
 /** A worker's word about a service of its own (E23): kept with its lease, never journaled. */
 import type { Served } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
-import { noteInstance } from './hosting.ts';
+import { noteInstance } from './models/hosting.ts';
 import { leasedTo, tellChanged } from './outcomes.ts';
 import type { TaskLease, Worker } from './state.ts';
 

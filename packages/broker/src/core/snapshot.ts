@@ -33,7 +33,7 @@ import { GridSize } from './grid-size.ts';
 import { IdRing } from './id-ring.ts';
 import { writeNote } from './journaled-note.ts';
 import { missingBytes, underwayOn } from './learning.ts';
-import { ModelBook } from './model-book.ts';
+import { ModelBook } from './models/model-book.ts';
 import { PlacementNotes } from './placement-notes.ts';
 import { PolicyBook, type SavedPolicies } from './policy-book.ts';
 import { PossibleShapes } from './possible-shapes.ts';

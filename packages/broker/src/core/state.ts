@@ -47,7 +47,7 @@ import type { Doubts } from './doubts.ts';
 import type { DrainDeadline, DrainWindow } from './drain-window.ts';
 import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
-import type { ModelBook } from './model-book.ts';
+import type { ModelBook } from './models/model-book.ts';
 import type { PlacementNotes } from './placement-notes.ts';
 import type { PolicyBook } from './policy-book.ts';
 import type { PossibleShapes } from './possible-shapes.ts';

@@ -5,14 +5,14 @@
  * 2. Any message of a session is a sign of life of its worker.
  */
 import type { ClientId } from '@gryphgen/protocol';
-import { onInstancePrepared } from './beginning-instances.ts';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { passes } from './gate.ts';
-import { lookAfterDue } from './instances.ts';
+import { onInstancePrepared } from './models/beginning-instances.ts';
+import { lookAfterDue } from './models/instances.ts';
 import { onKeyRevoked } from './node-orders.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';

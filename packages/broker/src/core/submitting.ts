@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
-import { refusalByModel } from './model-orders.ts';
+import { refusalByModel } from './models/model-orders.ts';
 import { beyondAlone } from './quotas.ts';
 import { beyond, refusalByLimits } from './shares.ts';
 import type { Session } from './state.ts';

@@ -7,8 +7,8 @@
  *    no more requests, and end when they are idle.
  */
 import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
+import type { Task } from '../state.ts';
 import { type ModelLife, newLife } from './model-life.ts';
-import type { Task } from './state.ts';
 
 export interface Model {
   readonly spec: ModelSpec;

@@ -8,15 +8,15 @@
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
 import { failure, type WorkerId } from '@gryphgen/protocol';
+import { type Context, mustWait } from '../context.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { type Beginning, begin } from './beginning-instances.ts';
-import { type Context, mustWait } from './context.ts';
 import { endIdle, unload } from './ending-instances.ts';
 import { makeRoomForTasks } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
-import type { BrokerState, Task } from './state.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;

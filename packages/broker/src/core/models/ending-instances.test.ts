@@ -1,7 +1,8 @@
 /** Instances that the broker ends, and why (E34). */
 import type { SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type CoreFixture, sent } from './core.fixture.ts';
+import { type CoreFixture, sent } from '../core.fixture.ts';
+import type { Task } from '../state.ts';
 import {
   add,
   admin,
@@ -18,7 +19,6 @@ import {
   request,
   serving,
 } from './instances.fixture.ts';
-import type { Task } from './state.ts';
 
 beforeEach(() => beginGrid());
 

@@ -11,15 +11,15 @@ import {
   type TaskId,
 } from '@gryphgen/protocol';
 import { beside, type WorkerView } from '@gryphgen/scheduler';
-import { type Context, decide } from './context.ts';
-import { decided } from './decisions.ts';
-import type { BrokerEvent } from './events.ts';
+import { type Context, decide } from '../context.ts';
+import { decided } from '../decisions.ts';
+import type { BrokerEvent } from '../events.ts';
+import type { BrokerState } from '../state.ts';
 import { makeRoom, owedTo } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
-import type { BrokerState } from './state.ts';
 
 export interface Beginning {
   /** Idle instances of other models may go for it. */

@@ -1,8 +1,9 @@
 /** Idle instances end to make room for another model (E34). */
 import type { PrincipalId, SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CoreFixture, sent } from './core.fixture.ts';
-import { explainDocument } from './explaining.ts';
+import { CoreFixture, sent } from '../core.fixture.ts';
+import { explainDocument } from '../explaining.ts';
+import type { Task } from '../state.ts';
 import {
   add,
   ask,
@@ -17,7 +18,6 @@ import {
   serving,
 } from './instances.fixture.ts';
 import { MiB } from './models.fixture.ts';
-import type { Task } from './state.ts';
 
 beforeEach(() => beginGrid());
 

@@ -1,9 +1,9 @@
 /** What becomes of the model that a waiting request asks, in words. */
 import { asksModel, formatTaskId } from '@gryphgen/protocol';
-import { nameOf } from './documents.ts';
+import { nameOf } from '../documents.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { isReady, usableOf } from './hosting.ts';
 import { instanceLife } from './model-life.ts';
-import type { BrokerState, Task } from './state.ts';
 
 /** Undefined of what asks none. */
 export function modelWords(state: BrokerState, { spec: { envelope } }: Task): string | undefined {

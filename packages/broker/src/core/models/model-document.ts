@@ -7,12 +7,12 @@ import {
   type WorkerId,
 } from '@gryphgen/protocol';
 import { planModel } from '@gryphgen/scheduler';
-import { nameOf } from './documents.ts';
+import { nameOf } from '../documents.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { isEnding, isReady, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
-import type { BrokerState, Task } from './state.ts';
 
 /** `wall`: the time now; `sees`: which tasks are named. */
 export function modelDocument(

@@ -1,8 +1,8 @@
 /** Tasks that ask a model, while none answers. */
 import { asksModel, type Failure } from '@gryphgen/protocol';
-import { type Context, mustWait } from './context.ts';
-import { end } from './outcomes.ts';
-import type { Task } from './state.ts';
+import { type Context, mustWait } from '../context.ts';
+import { end } from '../outcomes.ts';
+import type { Task } from '../state.ts';
 
 /** Of those that wait, ended at a time: the rest with the next tick. */
 const mostEnded = 1000;

@@ -11,17 +11,17 @@
  */
 import { formatTaskId, type TaskId, type WorkerId } from '@gryphgen/protocol';
 import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
-import { waitsSince } from './aging.ts';
-import { chargedAs } from './charging.ts';
-import type { Context } from './context.ts';
+import { waitsSince } from '../aging.ts';
+import { chargedAs } from '../charging.ts';
+import type { Context } from '../context.ts';
+import { quotaAgainst } from '../quotas.ts';
+import { mayRunNoMore } from '../shares.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { idleFor, lastUse, leastUsedFirst, unload } from './ending-instances.ts';
 import { isReady, noteInstances, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { type PlanOptions, planInstance } from './model-plans.ts';
-import { quotaAgainst } from './quotas.ts';
-import { mayRunNoMore } from './shares.ts';
-import type { BrokerState, Task } from './state.ts';
 
 /** Ready for less than this, it was not even looked for by those who asked for it. */
 const leastReadyMs = 5000;

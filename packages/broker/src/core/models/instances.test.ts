@@ -1,8 +1,9 @@
 /** Instances: when the broker begins one, where, and when it ends one (E34). */
 import type { SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { leases } from './core.fixture.ts';
-import { explainDocument } from './explaining.ts';
+import { leases } from '../core.fixture.ts';
+import { explainDocument } from '../explaining.ts';
+import type { Task } from '../state.ts';
 import {
   add,
   beginGrid,
@@ -17,7 +18,6 @@ import {
   serving,
 } from './instances.fixture.ts';
 import { MiB } from './models.fixture.ts';
-import type { Task } from './state.ts';
 
 beforeEach(() => beginGrid());
 

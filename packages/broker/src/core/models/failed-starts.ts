@@ -4,9 +4,9 @@
  * way to another at once: the waits of a service would keep those who ask for too long.
  */
 import { type Failure, familyOf, formatDuration, formatTaskId, isOrdered } from '@gryphgen/protocol';
-import { nameOf } from './documents.ts';
+import { nameOf } from '../documents.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { instanceLife, provenMs } from './model-life.ts';
-import type { BrokerState, Task } from './state.ts';
 
 const mostFailed = 3;
 const firstWaitMs = 30_000;

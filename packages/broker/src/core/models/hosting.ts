@@ -4,10 +4,10 @@
  */
 import type { TaskId, WorkerId } from '@gryphgen/protocol';
 import { changeView, type HostedModel } from '@gryphgen/scheduler';
-import { lookAgain } from './apply-workers.ts';
-import { type Decision, decided } from './decisions.ts';
+import { lookAgain } from '../apply-workers.ts';
+import { type Decision, decided } from '../decisions.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { startAfresh } from './model-life.ts';
-import type { BrokerState, Task } from './state.ts';
 
 type ModelDecision = Extract<
   Decision,

@@ -13,17 +13,20 @@ import {
   limits,
   type ModelDocument,
   type ModelSpec,
+  nearestOf,
   type RequestArgs,
 } from '@gryphgen/protocol';
-import { type Context, decide, refuse, reply } from './context.ts';
-import { decided } from './decisions.ts';
+import { type Context, decide, refuse, reply } from '../context.ts';
+import { decided } from '../decisions.ts';
+import { mayWith } from '../roles.ts';
+import type { BrokerState, Session } from '../state.ts';
 import { noteInstances } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { startAfresh } from './model-life.ts';
-import { nearest } from './nearest-names.ts';
-import { mayWith } from './roles.ts';
-import type { BrokerState, Session } from './state.ts';
+
+/** More would hide the likely ones. */
+const namesShown = 3;
 
 type ModelOperation = 'models' | 'planModel' | 'addModel' | 'removeModel' | 'loadModel' | 'unloadModel';
 export type ModelOrder = {
@@ -93,7 +96,7 @@ function addModel(context: Context, session: Session, id: number, spec: ModelSpe
 
 /** Why it is not known, with those that are called nearly so. */
 function unknownModel({ models }: BrokerState, name: string): Failure {
-  const known = nearest(name, [...models.known.keys()]);
+  const known = nearestOf(name, [...models.known.keys()].sort(), namesShown);
   const hint =
     models.known.size === 0
       ? 'it knows none: "grid models add" adds one'

@@ -6,9 +6,9 @@ import {
   type SessionId,
   type WorkerReport,
 } from '@gryphgen/protocol';
-import { CoreFixture, sent } from './core.fixture.ts';
+import { CoreFixture, sent } from '../core.fixture.ts';
+import type { Task } from '../state.ts';
 import { MiB, modelSpec } from './models.fixture.ts';
-import type { Task } from './state.ts';
 
 export const serving: Partial<WorkerReport> = {
   capabilities: ['process', 'instance', 'infer'],
