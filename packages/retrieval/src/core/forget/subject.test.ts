@@ -13,6 +13,7 @@ it('a subject is found however it is written, and others are not', () => {
     'zoe-smith@example.com',
     'zoeSmithKey',
     'Zoe\u0308 Smith',
+    'Zoë\u2003\u3000Smith',
   ])
     expect([text, has(text, 'Zoë Smith'), matches(text, 'Zoë Smith').length]).toEqual([text, true, 1]);
   expect([has('Zoe Brown, Ann Smith', 'Zoë Smith'), matches('Zoe Brown, Ann Smith', 'Zoë Smith')]).toEqual([

@@ -6,6 +6,11 @@
 /** Shorter ones are in everything. */
 const MIN_CHARS = 3;
 const SEPARATORS = /[\s_-]+/g;
+/** What of these is more than a byte of UTF-8, as latin1 has the bytes. */
+const WIDE_SPACES = [...'\u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff']
+  .concat(Array.from({ length: 11 }, (_, at) => String.fromCharCode(0x2000 + at)))
+  .map((space) => Buffer.from(space).toString('latin1'));
+const WIDEST_BYTES = 3;
 /** Between two characters of it, at most so many of those that do not count. */
 const MAX_SEPARATORS = 8;
 
@@ -43,11 +48,11 @@ export function subjectPattern(subject: string): RegExp {
     const written = [...new Set(forms)].map((form) => escaped(Buffer.from(form).toString('latin1')));
     return `(?:${written.join('|')})`;
   });
-  return new RegExp(parts.join(`[\\s_-]{0,${MAX_SEPARATORS}}`), 'g');
+  return new RegExp(parts.join(`(?:[\\s_-]|${WIDE_SPACES.join('|')}){0,${MAX_SEPARATORS}}`), 'g');
 }
 
 export function subjectSpan(subject: string): number {
-  return Buffer.byteLength(subject.normalize('NFD')) * (MAX_SEPARATORS + 2);
+  return Buffer.byteLength(subject.normalize('NFD')) * (WIDEST_BYTES * MAX_SEPARATORS + 2);
 }
 
 const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
