@@ -81,7 +81,7 @@ describe('without a grid', () => {
     }>('doctor');
     expect(checks.map(({ name }) => name)).toEqual([
       ...['node', 'kernel', 'home', 'disk', 'memory', 'clock'],
-      ...['docker', 'engine', 'devices', 'toolkit', 'speed', 'grid'],
+      ...['docker', 'engine', 'devices', 'toolkit', 'llama', 'speed', 'grid'],
     ]);
     expect(Array.isArray(devices)).toBe(true);
   });
