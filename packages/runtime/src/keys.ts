@@ -9,9 +9,9 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   hkdfSync,
   type KeyObject,
+  randomBytes,
   sign,
   verify,
 } from 'node:crypto';
@@ -202,12 +202,19 @@ function fingerprint(key: string): string {
   return createHash('sha256').update(Buffer.from(key, 'base64url')).digest('hex').slice(0, 16);
 }
 
+/**
+ * An Ed25519 secret is any 32 bytes. Node's own generator is not asked: its pair and the job that made it share a lock, and
+ * a collection in the middle of the export that ends that job waits for it for ever (Node 20.20).
+ */
 function newKeys(): KeyFile {
-  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const secret = randomBytes(32);
   const curve = curveKeyPair();
   return {
     version: 1,
-    signing: { public: String(x), secret: String(d) },
+    signing: {
+      public: publicHalf('ed25519', secret).toString('base64url'),
+      secret: secret.toString('base64url'),
+    },
     curve: { public: curve.publicKey, secret: curve.secretKey },
   };
 }
