@@ -62,46 +62,47 @@ export function onExec(context: Context, session: Session, id: number, task: Tas
 
 /** An image for a worker, by its id or name. */
 export function onPushImage(context: Context, session: Session, id: number, node: string): void {
-  const worker = findWorker(context.state, node);
-  if (worker === undefined) {
-    refuse(context, session.id, id, notFound(`node "${node}"`));
-    return;
-  }
-  const { name, report } = worker.view;
-  if (report && !report.transfers?.includes('image')) {
-    const words = `${name} takes no pushed images: its policy says so, or it has an older version of grid`;
-    refuse(context, session.id, id, failure('rejected.state', words));
-    return;
-  }
-  grantAt(
-    context,
-    session,
-    id,
-    { op: 'image', about: { worker: worker.id }, words: 'no image reaches' },
-    worker,
-  );
+  grantOf(context, session, id, node, {
+    op: 'image',
+    words: 'no image reaches',
+    notOffered: ({ name }) =>
+      `${name} takes no pushed images: its policy says so, or it has an older version of grid`,
+  });
 }
 
 /** Answers of a worker, by its id or name, on channels of this session's principal. */
 export function onAnswers(context: Context, session: Session, id: number, node: string): void {
+  grantOf(context, session, id, node, {
+    op: 'answers',
+    words: 'no answer comes from',
+    notOffered: ({ name, report }) =>
+      `${name} does not offer answers: grid ${report?.version || 'of an older version'} runs there`,
+  });
+}
+
+/** What is about a worker alone. */
+function grantOf(
+  context: Context,
+  session: Session,
+  id: number,
+  node: string,
+  {
+    op,
+    words,
+    notOffered,
+  }: Pick<GrantOrder, 'op' | 'words'> & { readonly notOffered: (view: At['view']) => string },
+): void {
   const worker = findWorker(context.state, node);
   if (worker === undefined) {
     refuse(context, session.id, id, notFound(`node "${node}"`));
     return;
   }
-  const { name, report } = worker.view;
-  if (report && !report.transfers?.includes('answers')) {
-    const words = `${name} does not offer answers: grid ${report.version || 'of an older version'} runs there`;
-    refuse(context, session.id, id, failure('rejected.state', words));
+  const { report } = worker.view;
+  if (report && !report.transfers?.includes(op)) {
+    refuse(context, session.id, id, failure('rejected.state', notOffered(worker.view)));
     return;
   }
-  grantAt(
-    context,
-    session,
-    id,
-    { op: 'answers', about: { worker: worker.id }, words: 'no answer comes from' },
-    worker,
-  );
+  grantAt(context, session, id, { op, about: { worker: worker.id }, words }, worker);
 }
 
 export function notRunning({ id, state }: Pick<TaskDocument, 'id' | 'state'>): Failure {

@@ -14,6 +14,7 @@ import { chargedAs } from './charging.ts';
 import type { Claim } from './claims.ts';
 import { type Context, decide, mustWait, sendStop } from './context.ts';
 import { decided } from './decisions.ts';
+import { fewest } from './fewest.ts';
 import { quotaAgainst } from './quotas.ts';
 import { classOwner, mayRunNoMore } from './shares.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
@@ -108,17 +109,8 @@ function wayOn(state: BrokerState, worker: Worker, envelope: Envelope, wall: num
       ),
     ) === 0;
   const mayEnd = endable(state, worker, envelope.priority, wall);
-  if (mayEnd.length === 0 || !fits(mayEnd)) return undefined;
-  let ended: readonly Leased[] = [];
-  for (const each of mayEnd) {
-    ended = [...ended, each];
-    if (fits(ended)) break;
-  }
-  for (const each of ended.toReversed()) {
-    const others = ended.filter((one) => one !== each);
-    if (fits(others)) ended = others;
-  }
-  if (ended.length === 0 || ended.length > mostEnded) return undefined;
+  const ended = mayEnd.length === 0 ? undefined : fewest(mayEnd, fits);
+  if (ended === undefined || ended.length === 0 || ended.length > mostEnded) return undefined;
   return { worker, ended, cost: ended.reduce((sum, { cost }) => sum + cost, 0) };
 }
 

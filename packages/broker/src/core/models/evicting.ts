@@ -14,6 +14,7 @@ import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
 import { waitsSince } from '../aging.ts';
 import { chargedAs } from '../charging.ts';
 import type { Context } from '../context.ts';
+import { fewest } from '../fewest.ts';
 import { quotaAgainst } from '../quotas.ts';
 import { mayRunNoMore } from '../shares.ts';
 import type { BrokerState, Task } from '../state.ts';
@@ -195,16 +196,8 @@ function wayOn(
         ended.flatMap(({ lease }) => (lease === null ? [] : [lease.reservation])),
       ),
     );
-  if (!fits(mayEnd)) return undefined;
-  let ended: readonly Task[] = [];
-  for (const task of mayEnd) {
-    ended = [...ended, task];
-    if (fits(ended)) break;
-  }
-  for (const task of ended.toReversed()) {
-    const others = ended.filter((one) => one !== task);
-    if (fits(others)) ended = others;
-  }
+  const ended = fewest(mayEnd, fits);
+  if (ended === undefined) return undefined;
   const used = ended.map((task) => lastUse(state.models.lifeOf(nameOf(task)), task));
   return { ended, usedLast: Math.max(...used) };
 }
