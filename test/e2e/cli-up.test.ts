@@ -158,7 +158,8 @@ it('leaves nothing behind when whoever asked for --detach is gone before it answ
 it('says why it cannot come up', async () => {
   const grid = newGrid();
   const { code, stderr } = await grid.grid('up', '--detach', '--listen', 'tcp://203.0.113.1:7600');
-  expect(stderr).toContain('cannot listen at tcp://203.0.113.1:7600: ');
+  // By the broker, or the worker, which has a port of its own there: whoever is first.
+  expect(stderr).toMatch(/cannot listen at tcp:\/\/203\.0\.113\.1:(7600|\*): /);
   expect(code).toBe(6);
 });
 

@@ -38,6 +38,10 @@ export class Daemon {
   }
 
   start(): void {
+    const { child: former } = this;
+    // It would be lost, and live on after the tests.
+    if (former?.exitCode === null && former.signalCode === null)
+      throw new Error(`${this.args.join(' ')} is running`);
     const child = spawn(process.execPath, [gridCommand, ...this.args], {
       env: this.env,
       stdio: ['ignore', 'ignore', 'pipe'],
