@@ -30,8 +30,9 @@ export {
   type ParsedDocument,
 } from './parse/parse-document.ts';
 export { ProcessParser } from './parse/process-parser.ts';
+export type { Ingesting } from './service/bring-files.ts';
 export type { SourceFile } from './service/given-files.ts';
-export { type Ingesting, RetrievalService } from './service/retrieval-service.ts';
+export { RetrievalService } from './service/retrieval-service.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export {
   type Passage,

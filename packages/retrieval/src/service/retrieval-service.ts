@@ -25,31 +25,20 @@ import { foldedSubject } from '../core/forget/subject.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
-import { StoreError } from '../store/store.ts';
-import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
 import { fitted } from './answer-size.ts';
+import { bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
 import { searchFiles } from './file-search.ts';
-import { originOf, type SourceFile } from './given-files.ts';
+import type { SourceFile } from './given-files.ts';
 import { Learning } from './learning.ts';
+import { told, unknown } from './refusals.ts';
 import { Roots } from './roots.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
 
 /** Of one service: each is a label of its worker. */
 const mostCollections = 32;
-/** Of failed files, those that are named in the answer. */
-const namedFailures = 20;
-const causeChars = 160;
-const tellEachMs = 2000;
 /** Passages looked at for one file: those of large files crowd others out. */
 const passagesPerFile = 4;
-
-export interface Ingesting {
-  /** Aborted: what is done stays done. */
-  readonly signal: AbortSignal;
-  /** A line on how far it is. */
-  readonly tell: (line: string) => void;
-}
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Feedback = Extract<IngestBody, { op: 'feedback' }>;
@@ -94,7 +83,9 @@ export class RetrievalService {
           `there are ${mostCollections} collections here, and no more are taken`,
         );
       await this.roots.note(collection, { ...source, syncedAt: 0 });
-      const result = await this.bring(collection, source, files, ingesting);
+      const { parser } = this;
+      const store = await this.opened();
+      const result = await bringFiles({ store, parser, collection, source, files }, ingesting);
       const syncedAt = Date.now();
       if (!('code' in result))
         await this.roots.note(collection, {
@@ -239,44 +230,6 @@ export class RetrievalService {
     await (await this.store?.catch(() => undefined))?.close();
   }
 
-  private async bring(
-    collection: string,
-    source: SourceName,
-    files: readonly SourceFile[],
-    { signal, tell }: Ingesting,
-  ): Promise<IngestResult | Failure> {
-    let toldAt = performance.now();
-    const onProgress = ({ done, files: of }: SyncProgress): void => {
-      if (performance.now() - toldAt < tellEachMs) return;
-      toldAt = performance.now();
-      tell(`${done} of ${of} files`);
-    };
-    try {
-      const {
-        failed,
-        notes: _,
-        ...counts
-      } = await syncCollection({
-        store: await this.opened(),
-        collection,
-        origin: originOf(source, files),
-        parser: this.parser,
-        atOnce: ParserPool.size,
-        owns: (key) => isOf(key, source),
-        signal,
-        onProgress,
-      });
-      const named = failed.slice(0, namedFailures).map(({ key, cause }) => ({
-        path: pathOf(key),
-        cause: cause.slice(0, causeChars),
-      }));
-      return { ...counts, failedFiles: failed.length, failed: named };
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return failure('cancelled.user', 'it was stopped');
-      throw error;
-    }
-  }
-
   private revisionOf(collection: string, key: string): string | undefined {
     return this.roots.of(collection).find((root) => isOf(key, root))?.revision;
   }
@@ -297,19 +250,3 @@ export class RetrievalService {
 }
 
 const nothing: IngestResult = { added: 0, changed: 0, unchanged: 0, removed: 0, failedFiles: 0, failed: [] };
-
-/** What the store cannot do is told in its words; so is a disk that takes no more. */
-async function told<T>(work: () => Promise<T>): Promise<T | Failure> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof StoreError) return failure('execution.exit', error.message);
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-      return failure('execution.exit', `The disk of the collections is full: ${(error as Error).message}`);
-    throw error;
-  }
-}
-
-function unknown(collection: string): Failure {
-  return failure('rejected.not-found', `there is no collection ${collection} here`);
-}

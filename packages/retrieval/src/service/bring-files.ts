@@ -1,0 +1,59 @@
+/** Has a source of a collection be these files, and tells how far it is. */
+import { type Failure, failure, type IngestResult, type SourceName } from '@gryphgen/protocol';
+import { ParserPool } from '../parse/parser-pool.ts';
+import type { Store } from '../store/store.ts';
+import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
+import { isOf, pathOf } from './file-key.ts';
+import { originOf, type SourceFile } from './given-files.ts';
+
+/** Of failed files, those that are named in the answer. */
+const namedFailures = 20;
+const causeChars = 160;
+const tellEachMs = 2000;
+
+export interface Ingesting {
+  /** Aborted: what is done stays done. */
+  readonly signal: AbortSignal;
+  /** A line on how far it is. */
+  readonly tell: (line: string) => void;
+}
+
+interface Bringing {
+  readonly store: Store;
+  readonly parser: ParserPool;
+  readonly collection: string;
+  readonly source: SourceName;
+  readonly files: readonly SourceFile[];
+}
+
+export async function bringFiles(
+  { store, parser, collection, source, files }: Bringing,
+  { signal, tell }: Ingesting,
+): Promise<IngestResult | Failure> {
+  let toldAt = performance.now();
+  const onProgress = ({ done, files: of }: SyncProgress): void => {
+    if (performance.now() - toldAt < tellEachMs) return;
+    toldAt = performance.now();
+    tell(`${done} of ${of} files`);
+  };
+  try {
+    const {
+      failed,
+      notes: _,
+      ...counts
+    } = await syncCollection({
+      ...{ store, collection, parser, signal, onProgress },
+      origin: originOf(source, files),
+      atOnce: ParserPool.size,
+      owns: (key) => isOf(key, source),
+    });
+    const named = failed.slice(0, namedFailures).map(({ key, cause }) => ({
+      path: pathOf(key),
+      cause: cause.slice(0, causeChars),
+    }));
+    return { ...counts, failedFiles: failed.length, failed: named };
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return failure('cancelled.user', 'it was stopped');
+    throw error;
+  }
+}
