@@ -124,7 +124,7 @@ export class ApiHandler {
   ): Promise<void> {
     const { bounds, alarms } = this.options;
     goOn?.();
-    const { model, request } = await readQuestion(exchange.request, bounds.bodyBytes);
+    const { model, request, isStream } = await readQuestion(exchange.request, bounds.bodyBytes);
     const { priority } = key;
     const question = {
       kind: use,
@@ -136,7 +136,7 @@ export class ApiHandler {
     };
     const cancel = alarms.after(bounds.firstByteMs, () => exchange.end(tooLate(bounds.firstByteMs)));
     try {
-      await this.relay(exchange, question, key, cancel);
+      await this.relay(exchange, question, key, isStream, cancel);
     } catch (error) {
       throw await this.moreOf(error, exchange, key, model);
     } finally {
@@ -148,6 +148,7 @@ export class ApiHandler {
     exchange: Exchange,
     question: Question,
     key: ApiKey,
+    isStream: boolean,
     onHead: () => void,
   ): Promise<void> {
     const { door, alarms, bounds, clock } = this.options;
@@ -164,6 +165,7 @@ export class ApiHandler {
       signal,
       alarms,
       stallMs: bounds.stallMs,
+      waiting: isStream ? { everyMs: bounds.waitingMs, model: question.model } : undefined,
       onFirstByte: () => {
         onHead();
         this.metrics.firstByte(route, clock.mono() - began);

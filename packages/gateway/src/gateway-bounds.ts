@@ -20,6 +20,8 @@ export const defaultBounds = {
   keepAliveMs: 30_000,
   /** Until the first byte of an answer: a model may have to be fetched and loaded before. */
   firstByteMs: 15 * 60_000,
+  /** Between two signs of life of a stream that has not begun: proxies give up after half a minute at the soonest. */
+  waitingMs: 5000,
   /** A client that takes nothing of its answer for so long has gone. */
   stallMs: 60_000,
   /** For answers under way when the gateway stops. */

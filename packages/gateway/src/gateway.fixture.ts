@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { Answer, Question } from '@gryphgen/client';
+import type { Answer, AnswerHead, Question } from '@gryphgen/client';
 import {
   type Epoch,
   ephemeralTaskId,
@@ -40,6 +40,14 @@ const result: InferResult = {
 export const bytes = (words: string) => new TextEncoder().encode(words);
 export const chat = (more: object = {}) => JSON.stringify({ model: 'tiny', messages: [], ...more });
 
+export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((tell) => {
+    resolve = tell;
+  });
+  return { promise, resolve };
+}
+
 /** A grid with one model, `tiny`. */
 class ScriptedGrid implements GridDoor {
   readonly asked: Question[] = [];
@@ -48,13 +56,15 @@ class ScriptedGrid implements GridDoor {
     yield bytes('{"ok":true}');
   };
   refuses: GridError | undefined;
+  /** When and with what an answer begins. */
+  head = (): Promise<AnswerHead> => Promise.resolve({ status: 200, contentType: this.contentType });
 
   async ask(_: unknown, question: Question, signal: AbortSignal): Promise<Answer> {
     if (this.refuses !== undefined) throw this.refuses;
     this.asked.push(question);
     return {
       task: Promise.resolve(ephemeralTaskId(3 as Epoch, 17)),
-      head: Promise.resolve({ status: 200, contentType: this.contentType }),
+      head: this.head(),
       body: this.answers(question, signal),
       result: Promise.resolve(result),
     };

@@ -12,6 +12,8 @@ import { askBounds } from './gateway-bounds.ts';
 export interface QuestionBody {
   readonly model: string;
   readonly request: Uint8Array;
+  /** It asks for its answer piece by piece. */
+  readonly isStream: boolean;
 }
 
 const tokens = z.number().int().min(-1).max(askBounds.tokens).nullish();
@@ -41,7 +43,8 @@ export async function readQuestion(request: IncomingMessage, mostBytes: number):
       message: `content-encoding: found ${encoding}, expected none`,
     });
   const bytes = await readBytes(request, mostBytes);
-  return { model: modelIn(bytes), request: bytes };
+  const { model, stream } = fieldsOf(bytes);
+  return { model, request: bytes, isStream: stream === true };
 }
 
 /** By events: the end of an iteration would end the connection, and with it the answer that says why. */
@@ -63,7 +66,7 @@ function readBytes(request: IncomingMessage, mostBytes: number): Promise<Buffer>
   });
 }
 
-function modelIn(bytes: Buffer): string {
+function fieldsOf(bytes: Buffer): z.infer<typeof bodySchema> {
   if (bytes.length === 0) throw badRequest('the body is empty, expected a JSON object');
   let document: unknown;
   try {
@@ -72,7 +75,7 @@ function modelIn(bytes: Buffer): string {
     throw badRequest(`the body is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   const parsed = bodySchema.safeParse(document);
-  if (parsed.success) return parsed.data.model;
+  if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const param = issue?.path.join('.') ?? '';
   const words = issue?.message ?? 'is not valid';

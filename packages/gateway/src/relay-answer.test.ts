@@ -2,11 +2,62 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import type { AnswerHead } from '@gryphgen/client';
 import { failure, GridError } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
-import { bytes, chat, GatewayFixture } from './gateway.fixture.ts';
+import { bytes, chat, deferred, GatewayFixture } from './gateway.fixture.ts';
 
 const fixture = new GatewayFixture();
+
+describe('a stream whose question waits', () => {
+  it('says so until its answer begins', async () => {
+    const head = deferred<AnswerHead>();
+    fixture.grid.head = () => head.promise;
+    fixture.grid.answers = async function* () {
+      yield bytes('data: 1\n\n');
+    };
+    const url = await fixture.open({ waitingMs: 20 });
+    const answer = await fixture.begin(`${url}/v1/chat/completions`, chat({ stream: true }));
+    expect(answer).toMatchObject({
+      statusCode: 200,
+      headers: { 'content-type': 'text/event-stream', 'x-request-id': 'e3.17' },
+    });
+    for (let line = 0; line < 2; line++) {
+      const [said] = (await once(answer, 'data')) as [Buffer];
+      expect(said.toString()).toMatch(/^(: waiting for tiny\n\n)+$/);
+    }
+    head.resolve({ status: 200, contentType: 'text/event-stream' });
+    expect(await text(answer)).toMatch(/^(: waiting for tiny\n\n)*data: 1\n\n$/);
+  });
+
+  it('is told in an event what its status would have said', async () => {
+    const refused = { error: { code: 400, type: 'exceed_context_size_error', message: 'too long' } };
+    const head = deferred<AnswerHead>();
+    fixture.grid.head = () => head.promise;
+    fixture.grid.answers = async function* () {
+      yield bytes(JSON.stringify(refused));
+    };
+    const url = await fixture.open({ waitingMs: 20 });
+    const answer = await fixture.begin(`${url}/v1/chat/completions`, chat({ stream: true }));
+    head.resolve({ status: 400, contentType: 'application/json' });
+    const [, json = ''] = /\n\nevent: error\ndata: (.*)\n\n$/.exec(await text(answer)) ?? [];
+    expect(JSON.parse(json)).toMatchObject({
+      error: { type: 'exceed_context_size_error', message: 'too long (task e3.17)' },
+    });
+    const { body } = await fixture.ask(`${url}/metrics`, undefined);
+    expect(body).toContain('requests_total{route="/v1/chat/completions",status="400"} 1');
+  });
+
+  it('and what is no stream, or is refused at once, has a status', async () => {
+    const head = deferred<AnswerHead>();
+    fixture.grid.head = () => head.promise;
+    const url = await fixture.open({ waitingMs: 20, firstByteMs: 200 });
+    expect(await fixture.ask(`${url}/v1/chat/completions`, chat())).toMatchObject({ status: 504 });
+    fixture.grid.refuses = new GridError(failure('unplaceable.timeout', 'nobody has it'));
+    const refused = await fixture.ask(`${url}/v1/chat/completions`, chat({ stream: true }));
+    expect(refused).toMatchObject({ status: 504, error: { code: 'unplaceable.timeout' } });
+  });
+});
 
 describe('a stream', () => {
   it('comes as it is made, and says in it that it breaks off', async () => {

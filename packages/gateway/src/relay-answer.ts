@@ -8,14 +8,17 @@
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Answer } from '@gryphgen/client';
+import type { Answer, AnswerHead } from '@gryphgen/client';
 import type { Alarms } from '@gryphgen/runtime';
+import { lateRefusal, sendWaitingLines, streamHeaders } from './waiting-lines.ts';
 
 export interface Relay {
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
   readonly alarms: Alarms;
   readonly stallMs: number;
+  /** The client asked for a stream, and hears while it waits. */
+  readonly waiting: { readonly everyMs: number; readonly model: string } | undefined;
   readonly onFirstByte: () => void;
   readonly onBytes: (count: number) => void;
 }
@@ -23,14 +26,13 @@ export interface Relay {
 /** Rejects with why it has no head, or breaks off. */
 export async function relayAnswer(answer: Answer, relay: Relay): Promise<void> {
   const { response, signal, onFirstByte, onBytes } = relay;
-  const { status, contentType } = await unlessAborted(answer.head, signal);
+  const head = await headOf(answer, relay);
   onFirstByte();
-  response.writeHead(status, {
-    'content-type': contentType,
-    'cache-control': 'no-store',
-    // Proxies that gather answers would take the stream out of it.
-    ...(isEventStream(contentType) && { 'x-accel-buffering': 'no' }),
-  });
+  if (!response.headersSent) {
+    const { status, contentType } = head;
+    const more = isEventStream(contentType) ? streamHeaders : { 'cache-control': 'no-store' };
+    response.writeHead(status, { ...more, 'content-type': contentType });
+  } else if (!isEventStream(head.contentType)) throw await lateRefusal(head, answer.body);
   for await (const bytes of answer.body) {
     signal.throwIfAborted();
     onBytes(bytes.length);
@@ -38,6 +40,15 @@ export async function relayAnswer(answer: Answer, relay: Relay): Promise<void> {
   }
   signal.throwIfAborted();
   response.end();
+}
+
+async function headOf(answer: Answer, { response, signal, alarms, waiting }: Relay): Promise<AnswerHead> {
+  const stopLines = waiting && sendWaitingLines({ response, alarms, ...waiting });
+  try {
+    return await unlessAborted(answer.head, signal);
+  } finally {
+    stopLines?.();
+  }
 }
 
 export function isEventStream(contentType: unknown): boolean {
