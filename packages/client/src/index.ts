@@ -18,8 +18,17 @@ export { composeClientHello, stepClient } from './core/step.ts';
 export type { ExecOptions } from './exec.ts';
 export { type ArchivedImage, orderOf, readImageArchive } from './images/image-archive.ts';
 export { type ImagePush, type PushAsker, pushImage } from './images/push-image.ts';
+export {
+  askChat,
+  type ChatEnd,
+  type ChatMessage,
+  type ChatOptions,
+  type ChatQuestion,
+  readChat,
+} from './inference/chat.ts';
 export { inferResultOf } from './inference/infer-result.ts';
 export type { Answer, AnswerHead, AnswerProgress } from './inference/open-answer.ts';
+export { refusalOf } from './inference/refusal.ts';
 export { type AskOptions, Inference, type InferenceAsker, type Question } from './inference.ts';
 export { joinGrid } from './join.ts';
 export { KnownBroker } from './known-broker.ts';

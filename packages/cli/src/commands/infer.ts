@@ -1,11 +1,10 @@
 /** `grid infer MODEL PROMPT`: one question to a model, its answer as it comes. */
 import { text } from 'node:stream/consumers';
-import { Inference } from '@gryphgen/client';
+import { askChat, type ChatMessage, Inference, readChat } from '@gryphgen/client';
 import { type Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onEndSignal } from '../conversation.ts';
 import { type EndSignal, exitCodeOfSignal } from '../exit-codes.ts';
-import { askChat, type ChatMessage, readChat } from '../models/ask-chat.ts';
 import { shownWords } from '../models/shown-words.ts';
 import { WaitingLine } from '../models/waiting-line.ts';
 import { UsageError } from '../problem.ts';

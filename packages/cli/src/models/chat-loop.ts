@@ -5,11 +5,10 @@
  * 2. Where a person types, a mistake is told and the next line awaited; in a pipe it ends the conversation.
  */
 import type { Interface } from 'node:readline';
-import type { Inference } from '@gryphgen/client';
+import { askChat, type ChatMessage, type Inference, readChat } from '@gryphgen/client';
 import { GridError } from '@gryphgen/protocol';
 import { printable } from '../printable.ts';
 import { printJsonLine, type Terminal } from '../terminal.ts';
-import { askChat, type ChatMessage, readChat } from './ask-chat.ts';
 import { shownWords } from './shown-words.ts';
 import { WaitingLine } from './waiting-line.ts';
 

@@ -1,5 +1,5 @@
 /** What a task that asked a model answered, once it has ended: for programs as the server said it, for people in words. */
-import { type Client, inferResultOf, type Outcome } from '@gryphgen/client';
+import { type Client, inferResultOf, type Outcome, refusalOf } from '@gryphgen/client';
 import {
   type InferResult,
   type ModelUse,
@@ -8,7 +8,6 @@ import {
   type TaskId,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
-import { refusalOf } from './ask-chat.ts';
 
 export interface TaskAnswer extends Omit<InferResult, 'body'> {
   /** JSON, if it is that; else text. */

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { refusalOf } from './ask-chat.ts';
-import { shownWords } from './shown-words.ts';
+import { refusalOf } from './refusal.ts';
 
 it('too long a conversation is told with what there is room for', () => {
   const error = {
@@ -24,10 +23,4 @@ it('what a server refuses is told in its words', () => {
   expect(refusalOf('<html>', 502, 'tiny', 'embed')).toEqual({
     ...{ code: 'execution.model', message: 'tiny answers 502: <html>' },
   });
-});
-
-it('what a model writes cannot move the cursor of who reads it', () => {
-  const text = 'a\u001b[2Jb\u202ec\td\ne';
-  expect(shownWords(text, { isTty: true })).toBe('a[2Jbc\td\ne');
-  expect(shownWords(text, { isTty: false })).toBe(text);
 });

@@ -1,0 +1,40 @@
+/** What a model's server says instead of an answer. */
+import { type Failure, failure, type ModelUse } from '@gryphgen/protocol';
+import { z } from 'zod';
+import type { Answer } from './open-answer.ts';
+
+const refusalSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string().optional(),
+    n_prompt_tokens: z.number().optional(),
+    n_ctx: z.number().optional(),
+  }),
+});
+
+/** What the server answers instead, in words. */
+export function refusalOf(body: string, status: number, model: string, use: ModelUse): Failure {
+  const error = refusalIn(body);
+  const code = status >= 500 ? 'execution.model' : 'rejected.invalid';
+  if (error === undefined) return failure(code, `${model} answers ${status}: ${body.slice(0, 500)}`);
+  const { n_prompt_tokens: has, n_ctx: room, message } = error;
+  if (has === undefined || room === undefined) return failure(code, `${model} answers ${status}: ${message}`);
+  const what = use === 'infer' ? 'the conversation' : 'the text';
+  const words = `${what} has ${has} tokens, and ${model} has room for ${room}: shorten it, or give the model more by "grid models add ${model} FILE --ctx N"`;
+  return failure('rejected.invalid', words);
+}
+
+function refusalIn(body: string): z.infer<typeof refusalSchema>['error'] | undefined {
+  try {
+    return refusalSchema.safeParse(JSON.parse(body)).data?.error;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function textOf({ body }: Answer): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of body) text += decoder.decode(bytes, { stream: true });
+  return text;
+}
