@@ -41,7 +41,8 @@ export class ChannelAsker {
     const [endpoint = ''] = await this.server.start();
     const expiresAt = Date.now() + 60_000;
     const grant = signGrant(this.broker, { grid, op: 'answers', id: 'a', worker, principal, expiresAt });
-    await new Promise<void>((onOpen) => {
+    await new Promise<void>((resolve) => {
+      const onOpen = (): void => resolve();
       this.reading = readAnswers({
         ...{ endpoint, dataKey: this.keys.curve.publicKey, alarms: systemAlarms, grant, onOpen },
         ...{ channel: this.channel, signal: this.leaving.signal },

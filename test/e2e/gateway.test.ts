@@ -42,6 +42,17 @@ it('a request is its key’s principal’s, and is explained by its id', async (
   expect((await grid.grid('explain', id)).code).toBe(0);
 });
 
+it('a request that no task’s body holds reaches the model', async () => {
+  const { choices } = await openaiAt(place()).chat.completions.create({
+    ...chat,
+    user: 'x'.repeat(2_000_000),
+  });
+  expect(choices).toHaveLength(1);
+  const { key } = await newKey('--name', 'small', '--max-body', '1MiB');
+  const refused = openaiAt(place(key)).chat.completions.create({ ...chat, user: 'x'.repeat(2_000_000) });
+  await expect(refused).rejects.toMatchObject({ status: 413 });
+});
+
 it('documents are ranked, and Anthropic’s messages answered, in their own words', async () => {
   const asked = { model: 'rank', query: 'heartbeat', documents: ['a river', 'the heartbeat'] };
   const { results } = (await (await post('/v1/rerank', asked)).json()) as { results: unknown[] };

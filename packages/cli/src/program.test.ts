@@ -62,6 +62,7 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['principal revoke alice', 'found "alice", expected a principal such as p-0123456789abcdef'],
   ['ticket revoke p-0123456789abcdef', 'expected a ticket’s id such as ticket-0123456789abcdef'],
   ['key create --scope all', '--scope: found "all", expected some of infer, embed, rerank, models, metrics'],
+  ['key create --max-body 1GiB', '--max-body: found "1GiB", expected a size from 1 byte to 16MiB'],
   ['key create --rate 0', '--rate: found "0", expected a whole number from 1 to 1000000'],
   ['key revoke laptop', 'found "laptop", expected a key’s id such as key-0123456789abcdef'],
   ['ticket create --role boss', 'Allowed choices are admin, submitter, viewer, worker, delegate'],

@@ -57,7 +57,28 @@ describe('an answer', () => {
     });
     expect(envelope.queueTimeoutMs).toBeGreaterThan(0);
     expect(body.path).toBe('/v1/chat/completions');
-    expect(Buffer.from(body.request).toString()).toBe('{"messages":[]}');
+    expect(Buffer.from(body.request ?? []).toString()).toBe('{"messages":[]}');
+  });
+
+  it('to a question that no body holds is given when the worker has had all of it', async () => {
+    const request = Buffer.alloc(1_000_000, '{"messages":[]} ');
+    const answer = inference.ask(question({ request }));
+    const task = await broker.asked(1);
+    expect(task.body).toMatchObject({ requestBytes: request.length });
+    expect(task.body.request).toBeUndefined();
+    broker.begin(task, worker);
+    const signal = new AbortController().signal;
+    const lost = await worker.answer(task).question(request.length, signal);
+    expect(Buffer.compare(lost as Uint8Array, request)).toBe(0);
+    // The attempt is lost with what it was sent, and the next one wants it again.
+    const second = await broker.worker('w-0000000000000002');
+    broker.place(task, second, 2);
+    const writer = second.answer(task, 2);
+    expect(await writer.question(request.length, signal)).toHaveLength(request.length);
+    await writer.write(text('yes'));
+    await writer.end(null);
+    broker.end(task);
+    expect(await textOf(answer.body)).toBe('yes');
   });
 
   it('shares its connection with the others of its worker', async () => {

@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   failure,
+  limits,
   type ModelDocument,
   type ModelPath,
   type ModelUse,
@@ -34,6 +35,8 @@ import type { Outcome } from './pending.ts';
 import { type EncodedTask, prepareTask } from './prepare.ts';
 
 const channelBytes = 24;
+/** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
+const inlineBytes = limits.bodyBytes - 1024;
 /** Room for a large model to be loaded. */
 const defaultQueueMs = 10 * 60_000;
 const defaultTimeoutMs = 60 * 60_000;
@@ -120,6 +123,9 @@ export class Inference {
         signal?.removeEventListener('abort', giveUp);
         this.open.delete(answer);
         forget();
+      },
+      wanted: (record) => {
+        void this.asked.get(record.task)?.line?.send(record, question.request, stop.signal);
       },
       lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),
     });
@@ -269,7 +275,10 @@ function encodedOf(question: Question, channel: string): EncodedTask {
   const { kind, model, path, request, queueTimeoutMs, timeoutMs, ...options } = question;
   return prepareTask({
     ...{ kind, model, ...options },
-    body: { path, request, channel },
+    body: {
+      ...{ path, channel },
+      ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
+    },
     durable: false,
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 1, backoffMs: 100 },

@@ -15,9 +15,10 @@ import { Exchange } from './exchange.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GridDoor } from './grid-door.ts';
+import { HeldBodies } from './held-bodies.ts';
 import { keyHolder } from './key-holder.ts';
 import { modelList, modelObject, unknownModel } from './model-list.ts';
-import { readQuestion } from './question-body.ts';
+import { type QuestionBody, readQuestion } from './question-body.ts';
 import { relayAnswer, unlessAborted } from './relay-answer.ts';
 
 export interface HandlerOptions {
@@ -36,11 +37,13 @@ export class ApiHandler {
   readonly metrics: GatewayMetrics;
   private readonly options: HandlerOptions;
   private readonly admission: Admission;
+  private readonly bodies: HeldBodies;
   private readonly open = new Set<Exchange>();
 
   constructor(options: HandlerOptions) {
     this.options = options;
     this.admission = new Admission(options.clock, options.bounds.requests);
+    this.bodies = new HeldBodies(options.bounds.heldBytes);
     this.metrics = new GatewayMetrics(() => this.admission.open);
   }
 
@@ -122,9 +125,23 @@ export class ApiHandler {
     key: ApiKey,
     goOn: (() => void) | undefined,
   ): Promise<void> {
-    const { bounds, alarms } = this.options;
     goOn?.();
-    const { model, request, isStream } = await readQuestion(exchange.request, bounds.bodyBytes);
+    const held = this.bodies.open();
+    try {
+      const most = Math.min(key.bodyBytes ?? Infinity, this.options.bounds.bodyBytes);
+      await this.askFor(exchange, { use, path }, key, await readQuestion(exchange.request, most, held));
+    } finally {
+      held.release();
+    }
+  }
+
+  private async askFor(
+    exchange: Exchange,
+    { use, path }: Pick<Extract<Route, { kind: 'ask' }>, 'use' | 'path'>,
+    key: ApiKey,
+    { model, request, isStream }: QuestionBody,
+  ): Promise<void> {
+    const { bounds, alarms } = this.options;
     const { priority } = key;
     const question = {
       kind: use,

@@ -6,10 +6,11 @@ const KiB = 1024;
 export const defaultBounds = {
   /** Connections, idle ones included: each is some 20 KiB. */
   connections: 2048,
-  /** Requests under way: each holds a body of up to `bodyBytes` and an answer of which up to 1 MiB waits. */
+  /** Requests under way: each holds its body and an answer of which up to 1 MiB waits. */
   requests: 512,
-  /** A task's body, less what stands around the request in it. */
-  bodyBytes: limits.bodyBytes - 1 * KiB,
+  bodyBytes: limits.questionBytes,
+  /** Bodies of all requests under way. */
+  heldBytes: 256 * KiB * KiB,
   headerBytes: 16 * KiB,
   /** For all headers of a request to come, and for all of it. */
   headersMs: 10_000,

@@ -51,6 +51,7 @@ export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve:
 /** A grid with one model, `tiny`. */
 class ScriptedGrid implements GridDoor {
   readonly asked: Question[] = [];
+  private readonly waiting: (() => void)[] = [];
   contentType = 'application/json';
   answers: Script = async function* () {
     yield bytes('{"ok":true}');
@@ -62,12 +63,17 @@ class ScriptedGrid implements GridDoor {
   async ask(_: unknown, question: Question, signal: AbortSignal): Promise<Answer> {
     if (this.refuses !== undefined) throw this.refuses;
     this.asked.push(question);
+    for (const wake of this.waiting.splice(0)) wake();
     return {
       task: Promise.resolve(ephemeralTaskId(3 as Epoch, 17)),
       head: this.head(),
       body: this.answers(question, signal),
       result: Promise.resolve(result),
     };
+  }
+
+  async untilAsked(times: number): Promise<void> {
+    while (this.asked.length < times) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
   async models(): Promise<readonly ModelDocument[]> {
@@ -109,7 +115,9 @@ export class GatewayFixture {
   }
 
   newKey(
-    more: { perMinute?: number; concurrent?: number; expiresAt?: number; scopes?: ApiScope[] } = {},
+    more: Partial<
+      Record<'perMinute' | 'concurrent' | 'expiresAt' | 'bodyBytes', number> & { scopes: ApiScope[] }
+    > = {},
   ): ReturnType<typeof createApiKey> {
     const wish = {
       name: 'test',

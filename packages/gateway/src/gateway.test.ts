@@ -1,7 +1,8 @@
 /** Requests, answers and errors, by real sockets. */
+import type { AnswerHead } from '@gryphgen/client';
 import { failure, GridError } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
-import { chat, GatewayFixture } from './gateway.fixture.ts';
+import { chat, deferred, GatewayFixture } from './gateway.fixture.ts';
 
 const fixture = new GatewayFixture();
 
@@ -47,6 +48,27 @@ describe('a request', () => {
       const { status, error } = await fixture.ask(`${url}/v1/chat/completions`, body, headers);
       expect({ status, code: error.code }).toEqual({ status: 413, code: 'request_too_large' });
     }
+  });
+
+  it('is held to its key, and to what the gateway holds of all together', async () => {
+    const url = await fixture.open({ heldBytes: 3000 });
+    const { key } = await fixture.newKey({ bodyBytes: 1000 });
+    const body = chat({ pad: 'x'.repeat(2000) });
+    const by = { authorization: `Bearer ${key}` };
+    expect(await fixture.ask(`${url}/v1/chat/completions`, body, by)).toMatchObject({ status: 413 });
+    const head = deferred<AnswerHead>();
+    fixture.grid.head = () => head.promise;
+    const first = fixture.ask(`${url}/v1/chat/completions`, body);
+    await fixture.grid.untilAsked(1);
+    const refused = await fixture.ask(`${url}/v1/chat/completions`, body);
+    expect(refused).toMatchObject({
+      status: 429,
+      error: { code: 'gateway_full' },
+      headers: { 'retry-after': '1' },
+    });
+    head.resolve({ status: 200, contentType: 'application/json' });
+    expect(await first).toMatchObject({ status: 200 });
+    expect(await fixture.ask(`${url}/v1/chat/completions`, body)).toMatchObject({ status: 200 });
   });
 
   it('for what is not there is told what is', async () => {

@@ -109,13 +109,24 @@ export const channelId = z
 const bytes: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
 
 /** Body of `infer`, `embed` and `rerank` tasks. */
-export const inferBodySchema = z.object({
-  path: z.enum(allPaths),
-  /** JSON, passed on as it is. */
-  request: bytes,
-  /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
-  channel: channelId.optional(),
-});
+export const inferBodySchema = z
+  .object({
+    path: z.enum(allPaths),
+    /** JSON, passed on as it is. */
+    request: bytes.optional(),
+    /** Of a request that is too long for a body: the attempt is sent it by its channel, once it wants it. */
+    requestBytes: z.number().int().min(1).max(limits.questionBytes).optional(),
+    /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
+    channel: channelId.optional(),
+  })
+  .refine(({ request, requestBytes }) => (request === undefined) !== (requestBytes === undefined), {
+    path: ['request'],
+    message: 'expected it, or its length in requestBytes',
+  })
+  .refine(({ requestBytes, channel }) => requestBytes === undefined || channel !== undefined, {
+    path: ['channel'],
+    message: 'expected one, by which so long a request comes',
+  });
 export type InferBody = z.infer<typeof inferBodySchema>;
 
 const tokens = z.number().int().min(0);

@@ -8,7 +8,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { failure, GridError, type PrincipalId } from '@gryphgen/protocol';
+import { failure, GridError, limits, type PrincipalId } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { writePrivateFile } from './atomic-file.ts';
 import { type Alarms, systemAlarms } from './clock.ts';
@@ -49,6 +49,8 @@ const keySchema = z.object({
   perMinute: z.number().int().min(1).max(apiKeyLimits.perMinute).optional(),
   /** Requests under way. */
   concurrent: z.number().int().min(1).max(apiKeyLimits.concurrent).optional(),
+  /** Of one request's body. */
+  bodyBytes: z.number().int().min(1).max(limits.questionBytes).optional(),
   /** Of its tasks. */
   priority: z.number().int().min(-100).max(100).optional(),
   /** Wall clock, ms. */

@@ -52,6 +52,15 @@ function parseDeviceC(text: string): number | undefined {
     : undefined;
 }
 
+/** Less holds no question. */
+const leastBodyBytes = 1024;
+
+function parseBodyBytes(text: string): number | undefined {
+  const bytes = parseBytes(text);
+  const isFit = bytes !== undefined && bytes >= leastBodyBytes && bytes <= limits.questionBytes;
+  return isFit ? bytes : undefined;
+}
+
 /** Each is a process of the engine, of some 10 MB. */
 const mostWarm = 256;
 
@@ -74,6 +83,8 @@ const settingsSchema = z.strictObject({
   broker: endpoints,
   /** Where the gateway listens. */
   gatewayListen: z.string().refine((text) => readHostPort(text) !== undefined, 'expected HOST:PORT'),
+  /** What the gateway takes as one request's body. */
+  gatewayBodyBytes: autoOr('a size from 1KiB to 16MiB', parseBodyBytes),
   /** What this machine is called. */
   name: z.string().min(1).max(256),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
@@ -132,6 +143,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   listen: 'GRID_LISTEN',
   broker: 'GRID_BROKER',
   gatewayListen: 'GRID_GATEWAY_LISTEN',
+  gatewayBodyBytes: 'GRID_GATEWAY_BODY_BYTES',
   name: 'GRID_NAME',
   logLevel: 'GRID_LOG_LEVEL',
   policy: 'GRID_POLICY',
@@ -162,6 +174,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     listen: [socket],
     broker: [socket],
     gatewayListen: '127.0.0.1:7460',
+    gatewayBodyBytes: 'auto',
     name: hostname(),
     logLevel: 'info',
     policy: join(home, 'policy.yaml'),

@@ -1,6 +1,6 @@
 /**
  * What is said on a data endpoint: `["GD/1", msgpack]`, one message a frame. Bytes flow from server to client, of an
- * `exec` in both directions, of an `image`, a `store` or `keepLogs` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
+ * `exec` or `answers` in both directions, of an `image`, a `store` or `keepLogs` to the server, and never beyond what the receiver has granted: totals of bytes, absolute, so repeats are
  * harmless. A client repeats its total while it waits, the server answers `alive`: so each notices the other's end.
  */
 import {
@@ -73,7 +73,10 @@ const requestSchema = z.discriminatedUnion('kind', [
     grant: z.string().max(2048),
     credit: count,
   }),
-  /** What calls answer to this channel, as records (answers/answer-records.ts), until the connection ends. */
+  /**
+   * Answered by `credit`. What calls answer to this channel, as records (answers/answer-records.ts), until the connection
+   * ends; what they want of their questions is input, as such records too.
+   */
   z.object({ kind: z.literal('answers'), channel: channelId, grant: z.string().max(2048), credit: count }),
   /** Answered by `credit`. What follows as input are logs (kept-logs.ts). */
   z.object({ kind: z.literal('keepLogs'), grant: z.string().max(2048), credit: count }),
@@ -118,7 +121,12 @@ export function isPaced({ kind }: OpenRequest): boolean {
   return kind === 'fetch' || kind === 'store' || kind === 'keepLogs';
 }
 
-export function takesInput(request: Exclude<OpenRequest, ReadRequest>): boolean {
+/** What is more than a source that is read. */
+export function takesWords({ kind }: OpenRequest): boolean {
+  return kind !== 'logs' && kind !== 'fetch';
+}
+
+export function takesInput(request: OpenRequest): boolean {
   return request.kind !== 'exec' || request.order.stdin;
 }
 

@@ -78,6 +78,20 @@ export class DuplexStream {
     stream.abort.signal.addEventListener('abort', () => this.wake());
   }
 
+  /** What may be sent here at first. */
+  get granted(): number {
+    return this.window.total;
+  }
+
+  /** Input alone, until there is no more; what is taken is granted anew. Resolves with whether all of it was wanted. */
+  async take(take: (bytes: Uint8Array) => boolean): Promise<boolean> {
+    for (let bytes = await this.next(); bytes !== undefined; bytes = await this.next()) {
+      if (!take(bytes)) return false;
+      if (!(await this.grantFor(bytes.length))) break;
+    }
+    return true;
+  }
+
   /** False: more than was granted. */
   input(bytes: Uint8Array): boolean {
     if (!this.window.receive(bytes.length)) return false;
@@ -119,10 +133,15 @@ export class DuplexStream {
   private async feed(source: Duplex): Promise<void> {
     for (let bytes = await this.next(); bytes !== undefined; bytes = await this.next()) {
       await source.write(bytes);
-      const total = this.window.take(bytes.length);
-      if (total !== undefined && !(await this.stream.send({ kind: 'credit', total }))) return;
+      if (!(await this.grantFor(bytes.length))) return;
     }
     source.endInput();
+  }
+
+  /** False: who sends is gone. */
+  private async grantFor(taken: number): Promise<boolean> {
+    const total = this.window.take(taken);
+    return total === undefined || (await this.stream.send({ kind: 'credit', total }));
   }
 
   /** What waits; undefined when nothing will come any more. */

@@ -3,6 +3,7 @@
 export type { AnswerWriter } from './answers/answer-channel.ts';
 export { AnswerChannels } from './answers/answer-channels.ts';
 export type { AnswerFence, AnswerRecord } from './answers/answer-records.ts';
+export type { QuestionOutlet } from './answers/question-outlet.ts';
 export { type AnswersReading, readAnswers } from './answers/read-answers.ts';
 export {
   type ApiKey,

@@ -46,8 +46,8 @@ export async function serveTransfer(
     return stream.copy(await fetch(request.artifact, request.runs));
   }
   if (request.kind === 'answers') {
-    if (answers === undefined) return notOffered('answers');
-    return answers({ channel: request.channel, principal }, stream);
+    if (answers === undefined || duplex === null) return notOffered('answers');
+    return answers({ channel: request.channel, principal }, stream, duplex);
   }
   if (request.kind === 'store') {
     const { artifact, manifestBytes } = request;

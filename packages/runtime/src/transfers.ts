@@ -20,6 +20,7 @@ import {
   type OpenRequest,
   silenceMs,
   takesInput,
+  takesWords,
 } from './data-wire.ts';
 import { DuplexStream } from './duplex-stream.ts';
 import type { Grant } from './grant.ts';
@@ -174,7 +175,7 @@ export class Transfers {
       clock.mono(),
       pace,
     );
-    const duplex = isRead(request) ? null : new DuplexStream(stream, takesInput(request));
+    const duplex = takesWords(request) ? new DuplexStream(stream, takesInput(request)) : null;
     this.transfers.set(route.key, { route, grant, stream, duplex });
     const work = () => serveTransfer(this.options, request, grant, stream, duplex);
     this.track(stream.run(work).finally(() => this.transfers.delete(route.key)));

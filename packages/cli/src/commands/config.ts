@@ -12,6 +12,7 @@ const names: readonly SettingName[] = [
   'broker',
   'listen',
   'name',
+  'gatewayBodyBytes',
   'logLevel',
   'policy',
   'imagesBytes',

@@ -1,6 +1,7 @@
 /** `grid infer MODEL PROMPT`: one question to a model, its answer as it comes. */
 import { text } from 'node:stream/consumers';
 import { askChat, type ChatMessage, Inference, readChat } from '@gryphgen/client';
+import { limits } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onEndSignal } from '../conversation.ts';
@@ -14,8 +15,8 @@ import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { modelArgument } from './models.ts';
 
-/** As much as a task's body holds. */
-const maxPromptBytes = 192 * 1024;
+/** As JSON it has twice as many, if each byte is one to escape. */
+const maxPromptBytes = limits.questionBytes / 2 - 4096;
 export const maxTokensBound = 2 ** 24;
 
 interface InferFlags extends CommonFlags {

@@ -1,7 +1,7 @@
 /** Keys of the gateway's HTTP API: key create|ls|revoke. They act for whoever makes them. */
 import { userInfo } from 'node:os';
 import { loadMembership } from '@gryphgen/client';
-import { formatDuration, type PrincipalId } from '@gryphgen/protocol';
+import { formatDuration, limits, type PrincipalId, parseBytes } from '@gryphgen/protocol';
 import {
   type ApiScope,
   apiKeyLimits,
@@ -26,6 +26,7 @@ interface CreateFlags extends CommonFlags {
   readonly scope?: readonly ApiScope[];
   readonly rate?: number;
   readonly concurrent?: number;
+  readonly maxBody?: number;
   readonly priority?: number;
   readonly ttl?: number;
   readonly principal?: string;
@@ -41,6 +42,14 @@ const scopes: Value<readonly ApiScope[]> = {
   parse: (written) => {
     const found = written.split(',').map((word) => apiScopes.find((scope) => scope === word.trim()));
     return found.every((scope) => scope !== undefined) ? [...new Set(found)] : undefined;
+  },
+};
+
+const bodySize: Value<number> = {
+  expected: 'a size from 1 byte to 16MiB',
+  parse: (written) => {
+    const bytes = parseBytes(written) ?? 0;
+    return bytes >= 1 && bytes <= limits.questionBytes ? bytes : undefined;
   },
 };
 
@@ -66,13 +75,14 @@ function createCommand(invocation: Invocation): Command {
     .addOption(flagOf('--scope <scopes>', `what it may ask (default: ${usualScopes.join(',')})`, scopes))
     .addOption(flagOf('--rate <count>', 'requests a minute', integer(1, apiKeyLimits.perMinute)))
     .addOption(flagOf('--concurrent <count>', 'requests at a time', integer(1, apiKeyLimits.concurrent)))
+    .addOption(flagOf('--max-body <size>', 'of one request, such as 1MiB', bodySize))
     .addOption(flagOf('--priority <number>', 'of its requests, -100 to 100', priority))
     .addOption(flagOf('--ttl <duration>', 'how long it is good (default: until it is revoked)', apiKeyTtl))
     .addOption(flagOf('--principal <principal>', 'whom it acts for, at a gateway of its own', principalName));
   return runs<CreateFlags>(command, invocation, async (flags) => {
     const { home } = settingsOf(terminal, flags);
     const { principal, role } = whose(home, flags.principal);
-    const { rate: perMinute, concurrent, ttl } = flags;
+    const { rate: perMinute, concurrent, maxBody: bodyBytes, ttl } = flags;
     const wanted = flags.scope ?? (role === 'viewer' ? viewerScopes : usualScopes);
     const beyond = wanted.find((scope) => role === 'viewer' && !viewerScopes.includes(scope));
     if (beyond !== undefined)
@@ -90,6 +100,7 @@ function createCommand(invocation: Invocation): Command {
         createdAt,
         ...(perMinute !== undefined && { perMinute }),
         ...(concurrent !== undefined && { concurrent }),
+        ...(bodyBytes !== undefined && { bodyBytes }),
         ...(flags.priority !== undefined && { priority: flags.priority }),
         ...(ttl !== undefined && { expiresAt: createdAt + ttl }),
       },

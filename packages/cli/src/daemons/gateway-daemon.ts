@@ -35,7 +35,7 @@ export function gatewayDaemon(
   tls: { readonly cert: string; readonly key: string } | undefined,
   log: Log,
 ): Daemon {
-  const { home, gatewayListen, origins } = config;
+  const { home, gatewayListen, gatewayBodyBytes, origins } = config;
   const place = readHostPort(gatewayListen);
   if (place === undefined) throw new UsageError(`--listen: found ${gatewayListen}, expected HOST:PORT`);
   const { failed } = failure();
@@ -56,6 +56,7 @@ export function gatewayDaemon(
       alarms: systemAlarms,
       random: systemRandom,
       log,
+      bounds: gatewayBodyBytes === 'auto' ? {} : { bodyBytes: gatewayBodyBytes },
     });
   let gateway = make(place.port);
   const isSupervised = process.send !== undefined;

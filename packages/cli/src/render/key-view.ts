@@ -1,4 +1,5 @@
 /** Keys of the gateway: as documents for programs, as lines for people. Never what they are. */
+import { formatBytes } from '@gryphgen/protocol';
 import type { ApiKey } from '@gryphgen/runtime';
 import { printable } from '../printable.ts';
 import { type Column, table } from './table.ts';
@@ -18,6 +19,11 @@ export function apiKeyTable(keys: readonly ApiKey[], nowMs: number, columns: num
     { title: 'SCOPES', value: ({ scopes }) => scopes.join(',') },
     { title: 'A MINUTE', value: ({ perMinute }) => String(perMinute ?? ''), right: true },
     { title: 'AT A TIME', value: ({ concurrent }) => String(concurrent ?? ''), right: true },
+    {
+      title: 'BODY',
+      value: ({ bodyBytes }) => (bodyBytes === undefined ? '' : formatBytes(bodyBytes)),
+      right: true,
+    },
     { title: 'PRIORITY', value: ({ priority }) => String(priority ?? ''), right: true },
   ];
   return table(keys, shown, columns);

@@ -14,6 +14,7 @@ import {
   type AnswersReading,
   type Cancel,
   pause,
+  type QuestionOutlet,
   type readAnswers,
 } from '@gryphgen/runtime';
 
@@ -47,6 +48,7 @@ export class AnswerLine {
   private readonly closing = new AbortController();
   private trying = new AbortController();
   private isOpen = false;
+  private outlet: QuestionOutlet | undefined;
   private cancelIdle: Cancel = () => undefined;
 
   constructor(options: LineOptions) {
@@ -63,6 +65,11 @@ export class AnswerLine {
   leave(user: LineUser): void {
     if (!this.users.delete(user) || this.users.size > 0) return;
     this.idle();
+  }
+
+  /** To the attempt that wants it; one that it does not reach is lost with the connection. */
+  async send(record: AnswerRecord, question: Uint8Array, signal: AbortSignal): Promise<void> {
+    await this.outlet?.send(record, question, signal);
   }
 
   /** The worker is there anew, maybe elsewhere: what is being tried may lead nowhere. */
@@ -102,8 +109,9 @@ export class AnswerLine {
     const { ask, read, channel, alarms, onRecord } = this.options;
     this.trying = new AbortController();
     const signal = AbortSignal.any([this.closing.signal, this.trying.signal]);
-    const onOpen = (): void => {
+    const onOpen = (outlet: QuestionOutlet): void => {
       this.isOpen = true;
+      this.outlet = outlet;
     };
     let isAsked = false;
     try {

@@ -46,6 +46,8 @@ interface AnswerOwner {
   cancel(): void;
   /** There is nothing more to wait for. */
   over(): void;
+  /** The attempt waits for its question. */
+  wanted(record: AnswerRecord): void;
   /** Who had the attempt of which the end was told first; told by `placed`. */
   lookUp(): void;
 }
@@ -175,6 +177,9 @@ export class OpenAnswer implements Answer, LineUser {
           this.end();
         } else if (this.begun) this.fail(record.failure);
         // Else the task is tried again, or its end says the same.
+        return;
+      case 'want':
+        this.owner.wanted(record);
         return;
       default:
         record satisfies never;

@@ -12,13 +12,17 @@ import { type Failure, failure } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
+import type { DuplexStream } from '../duplex-stream.ts';
 import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-records.ts';
+import { QuestionIntake, type QuestionRoom } from './question-intake.ts';
 
 const queueBytes = 256 * 1024;
 const patienceMs = 10_000;
 
 /** Where a call puts its answer. */
 export interface AnswerWriter {
+  /** The question, of so many bytes, where the task's body does not hold it; or why it does not come. Once, before all else. */
+  question(bytes: number, signal: AbortSignal): Promise<Uint8Array | Failure>;
   head(status: number, contentType: string): void;
   /** `bytes` are the channel's from now on. Resolves when more may be put; false: the asker is gone. */
   write(bytes: Uint8Array): Promise<boolean>;
@@ -36,6 +40,7 @@ interface Queued {
 export class AnswerChannel {
   private readonly alarms: Alarms;
   private readonly onIdle: () => void;
+  private readonly questions: QuestionIntake;
   private readonly writers = new Set<Writer>();
   private queue: Queued[] = [];
   private queued = 0;
@@ -45,8 +50,9 @@ export class AnswerChannel {
   private cancelPatience: Cancel | undefined;
 
   /** `onIdle`: nobody writes, and nobody takes. */
-  constructor(alarms: Alarms, onIdle: () => void) {
+  constructor(alarms: Alarms, room: QuestionRoom, onIdle: () => void) {
     this.alarms = alarms;
+    this.questions = new QuestionIntake(alarms, room);
     this.onIdle = onIdle;
   }
 
@@ -57,7 +63,7 @@ export class AnswerChannel {
   }
 
   /** The newest connection takes all: its asker has lost the former. Resolves when it has ended, or another came. */
-  async serve(stream: DataStream): Promise<TransferEnd> {
+  async serve(stream: DataStream, input: DuplexStream): Promise<TransferEnd> {
     const { signal } = stream.abort;
     if (this.reader !== null) {
       void this.reader.send({ kind: 'end', failure: takenOver });
@@ -70,8 +76,9 @@ export class AnswerChannel {
     const wake = (): void => this.wakeReader();
     signal.addEventListener('abort', wake, { once: true });
     try {
-      // It is taken from now on; nothing is to be sent to here.
-      await stream.send({ kind: 'credit', total: 0 });
+      // It is taken from now on.
+      await stream.send({ kind: 'credit', total: input.granted });
+      void input.take(this.questions.reader()).then((isWhole) => isWhole || this.refuse(stream));
       while (this.reader === stream && !signal.aborted) {
         if (this.queue.length === 0) await this.filled();
         // What else this turn brings.
@@ -117,6 +124,22 @@ export class AnswerChannel {
       });
   }
 
+  /** Resolves with what came for it. */
+  async want(
+    writer: Writer,
+    fence: AnswerFence,
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | Failure> {
+    const coming = this.questions.want(fence, bytes, signal);
+    if (!signal.aborted) void this.put(writer, { ...fence, kind: 'want' });
+    return await coming;
+  }
+
+  release(bytes: number): void {
+    this.questions.release(bytes);
+  }
+
   /** Resolves when what waits was given to a connection. */
   async flushed(writer: Writer): Promise<void> {
     while (this.queue.some((queued) => queued.writer === writer))
@@ -133,6 +156,11 @@ export class AnswerChannel {
     this.queue = [];
     this.queued = 0;
     return Buffer.concat(pieces);
+  }
+
+  private refuse(stream: DataStream): void {
+    void stream.send({ kind: 'end', failure: nonsense });
+    stream.abort.abort();
   }
 
   /** The connection is not there any more (4). */
@@ -175,11 +203,19 @@ class Writer implements AnswerWriter {
   private readonly channel: AnswerChannel;
   private readonly losing = new AbortController();
   private ended = false;
+  private questionBytes = 0;
 
   constructor(fence: AnswerFence, channel: AnswerChannel) {
     this.fence = fence;
     this.channel = channel;
     this.gone = this.losing.signal;
+  }
+
+  async question(bytes: number, signal: AbortSignal): Promise<Uint8Array | Failure> {
+    const found = await this.channel.want(this, this.fence, bytes, AbortSignal.any([signal, this.gone]));
+    if (found instanceof Uint8Array) this.questionBytes = bytes;
+    // Its reason is a Failure.
+    return this.gone.aborted ? this.gone.reason : found;
   }
 
   head(status: number, contentType: string): void {
@@ -192,6 +228,8 @@ class Writer implements AnswerWriter {
   }
 
   async end(why: Failure | null): Promise<void> {
+    this.channel.release(this.questionBytes);
+    this.questionBytes = 0;
     if (!this.isOpen) return;
     this.ended = true;
     void this.channel.put(this, { ...this.fence, kind: 'end', failure: why });
@@ -211,6 +249,7 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
+const nonsense = failure('rejected.invalid', 'the questions that came make no sense');
 const takenOver = failure('rejected.state', 'another connection takes these answers now');
 /** It may be asked for again: who asked is likely to be there. */
 const broken = failure('lost.link', 'the connection to who asked broke while the answer was under way');

@@ -9,8 +9,10 @@ import { type Failure, failure } from '@gryphgen/protocol';
 import type { Alarms } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
+import type { DuplexStream } from '../duplex-stream.ts';
 import { AnswerChannel, type AnswerWriter } from './answer-channel.ts';
 import type { AnswerFence } from './answer-records.ts';
+import { QuestionRoom } from './question-intake.ts';
 
 /** A gateway has one for each whom it serves, whatever they ask; as many connections as a data endpoint has. */
 const maxChannels = 256;
@@ -22,11 +24,16 @@ export interface AnswersRequest {
 }
 
 /** Sends what there is as it comes; resolves when the connection has ended, or another came for the same. */
-export type ServeAnswers = (request: AnswersRequest, stream: DataStream) => Promise<TransferEnd>;
+export type ServeAnswers = (
+  request: AnswersRequest,
+  stream: DataStream,
+  input: DuplexStream,
+) => Promise<TransferEnd>;
 
 export class AnswerChannels {
   private readonly alarms: Alarms;
   private readonly channels = new Map<string, AnswerChannel>();
+  private readonly room = new QuestionRoom();
   private closed = false;
 
   constructor({ alarms }: { readonly alarms: Alarms }) {
@@ -39,9 +46,9 @@ export class AnswerChannels {
     return found instanceof AnswerChannel ? found.open(fence) : nobody(found);
   }
 
-  readonly serve: ServeAnswers = async (request, stream) => {
+  readonly serve: ServeAnswers = async (request, stream, input) => {
     const found = this.channel(request);
-    return found instanceof AnswerChannel ? await found.serve(stream) : { failure: found };
+    return found instanceof AnswerChannel ? await found.serve(stream, input) : { failure: found };
   };
 
   /** Nothing is written any more. */
@@ -57,7 +64,7 @@ export class AnswerChannels {
     if (found !== undefined) return found;
     if (this.channels.size >= maxChannels)
       return failure('rejected.limit', `${maxChannels} channels of answers are open at this worker`);
-    const made = new AnswerChannel(this.alarms, () => this.channels.delete(key));
+    const made = new AnswerChannel(this.alarms, this.room, () => this.channels.delete(key));
     this.channels.set(key, made);
     return made;
   }
@@ -65,6 +72,7 @@ export class AnswerChannels {
 
 function nobody(why: Failure): AnswerWriter {
   return {
+    question: async () => why,
     head: () => undefined,
     write: async () => false,
     end: async () => undefined,

@@ -1,6 +1,6 @@
 /**
  * How answers share a connection (E33): each record says of which attempt it is and what it brings, so that many answers
- * that come piece by piece go over one line. 17 bytes before each: kind, task, attempt, length of what follows.
+ * that come piece by piece go over one line, and long questions the other way. 17 bytes before each: kind, task, attempt, length of what follows.
  *
  * 1. A record's payload has `recordBytes` at most; whoever reads holds no more than one record that is not complete.
  * 2. What makes no sense ends the reading for good: where the next record begins could only be guessed.
@@ -18,7 +18,7 @@ import { z } from 'zod';
 
 export const recordBytes = 64 * 1024;
 const headerBytes = 17;
-const kinds = { head: 1, data: 2, end: 3 } as const;
+const kinds = { head: 1, data: 2, end: 3, want: 4 } as const;
 /** Of HTTP's. */
 const contentTypeChars = 256;
 
@@ -33,6 +33,8 @@ export type AnswerRecord = AnswerFence &
     | { readonly kind: 'head'; readonly status: number; readonly contentType: string }
     | { readonly kind: 'data'; readonly bytes: Uint8Array }
     | { readonly kind: 'end'; readonly failure: Failure | null }
+    /** The attempt has begun, and waits for its question. */
+    | { readonly kind: 'want' }
   );
 
 const headSchema = z.object({
@@ -52,6 +54,8 @@ export function writeRecord(record: AnswerRecord): readonly Uint8Array[] {
     }
     case 'end':
       return framed(record, encodeBody({ failure: record.failure }));
+    case 'want':
+      return framed(record, new Uint8Array());
     case 'data': {
       const pieces: Uint8Array[] = [];
       for (let at = 0; at < record.bytes.length; at += recordBytes)
@@ -114,6 +118,7 @@ function recordOf(
   if (!Number.isSafeInteger(task) || task < 1 || attempt < 1) return undefined;
   const fence: AnswerFence = { task: task as TaskId, attempt: attempt as AttemptNo };
   if (kind === kinds.data) return { ...fence, kind: 'data', bytes: payload };
+  if (kind === kinds.want) return { ...fence, kind: 'want' };
   const read = decodeBody(payload);
   if (!read.ok) return undefined;
   if (kind === kinds.head) {

@@ -8,14 +8,15 @@ import { ReceiveWindow } from '../byte-credit.ts';
 import type { DataPlace } from '../data-connection.ts';
 import { reachData } from '../reach-data.ts';
 import { type AnswerRecord, RecordReader } from './answer-records.ts';
+import { QuestionOutlet } from './question-outlet.ts';
 
 export interface AnswersReading extends DataPlace {
   readonly grant: string;
   readonly channel: string;
   /** Ends the reading. */
   readonly signal: AbortSignal;
-  /** From now on what is answered comes here. */
-  readonly onOpen: () => void;
+  /** From now on what is answered comes here, and what is wanted goes there. */
+  readonly onOpen: (outlet: QuestionOutlet) => void;
   /** Bytes are the caller's. What it throws ends the reading, with that. */
   readonly onRecord: (record: AnswerRecord) => void;
 }
@@ -27,6 +28,8 @@ export async function readAnswers(reading: AnswersReading): Promise<Failure> {
   const connection = await reachData(place, signal);
   const window = new ReceiveWindow();
   const records = new RecordReader();
+  const outlet = new QuestionOutlet((bytes) => connection.say({ kind: 'input', bytes }));
+  let isOpen = false;
   const drop = (): void => void connection.close();
   signal.addEventListener('abort', drop, { once: true });
   try {
@@ -35,7 +38,9 @@ export async function readAnswers(reading: AnswersReading): Promise<Failure> {
     for await (const answer of connection.answers()) {
       if (answer.kind === 'end') return answer.failure ?? closed;
       if (answer.kind === 'credit') {
-        onOpen();
+        outlet.grant(answer.total);
+        if (!isOpen) onOpen(outlet);
+        isOpen = true;
         continue;
       }
       for (const record of records.take(answer.bytes)) {
@@ -49,6 +54,7 @@ export async function readAnswers(reading: AnswersReading): Promise<Failure> {
     return signal.aborted ? closed : connection.broken;
   } finally {
     signal.removeEventListener('abort', drop);
+    outlet.close();
     await connection.close();
   }
 }

@@ -8,10 +8,16 @@ export const tooLong = failure(
   `the answer is longer than the ${limits.outcomeBytes} bytes that a result may have: ask with a channel`,
 );
 
+const noChannel = failure('rejected.invalid', 'body.channel: expected one, by which so long a request comes');
+
 export class CollectedAnswer implements AnswerWriter {
   readonly gone: AbortSignal = new AbortController().signal;
   private readonly pieces: Uint8Array[] = [];
   private bytes = 0;
+
+  async question(): Promise<Failure> {
+    return noChannel;
+  }
 
   head(): void {
     // Its status stands in the result.

@@ -65,7 +65,7 @@ async function answer(
 ): Promise<Uint8Array | Failure> {
   const { body, fence, model = '', principal } = order;
   const { channel } = body;
-  if (channel === undefined && asksForStream(body.request)) return noStream;
+  if (channel === undefined && body.request !== undefined && asksForStream(body.request)) return noStream;
   if (channel !== undefined && principal === undefined)
     return failure('rejected.state', 'an answer goes to nobody: the broker does not tell who asks');
   const writer =
@@ -87,13 +87,15 @@ async function relay(
   clock: Clock,
 ): Promise<InferResult | Failure> {
   if (instance === undefined) return failure('execution.model', `no instance of ${model} is ready here`);
+  const request = body.request ?? (await writer.question(body.requestBytes ?? 0, signal));
+  if (!(request instanceof Uint8Array)) return request;
   const over = instance.begin();
   const count = new TokenCount();
   const beganMono = clock.mono();
   let firstMono: number | undefined;
   try {
     const ends = AbortSignal.any([signal, writer.gone]);
-    const answered = await askLlama(instance.door, { path: body.path, body: body.request, signal: ends });
+    const answered = await askLlama(instance.door, { path: body.path, body: request, signal: ends });
     const { status, contentType } = answered;
     if (status === notServing)
       return failure('execution.model', `the instance of ${model} here does not serve now`);
