@@ -16,6 +16,7 @@ import {
   terminalSizeSchema,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
+import { decodeChunk, decodeInput, encodeChunk, encodeInput } from './data-bytes.ts';
 
 export const dataMagic = Buffer.from('GD/1');
 export const chunkBytes = 64 * 1024;
@@ -150,16 +151,27 @@ export interface TransferEnd {
 }
 
 export function encodeData(message: DataRequest | DataAnswer): Uint8Array {
+  if (message.kind === 'input') return encodeInput(message.bytes);
+  if (message.kind === 'chunk' && message.stream === undefined)
+    return encodeChunk(message.offset, message.bytes);
   return encodeBody(message);
 }
 
 /** Undefined when it makes no sense. Bytes are views of `frame`. */
 export function decodeDataRequest(frame: Uint8Array): DataRequest | undefined {
+  const bytes = decodeInput(bufferOf(frame));
+  if (bytes !== undefined) return { kind: 'input', bytes };
   const read = decodeBody(frame);
   return read.ok ? requestSchema.safeParse(read.value).data : undefined;
 }
 
 export function decodeDataAnswer(frame: Uint8Array): DataAnswer | undefined {
+  const chunk = decodeChunk(bufferOf(frame));
+  if (chunk !== undefined) return { kind: 'chunk', ...chunk };
   const read = decodeBody(frame);
   return read.ok ? answerSchema.safeParse(read.value).data : undefined;
+}
+
+function bufferOf(frame: Uint8Array): Buffer {
+  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
 }

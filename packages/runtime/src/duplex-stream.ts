@@ -3,7 +3,8 @@
  * takes input.
  *
  * 1. Input is granted as the source takes it. What comes beyond that ends the session: it is never held.
- * 2. Small pieces of input that wait are held as one: a byte costs a byte, however it came.
+ * 2. Small pieces of input that wait are held as one: a byte costs a byte, however it came. A large one is held as it came,
+ *    in its frame.
  */
 import type { ExecOrder, ImageOrder, TaskId, TerminalSize } from '@gryphgen/protocol';
 import { ReceiveWindow } from './byte-credit.ts';
@@ -98,7 +99,7 @@ export class DuplexStream {
     const last = this.pieces.at(-1);
     if (last !== undefined && last.length < smallBytes) {
       this.pieces[this.pieces.length - 1] = Buffer.concat([last, bytes]);
-    } else if (bytes.length > 0) this.pieces.push(Buffer.from(bytes));
+    } else if (bytes.length > 0) this.pieces.push(bytes.length < smallBytes ? Buffer.from(bytes) : bytes);
     this.wake();
     return true;
   }

@@ -9,10 +9,11 @@ import { createHash, type Hash } from 'node:crypto';
 import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure } from '@gryphgen/protocol';
-import { diskFailure, syncFolder, writeAll } from './disk.ts';
+import { diskFailure, syncFolder } from './disk.ts';
 import { type Manifest, pieceBytes } from './manifest.ts';
 import { type Content, type Piece, Pieces, pieceOf, type Runs, storedBytes } from './pieces.ts';
-import { readPieces } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
+import { WriteBehind } from './write-behind.ts';
 
 export interface IntakePlace {
   /** Where contents are kept, and those of this artifact until they are whole. */
@@ -35,6 +36,12 @@ export interface IntakeEnd {
   readonly leftBytes: number;
 }
 
+interface OpenFile {
+  readonly id: string;
+  readonly handle: FileHandle;
+  readonly writer: WriteBehind;
+}
+
 export class ArtifactIntake {
   readonly manifest: Manifest;
   /** What is to be sent; known after `look`. */
@@ -53,7 +60,7 @@ export class ArtifactIntake {
   private piece: Piece | undefined;
   private hash: Hash = createHash('sha256');
   private inPiece = 0;
-  private file: { readonly id: string; readonly handle: FileHandle } | undefined;
+  private file: OpenFile | undefined;
   private why: Failure | null = null;
   private isOver = false;
 
@@ -126,8 +133,8 @@ export class ArtifactIntake {
   private async takePart(piece: Piece, part: Uint8Array): Promise<void> {
     this.hash.update(part);
     // A piece that is here already comes where asking for it was shorter.
-    const { handle } = await this.fileOf(piece.content);
-    await writeAll(handle, part, piece.at + this.inPiece);
+    const { writer } = await this.fileOf(piece.content);
+    await writer.write(part, piece.at + this.inPiece);
     this.inPiece += part.length;
     if (this.inPiece < piece.bytes) return;
     const isRight = this.hash.digest().equals(piece.digest);
@@ -176,7 +183,8 @@ export class ArtifactIntake {
     const { files, partial, keep } = this.place;
     for (const content of this.pieces.contents) {
       if (this.borrowed.has(content.id)) continue;
-      const { handle } = await this.fileOf(content);
+      const { handle, writer } = await this.fileOf(content);
+      await writer.settle();
       await handle.truncate(content.entry.bytes);
       await handle.sync();
       await this.closeFile();
@@ -193,7 +201,11 @@ export class ArtifactIntake {
     if (this.isOver) return;
     this.isOver = true;
     const { partial, over } = this.place;
-    await this.closeFile();
+    try {
+      await this.closeFile();
+    } catch (error) {
+      this.why ??= diskFailure(error);
+    }
     const { length } = this.here.filter((isHere, number) => isHere === 1 && !this.isBorrowed(number));
     const isUseless = isKept || this.why?.code === 'rejected.limit';
     const leftBytes = isUseless ? 0 : Math.min(this.reserved, length * pieceBytes);
@@ -205,18 +217,19 @@ export class ArtifactIntake {
     return this.borrowed.has(this.pieces.piece(number).content.id);
   }
 
-  private async fileOf({ id }: Content): Promise<{ readonly handle: FileHandle }> {
+  private async fileOf({ id }: Content): Promise<OpenFile> {
     if (this.file?.id === id) return this.file;
     await this.closeFile();
     const path = join(this.place.partial, id);
     const isThere = (await stat(path).catch(() => undefined)) !== undefined;
-    this.file = { id, handle: await open(path, isThere ? 'r+' : 'w+', 0o600) };
+    const handle = await open(path, isThere ? 'r+' : 'w+', 0o600);
+    this.file = { id, handle, writer: new WriteBehind(handle) };
     return this.file;
   }
 
   private async closeFile(): Promise<void> {
     const { file } = this;
     this.file = undefined;
-    await file?.handle.close();
+    await file?.writer.settle().finally(() => file.handle.close());
   }
 }

@@ -6,8 +6,8 @@
  * 3. A file that changes between the two readings is found out by whoever receives it.
  */
 import { createHash } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, lstat, opendir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure, limits } from '@gryphgen/protocol';
 import {
@@ -18,10 +18,9 @@ import {
   staysInside,
   writeManifest,
 } from './manifest.ts';
-import { contentId, holeDigest, type Piece } from './pieces.ts';
+import { contentId, holeDigest } from './pieces.ts';
+import { openFile, readBytes } from './read-pieces.ts';
 
-/** Small enough that hashing one leaves the event loop its turn. */
-const readBytes = 256 * 1024;
 const zeros = Buffer.alloc(readBytes);
 
 export interface Scanned {
@@ -175,42 +174,6 @@ class Scan {
     hashZeros();
     return { digest: hash.digest(), read };
   }
-}
-
-/** The bytes of these pieces, in their order. Throws what the file system says; a file that became shorter ends early. */
-export async function* readPieces(
-  pieces: Iterable<Piece>,
-  pathOf: (id: string) => string,
-): AsyncGenerator<Uint8Array, void> {
-  let file: FileHandle | undefined;
-  let id = '';
-  try {
-    for (const { content, at, bytes } of pieces) {
-      if (content.id !== id) {
-        await file?.close();
-        file = undefined;
-        file = await openFile(pathOf(content.id));
-        id = content.id;
-      }
-      for (let done = 0; done < bytes && file !== undefined; ) {
-        const length = Math.min(readBytes, bytes - done);
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, at + done);
-        if (bytesRead === 0) return;
-        yield buffer.subarray(0, bytesRead);
-        done += bytesRead;
-      }
-    }
-  } finally {
-    await file?.close();
-  }
-}
-
-/** A file and nothing else: a pipe would wait for its writer, a link lead elsewhere. */
-async function openFile(path: string): Promise<FileHandle> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw new Error(`${path} is no file any more`);
 }
 
 function isZero(bytes: Buffer): boolean {

@@ -1,7 +1,8 @@
 /** A process of its own that brings a file into a store, says `half` when half of it was taken, and goes on. */
 import { systemClock } from '../clock.ts';
 import { Pieces } from './pieces.ts';
-import { readPieces, scanPath } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
+import { scanPath } from './scan-path.ts';
 import { ArtifactStore } from './store.ts';
 
 const [folder = '', path = ''] = process.argv.slice(2);

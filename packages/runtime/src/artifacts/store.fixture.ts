@@ -7,7 +7,8 @@ import { scratchFolder } from '../scratch.fixture.ts';
 import type { ArtifactIntake } from './intake.ts';
 import type { Manifest } from './manifest.ts';
 import { Pieces } from './pieces.ts';
-import { readPieces, type Scanned, scanPath } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
+import { type Scanned, scanPath } from './scan-path.ts';
 import { ArtifactStore } from './store.ts';
 
 export const mebi = 1024 * 1024;

@@ -21,7 +21,7 @@ import { diskFailure, freeBytes } from './disk.ts';
 import { ArtifactIntake } from './intake.ts';
 import type { Manifest } from './manifest.ts';
 import { Pieces, type Runs } from './pieces.ts';
-import { readPieces } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
 import { type Held, Shelf } from './shelf.ts';
 import { layOut } from './tree.ts';
 

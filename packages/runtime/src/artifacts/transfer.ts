@@ -9,7 +9,8 @@ import { type DuplexSession, openDuplex } from '../duplex-session.ts';
 import { Pace } from '../pace.ts';
 import { readManifest } from './manifest.ts';
 import { Pieces } from './pieces.ts';
-import { readPieces, type Scanned } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
+import type { Scanned } from './scan-path.ts';
 import type { ArtifactStore } from './store.ts';
 
 export interface ArtifactTransfer extends DataPlace {

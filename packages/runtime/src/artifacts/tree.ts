@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { writeAll } from './disk.ts';
 import type { Manifest } from './manifest.ts';
 import { Pieces, pieceOf } from './pieces.ts';
-import { readPieces } from './scan-path.ts';
+import { readPieces } from './read-pieces.ts';
 
 const readable = 0o555;
 

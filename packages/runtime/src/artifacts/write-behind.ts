@@ -1,0 +1,92 @@
+/**
+ * Writes a file somewhat behind whoever brings its bytes: the next are hashed while the last are written, and the disk has
+ * begun long before the end, whose `sync` finds little left to do.
+ *
+ * 1. At most two batches are held: one that is written, one that fills. Who brings more waits. What is brought is copied
+ *    there, so that what it came in is free at once.
+ * 2. What goes wrong behind its caller is told by the next call, and by each after that.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { writeAll } from './disk.ts';
+
+const batchBytes = 512 * 1024;
+/** The disk is told to write whenever so much is new to it. */
+const syncBytes = 8 * 1024 * 1024;
+
+export class WriteBehind {
+  private readonly file: FileHandle;
+  /** The one that fills, and the one that is written or comes next. */
+  private filling: Buffer | null = null;
+  private spare: Buffer | null = null;
+  private filledBytes = 0;
+  /** In the file, of the first byte held. */
+  private at = 0;
+  private writing: Promise<void> = Promise.resolve();
+  private unsyncedBytes = 0;
+  private syncing: Promise<void> | null = null;
+  private problem: { readonly error: unknown } | null = null;
+
+  constructor(file: FileHandle) {
+    this.file = file;
+  }
+
+  /** Resolves when more may come; rejects with what the file system says. */
+  async write(bytes: Uint8Array, at: number): Promise<void> {
+    if (at !== this.at + this.filledBytes) {
+      await this.writeHeld();
+      this.at = at;
+    }
+    for (let done = 0; done < bytes.length; ) {
+      this.filling ??= Buffer.allocUnsafeSlow(batchBytes);
+      const part = bytes.subarray(done, done + batchBytes - this.filledBytes);
+      this.filling.set(part, this.filledBytes);
+      this.filledBytes += part.length;
+      done += part.length;
+      if (this.filledBytes === batchBytes) await this.writeHeld();
+    }
+    this.check();
+  }
+
+  /** Resolves when all of it is in the file, and nothing more is done to that. */
+  async settle(): Promise<void> {
+    await this.writeHeld();
+    await this.writing;
+    await this.syncing;
+    this.check();
+  }
+
+  /** Resolves when the batch before is written and this one is on its way. */
+  private async writeHeld(): Promise<void> {
+    await this.writing;
+    const { filling, filledBytes, at } = this;
+    if (filling === null || filledBytes === 0) return;
+    this.filling = this.spare;
+    this.spare = filling;
+    this.at += filledBytes;
+    this.filledBytes = 0;
+    this.writing = this.writeAt(filling.subarray(0, filledBytes), at).catch((error: unknown) =>
+      this.note(error),
+    );
+  }
+
+  private async writeAt(bytes: Buffer, at: number): Promise<void> {
+    await writeAll(this.file, bytes, at);
+    this.unsyncedBytes += bytes.length;
+    if (this.unsyncedBytes < syncBytes || this.syncing !== null) return;
+    this.unsyncedBytes = 0;
+    this.syncing = this.file
+      .datasync()
+      .catch((error: unknown) => this.note(error))
+      .finally(() => {
+        this.syncing = null;
+      });
+  }
+
+  private note(error: unknown): void {
+    this.problem ??= { error };
+  }
+
+  private check(): void {
+    if (this.problem !== null) throw this.problem.error;
+  }
+}
