@@ -181,6 +181,7 @@ export class Performer {
       envelope,
       body,
       principal: task.principal,
+      ...(task.byAdmin && { byAdmin: true as const }),
     });
   }
 

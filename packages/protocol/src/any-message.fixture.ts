@@ -179,6 +179,7 @@ export const shapes: Shapes = {
       envelope: bytes,
       body: bytes,
       principal: text,
+      byAdmin: fc.constantFrom(undefined, true),
     },
   ],
   started: ['toBroker', fence],

@@ -106,7 +106,8 @@ const withOutcome = (kind: number, header: readonly unknown[], outcome: Uint8Arr
 
 function leaseTuple(m: Lease): readonly unknown[] {
   const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
-  return m.principal === undefined ? known : [...known, m.principal];
+  if (m.principal === undefined) return known;
+  return m.byAdmin ? [...known, m.principal, true] : [...known, m.principal];
 }
 
 function resultTuple(m: Result): readonly unknown[] {
@@ -244,8 +245,10 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
     return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body };
   }
   const principal = reader.string('lease.principal', limits.nameChars * utf8BytesPerChar) as PrincipalId;
-  const body = rest('lease', reader, positions - 8, parts);
-  return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body, principal };
+  const byAdmin = positions > 8 && reader.boolean('lease.byAdmin');
+  const body = rest('lease', reader, positions - 9, parts);
+  const lease = { leaseSeq, floor, task, attempt, epoch, devices, envelope, body, principal };
+  return byAdmin ? { kind: 'lease', ...lease, byAdmin } : { kind: 'lease', ...lease };
 }
 
 function readResult(positions: number, parts: number, reader: MsgpackReader): Result {

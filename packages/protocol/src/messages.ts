@@ -210,6 +210,8 @@ export interface Lease {
   readonly body: Uint8Array;
   /** Who submitted the task. Older brokers do not tell. */
   readonly principal?: PrincipalId | undefined;
+  /** Submitted in a session of an admin (E36). Left out: not, or an older broker. */
+  readonly byAdmin?: true | undefined;
 }
 export interface Started {
   readonly kind: 'started';

@@ -39,11 +39,13 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       });
       return;
     case decided.accepted: {
-      const [, id, envelope, body, principal, client, seq, floor, key, submittedAt, bodyBytes = 0] = decision;
+      const [, id, envelope, body, principal, client, seq, floor, key, submittedAt, ...later] = decision;
+      const [bodyBytes = 0, byAdmin = false] = later;
       const spec = state.specs.get(envelope);
       if (spec === undefined)
         throw new Error(`t${id} names envelope ${envelope}, which no earlier record holds`);
-      acceptTask(state, { id, spec, body, bodyBytes, principal, client, submittedAt }, seq, floor);
+      const made = { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt };
+      acceptTask(state, made, seq, floor);
       if (key !== '') keepKey(state, state.tasks.get(id) as Task, key);
       return;
     }
@@ -133,16 +135,20 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
 
 export const noOutcome = new Uint8Array(0);
 
-type NewTask = Pick<Task, 'id' | 'spec' | 'body' | 'bodyBytes' | 'principal' | 'client' | 'submittedAt'>;
+type NewTask = Pick<
+  Task,
+  'id' | 'spec' | 'body' | 'bodyBytes' | 'principal' | 'byAdmin' | 'client' | 'submittedAt'
+>;
 
 export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor: number): Task {
-  const { id, spec, body, bodyBytes, principal, client, submittedAt } = made;
+  const { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt } = made;
   const task: Task = {
     id,
     spec,
     body,
     bodyBytes,
     principal,
+    byAdmin,
     client,
     submittedAt,
     turn: isEphemeral(id) ? state.nextTask - 1 : id,

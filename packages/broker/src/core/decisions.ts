@@ -88,6 +88,8 @@ export type Decision =
       at: number,
       /** Missing in what earlier versions wrote. */
       bodyBytes?: number,
+      /** Submitted in a session of an admin (E36); missing where not, and in what earlier versions wrote. */
+      byAdmin?: true,
     ]
   | readonly [
       kind: typeof decided.leased,

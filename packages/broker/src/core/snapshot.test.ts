@@ -57,3 +57,14 @@ test('what a client is answered after a snapshot is what it was answered before:
   expect(loaded.clients).toEqual(grid.state.clients);
   expect(loaded.keys).toEqual(grid.state.keys);
 });
+
+test('that an admin submitted a task is known after a restart, of another session of the same key nothing', () => {
+  const grid = new CoreFixture();
+  grid.submit(grid.client('admin', 'c1', 'p-1'), 1);
+  grid.submit(grid.client('submitter', 'c2', 'p-2'), 1);
+  grid.submit(grid.client('submitter', 'c3', 'p-1'), 1);
+  for (const snapshot of [true, false]) {
+    const next = grid.restart(snapshot);
+    expect([1, 2, 3].map((id) => next.task(id)?.byAdmin)).toEqual([true, false, false]);
+  }
+});

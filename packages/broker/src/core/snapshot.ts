@@ -237,10 +237,10 @@ function removedWorkers(state: BrokerState): readonly WorkerId[] {
 }
 
 function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
-  const { id, spec, body, bodyBytes, principal, client, submittedAt, lease, outcome } = task;
+  const { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt, lease, outcome } = task;
   // Keys and windows are saved apart: some outlive their tasks.
   const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
-  into.push([epoch, [...accepted, bodyBytes]]);
+  into.push([epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]]);
   const held = lease ?? outcome;
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);

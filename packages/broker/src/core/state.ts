@@ -128,6 +128,8 @@ export interface Task {
   readonly spec: Spec;
   readonly body: BlobHash;
   readonly principal: PrincipalId;
+  /** Submitted in a session of an admin (E36). */
+  readonly byAdmin: boolean;
   readonly client: ClientId;
   readonly submittedAt: number;
   readonly bodyBytes: number;

@@ -136,7 +136,8 @@ function accept(
     state.nextEphemeral += 1;
     const own = { envelope, hash: envelopeHash, shapeKey, refs: 0 };
     const { principal } = session;
-    const made = { id, spec: own, body: bodyHash, bodyBytes, principal, client, submittedAt: now.wall };
+    const who = { principal, byAdmin: session.role === 'admin', client };
+    const made = { id, spec: own, body: bodyHash, bodyBytes, ...who, submittedAt: now.wall };
     acceptTask(state, made, event.seq, event.floor);
     context.effects.push({ kind: 'pinBody', body: bodyHash });
     accepted(context, session.id, event.seq, id);
@@ -145,19 +146,9 @@ function accept(
   if (!state.specs.has(envelopeHash)) decide(context, [decided.envelope, envelopeHash, envelope, shapeKey]);
   const id = state.nextTask as TaskId;
   const { seq, floor, key } = event;
-  decide(context, [
-    decided.accepted,
-    id,
-    envelopeHash,
-    bodyHash,
-    session.principal,
-    client,
-    seq,
-    floor,
-    key,
-    now.wall,
-    bodyBytes,
-  ]);
+  const made = [id, envelopeHash, bodyHash, session.principal, client, seq, floor, key, now.wall] as const;
+  const decision = [decided.accepted, ...made, bodyBytes] as const;
+  decide(context, session.role === 'admin' ? [...decision, true] : decision);
   accepted(context, session.id, seq, id);
 }
 

@@ -23,6 +23,7 @@ export interface StartOrder {
   readonly body: Uint8Array;
   /** Who submitted it; undefined where the broker does not tell. */
   readonly principal?: PrincipalId | undefined;
+  readonly byAdmin?: true | undefined;
 }
 
 /** Facts that somebody who runs the worker wants in its log. */

@@ -27,6 +27,8 @@ export interface CallOrder<B> {
   readonly body: B;
   /** Who asks; undefined where the broker does not tell. */
   readonly principal: PrincipalId | undefined;
+  /** Whether they ask as an admin, by the broker's word (E36). */
+  readonly byAdmin: boolean;
   /** Which it is for; undefined where the kind has none. */
   readonly model: string | undefined;
   /** Its inputs, in place and for reading. */
@@ -163,7 +165,7 @@ export class CallExecutor implements Executor {
 
   private async answer(order: StartOrder, body: unknown, running: Running): Promise<void> {
     const { events, files, log } = this.options;
-    const { fence, principal, envelope } = order;
+    const { fence, principal, byAdmin = false, envelope } = order;
     const { signal } = running.asked;
     const tell = (line: string): void => void running.log?.write(this.encoder.encode(`${line}\n`));
     try {
@@ -171,7 +173,8 @@ export class CallExecutor implements Executor {
       if (!given.ok) return await this.end(fence, running, given.failure);
       if (signal.aborted) return await this.end(fence, running, killed);
       events.started(fence);
-      const asked = { fence, body, principal, model: envelope.model, given: given.value, signal, tell };
+      const who = { principal, byAdmin };
+      const asked = { fence, body, ...who, model: envelope.model, given: given.value, signal, tell };
       await this.end(fence, running, await this.call.answer(asked));
     } catch (error) {
       log.error({ err: error, task: fence.task }, `a call of kind ${this.kind} threw`);
