@@ -69,6 +69,36 @@ it('a person joins as what the ticket is for, and commands go as that', async ()
   );
 });
 
+it('a collection is asked by whom its owner says, and changed by nobody else but admins', async () => {
+  const [ann, bob] = [elsewhere(), elsewhere()];
+  const ids: string[] = [];
+  for (const [person, name] of [
+    [ann, 'ann'],
+    [bob, 'bob'],
+  ] as const) {
+    const args = ['--yes', '--name', name, await ticket('--role', 'submitter')];
+    ids.push((await person.json<{ id: string }>('join', ...args)).id);
+  }
+  const [owner, other] = ids;
+  const query = ['rag', 'query', 'notes', 'walrus'];
+  expect((await ann.grid('rag', 'add', 'notes', ann.file('notes.md', 'A walrus swims.'))).code).toBe(0);
+  expect((await bob.grid(...query)).stdout).toContain('A walrus swims.');
+  expect(await bob.grid('rag', 'rm', 'notes')).toMatchObject({
+    code: 7,
+    stderr: expect.stringContaining(`expected its owner, ${owner}, or an admin`),
+  });
+  expect(await ann.json('rag', 'access', 'notes', '--readers', 'owner')).toMatchObject({ owner });
+  for (const args of [query, ['rag', 'ls', 'notes'], ['rag', 'access', 'notes', '--readers', 'everyone']])
+    expect(await bob.grid(...args)).toMatchObject({ code: 7, stdout: '' });
+  expect(await bob.json('rag', 'ls')).toMatchObject({ collections: [] });
+  // Admins look names up.
+  expect(await forge.json('rag', 'access', 'notes', '--readers', 'bob')).toEqual({
+    ...{ collection: 'notes', owner, readers: [other] },
+  });
+  expect((await bob.grid(...query)).stdout).toContain('A walrus swims.');
+  expect((await forge.grid('rag', 'rm', 'notes')).code).toBe(0);
+});
+
 it('says what is wrong, and changes nothing', async () => {
   const other = elsewhere();
   const word = await ticket('--role', 'viewer');

@@ -61,6 +61,7 @@ export {
   type TaskSpec,
 } from './prepare.ts';
 export {
+  accessed,
   collectionWeights,
   forgotten,
   ingested,

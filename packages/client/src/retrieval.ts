@@ -6,7 +6,9 @@
  *    forgetting: what is to be forgotten is in no journal.
  */
 import {
+  type AccessResult,
   type ArtifactRef,
+  accessResultSchema,
   collectionLabel,
   type ForgetResult,
   failure,
@@ -92,6 +94,11 @@ export async function collectionWeights(asker: RetrievalAsker, collection: strin
 /** Of `feedback` and `weights`. */
 export function weighed(outcome: Outcome): WeightsResult {
   return retrieved(outcome, weightsResultSchema);
+}
+
+/** Of `access`. */
+export function accessed(outcome: Outcome): AccessResult {
+  return retrieved(outcome, accessResultSchema);
 }
 
 export function forgotten(outcome: Outcome): ForgetResult {

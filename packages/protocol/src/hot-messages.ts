@@ -106,8 +106,7 @@ const withOutcome = (kind: number, header: readonly unknown[], outcome: Uint8Arr
 
 function leaseTuple(m: Lease): readonly unknown[] {
   const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
-  if (m.principal === undefined) return known;
-  return m.byAdmin ? [...known, m.principal, true] : [...known, m.principal];
+  return m.principal === undefined ? known : [...known, m.principal, ...(m.byAdmin ? [true] : [])];
 }
 
 function resultTuple(m: Result): readonly unknown[] {
@@ -240,15 +239,11 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
     reader.skip(fields - 3);
   }
   const envelope = reader.binary('lease.envelope', limits.envelopeBytes);
-  if (positions < 8) {
-    const body = rest('lease', reader, 0, parts);
-    return { kind: 'lease', leaseSeq, floor, task, attempt, epoch, devices, envelope, body };
-  }
+  const known = { leaseSeq, floor, task, attempt, epoch, devices, envelope };
+  if (positions < 8) return { kind: 'lease', ...known, body: rest('lease', reader, 0, parts) };
   const principal = reader.string('lease.principal', limits.nameChars * utf8BytesPerChar) as PrincipalId;
-  const byAdmin = positions > 8 && reader.boolean('lease.byAdmin');
-  const body = rest('lease', reader, positions - 9, parts);
-  const lease = { leaseSeq, floor, task, attempt, epoch, devices, envelope, body, principal };
-  return byAdmin ? { kind: 'lease', ...lease, byAdmin } : { kind: 'lease', ...lease };
+  const byAdmin = (positions > 8 && reader.boolean('lease.byAdmin')) || undefined;
+  return { kind: 'lease', ...known, principal, byAdmin, body: rest('lease', reader, positions - 9, parts) };
 }
 
 function readResult(positions: number, parts: number, reader: MsgpackReader): Result {

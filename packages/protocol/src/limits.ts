@@ -91,6 +91,8 @@ export const limits = {
   keyChars: 256,
   /** A label of its worker names it, with eleven characters before it. */
   collectionChars: 48,
+  /** Principals that are named as readers of one. */
+  collectionReaders: 256,
   /** Models that a grid knows: each is some KiB of the broker's memory and of every snapshot. */
   models: 256,
   /** What describes all of them, in JSON: an answer with all fits into a frame. */

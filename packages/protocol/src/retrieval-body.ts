@@ -1,6 +1,7 @@
 /** What retrieval is asked: an `ingest` task changes a collection, a `retrieve` task reads. Both end with a result in JSON. */
 import { z } from 'zod';
 import { artifactRefSchema, containerPath } from './artifact.ts';
+import { principalIdSchema } from './handshake.ts';
 import { limits } from './limits.ts';
 
 export const collectionWords = `1 to ${limits.collectionChars} of a-z, 0-9, ".", "_" and "-", a letter or digit first`;
@@ -26,6 +27,13 @@ export type Verdict = (typeof verdicts)[number];
 export function isVerdict(text: string): text is Verdict {
   return (verdicts as readonly string[]).includes(text);
 }
+/** Who may ask a collection: everybody who may submit, its owner alone, or these beside its owner. Admins always may. */
+export const readersSchema = z.union([
+  z.enum(['everyone', 'owner']),
+  z.array(principalIdSchema).min(1).max(limits.collectionReaders),
+]);
+export type Readers = z.infer<typeof readersSchema>;
+
 /** A commit, whose files these are. */
 const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);
@@ -59,6 +67,13 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
       z.object({ kind: z.literal('learn') }),
       z.object({ kind: z.literal('revert'), version: z.number().int().min(0).optional() }),
     ]),
+  }),
+  /** What is left out stays as it is. */
+  z.object({
+    op: z.literal('access'),
+    collection,
+    readers: readersSchema.optional(),
+    owner: principalIdSchema.optional(),
   }),
   /** Everything that has the subject in it is taken out, and looked for in all files of the service. */
   z.object({ op: z.literal('forget'), collection, subject: z.string().max(limits.subjectChars) }),
@@ -132,6 +147,9 @@ export const listResultSchema = z.object({
     z.object({
       name: z.string(),
       passages: count,
+      /** Whose it is; left out where nobody knows, and by older services, which everybody may ask. */
+      owner: z.string().optional(),
+      readers: readersSchema.optional(),
       sources: z.array(
         source.extend({
           files: count,
@@ -145,6 +163,10 @@ export const listResultSchema = z.object({
   cut: z.boolean(),
 });
 export type ListResult = z.infer<typeof listResultSchema>;
+
+/** Of `access`: as it is from now on. `owner`: null where nobody knows. */
+export const accessResultSchema = z.object({ owner: z.string().nullable(), readers: readersSchema });
+export type AccessResult = z.infer<typeof accessResultSchema>;
 
 /** Of `feedback` and both `weights`. */
 export const weightsResultSchema = z.object({

@@ -24,8 +24,9 @@ import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
 import { learnFromEnd, learnFromLack } from './learning.ts';
 import { changeModel, noteInstance } from './models/hosting.ts';
-import { addToShare, classOwner, countLease, takeFromShare, uncountLease } from './shares.ts';
+import { addToShare, countLease, takeFromShare, uncountLease } from './shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
+import { joinLine, leaveLine } from './waiting-line.ts';
 
 /** `epoch`: that of the group the decision stands in. */
 export function apply(state: BrokerState, epoch: Epoch, decision: Decision): void {
@@ -306,16 +307,6 @@ function requeueTask(
     joinLine(state, task);
     state.wake = true;
   }
-}
-
-/** It is to be placed. */
-export function joinLine(state: BrokerState, { spec, id, principal }: Task): void {
-  state.waiting.add(spec, id, classOwner(state, principal));
-}
-
-/** `servedAt`: wall ms, of one that was placed. */
-function leaveLine(state: BrokerState, { spec, id, principal }: Task, servedAt = 0): void {
-  state.waiting.remove(spec, id, classOwner(state, principal), servedAt);
 }
 
 function liveTask(state: BrokerState, id: TaskId): Task {

@@ -6,7 +6,6 @@
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
-import { joinLine } from './apply.ts';
 import { keepRoom } from './claims.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
@@ -17,6 +16,7 @@ import { attemptFailed, end } from './outcomes.ts';
 import { watchPolicy } from './policy-orders.ts';
 import { preempt } from './preempting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
+import { joinLine } from './waiting-line.ts';
 import { followWindows, noteUpcoming } from './windows.ts';
 
 /** Entries a single tick may look at and forget: bounds its time and the record. */

@@ -71,8 +71,13 @@ export async function collectionsOf(client: Client, only?: string): Promise<List
   );
   const all = await Promise.all(able.map(({ id }) => listCollections(client, id)));
   const collections = all.flatMap((one) => one.collections);
-  return {
-    collections: only === undefined ? collections : collections.filter(({ name }) => name === only),
-    cut: all.some(({ cut }) => cut),
-  };
+  const cut = all.some((one) => one.cut);
+  if (only === undefined) return { collections, cut };
+  const asked = collections.filter(({ name }) => name === only);
+  // It is there, and left out of the lists of who may not ask it.
+  if (asked.length === 0 && !cut)
+    throw new GridError(
+      failure('rejected.forbidden', `${only} is not for you: its owner or an admin says who may ask it`),
+    );
+  return { collections: asked, cut };
 }

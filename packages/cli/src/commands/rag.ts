@@ -28,6 +28,7 @@ import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { accessCommand } from './rag-access.ts';
 import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
@@ -50,6 +51,7 @@ export function ragCommand(invocation: Invocation): Command {
     .addCommand(queryCommand(invocation))
     .addCommand(feedbackCommand(invocation))
     .addCommand(weightsCommand(invocation))
+    .addCommand(accessCommand(invocation))
     .addCommand(forgetCommand(invocation))
     .addCommand(
       evalCommand(

@@ -31,25 +31,33 @@ export function retrievalCalls(
       ready,
       read: (body) => readBody(ingestBodySchema, body),
       filesOf: (body) => (body.op === 'sync' ? { inputs: body.inputs } : {}),
-      answer: async ({ body, given, signal, tell }) => {
+      answer: async ({ body, given, signal, tell, principal, byAdmin }) => {
         const service = await opening;
-        switch (body.op) {
-          case 'sync': {
-            const files = given.flatMap(filesOf);
-            const { collection, source, revision } = body;
-            return encoded(await service.sync(collection, source, files, { signal, tell }, revision));
+        const asker = { principal, byAdmin };
+        const shows = (collection: string) => service.access.mayRead(asker, collection);
+        const changed = async () => {
+          switch (body.op) {
+            case 'sync': {
+              const files = given.flatMap(filesOf);
+              const { collection, source, revision } = body;
+              const ingesting = { signal, tell, owner: principal };
+              return await service.sync(collection, source, files, ingesting, revision);
+            }
+            case 'remove':
+              return await service.remove(body.collection, body.source);
+            case 'feedback':
+              return await service.feedback(body);
+            case 'weights':
+              return await service.weights(body);
+            case 'access':
+              return await service.access.set(body);
+            case 'forget':
+              return await service.forget(body.collection, body.subject, shows);
+            default:
+              return body satisfies never;
           }
-          case 'remove':
-            return encoded(await service.remove(body.collection, body.source));
-          case 'feedback':
-            return encoded(await service.feedback(body));
-          case 'weights':
-            return encoded(await service.weights(body));
-          case 'forget':
-            return encoded(await service.forget(body.collection, body.subject));
-          default:
-            return body satisfies never;
-        }
+        };
+        return encoded(await service.access.change<object>(asker, body, changed));
       },
       labels,
     },
@@ -59,18 +67,23 @@ export function retrievalCalls(
       ready,
       read: (body) => readBody(retrieveBodySchema, body),
       filesOf: () => ({}),
-      answer: async ({ body }) => {
+      answer: async ({ body, principal, byAdmin }) => {
         const service = await opening;
-        switch (body.op) {
-          case 'query':
-            return encoded(await service.query(body, resultBytes));
-          case 'list':
-            return encoded(await service.list(resultBytes));
-          case 'weights':
-            return encoded(await service.learned(body.collection));
-          default:
-            return body satisfies never;
-        }
+        const asker = { principal, byAdmin };
+        const shows = (collection: string) => service.access.mayRead(asker, collection);
+        const asked = async () => {
+          switch (body.op) {
+            case 'query':
+              return await service.query(body, resultBytes);
+            case 'list':
+              return await service.list(resultBytes, shows);
+            case 'weights':
+              return await service.learned(body.collection);
+            default:
+              return body satisfies never;
+          }
+        };
+        return encoded(await service.access.ask<object>(asker, body, asked));
       },
     },
   ];

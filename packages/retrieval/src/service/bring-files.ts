@@ -16,6 +16,8 @@ export interface Ingesting {
   readonly signal: AbortSignal;
   /** A line on how far it is. */
   readonly tell: (line: string) => void;
+  /** Whose a collection is that begins with it. */
+  readonly owner?: string | undefined;
 }
 
 interface Bringing {

@@ -25,6 +25,7 @@ import { foldedSubject } from '../core/forget/subject.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
+import { AccessBook } from './access-book.ts';
 import { fitted } from './answer-size.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
@@ -43,8 +44,13 @@ const passagesPerFile = 4;
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Feedback = Extract<IngestBody, { op: 'feedback' }>;
 type Weights = Extract<IngestBody, { op: 'weights' }>;
+/** Of which collections an answer tells. */
+type Shows = (collection: string) => boolean;
+const all: Shows = () => true;
 
 export class RetrievalService {
+  /** Who may: whoever answers for others asks it first. */
+  readonly access: AccessBook;
   private readonly folder: string;
   private readonly roots: Roots;
   private store: Promise<stored.Store> | undefined;
@@ -55,6 +61,7 @@ export class RetrievalService {
   private constructor(folder: string, roots: Roots) {
     this.folder = folder;
     this.roots = roots;
+    this.access = new AccessBook(roots);
   }
 
   /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
@@ -77,11 +84,8 @@ export class RetrievalService {
     revision?: string,
   ): Promise<IngestResult | Failure> {
     return this.inTurn(async () => {
-      if (!this.names.includes(collection) && this.names.length >= mostCollections)
-        return failure(
-          'rejected.limit',
-          `there are ${mostCollections} collections here, and no more are taken`,
-        );
+      const why = await this.begin(collection, ingesting.owner);
+      if (why !== undefined) return why;
       await this.roots.note(collection, { ...source, syncedAt: 0 });
       const { parser } = this;
       const store = await this.opened();
@@ -185,7 +189,7 @@ export class RetrievalService {
   }
 
   /** Everything with the subject in it is gone, from every index and from the files, which are searched for it then. */
-  forget(collection: string, subject: string): Promise<ForgetResult | Failure> {
+  forget(collection: string, subject: string, shows: Shows = all): Promise<ForgetResult | Failure> {
     return this.inTurn(async () => {
       if (!this.names.includes(collection)) return unknown(collection);
       const folded = foldedSubject(subject);
@@ -198,16 +202,17 @@ export class RetrievalService {
       const { passages, files, feedback, elsewhere } = await store.forget(collection, folded);
       this.learning.forget(collection);
       const searched = await searchFiles(this.folder, subject);
-      return { passages, files, feedback, searched, elsewhere: [...elsewhere] };
+      const others = elsewhere.filter((one) => shows(one.collection));
+      return { passages, files, feedback, searched, elsewhere: others };
     });
   }
 
   /** At most `maxBytes` of JSON. */
-  async list(maxBytes: number): Promise<ListResult | Failure> {
+  async list(maxBytes: number, shows: Shows = all): Promise<ListResult | Failure> {
     return await told(async () => {
       const collections: ListResult['collections'] = [];
       let left = maxBytes - 64;
-      for (const name of this.names) {
+      for (const name of this.names.filter(shows)) {
         const files = await (await this.opened()).sources(name);
         const sources = this.roots.of(name).map((root) => {
           const own = files.filter(({ key }) => isOf(key, root));
@@ -215,7 +220,8 @@ export class RetrievalService {
           return { ...root, files: own.length - failedFiles, failedFiles };
         });
         const passages = files.reduce((sum, { chunks }) => sum + chunks, 0);
-        const row = { name, passages, sources };
+        const { owner = null, readers } = this.roots.accessOf(name) ?? {};
+        const row = { name, passages, ...(owner !== null && { owner }), readers, sources };
         left -= Buffer.byteLength(JSON.stringify(row)) + 1;
         if (left < 0) return { collections, cut: true };
         collections.push(row);
@@ -228,6 +234,18 @@ export class RetrievalService {
     await this.last;
     await this.parser.close();
     await (await this.store?.catch(() => undefined))?.close();
+  }
+
+  /** It is there, or begins to be its owner's. */
+  private async begin(collection: string, owner: string | undefined): Promise<Failure | undefined> {
+    if (this.names.includes(collection)) return undefined;
+    if (this.names.length >= mostCollections)
+      return failure(
+        'rejected.limit',
+        `there are ${mostCollections} collections here, and no more are taken`,
+      );
+    await this.roots.allow(collection, { owner: owner ?? null, readers: 'everyone' });
+    return undefined;
   }
 
   private revisionOf(collection: string, key: string): string | undefined {

@@ -1,12 +1,14 @@
 /**
- * What was added to each collection: files and folders of machines. In a file beside the store, which knows single files.
+ * Which collections there are: whose, who may ask them, and what was added to each: files and folders of machines. In a file
+ * beside the store, which knows single files.
  *
  * 1. A root is noted before anything of it is stored, and let go when all of it is gone: nothing is in a collection without one.
  */
 import { readFile } from 'node:fs/promises';
-import type { SourceName } from '@gryphgen/protocol';
+import { readersSchema, type SourceName } from '@gryphgen/protocol';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
+import type { Access } from '../core/access/rights.ts';
 
 const rootSchema = z.object({
   machine: z.string(),
@@ -16,18 +18,24 @@ const rootSchema = z.object({
   /** The commit that it is as of; none while it is being synced. */
   revision: z.string().optional(),
 });
-const fileSchema = z.object({
-  version: z.literal(1),
-  collections: z.record(z.string(), z.array(rootSchema)),
-});
+const rootsSchema = z.array(rootSchema);
+const entrySchema = z.object({ owner: z.string().nullable(), readers: readersSchema, roots: rootsSchema });
+/** Of version 1 nobody is known to be an owner. */
+const fileSchema = z.discriminatedUnion('version', [
+  z.object({ version: z.literal(1), collections: z.record(z.string(), rootsSchema) }),
+  z.object({ version: z.literal(2), collections: z.record(z.string(), entrySchema) }),
+]);
 
 export type Root = z.infer<typeof rootSchema>;
+type Entry = Readonly<z.infer<typeof entrySchema>>;
+
+const ownerless: Entry = { owner: null, readers: 'everyone', roots: [] };
 
 export class Roots {
   private readonly file: string;
-  private readonly collections: Map<string, readonly Root[]>;
+  private readonly collections: Map<string, Entry>;
 
-  private constructor(file: string, collections: Map<string, readonly Root[]>) {
+  private constructor(file: string, collections: Map<string, Entry>) {
     this.file = file;
     this.collections = collections;
   }
@@ -42,7 +50,11 @@ export class Roots {
     const read = fileSchema.safeParse(JSON.parse(text));
     if (!read.success)
       throw new Error(`${file} is damaged, or of a later version: ${read.error.issues[0]?.message}`);
-    return new Roots(file, new Map(Object.entries(read.data.collections)));
+    const entries: [string, Entry][] =
+      read.data.version === 1
+        ? Object.entries(read.data.collections).map(([name, roots]) => [name, { ...ownerless, roots }])
+        : Object.entries(read.data.collections);
+    return new Roots(file, new Map(entries));
   }
 
   get names(): readonly string[] {
@@ -50,35 +62,46 @@ export class Roots {
   }
 
   of(collection: string): readonly Root[] {
-    return this.collections.get(collection) ?? [];
+    return this.collections.get(collection)?.roots ?? [];
+  }
+
+  /** Undefined where there is no such collection. */
+  accessOf(collection: string): Access | undefined {
+    return this.collections.get(collection);
+  }
+
+  /** Begins it when it is not there. */
+  async allow(collection: string, { owner, readers }: Access): Promise<void> {
+    await this.write(collection, { owner, readers, roots: [...this.of(collection)] });
   }
 
   async note(collection: string, root: Root): Promise<void> {
-    const roots = this.of(collection);
-    const isKnown = roots.some((one) => isSame(one, root));
-    await this.write(
-      collection,
-      isKnown ? roots.map((one) => (isSame(one, root) ? root : one)) : [...roots, root],
-    );
+    const entry = this.collections.get(collection) ?? ownerless;
+    const isKnown = entry.roots.some((one) => isSame(one, root));
+    const roots = isKnown
+      ? entry.roots.map((one) => (isSame(one, root) ? root : one))
+      : [...entry.roots, root];
+    await this.write(collection, { ...entry, roots });
   }
 
   /** Without a root: all of them, and the collection. */
   async forget(collection: string, root: SourceName | undefined): Promise<void> {
-    await this.write(
-      collection,
-      root === undefined ? [] : this.of(collection).filter((one) => !isSame(one, root)),
-    );
+    const entry = this.collections.get(collection);
+    if (entry === undefined) return;
+    const roots = root === undefined ? [] : entry.roots.filter((one) => !isSame(one, root));
+    await this.write(collection, roots.length === 0 ? undefined : { ...entry, roots });
   }
 
-  private async write(collection: string, roots: readonly Root[]): Promise<void> {
+  /** Undefined: it is gone. */
+  private async write(collection: string, entry: Entry | undefined): Promise<void> {
     const next = new Map(this.collections);
-    if (roots.length > 0) next.set(collection, roots);
+    if (entry !== undefined) next.set(collection, entry);
     else next.delete(collection);
     await replacePrivateFile(
       this.file,
-      JSON.stringify({ version: 1, collections: Object.fromEntries(next) }),
+      JSON.stringify({ version: 2, collections: Object.fromEntries(next) }),
     );
-    if (roots.length > 0) this.collections.set(collection, roots);
+    if (entry !== undefined) this.collections.set(collection, entry);
     else this.collections.delete(collection);
   }
 }
