@@ -13,7 +13,7 @@ beforeAll(async () => {
   grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
-  // One that ends before its first word is told without counts: this one does not.
+  // One that ends before its first word has counts of nothing: this one does not.
   const llama = tinyLlama({ endBias: -100 });
   // It never comes to an end by itself, and takes its time.
   const endless = tinyLlama({ endBias: -100, layers: 24, feedForward: 1024 });

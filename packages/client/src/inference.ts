@@ -280,6 +280,7 @@ function encodedOf(question: Question, channel: string): EncodedTask {
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
     },
     durable: false,
+    attended: true,
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 1, backoffMs: 100 },
     queueTimeoutMs: queueTimeoutMs ?? defaultQueueMs,

@@ -65,6 +65,8 @@ export interface Envelope {
   readonly inputs?: readonly ArtifactRef[];
   /** Of `infer`, `embed` and `rerank`: where an instance of it is; of `instance`: which it is. */
   readonly model?: string;
+  /** Of an ephemeral one: of use to nobody but who submits it; it is ended when that one is gone (E36). */
+  readonly attended?: boolean;
   /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
   readonly taskClass?: string;
 }
@@ -109,6 +111,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   needs: needsSchema.optional(),
   inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),
   model: z.string().min(1).max(limits.modelNameChars).optional(),
+  attended: z.boolean().optional(),
   taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
 });
 

@@ -74,6 +74,7 @@ export function forgetSession(state: BrokerState, id: SessionId): void {
   }
   if (session.client !== null && state.clientSessions.get(session.client) === id) {
     state.clientSessions.delete(session.client);
+    state.models.attended.left(session.client, state.watch);
     if (state.clients.has(session.client)) state.away.set(session.client, state.watch);
   }
   const worker = session.worker === null ? undefined : state.workers.get(session.worker);

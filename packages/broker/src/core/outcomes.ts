@@ -33,6 +33,7 @@ import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
 import { learnFromStart } from './learning.ts';
+import { isAttended } from './models/attended-tasks.ts';
 import { givesUp } from './models/failed-starts.ts';
 import { noteInstance } from './models/hosting.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
@@ -41,6 +42,8 @@ import { believableUsage } from './told-use.ts';
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */
 const leastRestartMs = 1000;
+/** For it to show whether who asked is there (E36): it is told that the attempt was lost. */
+const listenerMs = 1000;
 
 /** The task whose present lease this is, or undefined: then it is fenced. */
 export function leasedTo(
@@ -168,7 +171,8 @@ function retryDelay(task: Task, why: Failure, afresh: boolean): number | undefin
   switch (familyOf(why.code)) {
     case 'lost':
       // Each drain is ordered by somebody, and preemptions are counted, which bounds them.
-      return isOrdered(why.code) || losses < limits.losses ? 0 : undefined;
+      if (!isOrdered(why.code) && losses >= limits.losses) return undefined;
+      return why.code === 'lost.link' && isAttended(task) ? listenerMs : 0;
     case 'execution':
       if (restart === undefined && failures >= retries.limit) return undefined;
       return Math.min(backoffCeilingMs, firstMs * 2 ** Math.min(failures, 20));

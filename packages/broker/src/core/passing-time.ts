@@ -11,8 +11,9 @@ import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { decided } from './decisions.ts';
 import { endDrained } from './draining.ts';
+import { isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
-import { attemptFailed, end } from './outcomes.ts';
+import { attemptFailed, cancel, end } from './outcomes.ts';
 import { watchPolicy } from './policy-orders.ts';
 import { preempt } from './preempting.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
@@ -23,6 +24,8 @@ import { followWindows, noteUpcoming } from './windows.ts';
 const forgetBatch = 1000;
 /** Heartbeats a worker may miss before nothing new is placed on it. */
 const silentHeartbeats = 3;
+/** For who asked to be there again (E36): longer than a client takes to find its broker anew. */
+const absenceMs = 10_000;
 
 /** Moves the watch clock by the time since the last event, at most four ticks: the rest nobody was watching (E13). */
 export function advanceWatch(state: BrokerState, mono: number): void {
@@ -43,9 +46,10 @@ export function onTick(context: Context): void {
     const due = state.deadlines.takeDue(state.watch);
     if (due === undefined) break;
     const task = state.tasks.get(due.task) as Task;
-    if (due.kind === 'backoff') backoffOver(state, task);
+    if (due.kind === 'backoff') backoffOver(context, task);
     else if (task.phase === 'waiting') queueTimedOut(context, task);
   }
+  endUnattended(context);
   lookAfterModels(context);
   watchPolicy(context);
   keepRoom(context);
@@ -87,7 +91,21 @@ function queueTimedOut(context: Context, task: Task): void {
   end(context, task, 'failed', failure('unplaceable.timeout', words));
 }
 
-function backoffOver(state: BrokerState, task: Task): void {
+/** Nobody is there to read what they would answer (E36). */
+function endUnattended(context: Context): void {
+  const { models, tasks, watch } = context.state;
+  for (const id of models.attended.takeLost(watch - absenceMs)) {
+    const task = tasks.get(id);
+    if (task !== undefined) cancel(context, task);
+  }
+}
+
+function backoffOver(context: Context, task: Task): void {
+  const { state } = context;
+  if (isAttended(task) && !state.clientSessions.has(task.client)) {
+    cancel(context, task);
+    return;
+  }
   task.notBefore = 0;
   joinLine(state, task);
   state.wake = true;

@@ -88,6 +88,7 @@ function onOpened(context: Context, event: Extract<BrokerEvent, { kind: 'session
     if (older !== undefined) forgetSession(state, older);
     state.clientSessions.set(client, id);
     state.away.delete(client);
+    state.models.attended.returned(client);
   }
   state.sessions.set(id, {
     id,

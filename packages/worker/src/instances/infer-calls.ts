@@ -30,6 +30,7 @@ import { TokenCount } from './token-count.ts';
 
 /** It loads, or is ending: not an answer to what was asked. */
 const notServing = 503;
+const noTokens = { prompt: 0, cached: 0, output: 0 } as const;
 
 export interface InferCallsOptions {
   readonly engines: LlamaEngines;
@@ -107,7 +108,8 @@ async function relay(
     });
     if (!isWhole) return writer.gone.aborted ? reasonOf(writer.gone) : tooLong;
     const firstMs = (firstMono ?? clock.mono()) - beganMono;
-    const tokens = count.tokens();
+    // A stream that ends before its first word tells no counts.
+    const tokens = count.tokens() ?? (isStream(contentType) && status < 400 ? noTokens : undefined);
     return { status, ...(tokens && { tokens }), firstMs, restMs: clock.mono() - beganMono - firstMs };
   } catch (error) {
     if (signal.aborted) return failure('cancelled.user', 'it was stopped before its answer was whole');
@@ -117,6 +119,10 @@ async function relay(
   } finally {
     over();
   }
+}
+
+function isStream(contentType: string): boolean {
+  return contentType.startsWith('text/event-stream');
 }
 
 /** A channel's is a failure. */

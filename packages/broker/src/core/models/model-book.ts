@@ -8,6 +8,7 @@
  */
 import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
 import type { Task } from '../state.ts';
+import { AttendedTasks } from './attended-tasks.ts';
 import { type ModelLife, newLife } from './model-life.ts';
 
 export interface Model {
@@ -37,6 +38,7 @@ export class ModelBook {
   readonly due = new Set<string>();
   /** Instances that end for a task's sake, and when (watch time) tasks are looked at again. */
   readonly room: { ended: readonly TaskId[]; dueAt: number } = { ended: [], dueAt: 0 };
+  readonly attended = new AttendedTasks();
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 
@@ -87,6 +89,7 @@ export class ModelBook {
 
   begun(task: Task): void {
     this.count(task, 1, 0);
+    this.attended.begun(task);
   }
 
   /** `watch`: the time, by the watch clock. */
@@ -102,6 +105,7 @@ export class ModelBook {
 
   ended(task: Task): void {
     this.count(task, -1, 0);
+    this.attended.ended(task);
     const name = modelOf(task);
     const life = name === undefined ? undefined : this.lives.get(name);
     life?.leaving.delete(task.id);
