@@ -146,8 +146,8 @@ it('and all follow: those in session, those who were away, and who joins with an
   await admin.close();
   await broker.stop();
   const home = join(folder, 'elsewhere');
-  restore({ file, home, keys: '', wallMs: Date.now() });
-  sayRestored(home, Date.now, [moved]);
+  const complete = (draft: string): void => sayRestored(draft, Date.now, [moved]);
+  restore({ file, home, keys: '', wallMs: Date.now(), complete });
   endpoint = await startBroker(home, moved);
   admin = await connect({ home });
   second.letGo();

@@ -1,8 +1,18 @@
 /** Files that hold keys: readable by their owner only, and after a crash either the old content or the new. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const privateFile = 0o600;
 const privateFolder = 0o700;
@@ -50,4 +60,12 @@ export async function replacePrivateFile(path: string, text: string): Promise<vo
   await rename(draft, path);
   const folder = await open(dirname(path), 'r');
   await folder.sync().finally(() => folder.close());
+}
+
+/** What a kill left of writing this file: a draft, which may hold a secret that nobody has any use for. Nobody writes it now. */
+export function removeDrafts(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder))
+    if (name.startsWith(`${basename(path)}.`) && /\.[0-9a-f]{12}\.tmp$/.test(name))
+      rmSync(join(folder, name));
 }

@@ -31,7 +31,7 @@ export { storeBudget } from './artifacts/store-budget.ts';
 export { takeScanned } from './artifacts/transfer.ts';
 export { copyOut } from './artifacts/tree.ts';
 export { UselessPlaces } from './artifacts/useless-places.ts';
-export { makePrivateFolder, replacePrivateFile, writePrivateFile } from './atomic-file.ts';
+export { makePrivateFolder, removeDrafts, replacePrivateFile, writePrivateFile } from './atomic-file.ts';
 export { type AuthorizedKey, AuthorizedKeys, type EnrolledKey } from './authorized.ts';
 export { Backoff, type BackoffBounds } from './backoff.ts';
 export type { Follower } from './broker-round.ts';

@@ -45,6 +45,8 @@ export interface RestoreOrder {
   /** The `keys` folder to go with a backup that has none; '' when it has them. */
   readonly keys: string;
   readonly wallMs: number;
+  /** Told where the home is made, all of it, before it gets its place: what is written there comes with it or not at all. */
+  readonly complete?: (draft: string) => void;
 }
 
 export interface RestoreDocument {
@@ -62,7 +64,7 @@ const tasksPerMinute = 100_000;
 const leastTaskJump = 1_000_000;
 
 /** Throws GridError, in words, and what the file system says. Nothing is left of a restore that failed. */
-export function restore({ file, home: path, keys, wallMs }: RestoreOrder): RestoreDocument {
+export function restore({ file, home: path, keys, wallMs, complete }: RestoreOrder): RestoreDocument {
   const home = resolve(path);
   if (existsSync(home) && (!statSync(home).isDirectory() || readdirSync(home).length > 0))
     throw refused(`${home} is not empty: restore into a folder that is not there yet, or move this one away`);
@@ -73,6 +75,7 @@ export function restore({ file, home: path, keys, wallMs }: RestoreOrder): Resto
     unpack(file, draft);
     takeKeys(backup, keys, draft);
     const restored = settle(join(draft, 'journal'), wallMs);
+    complete?.(draft);
     syncAll(draft);
     renameSync(draft, home);
     syncFolder(dirname(home));

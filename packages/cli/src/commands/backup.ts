@@ -66,9 +66,9 @@ export function restoreCommand(invocation: Invocation): Command {
       else for (const line of backupLines(backup)) terminal.out(`${line}\n`);
       return 0;
     }
-    const restored = restore({ file, home, keys: flags.keys ?? '', wallMs: Date.now() });
     const { sayRestored } = await import('../daemons/home-standing.ts');
-    sayRestored(home, Date.now, flags.reach);
+    const complete = (draft: string): void => sayRestored(draft, Date.now, flags.reach);
+    const restored = restore({ file, home, keys: flags.keys ?? '', wallMs: Date.now(), complete });
     if (flags.json) {
       printJson(terminal, restored);
       return 0;

@@ -4,7 +4,10 @@
  *
  * 1. The key's file is written first. Whoever finds another key there than `grid.json` names, after a crash between the two or a
  *    restore, says that one.
+ * 2. Of a draft that a crash left nothing stays: it is another secret key.
  */
+
+import { join } from 'node:path';
 import type { Standing } from '@gryphgen/broker';
 import {
   hasMembership,
@@ -14,7 +17,14 @@ import {
   saveMembership,
 } from '@gryphgen/client';
 import { failure, GridError, type StandingDocument } from '@gryphgen/protocol';
-import { type Identity, loadIdentity, renewIdentity, serialAfter, signVoucher } from '@gryphgen/runtime';
+import {
+  type Identity,
+  loadIdentity,
+  removeDrafts,
+  renewIdentity,
+  serialAfter,
+  signVoucher,
+} from '@gryphgen/runtime';
 
 type Change = Parameters<Standing['change']>[0];
 
@@ -37,6 +47,7 @@ export class HomeStanding implements Standing {
       throw new GridError(failure('rejected.state', `${home} belongs to a grid whose broker is elsewhere`));
     this.membership = membership;
     this.signed = this.sign();
+    removeDrafts(join(home, 'keys', 'broker.json'));
     const identity = loadIdentity(home, 'broker');
     const { brokerKey, brokerCurveKey } = membership;
     if (brokerKey !== identity.key || brokerCurveKey !== identity.curve.publicKey) this.say(identity);
@@ -94,7 +105,10 @@ export class HomeStanding implements Standing {
 /** What a restored broker says is newer than what the one that made the backup has said since, in this very second too. */
 const restoredJump = 1000;
 
-/** Of a home made of a backup, before its broker starts. */
+/**
+ * Of a home made of a backup, before that is in its place: a broker that came up there without it would tell members less than
+ * they may have heard from the one before, and they would leave it.
+ */
 export function sayRestored(
   home: string,
   wallMs: () => number,
