@@ -102,6 +102,21 @@ describe('a log', () => {
     await expect(textOf(read(halfway, alarms, task, {}))).rejects.toThrow('fallen silent');
   });
 
+  it('that is not followed goes on where the connection broke, but waits for no worker that is away', async () => {
+    const source = new Fake(
+      [1, 1],
+      [
+        [chunk(0, 'abc'), end(broken)],
+        [chunk(3, 'def'), end()],
+      ],
+    );
+    expect(await textOf(read(source, alarms, task, {}))).toBe('abcdef');
+    const away = new Fake([1, 1], []);
+    away.place = { endpoint: '' };
+    await expect(textOf(read(away, alarms, task, {}))).rejects.toThrow('is not connected now');
+    expect(away.asked).toEqual([]);
+  });
+
   it('is followed over attempts, until the task has ended', async () => {
     const source = new Fake(
       [notYet, 1, 2],

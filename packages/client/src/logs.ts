@@ -3,7 +3,8 @@
  * says where, and signs that it may be read.
  *
  * 1. Following, every attempt is read from its beginning to its end, in order, and none twice.
- * 2. A connection that breaks is taken up again where it broke, `maxTries` times in a row; then the reader is told.
+ * 2. A connection that breaks is taken up again where it broke, `maxTries` times in a row; then the reader is told. Whoever
+ *    does not follow is told at once where the worker is not connected.
  */
 import type { GrantDocument, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Failure, failure, GridError } from '@gryphgen/protocol';
@@ -85,7 +86,8 @@ export async function* readTaskLog(
         if (!(await life?.newerThan(attempt))) return;
       } else {
         tries += 1;
-        if (life === undefined || tries > maxTries || !isPassing(why)) throw new GridError(why);
+        const mayComeBack = life !== undefined || (!('code' in found) && isConnected(found));
+        if (!mayComeBack || tries > maxTries || !isPassing(why)) throw new GridError(why);
         await pause(alarms, retryMs, signal);
       }
     }
@@ -97,12 +99,13 @@ export async function* readTaskLog(
 /** From the worker, or from beside the broker where not a byte comes from there. */
 async function* readAnywhere(
   { brokerEndpoint, unreached }: LogSource,
-  { endpoint, dataKey, relay, beside, grant, attempt }: GrantDocument,
+  found: GrantDocument,
   about: Pick<LogReading, 'task' | 'from' | 'follow' | 'alarms' | 'signal'>,
   read: typeof readLog,
 ): AsyncGenerator<LogEvent, void> {
+  const { endpoint, dataKey, relay, beside, grant, attempt } = found;
   const orElse = placesBehind(relay, brokerEndpoint);
-  const isThere = endpoint !== '' || orElse.length > 0;
+  const isThere = isConnected(found);
   const atWorker = isThere ? [{ endpoint, dataKey, orElse, unreached }] : [];
   const places = [...atWorker, ...placesBeside(beside, brokerEndpoint)];
   // The worker may come back with it, and be asked again: that it is not kept is not the last word.
@@ -119,6 +122,11 @@ async function* readAnywhere(
   }
   why ??= notConnected(null);
   yield { kind: 'end', failure: why };
+}
+
+/** The worker that has the log, as far as the broker knows. */
+function isConnected({ endpoint, relay }: GrantDocument): boolean {
+  return endpoint !== '' || relay !== undefined;
 }
 
 function notConnected(why: Failure | null): Failure {
