@@ -1,5 +1,9 @@
 /** Models as a person has them: added from a file, loaded when asked for, talked with, removed. llama-server is real. */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -146,6 +150,23 @@ describe('a task file', () => {
     expect(stderr).toContain("tiny answers 400: Expected 'messages' to be an array");
     expect(code).toBe(1);
   });
+});
+
+it('a model comes from an address, by its digest', async () => {
+  const bytes = readFileSync(join(grid.home, 'tiny.gguf'));
+  const server = createServer((_, response) => void response.end(bytes)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/brought.gguf`;
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const other = await grid.grid('models', 'add', 'brought', address, '--sha256', '0'.repeat(64));
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining(`has the sha-256 ${sha256}`) });
+  const added = await grid.grid('models', 'add', 'brought', address, '--sha256', sha256);
+  server.close();
+  expect(added).toMatchObject({ code: 0, stdout: expect.stringContaining('brought is there, for infer') });
+  // It is at the grid: nothing of it stays here.
+  const left = readdirSync(join(grid.home, 'downloads'), { withFileTypes: true });
+  expect(left.filter((entry) => entry.isDirectory())).toEqual([]);
+  expect((await grid.grid('models', 'rm', 'brought')).code).toBe(0);
 });
 
 describe('what cannot be', () => {

@@ -15,6 +15,8 @@ export type { ClientEffect } from './core/effects.ts';
 export type { ClientEvent } from './core/events.ts';
 export { type ClientBounds, type ClientState, createClientState } from './core/state.ts';
 export { composeClientHello, stepClient } from './core/step.ts';
+export { type FetchedModel, type FetchOptions, fetchModel, sourceOf } from './download/fetch-model.ts';
+export type { ModelSource } from './download/model-source.ts';
 export type { ExecOptions } from './exec.ts';
 export { type ArchivedImage, orderOf, readImageArchive } from './images/image-archive.ts';
 export { type ImagePush, type PushAsker, pushImage } from './images/push-image.ts';

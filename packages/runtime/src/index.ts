@@ -102,6 +102,7 @@ export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.t
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export { isMissing } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';
+export { Pace, slowWords } from './pace.ts';
 export { aborted, pause } from './pause.ts';
 export { placesBehind, placesBeside } from './places-beside.ts';
 export { limitTableOf } from './principal-limits.ts';

@@ -5,11 +5,12 @@ import { failure, GridError, type ModelDocument } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { ChatLoop } from '../models/chat-loop.ts';
+import { modelArgument } from '../models/model-flags.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { maxTokensBound } from './infer.ts';
-import { modelArgument, modelNamed } from './models.ts';
+import { modelNamed } from './models.ts';
 
 interface ChatFlags extends CommonFlags {
   readonly maxTokens?: number;

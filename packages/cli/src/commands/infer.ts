@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onEndSignal } from '../conversation.ts';
 import { type EndSignal, exitCodeOfSignal } from '../exit-codes.ts';
+import { modelArgument } from '../models/model-flags.ts';
 import { shownWords } from '../models/shown-words.ts';
 import { WaitingLine } from '../models/waiting-line.ts';
 import { UsageError } from '../problem.ts';
@@ -13,7 +14,6 @@ import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
-import { modelArgument } from './models.ts';
 
 /** As JSON it has twice as many, if each byte is one to escape. */
 const maxPromptBytes = limits.questionBytes / 2 - 4096;

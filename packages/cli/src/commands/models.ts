@@ -1,33 +1,22 @@
-/** The models of a grid: ls, add, rm, plan, pull, stop. */
-import { basename } from 'node:path';
-import { addModel, type ModelSettings, readModelFile, servingOf } from '@gryphgen/client';
-import {
-  failure,
-  formatBytes,
-  GridError,
-  isModelName,
-  kvTypes,
-  limits,
-  type ModelDocument,
-  type ModelPlanDocument,
-  modelNameWords,
-  modelUses,
-  nearest,
-  type Serving,
-} from '@gryphgen/protocol';
-import { Argument, Command, Option } from 'commander';
-import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
+import { readModelFile, servingOf } from '@gryphgen/client';
+import { failure, GridError, type ModelDocument, type ModelPlanDocument, nearest } from '@gryphgen/protocol';
+import { Command } from 'commander';
+import { gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
-import { ProgressLines } from '../images/progress-lines.ts';
 import { loadedModel } from '../models/loaded-model.ts';
+import {
+  modelArgument,
+  onModel,
+  partialServing,
+  type ServingFlags,
+  withServing,
+} from '../models/model-flags.ts';
 import { printable } from '../printable.ts';
-import { UsageError } from '../problem.ts';
 import { modelJson, modelLines, modelTable, planLines } from '../render/model-view.ts';
-import { transferBar } from '../render/transfer-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
-import { duration, integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { modelAddCommand } from './model-add.ts';
 
 export function modelsCommand(invocation: Invocation): Command {
   return new Command('models')
@@ -38,23 +27,11 @@ export function modelsCommand(invocation: Invocation): Command {
       '\nExamples:\n  $ grid models add tiny ./tiny-q8_0.gguf\n  $ grid models plan tiny --ctx 16384\n  $ grid chat tiny',
     )
     .addCommand(listCommand(invocation))
-    .addCommand(addCommand(invocation))
+    .addCommand(modelAddCommand(invocation))
     .addCommand(removeCommand(invocation))
     .addCommand(planCommand(invocation))
     .addCommand(pullCommand(invocation))
     .addCommand(stopCommand(invocation));
-}
-
-/** A command about one model. */
-function onModel(name: string, summary: string, ...examples: readonly string[]): Command {
-  return gridCommand(name, summary, ...examples).addArgument(modelArgument('<name>'));
-}
-
-export function modelArgument(written: string): Argument {
-  return new Argument(written, 'a model, by its name').argParser((text) => {
-    if (isModelName(text)) return text;
-    throw new UsageError(`found ${JSON.stringify(text.slice(0, 60))}, expected ${modelNameWords}`);
-  });
 }
 
 function listCommand(invocation: Invocation): Command {
@@ -77,105 +54,6 @@ function listCommand(invocation: Invocation): Command {
       return 0;
     }),
   );
-}
-
-interface ServingFlags extends CommonFlags {
-  readonly ctx?: number;
-  readonly slots?: number;
-  readonly kv?: Serving['kvType'];
-}
-
-function withServing(command: Command): Command {
-  return command
-    .addOption(
-      flagOf(
-        '--ctx <tokens>',
-        'context of each slot (default: 8192, or what it was made for)',
-        integer(1, 2 ** 24),
-      ),
-    )
-    .addOption(
-      flagOf(
-        '--slots <count>',
-        'requests that an instance answers at a time (default: 4)',
-        integer(1, limits.instanceSlots),
-      ),
-    )
-    .addOption(new Option('--kv <type>', 'of its cache (default: f16)').choices(kvTypes));
-}
-
-interface AddFlags extends ServingFlags {
-  readonly use?: ModelSettings['use'];
-  readonly min?: number;
-  readonly max?: number;
-  readonly idle?: number;
-}
-
-function addCommand(invocation: Invocation): Command {
-  const { terminal } = invocation;
-  const command = withServing(
-    onModel(
-      'add',
-      'Bring a model to the grid: a GGUF file, or any of the parts of one that is split.',
-      'models add tiny ./tiny-q8_0.gguf',
-      'models add big ./big-00001-of-00003.gguf --ctx 16384 --slots 2 --kv q8_0',
-      'models add words ./bge-small.gguf --use embed --min 1 --max 2',
-    ).argument('<file>', 'its file'),
-  )
-    .addOption(new Option('--use <use>', 'what it is for (default: by its file)').choices(modelUses))
-    .addOption(
-      flagOf(
-        '--min <count>',
-        'instances that are there with nobody asking (default: 0)',
-        integer(0, limits.replicas),
-      ),
-    )
-    .addOption(flagOf('--max <count>', 'instances at most (default: 1)', integer(1, limits.replicas)))
-    .addOption(flagOf('--idle <time>', 'unloads one that nobody asks for so long (default: 15m)', duration));
-  return runs<AddFlags>(command, invocation, async (flags, [name = '', path = '']) => {
-    const file = await readModelFile(path);
-    const { use, min, max, idle } = flags;
-    const settings: ModelSettings = {
-      ...partialServing(flags),
-      ...(use !== undefined && { use }),
-      ...(min !== undefined && { min }),
-      ...(max !== undefined && { max }),
-      ...(idle !== undefined && { idleMs: idle }),
-    };
-    const model = await withClient(terminal, flags, (client) =>
-      withProgress(terminal, path, (options) => addModel(client, name, file, settings, options)),
-    );
-    if (flags.json) printJson(terminal, modelJson(model));
-    else terminal.out(`${model.name} is there, for ${model.use}: ${formatBytes(model.artifact.bytes)}\n`);
-    return 0;
-  });
-}
-
-/** Hashing and sending gigabytes takes its time: it is shown. */
-async function withProgress<T>(
-  terminal: Terminal,
-  path: string,
-  work: (options: {
-    onRead: (bytes: number) => void;
-    onMoved: (bytes: number, of: number) => void;
-  }) => Promise<T>,
-): Promise<T> {
-  const name = printable(basename(path));
-  const [read, moved] = [{ bytes: 0 }, { bytes: 0, of: 0, sinceMs: 0 }];
-  const lines = new ProgressLines(terminal, () => [
-    moved.of === 0
-      ? `${name}  ${formatBytes(read.bytes)} looked at`
-      : `${name}  ${transferBar(moved.bytes, moved.of, performance.now() - moved.sinceMs)}`,
-  ]);
-  try {
-    return await work({
-      onRead: (bytes) => Object.assign(read, { bytes }),
-      onMoved: (bytes, of) =>
-        Object.assign(moved, { bytes, of, sinceMs: moved.sinceMs || performance.now() }),
-    });
-  } finally {
-    lines.wipe();
-  }
 }
 
 function removeCommand(invocation: Invocation): Command {
@@ -222,14 +100,6 @@ function planCommand(invocation: Invocation): Command {
 
 function fits({ workers }: ModelPlanDocument): boolean {
   return workers.some(({ kind }) => kind !== 'no');
-}
-
-function partialServing({ ctx, slots, kv }: ServingFlags): Partial<Serving> {
-  return {
-    ...(ctx !== undefined && { slotTokens: ctx }),
-    ...(slots !== undefined && { slots }),
-    ...(kv !== undefined && { kvType: kv }),
-  };
 }
 
 function pullCommand(invocation: Invocation): Command {
