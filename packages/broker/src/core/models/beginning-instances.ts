@@ -75,11 +75,15 @@ function besideClaims({ views, claims }: BrokerState): readonly WorkerView[] {
   });
 }
 
-function optionsFor(state: BrokerState, { spec: { name } }: Model, { shunned }: ModelLife): PlanOptions {
+function optionsFor(
+  state: BrokerState,
+  { spec: { name } }: Model,
+  { shunned, lacks }: ModelLife,
+): PlanOptions {
   const onHost = usableOf(state, name).flatMap(({ lease }) =>
     lease?.reservation.devices.length === 0 ? [lease.worker] : [],
   );
-  return { shunned, onHost: new Set(onHost) };
+  return { shunned, lacks, onHost: new Set(onHost) };
 }
 
 /** What was planned may be out of date by now: then it is planned anew. */

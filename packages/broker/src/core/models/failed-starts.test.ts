@@ -7,6 +7,7 @@ import {
   beginGrid,
   broken,
   done,
+  gpu,
   grid,
   instance,
   instances,
@@ -72,6 +73,32 @@ describe('an instance that does not come up', () => {
       again();
       expect(model().trouble).toBe('');
     }
+  });
+
+  it("and runs out of a device's memory is begun once more with less of it, and then waits", () => {
+    const worker = grid.worker('w-1', { ...serving, devices: [gpu('g', 2000)] });
+    add({}, 400);
+    const waiting = request();
+    const tooMuch = failure('execution.oom', 'llama-server ended: cudaMalloc failed: out of memory');
+    const first = instance();
+    const held = () => instance().lease?.reservation.devices[0]?.vramBytes ?? 0;
+    const before = held();
+    expect(model().instances[0]?.words).toContain('3 of 3 layers on g');
+    start(worker, first);
+    done(worker, first, tooMuch);
+    expect(first.outcome).toMatchObject({ state: 'failed', failure: tooMuch });
+    expect(waiting.phase).toBe('waiting');
+    expect(instance().id).not.toBe(first.id);
+    expect(held()).toBeLessThanOrEqual((before * 3) / 4);
+    const words = model().instances[0]?.words;
+    expect(words).toMatch(/2 of 3 layers on g, .*; 1314.* of g were too little to load it/);
+    expect(JSON.stringify(ask('explain', { task: waiting.id }))).toContain(words);
+    done(worker, instance(), tooMuch);
+    expect(instances()).toEqual([]);
+    expect(model().trouble).toMatch(/2 times in a row: llama-server ended: cudaMalloc failed.*after 30 s/);
+    expect(waiting.outcome?.state).toBe('failed');
+    ask('loadModel', { name: 'tiny' });
+    expect(held()).toBe(before);
   });
 
   it('counts as failed so when it came up for a moment alone', () => {

@@ -1,5 +1,6 @@
 /** What is known of a model and its instances in this epoch beside their tasks: observations, all of them. */
 import type { Failure, TaskId, WorkerId } from '@gryphgen/protocol';
+import type { MemoryLack } from './memory-lacks.ts';
 
 export interface InstanceLife {
   /** Watch time since which it is ready; null while it is not. */
@@ -39,6 +40,8 @@ export interface ModelLife {
   /** Starts that failed in a row, and where. */
   failed: number;
   readonly shunned: Set<WorkerId>;
+  /** Where one ran out of a device's memory, until it is served in another way or somebody has it tried again. */
+  readonly lacks: Map<WorkerId, MemoryLack>;
   /** Why none is begun before `tryAgainAt` of the watch clock; '' where nothing is in the way. */
   trouble: string;
   tryAgainAt: number;
@@ -64,6 +67,7 @@ export function newLife(): ModelLife {
     reasons: [],
     failed: 0,
     shunned: new Set(),
+    lacks: new Map(),
     trouble: '',
     tryAgainAt: 0,
     troubles: 0,
@@ -74,6 +78,7 @@ export function newLife(): ModelLife {
 export function startAfresh(life: ModelLife): void {
   Object.assign(life, { failed: 0, trouble: '', troubles: 0, tryAgainAt: 0, planAgainAt: 0, reasons: [] });
   life.shunned.clear();
+  life.lacks.clear();
 }
 
 export function instanceLife(life: ModelLife, id: TaskId): InstanceLife {

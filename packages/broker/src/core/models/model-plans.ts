@@ -16,6 +16,7 @@ import {
   planModel,
   type WorkerView,
 } from '@gryphgen/scheduler';
+import { lackWords, type MemoryLack, narrowed } from './memory-lacks.ts';
 import { deviceOverheadBytes, settingsOf } from './model-settings.ts';
 
 export interface InstancePlan {
@@ -37,6 +38,8 @@ export interface PlanOptions {
   readonly shunned: ReadonlySet<WorkerId>;
   /** Have one on their host already: a second there would only halve what the first has. */
   readonly onHost: ReadonlySet<WorkerId>;
+  /** Where less is to be taken of a device than there seems to be. */
+  readonly lacks: ReadonlyMap<WorkerId, MemoryLack>;
 }
 
 interface Ranked {
@@ -109,13 +112,15 @@ function onWorker(
   const { report } = view;
   if (report === null) return { reasons: [`${view.name} has not been heard of`] };
   const settings = settingsOf(spec);
+  const lack = options.lacks.get(view.id);
+  const room = narrowed(view, lack);
   const reasons: string[] = [];
   let best: Ranked | undefined;
   const consider = (devices: typeof report.devices): void => {
     const plan = planModel(
       spec.description,
       settings,
-      { ...view, report: { ...report, devices } },
+      { ...room, report: { ...report, devices } },
       deviceOverheadBytes,
     );
     if (plan.kind === 'no') {
@@ -133,7 +138,7 @@ function onWorker(
     else if (best === undefined || isBetter(found, best)) best = found;
   };
   if (how === 'whole') {
-    const plan = planModel(spec.description, settings, view, deviceOverheadBytes);
+    const plan = planModel(spec.description, settings, room, deviceOverheadBytes);
     // Its reasons are told where it is looked at in part.
     if (plan.kind === 'whole') consider(plan.devices.map(({ device }) => device));
     return best ?? { reasons: [] };
@@ -143,7 +148,7 @@ function onWorker(
   return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
 }
 
-function ranked(view: WorkerView, plan: ModelPlan, { shunned }: PlanOptions): Ranked {
+function ranked(view: WorkerView, plan: ModelPlan, { shunned, lacks }: PlanOptions): Ranked {
   const { report, name } = view;
   const [on] = plan.devices;
   const { estimate } = plan;
@@ -152,6 +157,8 @@ function ranked(view: WorkerView, plan: ModelPlan, { shunned }: PlanOptions): Ra
   const layers = on?.layers ?? 0;
   const all = layers + plan.hostLayers;
   const cpuMilli = plan.hostLayers === 0 ? deviceCpuMilli : hostCpuMilli(view);
+  const lack = lacks.get(view.id);
+  const isOther = on !== undefined && on.device.uuid !== lack?.device;
   const where =
     on === undefined
       ? `on ${name}: all of it on the host, ${formatBytes(memoryBytes)} of memory`
@@ -165,7 +172,7 @@ function ranked(view: WorkerView, plan: ModelPlan, { shunned }: PlanOptions): Ra
       },
       deviceLayers: layers,
       ...(on && { device: on.device.uuid }),
-      words: where,
+      words: isOther ? where : where + lackWords(view, lack),
     },
     rank: [shunned.has(view.id) ? 1 : 0, plan.hostLayers / all, -(report?.speed ?? 0)],
   };

@@ -33,5 +33,6 @@ function comingWords(state: BrokerState, name: string, task: Task): string {
     return `an instance of ${name} waits for its place ${instanceLife(state.models.lifeOf(name), task.id).words} (${id})`;
   }
   const doing = task.phase === 'running' ? 'is loading' : 'is brought and loaded';
-  return `${name} ${doing} on ${nameOf(state, task.lease.worker)} (${id})`;
+  const { words } = instanceLife(state.models.lifeOf(name), task.id);
+  return `${name} ${doing} ${words || `on ${nameOf(state, task.lease.worker)}`} (${id})`;
 }
