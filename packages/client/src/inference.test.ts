@@ -81,6 +81,21 @@ describe('an answer', () => {
     expect(await textOf(answer.body)).toBe('yes');
   });
 
+  it('says how its prompt begins, where several workers have answered for the model', async () => {
+    const other = await broker.worker('w-0000000000000002');
+    const asked = [];
+    for (const [nth, place] of [worker, other, worker].entries()) {
+      inference.ask(question({ request: Buffer.from('{"messages":[{"role":"user","content":"Hello"}]}') }));
+      const task = await broker.asked(nth + 1);
+      broker.begin(task, place);
+      const writer = place.answer(task);
+      await writer.write(text('one '));
+      await writer.end(null);
+      asked.push(task.envelope.prefix);
+    }
+    expect(asked).toEqual([undefined, undefined, [expect.stringMatching(/^[0-9a-f]{16}$/)]]);
+  });
+
   it('shares its connection with the others of its worker', async () => {
     const first = await begun(1);
     const second = await begun(2);

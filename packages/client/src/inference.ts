@@ -30,7 +30,9 @@ import {
 } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
+import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
+import { prefixesOf } from './inference/prompt-prefix.ts';
 import type { Outcome } from './pending.ts';
 import { type EncodedTask, prepareTask } from './prepare.ts';
 
@@ -98,6 +100,7 @@ export class Inference {
   private readonly read: typeof readAnswers;
   private readonly channel = randomBytes(channelBytes).toString('base64url');
   private readonly lines = new Map<string, AnswerLine>();
+  private readonly hosts = new ModelHosts();
   private readonly open = new Set<OpenAnswer>();
   private readonly asked = new Map<TaskId, Asked>();
   private readonly ending = new Set<Promise<void>>();
@@ -115,7 +118,9 @@ export class Inference {
 
   /** Throws GridError `rejected.invalid` where the question makes no sense. */
   ask(question: Question, { signal, onChange }: AskOptions = {}): Answer {
-    const encoded = encodedOf(question, this.channel);
+    // Where there is nothing to choose, nothing is told of the prompt.
+    const prefix = this.hosts.areSeveral(question.model) ? prefixesOf(question.request) : [];
+    const encoded = encodedOf(question, this.channel, prefix);
     const stop = new AbortController();
     const answer = new OpenAnswer({
       cancel: () => stop.abort(),
@@ -133,11 +138,12 @@ export class Inference {
     let forget: () => void = () => undefined;
     this.open.add(answer);
     this.submitting += 1;
+    const { model } = question;
     const { accepted, finished } = this.asker.submit(encoded, { signal: stop.signal });
     accepted.then(
       (task) => {
         answer.accepted.resolve(task);
-        if (!answer.isOver) forget = this.follow(task, answer, onChange);
+        if (!answer.isOver) forget = this.follow(task, answer, model, onChange);
         this.settled(task);
       },
       (error: unknown) => {
@@ -181,13 +187,17 @@ export class Inference {
   private follow(
     task: TaskId,
     answer: OpenAnswer,
+    model: string,
     onChange: ((progress: AnswerProgress) => void) | undefined,
   ): () => void {
     const asked: Asked = { answer, line: undefined, cancelLastWords: () => undefined };
     this.asked.set(task, asked);
     const over = new AbortController();
     const changed: WatchOptions['onChange'] = ({ state, attempt, worker, workerName = '' }) => {
-      if (worker !== '') this.at(asked, worker, attempt);
+      if (worker !== '') {
+        this.hosts.note(model, worker);
+        this.at(asked, worker, attempt);
+      }
       onChange?.({ state, attempt, worker, workerName });
     };
     this.asker.watch(task, { signal: over.signal, onChange: changed }).catch((error: unknown) => {
@@ -271,7 +281,7 @@ export class Inference {
   }
 }
 
-function encodedOf(question: Question, channel: string): EncodedTask {
+function encodedOf(question: Question, channel: string, prefix: readonly string[]): EncodedTask {
   const { kind, model, path, request, queueTimeoutMs, timeoutMs, ...options } = question;
   return prepareTask({
     ...{ kind, model, ...options },
@@ -281,6 +291,7 @@ function encodedOf(question: Question, channel: string): EncodedTask {
     },
     durable: false,
     attended: true,
+    ...(prefix.length > 0 && { prefix }),
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 1, backoffMs: 100 },
     queueTimeoutMs: queueTimeoutMs ?? defaultQueueMs,

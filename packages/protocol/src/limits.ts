@@ -184,6 +184,8 @@ export const limits = {
   runtimes: 16,
   /** One question to a model; what a task's body does not hold goes to its worker by the channel of its answer (E33). */
   questionBytes: 16 * MiB,
+  /** Beginnings of a prompt that are told of it. */
+  prefixes: 8,
   /** Longest grace of a task that is asked to end: whoever cancels it waits for as long. */
   stopGraceMs: 3600_000,
   /** Longest deadline of a drain: what is asked for is a time to come, not for ever. */

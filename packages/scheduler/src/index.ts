@@ -26,6 +26,7 @@ export { type ModelPlan, planModel } from './models/plan-model.ts';
 export { type Placement, place } from './place.ts';
 export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';
 export { Placer } from './placer.ts';
+export { PromptPrefixes, warmest, withPrefix } from './prefix.ts';
 export { freesMemory, placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';
 export { hasImage } from './score.ts';

@@ -24,6 +24,7 @@ import { decide, sendLease } from './context.ts';
 import { decided } from './decisions.ts';
 import { outlooksOf, withCharge } from './explaining.ts';
 import { noteFetches } from './learning.ts';
+import { explainedPrefix, nearPrefix, notePrefix } from './models/near-prefix.ts';
 import { tellChanged } from './outcomes.ts';
 import { placedWithin, quotaAgainst } from './quotas.ts';
 import { mayRunNoMore, standingOf } from './shares.ts';
@@ -114,7 +115,10 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const plan = views === state.views ? planFor(state, from, task) : undefined;
   if (plan?.kind === 'later') return false;
   const first = plan?.placement ?? placeFirst(state, task, envelope, views);
-  const placement = placedWithin(state, task, first, views, envelope);
+  const placement = nearPrefix(state, envelope, {
+    ...{ placement: placedWithin(state, task, first, views, envelope), views },
+    outlooks: () => outlooksOf(state, envelope),
+  });
   if (placement.kind !== 'placed') return false;
   const why = state.notes.allows(views.length, state.watch)
     ? reasons(state, task, envelope, placement, plan)
@@ -136,6 +140,7 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const worker = state.workers.get(placement.worker) as Worker;
   const lease = task.lease as TaskLease;
   noteFetches(state, task, lease);
+  notePrefix(state, task, lease.worker);
   if (why === null)
     lease.note = state.notes.ofWinner(worker.view.name, placement.total, state.policies.inForce.version);
   else lease.note = state.notes.widen(lease.note, why);
@@ -170,7 +175,8 @@ function reasons(
   const outlooks = plan === undefined ? [] : outlooksOf(state, envelope);
   const explained = explain(envelope, state.views, state.demand.typical, inForce, placement, outlooks);
   const charged = withCharge(state, spec.envelope, explained.decision);
-  const why = { ...explained, decision: charged, policy: inForce.version };
+  const workers = explainedPrefix(state, envelope, explained.workers);
+  const why = { ...explained, decision: charged, workers, policy: inForce.version };
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';
   const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;

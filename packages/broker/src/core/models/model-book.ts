@@ -7,6 +7,7 @@
  *    no more requests, and end when they are idle.
  */
 import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
+import { PromptPrefixes } from '@gryphgen/scheduler';
 import type { Task } from '../state.ts';
 import { AttendedTasks } from './attended-tasks.ts';
 import { type ModelLife, newLife } from './model-life.ts';
@@ -39,6 +40,8 @@ export class ModelBook {
   /** Instances that end for a task's sake, and when (watch time) tasks are looked at again. */
   readonly room: { ended: readonly TaskId[]; dueAt: number } = { ended: [], dueAt: 0 };
   readonly attended = new AttendedTasks();
+  /** An observation: what is asked in an epoch begins it. */
+  readonly prefixes = new PromptPrefixes();
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 
