@@ -44,6 +44,7 @@ export {
   replaceMembership,
   saveMembership,
 } from './membership.ts';
+export { modelFor, modelNamed } from './model-choice.ts';
 export {
   addModel,
   type BringOptions,
@@ -62,6 +63,15 @@ export {
   prepareTask,
   type TaskSpec,
 } from './prepare.ts';
+export {
+  type AskCollectionOptions,
+  type AskStep,
+  askCollection,
+  type CollectionAsker,
+  type CollectionQuestion,
+  mostPassagesAsked,
+} from './retrieval/ask-collection.ts';
+export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-steps.ts';
 export {
   accessed,
   collectionWeights,

@@ -139,6 +139,8 @@ export const queryResultSchema = z.object({
   results: z.array(passageSchema),
   /** Results, or their texts, are missing: an answer holds no more. */
   cut: z.boolean(),
+  /** Words that the query was looked up by, each once; older services do not tell. */
+  asked: count.optional(),
 });
 export type QueryResult = z.infer<typeof queryResultSchema>;
 

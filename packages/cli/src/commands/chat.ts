@@ -1,7 +1,7 @@
 /** `grid chat [MODEL]`: a conversation with a model, in a terminal or through a pipe. */
 import { createInterface, type Interface } from 'node:readline';
-import { type Client, Inference } from '@gryphgen/client';
-import { failure, GridError, type ModelDocument } from '@gryphgen/protocol';
+import { type Client, Inference, modelFor } from '@gryphgen/client';
+import type { ModelDocument } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { ChatLoop } from '../models/chat-loop.ts';
@@ -10,7 +10,6 @@ import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { maxTokensBound } from './infer.ts';
-import { modelNamed } from './models.ts';
 
 interface ChatFlags extends CommonFlags {
   readonly maxTokens?: number;
@@ -61,32 +60,9 @@ function linesOf(isPerson: boolean): Interface {
 /** The one that is meant: by its name, or the only one that writes; of several the only one that is ready. */
 async function chosen(client: Client, name: string | undefined): Promise<string> {
   const models = await client.request('models', {});
-  if (name !== undefined) {
-    const model = modelNamed(models, name);
-    if (model.use === 'infer') return name;
-    throw new GridError(
-      failure('rejected.invalid', `${name} is a model for ${model.use}: it does not write`),
-    );
-  }
-  const writing = models.filter(({ use }) => use === 'infer');
-  const [only, ...more] = writing;
-  if (only === undefined)
-    throw new GridError(
-      failure(
-        'rejected.not-found',
-        'there is no model that writes: "grid models add NAME FILE.gguf" adds one',
-      ),
-    );
-  if (more.length === 0) return only.name;
-  const [ready, ...others] = writing.filter(isReady);
-  if (ready !== undefined && others.length === 0) return ready.name;
-  const names = writing.map((model) => model.name).join(', ');
-  throw new GridError(
-    failure(
-      'rejected.invalid',
-      `there are several models, expected one of ${names}: "grid chat ${only.name}"`,
-    ),
-  );
+  const [ready, ...others] = models.filter((model) => model.use === 'infer' && isReady(model));
+  if (name === undefined && ready !== undefined && others.length === 0) return ready.name;
+  return modelFor(models, 'infer', name).name;
 }
 
 function isReady({ instances }: ModelDocument): boolean {

@@ -1,5 +1,6 @@
-import { readModelFile, servingOf } from '@gryphgen/client';
-import { failure, GridError, type ModelDocument, type ModelPlanDocument, nearest } from '@gryphgen/protocol';
+/** The models of a grid: ls, add, rm, plan, pull, stop. */
+import { modelNamed, readModelFile, servingOf } from '@gryphgen/client';
+import type { ModelDocument, ModelPlanDocument } from '@gryphgen/protocol';
 import { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
@@ -87,9 +88,10 @@ function planCommand(invocation: Invocation): Command {
     const isFile = named.includes('/') || named.endsWith('.gguf');
     const file = isFile ? await readModelFile(named) : undefined;
     const plan = await withClient(terminal, flags, async (client) => {
-      const held = file === undefined ? modelNamed(await client.request('models', {}), named) : undefined;
-      const { description } = file ?? held ?? missing(named);
-      const serving = servingOf(description, { ...held?.serving, ...partialServing(flags) });
+      const model = file ?? modelNamed(await client.request('models', {}), named);
+      const { description } = model;
+      const held = 'serving' in model ? model.serving : {};
+      const serving = servingOf(description, { ...held, ...partialServing(flags) });
       return await client.request('planModel', { description, serving });
     });
     if (flags.json) printJson(terminal, plan);
@@ -139,20 +141,6 @@ function stopCommand(invocation: Invocation): Command {
       return 0;
     }),
   );
-}
-
-/** Throws GridError `rejected.not-found`, with the name that was meant. */
-export function modelNamed(models: readonly ModelDocument[], name: string): ModelDocument {
-  return models.find((model) => model.name === name) ?? missing(name, models);
-}
-
-function missing(name: string, models: readonly ModelDocument[] = []): never {
-  const near = nearest(
-    name,
-    models.map((model) => model.name),
-  );
-  const words = near === undefined ? '"grid models ls" lists them' : `did you mean ${near}?`;
-  throw new GridError(failure('rejected.not-found', `there is no model ${printable(name)}: ${words}`));
 }
 
 function tell(terminal: Terminal, model: ModelDocument, flags: CommonFlags): void {

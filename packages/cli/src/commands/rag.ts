@@ -29,6 +29,7 @@ import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
+import { askCommand } from './rag-ask.ts';
 import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
@@ -42,13 +43,14 @@ export function ragCommand(invocation: Invocation): Command {
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ grid rag add docs ./docs\n  $ grid rag query docs "joining a machine"',
+      '\nExamples:\n  $ grid rag add docs ./docs\n  $ grid rag query docs "joining a machine"\n  $ grid rag ask docs "How does a machine join?"',
     )
     .addCommand(addCommand(invocation))
     .addCommand(syncCommand(invocation))
     .addCommand(listCommand(invocation))
     .addCommand(removeCommand(invocation))
     .addCommand(queryCommand(invocation))
+    .addCommand(askCommand(invocation))
     .addCommand(feedbackCommand(invocation))
     .addCommand(weightsCommand(invocation))
     .addCommand(accessCommand(invocation))

@@ -3,8 +3,10 @@ import { formatTaskId, GridError, type InferResult } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Inference } from '../inference.ts';
 import { eventData } from './event-stream.ts';
+import { jsonOf } from './json-of.ts';
 import type { Answer } from './open-answer.ts';
-import { refusalOf, textOf } from './refusal.ts';
+import { refusalOf } from './refusal.ts';
+import { textOf } from './whole-answer.ts';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -15,6 +17,10 @@ export interface ChatQuestion {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
   readonly maxTokens?: number;
+  /** JSON Schema: its server lets it write nothing else. */
+  readonly schema?: Readonly<Record<string, unknown>>;
+  /** 0: always what it holds most likely. */
+  readonly temperature?: number;
 }
 
 export interface ChatOptions {
@@ -33,11 +39,15 @@ export interface ChatEnd {
 
 /** Its bytes are a stream of events, or what the server says is wrong. */
 export function askChat(inference: Inference, question: ChatQuestion, options: ChatOptions = {}): Answer {
-  const { model, messages, maxTokens } = question;
+  const { model, messages, maxTokens, schema, temperature } = question;
   const { signal, onWaiting } = options;
   const request = {
     ...{ messages, stream: true, stream_options: { include_usage: true } },
     ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    ...(schema && {
+      response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } },
+    }),
+    ...(temperature !== undefined && { temperature }),
   };
   return inference.ask(
     {
@@ -88,9 +98,5 @@ export async function readChat(
 }
 
 function pieceOf(data: string): z.infer<typeof pieceSchema> | undefined {
-  try {
-    return pieceSchema.safeParse(JSON.parse(data)).data;
-  } catch {
-    return undefined;
-  }
+  return pieceSchema.safeParse(jsonOf(data)).data;
 }

@@ -1,7 +1,7 @@
 /** What a model's server says instead of an answer. */
 import { type Failure, failure, type ModelUse } from '@gryphgen/protocol';
 import { z } from 'zod';
-import type { Answer } from './open-answer.ts';
+import { jsonOf } from './json-of.ts';
 
 const refusalSchema = z.object({
   error: z.object({
@@ -25,16 +25,5 @@ export function refusalOf(body: string, status: number, model: string, use: Mode
 }
 
 function refusalIn(body: string): z.infer<typeof refusalSchema>['error'] | undefined {
-  try {
-    return refusalSchema.safeParse(JSON.parse(body)).data?.error;
-  } catch {
-    return undefined;
-  }
-}
-
-export async function textOf({ body }: Answer): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of body) text += decoder.decode(bytes, { stream: true });
-  return text;
+  return refusalSchema.safeParse(jsonOf(body)).data?.error;
 }

@@ -22,6 +22,7 @@ import {
   type WeightsResult,
 } from '@gryphgen/protocol';
 import { foldedSubject } from '../core/forget/subject.ts';
+import { askedWords } from '../core/score/query-terms.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
@@ -138,7 +139,10 @@ export class RetrievalService {
       const cited = (passage: stored.Passage) =>
         shown(passage, this.revisionOf(collection, passage.source.key));
       const ask = (limit: number) => this.learning.search(collection, text, limit);
-      if (of === 'passages') return fitted((await ask(count)).map(cited), maxBytes);
+      if (of === 'passages') {
+        const found = fitted((await ask(count)).map(cited), maxBytes);
+        return { ...found, asked: askedWords(text) };
+      }
       for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
         const found = await ask(limit);
         const best = bestOfFiles(found).slice(0, count);

@@ -13,6 +13,11 @@ const MAX_TERMS = 128;
 /** Beyond this a query is a document; its beginning says what it is about. */
 const MAX_CHARS = 8192;
 
+/** Words that it is looked up by, each once: a stop word is none, and an identifier counts by its words. */
+export function askedWords(query: string): number {
+  return [...queryTerms(query).terms.keys()].filter((term) => !term.startsWith('~')).length;
+}
+
 export function queryTerms(query: string): QueryTerms {
   const terms = new Map<string, number>();
   const add = (term: string) => {
