@@ -69,9 +69,7 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     expect(code).toBe(3);
   },
   'infer.yaml': async (file) => {
-    const { metadata, tensors } = tinyLlama();
-    await writeGguf(join(grid.home, 'tiny.gguf'), metadata, tensors);
-    expect((await grid.grid('models', 'add', 'tiny', 'tiny.gguf')).code).toBe(0);
+    await addTiny();
     const { id, answer } = await grid.json<{ id: string; answer: { status: number; tokens: object } }>(
       ...['submit', file, '--wait'],
     );
@@ -80,11 +78,27 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
   },
   'trace-nodes.csv': (file) => simulates(file, join(folder, 'trace-tasks.csv')),
   'trace-tasks.csv': (file) => simulates(join(folder, 'trace-nodes.csv'), file),
+  'ask.mjs': async (file) => {
+    await addTiny();
+    const page = join(folder, '../join.md');
+    expect((await grid.grid('rag', 'add', 'docs', page)).code).toBe(0);
+    // What such a model writes is made up; what it cites is there.
+    expect(await programSays(file)).toMatch(/\n\[[0-9]+\] .*join\.md:[0-9]+-[0-9]+\n$/);
+  },
   'sdk.mjs': async (file) => {
-    const { stdout } = await promisify(execFile)(process.execPath, [file], { env: grid.env });
-    expect(stdout).toBe('1 4 9 16 25 36 49 64 81 100\n');
+    expect(await programSays(file)).toBe('1 4 9 16 25 36 49 64 81 100\n');
   },
 };
+
+async function addTiny(): Promise<void> {
+  const { metadata, tensors } = tinyLlama();
+  await writeGguf(join(grid.home, 'tiny.gguf'), metadata, tensors);
+  expect((await grid.grid('models', 'add', 'tiny', 'tiny.gguf')).code).toBe(0);
+}
+
+async function programSays(file: string): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [file], { env: grid.env })).stdout;
+}
 
 async function simulates(nodes: string, tasks: string): Promise<void> {
   const found = await grid.json<{ gpus: number; allocAtRatio: number }>(

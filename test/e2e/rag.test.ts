@@ -1,8 +1,10 @@
 /** Retrieval as a user has it: the spawned `grid`, files that change, answers that follow. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docxOf, paragraph, pdfOf } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
+import { llamaProgram } from '../conformance/llama-program.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 interface Answer {
@@ -20,6 +22,7 @@ const docs = join(grid.home, 'docs');
 const file = (name: string) => join(docs, name);
 
 beforeAll(async () => {
+  grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
   const { code, stderr } = await grid.grid('up', '--detach');
   if (code !== 0) throw new Error(stderr);
   mkdirSync(join(docs, 'code'), { recursive: true });
@@ -131,6 +134,44 @@ describe('a collection', () => {
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('there is no')]);
     const wrong = await grid.grid(...about, 'docs/none.md', 'fine');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('expected good, used or bad')]);
+  });
+
+  it('has questions answered by a model, whose citations are looked up', async () => {
+    const about = ['rag', 'ask', 'docs', 'What does parseHttpHeader return?'];
+    const none = await grid.grid(...about);
+    expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('there is no model that writes')]);
+    for (const [name, { metadata, tensors }] of [
+      ['tiny', tinyLlama()],
+      ['rank', tinyBert('rerank')],
+    ] as const) {
+      await writeGguf(join(grid.home, `${name}.gguf`), metadata, tensors);
+      const use = name === 'rank' ? ['--use', 'rerank'] : ['--ctx', '2048', '--slots', '1'];
+      expect(await grid.grid('models', 'add', name, `${name}.gguf`, ...use)).toMatchObject({ code: 0 });
+    }
+    const source = file('code/fields.ts');
+    // What it writes is made up, and its shape is not.
+    const answer = await grid.json<{ answer: string; tasks: object; budget: object; tokens: object }>(
+      ...[...about, '--rerank', 'rank'],
+    );
+    expect(answer).toMatchObject({
+      ...{ found: true, supported: true, model: 'tiny', unknownCitations: [] },
+      citations: [{ number: 1, source, lines: expect.stringMatching(/^[0-9]+-[0-9]+$/) }],
+      passages: [{ number: 1, source, text: expect.stringContaining('line.split') }],
+      budget: { slotTokens: 2048, counted: 'by the model' },
+      tasks: { count: expect.stringMatching(/^e/), rerank: expect.stringMatching(/^e/) },
+    });
+    const people = await grid.grid(...about, '-k', '2', '--budget', '400');
+    expect(people.stderr).toContain('tiny reads 1 passage …');
+    expect(people.stdout).toContain(`\n[1] ${source}:`);
+    const small = await grid.grid(...about, '--budget', '9');
+    expect([small.code, small.stderr]).toEqual([2, expect.stringContaining('room for 9 of tiny')]);
+    const far = await grid.grid('rag', 'ask', 'docs', 'Which pelicans?');
+    expect([far.code, far.stdout]).toEqual([0, expect.stringMatching(/^not in the collection: no passage/)]);
+    const empty = await grid.grid('rag', 'ask', 'docs', ' ');
+    expect([empty.code, empty.stderr]).toEqual([2, expect.stringContaining('empty question')]);
+    const ranked = await grid.grid('rag', 'query', 'docs', 'http header', '--rerank', 'rank', '--json');
+    const [first] = (JSON.parse(ranked.stdout) as Answer).results;
+    expect(first?.terms['(rerank)']).toBe(first?.score);
   });
 
   it('forgets a subject, and finds nothing of it in any file', async () => {

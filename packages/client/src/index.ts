@@ -64,14 +64,14 @@ export {
   type TaskSpec,
 } from './prepare.ts';
 export {
-  type AskCollectionOptions,
-  type AskStep,
   askCollection,
   type CollectionAsker,
   type CollectionQuestion,
   mostPassagesAsked,
 } from './retrieval/ask-collection.ts';
+export type { AskCollectionOptions, AskStep } from './retrieval/ask-progress.ts';
 export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-steps.ts';
+export { queryReranked } from './retrieval/rerank-passages.ts';
 export {
   accessed,
   collectionWeights,

@@ -12,7 +12,6 @@ export {
 } from './core/evaluate/measures.ts';
 export { readQrels, readRun, type TrecRead } from './core/evaluate/trec.ts';
 export { type DiversityLimits, diverse, diversityLimits } from './core/fuse/diversity.ts';
-export { type Joined, joinNeighbours } from './core/fuse/neighbours.ts';
 export { type Fused, fuse, type Ranking } from './core/fuse/reciprocal-rank.ts';
 export {
   type Candidate,

@@ -1,14 +1,13 @@
 /** `grid infer MODEL PROMPT`: one question to a model, its answer as it comes. */
 import { text } from 'node:stream/consumers';
-import { askChat, type ChatMessage, Inference, readChat } from '@gryphgen/client';
+import { askChat, type ChatMessage, type Inference, readChat } from '@gryphgen/client';
 import { limits } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
-import { onEndSignal } from '../conversation.ts';
-import { type EndSignal, exitCodeOfSignal } from '../exit-codes.ts';
 import { modelArgument } from '../models/model-flags.ts';
 import { shownWords } from '../models/shown-words.ts';
 import { WaitingLine } from '../models/waiting-line.ts';
+import { withInference } from '../models/with-inference.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
@@ -46,24 +45,11 @@ export function inferCommand(invocation: Invocation): Command {
       ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
       { role: 'user', content: prompt },
     ];
-    return await withClient(terminal, flags, async (client) => {
-      const inference = new Inference(client);
-      const stop = new AbortController();
-      let ended: EndSignal | undefined;
-      const forget = onEndSignal((name) => {
-        ended = name;
-        stop.abort();
-      });
-      try {
-        return await infer(terminal, inference, { model, messages, flags, signal: stop.signal });
-      } catch (error) {
-        if (ended !== undefined) return exitCodeOfSignal(ended);
-        throw error;
-      } finally {
-        forget();
-        await inference.close();
-      }
-    });
+    return await withClient(terminal, flags, (client) =>
+      withInference(client, (inference, signal) =>
+        infer(terminal, inference, { model, messages, flags, signal }),
+      ),
+    );
   });
 }
 

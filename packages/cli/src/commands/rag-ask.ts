@@ -1,16 +1,15 @@
 /** `grid rag ask`: a question answered from a collection, with where it says so. */
-import { type AskStep, askCollection, Inference, mostPassagesAsked } from '@gryphgen/client';
+import { askCollection, mostPassagesAsked } from '@gryphgen/client';
 import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, runs } from '../command.ts';
-import { onEndSignal } from '../conversation.ts';
-import { type EndSignal, exitCodeOfSignal } from '../exit-codes.ts';
-import { WaitingLine } from '../models/waiting-line.ts';
+import { withInference } from '../models/with-inference.ts';
 import { UsageError } from '../problem.ts';
+import { ToldSteps } from '../rag/told-steps.ts';
 import { answerJson, answerLines } from '../render/answer-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
-import { printJson, type Terminal } from '../terminal.ts';
+import { printJson } from '../terminal.ts';
 import { maxTokensBound } from './infer.ts';
 import { held, onCollection } from './rag-collections.ts';
 
@@ -19,6 +18,10 @@ interface AskFlags extends CommonFlags {
   readonly rerank?: string;
   readonly count?: number;
   readonly budget?: number;
+}
+
+export function rerankFlag(): Option {
+  return new Option('--rerank <model>', 'by which what was found is ranked again');
 }
 
 export function askCommand(invocation: Invocation): Command {
@@ -31,7 +34,7 @@ export function askCommand(invocation: Invocation): Command {
   )
     .argument('<question>')
     .addOption(new Option('--model <model>', 'that answers (default: the only one that writes)'))
-    .addOption(new Option('--rerank <model>', 'by which passages are ranked again'))
+    .addOption(rerankFlag())
     .addOption(
       flagOf(
         '-k, --count <count>',
@@ -58,57 +61,13 @@ export function askCommand(invocation: Invocation): Command {
     };
     return await withClient(terminal, flags, async (client) => {
       await held(client, collection);
-      const inference = new Inference(client);
-      const stop = new AbortController();
-      let ended: EndSignal | undefined;
-      const forget = onEndSignal((name) => {
-        ended = name;
-        stop.abort();
-      });
-      const told = new ToldSteps(terminal);
-      try {
-        const onStep = (step: AskStep): void => told.tell(step);
-        const answer = await askCollection(client, inference, asked, { signal: stop.signal, onStep });
-        if (flags.json) printJson(terminal, answerJson(answer));
-        else for (const line of answerLines(answer, terminal)) terminal.out(`${line}\n`);
-        return 0;
-      } catch (error) {
-        if (ended !== undefined) return exitCodeOfSignal(ended);
-        throw error;
-      } finally {
-        told.end();
-        forget();
-        await inference.close();
-      }
+      const steps = new ToldSteps(terminal);
+      const answer = await withInference(client, (inference, signal) =>
+        askCollection(client, inference, asked, { signal, onStep: (step) => steps.tell(step) }),
+      ).finally(() => steps.end());
+      if (flags.json) printJson(terminal, answerJson(answer));
+      else for (const line of answerLines(answer, terminal)) terminal.out(`${line}\n`);
+      return 0;
     });
   });
-}
-
-/** On stderr what it is at; that a model is not ready, once of each and where it takes longer than a moment. */
-class ToldSteps {
-  private readonly terminal: Terminal;
-  private readonly waiting = new Map<string, WaitingLine>();
-
-  constructor(terminal: Terminal) {
-    this.terminal = terminal;
-  }
-
-  tell(step: AskStep): void {
-    const { terminal, waiting } = this;
-    if (step.kind === 'waiting') {
-      const line =
-        waiting.get(step.model) ?? new WaitingLine(terminal, `waiting until ${step.model} is ready`);
-      waiting.set(step.model, line);
-      line.begin();
-      return;
-    }
-    this.end();
-    const { model, passages } = step;
-    const words = `${model} reads ${passages} ${passages === 1 ? 'passage' : 'passages'} …`;
-    terminal.err(`${terminal.style.dim(words)}\n`);
-  }
-
-  end(): void {
-    for (const line of this.waiting.values()) line.end();
-  }
 }

@@ -1,5 +1,5 @@
 /** Collections of passages: rag add, sync, ls, rm, query. */
-import { type Client, ingested, queryCollection } from '@gryphgen/client';
+import { type Client, ingested, modelFor, queryCollection, queryReranked } from '@gryphgen/client';
 import {
   failure,
   GridError,
@@ -11,6 +11,7 @@ import {
 import { Command, Option } from 'commander';
 import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
+import { withInference } from '../models/with-inference.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { bringSource, passedOver } from '../rag/bring-source.ts';
@@ -23,13 +24,14 @@ import {
   writtenPlace,
 } from '../rag/source-place.ts';
 import { SourceWatch } from '../rag/source-watch.ts';
+import { ToldSteps } from '../rag/told-steps.ts';
 import { collectionLines, passageLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
-import { askCommand } from './rag-ask.ts';
+import { askCommand, rerankFlag } from './rag-ask.ts';
 import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
@@ -170,6 +172,7 @@ function removeCommand(invocation: Invocation): Command {
 
 interface QueryFlags extends CommonFlags {
   readonly count?: number;
+  readonly rerank?: string;
 }
 
 function queryCommand(invocation: Invocation): Command {
@@ -178,17 +181,25 @@ function queryCommand(invocation: Invocation): Command {
     'Find passages in a collection, best first, each with where it stands.',
     'rag query docs "how does a machine join"',
     'rag query docs "parseHttpHeader" -k 3 --json',
+    'rag query docs "how does a machine join" --rerank ranks',
   )
     .argument('<text>')
     .addOption(
       flagOf('-k, --count <count>', `results (default: ${defaultCount})`, integer(1, limits.passages)),
-    );
+    )
+    .addOption(rerankFlag());
   return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
     const { terminal } = invocation;
-    const { count = defaultCount } = flags;
+    const { count = defaultCount, rerank } = flags;
+    const query = { collection: name, text, count, of: 'passages' } as const;
     const found = await withClient(terminal, flags, async (client) => {
       await held(client, name);
-      return await queryCollection(client, { collection: name, text, count, of: 'passages' });
+      if (rerank === undefined) return await queryCollection(client, query);
+      const model = modelFor(await client.request('models', {}), 'rerank', rerank);
+      const steps = new ToldSteps(terminal);
+      return await withInference(client, (inference, signal) =>
+        queryReranked(client, inference, query, model, { signal, onStep: (step) => steps.tell(step) }),
+      ).finally(() => steps.end());
     });
     if (flags.json) {
       const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));

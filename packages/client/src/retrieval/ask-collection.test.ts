@@ -3,12 +3,8 @@ import { encodeBody, failure, formatTaskId, type ModelDocument, type TaskId } fr
 import { beforeEach, describe, expect, it } from 'vitest';
 import { counts, inferenceOf, PlayedBroker } from '../inference.fixture.ts';
 import type { Inference } from '../inference.ts';
-import {
-  type AskStep,
-  askCollection,
-  type CollectionAsker,
-  type CollectionQuestion,
-} from './ask-collection.ts';
+import { askCollection, type CollectionAsker, type CollectionQuestion } from './ask-collection.ts';
+import type { AskStep } from './ask-progress.ts';
 
 const passage = (source: string, text: string, terms: Record<string, number>) => ({
   ...{ score: 5, machine: 'forge', source, lines: [1, 3], text, terms },

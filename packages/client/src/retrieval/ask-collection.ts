@@ -6,44 +6,30 @@
  * 2. No model is asked what the collection can have no answer to; which is told, not guessed at.
  * 3. Each step is a task of whoever asks, with their rights: a query, a count of tokens, a ranking, an answer.
  */
-import { failure, GridError, limits, type Passage } from '@gryphgen/protocol';
-import { askChat, type ChatOptions, readChat } from '../inference/chat.ts';
-import type { AskOptions, Inference, InferenceAsker } from '../inference.ts';
+import { failure, GridError, limits } from '@gryphgen/protocol';
+import { askChat, readChat } from '../inference/chat.ts';
+import type { Inference, InferenceAsker } from '../inference.ts';
 import { modelFor } from '../model-choice.ts';
 import { queryCollection, type RetrievalAsker } from '../retrieval.ts';
-import { fenceFor, framingOf, promptOf, quotationOf } from './ask-prompt.ts';
+import { type AskCollectionOptions, chatOptions } from './ask-progress.ts';
+import { promptOf } from './ask-prompt.ts';
 import {
-  type Budget,
-  budgetSchema,
-  type Chunk,
   type CollectionAnswer,
   type ContextPack,
-  chunkSchema,
   collectionAnswerSchema,
   contextPackSchema,
   promptSchema,
 } from './ask-steps.ts';
 import { checkAnswer } from './check-answer.ts';
 import { isClose } from './closeness.ts';
-import { countTokens } from './count-tokens.ts';
+import { measurePassages, tooSmall } from './measure-passages.ts';
 import { packContext } from './pack-context.ts';
-import { rerankPassages } from './rerank-passages.ts';
+import { candidatesFor, rerankPassages } from './rerank-passages.ts';
 
 /** As many as an answer of retrieval usually holds whole. */
 const usualCount = 8;
 /** More than a model makes use of. */
 export const mostPassagesAsked = 50;
-/** What ranking again chooses from, for each passage that is wanted. */
-const candidatesEach = 2;
-const usualAnswerTokens = 1024;
-/** Of a slot, what the answer may have at most. */
-const answerShare = 0.25;
-/** What a chat template puts around two messages. */
-const templateTokens = 64;
-/** The number of a passage, and where two texts meet. */
-const jointTokens = 8;
-/** Quoted by the highest number while it is counted. */
-const countedNumber = mostPassagesAsked;
 
 export interface CollectionQuestion {
   readonly collection: string;
@@ -56,17 +42,6 @@ export interface CollectionQuestion {
   readonly count?: number;
   /** The most that passages may take of the model's context, in its tokens; by default all that is left. */
   readonly budgetTokens?: number;
-}
-
-export type AskStep =
-  /** It waits for a model that is ready. */
-  | { readonly kind: 'waiting'; readonly model: string }
-  /** The model reads so many passages. */
-  | { readonly kind: 'reading'; readonly model: string; readonly passages: number };
-
-export interface AskCollectionOptions {
-  readonly signal?: AbortSignal;
-  readonly onStep?: (step: AskStep) => void;
 }
 
 /** What of a `Client` it needs. */
@@ -87,13 +62,8 @@ export async function askCollection(
   const models = await asker.request('models', {});
   const model = modelFor(models, 'infer', asked.model);
   const ranking = rerank === undefined ? undefined : modelFor(models, 'rerank', rerank);
-  const candidates = ranking === undefined ? count : count * candidatesEach;
-  const found = await queryCollection(asker, {
-    collection,
-    text: question,
-    count: candidates,
-    of: 'passages',
-  });
+  const wanted = ranking === undefined ? count : candidatesFor(count);
+  const found = await queryCollection(asker, { collection, text: question, count: wanted, of: 'passages' });
   if (!isClose(found)) {
     const why = found.results.length === 0 ? 'no passage has words of it' : 'no passage is close to it';
     return notFound(model.name, `${why}; no model was asked`);
@@ -101,10 +71,16 @@ export async function askCollection(
   const ranked =
     ranking === undefined
       ? undefined
-      : await rerankPassages(inference, ranking, question, found.results, waits(ranking.name, options));
+      : await rerankPassages(inference, ranking, question, found.results, options);
   const passages = (ranked?.passages ?? found.results).slice(0, count);
-  const room = { slotTokens: model.serving.slotTokens, budgetTokens: asked.budgetTokens };
-  const measured = await measure(inference, model.name, question, passages, found.cut, room, options);
+  const measured = await measurePassages(
+    inference,
+    model,
+    question,
+    { passages, partial: found.cut },
+    asked.budgetTokens,
+    options,
+  );
   const { budget, chunks } = measured;
   const pack = contextPackSchema.parse(packContext(chunks, budget.passageTokens));
   if (pack.passages.length === 0) throw tooSmall(model.name, budget, chunks);
@@ -152,61 +128,6 @@ function judged({ question, count = usualCount, budgetTokens = 1 }: CollectionQu
   return text;
 }
 
-interface Room {
-  readonly slotTokens: number;
-  readonly budgetTokens: number | undefined;
-}
-
-interface Measured {
-  readonly budget: Budget;
-  readonly chunks: readonly Chunk[];
-  readonly task: string;
-}
-
-/** What each passage takes of the model's context, and what there is for them. */
-async function measure(
-  inference: Inference,
-  model: string,
-  question: string,
-  passages: readonly Passage[],
-  partial: boolean,
-  { slotTokens, budgetTokens }: Room,
-  options: AskCollectionOptions,
-): Promise<Measured> {
-  const quotable = passages.flatMap(({ text = '', ...rest }) => (text === '' ? [] : { ...rest, text }));
-  const fence = fenceFor(quotable.map(({ text }) => text));
-  const framing = framingOf(question);
-  const quoted = quotable.map((passage) => quotationOf(countedNumber, passage, fence));
-  const count = await countTokens(inference, model, [...framing, ...quoted], waits(model, options));
-  const frame = count.tokens.slice(0, framing.length).reduce((sum, tokens) => sum + tokens, templateTokens);
-  const answerTokens = Math.max(1, Math.min(usualAnswerTokens, Math.floor(slotTokens * answerShare)));
-  const left = slotTokens - frame - answerTokens;
-  if (left <= 0)
-    throw invalid(
-      `the question takes ${frame} tokens with its instructions, and ${model} has ${slotTokens}, of which ${answerTokens} are for the answer: ask shorter, or a model with more context`,
-    );
-  if (budgetTokens !== undefined && budgetTokens > left)
-    throw invalid(
-      `found a budget of ${budgetTokens} tokens, expected at most ${left}: ${model} has ${slotTokens}, the question takes ${frame} and the answer up to ${answerTokens}`,
-    );
-  const budget = budgetSchema.parse({
-    ...{ slotTokens, frameTokens: frame, answerTokens, counted: count.counted },
-    passageTokens: budgetTokens ?? left,
-  });
-  const chunks = quotable.map((passage, index) => {
-    const tokens = (count.tokens[framing.length + index] ?? 0) + jointTokens;
-    return chunkSchema.parse({ ...passage, partial, tokens });
-  });
-  return { budget, chunks, task: count.task };
-}
-
-function tooSmall(model: string, { passageTokens }: Budget, chunks: readonly Chunk[]): GridError {
-  const least = Math.min(...chunks.map(({ tokens }) => tokens));
-  return invalid(
-    `the smallest passage takes ${least} tokens, and there is room for ${passageTokens} of ${model}: give a larger budget, or ask a model with more context`,
-  );
-}
-
 function readOf({
   passages,
   leftOut,
@@ -219,19 +140,6 @@ function notFound(model: string, why: string): CollectionAnswer {
   return {
     ...{ answer: null, found: false, supported: false, why, model, tasks: {} },
     ...{ citations: [], unknownCitations: [], passages: [], leftOut: 0, copies: 0 },
-  };
-}
-
-function chatOptions(model: string, { signal, onStep }: AskCollectionOptions): ChatOptions {
-  return { ...(signal && { signal }), onWaiting: () => onStep?.({ kind: 'waiting', model }) };
-}
-
-function waits(model: string, { signal, onStep }: AskCollectionOptions): AskOptions {
-  return {
-    ...(signal && { signal }),
-    onChange: ({ state }) => {
-      if (state === 'waiting') onStep?.({ kind: 'waiting', model });
-    },
   };
 }
 

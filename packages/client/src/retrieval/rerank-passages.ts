@@ -1,8 +1,17 @@
 /** Passages in the order in which a model for ranking has them: it reads each beside the question, which an index cannot. */
-import { failure, GridError, type ModelDocument, type Passage } from '@gryphgen/protocol';
+import {
+  failure,
+  GridError,
+  limits,
+  type ModelDocument,
+  type Passage,
+  type QueryResult,
+} from '@gryphgen/protocol';
 import { z } from 'zod';
 import { type WholeAnswer, wholeAnswer } from '../inference/whole-answer.ts';
-import type { AskOptions, Inference } from '../inference.ts';
+import type { Inference } from '../inference.ts';
+import { queryCollection, type RetrievalAsker } from '../retrieval.ts';
+import { type AskCollectionOptions, questionOptions } from './ask-progress.ts';
 
 /** In the terms of a score; no word is written so. */
 const rankTerm = '(rerank)';
@@ -13,6 +22,9 @@ const leastTokenBytes = 1;
 const questionShare = 0.25;
 /** What the model puts around the two. */
 const aroundTokens = 8;
+
+/** What it chooses from, for each passage that is wanted. */
+const candidatesEach = 2;
 
 const answerSchema = z.object({
   results: z.array(z.object({ index: z.number().int().min(0), relevance_score: z.number() })),
@@ -32,7 +44,7 @@ export async function rerankPassages(
   model: ModelDocument,
   question: string,
   passages: readonly Passage[],
-  options: AskOptions = {},
+  options: AskCollectionOptions = {},
 ): Promise<Reranked> {
   const ask = (tokenBytes: number): Promise<WholeAnswer<z.infer<typeof answerSchema>>> => {
     const room = Math.max(0, model.serving.slotTokens - aroundTokens) * tokenBytes;
@@ -42,8 +54,9 @@ export async function rerankPassages(
       beginning(title === undefined ? text : `${title}\n${text}`, each),
     );
     const request = new TextEncoder().encode(JSON.stringify({ query, documents }));
-    const asked = inference.ask({ kind: 'rerank', model: model.name, path: '/v1/rerank', request }, options);
-    return wholeAnswer(asked, model.name, 'rerank', answerSchema);
+    const asked = { kind: 'rerank', model: model.name, path: '/v1/rerank', request } as const;
+    const answer = inference.ask(asked, questionOptions(model.name, options));
+    return wholeAnswer(answer, model.name, 'rerank', answerSchema);
   };
   const { value, task } = await ask(usualTokenBytes).catch((error: unknown) => {
     // The server tells too long a text as an error of its own; of a byte a token none is.
@@ -63,6 +76,25 @@ export async function rerankPassages(
     return { ...passage, score, terms: { ...passage.terms, [rankTerm]: score } };
   });
   return { passages: ranked.sort((a, b) => b.score - a.score), task };
+}
+
+/** As many as are looked up, so that `count` of them are chosen. */
+export function candidatesFor(count: number): number {
+  return Math.min(limits.passages, count * candidatesEach);
+}
+
+/** As `queryCollection`, from more candidates, in the order that the model gives them. */
+export async function queryReranked(
+  asker: RetrievalAsker,
+  inference: Inference,
+  query: Parameters<typeof queryCollection>[1],
+  model: ModelDocument,
+  options: AskCollectionOptions = {},
+): Promise<QueryResult> {
+  const found = await queryCollection(asker, { ...query, count: candidatesFor(query.count) });
+  if (found.results.length === 0) return found;
+  const { passages } = await rerankPassages(inference, model, query.text, found.results, options);
+  return { ...found, results: passages.slice(0, query.count) };
 }
 
 function beginning(text: string, maxBytes: number): string {

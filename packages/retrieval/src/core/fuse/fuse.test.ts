@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { diverse } from './diversity.ts';
-import { joinNeighbours } from './neighbours.ts';
 import { fuse } from './reciprocal-rank.ts';
 
 it('fuses by rank and weight, and says what each ranking added', () => {
@@ -21,14 +20,7 @@ it('fuses by rank and weight, and says what each ranking added', () => {
   ).toEqual(['x', 'y']);
 });
 
-const passage = (key: string, seq: number, text: string, startLine = seq * 10 + 1) => ({
-  collection: 'c',
-  source: { key },
-  seq,
-  text,
-  startLine,
-  endLine: startLine + 9,
-});
+const passage = (key: string, seq: number, text: string) => ({ collection: 'c', source: { key }, seq, text });
 
 it('leaves out copies, and puts the fourth of one source after all others', () => {
   const license =
@@ -45,19 +37,4 @@ it('leaves out copies, and puts the fourth of one source after all others', () =
   expect(shown(10)).toEqual(['a0', 'a1', 'a2', 'd0', 'a3']);
   expect(shown(2)).toEqual(['a0', 'a1']);
   expect(diverse([], 3)).toEqual([]);
-});
-
-it('joins neighbours in the order of the document, and writes once what they share', () => {
-  const results = [
-    passage('a', 2, 'shared end. third'),
-    passage('b', 1, 'other'),
-    passage('a', 1, 'second. shared end. '),
-    passage('a', 5, 'far'),
-  ];
-  expect(joinNeighbours(results, 1000)).toMatchObject([
-    { first: { seq: 2 }, text: 'second. shared end. third', startLine: 11, endLine: 30 },
-    { first: { source: { key: 'b' } }, parts: { length: 1 } },
-    { first: { seq: 5 }, text: 'far' },
-  ]);
-  expect(joinNeighbours(results, 20)).toHaveLength(4);
 });
