@@ -1,10 +1,10 @@
 /** Models as a person has them: added from a file, loaded when asked for, talked with, removed. llama-server is real. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
@@ -150,6 +150,22 @@ describe('a task file', () => {
     expect(stderr).toContain("tiny answers 400: Expected 'messages' to be an array");
     expect(code).toBe(1);
   });
+});
+
+it('an engine is added while the worker runs, and removed', async () => {
+  const other = join(grid.home, 'other/llama-server');
+  mkdirSync(dirname(other));
+  const program = llamaProgram('llama-server');
+  writeFileSync(other, `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
+  const there = async () =>
+    (await grid.json<readonly { engines: readonly object[] }[]>('engine', 'ls')).flatMap(
+      ({ engines }) => engines,
+    );
+  expect(await there()).toHaveLength(1);
+  expect(await grid.json('engine', 'add', other)).toMatchObject({ name: 'other', path: other });
+  await expect.poll(there, { timeout: 25_000 }).toHaveLength(2);
+  expect((await grid.grid('engine', 'rm', 'other')).code).toBe(0);
+  await expect.poll(there, { timeout: 25_000 }).toHaveLength(1);
 });
 
 it('a model comes from an address, by its digest', async () => {

@@ -5,6 +5,7 @@ export * from './body.ts';
 export * from './calibration.ts';
 export * from './container-body.ts';
 export * from './documents.ts';
+export * from './engine-name.ts';
 export * from './exec-order.ts';
 export * from './failure.ts';
 export * from './grant-documents.ts';

@@ -16,18 +16,18 @@ export interface TarHeader {
   readonly executable: boolean;
 }
 
-/** Of a file that everybody may read. `name`: ASCII, at most 100 characters. */
-export function writeTarHeader(name: string, bytes: number): Buffer {
+/** Of a file that everybody may read, or of what `type` says. `name`: ASCII, at most 100 characters. */
+export function writeTarHeader(name: string, bytes: number, type = '0', executable = false): Buffer {
   const header = Buffer.alloc(tarBlockBytes);
   header.write(name, 0, 100, 'latin1');
-  header.write('0000644\x000000000\x000000000\0', 100, 'latin1');
+  header.write(`${executable ? '0000755' : '0000644'}\x000000000\x000000000\0`, 100, 'latin1');
   if (bytes <= mostOctal) header.write(`${octal(bytes, 11)}\0`, 124, 'latin1');
   else {
     header[124] = 0x80;
     header.writeBigUInt64BE(BigInt(bytes), 128);
   }
   header.write(`${octal(0, 11)}\0`, 136, 'latin1');
-  header.write('0', 156, 'latin1');
+  header.write(type, 156, 1, 'latin1');
   header.write('ustar\x0000', 257, 'latin1');
   header.write(`${octal(checksumOf(header), 6)}\0 `, checksumAt, 'latin1');
   return header;

@@ -4,6 +4,7 @@ import { type AnswerChannels, type OpenPush, workerIdOf } from '@gryphgen/runtim
 import type Docker from 'dockerode';
 import type { Files } from './artifacts/attempt-files.ts';
 import type { Fence } from './core/fence.ts';
+import { readEngineList } from './engines/engine-list.ts';
 import { LlamaEngines, usualLlamaServer } from './engines/llama-engines.ts';
 import { ExecutorSet } from './executor-set.ts';
 import { CallExecutor } from './executors/call-executor.ts';
@@ -84,7 +85,7 @@ export function composeExecutors(
   const shared = { events, log, alarms, beginLog, resumeLog, files, home, ...keeper };
   if (config.allowProcess) executors.push(new ProcessExecutor({ ...shared, path }));
   const paths = { path, libraries };
-  const engines = new LlamaEngines({ programs, paths, clock, log });
+  const engines = new LlamaEngines({ programs, added: () => readEngineList(home), paths, clock, log });
   const instances = new LocalInstances();
   executors.push(new InstanceExecutor({ ...shared, clock, random, engines, paths, instances }));
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);

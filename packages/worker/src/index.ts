@@ -10,7 +10,11 @@ export { diskAmounts, memoryAmounts, type PressureSettings } from './core/pressu
 export { composeHello, type WorkerHello } from './core/sessions.ts';
 export { createWorkerState, type LeaseFacts, type StopWhy, type WorkerState } from './core/state.ts';
 export { stepWorker } from './core/step.ts';
+export { engineEnvironment } from './engines/engine-environment.ts';
+export { type AddedEngine, readEngineList, writeEngineList } from './engines/engine-list.ts';
 export { LlamaEngines } from './engines/llama-engines.ts';
+export { type LlamaEngine, probeLlama } from './engines/llama-probe.ts';
+export { unpackEngine } from './engines/unpack-engine.ts';
 export { type Call, CallExecutor, type CallOrder, resultBytes } from './executors/call-executor.ts';
 export { ContainerExecutor, type ContainerExecutorOptions } from './executors/container-executor.ts';
 export { ContainerNotes } from './executors/container-notes.ts';

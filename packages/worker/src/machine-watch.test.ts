@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DeviceUuid, WorkerReport } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
-import { beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { report as bare, facts, fence } from './core/worker-core.fixture.ts';
+import { writeEngineList } from './engines/engine-list.ts';
 import { MachineWatch } from './machine-watch.ts';
 
 const uuid = 'GPU-1' as DeviceUuid;
@@ -31,8 +35,19 @@ let measurements: number;
 let changed: WorkerReport[];
 let standing: WorkerReport;
 let watch: MachineWatch;
+let home: string;
+let probes: number;
+let onProbe: () => void;
 
-beforeEach(() => {
+afterEach(async () => {
+  watch.stop();
+  await rm(home, { recursive: true });
+});
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'gg-watch-'));
+  probes = 0;
+  onProbe = () => undefined;
   due = [];
   attempts = [];
   looks = 0;
@@ -71,7 +86,18 @@ beforeEach(() => {
     },
     log: createLog({ daemon: 'worker', level: 'silent' }),
     endpoint: { dataEndpoint: '', dataKey: '' },
-    executors: { probe: async () => [], offers: () => undefined, labels: () => ({}), warm: 0, engines: [] },
+    home,
+    executors: {
+      probe: async () => {
+        probes += 1;
+        onProbe();
+        return [];
+      },
+      offers: () => undefined,
+      labels: () => ({}),
+      warm: 0,
+      engines: [],
+    },
     attempts: () => attempts,
     standing: () => standing,
     changed: (report) => {
@@ -138,4 +164,13 @@ it('measures the machine after a look at which nothing runs here, and tells at o
   await pass(30_000);
   await watch.lookNow();
   expect(measurements).toBeGreaterThanOrEqual(1);
+});
+
+it('looks at once when the list of engines has changed', async () => {
+  const looked = new Promise<void>((resolve) => {
+    onProbe = resolve;
+  });
+  await writeEngineList(home, []);
+  await looked;
+  expect(probes).toBeGreaterThan(0);
 });

@@ -14,6 +14,7 @@ import { placesAlike } from '@gryphgen/scheduler';
 import type { Calibrator } from './calibration/calibrator.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { LeaseFacts } from './core/state.ts';
+import { watchEngineList } from './engines/engine-list.ts';
 import type { ExecutorSet } from './executor-set.ts';
 import type { Holder } from './probe/device-probe.ts';
 import type { PressureWatch } from './probe/pressure-watch.ts';
@@ -37,6 +38,8 @@ export interface MachineWatchOptions {
   readonly pressures: Pick<PressureWatch, 'start' | 'stop' | 'report' | 'addTo'>;
   readonly alarms: Alarms;
   readonly log: Log;
+  /** `$GRID_HOME`, whose list of engines is looked at as soon as it changes. */
+  readonly home?: string;
   readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
   readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm' | 'engines'>;
   /** The attempts that are here. */
@@ -51,6 +54,7 @@ export class MachineWatch {
   private cancelWhole: Cancel = () => undefined;
   private cancelDevices: Cancel = () => undefined;
   private wasHeld = false;
+  private engineList: { close(): void } | null = null;
   private looks: Promise<void> = Promise.resolve();
   private stopped = false;
 
@@ -83,6 +87,7 @@ export class MachineWatch {
     const { pressures, executors, standing, changed } = this.options;
     this.wholeLater();
     this.devicesLater();
+    this.watchEngines();
     pressures.start({
       probe: () => executors.probe(),
       standing,
@@ -94,6 +99,7 @@ export class MachineWatch {
     this.stopped = true;
     this.cancelWhole();
     this.cancelDevices();
+    this.engineList?.close();
     this.options.pressures.stop();
   }
 
@@ -101,6 +107,14 @@ export class MachineWatch {
   lookNow(): Promise<void> {
     this.looks = this.looks.then(() => this.lookAtAll());
     return this.looks;
+  }
+
+  private watchEngines(): void {
+    const { home, log } = this.options;
+    if (home === undefined) return;
+    const failed = (error: unknown): void =>
+      log.warn({ err: error }, 'the list of engines cannot be watched');
+    this.engineList = watchEngineList(home, () => void this.lookNow(), failed);
   }
 
   private wholeLater(): void {

@@ -292,8 +292,7 @@ class Worker implements Service {
       ...this.deps,
       probe,
       pressures: new PressureWatch({ ...this.deps, home: config.home, settings, docker, attemptBytes }),
-      executors,
-      endpoint,
+      ...{ executors, endpoint, home: config.home },
       attempts: () => this.running().attempts.values(),
       standing: () => this.running().report,
       changed: (report) => {

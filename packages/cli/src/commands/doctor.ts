@@ -51,11 +51,16 @@ async function look(
 ): Promise<{ readonly checks: readonly Check[]; readonly devices: readonly Device[] }> {
   const { home } = config;
   // The worker's own probe, imported only here: no other command should wait for it.
-  const { findDevices, findProgram, keptCalibration, LlamaEngines } = await import('@gryphgen/worker');
+  const { findDevices, findProgram, keptCalibration, LlamaEngines, readEngineList } = await import(
+    '@gryphgen/worker'
+  );
   const { PATH: path = '', LD_LIBRARY_PATH: libraries = '' } = terminal.env;
   const log = createLog({ daemon: 'doctor', level: 'silent' });
   const { llamaServer: programs } = config;
-  const engines = new LlamaEngines({ programs, paths: { path, libraries }, clock: systemClock, log });
+  const engines = new LlamaEngines({
+    ...{ programs, paths: { path, libraries }, clock: systemClock, log },
+    added: () => readEngineList(home),
+  });
   const [found, synchronized, engine, hook] = await Promise.all([
     findDevices(),
     askSynchronized(),

@@ -1,17 +1,24 @@
-/** `grid engine ls`: what the machines serve models with. */
+/** `grid engine`: what the machines serve models with. */
 import { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
 import { enginesOf, engineTable } from '../render/engine-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { printJson } from '../terminal.ts';
+import { engineAddCommand, engineInstallCommand, engineRemoveCommand } from './engine-change.ts';
 
 export function engineCommand(invocation: Invocation): Command {
   return new Command('engine')
     .description('What machines serve models with.')
     .helpCommand(false)
-    .addHelpText('after', '\nExamples:\n  $ grid engine ls')
-    .addCommand(listCommand(invocation));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ grid engine ls\n  $ grid engine add /opt/llama-cuda/bin/llama-server',
+    )
+    .addCommand(listCommand(invocation))
+    .addCommand(engineAddCommand(invocation))
+    .addCommand(engineInstallCommand(invocation))
+    .addCommand(engineRemoveCommand(invocation));
 }
 
 function listCommand(invocation: Invocation): Command {

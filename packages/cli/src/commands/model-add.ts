@@ -9,7 +9,7 @@ import { UsageError } from '../problem.ts';
 import { modelJson } from '../render/model-view.ts';
 import { withClient } from '../session.ts';
 import { settingsOf } from '../settings.ts';
-import { duration, integer, type Value } from '../task-file/values.ts';
+import { duration, integer, sha256 } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 
 interface AddFlags extends ServingFlags {
@@ -19,11 +19,6 @@ interface AddFlags extends ServingFlags {
   readonly idle?: number;
   readonly sha256?: readonly string[];
 }
-
-const digest: Value<string> = {
-  expected: 'the 64 hex digits of a sha-256',
-  parse: (text) => (/^[0-9a-f]{64}$/i.test(text) ? text.toLowerCase() : undefined),
-};
 
 export function modelAddCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
@@ -49,7 +44,7 @@ export function modelAddCommand(invocation: Invocation): Command {
     .addOption(flagOf('--max <count>', 'instances at most (default: 1)', integer(1, limits.replicas)))
     .addOption(flagOf('--idle <time>', 'unloads one that nobody asks for so long (default: 15m)', duration))
     .addOption(
-      listOf('--sha256 <hex>', 'of what an address has to give; of a split model one for each part', digest),
+      listOf('--sha256 <hex>', 'of what an address has to give; of a split model one for each part', sha256),
     );
   return runs<AddFlags>(command, invocation, async (flags, [name = '', named = '']) => {
     const source = sourceOf(named);

@@ -22,4 +22,4 @@ export async function checkLlama(engines: LlamaEngines, wanted: string): Promise
 }
 
 const mend = 'mend it, or name another with GRID_LLAMA_SERVER';
-const put = "to load models, put llama.cpp's llama-server on the PATH, or name it with GRID_LLAMA_SERVER";
+const put = "to load models, put llama.cpp's llama-server on the PATH, or add one with grid engine add";

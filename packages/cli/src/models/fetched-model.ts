@@ -2,48 +2,24 @@
 import { basename } from 'node:path';
 import { type FetchedModel, fetchModel, type ModelSource } from '@gryphgen/client';
 import { formatBytes } from '@gryphgen/protocol';
-import { interruptedExit } from '../exit-codes.ts';
-import { onInterrupt } from '../follow.ts';
 import { ProgressLines } from '../images/progress-lines.ts';
 import { printable } from '../printable.ts';
-import { Exit } from '../problem.ts';
 import { transferBar } from '../render/transfer-view.ts';
 import type { Terminal } from '../terminal.ts';
+import { fetchShown } from './fetch-shown.ts';
 
-/** Ctrl-C ends it; what has come stays for another try. */
-export async function fetchedModel(
+export function fetchedModel(
   terminal: Terminal,
   source: ModelSource,
   home: string,
   sha256s: readonly string[],
 ): Promise<FetchedModel> {
-  const stop = new AbortController();
-  const forget = onInterrupt(() => {
-    terminal.err('\nthe same command goes on with what has come\n');
-    stop.abort(new Exit(interruptedExit));
-  });
-  const shown = { name: '', bytes: 0, of: 0, sinceMs: 0 };
-  const lines = new ProgressLines(terminal, () =>
-    shown.name === ''
-      ? []
-      : [
-          `${printable(shown.name)}  ${transferBar(shown.bytes, shown.of || shown.bytes, performance.now() - shown.sinceMs)}`,
-        ],
+  return fetchShown(terminal, ({ signal, onPart, onMoved }) =>
+    fetchModel(source, {
+      ...{ home, env: terminal.env, sha256s, signal, onMoved },
+      onPart: (name, part, parts) => onPart(parts === 1 ? name : `${name} (${part} of ${parts})`),
+    }),
   );
-  try {
-    return await fetchModel(source, {
-      ...{ home, env: terminal.env, sha256s, signal: stop.signal },
-      onPart: (name, part, parts) =>
-        Object.assign(shown, {
-          name: parts === 1 ? name : `${name} (${part} of ${parts})`,
-          ...{ bytes: 0, of: 0, sinceMs: performance.now() },
-        }),
-      onMoved: (bytes, of) => Object.assign(shown, { bytes, of }),
-    });
-  } finally {
-    lines.wipe();
-    forget();
-  }
 }
 
 /** Hashing and sending gigabytes takes its time: it is shown. */

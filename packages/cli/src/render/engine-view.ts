@@ -24,7 +24,7 @@ export function engineTable(machines: readonly MachineEngines[], { columns }: Te
     engines.map((engine) => ({ workerName, ...engine })),
   );
   const without = machines.filter(({ engines }) => engines.length === 0).map(({ workerName }) => workerName);
-  const words = `without an engine: ${without.map(printable).join(', ')} (GRID_LLAMA_SERVER names one, or llama-server on the PATH is found)`;
+  const words = `without an engine: ${without.map(printable).join(', ')} ("grid engine add" there adds one, GRID_LLAMA_SERVER names one, or llama-server on the PATH is found)`;
   return [
     ...(rows.length === 0
       ? []

@@ -124,6 +124,10 @@ export const cpu: Value<number> = {
   parse: (written) => within(parseCpu(written), maxCpuMilli),
 };
 export const size: Value<number> = { expected: 'a size such as 256MiB', parse: parseBytes };
+export const sha256: Value<string> = {
+  expected: 'the 64 hex digits of a sha-256',
+  parse: (value) => (/^[0-9a-f]{64}$/i.test(value) ? value.toLowerCase() : undefined),
+};
 export const duration: Value<number> = {
   expected: 'a duration such as 90s or 10m',
   parse: (written) => within(parseDuration(written), Number.MAX_SAFE_INTEGER),

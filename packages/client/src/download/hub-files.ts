@@ -2,22 +2,15 @@
  * The model files of a repository, as Hugging Face's API and its mirrors list them: names, sizes and digests.
  *
  * 1. What is chosen has a digest, so that it does not matter who sends it.
- * 2. An answer is some KiB for most repositories; no more than `listBytes` on `mostPages` pages are read.
+ * 2. An answer is some KiB for most repositories; no more than `mostPages` pages are read.
  */
 import { failure, GridError } from '@gryphgen/protocol';
 import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
 import type { ModelSource } from './model-source.ts';
-import {
-  placeOf,
-  refusalOf,
-  unreached,
-  type WebAnswer,
-  type WebClient,
-  type WebToken,
-} from './web-client.ts';
+import { placeOf, type WebAnswer, type WebClient, type WebToken } from './web-client.ts';
+import { webText } from './web-text.ts';
 
-const listBytes = 8 * 1024 * 1024;
 const mostPages = 10;
 const mostShown = 12;
 
@@ -71,9 +64,7 @@ async function listed(
   );
   for (let pages = 0; url !== undefined; pages++) {
     if (pages === mostPages) throw amiss(`${repo} has more files than a list of ${mostPages} pages`);
-    const answer = await web.get(url, { token, signal });
-    const text = await textOf(answer, signal);
-    if (answer.status !== 200) throw new GridError(refusalOf(answer.url, answer.status));
+    const { text, answer } = await webText(web, url, { token, signal });
     const page = pageSchema.safeParse(parseJson(text));
     if (!page.success)
       throw amiss(`${placeOf(answer.url)} answered with something else than a list of files`);
@@ -83,22 +74,6 @@ async function listed(
     url = nextOf(answer, endpoint);
   }
   return found;
-}
-
-async function textOf({ body, url }: WebAnswer, signal: AbortSignal | undefined): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      bytes += piece.length;
-      if (bytes > listBytes) throw amiss(`${placeOf(url)} answers with more than ${listBytes} bytes`);
-      pieces.push(piece);
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error instanceof GridError ? error : new GridError(unreached(url, error));
-  }
-  return Buffer.concat(pieces).toString();
 }
 
 /** What it describes pictures or sound with is no model of its own. */

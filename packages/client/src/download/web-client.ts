@@ -70,7 +70,8 @@ export class WebClient {
     for (let led = 0; led <= mostRedirects; led++) {
       const isMine = token?.origin === at.origin;
       const mine = {
-        ...{ 'accept-encoding': 'identity', ...headers },
+        // Some answer nobody who does not say who they are.
+        ...{ 'user-agent': 'gryphgen', 'accept-encoding': 'identity', ...headers },
         ...(isMine && { authorization: `Bearer ${token.secret}` }),
       };
       const answer = await this.once(at, mine, signal);

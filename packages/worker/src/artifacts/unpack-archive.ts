@@ -1,5 +1,6 @@
 /**
- * What a container left, as its engine gives it: a tar of one file or folder, unpacked in a folder of the worker's own.
+ * What a container left, as its engine gives it: a tar of one file or folder, unpacked in a folder of the worker's own. Or a
+ * tar of anything (`isWhole`), below a folder that is made for it.
  *
  * 1. Nothing is written but below that folder, in folders made here: the first part of each name is what was asked for,
  *    the rest must be plain, and no entry goes through a link.
@@ -7,7 +8,7 @@
  * 3. What is zeros in the tar is a hole in the file.
  */
 import { type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Failure, failure, limits } from '@gryphgen/protocol';
 import { freeBytes, type TarEntry, TarWalk, writeAll } from '@gryphgen/runtime';
 
@@ -23,12 +24,20 @@ interface OpenFile {
   done: number;
 }
 
+export interface UnpackOptions {
+  /** Names are below the root as they are, and folders need not come before what is in them. */
+  readonly isWhole?: boolean;
+  readonly mostBytes?: number;
+}
+
 /** `root` must not be there; afterwards it is the file or folder. Null when all of it was unpacked. */
 export async function unpackArchive(
   archive: AsyncIterable<Uint8Array>,
   root: string,
+  { isWhole = false, mostBytes = limits.artifactBytes }: UnpackOptions = {},
 ): Promise<Failure | null> {
-  const unpacking = new Unpacking(root);
+  if (isWhole) await mkdir(root, { mode: 0o700 });
+  const unpacking = new Unpacking(root, isWhole, mostBytes);
   try {
     for await (const bytes of archive) {
       const why = await unpacking.take(Buffer.from(bytes));
@@ -42,6 +51,8 @@ export async function unpackArchive(
 
 class Unpacking {
   private readonly root: string;
+  private readonly isWhole: boolean;
+  private readonly mostBytes: number;
   private readonly walk = new TarWalk();
   private position = 0;
   private header: Buffer[] = [];
@@ -50,8 +61,10 @@ class Unpacking {
   private bytes = 0;
   private lookAtBytes = 0;
 
-  constructor(root: string) {
+  constructor(root: string, isWhole: boolean, mostBytes: number) {
     this.root = root;
+    this.isWhole = isWhole;
+    this.mostBytes = mostBytes;
   }
 
   /** At the end of the archive. */
@@ -103,7 +116,8 @@ class Unpacking {
     this.bytes += entry.bytes;
     if (this.entries > limits.artifactEntries)
       return tooLarge(`it has more than ${limits.artifactEntries} files and folders`);
-    if (this.bytes > limits.artifactBytes) return tooLarge(`it has more than ${limits.artifactBytes} bytes`);
+    if (this.bytes > this.mostBytes) return tooLarge(`it has more than ${this.mostBytes} bytes`);
+    if (this.isWhole) await this.makeFolders(entry.type === '5' ? path : dirname(path));
     if (!(await this.isOwn(dirname(path))))
       return refused(`${JSON.stringify(entry.name)} goes through a link`);
     return await this.make(entry, path);
@@ -121,10 +135,14 @@ class Unpacking {
         if (entry.bytes === 0) await this.endFile(this.file);
         return null;
       case '5':
+        // Made on the way there.
+        if (this.isWhole) return null;
         await mkdir(path, { mode: 0o700 });
         return null;
       case '2':
         if (path === this.root) return refused('it is a link');
+        if (this.isWhole && !resolve(dirname(path), entry.target).startsWith(`${this.root}/`))
+          return refused(`${JSON.stringify(entry.name)} is a link that leads out of it`);
         await symlink(entry.target, path);
         return null;
       case '1': {
@@ -158,13 +176,22 @@ class Unpacking {
 
   /** Undefined when it is not below the root. */
   private pathOf(name: string): string | undefined {
-    const [, ...parts] = name
+    const all = name
       .replace(/^\.?\/+/, '')
       .replace(/\/+$/, '')
       .split('/');
+    const parts = this.isWhole ? all.filter((part, at) => part !== '' || at > 0) : all.slice(1);
     if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
       return undefined;
     return join(this.root, ...parts);
+  }
+
+  /** Those that are missing; what is there instead of one is told by `isOwn`. */
+  private async makeFolders(folder: string): Promise<void> {
+    if (folder.length <= this.root.length || (await lstat(folder).catch(() => undefined)) !== undefined)
+      return;
+    await this.makeFolders(dirname(folder));
+    if (await this.isOwn(dirname(folder))) await mkdir(folder, { mode: 0o700 });
   }
 
   /** Whether all folders from the root to this one are folders, and not links. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { DeviceUuid } from '@gryphgen/protocol';
 import { createLog, systemClock } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readEngineList, writeEngineList } from './engine-list.ts';
 import { LlamaEngines } from './llama-engines.ts';
 import { devicesIn, flagsIn } from './llama-probe.ts';
 
@@ -42,7 +43,12 @@ const cuda = `if [ -z "$CUDA_VISIBLE_DEVICES" ] || [ "$CUDA_VISIBLE_DEVICES" = G
 
 const enginesOf = (programs: string): LlamaEngines =>
   new LlamaEngines({
-    ...{ programs, paths: { path: `${folder}:/usr/bin:/bin`, libraries: '' }, answerMs: 2000 },
+    ...{
+      programs,
+      added: () => readEngineList(folder),
+      paths: { path: `${folder}:/usr/bin:/bin`, libraries: '' },
+      answerMs: 2000,
+    },
     ...{ clock: systemClock, log: createLog({ daemon: 'test', level: 'silent' }) },
   });
 
@@ -52,6 +58,29 @@ describe('an engine', () => {
     const [engine] = await enginesOf('llama-server').look();
     expect(engine).toMatchObject({ path, version: '0.7.0 (build 11669)', backends: ['cpu', 'cuda'] });
     expect(engine?.flags).toContain('--device');
+  });
+
+  it('that its owner has added comes first, for as long as the list has it', async () => {
+    const [path, added] = [await program('llama-server', playing('1')), await program('other', playing('2'))];
+    const engines = enginesOf('llama-server');
+    const paths = async () => (await engines.look()).map((engine) => engine.path);
+    expect(await paths()).toEqual([path]);
+    await writeEngineList(folder, [{ name: 'mine', path: added }]);
+    expect(await paths()).toEqual([added, path]);
+    await writeEngineList(folder, [{ name: 'gone', path: join(folder, 'gone') }]);
+    expect(await paths()).toEqual([path]);
+    expect(engines.troubles).toEqual([`${join(folder, 'gone')} is not a program that can be run`]);
+    await writeFile(join(folder, 'engines.json'), '{"engines": [{"name": "a/b", "path": "x"}]}');
+    expect(await paths()).toEqual([path]);
+    expect(engines.troubles).toEqual([
+      expect.stringContaining('engines.json: engines 0 name expected 1 to 64 of'),
+    ]);
+    await writeEngineList(folder, []);
+    expect(await paths()).toEqual([path]);
+    expect(engines.troubles).toEqual([]);
+    // Who wants no models wants none of these.
+    await writeEngineList(folder, [{ name: 'mine', path: added }]);
+    expect(await enginesOf('').look()).toEqual([]);
   });
 
   it('that nobody named and that is not there is no trouble; one that was named is', async () => {

@@ -1,6 +1,6 @@
 /**
- * The llama-servers of this machine: found by name or path, asked once, and again when the file is another one or
- * `askAgainMs` have passed (a driver may have come meanwhile).
+ * The llama-servers of this machine: those that its owner has added (engine-list.ts), then those found by name or path; asked
+ * once, and again when the file is another one or `askAgainMs` have passed (a driver may have come meanwhile).
  *
  * 1. One that is not there is no trouble while nobody named it; one that is there and cannot be used always is.
  * 2. An instance that is to compute on a card is given an engine that sees that very card, or none: never the host
@@ -11,15 +11,20 @@ import { type DeviceUuid, type Failure, failure, limits } from '@gryphgen/protoc
 import type { Clock, Log } from '@gryphgen/runtime';
 import { findProgram } from '../executors/find-program.ts';
 import { engineEnvironment, type ProgramPaths } from './engine-environment.ts';
+import type { AddedEngine } from './engine-list.ts';
 import { type LlamaEngine, type Probed, probeDevices, probeLlama } from './llama-probe.ts';
 
 /** What is looked for where nobody says anything. */
 export const usualLlamaServer = 'llama-server';
 const askAgainMs = 10 * 60_000;
+/** Under which a problem with the list of those that were added is kept. */
+const listed = 'engines.json';
 
 export interface LlamaEnginesOptions {
   /** Names on the path or absolute paths, `:` between them, the preferred first; '' for none. */
   readonly programs: string;
+  /** Before those; a text where the list of them cannot be read. Nobody is asked where `programs` is ''. */
+  readonly added?: () => Promise<readonly AddedEngine[] | string>;
   readonly paths: ProgramPaths;
   readonly clock: Clock;
   readonly log: Log;
@@ -90,7 +95,13 @@ export class LlamaEngines {
   }
 
   private async findAll(): Promise<readonly LlamaEngine[]> {
-    const found = await Promise.all(this.programs.map((program) => this.find(program)));
+    const added = this.programs.length === 0 ? [] : ((await this.options.added?.()) ?? []);
+    this.note(listed, typeof added === 'string' ? added : '');
+    const before = typeof added === 'string' ? [] : added.map(({ path }) => path);
+    const programs = [...new Set([...before, ...this.programs])];
+    for (const program of [...this.known.keys(), ...this.problems.keys()])
+      if (program !== listed && !programs.includes(program)) this.forget(program);
+    const found = await Promise.all(programs.map((program) => this.find(program)));
     this.usable = found.filter((engine) => engine !== null).slice(0, limits.modelEngines);
     return this.usable;
   }
@@ -106,6 +117,11 @@ export class LlamaEngines {
     // Other backends list all cards of the machine, and do not tell which is which.
     const names = listed.value.map(({ name }) => name).join(', ') || 'none';
     return { ok: false, why: `${engine.path} lists as devices: ${names}` };
+  }
+
+  private forget(program: string): void {
+    this.known.delete(program);
+    this.problems.delete(program);
   }
 
   /** Null when it cannot be used now. */
