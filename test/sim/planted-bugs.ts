@@ -18,8 +18,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'acknowledge before fsync',
     file: 'broker/dist/core/submitting.js',
-    snippet: "send(context, session, { kind: 'accepted', seq, task }, !isEphemeral(task));",
-    instead: "send(context, session, { kind: 'accepted', seq, task }, false);",
+    snippet: "send(context, session, { kind: 'accepted', seq, task, progress }, !isEphemeral(task));",
+    instead: "send(context, session, { kind: 'accepted', seq, task, progress }, false);",
     seed: 1,
   },
   {

@@ -244,8 +244,9 @@ export class BrokerLoop {
   private onMessages({ session, messages }: Extract<SessionOutput, { kind: 'messages' }>): void {
     for (const message of messages) {
       if (message.kind === 'submit') {
-        const { seq, floor, key, envelope, body } = message;
-        this.step({ kind: 'submit', session, seq, floor, key, spec: this.specs.read(envelope, body) });
+        const { seq, floor, key, envelope, body, progress } = message;
+        const spec = this.specs.read(envelope, body);
+        this.step({ kind: 'submit', session, seq, floor, key, progress, spec });
       } else if (message.kind === 'request') {
         this.parts.audit?.access.asked(session, message);
         this.requests.push(session, message);

@@ -7,6 +7,8 @@ export interface SubmitOptions {
   readonly key?: string;
   /** Cancels the task; `finished` then resolves as the task ends. */
   readonly signal?: AbortSignal;
+  /** Told of each change of state or attempt. What it throws ends the waiting: `finished` rejects with it. */
+  readonly onChange?: (change: Changed) => void;
 }
 
 export interface Submitted {

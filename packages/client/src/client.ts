@@ -46,7 +46,7 @@ export interface ClientOptions extends Omit<LinkOptions<'toClient'>, 'direction'
   readonly onConnection?: (state: 'open' | 'lost', reason: string) => void;
 }
 
-type Watching = Extract<Pending, { kind: 'watch' }>;
+type Waiting = Exclude<Pending, { kind: 'request' }>;
 
 export class Client {
   private readonly options: ClientOptions;
@@ -116,12 +116,13 @@ export class Client {
    * Fails with `rejected.invalid` before anything is sent when the task makes no sense, with `rejected.limit` when too
    * many submissions are unanswered: await `room()` between submissions to go as fast as the grid does.
    */
-  submit(task: TaskSpec | EncodedTask, { key = '', signal }: SubmitOptions = {}): Submitted {
+  submit(task: TaskSpec | EncodedTask, { key = '', signal, onChange }: SubmitOptions = {}): Submitted {
     const { envelopeBytes, bodyBytes } = 'envelopeBytes' in task ? task : prepareTask(task);
     const accepted = deferred<TaskId>();
     const finished = deferred<Outcome>();
-    const ref = this.owe({ kind: 'submission', accepted, finished });
-    this.do({ kind: 'submit', ref, key, envelope: envelopeBytes, body: bodyBytes });
+    const ref = this.owe({ kind: 'submission', accepted, finished, onChange });
+    const progress = onChange !== undefined;
+    this.do({ kind: 'submit', ref, key, envelope: envelopeBytes, body: bodyBytes, progress });
     if (signal !== undefined) this.cancelWhen(signal, accepted.promise, finished.promise);
     return { accepted: accepted.promise, finished: finished.promise };
   }
@@ -242,7 +243,7 @@ export class Client {
     if (effect.kind === 'accepted') {
       if (pending.kind === 'submission') pending.accepted.resolve(effect.task);
     } else if (effect.kind === 'changed') {
-      if (pending.kind === 'watch') this.tellChange(effect.ref, pending, effect.message);
+      if (pending.kind !== 'request') this.tellChange(effect.ref, pending, effect.message);
     } else {
       this.pending.delete(effect.ref);
       if (effect.kind === 'replied' && pending.kind === 'request')
@@ -256,7 +257,7 @@ export class Client {
   }
 
   /** What a caller's function throws is the caller's: it must not end the connection that others share. */
-  private tellChange(ref: number, { onChange, finished }: Watching, change: Changed): void {
+  private tellChange(ref: number, { onChange, finished }: Waiting, change: Changed): void {
     try {
       onChange?.(change);
     } catch (error) {

@@ -28,7 +28,7 @@ import {
   UselessPlaces,
 } from '@gryphgen/runtime';
 import { afterEach } from 'vitest';
-import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
+import type { SubmitOptions, Submitted } from './calls.ts';
 import { Inference, type InferenceAsker, type Question } from './inference.ts';
 import { type Deferred, deferred, type Outcome } from './pending.ts';
 import type { EncodedTask } from './prepare.ts';
@@ -112,7 +112,7 @@ export interface PlayedTask {
 interface Owed extends PlayedTask {
   readonly accepted: Deferred<TaskId>;
   readonly finished: Deferred<Outcome>;
-  readonly watchers: WatchOptions[];
+  readonly onChange: SubmitOptions['onChange'];
   at: Pick<Changed, 'attempt' | 'worker'>;
 }
 
@@ -133,7 +133,7 @@ export class PlayedBroker implements InferenceAsker {
   private aways = 0;
   private onAway: () => void = () => undefined;
 
-  submit({ envelopeBytes, bodyBytes }: EncodedTask, { signal }: SubmitOptions): Submitted {
+  submit({ envelopeBytes, bodyBytes }: EncodedTask, { onChange }: SubmitOptions): Submitted {
     const envelope = decodeEnvelope(envelopeBytes);
     const body = decodeBody(bodyBytes);
     if (!envelope.ok || !body.ok) throw new Error('a task that makes no sense');
@@ -141,29 +141,18 @@ export class PlayedBroker implements InferenceAsker {
     const [accepted, finished] = [deferred<TaskId>(), deferred<Outcome>()];
     const asked = { task, envelope: envelope.value, body: inferBodySchema.parse(body.value) };
     const at = { attempt: 0 as AttemptNo, worker: '' };
-    this.tasks.set(task, { ...asked, accepted, finished, watchers: [], at });
-    signal?.addEventListener('abort', () => {
-      this.cancelled.add(task);
-      this.end(asked, failure('cancelled.user', 'it was cancelled'));
-      this.onCancelled();
-    });
+    this.tasks.set(task, { ...asked, accepted, finished, onChange, at });
     this.come.push(asked);
     this.waiting.shift()?.(asked);
     return { accepted: accepted.promise, finished: finished.promise };
   }
 
-  async watch(task: TaskId, options: WatchOptions): Promise<Outcome> {
-    const owed = this.owed(task);
-    owed.watchers.push(options);
-    if (owed.at.worker !== '') this.tell(owed);
-    return owed.finished.promise;
-  }
-
   request(op: 'answers', args: { readonly node: string }): Promise<PlaceGrantDocument>;
   request(op: 'models', args: object): Promise<readonly ModelDocument[]>;
   request(op: 'show', args: { readonly task: TaskId }): Promise<TaskDocument>;
+  request(op: 'cancel', args: { readonly task: TaskId }): Promise<unknown>;
   async request(
-    op: 'answers' | 'models' | 'show',
+    op: 'answers' | 'models' | 'show' | 'cancel',
     args: { readonly node?: string; readonly task?: TaskId },
   ): Promise<unknown> {
     if (op === 'models') return this.models;
@@ -171,6 +160,7 @@ export class PlayedBroker implements InferenceAsker {
       const { attempt: attempts, worker } = this.owed(args.task as TaskId).at;
       return { attempts, worker };
     }
+    if (op === 'cancel') return this.cancel(this.owed(args.task as TaskId));
     if (this.refusal !== undefined) throw new GridError(this.refusal);
     const worker = this.workers.get(args.node ?? '');
     if (worker === undefined) {
@@ -239,10 +229,15 @@ export class PlayedBroker implements InferenceAsker {
       });
   }
 
-  private tell({ task, at, watchers }: Owed): void {
+  private tell({ task, at, onChange }: Owed): void {
     const state = at.worker === '' ? 'waiting' : 'leased';
-    for (const { onChange, signal } of watchers)
-      if (!signal?.aborted) onChange?.({ kind: 'changed', task, state, ...at });
+    onChange?.({ kind: 'changed', task, state, ...at });
+  }
+
+  private cancel(owed: Owed): void {
+    this.cancelled.add(owed.task);
+    this.end(owed, failure('cancelled.user', 'it was cancelled'));
+    this.onCancelled();
   }
 
   private owed(task: TaskId): Owed {

@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  type Changed,
   failure,
   limits,
   type ModelDocument,
@@ -28,12 +29,11 @@ import {
   systemAlarms,
   type UselessPlaces,
 } from '@gryphgen/runtime';
-import type { SubmitOptions, Submitted, WatchOptions } from './calls.ts';
+import type { SubmitOptions, Submitted } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
 import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
 import { prefixesOf } from './inference/prompt-prefix.ts';
-import type { Outcome } from './pending.ts';
 import { type EncodedTask, prepareTask } from './prepare.ts';
 
 const channelBytes = 24;
@@ -76,10 +76,10 @@ export interface InferenceAsker {
   /** Workers that could not be connected to. */
   readonly unreached: UselessPlaces;
   submit(task: EncodedTask, options: SubmitOptions): Submitted;
-  watch(task: TaskId, options: WatchOptions): Promise<Outcome>;
   request(op: 'answers', args: RequestArgs<'answers'>, signal?: AbortSignal): Promise<PlaceGrantDocument>;
   request(op: 'models', args: RequestArgs<'models'>): Promise<readonly ModelDocument[]>;
   request(op: 'show', args: RequestArgs<'show'>): Promise<TaskDocument>;
+  request(op: 'cancel', args: RequestArgs<'cancel'>): Promise<unknown>;
 }
 
 interface InferenceDeps {
@@ -88,6 +88,7 @@ interface InferenceDeps {
 }
 
 interface Asked {
+  readonly task: TaskId;
   readonly answer: OpenAnswer;
   /** Its attempt's worker. */
   line: AnswerLine | undefined;
@@ -119,15 +120,18 @@ export class Inference {
   /** Throws GridError `rejected.invalid` where the question makes no sense. */
   ask(question: Question, { signal, onChange }: AskOptions = {}): Answer {
     // Where there is nothing to choose, nothing is told of the prompt.
-    const prefix = this.hosts.areSeveral(question.model) ? prefixesOf(question.request) : [];
+    const { model, request } = question;
+    const prefix = this.hosts.areSeveral(model) ? prefixesOf(request) : [];
     const encoded = encodedOf(question, this.channel, prefix);
-    const stop = new AbortController();
+    let asked: Asked | undefined;
+    let hasEnded = false;
     const answer = new OpenAnswer({
-      cancel: () => stop.abort(),
+      // A refusal leaves the task as it is; its end is told in any case.
+      cancel: () => void accepted.then((task) => hasEnded || this.cancel(task)).catch(ignore),
       over: () => {
         signal?.removeEventListener('abort', giveUp);
         this.open.delete(answer);
-        forget();
+        if (asked !== undefined) this.forget(asked);
       },
       wanted: (record) => {
         void this.asked.get(record.task)?.line?.send(record, question.request, stop.signal);
@@ -135,15 +139,25 @@ export class Inference {
       lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),
     });
     const giveUp = (): void => answer.fail(failure('cancelled.user', 'the answer was given up'));
-    let forget: () => void = () => undefined;
+    const known = (task: TaskId): Asked => {
+      asked ??= this.begin(task, answer);
+      return asked;
+    };
     this.open.add(answer);
     this.submitting += 1;
-    const { model } = question;
-    const { accepted, finished } = this.asker.submit(encoded, { signal: stop.signal });
+    const changed = ({ task, state, attempt, worker, workerName = '' }: Changed): void => {
+      if (answer.isOver) return;
+      if (worker !== '') {
+        this.hosts.note(model, worker);
+        this.at(known(task), worker, attempt);
+      }
+      onChange?.({ state, attempt, worker, workerName });
+    };
+    const { accepted, finished } = this.asker.submit(encoded, { onChange: changed });
     accepted.then(
       (task) => {
         answer.accepted.resolve(task);
-        if (!answer.isOver) forget = this.follow(task, answer, model, onChange);
+        if (!answer.isOver) known(task);
         this.settled(task);
       },
       (error: unknown) => {
@@ -153,6 +167,7 @@ export class Inference {
     );
     const ended = finished.then(
       (outcome) => {
+        hasEnded = true;
         answer.finished(outcome);
         if (!answer.isOver) this.awaitLastWords(outcome.task, answer);
       },
@@ -183,32 +198,22 @@ export class Inference {
     await pause(this.alarms, goodbyeMs, heard.signal);
   }
 
-  /** Returns what ends it. */
-  private follow(
-    task: TaskId,
-    answer: OpenAnswer,
-    model: string,
-    onChange: ((progress: AnswerProgress) => void) | undefined,
-  ): () => void {
-    const asked: Asked = { answer, line: undefined, cancelLastWords: () => undefined };
+  private cancel(task: TaskId): Promise<unknown> {
+    return this.asker.request('cancel', { task });
+  }
+
+  /** What came of it before is its own from now on. */
+  private begin(task: TaskId, answer: OpenAnswer): Asked {
+    const asked: Asked = { task, answer, line: undefined, cancelLastWords: ignore };
     this.asked.set(task, asked);
-    const over = new AbortController();
-    const changed: WatchOptions['onChange'] = ({ state, attempt, worker, workerName = '' }) => {
-      if (worker !== '') {
-        this.hosts.note(model, worker);
-        this.at(asked, worker, attempt);
-      }
-      onChange?.({ state, attempt, worker, workerName });
-    };
-    this.asker.watch(task, { signal: over.signal, onChange: changed }).catch((error: unknown) => {
-      if (!over.signal.aborted) answer.failWith(error);
-    });
-    return () => {
-      over.abort();
-      this.asked.delete(task);
-      asked.cancelLastWords();
-      asked.line?.leave(answer);
-    };
+    for (const { worker, record } of this.early) if (record.task === task) answer.arrived(worker, record);
+    return asked;
+  }
+
+  private forget(asked: Asked): void {
+    this.asked.delete(asked.task);
+    asked.cancelLastWords();
+    asked.line?.leave(asked.answer);
   }
 
   private at(asked: Asked, worker: string, attempt: number): void {
@@ -255,10 +260,8 @@ export class Inference {
 
   private settled(task: TaskId | undefined): void {
     this.submitting -= 1;
-    const { early } = this;
-    this.early = this.submitting === 0 ? [] : early.filter(({ record }) => record.task !== task);
-    for (const { worker, record } of early)
-      if (record.task === task) this.asked.get(task)?.answer.arrived(worker, record);
+    if (this.early.length === 0) return;
+    this.early = this.submitting === 0 ? [] : this.early.filter(({ record }) => record.task !== task);
   }
 
   /** It ended before the broker said where it was. */
@@ -280,6 +283,8 @@ export class Inference {
     );
   }
 }
+
+function ignore(): void {}
 
 function encodedOf(question: Question, channel: string, prefix: readonly string[]): EncodedTask {
   const { kind, model, path, request, queueTimeoutMs, timeoutMs, ...options } = question;

@@ -35,7 +35,12 @@ export interface Deferred<T> {
 }
 
 export type Pending =
-  | { readonly kind: 'submission'; readonly accepted: Deferred<TaskId>; readonly finished: Deferred<Outcome> }
+  | {
+      readonly kind: 'submission';
+      readonly accepted: Deferred<TaskId>;
+      readonly finished: Deferred<Outcome>;
+      readonly onChange: ((change: Changed) => void) | undefined;
+    }
   | {
       readonly kind: 'watch';
       readonly finished: Deferred<Outcome>;

@@ -11,6 +11,7 @@ import type { Direction } from './wire.ts';
 const count = fc.maxSafeNat();
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const text = fc.string({ unit: 'binary', maxLength: 40 });
+const whether = fc.constantFrom(true as const, undefined);
 const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,43}$/);
 const bytes = fc.uint8Array({ maxLength: 200 });
 const exitCode = fc.integer({ min: -1, max: 2 ** 31 - 1 });
@@ -140,8 +141,8 @@ export const shapes: Shapes = {
   credit: ['toWorker', { total: count }],
   bye: ['toBroker', {}],
   voucher: ['toWorker', { voucher: text }],
-  submit: ['toBroker', { seq: id, floor: count, key: text, envelope: bytes, body: bytes }],
-  accepted: ['toClient', { seq: id, task: id }],
+  submit: ['toBroker', { seq: id, floor: count, key: text, envelope: bytes, body: bytes, progress: whether }],
+  accepted: ['toClient', { seq: id, task: id, progress: whether }],
   refused: ['toClient', { seq: id, failure }],
   watch: ['toBroker', { tasks: fc.array(id, { maxLength: 9 }), progress: fc.boolean() }],
   finished: [

@@ -74,9 +74,11 @@ export function isHot(message: Message): message is HotMessage {
 export function hotTuple(m: HotMessage): readonly unknown[] {
   switch (m.kind) {
     case 'submit':
-      return [1, [m.seq, m.floor, m.key, m.envelope], m.body];
+      return m.progress === undefined
+        ? [1, [m.seq, m.floor, m.key, m.envelope], m.body]
+        : [1, [m.seq, m.floor, m.key, m.envelope, m.progress], m.body];
     case 'accepted':
-      return [2, [m.seq, m.task]];
+      return m.progress === undefined ? [2, [m.seq, m.task]] : [2, [m.seq, m.task, m.progress]];
     case 'lease':
       return [3, leaseTuple(m), m.body];
     case 'started':
@@ -156,14 +158,17 @@ export function readHot(kind: HotMessage['kind'], parts: number, reader: Msgpack
       const floor = reader.integer('submit.floor', 0, safe);
       const key = reader.string('submit.key', limits.keyChars * utf8BytesPerChar);
       const envelope = reader.binary('submit.envelope', limits.envelopeBytes);
-      return { kind, seq, floor, key, envelope, body: rest(kind, reader, positions - 4, parts) };
+      const progress = positions > 4 && reader.boolean('submit.progress');
+      const submit = { kind, seq, floor, key, envelope, body: rest(kind, reader, positions - 5, parts) };
+      return progress ? { ...submit, progress } : submit;
     }
     case 'accepted': {
       need(kind, positions, 2);
       const seq = reader.integer('accepted.seq', 1, safe);
       const task = readTask(kind, reader);
-      rest(kind, reader, positions - 2, parts);
-      return { kind, seq, task };
+      const progress = positions > 2 && reader.boolean('accepted.progress');
+      rest(kind, reader, positions - 3, parts);
+      return progress ? { kind, seq, task, progress } : { kind, seq, task };
     }
     case 'lease':
       return readLease(positions, parts, reader);

@@ -138,12 +138,15 @@ export interface Submit {
   /** msgpack of an Envelope. */
   readonly envelope: Uint8Array;
   readonly body: Uint8Array;
+  /** As with a `watch` that asks for changes, from the first on. Older brokers step over it. */
+  readonly progress?: true | undefined;
 }
-/** Durable before it is sent (for a durable task). */
+/** Durable before it is sent (for a durable task). `progress`: its changes are told. */
 export interface Accepted {
   readonly kind: 'accepted';
   readonly seq: number;
   readonly task: TaskId;
+  readonly progress?: true | undefined;
 }
 export interface Refused {
   readonly kind: 'refused';

@@ -96,6 +96,7 @@ export class CallerLog implements ClientWitness {
           key,
           envelope: encodeEnvelope(script.envelope),
           body: bodyOf(script),
+          progress: false,
         });
         return;
       }

@@ -149,7 +149,7 @@ export class CoreFixture {
     session: SessionId,
     seq: number,
     over: Partial<Envelope> = {},
-    more: { key?: string; floor?: number; body?: string; bodyBytes?: number } = {},
+    more: { key?: string; floor?: number; body?: string; bodyBytes?: number; progress?: true } = {},
   ) {
     const made = envelope(over);
     const hash = JSON.stringify(made);
@@ -160,7 +160,8 @@ export class CoreFixture {
       bodyHash: (more.body ?? 'b') as never,
       bodyBytes: more.bodyBytes ?? 1,
     };
-    return this.step({ kind: 'submit', session, seq, floor: more.floor ?? 1, key: more.key ?? '', spec });
+    const { key = '', floor = 1, progress } = more;
+    return this.step({ kind: 'submit', session, seq, floor, key, progress, spec });
   }
 
   say(session: SessionId, message: PassedMessage): BrokerEffect[] {

@@ -49,6 +49,7 @@ export type BrokerEvent =
       readonly seq: number;
       readonly floor: number;
       readonly key: string;
+      readonly progress?: true | undefined;
       readonly spec: SubmittedSpec | Failure;
     }
   | { readonly kind: 'message'; readonly session: SessionId; readonly message: PassedMessage }

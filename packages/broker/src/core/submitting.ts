@@ -1,5 +1,5 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
-import type { ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
+import type { Accepted, ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
 import { acceptTask } from './apply.ts';
 import { keyName, raiseFloor, specName } from './apply-submissions.ts';
@@ -11,7 +11,7 @@ import { refusalByModel } from './models/model-orders.ts';
 import { beyondAlone } from './quotas.ts';
 import { beyond, refusalByLimits } from './shares.ts';
 import type { Session } from './state.ts';
-import { onWatch } from './watching.ts';
+import { listWatcher, onWatch } from './watching.ts';
 
 type SubmitEvent = Extract<BrokerEvent, { kind: 'submit' }>;
 
@@ -140,7 +140,7 @@ function accept(
     const made = { id, spec: own, body: bodyHash, bodyBytes, ...who, submittedAt: now.wall };
     acceptTask(state, made, event.seq, event.floor);
     context.effects.push({ kind: 'pinBody', body: bodyHash });
-    accepted(context, session.id, event.seq, id);
+    acceptedNow(context, session, event, id);
     return;
   }
   if (!state.specs.has(envelopeHash)) decide(context, [decided.envelope, envelopeHash, envelope, shapeKey]);
@@ -149,13 +149,25 @@ function accept(
   const made = [id, envelopeHash, bodyHash, session.principal, client, seq, floor, key, now.wall] as const;
   const decision = [decided.accepted, ...made, bodyBytes] as const;
   decide(context, session.role === 'admin' ? [...decision, true] : decision);
-  accepted(context, session.id, seq, id);
+  acceptedNow(context, session, event, id);
+}
+
+/** Who asked for its changes hears of its place in the same breath; who may watch no more asks again (E7). */
+function acceptedNow(context: Context, session: Session, { seq, progress }: SubmitEvent, task: TaskId): void {
+  const isWatched = progress === true && listWatcher(context.state, session, task);
+  accepted(context, session.id, seq, task, isWatched ? true : undefined);
 }
 
 function refused(context: Context, session: SessionId, seq: number, why: Failure): void {
   send(context, session, { kind: 'refused', seq, failure: why }, false);
 }
 
-function accepted(context: Context, session: SessionId, seq: number, task: TaskId): void {
-  send(context, session, { kind: 'accepted', seq, task }, !isEphemeral(task));
+function accepted(
+  context: Context,
+  session: SessionId,
+  seq: number,
+  task: TaskId,
+  progress?: Accepted['progress'],
+): void {
+  send(context, session, { kind: 'accepted', seq, task, progress }, !isEphemeral(task));
 }

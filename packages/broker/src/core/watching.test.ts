@@ -43,3 +43,25 @@ test('progress names the worker as people do', () => {
     { state: 'leased', worker: 'w-1', workerName: 'anvil' },
   ]);
 });
+
+test('who submits may ask for the changes with the submission, up to what a session may watch', () => {
+  const grid = new CoreFixture();
+  const client = grid.client();
+  grid.worker('w-1', { name: 'anvil' });
+  grid.effects = [];
+  grid.submit(client, 1, { durable: false }, { progress: true });
+  const task = sent(grid.effects, 'accepted')[0]?.task as TaskId;
+  const told = grid.effects.flatMap((effect) =>
+    effect.kind === 'send' && effect.session === client ? [effect.message] : [],
+  );
+  expect(told).toMatchObject([
+    { kind: 'accepted', seq: 1, task, progress: true },
+    { kind: 'changed', task, state: 'leased', attempt: 1, workerName: 'anvil' },
+  ]);
+  const watching = grid.state.sessions.get(client)?.watching as Set<TaskId>;
+  for (let other = 1; other < limits.clientOutstanding; other += 1) watching.add((1000 + other) as TaskId);
+  grid.effects = [];
+  grid.submit(client, 2, { durable: false }, { progress: true });
+  expect(sent(grid.effects, 'accepted')[0]?.progress).toBeUndefined();
+  expect(sent(grid.effects, 'changed')).toEqual([]);
+});

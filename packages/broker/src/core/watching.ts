@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import { tell } from './context.ts';
 import { changedMessage, finishedMessage } from './outcomes.ts';
 import { mayWith, onlyOf } from './roles.ts';
-import type { Session } from './state.ts';
+import type { BrokerState, Session } from './state.ts';
 
 export function onWatch(context: Context, session: Session, message: Watch): void {
   const { state } = context;
@@ -17,11 +17,7 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
       // The submitter is told of the end anyway; it is listed only for progress.
       if (task.client === session.client && !message.progress) continue;
       // Its turn comes when some of the others have ended: the watch is repeated (E7).
-      if (session.watching.size >= limits.clientOutstanding && !session.watching.has(id)) continue;
-      session.watching.add(id);
-      const watchers = state.watchers.get(id) ?? new Set();
-      watchers.add(session.id);
-      state.watchers.set(id, watchers);
+      if (!listWatcher(state, session, id)) continue;
       if (message.progress) tell(context, session.id, id, changedMessage(state, task, task.phase));
       continue;
     }
@@ -36,6 +32,16 @@ export function onWatch(context: Context, session: Session, message: Watch): voi
         answer: { kind: 'finished' },
       });
   }
+}
+
+/** False: the session watches as many as it may. */
+export function listWatcher(state: BrokerState, session: Session, id: TaskId): boolean {
+  if (session.watching.size >= limits.clientOutstanding && !session.watching.has(id)) return false;
+  session.watching.add(id);
+  const watchers = state.watchers.get(id) ?? new Set();
+  watchers.add(session.id);
+  state.watchers.set(id, watchers);
+  return true;
 }
 
 /** An ephemeral task of an earlier epoch, or one that ended too long ago (E18). */

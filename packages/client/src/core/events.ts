@@ -18,6 +18,8 @@ export interface SubmitEvent {
   /** msgpack of an Envelope. Kept until it is answered, so the caller must not change it. */
   readonly envelope: Uint8Array;
   readonly body: Uint8Array;
+  /** Its changes too, not only its end. */
+  readonly progress: boolean;
 }
 
 export interface WatchEvent {

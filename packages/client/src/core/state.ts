@@ -26,6 +26,7 @@ export interface Submission {
   readonly key: string;
   readonly envelope: Uint8Array;
   readonly body: Uint8Array;
+  readonly progress: boolean;
   sentMono: number;
   /** Nobody waits for its task's end any more. */
   forgotten: boolean;

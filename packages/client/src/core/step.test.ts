@@ -26,8 +26,8 @@ class Fixture {
   hear(message: ToClient, session = `s${this.sessions}`): ClientEffect[] {
     return this.do({ kind: 'message', session, message });
   }
-  submit(ref: number, key = ''): ClientEffect[] {
-    return this.do({ kind: 'submit', ref, key, envelope: bytes, body: bytes });
+  submit(ref: number, key = '', progress = false): ClientEffect[] {
+    return this.do({ kind: 'submit', ref, key, envelope: bytes, body: bytes, progress });
   }
   /** The messages of the next heartbeats, heartbeats aside. */
   beats(count: number): SessionMessage[] {
@@ -144,6 +144,19 @@ describe('waiting for the end', () => {
     expect(client.beats(1)).toMatchObject([{ kind: 'watch', tasks: [5] }]);
     expect(client.beats(9)).toEqual([]);
     expect(client.beats(1)).toMatchObject([{ kind: 'watch', tasks: [5] }]);
+  });
+
+  it('needs no watch for the changes of what it submits, but of a broker that does not say so', () => {
+    const client = new Fixture();
+    client.open();
+    expect(messages(client.submit(1, '', true))).toMatchObject([{ kind: 'submit', progress: true }]);
+    client.submit(2, '', true);
+    const taken = { kind: 'accepted', seq: 1, task: 5 as TaskId, progress: true } as const;
+    expect(messages(client.hear(taken))).toEqual([]);
+    expect(messages(client.hear(accepted(2, 6)))).toEqual([{ kind: 'watch', tasks: [6], progress: true }]);
+    const changed = { kind: 'changed', state: 'leased', attempt: 1 as never, worker: 'w-1' } as const;
+    expect(client.hear({ ...changed, task: 5 as TaskId })).toMatchObject([{ kind: 'changed', ref: 1 }]);
+    expect(messages(client.open()).slice(1)).toEqual([{ kind: 'watch', tasks: [5, 6], progress: true }]);
   });
 
   it('tells of changes only those who asked for them', () => {

@@ -12,10 +12,10 @@ const repeatHeartbeats = 2;
 export function onSubmit(context: Context, event: SubmitEvent): void {
   const { state, now } = context;
   if (!admit(context, event.ref, boundReached(state))) return;
-  const { ref, key, envelope, body } = event;
+  const { ref, key, envelope, body, progress } = event;
   const seq = state.nextSeq;
   state.nextSeq += 1;
-  const submission = { ref, seq, key, envelope, body, sentMono: now.mono, forgotten: false };
+  const submission = { ref, seq, key, envelope, body, progress, sentMono: now.mono, forgotten: false };
   state.submissions.set(seq, submission);
   if (state.session !== null) submit(context, submission);
 }
@@ -26,11 +26,15 @@ function boundReached({ nextSeq, floor, submissions, awaited, bounds }: ClientSt
   return awaited.size + submissions.size >= bounds.awaited ? 'awaited' : undefined;
 }
 
-export function onAccepted(context: Context, { seq, task }: Accepted): void {
+export function onAccepted(context: Context, { seq, task, progress: isWatched }: Accepted): void {
   const submission = take(context.state, seq);
   if (submission === undefined) return;
-  context.effects.push({ kind: 'accepted', ref: submission.ref, task });
-  if (!submission.forgotten) awaitTask(context, task, submission.ref, false);
+  const { ref, progress, forgotten } = submission;
+  context.effects.push({ kind: 'accepted', ref, task });
+  if (forgotten) return;
+  awaitTask(context, task, ref, progress);
+  // By a broker that does not know the wish, or that it accepted before.
+  if (progress && !isWatched) send(context, { kind: 'watch', tasks: [task], progress });
 }
 
 export function onRefused(context: Context, { seq, failure }: Refused): void {
@@ -50,7 +54,8 @@ export function repeatSubmissions(context: Context, inNewSession: boolean): void
 function submit(context: Context, submission: Submission): void {
   const { seq, key, envelope, body } = submission;
   submission.sentMono = context.now.mono;
-  send(context, { kind: 'submit', seq, floor: context.state.floor, key, envelope, body });
+  const progress = submission.progress ? true : undefined;
+  send(context, { kind: 'submit', seq, floor: context.state.floor, key, envelope, body, progress });
 }
 
 /** Undefined: answered before, or never ours. */
