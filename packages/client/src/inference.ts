@@ -125,15 +125,21 @@ export class Inference {
     const encoded = encodedOf(question, this.channel, prefix);
     let asked: Asked | undefined;
     let hasEnded = false;
+    /** Of what is under way to its worker. */
+    let stop: AbortController | undefined;
     const answer = new OpenAnswer({
-      // A refusal leaves the task as it is; its end is told in any case.
-      cancel: () => void accepted.then((task) => hasEnded || this.cancel(task)).catch(ignore),
+      cancel: () => {
+        stop?.abort();
+        // A refusal leaves the task as it is; its end is told in any case.
+        accepted.then((task) => hasEnded || this.cancel(task)).catch(ignore);
+      },
       over: () => {
         signal?.removeEventListener('abort', giveUp);
         this.open.delete(answer);
         if (asked !== undefined) this.forget(asked);
       },
       wanted: (record) => {
+        stop ??= new AbortController();
         void this.asked.get(record.task)?.line?.send(record, question.request, stop.signal);
       },
       lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),

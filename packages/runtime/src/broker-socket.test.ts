@@ -2,7 +2,7 @@ import { decodeFrame, encodeFrame, limits, type Message, wireMagic } from '@gryp
 import { beforeEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
 import { BrokerSocket, type PeerKey } from './broker-socket.ts';
-import { systemAlarms } from './clock.ts';
+import { type Alarms, systemAlarms } from './clock.ts';
 import { afterTest, Seen, scratchFolder } from './scratch.fixture.ts';
 
 const curve = curveKeyPair();
@@ -17,12 +17,16 @@ let endpoints: readonly string[];
 beforeEach(async () => {
   frames = new Seen();
   events = new Seen();
+  await open(systemAlarms);
+});
+
+async function open(alarms: Alarms): Promise<void> {
   socket = new BrokerSocket(
     {
       endpoints: ['tcp://127.0.0.1:*', `ipc://${scratchFolder()}/s`],
       curve,
       admits: (key) => key === known.publicKey,
-      alarms: systemAlarms,
+      alarms,
     },
     {
       onFrame: (peer, bytes) => frames.add({ peer, bytes: Buffer.from(bytes) }),
@@ -32,8 +36,9 @@ beforeEach(async () => {
     },
   );
   endpoints = await socket.start();
-  afterTest(() => socket.stop());
-});
+  const opened = socket;
+  afterTest(() => opened.stop());
+}
 
 function dial(keys = known, serverKey = curve.publicKey, endpoint = endpoints[0]): Dealer {
   const dealer = new Dealer({
@@ -98,6 +103,32 @@ describe('frames', () => {
       counts.push(decoded.ok ? decoded.messages.length : 0);
     }
     expect(counts).toEqual([1, 3, 3, 2]);
+  });
+  it('wait for company where they only acknowledge a result, and not for long', async () => {
+    const due: (() => void)[] = [];
+    const after: Alarms['after'] = (_, run) => {
+      due.push(run);
+      return () => undefined;
+    };
+    await open({ after });
+    const { dealer, peer } = await introduced();
+    const ack = (task: number) => ({ kind: 'resultAck', task, attempt: 1, epoch: 1 }) as unknown as Message;
+    const heard = async () => {
+      const decoded = decodeFrame((await dealer.receive())[1]!, 'toWorker');
+      return decoded.ok ? decoded.messages : [];
+    };
+    const stop = { kind: 'stop', task: 9, attempt: 1, epoch: 1, leaseSeq: 1, reason: 'drop' } as never;
+    socket.queue(peer, 's', ack(1));
+    // What comes in ends a turn, in which all that is due would leave.
+    await introduced(dealer);
+    socket.queue(peer, 's', ack(2));
+    socket.queue(peer, 's', stop);
+    expect(await heard()).toEqual([ack(1), ack(2), stop]);
+    socket.queue(peer, 's', ack(3));
+    await introduced(dealer);
+    expect(due).toHaveLength(1);
+    due[0]?.();
+    expect(await heard()).toEqual([ack(3)]);
   });
   it('are never larger than a frame may be: such a message is refused', async () => {
     const { peer } = await introduced();

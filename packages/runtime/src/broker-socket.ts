@@ -9,6 +9,7 @@
  *    mark at all libzmq would take frames for a stopped peer until memory is gone, and tell nobody.)
  * 3. Receiving yields to timers and I/O after a burst of frames: heartbeats survive saturation.
  * 4. Only admitted CURVE keys get as far as a frame.
+ * 5. Nobody waits for an acknowledgement of a result: it travels with what is sent next, within `companyMs` in any case.
  */
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
 import type { Router } from 'zeromq';
@@ -27,6 +28,8 @@ export type PeerKey = string & { readonly brand: 'PeerKey' };
 const highWaterMark = 64;
 /** Until frames are tried again on a peer that was full; nothing tells when it reads again. */
 const blockedRetryMs = 5;
+/** Next to a heartbeat, which would have the result repeated, it is nothing. */
+const companyMs = 10;
 
 export interface BrokerSocketOptions {
   /** tcp://HOST:PORT (`*` picks a port) or ipc:///PATH. */
@@ -57,6 +60,9 @@ export class BrokerSocket {
   private readonly outboxes = new Map<PeerKey, Outbox>();
   private readonly sending = new Map<PeerKey, Promise<void>>();
   private readonly blocked = new Set<PeerKey>();
+  /** Peers for whom nothing but acknowledgements waits (5). */
+  private readonly patient = new Set<PeerKey>();
+  private cancelPatience: Cancel | undefined;
   private cancelRetry: Cancel | undefined;
   private readonly turn = new Turn(() => this.flush());
   private receiving: Promise<void> | undefined;
@@ -85,6 +91,7 @@ export class BrokerSocket {
 
   /** What is queued still leaves, if the peers take it before the router's linger is over. */
   async stop(): Promise<void> {
+    this.endPatience();
     await this.turn.end();
     await Promise.all(this.sending.values());
     this.cancelRetry?.();
@@ -102,8 +109,13 @@ export class BrokerSocket {
       outbox = new Outbox();
       this.outboxes.set(peer, outbox);
     }
+    const wasEmpty = outbox.isEmpty;
     const outcome = outbox.push(session, message);
-    if (outcome === 'queued') void this.turn.end();
+    if (outcome === 'queued') {
+      if (message.kind !== 'resultAck') this.patient.delete(peer);
+      else if (wasEmpty) this.waitForCompany(peer);
+      if (!this.patient.has(peer)) void this.turn.end();
+    }
     if (outcome === 'full') {
       this.counters.overflows++;
       this.forget(peer);
@@ -116,6 +128,21 @@ export class BrokerSocket {
   forget(peer: PeerKey): void {
     this.outboxes.delete(peer);
     this.blocked.delete(peer);
+    this.patient.delete(peer);
+  }
+
+  private waitForCompany(peer: PeerKey): void {
+    this.patient.add(peer);
+    this.cancelPatience ??= this.options.alarms.after(companyMs, () => {
+      this.endPatience();
+      void this.turn.end();
+    });
+  }
+
+  private endPatience(): void {
+    this.cancelPatience?.();
+    this.cancelPatience = undefined;
+    this.patient.clear();
   }
 
   private async receive(): Promise<void> {
@@ -137,7 +164,7 @@ export class BrokerSocket {
 
   private flush(): void {
     for (const peer of this.outboxes.keys()) {
-      if (this.blocked.has(peer) || this.sending.has(peer)) continue;
+      if (this.blocked.has(peer) || this.sending.has(peer) || this.patient.has(peer)) continue;
       this.sending.set(
         peer,
         this.send(peer).finally(() => this.sending.delete(peer)),

@@ -1,5 +1,6 @@
 import { type FailureCode, failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { WorkerEffect } from './effects.ts';
 import type { AdoptedAttempt } from './events.ts';
 import { nameOfTransition, phaseTransitions } from './phases.ts';
 import { type StopWhy, stopWhys } from './state.ts';
@@ -11,6 +12,10 @@ const task = fence(7);
 beforeEach(() => {
   worker = new WorkerUnderTest();
 });
+
+function sent(effects: readonly WorkerEffect[]) {
+  return effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
+}
 
 describe('adopted attempts', () => {
   it('are listed in the first hello as they were found (E11)', () => {
@@ -115,6 +120,16 @@ describe('executors', () => {
   it('may end an attempt before they could tell of its start', () => {
     worker.lease(task);
     expect(results(worker.exit(task))).toMatchObject([{ failure: null, ranMs: 0 }]);
+  });
+
+  it('of what is brief tell of a start with the next tick, unless it has ended by then (E38)', () => {
+    const kind = 'infer';
+    expect(sent(worker.run(task, { kind }))).toEqual([]);
+    expect(sent(worker.exit(task))).toMatchObject([{ kind: 'result', exitCode: 0 }]);
+    expect(sent(worker.tick(500)).some((message) => message.kind === 'started')).toBe(false);
+    worker.run(fence(8), { kind });
+    expect(sent(worker.tick(500))).toContainEqual({ kind: 'started', ...fence(8) });
+    expect(sent(worker.tick(500)).some((message) => message.kind === 'started')).toBe(false);
   });
 
   it('tell why an attempt cannot start', () => {

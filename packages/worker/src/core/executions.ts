@@ -1,6 +1,6 @@
 /** What executors report: attempts found at start, started, ended, not startable. */
 import type { Failure } from '@gryphgen/protocol';
-import { failure, formatBytes, formatDuration } from '@gryphgen/protocol';
+import { failure, formatBytes, formatDuration, modelUses } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send } from './context.ts';
 import type { AdoptedAttempt, Exit } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -52,7 +52,24 @@ export function onStarted(context: Context, fence: Fence): void {
   const { state, now } = context;
   moveTo(state, attempt, 'started', attempt.phase === 'starting' ? 'running' : attempt.phase, now.mono);
   attempt.startedMono = now.mono;
-  send(context, { kind: 'started', ...fence });
+  if (isBrief(attempt)) state.untold.add(attempt.key);
+  else send(context, { kind: 'started', ...fence });
+}
+
+/** E38: of what answers in milliseconds the result says enough; what is still running now is told of. */
+export function tellStarted(context: Context): void {
+  const { untold, attempts } = context.state;
+  for (const key of untold) {
+    const attempt = attempts.get(key);
+    if (attempt !== undefined) send(context, { kind: 'started', ...attempt.fence });
+  }
+  untold.clear();
+}
+
+const brief: ReadonlySet<string> = new Set(modelUses);
+
+function isBrief({ facts }: Attempt): boolean {
+  return brief.has(facts.kind);
 }
 
 export function onExited(context: Context, fence: Fence, exit: Exit): void {
@@ -77,6 +94,7 @@ function finish(
   // What was prepared for it, an image pulled for minutes, is no part of its run.
   if (attempt.phase === 'starting') attempt.startedMono = context.now.mono;
   moveTo(context.state, attempt, stimulus, attempt.dropped ? 'none' : 'ended', context.now.mono);
+  context.state.untold.delete(attempt.key);
   if (attempt.dropped) forget(context, attempt);
   else conclude(context, attempt, exit.exitCode, failed, exit);
 }

@@ -6,6 +6,7 @@
  */
 import type { ListedAttempt, Report } from '@gryphgen/protocol';
 import { type Context, send, sendResult } from './context.ts';
+import { tellStarted } from './executions.ts';
 import { repeatServed } from './serving.ts';
 import type { Attempt, Session } from './state.ts';
 import { loseLease, timeOut } from './stops.ts';
@@ -21,6 +22,7 @@ const reportEvery = 10;
 export function onTick(context: Context): void {
   const { state, now } = context;
   const { session } = state;
+  if (session !== null) tellStarted(context);
   if (session !== null && now.mono - session.heartbeatMono >= state.timers.heartbeatMs)
     beat(context, session);
   endTheLate(context);

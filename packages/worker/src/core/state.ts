@@ -83,6 +83,8 @@ export interface WorkerState {
   session: Session | null;
   timers: Timers;
   readonly attempts: Map<string, Attempt>;
+  /** Keys of attempts that are brief as a rule and of which it was not told yet that they have started (E38). */
+  readonly untold: Set<string>;
   /** What `attempts` take in a hello. */
   listedBytes: number;
   /** When the last acknowledged heartbeat or hello was sent (E12). */
@@ -106,6 +108,7 @@ export function createWorkerState(report: WorkerReport, monoMs: number): WorkerS
     session: null,
     timers: defaultTimers,
     attempts: new Map(),
+    untold: new Set(),
     listedBytes: 0,
     aliveMono: monoMs,
     hello: null,
