@@ -56,7 +56,7 @@ export class PlayedWorker {
 
   static async start(id: string): Promise<PlayedWorker> {
     const worker = new PlayedWorker(id);
-    await worker.begin('tcp://127.0.0.1:*');
+    await worker.begin();
     undos.push(() => worker.stop());
     return worker;
   }
@@ -74,10 +74,10 @@ export class PlayedWorker {
     return this.channels.open(body.channel ?? '', principal, fence);
   }
 
-  /** And comes back as another life of it, at the same place. */
+  /** And comes back as another life of it, at another port: that of the former may not be free yet. */
   async restart(): Promise<void> {
     await this.stop();
-    await this.begin(this.endpoint);
+    await this.begin();
   }
 
   async stop(): Promise<void> {
@@ -86,10 +86,10 @@ export class PlayedWorker {
     this.channels.close();
   }
 
-  private async begin(endpoint: string): Promise<void> {
+  private async begin(): Promise<void> {
     this.channels = new AnswerChannels({ alarms: systemAlarms });
     this.server = new DataServer({
-      ...{ endpoints: [endpoint], curve: this.identity.curve, grid, worker: this.id },
+      ...{ endpoints: ['tcp://127.0.0.1:*'], curve: this.identity.curve, grid, worker: this.id },
       ...{
         brokerKey: () => broker.key,
         brokerWall: systemClock.wall,

@@ -154,8 +154,7 @@ export function readHot(kind: HotMessage['kind'], parts: number, reader: Msgpack
   switch (kind) {
     case 'submit': {
       need(kind, positions, 4);
-      const seq = reader.integer('submit.seq', 1, safe);
-      const floor = reader.integer('submit.floor', 0, safe);
+      const [seq, floor] = [reader.integer('submit.seq', 1, safe), reader.integer('submit.floor', 0, safe)];
       const key = reader.string('submit.key', limits.keyChars * utf8BytesPerChar);
       const envelope = reader.binary('submit.envelope', limits.envelopeBytes);
       const progress = positions > 4 && reader.boolean('submit.progress');
@@ -164,11 +163,10 @@ export function readHot(kind: HotMessage['kind'], parts: number, reader: Msgpack
     }
     case 'accepted': {
       need(kind, positions, 2);
-      const seq = reader.integer('accepted.seq', 1, safe);
-      const task = readTask(kind, reader);
+      const accepted = { kind, seq: reader.integer('accepted.seq', 1, safe), task: readTask(kind, reader) };
       const progress = positions > 2 && reader.boolean('accepted.progress');
       rest(kind, reader, positions - 3, parts);
-      return progress ? { kind, seq, task, progress } : { kind, seq, task };
+      return progress ? { ...accepted, progress } : accepted;
     }
     case 'lease':
       return readLease(positions, parts, reader);
