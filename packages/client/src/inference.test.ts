@@ -52,14 +52,13 @@ describe('an answer', () => {
     inference.ask(question({ name: 'a chat', priority: 3 }));
     const task = await broker.asked(1);
     broker.accept(task);
-    const { envelope, body } = task;
-    expect(envelope).toMatchObject({
+    expect(task.envelope).toMatchObject({
       ...{ kind: 'infer', model: 'tiny', durable: false, name: 'a chat', priority: 3 },
       ...{ taskClass: 'infer tiny', resources: { cpuMilli: 0, memoryBytes: 0 }, retries: { limit: 1 } },
     });
-    expect(envelope.queueTimeoutMs).toBeGreaterThan(0);
-    expect(body.path).toBe('/v1/chat/completions');
-    expect(Buffer.from(body.request ?? []).toString()).toBe('{"messages":[]}');
+    expect(task.envelope.queueTimeoutMs).toBeGreaterThan(0);
+    expect(task.body.path).toBe('/v1/chat/completions');
+    expect(Buffer.from(task.body.request ?? []).toString()).toBe('{"messages":[]}');
   });
 
   it('to a question that no body holds is given when the worker has had all of it', async () => {
