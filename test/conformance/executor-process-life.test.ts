@@ -1,15 +1,31 @@
 /** What only processes do: depend on a keeper, and leave things behind. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, rmdirSync } from 'node:fs';
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { type DeviceShare, encodeBody } from '@gryphgen/protocol';
 import { endProcesses, keeperPlace, type ProcessExecutor } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { findControlGroups } from '../../packages/worker/src/executors/control-groups.ts';
 import { createProcessExecutor, keeperOf, processesOf } from './executor-process-place.ts';
 import { makePlace, newFence, orderOf, type Place, textOf } from './executor-suite.ts';
 
 let place: Place;
 let executor: ProcessExecutor;
+
+/** In this machine's own groups, where a test may make any. */
+const probed = findControlGroups(`gryphgen-test-${process.pid}`);
+const hasGroups = probed.folder !== null;
+if (probed.folder !== null) rmdirSync(probed.folder);
+
+/** What its parent has not asked for yet runs no more. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 beforeEach(async () => {
   place = await makePlace();
@@ -62,6 +78,15 @@ it('ends its processes, what left their group included, where the worker is not 
   await expect.poll(() => processesOf(place), { timeout: 8000 }).toHaveLength(3);
   await endProcesses(place.folder);
   expect(await processesOf(place)).toEqual([]);
+});
+
+it.skipIf(!hasGroups)('ends what left its group and cleared its environment, with the attempt', async () => {
+  const held = order('sh', '-c', 'env -i setsid sleep 600 & echo pid $!');
+  executor.start(held);
+  await place.events.find('exited', held.fence);
+  const [, pid = ''] = /pid ([0-9]+)/.exec(await textOf(place.logs, held.fence, /pid [0-9]+/)) ?? [];
+  expect(Number(pid)).toBeGreaterThan(0);
+  expect(isRunning(pid)).toBe(false);
 });
 
 it('kills what a crash of worker and keeper left, before anything is started', async () => {

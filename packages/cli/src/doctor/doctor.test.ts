@@ -133,7 +133,7 @@ it('a kernel that cannot hold containers to their limits, or not layer them', ()
   expect(checkKernel(machineWith(old))).toMatchObject({
     state: 'warning',
     found:
-      'cgroups version 1; no user namespaces (a rootless engine would need them); newer engines and systemd need version 2; no overlay file system: images are copied whole',
+      'cgroups version 1; no user namespaces (a rootless engine would need them); newer engines and systemd need version 2, and processes of tasks to be held to what they ask for; no overlay file system: images are copied whole',
     fix: expect.stringMatching(/systemd.unified_cgroup_hierarchy.*modprobe overlay/),
   });
   expect(checkKernel(machineWith({}))).toMatchObject({ found: expect.stringContaining('no cgroups') });

@@ -22,7 +22,7 @@ export function checkKernel(root = '/'): Check {
     ]);
   if (cgroup.version === 1)
     lacks.push([
-      'newer engines and systemd need version 2',
+      'newer engines and systemd need version 2, and processes of tasks to be held to what they ask for',
       'remove systemd.unified_cgroup_hierarchy=0 from the kernel command line (or set it to 1) and reboot',
     ]);
   if (!/\boverlay$/m.test(textOf(join(root, 'proc/filesystems'))))

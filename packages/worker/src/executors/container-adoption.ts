@@ -11,7 +11,8 @@ import { outcomeOf, stopSignalOf } from './container-facts.ts';
 import { readLabels, readNonce, readPreface } from './container-labels.ts';
 import type { Claim, ContainerNotes } from './container-notes.ts';
 import type { ContainerRun } from './container-run.ts';
-import { type CallTools, endedFromOutside, labelled, outOfMemory, within } from './docker-engine.ts';
+import { type CallTools, endedFromOutside, labelled, within } from './docker-engine.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import { isBegun } from './warm-launcher.ts';
 import { type Launched, launchedBy } from './warm-start.ts';
 

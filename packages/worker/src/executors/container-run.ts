@@ -32,7 +32,6 @@ import {
   isFormatEnd,
   isFormatError,
   neverBegan,
-  outOfMemory,
   startFailure,
   statusOf,
   stoppedBefore,
@@ -41,6 +40,7 @@ import {
 } from './docker-engine.ts';
 import { type ExecutorEvents, noOutcome } from './executor.ts';
 import { LogPreface } from './log-preface.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import { wholeOutput } from './output-copy.ts';
 import { openScratch } from './scratch-volume.ts';
 import { LaunchedOutput } from './warm-launcher.ts';

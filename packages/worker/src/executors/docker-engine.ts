@@ -1,5 +1,5 @@
 /** What the Docker engine says, in our words: its errors as failures, its log stream as bytes. */
-import { type Failure, failure, formatBytes } from '@gryphgen/protocol';
+import { type Failure, failure } from '@gryphgen/protocol';
 import type { Alarms } from '@gryphgen/runtime';
 
 export interface CallTools {
@@ -104,11 +104,6 @@ export function neverBegan(): Failure {
 
 export function endedWithEngine(): Failure {
   return failure('lost.worker', 'its container ended while the Docker engine of this worker was away');
-}
-
-export function outOfMemory(limitBytes: number): Failure {
-  const limit = limitBytes > 0 ? ` of ${formatBytes(limitBytes)}` : '';
-  return failure('execution.oom', `the kernel killed it at its memory limit${limit}`);
 }
 
 export function engineLost(error: unknown): Failure {

@@ -7,8 +7,9 @@
  * 2. When the keeper dies, its attempts are lost (`lost.worker`), their groups are killed, and a new keeper is forked.
  *    So it is at adoption with what no keeper holds: the keeper was killed, the machine was started anew, or the keeper
  *    is of another version.
- * 3. What an attempt leaves running ends soon after it: its group at once, what left the group (setsid) by the mark in
- *    its environment. Only a process that also changed its environment escapes; it has no isolation to break.
+ * 3. What an attempt leaves running ends with it where it has a control group (control-groups.ts). Elsewhere soon after: its process
+ *    group at once, what left that (setsid) by the mark in its environment. Only a process that also changed its environment
+ *    escapes there; it has no isolation to break.
  * 4. An attempt's scratch folder is its own. It is there before the keeper is told to start the attempt, and gone when
  *    the attempt is forgotten: it notes, over a crash of both, that there was one.
  */
@@ -16,13 +17,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Failure, failure, type Read, type TaskKind } from '@gryphgen/protocol';
-import { type Alarms, type Cancel, type Log, makeRunFolder } from '@gryphgen/runtime';
+import { type Alarms, type Log, makeRunFolder } from '@gryphgen/runtime';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt } from '../core/events.ts';
 import { type Fence, keyOf, nameOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
+import { AttemptGroups } from './attempt-groups.ts';
 import { type Adoption, type Executor, type ExecutorEvents, noOutcome } from './executor.ts';
 import { heldAttempt, lostAttempt, notedFences, whyGone } from './process-adoption.ts';
 import { leftIn } from './process-files.ts';
@@ -32,9 +34,7 @@ import type { FromKeeper, HeldAttempt, ProcessEnd } from './process-messages.ts'
 import { type Prepare, type ProcessRuns, tasksAsProcesses } from './process-order.ts';
 import type { ProcessOwner } from './process-owner.ts';
 import { killStrays, ownerByScratch } from './stray-processes.ts';
-
-/** From the end of an attempt to the search for what it left; one search reads all of /proc and serves all that ended. */
-const searchMs = 1000;
+import { StraySearch } from './stray-search.ts';
 
 const nothing = { ok: true, value: noOutcome } as const;
 
@@ -84,7 +84,8 @@ export class ProcessExecutor implements Executor {
   private readonly clearing = new Set<Promise<void>>();
   private readonly closing = new AbortController();
   private closed = false;
-  private cancelSearch: Cancel | null = null;
+  private readonly strays: StraySearch;
+  private readonly groups: AttemptGroups;
 
   constructor(options: ProcessExecutorOptions) {
     const { home, files, path, keeperFile, alarms, log } = options;
@@ -92,12 +93,19 @@ export class ProcessExecutor implements Executor {
     this.what = options.runs ?? tasksAsProcesses(home, files, path);
     this.kind = this.what.kind;
     this.place = this.what.place;
+    const [{ root }, isRunning] = [this.place, (scratch: string) => this.isRunning(scratch)];
+    this.groups = new AttemptGroups(root, isRunning);
+    this.strays = new StraySearch({ alarms, log, root, isRunning });
     this.keeper = new KeeperLife({
       ...{ place: this.place, alarms, log },
       file: keeperFile ?? fileURLToPath(new URL('./process-keeper.js', import.meta.url)),
       onMessage: (message, bytes) => void this.onMessage(message, bytes),
       onDeath: () => this.onKeeperDeath(),
     });
+  }
+
+  get troubles(): readonly string[] {
+    return this.groups.troubles;
   }
 
   async probe(): Promise<boolean> {
@@ -116,6 +124,7 @@ export class ProcessExecutor implements Executor {
       return { notYet: `the keeper of its processes cannot be asked what it holds: ${String(error)}` };
     }
     const found = await this.resumeAll('why' in met ? [] : met);
+    if (this.what.inGroups) this.groups.find(options.log);
     const killed = await killStrays(place.root, (scratch) => this.isRunning(scratch));
     if (killed > 0) options.log.warn({ killed }, 'killed processes that an earlier life of this worker left');
     const why = 'why' in met ? (met.why ?? whyGone(place)) : 'its worker ended before it was started';
@@ -132,7 +141,7 @@ export class ProcessExecutor implements Executor {
 
   start(order: StartOrder): void {
     const { fence } = order;
-    const planned = this.what.plan(order, this.scratchOf(fence));
+    const planned = this.what.plan(order, this.scratchOf(fence), this.groups.groups);
     if (planned.ok) void this.launch(this.note(fence, { log: this.options.beginLog(fence) }), planned.value);
     else this.options.events.startFailed(fence, planned.failure);
   }
@@ -162,10 +171,11 @@ export class ProcessExecutor implements Executor {
   async close(): Promise<void> {
     this.closed = true;
     this.closing.abort();
-    this.cancelSearch?.();
+    this.strays.stop();
     await this.keeper.close();
     await Promise.all([...this.runs.values()].map(({ log }) => log?.end()));
     await Promise.all(this.clearing);
+    this.groups.leave();
   }
 
   private note(fence: Fence, known: Partial<Run>): Run {
@@ -235,6 +245,7 @@ export class ProcessExecutor implements Executor {
   private async onKeeperDeath(): Promise<void> {
     const lost = [...this.runs.values()].filter(({ sent, ended }) => sent && !ended);
     for (const run of lost) run.ended = true;
+    this.groups.endOthers();
     await killStrays(this.place.root, (scratch) => this.isRunning(scratch));
     if (this.closed) return;
     const why = failure('lost.worker', 'the keeper that held its process died');
@@ -254,7 +265,7 @@ export class ProcessExecutor implements Executor {
         if (!this.closed) this.keeper.send({ kind: 'took', key: message.key, to: message.at + bytes.length });
         break;
       case 'ended': {
-        this.searchLater();
+        this.strays.later();
         // Of one that was found ended only the log is still open.
         const isKnown = run.ended;
         run.ended = true;
@@ -292,21 +303,6 @@ export class ProcessExecutor implements Executor {
     if (files.outputsOf(fence).length === 0) return nothing;
     const signal = AbortSignal.any([asked.signal, this.closing.signal]);
     return await files.keep(fence, noOutcome, (path) => leftIn(scratch, path), signal);
-  }
-
-  private searchLater(): void {
-    this.cancelSearch ??= this.options.alarms.after(searchMs, () => void this.search());
-  }
-
-  private async search(): Promise<void> {
-    this.cancelSearch = null;
-    const { log } = this.options;
-    try {
-      const killed = await killStrays(this.place.root, (scratch) => this.isRunning(scratch));
-      if (killed > 0) log.warn({ killed }, 'killed processes that ended attempts left');
-    } catch (error) {
-      log.warn({ err: error }, 'processes that ended attempts left cannot be looked for');
-    }
   }
 
   private clear(scratch: string): void {

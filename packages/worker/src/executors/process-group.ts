@@ -6,6 +6,7 @@
  *    waited for no longer than `drainMs`, not counting the time in which nobody took what was held, and for no more
  *    than `drainBytes`.
  * 3. The first reason it is stopped for is kept with it.
+ * 4. Where it has a control group, that ends whatever it started, also what left the process group.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
@@ -14,6 +15,8 @@ import type { Readable } from 'node:stream';
 import { type Failure, failure } from '@gryphgen/protocol';
 import type { StopWhy } from '../core/state.ts';
 import { findProgram } from './find-program.ts';
+import { outOfMemory } from './out-of-memory.ts';
+import { ControlGroup } from './process-control-group.ts';
 import type { FromKeeper, HeldAttempt, ProcessEnd, ToKeeper } from './process-messages.ts';
 import { ProcessOutput } from './process-output.ts';
 import type { ProcessUse } from './process-use.ts';
@@ -31,6 +34,7 @@ export class ProcessGroup {
   private readonly use: ProcessUse;
   private readonly output = new ProcessOutput();
   private child: ChildProcess | null = null;
+  private group: ControlGroup | null = null;
   private stopMs: number | null = null;
   private stopWhy: StopWhy | null = null;
   private killTimer: NodeJS.Timeout | undefined;
@@ -100,6 +104,7 @@ export class ProcessGroup {
   killGroup(signal: NodeJS.Signals): boolean {
     const pid = this.child?.pid;
     if (pid === undefined) return false;
+    if (signal === 'SIGKILL') this.group?.kill();
     try {
       return process.kill(-pid, signal);
     } catch {
@@ -139,7 +144,10 @@ export class ProcessGroup {
       child.once('spawn', () => resolve(null));
       child.once('error', resolve);
     });
-    if (refused !== null) return this.notStarted(refused.message);
+    if (refused !== null) {
+      await this.group?.end();
+      return this.notStarted(refused.message);
+    }
     this.startedAt = performance.now();
     const pid = child.pid as number;
     this.use.begin(pid, (reading) => this.followed && this.tell({ kind: 'used', key, reading }));
@@ -151,8 +159,11 @@ export class ProcessGroup {
     this.endedAt = performance.now();
     clearTimeout(this.killTimer);
     this.killGroup('SIGKILL');
-    await this.drained(copied, child);
-    return { exitCode, stopped: this.stopped, failure: null, usage: await used };
+    const { group, stopped } = this;
+    const isOutOfMemory = group?.wasOutOfMemory === true && exitCode !== 0;
+    await Promise.all([group?.end(), this.drained(copied, child)]);
+    const why = isOutOfMemory ? outOfMemory(this.order.memoryBytes) : null;
+    return { exitCode, stopped, failure: why, usage: await used };
   }
 
   private notStarted(why: string): ProcessEnd {
@@ -167,7 +178,22 @@ export class ProcessGroup {
     if (!(await isFolder(cwd))) return `there is no folder ${cwd}`;
     const [name = '', ...rest] = command;
     const program = await findProgram(name, env.PATH ?? '', cwd);
-    return 'why' in program ? program.why : this.limited([program.path, ...rest]);
+    if ('why' in program) return program.why;
+    const limited = await this.limited([program.path, ...rest]);
+    return typeof limited === 'string' ? limited : this.grouped(limited);
+  }
+
+  /** The command line that enters its group first, or why there is none. */
+  private grouped(line: readonly string[]): readonly string[] | string {
+    const { group } = this.order;
+    // A stop that came first: there will be no process.
+    if (group === undefined || this.stopMs !== null) return line;
+    try {
+      this.group = ControlGroup.make(group);
+    } catch (error) {
+      return `no control group can be made for it: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    return this.group.enter(line);
   }
 
   /**
@@ -175,8 +201,9 @@ export class ProcessGroup {
    * a limit of its address space keeps Node.js, Java and CUDA from starting.
    */
   private async limited(line: readonly string[]): Promise<readonly string[] | string> {
-    const { memoryBytes } = this.order;
-    if (memoryBytes === 0) return line;
+    const { memoryBytes, group } = this.order;
+    const isHeld = group?.settings.some(([file]) => file === 'memory.max') ?? false;
+    if (memoryBytes === 0 || isHeld) return line;
     const prlimit = await findProgram('prlimit', '/usr/bin:/bin:/usr/sbin:/sbin', '/');
     if ('why' in prlimit)
       return 'this worker cannot limit the memory of processes: prlimit (util-linux) is not there';

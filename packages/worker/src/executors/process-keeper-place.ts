@@ -16,6 +16,7 @@ import {
   writePrivateFile,
 } from '@gryphgen/runtime';
 import { z } from 'zod';
+import { removeGroups } from './attempt-groups.ts';
 import { killStrays } from './stray-processes.ts';
 
 /** The keeper gives what it holds 2 s; one that hangs is killed. */
@@ -103,5 +104,6 @@ export async function endProcesses(home: string): Promise<void> {
     const place = keeperPlace(home, of);
     await endKeeper(place, systemAlarms);
     await killStrays(place.root);
+    removeGroups(place.root);
   }
 }

@@ -12,6 +12,8 @@
  */
 import { chmodSync, closeSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { removeIfEmpty } from './control-groups.ts';
 import { ProcessGroup } from './process-group.ts';
 import {
   FrameReader,
@@ -31,10 +33,14 @@ const maxConnections = 4;
 const untakenMs = 24 * 3_600_000;
 /** Of SIGTERM to what it holds; whoever asked waits. */
 const politeMs = 2000;
+/** Of SIGKILL. */
+const killedMs = 2000;
 
 const [socketPath = '', root = '', notePath = ''] = process.argv.slice(2);
 
 const groups = new Map<string, ProcessGroup>();
+/** Where their control groups were made. */
+const groupFolders = new Set<string>();
 const use = new ProcessUse();
 let worker: Socket | null = null;
 const waiting: Socket[] = [];
@@ -51,6 +57,7 @@ function onMessage(message: ToKeeper): void {
       welcome(message.version === keeperVersion && message.root === root);
       break;
     case 'start':
+      if (message.group !== undefined) groupFolders.add(dirname(message.group.folder));
       groups.set(message.key, new ProcessGroup(message, tell, use));
       break;
     case 'stop':
@@ -108,10 +115,15 @@ async function endAll(): Promise<void> {
   const late = new Promise((resolve) => setTimeout(resolve, politeMs));
   await Promise.race([Promise.all(alive.map((group) => group.gone)), late]);
   for (const group of alive) group.killGroup('SIGKILL');
+  await Promise.race([
+    Promise.all(alive.map(({ gone }) => gone)),
+    new Promise((resolve) => setTimeout(resolve, killedMs)),
+  ]);
   end();
 }
 
 function end(): void {
+  for (const folder of groupFolders) removeIfEmpty(folder);
   // What is there of another keeper is not ours to remove.
   if (isReachable()) {
     // Whoever finds no note takes it that nothing in the home is open any more: it may be unmounted.

@@ -9,6 +9,7 @@
 import type { Failure, Usage } from '@gryphgen/protocol';
 import type { Reading } from '../core/events.ts';
 import type { StopWhy } from '../core/state.ts';
+import type { GroupOrder } from './process-control-group.ts';
 
 /** Raise it with every change of these messages that one side of an earlier version would not understand. */
 export const keeperVersion = 1;
@@ -29,6 +30,8 @@ export type ToKeeper =
       readonly cwd: string;
       /** 0: no limit. */
       readonly memoryBytes: number;
+      /** Absent: it gets none. A keeper of an earlier version gives it none either. */
+      readonly group?: GroupOrder;
     }
   | { readonly kind: 'stop'; readonly key: string; readonly graceMs: number; readonly why: StopWhy }
   /** To an attempt of an earlier life: its output is in the log up to here, and wanted from here on. */

@@ -88,7 +88,7 @@ export class InstanceExecutor implements Executor {
         const { log, position } = await resumeLog(fence, output);
         return { log: this.hold(fence).tail.beside(log), position };
       },
-      runs: { kind: this.kind, place: this.place, plan, isKeeperEarly: false },
+      runs: { kind: this.kind, place: this.place, plan, isKeeperEarly: false, inGroups: false },
     });
   }
 
