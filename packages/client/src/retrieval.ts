@@ -13,6 +13,7 @@ import {
   type ForgetResult,
   failure,
   forgetResultSchema,
+  formatTaskId,
   GridError,
   type IngestBody,
   type IngestResult,
@@ -27,6 +28,7 @@ import {
   weightsResultSchema,
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
+import type { SubmitOptions } from './calls.ts';
 import type { Outcome } from './pending.ts';
 import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
@@ -64,17 +66,22 @@ export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
 
 /** What one wants of a retrieval service; `submit` of a `Client`. */
 export interface RetrievalAsker {
-  submit(task: EncodedTask): { readonly finished: Promise<Outcome> };
+  submit(task: EncodedTask, options?: SubmitOptions): { readonly finished: Promise<Outcome> };
 }
 
-/** Passages for `text`, best first. Throws GridError: `rejected.not-found` where the worker has no such collection any more, `lost.*`. */
+/**
+ * Passages for `text`, best first, and the task that looked them up. Throws GridError: `rejected.not-found` where the worker has
+ * no such collection any more, `lost.*`.
+ */
 export async function queryCollection(
   asker: RetrievalAsker,
   query: Omit<Extract<RetrieveBody, { op: 'query' }>, 'op'>,
-): Promise<QueryResult> {
+  { signal }: Pick<SubmitOptions, 'signal'> = {},
+): Promise<QueryResult & { readonly task: string }> {
   const body: RetrieveBody = { op: 'query', ...query };
   const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(query.collection) });
-  return retrieved(await asker.submit(task).finished, queryResultSchema);
+  const outcome = await asker.submit(task, signal && { signal }).finished;
+  return { ...retrieved(outcome, queryResultSchema), task: formatTaskId(outcome.task) };
 }
 
 /** What one retrieval service has. */

@@ -6,7 +6,7 @@
  * 2. No model is asked what the collection can have no answer to; which is told, not guessed at.
  * 3. Each step is a task of whoever asks, with their rights: a query, a count of tokens, a ranking, an answer.
  */
-import { failure, GridError, limits } from '@gryphgen/protocol';
+import { failure, GridError, limits, type ModelDocument, type Passage } from '@gryphgen/protocol';
 import { askChat, readChat } from '../inference/chat.ts';
 import type { Inference, InferenceAsker } from '../inference.ts';
 import { modelFor } from '../model-choice.ts';
@@ -15,7 +15,6 @@ import { type AskCollectionOptions, chatOptions } from './ask-progress.ts';
 import { promptOf } from './ask-prompt.ts';
 import {
   type CollectionAnswer,
-  type ContextPack,
   collectionAnswerSchema,
   contextPackSchema,
   promptSchema,
@@ -57,48 +56,29 @@ export async function askCollection(
   asked: CollectionQuestion,
   options: AskCollectionOptions = {},
 ): Promise<CollectionAnswer> {
-  const { collection, rerank, count = usualCount } = asked;
   const question = judged(asked);
   const models = await asker.request('models', {});
   const model = modelFor(models, 'infer', asked.model);
-  const ranking = rerank === undefined ? undefined : modelFor(models, 'rerank', rerank);
-  const wanted = ranking === undefined ? count : candidatesFor(count);
-  const found = await queryCollection(asker, { collection, text: question, count: wanted, of: 'passages' });
-  if (!isClose(found)) {
-    const why = found.results.length === 0 ? 'no passage has words of it' : 'no passage is close to it';
-    return notFound(model.name, `${why}; no model was asked`);
-  }
-  const ranked =
-    ranking === undefined
-      ? undefined
-      : await rerankPassages(inference, ranking, question, found.results, options);
-  const passages = (ranked?.passages ?? found.results).slice(0, count);
-  const measured = await measurePassages(
-    inference,
-    model,
-    question,
-    { passages, partial: found.cut },
-    asked.budgetTokens,
-    options,
-  );
+  const ranking = asked.rerank === undefined ? undefined : modelFor(models, 'rerank', asked.rerank);
+  const found = await look(asker, inference, { ...asked, question }, ranking, options);
+  if (found.kind === 'nothing')
+    return { ...notFound(model.name, `${found.why}; no model was asked`), tasks: found.tasks };
+  const measured = await measurePassages(inference, model, question, found, asked.budgetTokens, options);
   const { budget, chunks } = measured;
   const pack = contextPackSchema.parse(packContext(chunks, budget.passageTokens));
   if (pack.passages.length === 0) throw tooSmall(model.name, budget, chunks);
-  const tasks = { count: measured.task, ...(ranked && { rerank: ranked.task }) };
-  const read = { ...readOf(pack), model: model.name, budget };
   options.onStep?.({ kind: 'reading', model: model.name, passages: pack.passages.length });
-  const { messages, answerSchema, answerTokens } = promptSchema.parse(
-    promptOf(question, pack, budget.answerTokens),
-  );
-  const chat = { model: model.name, messages, maxTokens: answerTokens, schema: answerSchema, temperature: 0 };
+  const prompt = promptSchema.parse(promptOf(question, pack, budget.answerTokens));
+  const { messages, answerSchema: schema, answerTokens: maxTokens } = prompt;
+  const chat = { model: model.name, messages, maxTokens, schema, temperature: 0 };
   const answer = askChat(inference, chat, chatOptions(model.name, options));
   const { text, reason, task, result } = await readChat(answer, model.name, () => undefined);
-  const checked = checkAnswer(text, reason, pack);
   const told = {
-    ...read,
-    tasks: { ...tasks, answer: task },
+    ...{ passages: pack.passages, leftOut: pack.leftOut, copies: pack.copies, budget },
+    tasks: { ...found.tasks, count: measured.task, answer: task },
     ...(result.tokens && { tokens: result.tokens }),
   };
+  const checked = checkAnswer(text, reason, pack);
   switch (checked.kind) {
     case 'wrong':
       throw new GridError(failure('execution.model', `${model.name} in ${task}: ${checked.why}`));
@@ -106,14 +86,47 @@ export async function askCollection(
       return { ...notFound(model.name, `${model.name} finds no answer in what it was read`), ...told };
     case 'answered':
       return collectionAnswerSchema.parse({
-        ...told,
-        ...{ answer: checked.answer, found: true, supported: checked.cited.length > 0, why: '' },
+        ...{ ...told, model: model.name, answer: checked.answer, found: true, why: '' },
+        supported: checked.cited.length > 0,
         citations: checked.cited.flatMap((number) => pack.passages[number - 1] ?? []),
         unknownCitations: checked.unknown,
       });
     default:
       return checked satisfies never;
   }
+}
+
+type Found =
+  | { readonly kind: 'nothing'; readonly why: string; readonly tasks: CollectionAnswer['tasks'] }
+  | {
+      readonly kind: 'passages';
+      /** Best first. */
+      readonly passages: readonly Passage[];
+      /** Their texts may be cut. */
+      readonly partial: boolean;
+      readonly tasks: CollectionAnswer['tasks'];
+    };
+
+async function look(
+  asker: CollectionAsker,
+  inference: Inference,
+  { collection, question, count = usualCount }: CollectionQuestion,
+  ranking: ModelDocument | undefined,
+  options: AskCollectionOptions,
+): Promise<Found> {
+  const wanted = ranking === undefined ? count : candidatesFor(count);
+  const query = { collection, text: question, count: wanted, of: 'passages' } as const;
+  const { task, cut: partial, ...found } = await queryCollection(asker, query, options);
+  const tasks = { query: task };
+  if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', tasks };
+  if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', tasks };
+  // What the answer of retrieval had no room for cannot be read.
+  const readable = found.results.filter(({ text = '' }) => text !== '');
+  if (readable.length === 0) return { kind: 'nothing', why: 'what is close to it has no text', tasks };
+  if (ranking === undefined) return { kind: 'passages', passages: readable, partial, tasks };
+  const ranked = await rerankPassages(inference, ranking, question, readable, options);
+  const passages = ranked.passages.slice(0, count);
+  return { kind: 'passages', passages, partial, tasks: { ...tasks, rerank: ranked.task } };
 }
 
 function judged({ question, count = usualCount, budgetTokens = 1 }: CollectionQuestion): string {
@@ -126,14 +139,6 @@ function judged({ question, count = usualCount, budgetTokens = 1 }: CollectionQu
   if (!Number.isInteger(budgetTokens) || budgetTokens < 1)
     throw invalid(`found a budget of ${budgetTokens} tokens, expected a whole number from 1`);
   return text;
-}
-
-function readOf({
-  passages,
-  leftOut,
-  copies,
-}: ContextPack): Pick<CollectionAnswer, 'passages' | 'leftOut' | 'copies'> {
-  return { passages, leftOut, copies };
 }
 
 function notFound(model: string, why: string): CollectionAnswer {

@@ -102,7 +102,7 @@ export const collectionAnswerSchema = z.object({
   model: z.string(),
   budget: budgetSchema.optional(),
   /** By step. */
-  tasks: z.object({ count: z.string(), rerank: z.string(), answer: z.string() }).partial(),
+  tasks: z.object({ query: z.string(), count: z.string(), rerank: z.string(), answer: z.string() }).partial(),
   /** Of the answer's task. `cached`: of the prompt, what was not computed anew. */
   tokens: z.object({ prompt: tokens, cached: tokens, output: tokens }).optional(),
 });

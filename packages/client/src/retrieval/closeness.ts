@@ -10,7 +10,7 @@ import type { QueryResult } from '@gryphgen/protocol';
 const enoughShare = 0.5;
 const enoughRarity = Math.log(10);
 
-export function isClose({ results, asked }: QueryResult): boolean {
+export function isClose({ results, asked }: Pick<QueryResult, 'results' | 'asked'>): boolean {
   return results.some(({ terms }) => {
     const isByWordsAlone = !Object.keys(terms).some((term) => term.startsWith('(meaning'));
     if (asked === undefined || !isByWordsAlone) return true;

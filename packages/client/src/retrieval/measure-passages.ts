@@ -16,7 +16,7 @@ const jointTokens = 8;
 /** Quoted by a number that is no shorter than its own while it is counted. */
 const countedNumber = 999;
 
-interface Found {
+interface Readable {
   readonly passages: readonly Passage[];
   /** Their texts may be cut. */
   readonly partial: boolean;
@@ -36,7 +36,7 @@ export async function measurePassages(
   inference: Inference,
   { name: model, serving: { slotTokens } }: ModelDocument,
   question: string,
-  { passages, partial }: Found,
+  { passages, partial }: Readable,
   budgetTokens: number | undefined,
   options: AskCollectionOptions,
 ): Promise<Measured> {

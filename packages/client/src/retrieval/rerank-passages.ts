@@ -30,6 +30,8 @@ const answerSchema = z.object({
   results: z.array(z.object({ index: z.number().int().min(0), relevance_score: z.number() })),
 });
 
+type Ranks = z.infer<typeof answerSchema>;
+
 export interface Reranked {
   readonly passages: readonly Passage[];
   readonly task: string;
@@ -46,21 +48,19 @@ export async function rerankPassages(
   passages: readonly Passage[],
   options: AskCollectionOptions = {},
 ): Promise<Reranked> {
-  const ask = (tokenBytes: number): Promise<WholeAnswer<z.infer<typeof answerSchema>>> => {
-    const room = Math.max(0, model.serving.slotTokens - aroundTokens) * tokenBytes;
-    const query = beginning(question, Math.floor(room * questionShare));
-    const each = room - Buffer.byteLength(query);
-    const documents = passages.map(({ title, text = '' }) =>
-      beginning(title === undefined ? text : `${title}\n${text}`, each),
-    );
+  const texts = passages.map(({ title, text = '' }) => (title === undefined ? text : `${title}\n${text}`));
+  const ask = (query: string, documents: readonly string[]): Promise<WholeAnswer<Ranks>> => {
     const request = new TextEncoder().encode(JSON.stringify({ query, documents }));
     const asked = { kind: 'rerank', model: model.name, path: '/v1/rerank', request } as const;
     const answer = inference.ask(asked, questionOptions(model.name, options));
     return wholeAnswer(answer, model.name, 'rerank', answerSchema);
   };
-  const { value, task } = await ask(usualTokenBytes).catch((error: unknown) => {
-    // The server tells too long a text as an error of its own; of a byte a token none is.
-    if (error instanceof GridError && /too large/.test(error.message)) return ask(leastTokenBytes);
+  const usual = shortened(question, texts, model, usualTokenBytes);
+  const least = shortened(question, texts, model, leastTokenBytes);
+  const { value, task } = await ask(...usual).catch((error: unknown) => {
+    // What is too long is refused in words that differ: where less can be asked, that is tried once.
+    const isRefused = error instanceof GridError && /^(rejected\.invalid|execution\.model)$/.test(error.code);
+    if (isRefused && JSON.stringify(least) !== JSON.stringify(usual)) return ask(...least);
     throw error;
   });
   const scores = new Map(value.results.map(({ index, relevance_score: score }) => [index, score]));
@@ -95,6 +95,18 @@ export async function queryReranked(
   if (found.results.length === 0) return found;
   const { passages } = await rerankPassages(inference, model, query.text, found.results, options);
   return { ...found, results: passages.slice(0, query.count) };
+}
+
+function shortened(
+  question: string,
+  texts: readonly string[],
+  { serving: { slotTokens } }: ModelDocument,
+  tokenBytes: number,
+): [query: string, documents: readonly string[]] {
+  const room = Math.max(0, slotTokens - aroundTokens) * tokenBytes;
+  const query = beginning(question, Math.floor(room * questionShare));
+  const left = room - Buffer.byteLength(query);
+  return [query, texts.map((text) => beginning(text, left))];
 }
 
 function beginning(text: string, maxBytes: number): string {
