@@ -71,15 +71,15 @@ it('a person joins as what the ticket is for, and commands go as that', async ()
 
 it('a collection is asked by whom its owner says, and changed by nobody else but admins', async () => {
   const [ann, bob] = [elsewhere(), elsewhere()];
-  const ids: string[] = [];
+  const joined: { readonly id: string; readonly name: string }[] = [];
   for (const [person, name] of [
     [ann, 'ann'],
     [bob, 'bob'],
   ] as const) {
     const args = ['--yes', '--name', name, await ticket('--role', 'submitter')];
-    ids.push((await person.json<{ id: string }>('join', ...args)).id);
+    joined.push(await person.json('join', ...args));
   }
-  const [owner, other] = ids;
+  const [owner, other] = joined.map(({ id }) => id);
   const query = ['rag', 'query', 'notes', 'walrus'];
   expect((await ann.grid('rag', 'add', 'notes', ann.file('notes.md', 'A walrus swims.'))).code).toBe(0);
   expect((await bob.grid(...query)).stdout).toContain('A walrus swims.');
@@ -92,7 +92,7 @@ it('a collection is asked by whom its owner says, and changed by nobody else but
     expect(await bob.grid(...args)).toMatchObject({ code: 7, stdout: '' });
   expect(await bob.json('rag', 'ls')).toMatchObject({ collections: [] });
   // Admins look names up.
-  expect(await forge.json('rag', 'access', 'notes', '--readers', 'bob')).toEqual({
+  expect(await forge.json('rag', 'access', 'notes', '--readers', joined[1]?.name ?? '')).toEqual({
     ...{ collection: 'notes', owner, readers: [other] },
   });
   expect((await bob.grid(...query)).stdout).toContain('A walrus swims.');
