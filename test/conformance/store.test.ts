@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openSqliteStore } from '@gryphgen/retrieval';
 import { expect, it } from 'vitest';
 import { put, storeConformance } from './store-suite.ts';
+import { storeVectorConformance } from './store-vectors-suite.ts';
 
 const makePlace = () => {
   const dir = mkdtempSync(join(tmpdir(), 'store-'));
@@ -11,10 +12,17 @@ const makePlace = () => {
   return { dir, path, remove: () => rmSync(dir, { recursive: true }) };
 };
 
-storeConformance('SQLite', async () => {
-  const { path, remove } = makePlace();
-  return { open: () => openSqliteStore({ path, cacheBytes: 4 * 1024 ** 2 }), remove: async () => remove() };
-});
+const sqlite =
+  (vectorBytes = 64 * 1024 ** 2) =>
+  async () => {
+    const { path, remove } = makePlace();
+    const cacheBytes = 4 * 1024 ** 2;
+    return { open: () => openSqliteStore({ path, cacheBytes, vectorBytes }), remove: async () => remove() };
+  };
+
+storeConformance('SQLite', sqlite());
+storeVectorConformance('SQLite', sqlite());
+storeVectorConformance('SQLite without room for vectors', sqlite(0));
 
 it('two stores on one file see what each other applied', async () => {
   const { path, remove } = makePlace();
@@ -42,6 +50,26 @@ it('what was removed is in no file after a purge', async () => {
   await store.apply('c', [{ kind: 'remove', key: 'a' }]);
   await store.purge();
   expect(inFiles()).toEqual([]);
+  await store.close();
+  remove();
+});
+
+it('a store of an earlier program is brought up to date', async () => {
+  const { path, remove } = makePlace();
+  const before = await openSqliteStore({ path });
+  await before.apply('c', [put('a', 'rocket')]);
+  await before.close();
+  const { DatabaseSync } = await import('@photostructure/sqlite');
+  const db = new DatabaseSync(path);
+  db.exec('DROP TABLE vector; DROP TABLE embedding; PRAGMA user_version = 3');
+  db.close();
+  const store = await openSqliteStore({ path });
+  expect(await store.search({ collections: ['c'], text: 'rocket', limit: 9 })).toHaveLength(1);
+  await store.embedBy('c', { model: 'words', digest: 'd', dimension: 2 });
+  const [lacking] = await store.unembedded('c', 0, 9);
+  const vector = new Float32Array([1, 2]);
+  expect(await store.addVectors('c', [{ passage: lacking?.id ?? 0, vector }])).toBe(1);
+  expect(await store.nearest({ collection: 'c', vector, limit: 9 })).toMatchObject([{ text: 'rocket' }]);
   await store.close();
   remove();
 });

@@ -3,6 +3,10 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { isDead } from '../core/index/segment.ts';
 import { readSegments } from './segment-table.ts';
 
+const LOST_VECTORS = `SELECT count(*) AS vectors FROM vector LEFT JOIN chunk ON chunk.id = vector.chunk
+  LEFT JOIN source ON source.id = chunk.source LEFT JOIN embedding ON embedding.collection = vector.collection
+  WHERE source.collection IS NOT vector.collection OR length(code) IS NOT 2 * dimension`;
+
 export function checkStore(db: DatabaseSyncInstance): readonly string[] {
   const rows = db.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[];
   const structure = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
@@ -25,5 +29,8 @@ export function checkStore(db: DatabaseSyncInstance): readonly string[] {
       stored.delete(chunk);
     }
   if (stored.size > 0) findings.push(`${stored.size} passages are not in the index.`);
+  const { vectors } = db.prepare(LOST_VECTORS).get() as { vectors: number };
+  if (vectors > 0)
+    findings.push(`${vectors} vectors are not of a passage of their collection, or not of its model.`);
   return [...structure, ...findings];
 }

@@ -2,22 +2,38 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { queryTerms } from '../core/score/query-terms.ts';
 import { type IndexPart, type Ranked, rank, rankSettings } from '../core/score/rank.ts';
+import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
 import { openForReading, readState, snapshot } from './database.ts';
 import { readFeedback, readVersions } from './feedback-table.ts';
 import { readSegments, type StoredSegment } from './segment-table.ts';
 import {
+  type Embedding,
   type KeptFeedback,
   type LearnedVersion,
+  type NearestQuery,
   type Passage,
   type SourceState,
   StoreError,
   type StoreQuery,
+  type UnembeddedPassage,
 } from './store.ts';
+import { VectorCache } from './vector-cache.ts';
+import { countUnembedded, readEmbedding, readUnembedded } from './vector-table.ts';
 import type { OpenArgs } from './write-operations.ts';
 
 /** More than anyone reads; a list of candidates for another ranking fits. */
 const MAX_LIMIT = 10_000;
+
+export interface OpenReadArgs extends OpenArgs {
+  readonly vectorBytes: number;
+}
+
+export interface UnembeddedArgs {
+  readonly collection: string;
+  readonly after: number;
+  readonly limit: number;
+}
 
 interface PassageRow {
   readonly name: string;
@@ -44,11 +60,13 @@ export class ReadOperations {
   #remembered: { readonly generation: number; readonly segments: readonly StoredSegment[] } | undefined;
   #posting: StatementSyncInstance | undefined;
   #passage: StatementSyncInstance | undefined;
+  #vectors: VectorCache | undefined;
 
-  open({ path, cacheBytes }: OpenArgs): void {
+  open({ path, cacheBytes, vectorBytes }: OpenReadArgs): void {
     this.#db = openForReading(path, cacheBytes);
     this.#posting = this.#db.prepare('SELECT list FROM posting WHERE segment = ? AND term = ?');
     this.#passage = this.#db.prepare(PASSAGE);
+    this.#vectors = new VectorCache(this.#db, vectorBytes);
   }
 
   search({ collections, text, limit, settings = rankSettings }: StoreQuery): readonly Passage[] {
@@ -60,8 +78,37 @@ export class ReadOperations {
         .map((segment) => this.#part(segment));
       const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
       if (parts.length === 0 || wanted === 0) return [];
-      return rank(parts, queryTerms(text), wanted, settings).map((ranked) => this.#shown(ranked));
+      return rank(parts, queryTerms(text), wanted, settings).flatMap((ranked) => this.#shown(ranked));
     });
+  }
+
+  nearest({ collection, vector, limit }: NearestQuery): readonly Passage[] {
+    return this.#read((db) => {
+      const embedding = readEmbedding(db, collection);
+      const query = unit(vector);
+      const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
+      if (embedding === undefined || query === undefined || query.length !== embedding.dimension) return [];
+      const near = this.#vectors?.nearest(embedding, readState(db).generation, query, wanted) ?? [];
+      return near
+        .flatMap((one) => this.#shown({ ...one, named: null, terms: [] }))
+        .sort((a, b) => b.score - a.score || (placeOf(a) < placeOf(b) ? -1 : 1))
+        .slice(0, wanted);
+    });
+  }
+
+  embedding(collection: string): Embedding | undefined {
+    return this.#read((db) => {
+      const found = readEmbedding(db, collection);
+      return found && { model: found.model, digest: found.digest, dimension: found.dimension };
+    });
+  }
+
+  unembedded({ collection, after, limit }: UnembeddedArgs): readonly UnembeddedPassage[] {
+    return this.#read((db) => readUnembedded(db, collection, after, limit));
+  }
+
+  countUnembedded(collection: string): number {
+    return this.#read((db) => countUnembedded(db, collection));
   }
 
   sources(collection: string): readonly SourceState[] {
@@ -114,10 +161,12 @@ export class ReadOperations {
     return { segment, totals, postings };
   }
 
-  #shown({ chunk, score, named, terms }: Ranked): Passage {
-    const row = this.#passage?.get(chunk) as PassageRow;
+  /** Nothing of one that is not there any more. */
+  #shown({ chunk, score, named, terms }: Ranked): readonly Passage[] {
+    const row = this.#passage?.get(chunk) as PassageRow | undefined;
+    if (row === undefined) return [];
     const { name, key, path, title, revision, hash, seq, text } = row;
-    return {
+    const passage: Passage = {
       collection: name,
       source: { key, path, title, revision, hash },
       seq,
@@ -131,5 +180,10 @@ export class ReadOperations {
       named,
       terms,
     };
+    return [passage];
   }
+}
+
+function placeOf({ source, seq }: Passage): string {
+  return `${source.key}\n${String(seq).padStart(10, '0')}`;
 }

@@ -1,16 +1,19 @@
 /** The thread that answers questions to a store. */
 
 import { serve } from '@gryphgen/runtime/thread-calls';
-import { ReadOperations } from './read-operations.ts';
-import type { StoreQuery } from './store.ts';
+import { type OpenReadArgs, ReadOperations, type UnembeddedArgs } from './read-operations.ts';
+import type { NearestQuery, StoreQuery } from './store.ts';
 import { StoreError } from './store.ts';
-import type { OpenArgs } from './write-operations.ts';
 
 const store = new ReadOperations();
 
 const operations = {
-  open: (args: OpenArgs) => store.open(args),
+  open: (args: OpenReadArgs) => store.open(args),
   search: (query: StoreQuery) => store.search(query),
+  nearest: (query: NearestQuery) => store.nearest(query),
+  embedding: (collection: string) => store.embedding(collection),
+  unembedded: (args: UnembeddedArgs) => store.unembedded(args),
+  countUnembedded: (collection: string) => store.countUnembedded(collection),
   sources: (collection: string) => store.sources(collection),
   collections: (_: null) => store.collections(),
   feedback: (collection: string) => store.feedback(collection),

@@ -3,6 +3,7 @@ import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructur
 import type { Chunk } from '../core/chunk/block.ts';
 import { dropFeedback } from './feedback-table.ts';
 import type { Source } from './store.ts';
+import { dropVectors } from './vector-table.ts';
 
 export class SourceTable {
   readonly #addCollection: StatementSyncInstance;
@@ -65,6 +66,7 @@ export class SourceTable {
     );
     db.prepare('DELETE FROM source WHERE collection = ?').run(collection);
     dropFeedback(db, collection);
+    dropVectors(db, collection);
     db.prepare('DELETE FROM collection WHERE id = ?').run(collection);
   }
 }

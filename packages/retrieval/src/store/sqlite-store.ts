@@ -3,15 +3,19 @@
 import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import type { ReadThread } from './read-thread.ts';
 import type {
+  Embedding,
   FeedbackEntry,
   Forgotten,
   KeptFeedback,
   LearnedVersion,
+  NearestQuery,
   Passage,
+  PassageVector,
   SourceChange,
   SourceState,
   Store,
   StoreQuery,
+  UnembeddedPassage,
 } from './store.ts';
 import { StoreError } from './store.ts';
 import type { WriteThread } from './write-thread.ts';
@@ -21,14 +25,19 @@ export interface SqliteStoreOptions {
   readonly path: string;
   /** For both threads' pages of the database, in bytes. Beside it: 16 bytes a passage, and the passages of one apply. */
   readonly cacheBytes?: number;
+  /** Of vectors in memory; of a collection with more, as much as finds the best (vector-index.ts). */
+  readonly vectorBytes?: number;
 }
 
 const CACHE_BYTES = 128 * 1024 ** 2;
+/** 300,000 passages with vectors of 384 values. */
+const VECTOR_BYTES = 256 * 1024 ** 2;
 
 /** Rejects with StoreError: io, busy, newer. */
 export async function openSqliteStore({
   path,
   cacheBytes = CACHE_BYTES,
+  vectorBytes = VECTOR_BYTES,
 }: SqliteStoreOptions): Promise<Store> {
   const writer = new ThreadCalls<WriteThread>(
     new URL('./write-thread.js', import.meta.url),
@@ -42,7 +51,7 @@ export async function openSqliteStore({
   );
   try {
     await writer.call('open', { path, cacheBytes: cacheBytes / 2 });
-    await reader.call('open', { path, cacheBytes: cacheBytes / 2 });
+    await reader.call('open', { path, cacheBytes: cacheBytes / 2, vectorBytes });
   } catch (error) {
     await Promise.all([writer.end(), reader.end()]);
     throw error;
@@ -66,6 +75,30 @@ class SqliteStore implements Store {
 
   search(query: StoreQuery): Promise<readonly Passage[]> {
     return this.#reader.call('search', query);
+  }
+
+  nearest(query: NearestQuery): Promise<readonly Passage[]> {
+    return this.#reader.call('nearest', query);
+  }
+
+  embedBy(collection: string, embedding: Embedding): Promise<void> {
+    return this.#writer.call('embedBy', { collection, embedding });
+  }
+
+  embedding(collection: string): Promise<Embedding | undefined> {
+    return this.#reader.call('embedding', collection);
+  }
+
+  unembedded(collection: string, after: number, limit: number): Promise<readonly UnembeddedPassage[]> {
+    return this.#reader.call('unembedded', { collection, after, limit });
+  }
+
+  countUnembedded(collection: string): Promise<number> {
+    return this.#reader.call('countUnembedded', collection);
+  }
+
+  addVectors(collection: string, vectors: readonly PassageVector[]): Promise<number> {
+    return this.#writer.call('addVectors', { collection, vectors });
   }
 
   sources(collection: string): Promise<readonly SourceState[]> {

@@ -6,6 +6,7 @@
  *    answered again.
  * 3. What a search answers is as of one moment, and depends on what is in the collections alone, not on how it came there.
  * 4. A search does not wait for an apply.
+ * 5. A passage that an apply replaces by one of the same text keeps its vector; else vectors go with their passages.
  */
 import type { Chunk } from '../core/chunk/block.ts';
 import type { Feedback } from '../core/learn/learned.ts';
@@ -51,6 +52,32 @@ export interface Passage extends Chunk {
   readonly terms: readonly TermScore[];
 }
 
+/** What makes a collection's vectors: another file under a model's name makes others. */
+export interface Embedding {
+  readonly model: string;
+  readonly digest: string;
+  /** Values of each. */
+  readonly dimension: number;
+}
+
+export interface UnembeddedPassage {
+  readonly id: number;
+  /** What a model is to be shown of it. */
+  readonly text: string;
+}
+
+export interface PassageVector {
+  readonly passage: number;
+  /** Of the collection's dimension, and any length. */
+  readonly vector: Float32Array;
+}
+
+export interface NearestQuery {
+  readonly collection: string;
+  readonly vector: Float32Array;
+  readonly limit: number;
+}
+
 /** On a source that was answered to a query. `lines`: of the passage that was meant. */
 export interface FeedbackEntry {
   readonly key: string;
@@ -91,6 +118,16 @@ export interface Store {
   /** In one transaction, in order; the collection is made when it is not there. */
   apply(collection: string, changes: readonly SourceChange[]): Promise<void>;
   search(query: StoreQuery): Promise<readonly Passage[]>;
+  /** Those with vectors, by the cosine, which is their score; none without a model or for a vector of another dimension. */
+  nearest(query: NearestQuery): Promise<readonly Passage[]>;
+  /** From now on its vectors are by this one; those it had are gone. The collection is made when it is not there. */
+  embedBy(collection: string, embedding: Embedding): Promise<void>;
+  embedding(collection: string): Promise<Embedding | undefined>;
+  /** Passages without a vector, in an order that they keep, behind the one of which the id is `after`. */
+  unembedded(collection: string, after: number, limit: number): Promise<readonly UnembeddedPassage[]>;
+  countUnembedded(collection: string): Promise<number>;
+  /** In one transaction. Those of passages that are gone, or have one, are passed over; returns how many are kept. */
+  addVectors(collection: string, vectors: readonly PassageVector[]): Promise<number>;
   /** By key. Empty for a collection that is not there. */
   sources(collection: string): Promise<readonly SourceState[]>;
   collections(): Promise<readonly string[]>;

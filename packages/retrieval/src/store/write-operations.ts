@@ -19,12 +19,15 @@ import {
 } from './segment-table.ts';
 import { SourceTable } from './source-table.ts';
 import {
+  type Embedding,
   type FeedbackEntry,
   type Forgotten,
   type LearnedVersion,
+  type PassageVector,
   type SourceChange,
   StoreError,
 } from './store.ts';
+import { insertVectors, KeptVectors, readEmbedding, removeVectors, writeEmbedding } from './vector-table.ts';
 
 export interface OpenArgs {
   readonly path: string;
@@ -41,6 +44,8 @@ interface Work {
   readonly collection: number;
   readonly builder: SegmentBuilder;
   readonly touched: Set<StoredSegment>;
+  /** Of a collection that has them. */
+  readonly vectors: KeptVectors | undefined;
   nextChunk: number;
 }
 
@@ -60,11 +65,14 @@ export class WriteOperations {
         collection: table.collectionId(collection),
         builder: new SegmentBuilder(),
         touched: new Set(),
+        vectors: this.#keptVectors(db, collection, state),
         nextChunk: state.nextChunk,
       };
       const own = segments.filter((segment) => segment.collection === work.collection);
+      const comesAgain = changes.some(({ kind }) => kind === 'put');
       for (const change of changes) {
-        removeSource(table, own, work, change.kind === 'remove' ? change.key : change.source.key);
+        const key = change.kind === 'remove' ? change.key : change.source.key;
+        removeSource(table, own, work, key, comesAgain);
         if (change.kind !== 'remove') addSource(table, work, change);
       }
       for (const segment of work.touched) updateDead(db, segment);
@@ -97,6 +105,25 @@ export class WriteOperations {
     transaction(db, () => insertVersion(db, this.#table(db).collectionId(collection), version));
   }
 
+  embedBy(collection: string, embedding: Embedding): void {
+    this.#transact((db, state) => {
+      const id = this.#table(db).collectionId(collection);
+      writeEmbedding(db, { ...embedding, collection: id, epoch: state.generation + 1 });
+      return state;
+    });
+  }
+
+  addVectors(collection: string, vectors: readonly PassageVector[]): number {
+    let kept = 0;
+    this.#transact((db, state) => {
+      const embedding = readEmbedding(db, collection);
+      const fit = vectors.filter(({ vector }) => vector.length === embedding?.dimension);
+      if (embedding !== undefined) kept = insertVectors(db, embedding.collection, state.generation + 1, fit);
+      return state;
+    });
+    return kept;
+  }
+
   forget(collection: string, subject: string): Forgotten {
     let forgotten = { passages: 0, files: 0, feedback: 0 };
     this.#transact((db, state, segments) => {
@@ -105,6 +132,7 @@ export class WriteOperations {
       const own = segments.filter((segment) => segment.collection === id);
       const touched = new Set(chunks.flatMap((chunk) => killed(own, chunk) ?? []));
       for (const segment of touched) updateDead(db, segment);
+      removeVectors(db, chunks);
       forgotten = { passages: chunks.length, files, feedback: forgetFeedback(db, id, subject) };
       return state;
     });
@@ -186,6 +214,11 @@ export class WriteOperations {
     return this.#remembered.segments;
   }
 
+  #keptVectors(db: DatabaseSyncInstance, collection: string, state: State): KeptVectors | undefined {
+    const embedding = readEmbedding(db, collection);
+    return embedding && new KeptVectors(db, embedding.collection, state.generation + 1);
+  }
+
   #table(db: DatabaseSyncInstance): SourceTable {
     this.#sources ??= new SourceTable(db);
     return this.#sources;
@@ -200,10 +233,13 @@ export class WriteOperations {
 function removeSource(
   table: SourceTable,
   segments: readonly StoredSegment[],
-  { collection, touched, builder }: Work,
+  { collection, touched, builder, vectors }: Work,
   key: string,
+  comesAgain: boolean,
 ): void {
-  for (const id of table.remove(collection, key)) {
+  const gone = table.remove(collection, key);
+  vectors?.remove(gone, comesAgain);
+  for (const id of gone) {
     const segment = killed(segments, id);
     if (segment === undefined) builder.remove(id);
     else touched.add(segment);
@@ -229,6 +265,7 @@ function addSource(
   if (change.kind === 'fail') return;
   for (const [seq, chunk] of change.chunks.entries()) {
     table.insertChunk(work.nextChunk, id, seq, chunk);
+    work.vectors?.add(work.nextChunk, source.title, chunk);
     work.builder.add(work.nextChunk, tieOf(source, seq), indexFields(source, chunk, seq));
     work.nextChunk += 1;
   }

@@ -1,9 +1,20 @@
 /** The thread that writes to a store. Merges happen between two operations, when an answer has left. */
 
 import { serve } from '@gryphgen/runtime/thread-calls';
-import { type FeedbackEntry, type LearnedVersion, StoreError } from './store.ts';
+import {
+  type Embedding,
+  type FeedbackEntry,
+  type LearnedVersion,
+  type PassageVector,
+  StoreError,
+} from './store.ts';
 import type { ApplyArgs, OpenArgs } from './write-operations.ts';
 import { WriteOperations } from './write-operations.ts';
+
+interface AddVectorsArgs {
+  readonly collection: string;
+  readonly vectors: readonly PassageVector[];
+}
 
 type NewVersion = Omit<LearnedVersion, 'version'>;
 
@@ -20,6 +31,9 @@ const operations = {
     store.addFeedback(collection, entry),
   addVersion: ({ collection, version }: { readonly collection: string; readonly version: NewVersion }) =>
     store.addVersion(collection, version),
+  embedBy: ({ collection, embedding }: { readonly collection: string; readonly embedding: Embedding }) =>
+    store.embedBy(collection, embedding),
+  addVectors: ({ collection, vectors }: AddVectorsArgs) => store.addVectors(collection, vectors),
   forget: ({ collection, subject }: { readonly collection: string; readonly subject: string }) =>
     store.forget(collection, subject),
   purge: (_: null) => store.purge(),
