@@ -15,6 +15,11 @@ interface Answer {
     readonly text: string;
     readonly terms: Readonly<Record<string, number>>;
   }[];
+  readonly meaning?: { readonly model: string; readonly ms: number };
+}
+
+interface Synced {
+  readonly vectors?: { readonly model: string; readonly made: number; readonly cut: number };
 }
 
 const grid = new GridFixture();
@@ -202,6 +207,38 @@ describe('a collection', () => {
     const short = await grid.grid('rag', 'forget', 'docs', 'a');
     expect([short.code, short.stderr]).toEqual([2, expect.stringContaining('3 letters or digits')]);
   });
+
+  it('is searched by meaning too, by a model of the grid', async () => {
+    const { metadata, tensors } = tinyBert('embed');
+    await writeGguf(join(grid.home, 'words.gguf'), metadata, tensors);
+    expect((await grid.grid('models', 'add', 'words', 'words.gguf')).code).toBe(0);
+    mkdirSync(join(grid.home, 'sea'));
+    writeFileSync(join(grid.home, 'sea/walrus.md'), 'A walrus dives for clams.\n');
+    writeFileSync(join(grid.home, 'sea/pelican.md'), `A pelican fishes. ${'ж ц '.repeat(400)}\n`);
+    const { vectors } = await grid.json<Synced>('rag', 'add', 'sea', 'sea', '--embed', 'words');
+    expect(vectors).toEqual({ model: 'words', made: 2, cut: 1 });
+    const both = await grid.json<Answer>('rag', 'query', 'sea', 'a walrus');
+    expect(both.meaning?.model).toBe('words');
+    expect(both.results[0]?.terms).toEqual({ walru: 1, '(meaning)': 1 });
+    // No passage has this word: what is nearest is found by its vector.
+    const near = await grid.json<Answer>('rag', 'query', 'sea', 'diving clam', '-k', '1');
+    expect(near.results[0]).toMatchObject({ source: join(grid.home, 'sea/walrus.md') });
+    const nothing = ['rag', 'query', 'sea', 'xylophone'];
+    expect((await grid.json<Answer>(...nothing)).results).toHaveLength(2);
+    expect((await grid.json<Answer>(...nothing, '--words')).results).toEqual([]);
+    writeFileSync(join(grid.home, 'sea/ocelot.md'), 'An ocelot swims.\n');
+    expect((await grid.json<Synced>('rag', 'sync', 'sea')).vectors).toEqual({
+      model: 'words',
+      made: 1,
+      cut: 0,
+    });
+    expect((await grid.grid('models', 'rm', 'words')).code).toBe(0);
+    const alone = await grid.grid('rag', 'query', 'sea', 'walrus');
+    expect([alone.code, alone.stdout]).toEqual([0, expect.stringContaining('walrus.md')]);
+    expect(alone.stderr).toContain(
+      'found by words alone: the model words, which it has vectors by, is not there',
+    );
+  }, 120_000);
 
   it('is gone when it was removed', async () => {
     expect((await grid.grid('rag', 'rm', 'docs')).code).toBe(0);

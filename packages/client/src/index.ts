@@ -20,6 +20,12 @@ export { type FileFetch, fetchFile } from './download/fetch-file.ts';
 export { type FetchedModel, type FetchOptions, fetchModel, sourceOf } from './download/fetch-model.ts';
 export type { ModelSource } from './download/model-source.ts';
 export type { ExecOptions } from './exec.ts';
+export {
+  embedCollection,
+  type FillOptions,
+  type FillProgress,
+  fillVectors,
+} from './fill-vectors.ts';
 export { type ArchivedImage, orderOf, readImageArchive } from './images/image-archive.ts';
 export { type ImagePush, type PushAsker, pushImage } from './images/push-image.ts';
 export {
@@ -30,6 +36,12 @@ export {
   type ChatQuestion,
   readChat,
 } from './inference/chat.ts';
+export {
+  type Embedded,
+  type EmbeddingModel,
+  type EmbedOptions,
+  embedTexts,
+} from './inference/embed-texts.ts';
 export { inferResultOf } from './inference/infer-result.ts';
 export type { Answer, AnswerHead, AnswerProgress } from './inference/open-answer.ts';
 export { refusalOf } from './inference/refusal.ts';
@@ -76,11 +88,14 @@ export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-
 export { queryReranked } from './retrieval/rerank-passages.ts';
 export {
   accessed,
+  type CollectionQuery,
   collectionWeights,
+  type Found,
   forgotten,
   ingested,
   ingestTask,
   listCollections,
+  type QueryOptions,
   queryCollection,
   type RetrievalAsker,
   weighed,

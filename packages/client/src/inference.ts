@@ -186,10 +186,14 @@ export class Inference {
     return answer;
   }
 
+  /** All that the grid has. */
+  models(): Promise<readonly ModelDocument[]> {
+    return this.asker.request('models', {});
+  }
+
   /** Opens connections to the workers that have models ready (`model`: that one), so that the first answer need not wait. */
   async warm(model?: string): Promise<void> {
-    const models = await this.asker.request('models', {});
-    for (const { name, instances } of models)
+    for (const { name, instances } of await this.models())
       for (const { state, worker } of instances)
         if (state === 'ready' && (model === undefined || model === name)) this.line(worker);
   }

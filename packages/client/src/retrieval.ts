@@ -3,13 +3,16 @@
  *
  * 1. A task goes to the worker that has the collection, by a label of that worker.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
- *    forgetting: what is to be forgotten is in no journal.
+ *    forgetting: what is to be forgotten is in no journal. Nor are vectors: they are made again.
+ * 3. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
+ *    answer says what was.
  */
 import {
   type AccessResult,
   type ArtifactRef,
   accessResultSchema,
   collectionLabel,
+  type Embedding,
   type ForgetResult,
   failure,
   forgetResultSchema,
@@ -29,6 +32,8 @@ import {
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 import type { SubmitOptions } from './calls.ts';
+import { embedTexts } from './inference/embed-texts.ts';
+import type { Inference } from './inference.ts';
 import type { Outcome } from './pending.ts';
 import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
@@ -51,14 +56,16 @@ const question = {
 export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
   const { collection } = body;
   const inputs: readonly ArtifactRef[] = body.op === 'sync' ? body.inputs : [];
+  // Those that wait for a core may wait for what their own model's instance has of it.
+  const isLight = body.op === 'embed' || body.op === 'vectors';
   const spec: TaskSpec = {
     kind: 'ingest',
     body,
     inputs: inputs.map(() => ({ from: given, to: given })),
     name: `${body.op} ${collection}`,
-    resources: { cpuMilli: ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
+    resources: { cpuMilli: isLight ? 0 : ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 2, backoffMs: 1000 },
-    ...(body.op === 'forget' && { durable: false }),
+    ...((body.op === 'forget' || body.op === 'vectors') && { durable: false }),
     ...(held && at(collection)),
   };
   return prepareTask(spec, inputs);
@@ -69,19 +76,74 @@ export interface RetrievalAsker {
   submit(task: EncodedTask, options?: SubmitOptions): { readonly finished: Promise<Outcome> };
 }
 
+export type CollectionQuery = Omit<Extract<RetrieveBody, { op: 'query' }>, 'op' | 'vector'>;
+
+export interface QueryOptions {
+  /** By which the query is embedded where the collection has vectors; without it words alone are asked. */
+  readonly inference?: Inference | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export interface Found extends QueryResult {
+  /** That looked them up. */
+  readonly task: string;
+  /** By which model the query was embedded, and how long that took. */
+  readonly meaning?: { readonly model: string; readonly ms: number };
+  /** Why words alone were asked of a collection that has vectors. */
+  readonly wordsAlone?: string;
+}
+
 /**
  * Passages for `text`, best first, and the task that looked them up. Throws GridError: `rejected.not-found` where the worker has
  * no such collection any more, `lost.*`.
  */
 export async function queryCollection(
   asker: RetrievalAsker,
-  query: Omit<Extract<RetrieveBody, { op: 'query' }>, 'op'>,
-  { signal }: Pick<SubmitOptions, 'signal'> = {},
-): Promise<QueryResult & { readonly task: string }> {
-  const body: RetrieveBody = { op: 'query', ...query };
-  const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(query.collection) });
-  const outcome = await asker.submit(task, signal && { signal }).finished;
-  return { ...retrieved(outcome, queryResultSchema), task: formatTaskId(outcome.task) };
+  query: CollectionQuery,
+  { inference, signal }: QueryOptions = {},
+): Promise<Found> {
+  const ask = async (vector?: QueryVector): Promise<Found> => {
+    const body: RetrieveBody = { op: 'query', ...query, ...(vector && { vector }) };
+    const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(query.collection) });
+    const outcome = await asker.submit(task, signal && { signal }).finished;
+    return { ...retrieved(outcome, queryResultSchema), task: formatTaskId(outcome.task) };
+  };
+  const byWords = await ask();
+  const { embedding } = byWords;
+  if (embedding === undefined || inference === undefined) return byWords;
+  const embedded = await queryVector(inference, signal, embedding, query.text);
+  if ('words' in embedded) return { ...byWords, wordsAlone: embedded.words };
+  const { digest, model } = embedding;
+  const found = await ask({ digest, values: embedded.values });
+  return { ...found, meaning: { model, ms: embedded.ms } };
+}
+
+type QueryVector = NonNullable<Extract<RetrieveBody, { op: 'query' }>['vector']>;
+
+async function queryVector(
+  inference: Inference,
+  signal: AbortSignal | undefined,
+  { model: name, digest }: Embedding,
+  text: string,
+): Promise<{ readonly values: Uint8Array; readonly ms: number } | { readonly words: string }> {
+  const beganMono = performance.now();
+  try {
+    const model = (await inference.models()).find((one) => one.name === name);
+    if (model === undefined)
+      return { words: `the model ${name}, which it has vectors by, is not there any more` };
+    if (model.artifact.digest !== digest)
+      return { words: `the model ${name} has another file than the one it has vectors by` };
+    const { vectors } = await embedTexts(inference, model, [text], {
+      ...{ queueTimeoutMs: patienceMs, timeoutMs: patienceMs },
+      ...(signal && { signal }),
+    });
+    const [vector = new Float32Array()] = vectors;
+    const values = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+    return { values, ms: performance.now() - beganMono };
+  } catch (error) {
+    if (!(error instanceof GridError) || signal?.aborted) throw error;
+    return { words: `the query has no vector: ${error.message}` };
+  }
 }
 
 /** What one retrieval service has. */
@@ -93,9 +155,18 @@ export async function listCollections(asker: RetrievalAsker, worker: string): Pr
 
 /** What a collection learned from feedback. */
 export async function collectionWeights(asker: RetrievalAsker, collection: string): Promise<WeightsResult> {
-  const body: RetrieveBody = { op: 'weights', collection };
+  return await askRetrieval(asker, collection, { op: 'weights', collection }, weightsResultSchema);
+}
+
+/** A question to whichever service has the collection. */
+export async function askRetrieval<T>(
+  asker: RetrievalAsker,
+  collection: string,
+  body: RetrieveBody,
+  schema: z.ZodType<T>,
+): Promise<T> {
   const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(collection) });
-  return weighed(await asker.submit(task).finished);
+  return retrieved(await asker.submit(task).finished, schema);
 }
 
 /** Of `feedback` and `weights`. */
@@ -120,7 +191,7 @@ function at(collection: string): Pick<TaskSpec, 'constraints'> {
   return { constraints: { labels: { [collectionLabel(collection)]: 'here' } } };
 }
 
-function retrieved<T>(outcome: Outcome, schema: z.ZodType<T>): T {
+export function retrieved<T>(outcome: Outcome, schema: z.ZodType<T>): T {
   if (outcome.failure !== null) throw new GridError(outcome.failure);
   const { result } = readOutcome(outcome.result) ?? {};
   const parsed = schema.safeParse(result === undefined ? undefined : json(result));

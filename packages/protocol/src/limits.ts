@@ -115,6 +115,10 @@ export const limits = {
   subjectChars: 200,
   /** Of one answer. */
   passages: 1000,
+  /** Values of a vector: those of the largest models that embed. */
+  dimensions: 8192,
+  /** Vectors that one task brings. */
+  vectorsBrought: 256,
   /** Messages a peer may have sent that the other has not yet taken up (credit window). */
   creditMessages: 4096,
   /** Messages queued for one peer that does not read; reaching it ends the session. */

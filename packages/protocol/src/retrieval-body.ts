@@ -1,8 +1,9 @@
 /** What retrieval is asked: an `ingest` task changes a collection, a `retrieve` task reads. Both end with a result in JSON. */
 import { z } from 'zod';
-import { artifactRefSchema, containerPath } from './artifact.ts';
+import { artifactDigest, artifactRefSchema, containerPath } from './artifact.ts';
 import { principalIdSchema } from './handshake.ts';
 import { limits } from './limits.ts';
+import { modelName } from './model.ts';
 
 export const collectionWords = `1 to ${limits.collectionChars} of a-z, 0-9, ".", "_" and "-", a letter or digit first`;
 
@@ -37,6 +38,17 @@ export type Readers = z.infer<typeof readersSchema>;
 /** A commit, whose files these are. */
 const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);
+
+/** By which a collection has vectors: another file under the model's name would make others. */
+const embedding = z.object({
+  model: modelName,
+  digest: artifactDigest,
+  dimension: z.number().int().min(1).max(limits.dimensions),
+});
+export type Embedding = z.infer<typeof embedding>;
+/** Of 32 bits each, the least significant byte first; one vector after the other. */
+const values: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
+const passageId = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 export const ingestBodySchema = z.discriminatedUnion('op', [
   /** From now on the source is what its one input holds: what is not in there any more is not answered any more. */
@@ -75,6 +87,16 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
     readers: readersSchema.optional(),
     owner: principalIdSchema.optional(),
   }),
+  /** From now on the collection's vectors are by this model. `again`: instead of another, of which all are gone then. */
+  z.object({ op: z.literal('embed'), collection, embedding, again: z.boolean().optional() }),
+  /** Of these passages, by the collection's model. Those that are gone, or have one, are passed over. */
+  z.object({
+    op: z.literal('vectors'),
+    collection,
+    embedding,
+    passages: z.array(passageId).min(1).max(limits.vectorsBrought),
+    values,
+  }),
   /** Everything that has the subject in it is taken out, and looked for in all files of the service. */
   z.object({ op: z.literal('forget'), collection, subject: z.string().max(limits.subjectChars) }),
 ]);
@@ -89,7 +111,11 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     count: z.number().int().min(1).max(limits.passages),
     /** `passages`: of a file as many as there are. `files`: of each its best passage, without its text. */
     of: z.enum(['passages', 'files']),
+    /** Of `text`, by the collection's model; by another's, or without, words alone are asked. */
+    vector: z.object({ digest: artifactDigest, values }).optional(),
   }),
+  /** What has no vector yet, as its model is to be shown it; behind the passage `after`. */
+  z.object({ op: z.literal('unembedded'), collection, after: passageId }),
   /** Collections and their sources. */
   z.object({ op: z.literal('list') }),
   /** What a collection learned from feedback. */
@@ -105,7 +131,17 @@ export const collectionPrefix = 'collection/';
 
 const count = z.number().int().min(0);
 
-/** Of `sync` and `remove`. Files; `failed`: the first of them, with the cause. */
+/** Passages without a vector. */
+const vectors = z.object({ embedding, lacking: count });
+
+/** Of `embed`. */
+export const embedResultSchema = vectors;
+export type EmbedResult = z.infer<typeof vectors>;
+
+/** Of `vectors`. */
+export const vectorsResultSchema = z.object({ kept: count });
+
+/** Of `sync` and `remove`. Files; `failed`: the first of them, with the cause. `vectors`: of a collection that has them. */
 export const ingestResultSchema = z.object({
   added: count,
   changed: count,
@@ -113,6 +149,7 @@ export const ingestResultSchema = z.object({
   removed: count,
   failedFiles: count,
   failed: z.array(z.object({ path: z.string(), cause: z.string() })),
+  vectors: vectors.optional(),
 });
 export type IngestResult = z.infer<typeof ingestResultSchema>;
 
@@ -141,8 +178,16 @@ export const queryResultSchema = z.object({
   cut: z.boolean(),
   /** Words that the query was looked up by, each once; older services do not tell. */
   asked: count.optional(),
+  /** Of a collection with vectors: by which `text` is to be embedded. */
+  embedding: embedding.optional(),
 });
 export type QueryResult = z.infer<typeof queryResultSchema>;
+
+/** Of `unembedded`; with no passage there are no more. */
+export const unembeddedResultSchema = z.object({
+  passages: z.array(z.object({ id: passageId, text: z.string() })),
+});
+export type UnembeddedResult = z.infer<typeof unembeddedResultSchema>;
 
 export const listResultSchema = z.object({
   collections: z.array(
@@ -152,6 +197,7 @@ export const listResultSchema = z.object({
       /** Whose it is; left out where nobody knows, and by older services, which everybody may ask. */
       owner: z.string().optional(),
       readers: readersSchema.optional(),
+      vectors: vectors.optional(),
       sources: z.array(
         source.extend({
           files: count,

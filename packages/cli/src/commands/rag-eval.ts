@@ -1,11 +1,13 @@
 /** `grid rag eval`: how good a collection's answers are, by queries and judgments in TREC's formats. */
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path/posix';
-import { type Client, queryCollection } from '@gryphgen/client';
+import { type Client, type QueryOptions, queryCollection } from '@gryphgen/client';
+import { failure, GridError } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { type Invocation, runs } from '../command.ts';
 import { ProgressLines } from '../images/progress-lines.ts';
+import { withInference } from '../models/with-inference.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
@@ -17,6 +19,7 @@ const depth = 100;
 const atOnce = 4;
 
 interface EvalFlags extends CommonFlags {
+  readonly words?: true;
   readonly queries: string;
   readonly qrels: string;
 }
@@ -30,7 +33,8 @@ export function evalCommand(command: Command, invocation: Invocation): Command {
         '--qrels <file>',
         "TREC's judgments: query 0 document relevance a line; a document is a file's name without its extension",
       ).makeOptionMandatory(),
-    );
+    )
+    .addOption(new Option('--words', 'by words alone, also where the collection has vectors'));
   return runs<EvalFlags>(command, invocation, async (flags, [collection = '']) => {
     const { terminal } = invocation;
     const { quality, readQrels } = await import('@gryphgen/retrieval');
@@ -42,10 +46,13 @@ export function evalCommand(command: Command, invocation: Invocation): Command {
     await withClient(terminal, flags, async (client) => {
       await held(client, collection);
       const rest = queries.values();
-      const asker = async (): Promise<void> => {
-        for (const { id, text } of rest) rankings.set(id, await ranking(client, collection, text));
+      const asker = async (options: QueryOptions): Promise<void> => {
+        for (const { id, text } of rest) rankings.set(id, await ranking(client, collection, text, options));
       };
-      await Promise.all(Array.from({ length: atOnce }, asker));
+      const askAll = (options: QueryOptions) =>
+        Promise.all(Array.from({ length: atOnce }, () => asker(options)));
+      if (flags.words) await askAll({});
+      else await withInference(client, (inference, signal) => askAll({ inference, signal }));
     }).finally(() => lines.wipe());
     const found = quality(rankings, qrels.value, depth);
     const measures = {
@@ -65,8 +72,17 @@ export function evalCommand(command: Command, invocation: Invocation): Command {
 }
 
 /** Documents, best first. */
-async function ranking(client: Client, collection: string, text: string): Promise<readonly string[]> {
-  const { results } = await queryCollection(client, { collection, text, count: depth, of: 'files' });
+async function ranking(
+  client: Client,
+  collection: string,
+  text: string,
+  options: QueryOptions,
+): Promise<readonly string[]> {
+  const query = { collection, text, count: depth, of: 'files' } as const;
+  const { results, wordsAlone } = await queryCollection(client, query, options);
+  // What is measured is what is said to be.
+  if (wordsAlone !== undefined)
+    throw new GridError(failure('execution.model', `${wordsAlone}: "--words" measures words alone`));
   return results.map(({ source }) => basename(source, extname(source)));
 }
 

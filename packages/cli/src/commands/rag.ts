@@ -1,20 +1,21 @@
 /** Collections of passages: rag add, sync, ls, rm, query. */
-import { type Client, ingested, modelFor, queryCollection, queryReranked } from '@gryphgen/client';
+import { type Client, ingested } from '@gryphgen/client';
 import {
+  type EmbedResult,
   failure,
   GridError,
   type IngestBody,
   type IngestResult,
-  limits,
+  type ListResult,
   type SourceName,
 } from '@gryphgen/protocol';
 import { Command, Option } from 'commander';
-import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
+import { gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
-import { withInference } from '../models/with-inference.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { bringSource, passedOver } from '../rag/bring-source.ts';
+import { makeVectors, type VectorFlags, vectorOptions, vectorsLine } from '../rag/collection-vectors.ts';
 import {
   knownPlace,
   nameToRemove,
@@ -24,20 +25,17 @@ import {
   writtenPlace,
 } from '../rag/source-place.ts';
 import { SourceWatch } from '../rag/source-watch.ts';
-import { ToldSteps } from '../rag/told-steps.ts';
-import { collectionLines, passageLines, syncLine } from '../render/rag-view.ts';
+import { collectionLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
-import { askCommand, rerankFlag } from './rag-ask.ts';
+import { askCommand } from './rag-ask.ts';
 import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
-
-const defaultCount = 10;
+import { queryCommand } from './rag-query.ts';
 
 export function ragCommand(invocation: Invocation): Command {
   return new Command('rag')
@@ -69,7 +67,7 @@ export function ragCommand(invocation: Invocation): Command {
     );
 }
 
-interface AddFlags extends CommonFlags {
+interface AddFlags extends CommonFlags, VectorFlags {
   readonly name?: string;
 }
 
@@ -80,12 +78,14 @@ function addCommand(invocation: Invocation): Command {
     'rag add docs ./docs README.md',
     'rag add code ./repository@main',
     'rag add notes - --name today.md < notes.md',
+    'rag add docs ./docs --embed bge-small',
   )
     .argument(
       '<source...>',
       `files and folders (not: ${[...passedOver].join(', ')}; links), PATH@REVISION or git+file:///PATH@REVISION of a git repository, "-" for stdin`,
     )
     .addOption(new Option('--name <file>', 'what stdin is called, with the ending that says what it is'));
+  for (const option of vectorOptions()) command.addOption(option);
   return runs<AddFlags>(command, invocation, async (flags, [name = '', ...sources]) => {
     const { terminal } = invocation;
     const places: SourcePlace[] = [];
@@ -102,7 +102,7 @@ function stdinPlace({ name }: AddFlags, sources: readonly string[]): SourcePlace
   return { kind: 'stdin', name: stdinName(name) };
 }
 
-interface SyncFlags extends CommonFlags {
+interface SyncFlags extends CommonFlags, VectorFlags {
   readonly watch?: true;
 }
 
@@ -112,7 +112,9 @@ function syncCommand(invocation: Invocation): Command {
     'Bring what was added of this machine up to date: changed, new and deleted files.',
     'rag sync docs',
     'rag sync docs --watch',
+    'rag sync docs --embed bge-small --again',
   ).addOption(new Option('--watch', 'go on, whenever something has changed, until Ctrl-C').conflicts('json'));
+  for (const option of vectorOptions()) command.addOption(option);
   return runs<SyncFlags>(command, invocation, async (flags, [name = '']) => {
     const { terminal } = invocation;
     return await withClient(terminal, flags, async (client) => {
@@ -121,7 +123,7 @@ function syncCommand(invocation: Invocation): Command {
       const own = (found?.sources ?? []).filter((source) => source.machine === machine);
       // Who wrote to stdin is gone.
       const places = own.map(({ path }) => knownPlace(path)).filter(({ kind }) => kind !== 'stdin');
-      if (places.length === 0)
+      if (places.length === 0 && !lacksVectors(found, flags))
         throw new GridError(
           failure(
             'rejected.not-found',
@@ -129,7 +131,7 @@ function syncCommand(invocation: Invocation): Command {
           ),
         );
       if (flags.watch === true) return await watchAll(client, terminal, flags, name, places);
-      return await syncAll(client, terminal, flags, name, places);
+      return await syncAll(client, terminal, flags, name, places, found?.vectors);
     });
   });
 }
@@ -170,62 +172,38 @@ function removeCommand(invocation: Invocation): Command {
   });
 }
 
-interface QueryFlags extends CommonFlags {
-  readonly count?: number;
-  readonly rerank?: string;
-}
-
-function queryCommand(invocation: Invocation): Command {
-  const command = onCollection(
-    'query',
-    'Find passages in a collection, best first, each with where it stands.',
-    'rag query docs "how does a machine join"',
-    'rag query docs "parseHttpHeader" -k 3 --json',
-    'rag query docs "how does a machine join" --rerank ranks',
-  )
-    .argument('<text>')
-    .addOption(
-      flagOf('-k, --count <count>', `results (default: ${defaultCount})`, integer(1, limits.passages)),
-    )
-    .addOption(rerankFlag());
-  return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
-    const { terminal } = invocation;
-    const { count = defaultCount, rerank } = flags;
-    const query = { collection: name, text, count, of: 'passages' } as const;
-    const found = await withClient(terminal, flags, async (client) => {
-      await held(client, name);
-      if (rerank === undefined) return await queryCollection(client, query);
-      const model = modelFor(await client.request('models', {}), 'rerank', rerank);
-      const steps = new ToldSteps(terminal);
-      return await withInference(client, (inference, signal) =>
-        queryReranked(client, inference, query, model, { signal, onStep: (step) => steps.tell(step) }),
-      ).finally(() => steps.end());
-    });
-    if (flags.json) {
-      const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));
-      printJson(terminal, { results, ...(found.cut && { cut: true }) });
-    } else for (const line of passageLines(found, terminal)) terminal.out(`${line}\n`);
-    return 0;
-  });
+/** Of a collection that has no files here to be synced, but passages to be embedded. */
+function lacksVectors(
+  found: ListResult['collections'][number] | undefined,
+  { embed, again }: VectorFlags,
+): boolean {
+  return (
+    embed !== undefined || (found?.vectors !== undefined && (again === true || found.vectors.lacking > 0))
+  );
 }
 
 /** Each of these sources of this machine, one after the other. */
 async function syncAll(
   client: Client,
   terminal: Terminal,
-  flags: CommonFlags,
+  flags: CommonFlags & VectorFlags,
   collection: string,
   places: readonly SourcePlace[],
+  known?: EmbedResult,
 ): Promise<number> {
   const { name: machine } = settingsOf(terminal, flags);
   const done: (SourceName & IngestResult)[] = [];
+  let state = known;
   for (const place of places) {
-    const result = await bringSource(client, terminal, collection, machine, place);
+    const { vectors, ...result } = await bringSource(client, terminal, collection, machine, place);
+    state = vectors;
     const path = sourceName(place);
     done.push({ machine, path, ...result });
     tellSynced(terminal, path, result, flags.json === true);
   }
-  if (flags.json) printJson(terminal, { collection, sources: done });
+  const vectors = await makeVectors(client, terminal, collection, flags, state);
+  if (flags.json) printJson(terminal, { collection, sources: done, ...(vectors && { vectors }) });
+  else if (vectors !== undefined) terminal.out(`${vectorsLine(collection, vectors)}\n`);
   return 0;
 }
 
@@ -233,11 +211,13 @@ async function syncAll(
 async function watchAll(
   client: Client,
   terminal: Terminal,
-  flags: CommonFlags,
+  flags: CommonFlags & VectorFlags,
   collection: string,
   places: readonly SourcePlace[],
 ): Promise<number> {
   const { name: machine } = settingsOf(terminal, flags);
+  // What is asked for once is not done again with each change.
+  let wanted: VectorFlags = flags;
   const ended = new AbortController();
   const stopListening = onInterrupt(() => ended.abort());
   const watch = new SourceWatch(places, { signal: ended.signal });
@@ -245,8 +225,13 @@ async function watchAll(
     for await (const place of watch.changes()) {
       const path = sourceName(place);
       try {
-        tellSynced(terminal, path, await bringSource(client, terminal, collection, machine, place), false);
+        const { vectors: known, ...result } = await bringSource(client, terminal, collection, machine, place);
+        tellSynced(terminal, path, result, false);
+        const made = await makeVectors(client, terminal, collection, wanted, known);
+        if (made !== undefined && made.made > 0) terminal.out(`${vectorsLine(collection, made)}\n`);
+        wanted = {};
       } catch (error) {
+        if (ended.signal.aborted) break;
         if (!(error instanceof GridError || error instanceof UsageError)) throw error;
         terminal.err(`${printable(path)}: ${error.message}\n`);
         watch.again(place);

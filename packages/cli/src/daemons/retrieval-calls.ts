@@ -49,6 +49,10 @@ export function retrievalCalls(
               return await service.feedback(body);
             case 'weights':
               return await service.weights(body);
+            case 'embed':
+              return await service.embedBy(body);
+            case 'vectors':
+              return await service.addVectors(body);
             case 'access':
               return await service.access.set(body);
             case 'forget':
@@ -75,6 +79,8 @@ export function retrievalCalls(
           switch (body.op) {
             case 'query':
               return await service.query(body, resultBytes);
+            case 'unembedded':
+              return await service.unembedded(body.collection, body.after, resultBytes);
             case 'list':
               return await service.list(resultBytes, shows);
             case 'weights':

@@ -29,7 +29,10 @@ export function syncLine(path: string, result: IngestResult, style: Style): stri
 
 export function collectionLines({ collections, cut }: ListResult, terminal: Terminal): readonly string[] {
   if (collections.length === 0) return ['there is no collection: "grid rag add NAME PATH" makes one'];
-  const rows = collections.flatMap(({ name, sources }) => sources.map((source) => ({ name, ...source })));
+  const rows = collections.flatMap(({ name, vectors, sources }) =>
+    sources.map((source) => ({ name, vectors, ...source })),
+  );
+  const hasVectors = rows.some(({ vectors }) => vectors !== undefined);
   return [
     ...table(
       rows,
@@ -37,6 +40,7 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
         { title: 'COLLECTION', value: ({ name }) => name },
         { title: 'FILES', value: ({ files }) => String(files), right: true },
         { title: 'NOT READ', value: ({ failedFiles }) => String(failedFiles), right: true },
+        ...(hasVectors ? [{ title: 'VECTORS BY', value: vectorWords }] : []),
         { title: 'SYNCED', value: ({ syncedAt }) => `${age(Date.now() - syncedAt)} ago` },
         { title: 'MACHINE', value: ({ machine }) => printable(machine) },
         { title: 'PATH', value: ({ path }) => printable(path) },
@@ -45,6 +49,12 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
     ),
     ...(cut ? ['there are more than an answer holds'] : []),
   ];
+}
+
+function vectorWords({ vectors }: Pick<ListResult['collections'][number], 'vectors'>): string {
+  if (vectors === undefined) return '-';
+  const { embedding, lacking } = vectors;
+  return lacking === 0 ? embedding.model : `${embedding.model}, ${lacking} to come`;
 }
 
 export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {

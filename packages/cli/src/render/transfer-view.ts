@@ -20,11 +20,15 @@ export function transferLine(row: TransferRow, nameColumns: number): string {
 
 /** `ms`: since its first byte. */
 export function transferBar(sent: number, bytes: number, ms: number): string {
-  const part = bytes === 0 ? 0 : sent / bytes;
-  const bar = '='.repeat(Math.round(part * barColumns)).padEnd(barColumns);
   const pace = ms < 1000 ? '' : `, ${formatBytes(Math.round((sent / ms) * 1000))}/s`;
-  const percent = `${Math.floor(part * 100)}%`.padStart(4);
-  return `[${bar}]${percent}  ${formatBytes(sent)} of ${formatBytes(bytes)}${pace}`;
+  return `${progressBar(sent, bytes)}  ${formatBytes(sent)} of ${formatBytes(bytes)}${pace}`;
+}
+
+/** How much of a whole is done. */
+export function progressBar(done: number, of: number): string {
+  const part = of === 0 ? 0 : Math.min(1, done / of);
+  const bar = '='.repeat(Math.round(part * barColumns)).padEnd(barColumns);
+  return `[${bar}]${`${Math.floor(part * 100)}%`.padStart(4)}`;
 }
 
 function stateOf({ state, sent, bytes, ms, failure }: TransferRow): string {

@@ -116,7 +116,7 @@ async function look(
 ): Promise<Found> {
   const wanted = ranking === undefined ? count : candidatesFor(count);
   const query = { collection, text: question, count: wanted, of: 'passages' } as const;
-  const { task, cut: partial, ...found } = await queryCollection(asker, query, options);
+  const { task, cut: partial, ...found } = await queryCollection(asker, query, { ...options, inference });
   const tasks = { query: task };
   if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', tasks };
   if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', tasks };

@@ -1,16 +1,9 @@
 /** Passages in the order in which a model for ranking has them: it reads each beside the question, which an index cannot. */
-import {
-  failure,
-  GridError,
-  limits,
-  type ModelDocument,
-  type Passage,
-  type QueryResult,
-} from '@gryphgen/protocol';
+import { failure, GridError, limits, type ModelDocument, type Passage } from '@gryphgen/protocol';
 import { z } from 'zod';
 import { type WholeAnswer, wholeAnswer } from '../inference/whole-answer.ts';
 import type { Inference } from '../inference.ts';
-import { queryCollection, type RetrievalAsker } from '../retrieval.ts';
+import { type CollectionQuery, type Found, queryCollection, type RetrievalAsker } from '../retrieval.ts';
 import { type AskCollectionOptions, questionOptions } from './ask-progress.ts';
 
 /** In the terms of a score; no word is written so. */
@@ -83,15 +76,16 @@ export function candidatesFor(count: number): number {
   return Math.min(limits.passages, count * candidatesEach);
 }
 
-/** As `queryCollection`, from more candidates, in the order that the model gives them. */
+/** As `queryCollection`, from more candidates, in the order that the model gives them. `words`: without vectors. */
 export async function queryReranked(
   asker: RetrievalAsker,
   inference: Inference,
-  query: Parameters<typeof queryCollection>[1],
+  query: CollectionQuery,
   model: ModelDocument,
-  options: AskCollectionOptions = {},
-): Promise<QueryResult> {
-  const found = await queryCollection(asker, { ...query, count: candidatesFor(query.count) });
+  { words = false, ...options }: AskCollectionOptions & { readonly words?: boolean } = {},
+): Promise<Found> {
+  const wider = { ...query, count: candidatesFor(query.count) };
+  const found = await queryCollection(asker, wider, { ...options, ...(!words && { inference }) });
   if (found.results.length === 0) return found;
   const { passages } = await rerankPassages(inference, model, query.text, found.results, options);
   return { ...found, results: passages.slice(0, query.count) };

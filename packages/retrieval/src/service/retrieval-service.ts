@@ -9,6 +9,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import {
+  type EmbedResult,
   type Failure,
   type ForgetResult,
   failure,
@@ -19,6 +20,7 @@ import {
   type QueryResult,
   type RetrieveBody,
   type SourceName,
+  type UnembeddedResult,
   type WeightsResult,
 } from '@gryphgen/protocol';
 import { foldedSubject } from '../core/forget/subject.ts';
@@ -33,6 +35,7 @@ import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
 import { searchFiles } from './file-search.ts';
 import type { SourceFile } from './given-files.ts';
 import { Learning } from './learning.ts';
+import { Meaning } from './meaning.ts';
 import { told, unknown } from './refusals.ts';
 import { Roots } from './roots.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
@@ -44,6 +47,8 @@ const passagesPerFile = 4;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Feedback = Extract<IngestBody, { op: 'feedback' }>;
+type Embed = Extract<IngestBody, { op: 'embed' }>;
+type Vectors = Extract<IngestBody, { op: 'vectors' }>;
 type Weights = Extract<IngestBody, { op: 'weights' }>;
 /** Of which collections an answer tells. */
 type Shows = (collection: string) => boolean;
@@ -56,6 +61,7 @@ export class RetrievalService {
   private readonly roots: Roots;
   private store: Promise<stored.Store> | undefined;
   private readonly learning = new Learning(() => this.opened());
+  private readonly meaning = new Meaning(() => this.opened());
   private readonly parser = new ParserPool();
   private last: Promise<unknown> = Promise.resolve();
 
@@ -98,7 +104,8 @@ export class RetrievalService {
           syncedAt,
           ...(revision !== undefined && { revision }),
         });
-      return result;
+      const vectors = 'code' in result ? undefined : await this.meaning.of(collection);
+      return { ...result, ...(vectors && { vectors }) };
     });
   }
 
@@ -133,26 +140,58 @@ export class RetrievalService {
   }
 
   /** At most `maxBytes` of JSON. */
-  async query({ collection, text, count, of }: Query, maxBytes: number): Promise<QueryResult | Failure> {
+  async query(
+    { collection, text, count, of, vector }: Query,
+    maxBytes: number,
+  ): Promise<QueryResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
+      const embedding = await this.meaning.embedding(collection);
+      const aside = {
+        ...(of === 'passages' && { asked: askedWords(text) }),
+        ...(embedding && { embedding }),
+      };
+      const room = maxBytes - JSON.stringify(aside).length;
+      const words = (limit: number) => this.learning.search(collection, text, limit);
+      const ask = (limit: number) =>
+        vector === undefined || vector.digest !== embedding?.digest
+          ? words(limit)
+          : this.meaning.search(collection, vector, limit, words);
       const cited = (passage: stored.Passage) =>
         shown(passage, this.revisionOf(collection, passage.source.key));
-      const ask = (limit: number) => this.learning.search(collection, text, limit);
-      if (of === 'passages') {
-        const found = fitted((await ask(count)).map(cited), maxBytes);
-        return { ...found, asked: askedWords(text) };
-      }
+      if (of === 'passages') return { ...fitted((await ask(count)).map(cited), room), ...aside };
       for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
         const found = await ask(limit);
         const best = bestOfFiles(found).slice(0, count);
         if (best.length === count || found.length < limit || limit >= limits.passages * passagesPerFile)
-          return fitted(
-            best.map((passage) => withoutText(cited(passage))),
-            maxBytes,
-          );
+          return {
+            ...fitted(
+              best.map((passage) => withoutText(cited(passage))),
+              room,
+            ),
+            ...aside,
+          };
       }
     });
+  }
+
+  /** From now on its passages are to have vectors by this model. */
+  embedBy(body: Embed): Promise<EmbedResult | Failure> {
+    return this.inTurn(async () =>
+      this.names.includes(body.collection) ? await this.meaning.embedBy(body) : unknown(body.collection),
+    );
+  }
+
+  addVectors(body: Vectors): Promise<{ kept: number } | Failure> {
+    return this.inTurn(async () =>
+      this.names.includes(body.collection) ? await this.meaning.add(body) : unknown(body.collection),
+    );
+  }
+
+  /** At most `maxBytes` of JSON. */
+  async unembedded(collection: string, after: number, maxBytes: number): Promise<UnembeddedResult | Failure> {
+    if (!this.names.includes(collection)) return unknown(collection);
+    return await told(() => this.meaning.unembedded(collection, after, maxBytes));
   }
 
   /** How a file served a query. The collection learns from it, when that is enough. */
@@ -225,7 +264,9 @@ export class RetrievalService {
         });
         const passages = files.reduce((sum, { chunks }) => sum + chunks, 0);
         const { owner = null, readers } = this.roots.accessOf(name) ?? {};
-        const row = { name, passages, ...(owner !== null && { owner }), readers, sources };
+        const whose = { ...(owner !== null && { owner }), readers };
+        const vectors = await this.meaning.of(name);
+        const row = { name, passages, ...whose, ...(vectors && { vectors }), sources };
         left -= Buffer.byteLength(JSON.stringify(row)) + 1;
         if (left < 0) return { collections, cut: true };
         collections.push(row);

@@ -81,8 +81,8 @@ class SqliteStore implements Store {
     return this.#reader.call('nearest', query);
   }
 
-  embedBy(collection: string, embedding: Embedding): Promise<void> {
-    return this.#writer.call('embedBy', { collection, embedding });
+  embedBy(collection: string, embedding: Embedding, again = false): Promise<void> {
+    return this.#writer.call('embedBy', { collection, embedding, again });
   }
 
   embedding(collection: string): Promise<Embedding | undefined> {

@@ -120,8 +120,8 @@ export interface Store {
   search(query: StoreQuery): Promise<readonly Passage[]>;
   /** Those with vectors, by the cosine, which is their score; none without a model or for a vector of another dimension. */
   nearest(query: NearestQuery): Promise<readonly Passage[]>;
-  /** From now on its vectors are by this one; those it had are gone. The collection is made when it is not there. */
-  embedBy(collection: string, embedding: Embedding): Promise<void>;
+  /** From now on its vectors are by this one; those by another file are gone, and with `again` all. The collection is made when it is not there. */
+  embedBy(collection: string, embedding: Embedding, again?: boolean): Promise<void>;
   embedding(collection: string): Promise<Embedding | undefined>;
   /** Passages without a vector, in an order that they keep, behind the one of which the id is `after`. */
   unembedded(collection: string, after: number, limit: number): Promise<readonly UnembeddedPassage[]>;

@@ -6,7 +6,7 @@
  * 2. At most `mostBytes`: the collection that was asked longest ago goes first, and one that has more alone is asked by what
  *    little of each vector is in memory, and the best are read.
  */
-import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import type { VectorCode } from '../core/vectors/vector-code.ts';
 import { exactUpTo, type Near, VectorIndex } from '../core/vectors/vector-index.ts';
 import { codeOf, type StoredEmbedding, type VectorRow } from './vector-table.ts';
@@ -27,12 +27,14 @@ interface Cached {
 
 export class VectorCache {
   readonly #db: DatabaseSyncInstance;
+  readonly #one: StatementSyncInstance;
   readonly #mostBytes: number;
   /** By collection; asked last, last. */
   readonly #cached = new Map<number, Cached>();
 
   constructor(db: DatabaseSyncInstance, mostBytes: number) {
     this.#db = db;
+    this.#one = db.prepare('SELECT chunk, scale, code FROM vector WHERE chunk = ?');
     this.#mostBytes = mostBytes;
   }
 
@@ -72,7 +74,7 @@ export class VectorCache {
     this.#makeRoom(keepsCodes ? codeBytes : 0);
     const centre = count <= exactUpTo ? undefined : this.#centre(collection, dimension, count);
     const read = (chunk: number): VectorCode | undefined => {
-      const [row] = this.#rows('chunk = ?', chunk);
+      const row = this.#one.get(chunk) as VectorRow | undefined;
       return row === undefined ? undefined : codeOf(row);
     };
     const index = new VectorIndex({ dimension, keepsCodes, centre, read });

@@ -40,7 +40,12 @@ export function readEmbedding(db: DatabaseSyncInstance, collection: string): Sto
   return db.prepare(sql).get(collection) as StoredEmbedding | undefined;
 }
 
-/** What was there by another is gone. */
+/** The same file under another name. */
+export function renameModel(db: DatabaseSyncInstance, collection: number, model: string): void {
+  db.prepare('UPDATE embedding SET model = ? WHERE collection = ?').run(model, collection);
+}
+
+/** All that was there is gone. */
 export function writeEmbedding(
   db: DatabaseSyncInstance,
   { collection, epoch, model, digest, dimension }: StoredEmbedding,

@@ -27,7 +27,14 @@ import {
   type SourceChange,
   StoreError,
 } from './store.ts';
-import { insertVectors, KeptVectors, readEmbedding, removeVectors, writeEmbedding } from './vector-table.ts';
+import {
+  insertVectors,
+  KeptVectors,
+  readEmbedding,
+  removeVectors,
+  renameModel,
+  writeEmbedding,
+} from './vector-table.ts';
 
 export interface OpenArgs {
   readonly path: string;
@@ -105,10 +112,13 @@ export class WriteOperations {
     transaction(db, () => insertVersion(db, this.#table(db).collectionId(collection), version));
   }
 
-  embedBy(collection: string, embedding: Embedding): void {
+  embedBy(collection: string, embedding: Embedding, again: boolean): void {
     this.#transact((db, state) => {
       const id = this.#table(db).collectionId(collection);
-      writeEmbedding(db, { ...embedding, collection: id, epoch: state.generation + 1 });
+      const before = again ? undefined : readEmbedding(db, collection);
+      if (before?.digest === embedding.digest && before.dimension === embedding.dimension)
+        renameModel(db, id, embedding.model);
+      else writeEmbedding(db, { ...embedding, collection: id, epoch: state.generation + 1 });
       return state;
     });
   }

@@ -11,6 +11,12 @@ import {
 import type { ApplyArgs, OpenArgs } from './write-operations.ts';
 import { WriteOperations } from './write-operations.ts';
 
+interface EmbedArgs {
+  readonly collection: string;
+  readonly embedding: Embedding;
+  readonly again: boolean;
+}
+
 interface AddVectorsArgs {
   readonly collection: string;
   readonly vectors: readonly PassageVector[];
@@ -31,8 +37,7 @@ const operations = {
     store.addFeedback(collection, entry),
   addVersion: ({ collection, version }: { readonly collection: string; readonly version: NewVersion }) =>
     store.addVersion(collection, version),
-  embedBy: ({ collection, embedding }: { readonly collection: string; readonly embedding: Embedding }) =>
-    store.embedBy(collection, embedding),
+  embedBy: ({ collection, embedding, again }: EmbedArgs) => store.embedBy(collection, embedding, again),
   addVectors: ({ collection, vectors }: AddVectorsArgs) => store.addVectors(collection, vectors),
   forget: ({ collection, subject }: { readonly collection: string; readonly subject: string }) =>
     store.forget(collection, subject),

@@ -27,12 +27,15 @@ export function needOf(body: IngestBody | RetrieveBody): Need {
     case 'list':
       return null;
     case 'query':
+    case 'unembedded':
     case 'feedback':
       return 'read';
     case 'weights':
       return 'change' in body ? 'change' : 'read';
     case 'sync':
     case 'remove':
+    case 'embed':
+    case 'vectors':
     case 'access':
     case 'forget':
       return 'change';

@@ -1,0 +1,75 @@
+/** `grid rag query`: passages for a text, by words, by meaning where the collection has vectors, and ranked again by a model. */
+import { type AskStep, type Found, modelFor, queryCollection, queryReranked } from '@gryphgen/client';
+import { limits } from '@gryphgen/protocol';
+import { type Command, Option } from 'commander';
+import { flagOf, type Invocation, runs } from '../command.ts';
+import { withInference } from '../models/with-inference.ts';
+import { printable } from '../printable.ts';
+import { ToldSteps } from '../rag/told-steps.ts';
+import { passageLines } from '../render/rag-view.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { integer } from '../task-file/values.ts';
+import { printJson } from '../terminal.ts';
+import { rerankFlag } from './rag-ask.ts';
+import { held, onCollection } from './rag-collections.ts';
+
+const defaultCount = 10;
+
+interface QueryFlags extends CommonFlags {
+  readonly words?: true;
+  readonly count?: number;
+  readonly rerank?: string;
+}
+
+export function queryCommand(invocation: Invocation): Command {
+  const command = onCollection(
+    'query',
+    'Find passages in a collection, best first, each with where it stands.',
+    'rag query docs "how does a machine join"',
+    'rag query docs "parseHttpHeader" -k 3 --json',
+    'rag query docs "how does a machine join" --rerank ranks',
+  )
+    .argument('<text>')
+    .addOption(
+      flagOf('-k, --count <count>', `results (default: ${defaultCount})`, integer(1, limits.passages)),
+    )
+    .addOption(rerankFlag())
+    .addOption(new Option('--words', 'by words alone, also where the collection has vectors'));
+  return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
+    const { terminal } = invocation;
+    const { count = defaultCount, rerank } = flags;
+    const query = { collection: name, text, count, of: 'passages' } as const;
+    const found: Found = await withClient(terminal, flags, async (client) => {
+      await held(client, name);
+      if (flags.words && rerank === undefined) return await queryCollection(client, query);
+      const model =
+        rerank === undefined ? undefined : modelFor(await client.request('models', {}), 'rerank', rerank);
+      const steps = new ToldSteps(terminal);
+      return await withInference(client, (inference, signal) => {
+        if (model === undefined) return queryCollection(client, query, { inference, signal });
+        const onStep = (step: AskStep) => steps.tell(step);
+        return queryReranked(client, inference, query, model, {
+          signal,
+          onStep,
+          words: flags.words === true,
+        });
+      }).finally(() => steps.end());
+    });
+    const { meaning, wordsAlone } = found;
+    if (flags.json) {
+      const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));
+      printJson(terminal, {
+        results,
+        ...(found.cut && { cut: true }),
+        ...(meaning && { meaning }),
+        ...(wordsAlone !== undefined && { wordsAlone }),
+      });
+    } else {
+      for (const line of passageLines(found, terminal)) terminal.out(`${line}\n`);
+      if (wordsAlone !== undefined)
+        terminal.err(`${terminal.style.yellow(`found by words alone: ${printable(wordsAlone)}`)}\n`);
+    }
+    return 0;
+  });
+}
