@@ -37,7 +37,7 @@ beforeAll(async () => {
   writeFileSync(join(closed, 'policy.yaml'), 'push: no\n');
   grid.daemon(['broker']);
   forge = grid.daemon(['worker', '--name', 'forge']);
-  grid.daemon(['worker', '--name', 'guarded'], guarded);
+  grid.daemon(['worker', '--name', 'guarded', '--data-endpoint', 'none'], guarded);
   grid.daemon(['worker', '--name', 'closed'], closed);
   client = await grid.client();
   await allReady();
@@ -56,6 +56,8 @@ async function allReady(): Promise<void> {
   const ready = async () =>
     (await client.request('nodes', {})).filter(({ state }) => state === 'ready').length;
   while ((await ready()) < 3);
+  const relayed = async () => (await client.request('status', {})).door['artifacts relayWorkers'] ?? 0;
+  while ((await relayed()) < 3);
 }
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
@@ -114,6 +116,22 @@ describe('grid image push', () => {
     const closed = await run('image', 'push', '--file', archive('push-test/all:1'), '--to', 'closed');
     expect(closed.stderr).toContain('closed takes no pushed images: its policy says so');
     expect(closed.code).toBe(3);
+  });
+
+  it('brings one through the relay to a worker that has no port', async () => {
+    const pushed = await run(
+      'image',
+      'push',
+      '--file',
+      archive('push-test/safe:1'),
+      '--to',
+      'guarded',
+      '--json',
+    );
+    expect(JSON.parse(pushed.stdout)).toMatchObject({ workers: [{ name: 'guarded', result: 'taken' }] });
+    expect(await imagesOf('guarded')).toContain('push-test/safe:1');
+    const shown = JSON.parse((await run('node', 'show', 'guarded', '--json')).stdout) as { data: unknown };
+    expect(shown.data).toMatchObject({ straight: false, words: expect.stringContaining('by the relay') });
   });
 
   it('takes what the engine of this machine saves', async () => {

@@ -22,6 +22,7 @@ import {
   windowBytes,
 } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
+import { openSocket } from './open-socket.ts';
 import { type Pace, slowWords } from './pace.ts';
 import { relayMagic } from './relay/relay-wire.ts';
 
@@ -74,15 +75,18 @@ export class DataConnection {
     const { publicKey, secretKey } = curveKeyPair();
     this.endpoint = endpoint;
     this.alarms = alarms;
-    this.socket = new Dealer({
-      linger: lingerMs,
-      sendTimeout: 0,
-      maxMessageSize: maxDataFrameBytes,
-      ...deadConnectionOptions,
-      curvePublicKey: publicKey,
-      curveSecretKey: secretKey,
-      curveServerKey: dataKey,
-    });
+    this.socket = openSocket(
+      () =>
+        new Dealer({
+          linger: lingerMs,
+          sendTimeout: 0,
+          maxMessageSize: maxDataFrameBytes,
+          ...deadConnectionOptions,
+          curvePublicKey: publicKey,
+          curveSecretKey: secretKey,
+          curveServerKey: dataKey,
+        }),
+    );
     this.socket.events.on('disconnect', () => {
       if (this.socket.closed) return;
       this.brokenWords = 'has hung up';

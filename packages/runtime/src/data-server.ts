@@ -12,6 +12,7 @@ import type { Cancel } from './clock.ts';
 import { dataMagic, maxDataFrameBytes } from './data-wire.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
 import type { CurveKeys } from './keys.ts';
+import { openSocket } from './open-socket.ts';
 import { Relay } from './relay/relay.ts';
 import { relayMagic } from './relay/relay-wire.ts';
 import { type SendOutcome, Transfers, type TransfersOptions } from './transfers.ts';
@@ -47,17 +48,20 @@ export class DataServer {
     this.transfers = new Transfers(options);
     const send = (id: Buffer, ...parts: readonly Uint8Array[]) => this.send([id, ...parts]);
     this.relay = onRelayed === undefined ? null : new Relay({ ...options, onRelayed, send });
-    this.socket = new Router({
-      mandatory: true,
-      sendTimeout: 0,
-      sendHighWaterMark: highWaterMark,
-      receiveHighWaterMark: highWaterMark,
-      maxMessageSize: maxDataFrameBytes,
-      ...deadConnectionOptions,
-      linger: lingerMs,
-      curveServer: true,
-      curveSecretKey: curve.secretKey,
-    });
+    this.socket = openSocket(
+      () =>
+        new Router({
+          mandatory: true,
+          sendTimeout: 0,
+          sendHighWaterMark: highWaterMark,
+          receiveHighWaterMark: highWaterMark,
+          maxMessageSize: maxDataFrameBytes,
+          ...deadConnectionOptions,
+          linger: lingerMs,
+          curveServer: true,
+          curveSecretKey: curve.secretKey,
+        }),
+    );
     this.socket.events.on('disconnect', () => {
       this.cancelGone ??= alarms.after(goneMs, () => {
         this.cancelGone = undefined;

@@ -5,11 +5,12 @@
  * 1. After `close` nothing is delivered any more, also not what had been received before.
  * 2. `sendTimeout: 0` and a real high-water mark: a broker that does not read leaves frames here, bounded.
  */
-import { limits, type Message, wireMagic } from '@gryphgen/protocol';
+import { GridError, limits, type Message, wireMagic } from '@gryphgen/protocol';
 import { Dealer } from 'zeromq';
 import type { Alarms, Cancel } from './clock.ts';
 import { deadConnectionOptions } from './dead-connections.ts';
 import type { CurveKeys } from './keys.ts';
+import { openSocket } from './open-socket.ts';
 import { Outbox, type PushOutcome } from './outbox.ts';
 import { Turn } from './turn.ts';
 
@@ -44,7 +45,39 @@ export interface BrokerConnection {
   close(): Promise<void>;
 }
 
-export class BrokerDealer implements BrokerConnection {
+/** Where there is no socket to be had it is told as one that broke: there may be one later. Throws when the endpoint is none. */
+export function dialBroker(
+  broker: BrokerAddress,
+  curve: CurveKeys,
+  alarms: Alarms,
+  events: DealerEvents,
+): BrokerConnection {
+  try {
+    return new BrokerDealer(broker, curve, alarms, events);
+  } catch (error) {
+    if (!(error instanceof GridError)) throw error;
+    const cancel = alarms.after(0, () => events.onBroken(error.failure.message));
+    return { send: () => 'full', drop: () => undefined, close: async () => cancel() };
+  }
+}
+
+function optionsFor({ curveKey }: BrokerAddress, curve: CurveKeys): ConstructorParameters<typeof Dealer>[0] {
+  return {
+    sendTimeout: 0,
+    sendHighWaterMark: highWaterMark,
+    receiveHighWaterMark: highWaterMark,
+    maxMessageSize: limits.frameBytes,
+    linger: lingerMs,
+    ...deadConnectionOptions,
+    reconnectInterval: reconnectMs,
+    reconnectMaxInterval: reconnectCeilingMs,
+    curvePublicKey: curve.publicKey,
+    curveSecretKey: curve.secretKey,
+    curveServerKey: curveKey,
+  };
+}
+
+class BrokerDealer implements BrokerConnection {
   private readonly socket: Dealer;
   private readonly events: DealerEvents;
   private readonly alarms: Alarms;
@@ -59,19 +92,7 @@ export class BrokerDealer implements BrokerConnection {
   constructor(broker: BrokerAddress, curve: CurveKeys, alarms: Alarms, events: DealerEvents) {
     this.events = events;
     this.alarms = alarms;
-    this.socket = new Dealer({
-      sendTimeout: 0,
-      sendHighWaterMark: highWaterMark,
-      receiveHighWaterMark: highWaterMark,
-      maxMessageSize: limits.frameBytes,
-      linger: lingerMs,
-      ...deadConnectionOptions,
-      reconnectInterval: reconnectMs,
-      reconnectMaxInterval: reconnectCeilingMs,
-      curvePublicKey: curve.publicKey,
-      curveSecretKey: curve.secretKey,
-      curveServerKey: broker.curveKey,
-    });
+    this.socket = openSocket(() => new Dealer(optionsFor(broker, curve)));
     this.socket.events.on('handshake:error:auth', () => {
       if (!this.closing) this.events.onTurnedAway();
     });

@@ -108,6 +108,7 @@ export { placesBehind, placesBeside } from './places-beside.ts';
 export { limitTableOf } from './principal-limits.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
 export { type Random, systemRandom } from './random.ts';
+export { isReachedHere } from './reach-data.ts';
 export { addressTowards, reachable } from './reachable.ts';
 export { RelayLink } from './relay/relay-link.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';

@@ -30,7 +30,7 @@ import { Backoff } from './backoff.ts';
 import { BrokerRound, type Follower } from './broker-round.ts';
 import type { Alarms, Cancel, Clock } from './clock.ts';
 import { CreditGate } from './credit-gate.ts';
-import { type BrokerAddress, type BrokerConnection, BrokerDealer, type DealerEvents } from './dealer.ts';
+import { type BrokerAddress, type BrokerConnection, type DealerEvents, dialBroker } from './dealer.ts';
 import { composeHello, type Introduction, isFinal, knock, lost } from './link-handshake.ts';
 import type { Log } from './log.ts';
 import type { Random } from './random.ts';
@@ -142,7 +142,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
 
   private dial(broker: BrokerAddress, events: DealerEvents): BrokerConnection {
     const { dial, identity, alarms } = this.options;
-    return dial?.(broker, events) ?? new BrokerDealer(broker, identity.curve, alarms, events);
+    return dial?.(broker, events) ?? dialBroker(broker, identity.curve, alarms, events);
   }
 
   private knock(): void {

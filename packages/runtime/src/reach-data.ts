@@ -1,6 +1,7 @@
 /**
  * The connection by which a transfer goes: straight to where it is, or else by the first of the other places that is reached.
  */
+import type { Alarms } from './clock.ts';
 import { DataConnection, type DataPlace, type Place } from './data-connection.ts';
 
 /** For TCP's second try. What stands behind a NAT or a firewall costs as much, once a minute. */
@@ -36,5 +37,15 @@ async function isReached(connection: DataConnection, signal: AbortSignal | undef
     return await connection.reached;
   } finally {
     signal?.removeEventListener('abort', drop);
+  }
+}
+
+/** Whether it is reached straight from here, within `directMs`; nothing is asked there. */
+export async function isReachedHere(place: Place, alarms: Alarms): Promise<boolean> {
+  const connection = new DataConnection({ ...place, alarms }, directMs);
+  try {
+    return await isReached(connection, undefined);
+  } finally {
+    connection.drop();
   }
 }

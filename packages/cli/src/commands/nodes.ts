@@ -1,6 +1,7 @@
 /** Machines: nodes, node show|remove; drain and resume are in drain.ts. */
 import { Command } from 'commander';
 import { gridCommand, type Invocation, onNode, runs } from '../command.ts';
+import { dataWayTo } from '../data-way.ts';
 import { nodeNamed } from '../node-named.ts';
 import { ledgerTable } from '../render/ledger-view.ts';
 import { nodeJson, nodeLines, nodeTable } from '../render/node-view.ts';
@@ -45,8 +46,10 @@ function nodeShowCommand(invocation: Invocation): Command {
     (flags, [name = '']) =>
       withClient(terminal, flags, async (client) => {
         const node = nodeNamed(await client.request('nodes', {}), name);
-        if (flags.json) printJson(terminal, nodeJson(node));
-        else for (const line of nodeLines(node, terminal.style, terminal.columns)) terminal.out(`${line}\n`);
+        const data = await dataWayTo(node);
+        const { style, columns } = terminal;
+        if (flags.json) printJson(terminal, { ...nodeJson(node), data });
+        else for (const line of nodeLines(node, style, columns, data)) terminal.out(`${line}\n`);
         return 0;
       }),
   );

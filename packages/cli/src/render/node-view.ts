@@ -11,7 +11,7 @@ import {
   type Offers,
   pressureWords,
 } from '@gryphgen/protocol';
-import { printableDocument } from '../printable.ts';
+import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { calibrationWords } from './calibration-words.ts';
 import { freeOn, ledgerTable } from './ledger-view.ts';
@@ -104,7 +104,13 @@ export function nodeTable(nodes: readonly NodeDocument[], style: Style, columns:
   return table(printableDocument(nodes), layout, columns);
 }
 
-export function nodeLines(document: NodeDocument, style: Style, columns: number): readonly string[] {
+/** `data`: how its logs and files come to this machine; null where that is not known. */
+export function nodeLines(
+  document: NodeDocument,
+  style: Style,
+  columns: number,
+  data: { readonly words: string } | null = null,
+): readonly string[] {
   const node = printableDocument(document);
   const { report, reserved, doubts = [] } = node;
   const facts: readonly (readonly [string, string])[] = [
@@ -125,6 +131,7 @@ export function nodeLines(document: NodeDocument, style: Style, columns: number)
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
     ...hardwareFacts(report?.hardware),
     ['speed', report?.calibration === undefined ? '' : calibrationWords(report.calibration)],
+    ['data', data === null ? '' : printable(data.words)],
     ['version', report?.version ?? ''],
   ];
   const lines = facts

@@ -13,6 +13,7 @@ import type { Alarms, Cancel } from '../clock.ts';
 import { decodeDataAnswer, keepAliveMs, maxDataFrameBytes, silenceMs } from '../data-wire.ts';
 import { deadConnectionOptions } from '../dead-connections.ts';
 import type { Log } from '../log.ts';
+import { openSocket } from '../open-socket.ts';
 import { pause } from '../pause.ts';
 import { placesBeside } from '../places-beside.ts';
 import type { Random } from '../random.ts';
@@ -123,17 +124,20 @@ class RelayConnection {
     this.options = options;
     const { alarms, dataKey } = options;
     const { publicKey, secretKey } = curveKeyPair();
-    this.socket = new Dealer({
-      linger: lingerMs,
-      sendTimeout: 0,
-      sendHighWaterMark: highWaterMark,
-      receiveHighWaterMark: highWaterMark,
-      maxMessageSize: maxDataFrameBytes,
-      ...deadConnectionOptions,
-      curvePublicKey: publicKey,
-      curveSecretKey: secretKey,
-      curveServerKey: dataKey,
-    });
+    this.socket = openSocket(
+      () =>
+        new Dealer({
+          linger: lingerMs,
+          sendTimeout: 0,
+          sendHighWaterMark: highWaterMark,
+          receiveHighWaterMark: highWaterMark,
+          maxMessageSize: maxDataFrameBytes,
+          ...deadConnectionOptions,
+          curvePublicKey: publicKey,
+          curveSecretKey: secretKey,
+          curveServerKey: dataKey,
+        }),
+    );
     this.socket.events.on('disconnect', () => {
       this.cancelLook();
       this.cancelLook = alarms.after(lastWordsMs, () => this.close(this.lost('has hung up')));
