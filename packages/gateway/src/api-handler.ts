@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Question } from '@gryphgen/client';
-import { formatTaskId, GridError, type ModelDocument } from '@gryphgen/protocol';
+import { formatTaskId, GridError } from '@gryphgen/protocol';
 import type { Alarms, ApiKey, ApiKeys, Clock, Log, Random } from '@gryphgen/runtime';
 import { Admission } from './admission.ts';
 import { ApiError } from './api-error.ts';
@@ -14,7 +14,7 @@ import { dialectOf, type Route, routeOf } from './api-routes.ts';
 import { Exchange } from './exchange.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
-import type { GridDoor } from './grid-door.ts';
+import type { GridDoor, ListedModel } from './grid-door.ts';
 import { HeldBodies } from './held-bodies.ts';
 import { keyHolder } from './key-holder.ts';
 import { modelList, modelObject, unknownModel } from './model-list.ts';
@@ -176,7 +176,8 @@ export class ApiHandler {
       ({ tokens }) => tokens && this.metrics.used(question.model, tokens),
       () => undefined, // told by its body
     );
-    exchange.task = formatTaskId(await unlessAborted(answer.task, signal));
+    const task = await unlessAborted(answer.task, signal);
+    if (task !== undefined) exchange.task = formatTaskId(task);
     await relayAnswer(answer, {
       response,
       signal,
@@ -195,7 +196,7 @@ export class ApiHandler {
   private async moreOf(error: unknown, exchange: Exchange, key: ApiKey, model: string): Promise<unknown> {
     const isRefused = error instanceof GridError && error.code.startsWith('rejected.');
     if (!isRefused || exchange.response.headersSent) return error;
-    let models: readonly ModelDocument[];
+    let models: readonly ListedModel[];
     try {
       models = await unlessAborted(this.options.door.models(key, exchange.signal), exchange.signal);
     } catch {

@@ -97,6 +97,8 @@ export interface Told {
 export class GatewayFixture {
   home = '';
   grid = new ScriptedGrid();
+  /** Before the grid, where a test puts one there. */
+  door: GridDoor | undefined;
   /** One that may do anything. */
   key = '';
   private readonly stops: (() => Promise<void> | void)[] = [];
@@ -106,6 +108,7 @@ export class GatewayFixture {
     beforeEach(async () => {
       this.home = mkdtempSync(join(tmpdir(), 'gg-gateway-'));
       this.grid = new ScriptedGrid();
+      this.door = undefined;
       ({ key: this.key } = await this.newKey());
     });
     afterEach(async () => {
@@ -135,7 +138,7 @@ export class GatewayFixture {
       host: '127.0.0.1',
       port: 0,
       tls,
-      door: this.grid,
+      door: this.door ?? this.grid,
       keys: new ApiKeys(this.home),
       clock: systemClock,
       alarms: systemAlarms,

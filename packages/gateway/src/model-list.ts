@@ -1,26 +1,29 @@
 /** The grid's models in OpenAI's words, and what is said of one that it has not. */
-import { type ModelDocument, nearest } from '@gryphgen/protocol';
+import { nearest } from '@gryphgen/protocol';
 import { ApiError } from './api-error.ts';
+import type { ListedModel } from './grid-door.ts';
 
-export function modelObject({ name, addedAt, owner, use, serving, instances }: ModelDocument): object {
+export function modelObject({ name, addedAt, owner, use, serving, instances }: ListedModel): object {
   return {
     id: name,
     object: 'model',
     created: Math.floor(addedAt / 1000),
     owned_by: owner,
     use,
-    context_length: serving.slotTokens,
-    ready: instances.filter(({ state }) => state === 'ready').length,
+    ...(serving && {
+      context_length: serving.slotTokens,
+      ready: instances.filter(({ state }) => state === 'ready').length,
+    }),
   };
 }
 
-export function modelList(models: readonly ModelDocument[]): object {
+export function modelList(models: readonly ListedModel[]): object {
   return { object: 'list', data: models.map(modelObject) };
 }
 
 const namedMost = 10;
 
-export function unknownModel(model: string, models: readonly ModelDocument[]): ApiError {
+export function unknownModel(model: string, models: readonly Pick<ListedModel, 'name'>[]): ApiError {
   const names = models.map(({ name }) => name);
   const near = nearest(model, names);
   const some = names.slice(0, namedMost).join(', ');

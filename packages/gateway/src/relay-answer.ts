@@ -8,8 +8,9 @@
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Answer, AnswerHead } from '@gryphgen/client';
+import type { AnswerHead } from '@gryphgen/client';
 import type { Alarms } from '@gryphgen/runtime';
+import type { DoorAnswer } from './grid-door.ts';
 import { lateRefusal, sendWaitingLines, streamHeaders } from './waiting-lines.ts';
 
 export interface Relay {
@@ -24,7 +25,7 @@ export interface Relay {
 }
 
 /** Rejects with why it has no head, or breaks off. */
-export async function relayAnswer(answer: Answer, relay: Relay): Promise<void> {
+export async function relayAnswer(answer: DoorAnswer, relay: Relay): Promise<void> {
   const { response, signal, onFirstByte, onBytes } = relay;
   const head = await headOf(answer, relay);
   onFirstByte();
@@ -42,7 +43,7 @@ export async function relayAnswer(answer: Answer, relay: Relay): Promise<void> {
   response.end();
 }
 
-async function headOf(answer: Answer, { response, signal, alarms, waiting }: Relay): Promise<AnswerHead> {
+async function headOf(answer: DoorAnswer, { response, signal, alarms, waiting }: Relay): Promise<AnswerHead> {
   const stopLines = waiting && sendWaitingLines({ response, alarms, ...waiting });
   try {
     return await unlessAborted(answer.head, signal);

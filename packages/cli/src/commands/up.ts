@@ -48,6 +48,8 @@ export function upCommand(invocation: Invocation): Command {
     // Told here, in full, and not by the last words of a worker.
     const { loadPolicy } = await import('../policy-file.ts');
     await loadPolicy(config);
+    const { loadProviders } = await import('../providers-file.ts');
+    loadProviders(config.home, process.env);
     const other = findUp(config.home);
     if (other !== undefined) {
       terminal.err(`it is already up (pid ${other.pid}): "grid down" stops it\n`);

@@ -8,7 +8,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConnectOptions, connect, loadMembership } from '@gryphgen/client';
-import { ActingSessions, type Asker, Gateway } from '@gryphgen/gateway';
+import {
+  ActingSessions,
+  type Asker,
+  type Fallback,
+  FallbackDoor,
+  Gateway,
+  type GridDoor,
+  Provider,
+} from '@gryphgen/gateway';
 import { GridError, failure as protocolFailure } from '@gryphgen/protocol';
 import {
   ApiKeys,
@@ -22,6 +30,7 @@ import {
   systemRandom,
 } from '@gryphgen/runtime';
 import { UsageError } from '../problem.ts';
+import { loadProviders, type Providers } from '../providers-file.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 
 /** Who asks waits in front of it. */
@@ -40,11 +49,12 @@ export function gatewayDaemon(
   if (place === undefined) throw new UsageError(`--listen: found ${gatewayListen}, expected HOST:PORT`);
   const { failed } = failure();
   const pem = tls && { cert: pemIn('--tls-cert', tls.cert), key: pemIn('--tls-key', tls.key) };
-  const door = new ActingSessions({
+  const sessions = new ActingSessions({
     connect: (who) => connect({ ...actingFor(home, who), ...connection(config, log) }),
     alarms: systemAlarms,
     log,
   });
+  const door = behind(sessions, loadProviders(home, process.env), log);
   const make = (port: number): Gateway =>
     new Gateway({
       ...place,
@@ -93,9 +103,24 @@ export function gatewayDaemon(
     },
     stop: async () => {
       await gateway.stop();
-      await door.stop();
+      await sessions.stop();
     },
   };
+}
+
+/** With what else has models behind the grid, if there is any. */
+function behind(grid: GridDoor, { providers, models }: Providers, log: Log): GridDoor {
+  if (models.size === 0) return grid;
+  const deps = { clock: systemClock, alarms: systemAlarms };
+  const byName = new Map(providers.map((options) => [options.name, new Provider(options, deps)]));
+  const asked = [...models].map(([name, targets]): [string, readonly Fallback[]] => [
+    name,
+    targets.flatMap(({ provider, model }) => {
+      const found = byName.get(provider);
+      return found === undefined ? [] : [{ provider: found, model }];
+    }),
+  ]);
+  return new FallbackDoor({ grid, models: new Map(asked), clock: systemClock, log });
 }
 
 function connection({ home, broker: endpoints }: Config, log: Log): ConnectOptions {
