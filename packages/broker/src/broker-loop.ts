@@ -62,7 +62,7 @@ export class BrokerLoop {
       log,
       peerOf: (session) => sessions.peerOf(session),
       told: (session, message) => parts.audit?.access.told(session, message),
-      queue: (peer, session, message) => parts.queue(peer, session, message),
+      queue: (...said) => parts.queue(...said),
       close: (session, why) => {
         parts.audit?.access.forbidden(session, why);
         this.output(sessions.close(session, why));

@@ -137,7 +137,7 @@ export class Broker {
       authorized,
       log,
       ...(this.desk !== undefined && { audit: this.desk }),
-      queue: (peer, session, message) => socket.queue(peer, session, message),
+      queue: (...said) => socket.queue(...said),
       perform: (effects, one) => {
         for (const effect of effects) one(effect);
       },

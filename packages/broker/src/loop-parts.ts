@@ -32,7 +32,7 @@ export interface LoopParts {
   readonly log: Log;
   /** What peers ask and are answered is recorded there; the simulator keeps no records. */
   readonly audit?: Pick<AuditDesk, 'access' | 'addressOf'>;
-  queue(peer: PeerKey, session: string, message: Message): PushOutcome;
+  queue(peer: PeerKey, session: string, message: Message, mayWait?: boolean): PushOutcome;
   /** Performs the effects, in order, each by `one`. */
   perform(effects: readonly BrokerEffect[], one: (effect: BrokerEffect) => void): void;
   /** A job that comes from outside a turn: the journal has answered. */

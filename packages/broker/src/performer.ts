@@ -34,7 +34,7 @@ export interface PerformerParts {
   readonly peerOf: (session: SessionId) => PeerKey | undefined;
   /** What is told to a session, be it there to hear it or not. */
   readonly told: (session: SessionId, message: Message) => void;
-  readonly queue: (peer: PeerKey, session: string, message: Message) => PushOutcome;
+  readonly queue: (peer: PeerKey, session: string, message: Message, mayWait?: boolean) => PushOutcome;
   readonly close: (session: SessionId, why: Failure) => void;
   /** What one of its messages caused has left. */
   readonly answered: (session: SessionId) => void;
@@ -71,7 +71,7 @@ export class Performer {
     const { specs } = this.parts;
     switch (effect.kind) {
       case 'send':
-        this.send(effect.session, effect.message);
+        this.send(effect.session, effect.message, effect.mayWait);
         return;
       case 'heartbeatAck':
         this.send(effect.session, { kind: 'heartbeatAck', seq: effect.seq, head: this.parts.journal.head() });
@@ -130,11 +130,11 @@ export class Performer {
     }
   }
 
-  private send(session: SessionId, message: Message): void {
+  private send(session: SessionId, message: Message, mayWait = false): void {
     this.parts.told(session, message);
     const peer = this.parts.peerOf(session);
     if (peer === undefined) return;
-    if (this.parts.queue(peer, session, message) !== 'tooLarge') return;
+    if (this.parts.queue(peer, session, message, mayWait) !== 'tooLarge') return;
     if (message.kind !== 'reply') throw new Error(`a ${message.kind} does not fit into a frame`);
     const words = 'the answer does not fit into one message: ask for fewer rows';
     this.send(session, { ...message, result: null, failure: failure('rejected.limit', words) });

@@ -44,8 +44,9 @@ export {
 } from './inference/embed-texts.ts';
 export { inferResultOf } from './inference/infer-result.ts';
 export type { Answer, AnswerHead, AnswerProgress } from './inference/open-answer.ts';
+export type { Question } from './inference/question.ts';
 export { refusalOf } from './inference/refusal.ts';
-export { type AskOptions, Inference, type InferenceAsker, type Question } from './inference.ts';
+export { type AskOptions, Inference, type InferenceAsker } from './inference.ts';
 export { joinGrid } from './join.ts';
 export { KnownBroker } from './known-broker.ts';
 export type { LogOptions } from './logs.ts';

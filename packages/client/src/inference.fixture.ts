@@ -29,7 +29,8 @@ import {
 } from '@gryphgen/runtime';
 import { afterEach } from 'vitest';
 import type { SubmitOptions, Submitted } from './calls.ts';
-import { Inference, type InferenceAsker, type Question } from './inference.ts';
+import type { Question } from './inference/question.ts';
+import { Inference, type InferenceAsker } from './inference.ts';
 import { type Deferred, deferred, type Outcome } from './pending.ts';
 import type { EncodedTask } from './prepare.ts';
 

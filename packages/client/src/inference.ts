@@ -10,10 +10,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type Changed,
   failure,
-  limits,
   type ModelDocument,
-  type ModelPath,
-  type ModelUse,
   type PlaceGrantDocument,
   type RequestArgs,
   type TaskDocument,
@@ -34,34 +31,16 @@ import { AnswerLine } from './inference/answer-line.ts';
 import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
 import { prefixesOf } from './inference/prompt-prefix.ts';
-import { type EncodedTask, prepareTask } from './prepare.ts';
+import { type Question, QuestionEncoder } from './inference/question.ts';
+import type { EncodedTask } from './prepare.ts';
 
 const channelBytes = 24;
-/** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
-const inlineBytes = limits.bodyBytes - 1024;
-/** Room for a large model to be loaded. */
-const defaultQueueMs = 10 * 60_000;
-const defaultTimeoutMs = 60 * 60_000;
 /** Records of tasks of which the broker's answer is still under way; more comes from nobody who means well. */
 const maxEarly = 4096;
 /** For the cancelling of what is given up to reach the broker, and its word of that. */
 const goodbyeMs = 2000;
 /** From the task's end until its last byte. */
 const lastWordsMs = 10_000;
-
-export interface Question {
-  readonly kind: ModelUse;
-  readonly model: string;
-  readonly path: ModelPath;
-  /** The JSON that the model's server takes. */
-  readonly request: Uint8Array;
-  readonly priority?: number;
-  readonly name?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Longest wait for a model that is ready, and longest answer. */
-  readonly queueTimeoutMs?: number;
-  readonly timeoutMs?: number;
-}
 
 export interface AskOptions {
   /** Gives the answer up. */
@@ -100,6 +79,7 @@ export class Inference {
   private readonly alarms: Alarms;
   private readonly read: typeof readAnswers;
   private readonly channel = randomBytes(channelBytes).toString('base64url');
+  private readonly encoder = new QuestionEncoder(this.channel);
   private readonly lines = new Map<string, AnswerLine>();
   private readonly hosts = new ModelHosts();
   private readonly open = new Set<OpenAnswer>();
@@ -122,7 +102,7 @@ export class Inference {
     // Where there is nothing to choose, nothing is told of the prompt.
     const { model, request } = question;
     const prefix = this.hosts.areSeveral(model) ? prefixesOf(request) : [];
-    const encoded = encodedOf(question, this.channel, prefix);
+    const encoded = this.encoder.encode(question, prefix);
     let asked: Asked | undefined;
     let hasEnded = false;
     /** Of what is under way to its worker. */
@@ -295,21 +275,3 @@ export class Inference {
 }
 
 function ignore(): void {}
-
-function encodedOf(question: Question, channel: string, prefix: readonly string[]): EncodedTask {
-  const { kind, model, path, request, queueTimeoutMs, timeoutMs, ...options } = question;
-  return prepareTask({
-    ...{ kind, model, ...options },
-    body: {
-      ...{ path, channel },
-      ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
-    },
-    durable: false,
-    attended: true,
-    ...(prefix.length > 0 && { prefix }),
-    resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
-    retries: { limit: 1, backoffMs: 100 },
-    queueTimeoutMs: queueTimeoutMs ?? defaultQueueMs,
-    timeoutMs: timeoutMs ?? defaultTimeoutMs,
-  });
-}

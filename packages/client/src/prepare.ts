@@ -90,15 +90,10 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
   const { body, inputs = [], ...options } = spec;
   if (inputs.length !== brought.length)
     throw invalid(`inputs: ${inputs.length} are named and ${brought.length} were brought`);
-  const schema = bodySchemas[spec.kind];
-  if (schema === undefined) throw invalid(`kind: tasks of kind ${spec.kind} cannot be submitted yet`);
-  const bodyChecked = checked('body', schema, {
+  const { value: bodyChecked, bytes: bodyBytes } = prepareBody(spec.kind, {
     ...body,
     ...(inputs.length > 0 && { inputs: inputs.map(({ to }, index) => ({ ...brought[index], to })) }),
   });
-  const bodyBytes = encodeBody(bodyChecked);
-  if (bodyBytes.length > limits.bodyBytes)
-    throw invalid(`body: has ${bodyBytes.length} bytes, at most ${limits.bodyBytes}`);
   const container = spec.kind === 'container' ? (bodyChecked as ContainerBody) : undefined;
   const files = bodyChecked as TaskFiles;
   const needs = withoutNeeds.has(spec.kind)
@@ -128,6 +123,20 @@ export function prepareTask(spec: TaskSpec, brought: readonly ArtifactRef[] = []
       `task: has ${envelopeBytes.length} bytes without its body, at most ${limits.envelopeBytes}`,
     );
   return { envelope, envelopeBytes, bodyBytes };
+}
+
+/** Throws as `prepareTask` does. */
+export function prepareBody(
+  kind: TaskKind,
+  body: object,
+): { readonly value: unknown; readonly bytes: Uint8Array } {
+  const schema = bodySchemas[kind];
+  if (schema === undefined) throw invalid(`kind: tasks of kind ${kind} cannot be submitted yet`);
+  const value = checked('body', schema, body);
+  const bytes = encodeBody(value);
+  if (bytes.length > limits.bodyBytes)
+    throw invalid(`body: has ${bytes.length} bytes, at most ${limits.bodyBytes}`);
+  return { value, bytes };
 }
 
 function isAsking(spec: TaskSpec): spec is Extract<TaskSpec, { kind: ModelUse }> {

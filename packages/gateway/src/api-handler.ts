@@ -31,7 +31,8 @@ export interface HandlerOptions {
   readonly log: Log;
 }
 
-const idBytes = 8;
+/** In each id, so that those of an earlier life of the gateway are others. */
+const lifeBytes = 5;
 
 export class ApiHandler {
   readonly metrics: GatewayMetrics;
@@ -39,9 +40,12 @@ export class ApiHandler {
   private readonly admission: Admission;
   private readonly bodies: HeldBodies;
   private readonly open = new Set<Exchange>();
+  private readonly life: string;
+  private taken = 0;
 
   constructor(options: HandlerOptions) {
     this.options = options;
+    this.life = options.random.bytes(lifeBytes).toString('hex');
     this.admission = new Admission(options.clock, options.bounds.requests);
     this.bodies = new HeldBodies(options.bounds.heldBytes);
     this.metrics = new GatewayMetrics(() => this.admission.open);
@@ -49,9 +53,9 @@ export class ApiHandler {
 
   /** Resolves when it is answered; never rejects. `goOn`: the client waits to be told to send its body. */
   async handle(request: IncomingMessage, response: ServerResponse, goOn?: () => void): Promise<void> {
-    const { clock, random, log } = this.options;
+    const { clock, log } = this.options;
     const began = clock.mono();
-    const exchange = new Exchange(request, response, `req-${random.bytes(idBytes).toString('hex')}`);
+    const exchange = new Exchange(request, response, this.nextId());
     this.open.add(exchange);
     try {
       await this.answer(exchange, goOn);
@@ -63,6 +67,11 @@ export class ApiHandler {
       this.metrics.ended(exchange.route, exchange.status, clock.mono() - began);
       this.closeStalled(response);
     }
+  }
+
+  private nextId(): string {
+    this.taken += 1;
+    return `req-${this.life}${this.taken.toString(16).padStart(6, '0')}`;
   }
 
   /** Its last bytes are for a client that may take none any more. */

@@ -104,7 +104,7 @@ describe('frames', () => {
     }
     expect(counts).toEqual([1, 3, 3, 2]);
   });
-  it('wait for company where they only acknowledge a result, and not for long', async () => {
+  it('of what nobody waits for wait for company, and not for long', async () => {
     const due: (() => void)[] = [];
     const after: Alarms['after'] = (_, run) => {
       due.push(run);
@@ -118,13 +118,13 @@ describe('frames', () => {
       return decoded.ok ? decoded.messages : [];
     };
     const stop = { kind: 'stop', task: 9, attempt: 1, epoch: 1, leaseSeq: 1, reason: 'drop' } as never;
-    socket.queue(peer, 's', ack(1));
+    socket.queue(peer, 's', ack(1), true);
     // What comes in ends a turn, in which all that is due would leave.
     await introduced(dealer);
-    socket.queue(peer, 's', ack(2));
+    socket.queue(peer, 's', ack(2), true);
     socket.queue(peer, 's', stop);
     expect(await heard()).toEqual([ack(1), ack(2), stop]);
-    socket.queue(peer, 's', ack(3));
+    socket.queue(peer, 's', ack(3), true);
     await introduced(dealer);
     expect(due).toHaveLength(1);
     due[0]?.();

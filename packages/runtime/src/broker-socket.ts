@@ -9,7 +9,7 @@
  *    mark at all libzmq would take frames for a stopped peer until memory is gone, and tell nobody.)
  * 3. Receiving yields to timers and I/O after a burst of frames: heartbeats survive saturation.
  * 4. Only admitted CURVE keys get as far as a frame.
- * 5. Nobody waits for an acknowledgement of a result: it travels with what is sent next, within `companyMs` in any case.
+ * 5. What nobody waits for travels with what is sent to the same peer next, within `companyMs` in any case.
  */
 import { limits, type Message, wireMagic } from '@gryphgen/protocol';
 import type { Router } from 'zeromq';
@@ -60,7 +60,7 @@ export class BrokerSocket {
   private readonly outboxes = new Map<PeerKey, Outbox>();
   private readonly sending = new Map<PeerKey, Promise<void>>();
   private readonly blocked = new Set<PeerKey>();
-  /** Peers for whom nothing but acknowledgements waits (5). */
+  /** Peers for whom nothing is there that somebody waits for (5). */
   private readonly patient = new Set<PeerKey>();
   private cancelPatience: Cancel | undefined;
   private cancelRetry: Cancel | undefined;
@@ -102,8 +102,8 @@ export class BrokerSocket {
     this.outboxes.clear();
   }
 
-  /** `full`: onOverflow has been called. */
-  queue(peer: PeerKey, session: string, message: Message): PushOutcome {
+  /** `full`: onOverflow has been called. `mayWait`: for company (5). */
+  queue(peer: PeerKey, session: string, message: Message, mayWait = false): PushOutcome {
     let outbox = this.outboxes.get(peer);
     if (!outbox) {
       outbox = new Outbox();
@@ -112,7 +112,7 @@ export class BrokerSocket {
     const wasEmpty = outbox.isEmpty;
     const outcome = outbox.push(session, message);
     if (outcome === 'queued') {
-      if (message.kind !== 'resultAck') this.patient.delete(peer);
+      if (!mayWait) this.patient.delete(peer);
       else if (wasEmpty) this.waitForCompany(peer);
       if (!this.patient.has(peer)) void this.turn.end();
     }

@@ -28,6 +28,11 @@ export function send(context: Context, session: SessionId, message: Sendable, ga
   context.effects.push({ kind: 'send', session, message, gated });
 }
 
+/** For what nobody waits for. */
+export function mention(context: Context, session: SessionId, message: Sendable, gated: boolean): void {
+  context.effects.push({ kind: 'send', session, message, gated, mayWait: true });
+}
+
 export function refuse(context: Context, session: SessionId, request: number, why: Failure): void {
   send(context, session, { kind: 'reply', id: request, result: null, failure: why }, false);
 }

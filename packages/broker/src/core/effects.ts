@@ -59,6 +59,8 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly message: Exclude<ToClient | ToWorker, { kind: 'lease' | 'credit' | 'heartbeatAck' | 'bye' }>;
       readonly gated: boolean;
+      /** Nobody waits for it: it may leave with what is sent to that session next (E38). */
+      readonly mayWait?: true;
     }
   /** The shell adds the journal's head. */
   | { readonly kind: 'heartbeatAck'; readonly session: SessionId; readonly seq: number }

@@ -21,6 +21,7 @@ import {
   isEphemeral,
   isOrdered,
   limits,
+  modelUses,
   usageTuple,
 } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
@@ -28,7 +29,7 @@ import { servedOf } from './addresses.ts';
 import { noOutcome } from './apply.ts';
 import { cancelledBecause, noteCancel } from './cancelled-because.ts';
 import type { Context } from './context.ts';
-import { decide, mustWait, send, sendStop, setIdle, tell } from './context.ts';
+import { decide, mention, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
 import { whyEnded } from './draining.ts';
@@ -97,7 +98,7 @@ export function onResult(context: Context, worker: Worker, session: SessionId, m
     else attemptFailed(context, task, why, ended);
   }
   const { task: id, attempt, epoch } = message;
-  send(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
+  mention(context, session, { kind: 'resultAck', task: id, attempt, epoch }, !isEphemeral(id));
 }
 
 /** A service that is to run always, and an instance, do not end by themselves. One whose cancel is noted has succeeded (E15), but for instances. */
@@ -229,13 +230,21 @@ function tellFinished(context: Context, task: Task): void {
   if (submitter === undefined && watchers === undefined) return;
   const message = finishedMessage(task);
   const gated = !isEphemeral(task.id);
-  if (submitter !== undefined && !watchers?.has(submitter)) send(context, submitter, message, gated);
+  // The end of an answer has come with the answer itself.
+  const tellEnd = isAnswered(task) ? mention : send;
+  if (submitter !== undefined && !watchers?.has(submitter)) tellEnd(context, submitter, message, gated);
   for (const session of watchers ?? []) {
-    send(context, session, message, gated);
+    tellEnd(context, session, message, gated);
     state.sessions.get(session)?.watching.delete(task.id);
   }
   state.watchers.delete(task.id);
 }
+
+function isAnswered({ outcome, spec: { envelope } }: Task): boolean {
+  return outcome?.state === 'succeeded' && questions.has(envelope.kind);
+}
+
+const questions: ReadonlySet<string> = new Set(modelUses);
 
 /** Progress, for those who watch the task: not journaled, not repeated. */
 export function tellChanged(context: Context, task: Task): void {

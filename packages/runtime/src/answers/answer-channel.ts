@@ -116,7 +116,8 @@ export class AnswerChannel {
     const pieces = writeRecord(record);
     this.queue.push({ writer, pieces });
     for (const { length } of pieces) this.queued += length;
-    this.wakeReader();
+    // A head says nothing to anybody before what follows it: they leave together.
+    if (record.kind !== 'head') this.wakeReader();
     this.waitForReader();
     while (this.queued > queueBytes && !writer.gone.aborted)
       await new Promise<void>((resolve) => {

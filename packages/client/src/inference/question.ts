@@ -1,0 +1,66 @@
+/**
+ * A question to a model, and the ephemeral task that it becomes. Questions come in runs that differ in what is asked
+ * alone, so their envelopes are checked and encoded once.
+ */
+import { limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
+import { type EncodedTask, prepareBody, prepareTask } from '../prepare.ts';
+
+/** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
+const inlineBytes = limits.bodyBytes - 1024;
+/** Room for a large model to be loaded. */
+const defaultQueueMs = 10 * 60_000;
+const defaultTimeoutMs = 60 * 60_000;
+/** Some 300 B each: more models and keys than one session asks by at a time. */
+const keptEnvelopes = 64;
+
+export interface Question {
+  readonly kind: ModelUse;
+  readonly model: string;
+  readonly path: ModelPath;
+  /** The JSON that the model's server takes. */
+  readonly request: Uint8Array;
+  readonly priority?: number;
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Longest wait for a model that is ready, and longest answer. */
+  readonly queueTimeoutMs?: number;
+  readonly timeoutMs?: number;
+}
+
+export class QuestionEncoder {
+  private readonly channel: string;
+  private readonly envelopes = new Map<string, Uint8Array>();
+
+  constructor(channel: string) {
+    this.channel = channel;
+  }
+
+  /** `prefix`: by which a worker is chosen; empty where there is nothing to choose. Throws GridError `rejected.invalid`. */
+  encode(question: Question, prefix: readonly string[]): EncodedTask {
+    const { path, request, ...about } = question;
+    const body = {
+      ...{ path, channel: this.channel },
+      ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
+    };
+    if (prefix.length > 0) return prepareTask({ ...aboutTask(about), prefix, body });
+    const name = JSON.stringify(about);
+    const known = this.envelopes.get(name);
+    if (known !== undefined) return { envelopeBytes: known, bodyBytes: prepareBody(about.kind, body).bytes };
+    const task = prepareTask({ ...aboutTask(about), body });
+    if (this.envelopes.size >= keptEnvelopes) this.envelopes.clear();
+    this.envelopes.set(name, task.envelopeBytes);
+    return task;
+  }
+}
+
+function aboutTask({ queueTimeoutMs, timeoutMs, ...rest }: Omit<Question, 'path' | 'request'>) {
+  return {
+    ...rest,
+    durable: false,
+    attended: true,
+    resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+    retries: { limit: 1, backoffMs: 100 },
+    queueTimeoutMs: queueTimeoutMs ?? defaultQueueMs,
+    timeoutMs: timeoutMs ?? defaultTimeoutMs,
+  } as const;
+}
