@@ -155,9 +155,11 @@ describe('a collection', () => {
     }
     const source = file('code/fields.ts');
     // What it writes is made up, and its shape is not.
-    const answer = await grid.json<{ answer: string; tasks: object; budget: object; tokens: object }>(
-      ...[...about, '--rerank', 'rank'],
-    );
+    const answer = await grid.json<{
+      passages: readonly { tokens: number }[];
+      budget: { frameTokens: number };
+      tokens: { prompt: number };
+    }>(...[...about, '--rerank', 'rank']);
     expect(answer).toMatchObject({
       ...{ found: true, supported: true, model: 'tiny', unknownCitations: [] },
       citations: [{ number: 1, source, lines: expect.stringMatching(/^[0-9]+-[0-9]+$/) }],
@@ -169,6 +171,10 @@ describe('a collection', () => {
         rerank: expect.stringMatching(/^e/),
       },
     });
+    // What was counted ahead is no less than what the whole prompt takes.
+    const { passages, budget, tokens } = answer;
+    const ahead = passages.reduce((sum, passage) => sum + passage.tokens, budget.frameTokens);
+    expect(tokens.prompt).toBeLessThanOrEqual(ahead);
     const people = await grid.grid(...about, '-k', '2', '--budget', '400');
     expect(people.stderr).toContain('tiny reads 1 passage …');
     expect(people.stdout).toContain(`\n[1] ${source}:`);
