@@ -44,6 +44,8 @@ it('tells who says that it is not there', () => {
     why: 'no passage is close to it',
   };
   expect(answerLines(none, terminal)).toEqual(['not in the collection: no passage is close to it']);
+  const away = { ...none, wordsAlone: 'the model words is not there any more' };
+  expect(answerLines(away, terminal)[1]).toBe('found by words alone: the model words is not there any more');
   expect(answerJson(none)).toMatchObject({ answer: null, found: false, why: 'no passage is close to it' });
 });
 

@@ -5,8 +5,10 @@ import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 
 export function answerLines(answer: CollectionAnswer, { isTty, style }: Terminal): readonly string[] {
-  if (answer.answer === null) return [`not in the collection: ${printable(answer.why)}`];
-  const { citations, unknownCitations, supported } = answer;
+  const { citations, unknownCitations, supported, wordsAlone } = answer;
+  const found =
+    wordsAlone === undefined ? [] : [style.yellow(`found by words alone: ${printable(wordsAlone)}`)];
+  if (answer.answer === null) return [`not in the collection: ${printable(answer.why)}`, ...found];
   const sources = [...citations].sort((a, b) => a.number - b.number).map((one) => sourceLine(one));
   const notes = [
     ...(supported ? [] : ['unsupported: it cites nothing that was read, so do not rely on it']),
@@ -19,6 +21,7 @@ export function answerLines(answer: CollectionAnswer, { isTty, style }: Terminal
     '',
     ...sources.map((line) => style.bold(line)),
     ...notes.map((note) => style.yellow(note)),
+    ...found,
   ];
 }
 

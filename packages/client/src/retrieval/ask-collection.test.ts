@@ -137,6 +137,15 @@ describe('a question', () => {
     expect(queries).toBe(3);
   });
 
+  it('to a collection with vectors, whose model is away, says that it was looked up by words alone', async () => {
+    const embedding = { model: 'words', digest: `sha256:${'0'.repeat(64)}`, dimension: 4 };
+    found = { results: [joining], cut: false, asked: 2, embedding };
+    const answer = ask();
+    await counted();
+    await said(2, { found: true, answer: 'By a ticket.', citations: [1] });
+    expect(await answer).toMatchObject({ found: true, wordsAlone: expect.stringContaining('words') });
+  });
+
   it('has its passages ranked again, and reads the best of them', async () => {
     const answer = ask({ rerank: 'ranks', count: 1 });
     const { documents } = await answered(1, '/v1/rerank', () => ({

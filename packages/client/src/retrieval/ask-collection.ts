@@ -62,7 +62,7 @@ export async function askCollection(
   const ranking = asked.rerank === undefined ? undefined : modelFor(models, 'rerank', asked.rerank);
   const found = await look(asker, inference, { ...asked, question }, ranking, options);
   if (found.kind === 'nothing')
-    return { ...notFound(model.name, `${found.why}; no model was asked`), tasks: found.tasks };
+    return { ...notFound(model.name, `${found.why}; no model was asked`), ...found.told };
   const measured = await measurePassages(inference, model, question, found, asked.budgetTokens, options);
   const { budget, chunks } = measured;
   const pack = contextPackSchema.parse(packContext(chunks, budget.passageTokens));
@@ -74,8 +74,9 @@ export async function askCollection(
   const answer = askChat(inference, chat, chatOptions(model.name, options));
   const { text, reason, task, result } = await readChat(answer, model.name, () => undefined);
   const told = {
+    ...found.told,
     ...{ passages: pack.passages, leftOut: pack.leftOut, copies: pack.copies, budget },
-    tasks: { ...found.tasks, count: measured.task, answer: task },
+    tasks: { ...found.told.tasks, count: measured.task, answer: task },
     ...(result.tokens && { tokens: result.tokens }),
   };
   const checked = checkAnswer(text, reason, pack);
@@ -96,15 +97,18 @@ export async function askCollection(
   }
 }
 
-type Found =
-  | { readonly kind: 'nothing'; readonly why: string; readonly tasks: CollectionAnswer['tasks'] }
+/** Of the looking, what the answer tells. */
+type Told = Pick<CollectionAnswer, 'tasks' | 'meaning' | 'wordsAlone'>;
+
+type Looked =
+  | { readonly kind: 'nothing'; readonly why: string; readonly told: Told }
   | {
       readonly kind: 'passages';
       /** Best first. */
       readonly passages: readonly Passage[];
       /** Their texts may be cut. */
       readonly partial: boolean;
-      readonly tasks: CollectionAnswer['tasks'];
+      readonly told: Told;
     };
 
 async function look(
@@ -113,20 +117,22 @@ async function look(
   { collection, question, count = usualCount }: CollectionQuestion,
   ranking: ModelDocument | undefined,
   options: AskCollectionOptions,
-): Promise<Found> {
+): Promise<Looked> {
   const wanted = ranking === undefined ? count : candidatesFor(count);
   const query = { collection, text: question, count: wanted, of: 'passages' } as const;
-  const { task, cut: partial, ...found } = await queryCollection(asker, query, { ...options, inference });
+  const found = await queryCollection(asker, query, { ...options, inference });
+  const { task, cut: partial, meaning, wordsAlone } = found;
   const tasks = { query: task };
-  if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', tasks };
-  if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', tasks };
+  const told = { tasks, ...(meaning && { meaning }), ...(wordsAlone !== undefined && { wordsAlone }) };
+  if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', told };
+  if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', told };
   // What the answer of retrieval had no room for cannot be read.
   const readable = found.results.filter(({ text = '' }) => text !== '');
-  if (readable.length === 0) return { kind: 'nothing', why: 'what is close to it has no text', tasks };
-  if (ranking === undefined) return { kind: 'passages', passages: readable, partial, tasks };
+  if (readable.length === 0) return { kind: 'nothing', why: 'what is close to it has no text', told };
+  if (ranking === undefined) return { kind: 'passages', passages: readable, partial, told };
   const ranked = await rerankPassages(inference, ranking, question, readable, options);
   const passages = ranked.passages.slice(0, count);
-  return { kind: 'passages', passages, partial, tasks: { ...tasks, rerank: ranked.task } };
+  return { kind: 'passages', passages, partial, told: { ...told, tasks: { ...tasks, rerank: ranked.task } } };
 }
 
 function judged({ question, count = usualCount, budgetTokens = 1 }: CollectionQuestion): string {

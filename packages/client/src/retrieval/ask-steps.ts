@@ -100,6 +100,9 @@ export const collectionAnswerSchema = z.object({
   leftOut: tokens,
   copies: tokens,
   model: z.string(),
+  /** By which model the question was embedded, and how long that took; why words alone were asked of a collection with vectors. */
+  meaning: z.object({ model: z.string(), ms: z.number() }).optional(),
+  wordsAlone: z.string().optional(),
   budget: budgetSchema.optional(),
   /** By step. */
   tasks: z.object({ query: z.string(), count: z.string(), rerank: z.string(), answer: z.string() }).partial(),
