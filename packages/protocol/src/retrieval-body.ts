@@ -35,6 +35,10 @@ export const readersSchema = z.union([
 ]);
 export type Readers = z.infer<typeof readersSchema>;
 
+/** What may be taken out of texts before anything of them is kept. What stands first goes first where two overlap. */
+export const redactedKinds = ['key', 'token', 'email', 'phone', 'name'] as const;
+export type RedactedKind = (typeof redactedKinds)[number];
+
 /** A commit, whose files these are. */
 const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);

@@ -31,7 +31,7 @@ export function accessCommand(invocation: Invocation): Command {
     'Show or say whose a collection is and who may ask it; its owner and admins change it.',
     'rag access docs',
     'rag access docs --readers owner',
-    'rag access docs --readers ann,p-0123456789abcdef',
+    'rag access docs --readers ann@laptop,p-0123456789abcdef',
   )
     .addOption(
       new Option(
