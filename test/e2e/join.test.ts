@@ -96,7 +96,19 @@ it('a collection is asked by whom its owner says, and changed by nobody else but
     ...{ collection: 'notes', owner, readers: [other] },
   });
   expect((await bob.grid(...query)).stdout).toContain('A walrus swims.');
-  expect((await forge.grid('rag', 'rm', 'notes')).code).toBe(0);
+  // What pseudonyms stand for is its owner's to know, and an admin's.
+  ann.file('people.txt', 'Ada Lovelace\n');
+  ann.file('letter.md', 'Ada Lovelace, ada@example.org: a walrus.');
+  const add = ['rag', 'add', 'letters', 'letter.md', '--redact', 'email,names=people.txt'];
+  expect(await ann.grid(...add)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 added') });
+  const { stdout } = await bob.grid('rag', 'query', 'letters', 'ada@example.org');
+  expect(stdout).toMatch(/NAME-[0-9a-f]{16}, EMAIL-[0-9a-f]{16}: a walrus\./);
+  expect((await bob.grid('rag', 'reveal', 'letters', stdout)).code).toBe(7);
+  const revealed = await ann.json<{ text: string }>('rag', 'reveal', 'letters', stdout);
+  expect(revealed).toMatchObject({
+    text: expect.stringContaining('Ada Lovelace, ada@example.org: a walrus.'),
+  });
+  for (const name of ['notes', 'letters']) expect((await forge.grid('rag', 'rm', name)).code).toBe(0);
 });
 
 it('says what is wrong, and changes nothing', async () => {

@@ -99,5 +99,6 @@ export {
   type QueryOptions,
   queryCollection,
   type RetrievalAsker,
+  revealText,
   weighed,
 } from './retrieval.ts';

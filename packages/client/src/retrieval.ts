@@ -3,7 +3,7 @@
  *
  * 1. A task goes to the worker that has the collection, by a label of that worker.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
- *    forgetting: what is to be forgotten is in no journal. Nor are vectors: they are made again.
+ *    forgetting, or saying which names are to be taken out: those are in no journal. Nor are vectors: they are made again.
  * 3. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
  *    answer says what was.
  */
@@ -26,7 +26,9 @@ import {
   type QueryResult,
   queryResultSchema,
   type RetrieveBody,
+  type RevealResult,
   readOutcome,
+  revealResultSchema,
   type WeightsResult,
   weightsResultSchema,
 } from '@gryphgen/protocol';
@@ -65,10 +67,15 @@ export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
     name: `${body.op} ${collection}`,
     resources: { cpuMilli: isLight ? 0 : ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
     retries: { limit: 2, backoffMs: 1000 },
-    ...((body.op === 'forget' || body.op === 'vectors') && { durable: false }),
+    ...(isUnkept(body) && { durable: false }),
     ...(held && at(collection)),
   };
   return prepareTask(spec, inputs);
+}
+
+/** What is not for the journal, or is made again. */
+function isUnkept({ op }: IngestBody): boolean {
+  return op === 'forget' || op === 'redact' || op === 'vectors';
 }
 
 /** What one wants of a retrieval service; `submit` of a `Client`. */
@@ -151,6 +158,17 @@ export async function listCollections(asker: RetrievalAsker, worker: string): Pr
   const constraints = { worker, labels: {} };
   const task = prepareTask({ kind: 'retrieve', body: { op: 'list' }, ...question, constraints });
   return retrieved(await asker.submit(task).finished, listResultSchema);
+}
+
+/** The text with what the pseudonyms in it stand for. Throws GridError: `rejected.forbidden` for who neither owns the collection nor is an admin. */
+export async function revealText(
+  asker: RetrievalAsker,
+  collection: string,
+  text: string,
+): Promise<RevealResult> {
+  const body: RetrieveBody = { op: 'reveal', collection, text };
+  const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(collection) });
+  return retrieved(await asker.submit(task).finished, revealResultSchema);
 }
 
 /** What a collection learned from feedback. */

@@ -93,6 +93,11 @@ export const limits = {
   collectionChars: 48,
   /** Principals that are named as readers of one. */
   collectionReaders: 256,
+  /** Names that are taken out of the texts of one, and the length of each. */
+  redactedNames: 1000,
+  redactedNameChars: 100,
+  /** Of a text whose pseudonyms are to be told. */
+  revealChars: 8000,
   /** Models that a grid knows: each is some KiB of the broker's memory and of every snapshot. */
   models: 256,
   /** What describes all of them, in JSON: an answer with all fits into a frame. */

@@ -62,6 +62,8 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
     source,
     inputs: z.array(artifactRefSchema.extend({ to: containerPath })).length(1),
     revision: revision.optional(),
+    /** Refused where texts of the collection are kept as they are. */
+    redacted: z.literal(true).optional(),
   }),
   /** Without a source: the collection. */
   z.object({ op: z.literal('remove'), collection, source: source.optional() }),
@@ -83,6 +85,13 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
       z.object({ kind: z.literal('learn') }),
       z.object({ kind: z.literal('revert'), version: z.number().int().min(0).optional() }),
     ]),
+  }),
+  /** What is taken out of texts before anything of them is kept; begins the collection, or finds it without files. */
+  z.object({
+    op: z.literal('redact'),
+    collection,
+    kinds: z.array(z.enum(redactedKinds)).min(1).max(redactedKinds.length),
+    names: z.array(z.string().min(1).max(limits.redactedNameChars)).max(limits.redactedNames).optional(),
   }),
   /** What is left out stays as it is. */
   z.object({
@@ -124,6 +133,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('list') }),
   /** What a collection learned from feedback. */
   z.object({ op: z.literal('weights'), collection }),
+  /** The text with what its pseudonyms stand for. */
+  z.object({ op: z.literal('reveal'), collection, text: z.string().max(limits.revealChars) }),
 ]);
 export type RetrieveBody = z.infer<typeof retrieveBodySchema>;
 
@@ -202,6 +213,8 @@ export const listResultSchema = z.object({
       owner: z.string().optional(),
       readers: readersSchema.optional(),
       vectors: vectors.optional(),
+      /** What is taken out of its texts; left out where they are kept as they are. */
+      redacts: z.array(z.enum(redactedKinds)).optional(),
       sources: z.array(
         source.extend({
           files: count,
@@ -219,6 +232,14 @@ export type ListResult = z.infer<typeof listResultSchema>;
 /** Of `access`: as it is from now on. `owner`: null where nobody knows. */
 export const accessResultSchema = z.object({ owner: z.string().nullable(), readers: readersSchema });
 export type AccessResult = z.infer<typeof accessResultSchema>;
+
+/** Of `redact`: as it is from now on. `names`: how many. */
+export const redactResultSchema = z.object({ kinds: z.array(z.enum(redactedKinds)), names: count });
+export type RedactResult = z.infer<typeof redactResultSchema>;
+
+/** Of `reveal`. Pseudonyms that it told, and that it knows nothing of. */
+export const revealResultSchema = z.object({ text: z.string(), revealed: count, unknown: count });
+export type RevealResult = z.infer<typeof revealResultSchema>;
 
 /** Of `feedback` and both `weights`. */
 export const weightsResultSchema = z.object({

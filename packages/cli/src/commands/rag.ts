@@ -14,8 +14,9 @@ import { gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
-import { bringSource, passedOver } from '../rag/bring-source.ts';
+import { bringSource, type MeantCollection, passedOver } from '../rag/bring-source.ts';
 import { makeVectors, type VectorFlags, vectorOptions, vectorsLine } from '../rag/collection-vectors.ts';
+import { redactSetting } from '../rag/redact-flag.ts';
 import {
   knownPlace,
   nameToRemove,
@@ -31,11 +32,12 @@ import { type CommonFlags, settingsOf } from '../settings.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
 import { askCommand } from './rag-ask.ts';
-import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
+import { collectionsOf, held, ingest, namesAt, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
 import { queryCommand } from './rag-query.ts';
+import { revealCommand } from './rag-reveal.ts';
 
 export function ragCommand(invocation: Invocation): Command {
   return new Command('rag')
@@ -55,6 +57,7 @@ export function ragCommand(invocation: Invocation): Command {
     .addCommand(weightsCommand(invocation))
     .addCommand(accessCommand(invocation))
     .addCommand(forgetCommand(invocation))
+    .addCommand(revealCommand(invocation))
     .addCommand(
       evalCommand(
         onCollection(
@@ -69,6 +72,7 @@ export function ragCommand(invocation: Invocation): Command {
 
 interface AddFlags extends CommonFlags, VectorFlags {
   readonly name?: string;
+  readonly redact?: string;
 }
 
 function addCommand(invocation: Invocation): Command {
@@ -79,19 +83,33 @@ function addCommand(invocation: Invocation): Command {
     'rag add code ./repository@main',
     'rag add notes - --name today.md < notes.md',
     'rag add docs ./docs --embed bge-small',
+    'rag add letters ./letters --redact email,phone,names=people.txt',
   )
     .argument(
       '<source...>',
       `files and folders (not: ${[...passedOver].join(', ')}; links), PATH@REVISION or git+file:///PATH@REVISION of a git repository, "-" for stdin`,
     )
-    .addOption(new Option('--name <file>', 'what stdin is called, with the ending that says what it is'));
+    .addOption(new Option('--name <file>', 'what stdin is called, with the ending that says what it is'))
+    .addOption(
+      new Option(
+        '--redact <kinds>',
+        'take these out of the texts before anything is kept: email, phone, key, token, names=FILE (one a line)',
+      ),
+    );
   for (const option of vectorOptions()) command.addOption(option);
   return runs<AddFlags>(command, invocation, async (flags, [name = '', ...sources]) => {
     const { terminal } = invocation;
     const places: SourcePlace[] = [];
     for (const source of sources)
       places.push(source === '-' ? stdinPlace(flags, sources) : await writtenPlace(source));
-    return await withClient(terminal, flags, (client) => syncAll(client, terminal, flags, name, places));
+    const redact = flags.redact === undefined ? undefined : await redactSetting(flags.redact);
+    return await withClient(terminal, flags, async (client) => {
+      if (redact !== undefined) {
+        const isHeld = namesAt(await client.request('nodes', {})).includes(name);
+        await ingest(client, terminal, { op: 'redact', collection: name, ...redact }, isHeld);
+      }
+      return await syncAll(client, terminal, flags, { name, isRedacted: redact !== undefined }, places);
+    });
   });
 }
 
@@ -130,8 +148,9 @@ function syncCommand(invocation: Invocation): Command {
             `nothing of ${machine} that can be read again is in ${name}: "grid rag add ${name} PATH" brings it`,
           ),
         );
-      if (flags.watch === true) return await watchAll(client, terminal, flags, name, places);
-      return await syncAll(client, terminal, flags, name, places, found?.vectors);
+      const meant = { name, isRedacted: found?.redacts !== undefined };
+      if (flags.watch === true) return await watchAll(client, terminal, flags, meant, places);
+      return await syncAll(client, terminal, flags, meant, places, found?.vectors);
     });
   });
 }
@@ -187,7 +206,7 @@ async function syncAll(
   client: Client,
   terminal: Terminal,
   flags: CommonFlags & VectorFlags,
-  collection: string,
+  meant: MeantCollection,
   places: readonly SourcePlace[],
   known?: EmbedResult,
 ): Promise<number> {
@@ -195,12 +214,13 @@ async function syncAll(
   const done: (SourceName & IngestResult)[] = [];
   let state = known;
   for (const place of places) {
-    const { vectors, ...result } = await bringSource(client, terminal, collection, machine, place);
+    const { vectors, ...result } = await bringSource(client, terminal, meant, machine, place);
     state = vectors;
     const path = sourceName(place);
     done.push({ machine, path, ...result });
     tellSynced(terminal, path, result, flags.json === true);
   }
+  const { name: collection } = meant;
   const vectors = await makeVectors(client, terminal, collection, flags, state);
   if (flags.json) printJson(terminal, { collection, sources: done, ...(vectors && { vectors }) });
   else if (vectors !== undefined) terminal.out(`${vectorsLine(collection, vectors)}\n`);
@@ -212,7 +232,7 @@ async function watchAll(
   client: Client,
   terminal: Terminal,
   flags: CommonFlags & VectorFlags,
-  collection: string,
+  meant: MeantCollection,
   places: readonly SourcePlace[],
 ): Promise<number> {
   const { name: machine } = settingsOf(terminal, flags);
@@ -225,10 +245,10 @@ async function watchAll(
     for await (const place of watch.changes()) {
       const path = sourceName(place);
       try {
-        const { vectors: known, ...result } = await bringSource(client, terminal, collection, machine, place);
+        const { vectors: known, ...result } = await bringSource(client, terminal, meant, machine, place);
         tellSynced(terminal, path, result, false);
-        const made = await makeVectors(client, terminal, collection, wanted, known);
-        if (made !== undefined && made.made > 0) terminal.out(`${vectorsLine(collection, made)}\n`);
+        const made = await makeVectors(client, terminal, meant.name, wanted, known);
+        if (made !== undefined && made.made > 0) terminal.out(`${vectorsLine(meant.name, made)}\n`);
         wanted = {};
       } catch (error) {
         if (ended.signal.aborted) break;

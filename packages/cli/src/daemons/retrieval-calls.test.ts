@@ -39,10 +39,12 @@ const changes: Readonly<Record<string, IngestBody>> = {
   'take files or all of it away': { op: 'remove', collection },
   'have it learn, or go back': { op: 'weights', collection, change: { kind: 'learn' } },
   'have it forget a subject': { op: 'forget', collection, subject: 'nobody at all' },
+  'say what is taken out of its texts': { op: 'redact', collection, kinds: ['email'] },
   'say who may ask it, and whose it is': { op: 'access', collection, readers: [bob] },
 };
 const questions: Readonly<Record<string, RetrieveBody>> = {
   'ask it': { op: 'query', collection, text: 'walrus', count: 1, of: 'passages' },
+  'be told what pseudonyms stand for': { op: 'reveal', collection, text: 'x' },
   'see what it learned': { op: 'weights', collection },
 };
 
@@ -71,7 +73,7 @@ async function asked(asker: Asker, body: IngestBody | RetrieveBody): Promise<unk
       : await ingest.answer({ ...order, body: body as IngestBody } as never);
   return answer instanceof Uint8Array ? JSON.parse(new TextDecoder().decode(answer)) : answer;
 }
-const isQuestion = { query: true, list: true, weights: true };
+const isQuestion = { query: true, list: true, weights: true, reveal: true };
 
 /** `notes`, of ann. */
 async function begun(readers: Readers): Promise<void> {

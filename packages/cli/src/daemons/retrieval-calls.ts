@@ -40,7 +40,8 @@ export function retrievalCalls(
             case 'sync': {
               const files = given.flatMap(filesOf);
               const { collection, source, revision } = body;
-              const ingesting = { signal, tell, owner: principal };
+              const mustRedact = body.redacted === true;
+              const ingesting = { signal, tell, owner: principal, mustRedact };
               return await service.sync(collection, source, files, ingesting, revision);
             }
             case 'remove':
@@ -53,6 +54,8 @@ export function retrievalCalls(
               return await service.embedBy(body);
             case 'vectors':
               return await service.addVectors(body);
+            case 'redact':
+              return await service.redact(body, principal);
             case 'access':
               return await service.access.set(body);
             case 'forget':
@@ -85,6 +88,8 @@ export function retrievalCalls(
               return await service.list(resultBytes, shows);
             case 'weights':
               return await service.learned(body.collection);
+            case 'reveal':
+              return await service.reveal(body, resultBytes);
             default:
               return body satisfies never;
           }

@@ -23,11 +23,17 @@ interface Given {
   readonly revision?: string;
 }
 
+/** `isRedacted`: it is known to redact its texts, and nothing is brought to one of its name that does not. */
+export interface MeantCollection {
+  readonly name: string;
+  readonly isRedacted: boolean;
+}
+
 /** Throws UsageError for what is not there, GridError when the grid cannot take it. */
 export async function bringSource(
   client: Client,
   terminal: Terminal,
-  collection: string,
+  { name: collection, isRedacted }: MeantCollection,
   machine: string,
   place: SourcePlace,
 ): Promise<IngestResult> {
@@ -52,6 +58,7 @@ export async function bringSource(
     const body: IngestBody = {
       ...{ op: 'sync', collection, source, inputs: brought },
       ...(revision !== undefined && { revision }),
+      ...(isRedacted && { redacted: true }),
     };
     const result = ingested(await ingest(client, terminal, body, isHeld));
     return {

@@ -29,10 +29,11 @@ export function syncLine(path: string, result: IngestResult, style: Style): stri
 
 export function collectionLines({ collections, cut }: ListResult, terminal: Terminal): readonly string[] {
   if (collections.length === 0) return ['there is no collection: "grid rag add NAME PATH" makes one'];
-  const rows = collections.flatMap(({ name, vectors, sources }) =>
-    sources.map((source) => ({ name, vectors, ...source })),
+  const rows = collections.flatMap(({ name, vectors, redacts = [], sources }) =>
+    sources.map((source) => ({ name, vectors, redacts, ...source })),
   );
   const hasVectors = rows.some(({ vectors }) => vectors !== undefined);
+  const redacting = rows.some(({ redacts }) => redacts.length > 0);
   return [
     ...table(
       rows,
@@ -42,6 +43,7 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
         { title: 'NOT READ', value: ({ failedFiles }) => String(failedFiles), right: true },
         ...(hasVectors ? [{ title: 'VECTORS BY', value: vectorWords }] : []),
         { title: 'SYNCED', value: ({ syncedAt }) => `${age(Date.now() - syncedAt)} ago` },
+        ...(redacting ? [{ title: 'REDACTS', value: redactsOf }] : []),
         { title: 'MACHINE', value: ({ machine }) => printable(machine) },
         { title: 'PATH', value: ({ path }) => printable(path) },
       ],
@@ -56,6 +58,7 @@ function vectorWords({ vectors }: Pick<ListResult['collections'][number], 'vecto
   const { embedding, lacking } = vectors;
   return lacking === 0 ? embedding.model : `${embedding.model}, ${lacking} to come`;
 }
+const redactsOf = ({ redacts }: { readonly redacts: readonly string[] }) => redacts.join(', ');
 
 export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {
   if (results.length === 0) return ['nothing in the collection has these words'];

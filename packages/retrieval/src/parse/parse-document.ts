@@ -7,9 +7,10 @@
 import { extname } from 'node:path/posix';
 import { limits } from '@gryphgen/protocol';
 import { type Block, type Chunk, type ChunkLimits, chunkLimits } from '../core/chunk/block.ts';
-import { chunkBlocks } from '../core/chunk/chunk-blocks.ts';
 import { lineWindows } from '../core/chunk/line-windows.ts';
 import { markdown, type Prose, plainText } from '../core/chunk/prose.ts';
+import type { SealedPseudonym } from '../store/store.ts';
+import { chunked } from './chunked.ts';
 import { CodeParser } from './code.ts';
 import { decodeText } from './decode-text.ts';
 import { docx } from './docx.ts';
@@ -39,6 +40,16 @@ export const documentLimits: DocumentLimits = {
   parseMs: 5000,
 };
 
+/** Its blocks, before they are packed and cut: what is looked for in a text stands in one of them. */
+export type PartedDocument =
+  | {
+      readonly kind: 'parted';
+      readonly title: string | null;
+      readonly blocks: readonly Block[];
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: 'refused'; readonly reason: string };
+
 export type ParsedDocument =
   | {
       readonly kind: 'parsed';
@@ -47,6 +58,8 @@ export type ParsedDocument =
       readonly chunks: readonly Chunk[];
       /** What was not done as it should be, such as source that does not parse. */
       readonly notes: readonly string[];
+      /** In its texts, where it was redacted. */
+      readonly pseudonyms?: readonly SealedPseudonym[];
     }
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -93,6 +106,10 @@ export class DocumentParser {
   }
 
   async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+    return chunked(await this.part(path, bytes), this.#limits);
+  }
+
+  async part(path: string, bytes: Uint8Array): Promise<PartedDocument> {
     const reason = unreadable(path, bytes.byteLength, this.#limits);
     if (reason !== undefined) return { kind: 'refused', reason };
     const extension = extname(path).toLowerCase().slice(1);
@@ -103,16 +120,15 @@ export class DocumentParser {
     const { title, blocks, note } = await this.#part(decoded.text, extension);
     const notes = note === null ? [] : [note];
     if (hasHugeLine(decoded.text)) notes.push('lines of over 20,000 characters were cut into pieces');
-    return { kind: 'parsed', title, chunks: chunkBlocks(blocks, this.#limits), notes };
+    return { kind: 'parted', title, blocks, notes };
   }
 
   #document(
     read: ({ readonly kind: 'read' } & Parted) | Extract<ParsedDocument, { kind: 'refused' }>,
-  ): ParsedDocument {
+  ): PartedDocument {
     if (read.kind === 'refused') return read;
     const { title, blocks, note } = read;
-    const chunks = chunkBlocks(blocks, this.#limits);
-    return { kind: 'parsed', title, chunks, notes: note === null ? [] : [note] };
+    return { kind: 'parted', title, blocks, notes: note === null ? [] : [note] };
   }
 
   /** Frees the grammars. */

@@ -6,17 +6,18 @@
  * 2. What takes the process more memory than it may have costs it: the cause is told, and the process ends. So it does when
  *    a document has left it large: the next is not to pay for it.
  */
-import type { ParsedDocument } from './parse-document.ts';
-import { ThreadedParser, tooMuchMemory } from './threaded-parser.ts';
+import type { ParsedDocument, PartedDocument } from './parse-document.ts';
+import { type Reading, ThreadedParser, tooMuchMemory } from './threaded-parser.ts';
 
 /** From the service. */
 export interface ParseRequest {
+  readonly as: Reading;
   readonly path: string;
   readonly bytes: Uint8Array;
 }
 
 export interface ParseAnswer {
-  readonly parsed: ParsedDocument;
+  readonly parsed: ParsedDocument | PartedDocument;
   /** The process ends with it. */
   readonly isLast: boolean;
 }
@@ -28,7 +29,7 @@ const lookEachMs = 50;
 
 const parser = new ThreadedParser({ documentMs, heapMb });
 
-function answer(parsed: ParsedDocument, isLast: boolean): void {
+function answer(parsed: ParseAnswer['parsed'], isLast: boolean): void {
   // An error here says that the service is gone; `disconnect` says so too.
   const said: ParseAnswer = { parsed, isLast };
   process.send?.(said, undefined, {}, () => {
@@ -36,13 +37,13 @@ function answer(parsed: ParsedDocument, isLast: boolean): void {
   });
 }
 
-process.on('message', ({ path, bytes }: ParseRequest) => {
+process.on('message', ({ as, path, bytes }: ParseRequest) => {
   const watch = setInterval(() => {
     if (process.memoryUsage.rss() < residentMb * 1024 ** 2) return;
     clearInterval(watch);
     answer({ kind: 'refused', reason: tooMuchMemory(residentMb) }, true);
   }, lookEachMs);
-  void parser.parse(path, bytes).then((parsed) => {
+  void parser.read(as, path, bytes).then((parsed) => {
     clearInterval(watch);
     answer(parsed, process.memoryUsage.rss() > (residentMb * 1024 ** 2) / 2);
   });

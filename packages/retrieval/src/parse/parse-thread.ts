@@ -6,9 +6,14 @@ import { DocumentParser } from './parse-document.ts';
 
 const parser = new DocumentParser(() => performance.now());
 
+interface Document {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 const operations = {
-  parse: ({ path, bytes }: { readonly path: string; readonly bytes: Uint8Array }) =>
-    parser.parse(path, bytes),
+  parse: ({ path, bytes }: Document) => parser.parse(path, bytes),
+  part: ({ path, bytes }: Document) => parser.part(path, bytes),
 };
 
 export type ParseThread = typeof operations;

@@ -1,5 +1,5 @@
 /** Two processes that parse: one document does not wait for another's grammar. The second is begun when the first is at work. */
-import type { ParsedDocument } from './parse-document.ts';
+import type { ParsedDocument, PartedDocument } from './parse-document.ts';
 import { ProcessParser } from './process-parser.ts';
 
 export class ParserPool {
@@ -10,11 +10,19 @@ export class ParserPool {
     open: 0,
   }));
 
-  async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+  parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+    return this.byFree((parser) => parser.parse(path, bytes));
+  }
+
+  part(path: string, bytes: Uint8Array): Promise<PartedDocument> {
+    return this.byFree((parser) => parser.part(path, bytes));
+  }
+
+  private async byFree<T>(read: (parser: ProcessParser) => Promise<T>): Promise<T> {
     const free = this.parsers.reduce((least, one) => (one.open < least.open ? one : least));
     free.open += 1;
     try {
-      return await free.parser.parse(path, bytes);
+      return await read(free.parser);
     } finally {
       free.open -= 1;
     }

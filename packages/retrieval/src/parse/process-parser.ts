@@ -9,7 +9,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { ParsedDocument } from './parse-document.ts';
+import type { ParsedDocument, PartedDocument } from './parse-document.ts';
 import type { ParseAnswer, ParseRequest } from './parse-process.ts';
 
 export interface ProcessLimits {
@@ -35,10 +35,12 @@ export class ProcessParser {
     this.limits = { ...processLimits, ...limits };
   }
 
-  parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
-    const parsed = this.turn.then(() => this.parsed({ path, bytes }));
-    this.turn = parsed.catch(() => undefined);
-    return parsed;
+  async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+    return (await this.read({ as: 'parse', path, bytes })) as ParsedDocument;
+  }
+
+  async part(path: string, bytes: Uint8Array): Promise<PartedDocument> {
+    return (await this.read({ as: 'part', path, bytes })) as PartedDocument;
   }
 
   /** What is being parsed is parsed to its end. */
@@ -52,7 +54,13 @@ export class ProcessParser {
     return closed;
   }
 
-  private async parsed(request: ParseRequest): Promise<ParsedDocument> {
+  private read(request: ParseRequest): Promise<ParseAnswer['parsed']> {
+    const read = this.turn.then(() => this.answer(request));
+    this.turn = read.catch(() => undefined);
+    return read;
+  }
+
+  private async answer(request: ParseRequest): Promise<ParseAnswer['parsed']> {
     clearTimeout(this.idle);
     this.child ??= this.begun();
     const { child } = this;

@@ -5,13 +5,15 @@
 
 import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import { StoreError } from '../store/store.ts';
-import type { ParsedDocument } from './parse-document.ts';
+import type { ParsedDocument, PartedDocument } from './parse-document.ts';
 import type { ParseThread } from './parse-thread.ts';
 
 export interface ThreadLimits {
   readonly documentMs: number;
   readonly heapMb: number;
 }
+
+export type Reading = 'parse' | 'part';
 
 export class ThreadedParser {
   private readonly limits: ThreadLimits;
@@ -21,7 +23,8 @@ export class ThreadedParser {
     this.limits = limits;
   }
 
-  async parse(path: string, bytes: Uint8Array): Promise<ParsedDocument> {
+  /** `as`: passages, or blocks of which they are still to be made. */
+  async read(as: Reading, path: string, bytes: Uint8Array): Promise<ParsedDocument | PartedDocument> {
     const { documentMs, heapMb } = this.limits;
     this.thread ??= new ThreadCalls<ParseThread>(
       new URL('./parse-thread.js', import.meta.url),
@@ -35,7 +38,7 @@ export class ThreadedParser {
       void this.close();
     }, documentMs);
     try {
-      return await this.thread.call('parse', { path, bytes });
+      return await this.thread.call(as, { path, bytes });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       await this.close();

@@ -1,6 +1,8 @@
 /** Has a source of a collection be these files, and tells how far it is. */
 import { type Failure, failure, type IngestResult, type SourceName } from '@gryphgen/protocol';
 import { ParserPool } from '../parse/parser-pool.ts';
+import { RedactingParser } from '../redact/redacting-parser.ts';
+import type { Redaction } from '../redact/redaction.ts';
 import type { Store } from '../store/store.ts';
 import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
 import { isOf, pathOf } from './file-key.ts';
@@ -18,6 +20,8 @@ export interface Ingesting {
   readonly tell: (line: string) => void;
   /** Whose a collection is that begins with it. */
   readonly owner?: string | undefined;
+  /** Nothing is brought to a collection that keeps texts as they are. */
+  readonly mustRedact?: boolean;
 }
 
 interface Bringing {
@@ -26,10 +30,11 @@ interface Bringing {
   readonly collection: string;
   readonly source: SourceName;
   readonly files: readonly SourceFile[];
+  readonly redaction: Redaction | undefined;
 }
 
 export async function bringFiles(
-  { store, parser, collection, source, files }: Bringing,
+  { store, parser: pool, collection, source, files, redaction }: Bringing,
   { signal, tell }: Ingesting,
 ): Promise<IngestResult | Failure> {
   let toldAt = performance.now();
@@ -38,14 +43,16 @@ export async function bringFiles(
     toldAt = performance.now();
     tell(`${done} of ${of} files`);
   };
+  const redacting = redaction && new RedactingParser(pool, redaction);
   try {
     const {
       failed,
       notes: _,
       ...counts
     } = await syncCollection({
-      ...{ store, collection, parser, signal, onProgress },
-      origin: originOf(source, files),
+      ...{ store, collection, signal, onProgress },
+      parser: redacting ?? pool,
+      origin: originOf(source, files, redaction),
       atOnce: ParserPool.size,
       owns: (key) => isOf(key, source),
     });
@@ -57,5 +64,7 @@ export async function bringFiles(
   } catch (error) {
     if (signal.aborted && error === signal.reason) return failure('cancelled.user', 'it was stopped');
     throw error;
+  } finally {
+    await redacting?.close();
   }
 }

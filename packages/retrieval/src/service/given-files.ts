@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import type { SourceName } from '@gryphgen/protocol';
 import { unreadable } from '../parse/parse-document.ts';
-import type { Origin } from '../sync/origin.ts';
+import type { Redaction } from '../redact/redaction.ts';
+import type { Origin, OriginFile } from '../sync/origin.ts';
 import { keyOf, ownName } from './file-key.ts';
 
 /** One file of a source: `path` in it, '' where the source is that file; `hash` of its content, which is read from `at`. */
@@ -15,16 +16,38 @@ export interface SourceFile {
 }
 
 /** Paths in the collection begin with the source's own name: that is a part of what a file is about, and its place is not. */
-export function originOf(source: SourceName, files: readonly SourceFile[]): Origin {
-  const at = new Map(files.map((file) => [keyOf(source, file.path), file.at]));
+export function originOf(source: SourceName, files: readonly SourceFile[], redaction?: Redaction): Origin {
+  const byKey = new Map<string, OriginFile>();
+  const at = new Map<string, string>();
+  for (const file of files) {
+    const { path, bytes } = file;
+    const named = redaction === undefined ? plain(source, file) : redacted(source, file, redaction);
+    let { key } = named;
+    // Two names that were of one subject each are two files still.
+    for (let n = 2; byKey.has(key); n += 1) key = `${named.key}~${n}`;
+    const why = unreadable(path, bytes);
+    byKey.set(key, { ...named, key, ...(why !== undefined && { unreadable: why }) });
+    at.set(key, file.at);
+  }
   return {
     async *list() {
-      for (const { path, bytes, hash } of files) {
-        const named = { key: keyOf(source, path), path: join(ownName(source.path), path), hash };
-        const why = unreadable(named.path, bytes);
-        yield why === undefined ? named : { ...named, unreadable: why };
-      }
+      yield* byKey.values();
     },
     read: async (key) => ({ kind: 'read', bytes: await readFile(at.get(key) as string) }),
+  };
+}
+
+function plain(source: SourceName, { path, hash }: SourceFile): OriginFile {
+  return { key: keyOf(source, path), path: join(ownName(source.path), path), hash };
+}
+
+/** The source keeps its name, by which it is found again. */
+function redacted(source: SourceName, { path, hash }: SourceFile, redaction: Redaction): OriginFile {
+  const redactor = redaction.redactor();
+  return {
+    key: keyOf(source, redactor.text(path)),
+    path: redactor.text(join(ownName(source.path), path)),
+    hash: redaction.key.blind(hash),
+    pseudonyms: redaction.sealed(redactor),
   };
 }

@@ -17,3 +17,10 @@ export async function told<T>(work: () => Promise<T>): Promise<T | Failure> {
 export function unknown(collection: string): Failure {
   return failure('rejected.not-found', `there is no collection ${collection} here`);
 }
+
+export function unredacted(collection: string): Failure {
+  return failure(
+    'rejected.state',
+    `texts of ${collection} are kept as they are, expected a collection that redacts them`,
+  );
+}

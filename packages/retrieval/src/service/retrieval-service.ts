@@ -18,25 +18,29 @@ import {
   type ListResult,
   limits,
   type QueryResult,
+  type RedactResult,
   type RetrieveBody,
+  type RevealResult,
   type SourceName,
   type UnembeddedResult,
   type WeightsResult,
 } from '@gryphgen/protocol';
-import { foldedSubject } from '../core/forget/subject.ts';
 import { askedWords } from '../core/score/query-terms.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
+import { pseudonymsIn, Redaction, revealed } from '../redact/redaction.ts';
+import { Redactions } from '../redact/redactions.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
 import { fitted } from './answer-size.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
-import { searchFiles } from './file-search.ts';
+import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
 import { Learning } from './learning.ts';
+import { listed } from './listed.ts';
 import { Meaning } from './meaning.ts';
-import { told, unknown } from './refusals.ts';
+import { told, unknown, unredacted } from './refusals.ts';
 import { Roots } from './roots.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
 
@@ -50,8 +54,8 @@ type Feedback = Extract<IngestBody, { op: 'feedback' }>;
 type Embed = Extract<IngestBody, { op: 'embed' }>;
 type Vectors = Extract<IngestBody, { op: 'vectors' }>;
 type Weights = Extract<IngestBody, { op: 'weights' }>;
-/** Of which collections an answer tells. */
-type Shows = (collection: string) => boolean;
+type Redact = Extract<IngestBody, { op: 'redact' }>;
+type Reveal = Extract<RetrieveBody, { op: 'reveal' }>;
 const all: Shows = () => true;
 
 export class RetrievalService {
@@ -59,6 +63,7 @@ export class RetrievalService {
   readonly access: AccessBook;
   private readonly folder: string;
   private readonly roots: Roots;
+  private readonly redactions: Redactions;
   private store: Promise<stored.Store> | undefined;
   private readonly learning = new Learning(() => this.opened());
   private readonly meaning = new Meaning(() => this.opened());
@@ -69,6 +74,7 @@ export class RetrievalService {
     this.folder = folder;
     this.roots = roots;
     this.access = new AccessBook(roots);
+    this.redactions = new Redactions(join(folder, 'keys'), roots);
   }
 
   /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
@@ -91,12 +97,16 @@ export class RetrievalService {
     revision?: string,
   ): Promise<IngestResult | Failure> {
     return this.inTurn(async () => {
+      if (ingesting.mustRedact && this.roots.redactionOf(collection) === undefined)
+        return unredacted(collection);
       const why = await this.begin(collection, ingesting.owner);
       if (why !== undefined) return why;
+      const redaction = await this.redactions.of(collection);
+      if (redaction !== undefined && 'code' in redaction) return redaction;
       await this.roots.note(collection, { ...source, syncedAt: 0 });
       const { parser } = this;
       const store = await this.opened();
-      const result = await bringFiles({ store, parser, collection, source, files }, ingesting);
+      const result = await bringFiles({ store, parser, collection, source, files, redaction }, ingesting);
       const syncedAt = Date.now();
       if (!('code' in result))
         await this.roots.note(collection, {
@@ -134,6 +144,7 @@ export class RetrievalService {
         );
       else await store.drop(collection);
       await this.roots.forget(collection, others ? source : undefined);
+      if (!this.names.includes(collection)) await this.redactions.drop(collection);
       this.learning.forget(collection);
       return { ...nothing, removed: gone.length };
     });
@@ -141,11 +152,13 @@ export class RetrievalService {
 
   /** At most `maxBytes` of JSON. */
   async query(
-    { collection, text, count, of, vector }: Query,
+    { collection, text: given, count, of, vector }: Query,
     maxBytes: number,
   ): Promise<QueryResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
+      const redaction = await this.redactions.of(collection);
+      const text = redaction instanceof Redaction ? redaction.text(given) : given;
       const embedding = await this.meaning.embedding(collection);
       const aside = {
         ...(of === 'passages' && { asked: askedWords(text) }),
@@ -198,6 +211,8 @@ export class RetrievalService {
   feedback({ collection, text, path, machine, lines, verdict }: Feedback): Promise<WeightsResult | Failure> {
     return this.inTurn(async () => {
       if (!this.names.includes(collection)) return unknown(collection);
+      const redaction = await this.redactions.of(collection);
+      if (redaction !== undefined && 'code' in redaction) return redaction;
       const known = await (await this.opened()).sources(collection);
       const meant = known.filter(
         ({ key }) => pathOf(key) === path && (machine === undefined || machineOf(key) === machine),
@@ -211,7 +226,7 @@ export class RetrievalService {
         );
       return await this.learning.add(collection, {
         key: file.key,
-        query: text,
+        query: redaction?.text(text) ?? text,
         lines: lines ?? null,
         verdict,
       });
@@ -235,43 +250,54 @@ export class RetrievalService {
   forget(collection: string, subject: string, shows: Shows = all): Promise<ForgetResult | Failure> {
     return this.inTurn(async () => {
       if (!this.names.includes(collection)) return unknown(collection);
-      const folded = foldedSubject(subject);
-      if (folded === undefined)
-        return failure(
-          'rejected.invalid',
-          'expected 3 letters or digits at least of what is to be forgotten',
-        );
+      const redaction = await this.redactions.of(collection);
+      const text = redaction instanceof Redaction ? redaction.text(subject) : subject;
       const store = await this.opened();
-      const { passages, files, feedback, elsewhere } = await store.forget(collection, folded);
+      const forgotten = await forgetSubject({ store, folder: this.folder, collection, subject, text, shows });
       this.learning.forget(collection);
-      const searched = await searchFiles(this.folder, subject);
-      const others = elsewhere.filter((one) => shows(one.collection));
-      return { passages, files, feedback, searched, elsewhere: others };
+      return forgotten;
+    });
+  }
+
+  /** What is taken out of texts from now on, of a collection without files. */
+  redact(body: Redact, owner?: string): Promise<RedactResult | Failure> {
+    return this.inTurn(async () => {
+      const { collection } = body;
+      const why = await this.begin(collection, owner);
+      if (why !== undefined) return why;
+      const store = await this.opened();
+      const before = this.roots.redactionOf(collection);
+      const result = await this.redactions.set(body, (await store.sources(collection)).length === 0);
+      // What was there by this name before, and was removed, may still lie in the file.
+      if (!('code' in result) && before?.check !== this.roots.redactionOf(collection)?.check)
+        await store.purge();
+      return result;
+    });
+  }
+
+  /** The text with what its pseudonyms stand for; at most `maxBytes` of JSON. */
+  async reveal({ collection, text }: Reveal, maxBytes: number): Promise<RevealResult | Failure> {
+    if (!this.names.includes(collection)) return unknown(collection);
+    return await told(async () => {
+      const redaction = await this.redactions.of(collection);
+      if (redaction === undefined) return unredacted(collection);
+      if ('code' in redaction) return redaction;
+      const result = revealed(
+        text,
+        redaction,
+        await (await this.opened()).pseudonyms(collection, pseudonymsIn(text)),
+      );
+      if (Buffer.byteLength(JSON.stringify(result)) <= maxBytes) return result;
+      return failure('rejected.limit', `what it stands for is over ${maxBytes} bytes: give it in parts`);
     });
   }
 
   /** At most `maxBytes` of JSON. */
   async list(maxBytes: number, shows: Shows = all): Promise<ListResult | Failure> {
     return await told(async () => {
-      const collections: ListResult['collections'] = [];
-      let left = maxBytes - 64;
-      for (const name of this.names.filter(shows)) {
-        const files = await (await this.opened()).sources(name);
-        const sources = this.roots.of(name).map((root) => {
-          const own = files.filter(({ key }) => isOf(key, root));
-          const failedFiles = own.filter(({ cause }) => cause !== null).length;
-          return { ...root, files: own.length - failedFiles, failedFiles };
-        });
-        const passages = files.reduce((sum, { chunks }) => sum + chunks, 0);
-        const { owner = null, readers } = this.roots.accessOf(name) ?? {};
-        const whose = { ...(owner !== null && { owner }), readers };
-        const vectors = await this.meaning.of(name);
-        const row = { name, passages, ...whose, ...(vectors && { vectors }), sources };
-        left -= Buffer.byteLength(JSON.stringify(row)) + 1;
-        if (left < 0) return { collections, cut: true };
-        collections.push(row);
-      }
-      return { collections, cut: false };
+      const names = this.names.filter(shows);
+      if (names.length === 0) return { collections: [], cut: false };
+      return await listed(await this.opened(), this.meaning, this.roots, names, maxBytes);
     });
   }
 

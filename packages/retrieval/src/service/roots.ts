@@ -5,7 +5,7 @@
  * 1. A root is noted before anything of it is stored, and let go when all of it is gone: nothing is in a collection without one.
  */
 import { readFile } from 'node:fs/promises';
-import { readersSchema, type SourceName } from '@gryphgen/protocol';
+import { readersSchema, redactedKinds, type SourceName } from '@gryphgen/protocol';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 import type { Access } from '../core/access/rights.ts';
@@ -19,7 +19,18 @@ const rootSchema = z.object({
   revision: z.string().optional(),
 });
 const rootsSchema = z.array(rootSchema);
-const entrySchema = z.object({ owner: z.string().nullable(), readers: readersSchema, roots: rootsSchema });
+/** `names`: sealed by the collection's key, in base64; `check`: of that key. */
+const redactionSchema = z.object({
+  kinds: z.array(z.enum(redactedKinds)),
+  names: z.string(),
+  check: z.string(),
+});
+const entrySchema = z.object({
+  owner: z.string().nullable(),
+  readers: readersSchema,
+  redaction: redactionSchema.optional(),
+  roots: rootsSchema,
+});
 /** Of version 1 nobody is known to be an owner. */
 const fileSchema = z.discriminatedUnion('version', [
   z.object({ version: z.literal(1), collections: z.record(z.string(), rootsSchema) }),
@@ -27,6 +38,7 @@ const fileSchema = z.discriminatedUnion('version', [
 ]);
 
 export type Root = z.infer<typeof rootSchema>;
+type KeptRedaction = z.infer<typeof redactionSchema>;
 type Entry = Readonly<z.infer<typeof entrySchema>>;
 
 const ownerless: Entry = { owner: null, readers: 'everyone', roots: [] };
@@ -72,7 +84,15 @@ export class Roots {
 
   /** Begins it when it is not there. */
   async allow(collection: string, { owner, readers }: Access): Promise<void> {
-    await this.write(collection, { owner, readers, roots: [...this.of(collection)] });
+    await this.write(collection, { ...(this.collections.get(collection) ?? ownerless), owner, readers });
+  }
+
+  redactionOf(collection: string): KeptRedaction | undefined {
+    return this.collections.get(collection)?.redaction;
+  }
+
+  async redact(collection: string, redaction: KeptRedaction): Promise<void> {
+    await this.write(collection, { ...(this.collections.get(collection) ?? ownerless), redaction });
   }
 
   async note(collection: string, root: Root): Promise<void> {

@@ -8,11 +8,12 @@
  */
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import { FEEDBACK_SCHEMA } from './feedback-table.ts';
+import { PSEUDONYM_SCHEMA } from './pseudonym-table.ts';
 import { StoreError } from './store.ts';
 import { VECTOR_SCHEMA } from './vector-table.ts';
 
 /** Goes up when an older program could not read what is written. */
-const FORMAT = 4;
+const FORMAT = 5;
 const BUSY_MS = 10_000;
 
 const SCHEMA = `
@@ -53,6 +54,7 @@ export function openForWriting(path: string, cacheBytes: number): DatabaseSyncIn
       else if (format < 2) db.exec('ALTER TABLE chunk ADD COLUMN place TEXT');
       if (format < 3) db.exec(FEEDBACK_SCHEMA);
       if (format < 4) db.exec(VECTOR_SCHEMA);
+      if (format < 5) db.exec(PSEUDONYM_SCHEMA);
       if (format < FORMAT) db.exec(`PRAGMA user_version = ${FORMAT}`);
     });
     return db;

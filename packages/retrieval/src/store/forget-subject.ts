@@ -1,6 +1,7 @@
 /** Takes what has a subject in it out of a collection's tables, and says which passages are gone, for the index. */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { hasSubject } from '../core/forget/subject.ts';
+import { letGoPseudonyms } from './pseudonym-table.ts';
 
 export interface ForgottenRows {
   /** Ids of passages. */
@@ -34,6 +35,7 @@ export function forgetRows(db: DatabaseSyncInstance, collection: number, subject
   const removeSource = db.prepare('DELETE FROM source WHERE id = ?');
   for (const { id } of named) {
     for (const chunk of ofSource.all(id) as { id: number }[]) chunks.add(chunk.id);
+    letGoPseudonyms(db, id);
     removeSource.run(id);
   }
   const removeChunk = db.prepare('DELETE FROM chunk WHERE id = ?');

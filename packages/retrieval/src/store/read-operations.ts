@@ -6,6 +6,7 @@ import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
 import { openForReading, readState, snapshot } from './database.ts';
 import { readFeedback, readVersions } from './feedback-table.ts';
+import { readPseudonyms } from './pseudonym-table.ts';
 import { readSegments, type StoredSegment } from './segment-table.ts';
 import {
   type Embedding,
@@ -13,6 +14,7 @@ import {
   type LearnedVersion,
   type NearestQuery,
   type Passage,
+  type SealedPseudonym,
   type SourceState,
   StoreError,
   type StoreQuery,
@@ -131,6 +133,10 @@ export class ReadOperations {
 
   versions(collection: string): readonly LearnedVersion[] {
     return this.#read((db) => readVersions(db, collection));
+  }
+
+  pseudonyms(collection: string, names: readonly string[]): readonly SealedPseudonym[] {
+    return this.#read((db) => readPseudonyms(db, collection, names));
   }
 
   check(): readonly string[] {

@@ -18,6 +18,8 @@ const operations = {
   collections: (_: null) => store.collections(),
   feedback: (collection: string) => store.feedback(collection),
   versions: (collection: string) => store.versions(collection),
+  pseudonyms: ({ collection, names }: { readonly collection: string; readonly names: readonly string[] }) =>
+    store.pseudonyms(collection, names),
   check: (_: null) => store.check(),
   close: (_: null) => store.close(),
 };

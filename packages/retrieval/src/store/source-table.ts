@@ -2,10 +2,12 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import type { Chunk } from '../core/chunk/block.ts';
 import { dropFeedback } from './feedback-table.ts';
-import type { Source } from './store.ts';
+import { dropPseudonyms, keepPseudonyms, letGoPseudonyms } from './pseudonym-table.ts';
+import type { SealedPseudonym, Source } from './store.ts';
 import { dropVectors } from './vector-table.ts';
 
 export class SourceTable {
+  readonly #db: DatabaseSyncInstance;
   readonly #addCollection: StatementSyncInstance;
   readonly #collection: StatementSyncInstance;
   readonly #source: StatementSyncInstance;
@@ -16,6 +18,7 @@ export class SourceTable {
   readonly #insertChunk: StatementSyncInstance;
 
   constructor(db: DatabaseSyncInstance) {
+    this.#db = db;
     this.#addCollection = db.prepare('INSERT INTO collection (name) VALUES (?) ON CONFLICT DO NOTHING');
     this.#collection = db.prepare('SELECT id FROM collection WHERE name = ?');
     this.#source = db.prepare('SELECT id FROM source WHERE collection = ? AND key = ?');
@@ -42,15 +45,22 @@ export class SourceTable {
     if (source === undefined) return [];
     const chunks = (this.#chunks.all(source.id) as { id: number }[]).map(({ id }) => id);
     this.#deleteChunks.run(source.id);
+    letGoPseudonyms(this.#db, source.id);
     this.#deleteSource.run(source.id);
     return chunks;
   }
 
   /** Returns its id. */
-  insert(collection: number, { key, path, title, revision, hash }: Source, cause: string | null): number {
-    return Number(
-      this.#insertSource.run(collection, key, path, title, revision, hash, cause).lastInsertRowid,
-    );
+  insert(
+    collection: number,
+    { key, path, title, revision, hash }: Source,
+    cause: string | null,
+    pseudonyms: readonly SealedPseudonym[] = [],
+  ): number {
+    const made = this.#insertSource.run(collection, key, path, title, revision, hash, cause);
+    const id = Number(made.lastInsertRowid);
+    keepPseudonyms(this.#db, collection, id, pseudonyms);
+    return id;
   }
 
   insertChunk(id: number, source: number, seq: number, chunk: Chunk): void {
@@ -65,6 +75,7 @@ export class SourceTable {
       collection,
     );
     db.prepare('DELETE FROM source WHERE collection = ?').run(collection);
+    dropPseudonyms(db, collection);
     dropFeedback(db, collection);
     dropVectors(db, collection);
     db.prepare('DELETE FROM collection WHERE id = ?').run(collection);

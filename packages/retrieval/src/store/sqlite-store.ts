@@ -11,6 +11,7 @@ import type {
   NearestQuery,
   Passage,
   PassageVector,
+  SealedPseudonym,
   SourceChange,
   SourceState,
   Store,
@@ -129,8 +130,12 @@ class SqliteStore implements Store {
     return this.#reader.call('versions', collection);
   }
 
-  forget(collection: string, subject: string): Promise<Forgotten> {
-    return this.#writer.call('forget', { collection, subject });
+  forget(collection: string, subject: string, pseudonyms: readonly string[] = []): Promise<Forgotten> {
+    return this.#writer.call('forget', { collection, subject, pseudonyms });
+  }
+
+  pseudonyms(collection: string, names: readonly string[]): Promise<readonly SealedPseudonym[]> {
+    return this.#reader.call('pseudonyms', { collection, names });
   }
 
   purge(): Promise<void> {

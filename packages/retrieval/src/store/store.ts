@@ -22,10 +22,27 @@ export interface Source {
   readonly hash: string;
 }
 
+/** What a pseudonym in a collection's texts stands for, as nobody can read it who has not the collection's key. */
+export interface SealedPseudonym {
+  readonly name: string;
+  readonly sealed: Uint8Array;
+}
+
+/** `pseudonyms`: those in the file and in its name; they go with the last file that has them. */
 export type SourceChange =
-  | { readonly kind: 'put'; readonly source: Source; readonly chunks: readonly Chunk[] }
+  | {
+      readonly kind: 'put';
+      readonly source: Source;
+      readonly chunks: readonly Chunk[];
+      readonly pseudonyms?: readonly SealedPseudonym[];
+    }
   /** It could not be read: its old content goes, and the cause stays until it can be. */
-  | { readonly kind: 'fail'; readonly source: Source; readonly cause: string }
+  | {
+      readonly kind: 'fail';
+      readonly source: Source;
+      readonly cause: string;
+      readonly pseudonyms?: readonly SealedPseudonym[];
+    }
   | { readonly kind: 'remove'; readonly key: string };
 
 /** `cause` is null for what is there. */
@@ -140,8 +157,13 @@ export interface Store {
   addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): Promise<void>;
   /** Newest first. */
   versions(collection: string): Promise<readonly LearnedVersion[]>;
-  /** Takes out every passage, file and word of feedback that has the subject (folded, core/forget) in it; then purges. */
-  forget(collection: string, subject: string): Promise<Forgotten>;
+  /**
+   * Takes out every passage, file and word of feedback that has the subject (folded, core/forget) in it, and what these pseudonyms
+   * stand for; then purges.
+   */
+  forget(collection: string, subject: string, pseudonyms?: readonly string[]): Promise<Forgotten>;
+  /** Those of the names that stand for something. */
+  pseudonyms(collection: string, names: readonly string[]): Promise<readonly SealedPseudonym[]>;
   /** Rewrites what is stored, so that nothing of what was removed is left in its files. */
   purge(): Promise<void>;
   /** What is wrong with it, in sentences: empty when all is well. */

@@ -10,6 +10,7 @@ import { attempt, openForWriting, readState, type State, transaction, writeState
 import { forgetFeedback, insertFeedback, insertVersion } from './feedback-table.ts';
 import { forgetRows, subjectChunks } from './forget-subject.ts';
 import { mergeSegments } from './merge.ts';
+import { forgetPseudonyms } from './pseudonym-table.ts';
 import {
   deleteSegment,
   insertSegment,
@@ -44,6 +45,12 @@ export interface OpenArgs {
 export interface ApplyArgs {
   readonly collection: string;
   readonly changes: readonly SourceChange[];
+}
+
+export interface ForgetArgs {
+  readonly collection: string;
+  readonly subject: string;
+  readonly pseudonyms: readonly string[];
 }
 
 /** What one transaction has yet to write. */
@@ -134,7 +141,7 @@ export class WriteOperations {
     return kept;
   }
 
-  forget(collection: string, subject: string): Forgotten {
+  forget({ collection, subject, pseudonyms }: ForgetArgs): Forgotten {
     let forgotten = { passages: 0, files: 0, feedback: 0 };
     this.#transact((db, state, segments) => {
       const id = this.#table(db).collectionId(collection);
@@ -143,6 +150,7 @@ export class WriteOperations {
       const touched = new Set(chunks.flatMap((chunk) => killed(own, chunk) ?? []));
       for (const segment of touched) updateDead(db, segment);
       removeVectors(db, chunks);
+      forgetPseudonyms(db, id, pseudonyms);
       forgotten = { passages: chunks.length, files, feedback: forgetFeedback(db, id, subject) };
       return state;
     });
@@ -271,7 +279,8 @@ function addSource(
   change: Exclude<SourceChange, { readonly kind: 'remove' }>,
 ): void {
   const { source } = change;
-  const id = table.insert(work.collection, source, change.kind === 'fail' ? change.cause : null);
+  const cause = change.kind === 'fail' ? change.cause : null;
+  const id = table.insert(work.collection, source, cause, change.pseudonyms);
   if (change.kind === 'fail') return;
   for (const [seq, chunk] of change.chunks.entries()) {
     table.insertChunk(work.nextChunk, id, seq, chunk);

@@ -8,7 +8,7 @@ import {
   type PassageVector,
   StoreError,
 } from './store.ts';
-import type { ApplyArgs, OpenArgs } from './write-operations.ts';
+import type { ApplyArgs, ForgetArgs, OpenArgs } from './write-operations.ts';
 import { WriteOperations } from './write-operations.ts';
 
 interface EmbedArgs {
@@ -39,8 +39,7 @@ const operations = {
     store.addVersion(collection, version),
   embedBy: ({ collection, embedding, again }: EmbedArgs) => store.embedBy(collection, embedding, again),
   addVectors: ({ collection, vectors }: AddVectorsArgs) => store.addVectors(collection, vectors),
-  forget: ({ collection, subject }: { readonly collection: string; readonly subject: string }) =>
-    store.forget(collection, subject),
+  forget: (args: ForgetArgs) => store.forget(args),
   purge: (_: null) => store.purge(),
   close: (_: null) => store.close(),
 };

@@ -1,4 +1,5 @@
 /** Where sources come from: a folder, a repository at a revision. */
+import type { SealedPseudonym } from '../store/store.ts';
 
 export interface OriginFile {
   /** The same for the same file at every sync. */
@@ -7,6 +8,8 @@ export interface OriginFile {
   readonly revision?: string;
   /** Of its content, where that is known without reading it: what is as before is not read. */
   readonly hash?: string;
+  /** In its name, where that was redacted. */
+  readonly pseudonyms?: readonly SealedPseudonym[];
   /** Why what is there cannot even be listed, such as a folder without permission. */
   readonly unreadable?: string;
 }

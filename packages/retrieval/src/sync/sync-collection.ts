@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { DocumentParser, ParsedDocument } from '../parse/parse-document.ts';
-import type { Source, SourceChange, SourceState, Store } from '../store/store.ts';
+import type { SealedPseudonym, Source, SourceChange, SourceState, Store } from '../store/store.ts';
 import type { Origin, OriginFile } from './origin.ts';
 
 export interface SyncOptions {
@@ -137,7 +137,11 @@ class Sync {
         if (before !== undefined) this.#gone.set(key, before);
         return;
       case 'failed':
-        return await this.#fail({ key, path, title: null, revision, hash: looked.hash }, looked.cause);
+        return await this.#fail(
+          { key, path, title: null, revision, hash: looked.hash },
+          looked.cause,
+          file.pseudonyms,
+        );
       case 'parsed': {
         const { hash, bytes, document } = looked;
         const { title, chunks, notes } = document;
@@ -145,7 +149,9 @@ class Sync {
         this.#counts[before === undefined ? 'added' : 'changed'] += 1;
         const moved = before === undefined ? this.#goneByHash.get(hash) : undefined;
         if (moved !== undefined) this.#remove(moved);
-        await this.#add({ kind: 'put', source: { key, path, title, revision, hash }, chunks }, bytes);
+        const pseudonyms = [...(file.pseudonyms ?? []), ...(document.pseudonyms ?? [])];
+        const source = { key, path, title, revision, hash };
+        await this.#add({ kind: 'put', source, chunks, pseudonyms }, bytes);
         return;
       }
       default:
@@ -165,9 +171,9 @@ class Sync {
     return { ...this.#counts, failed: this.#failed, notes: this.#notes };
   }
 
-  async #fail(source: Source, cause: string): Promise<void> {
+  async #fail(source: Source, cause: string, pseudonyms: readonly SealedPseudonym[] = []): Promise<void> {
     this.#failed.push({ key: source.key, path: source.path, cause });
-    await this.#add({ kind: 'fail', source, cause }, 0);
+    await this.#add({ kind: 'fail', source, cause, pseudonyms }, 0);
   }
 
   #remove(key: string): void {

@@ -36,6 +36,8 @@ export function needOf(body: IngestBody | RetrieveBody): Need {
     case 'remove':
     case 'embed':
     case 'vectors':
+    case 'redact':
+    case 'reveal':
     case 'access':
     case 'forget':
       return 'change';

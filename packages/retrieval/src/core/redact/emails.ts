@@ -9,8 +9,10 @@ const DOMAIN =
   /(?:[\p{L}\p{N}\p{M}][\p{L}\p{N}\p{M}-]{0,62}\.){1,8}(?:xn--[a-z0-9-]{1,59}|[\p{L}\p{M}]{2,63})/uy;
 /** `pkg@1.2.0-beta.rc`, `logo@2x.png`. */
 const VERSION = /^\d+(?:\.\d+|x\.)/;
-/** Endings of what has an "@" in its name and is a file or a unit: no address ends so. */
-const FILES = /\.(?:png|jpe?g|gif|svg|webp|css|jsx?|tsx?|html|json|ya?ml|service|socket|timer|slice)$/i;
+/** Endings of files and units, no countries: an address may stand before one, and ends with none. */
+const FILE =
+  /\.(?:txt|pdf|docx?|csv|tsv|xml|eml|log|bak|sql|gz|png|jpe?g|gif|svg|webp|css|jsx?|tsx?|html?|json|ya?ml|service|socket|timer|slice)$/i;
+const WHOLE = /\.(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,})$/u;
 
 export function emails(text: string): readonly Finding[] {
   const found: Finding[] = [];
@@ -20,8 +22,8 @@ export function emails(text: string): readonly Finding[] {
     // Cut to what a domain may have, so that what follows costs nothing.
     const rest = text.slice(after, after + maxDomain);
     DOMAIN.lastIndex = 0;
-    const domain = DOMAIN.exec(rest)?.[0];
-    if (start === index || domain === undefined || VERSION.test(domain) || FILES.test(domain)) continue;
+    const domain = DOMAIN.exec(rest)?.[0].replace(FILE, '') ?? '';
+    if (start === index || !WHOLE.test(domain) || VERSION.test(domain)) continue;
     const end = after + domain.length;
     // Where a repository is: git@host:path.
     if (text.slice(start, index) === 'git' && text[end] === ':') continue;

@@ -36,6 +36,7 @@ describe('is taken out', () => {
       "'o'brien@x.co.uk', <a+b_c@mail.example.museum>",
       ["EMAIL o'brien@x.co.uk", 'EMAIL a+b_c@mail.example.museum'],
     ],
+    ['ada@example.org.json', ['EMAIL ada@example.org']],
     ['mailto:ada%40example.org', ['EMAIL ada%40example.org']],
     ['jörg@müller.de and 用户@例子.公司', ['EMAIL jörg@müller.de', 'EMAIL 用户@例子.公司']],
     ['call +49 30 1234567 today', ['PHONE +49 30 1234567']],

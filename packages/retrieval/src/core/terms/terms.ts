@@ -17,6 +17,8 @@ const RUN = /[\p{L}\p{N}\p{M}_$]+/gu;
 const PARTS = /\p{Lu}+(?!\p{Ll})\p{N}*|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}]+\p{N}*|\p{Lt}+|\p{N}+/gu;
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/gu;
+/** Of a pseudonym (core/redact): its parts are no words, and would be found in others. */
+const MARKER = /^(?=.*\d)(?=.*[a-f])[0-9a-f]{16}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII, from its first character on.
 const NOT_ASCII = /[^\x00-\x7f]/;
 
@@ -36,6 +38,7 @@ const NOTHING: RunTerms = { words: [], compound: null };
 
 export function termsOfRun(run: string): RunTerms {
   if (run.length > MAX_RUN_CHARS) return NOTHING;
+  if (MARKER.test(run)) return { words: [run], compound: null };
   // Accents are marks of their own then, and are left out: a person may type them or not.
   const bare = NOT_ASCII.test(run) ? run.normalize('NFKD').replaceAll(/\p{M}+/gu, '') : run;
   const parts = bare.match(PARTS) ?? [];
