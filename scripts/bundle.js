@@ -30,6 +30,7 @@ const started = [
   'retrieval/dist/store/read-thread',
   'retrieval/dist/store/write-thread',
   'retrieval/dist/parse/parse-thread',
+  'retrieval/dist/redact/redact-thread',
   'retrieval/dist/parse/parse-process',
   'worker/dist/calibration/measuring',
 ];

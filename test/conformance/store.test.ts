@@ -61,7 +61,8 @@ it('a store of an earlier program is brought up to date', async () => {
   await before.close();
   const { DatabaseSync } = await import('@photostructure/sqlite');
   const db = new DatabaseSync(path);
-  db.exec('DROP TABLE vector; DROP TABLE embedding; PRAGMA user_version = 3');
+  db.exec('DROP TABLE vector; DROP TABLE embedding; DROP TABLE pseudonym; DROP TABLE pseudonym_use');
+  db.exec('PRAGMA user_version = 3');
   db.close();
   const store = await openSqliteStore({ path });
   expect(await store.search({ collections: ['c'], text: 'rocket', limit: 9 })).toHaveLength(1);

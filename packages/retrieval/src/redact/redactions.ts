@@ -7,11 +7,19 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path/posix';
-import { type Failure, failure, type IngestBody, type RedactResult } from '@gryphgen/protocol';
+import {
+  type Failure,
+  failure,
+  type IngestBody,
+  type RedactResult,
+  type RevealResult,
+} from '@gryphgen/protocol';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { unusableName } from '../core/redact/names.ts';
+import { unredacted } from '../service/refusals.ts';
 import type { Roots } from '../service/roots.ts';
-import { Redaction, type RedactionTerms } from './redaction.ts';
+import type { Store } from '../store/store.ts';
+import { pseudonymsIn, Redaction, type RedactionTerms, revealed } from './redaction.ts';
 import { keyBytes, RedactionKey } from './redaction-key.ts';
 
 type Setting = Extract<IngestBody, { op: 'redact' }>;
@@ -46,8 +54,8 @@ export class Redactions {
     return redaction;
   }
 
-  /** `isEmpty`: nothing was brought to it yet. */
-  async set({ collection, kinds, names = [] }: Setting, isEmpty: boolean): Promise<RedactResult | Failure> {
+  /** Nothing was brought to the collection yet, or the same is in force. */
+  async set({ collection, kinds, names = [] }: Setting, store: Store): Promise<RedactResult | Failure> {
     const wrong = names.map(unusableName).findIndex((why) => why !== undefined);
     if (wrong !== -1)
       return failure(
@@ -58,7 +66,9 @@ export class Redactions {
     const result = { kinds: terms.kinds, names: terms.names.length };
     const before = await this.of(collection);
     if (before instanceof Redaction && isAlike(before.terms, terms)) return result;
-    if (!isEmpty) return this.settled(collection, terms.names);
+    if ((await store.sources(collection)).length > 0) return this.settled(collection, terms.names);
+    // What was there by this name before, and was removed, may still lie in the file.
+    await store.purge();
     const secret = randomBytes(keyBytes);
     const key = new RedactionKey(secret);
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
@@ -68,6 +78,21 @@ export class Redactions {
     await this.roots.redact(collection, kept);
     this.known.delete(collection);
     return result;
+  }
+
+  /** The text with what its pseudonyms stand for; at most `maxBytes` of JSON. */
+  async reveal(
+    collection: string,
+    text: string,
+    store: Store,
+    maxBytes: number,
+  ): Promise<RevealResult | Failure> {
+    const redaction = await this.of(collection);
+    if (redaction === undefined) return unredacted(collection);
+    if ('code' in redaction) return redaction;
+    const result = revealed(text, redaction, await store.pseudonyms(collection, pseudonymsIn(text)));
+    if (Buffer.byteLength(JSON.stringify(result)) <= maxBytes) return result;
+    return failure('rejected.limit', `what it stands for is over ${maxBytes} bytes: give it in parts`);
   }
 
   /** The collection is gone: nobody can tell any more what its pseudonyms stand for. */

@@ -27,19 +27,20 @@ import {
 } from '@gryphgen/protocol';
 import { askedWords } from '../core/score/query-terms.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
-import { pseudonymsIn, Redaction, revealed } from '../redact/redaction.ts';
+import { Redaction } from '../redact/redaction.ts';
 import { Redactions } from '../redact/redactions.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
 import { fitted } from './answer-size.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
-import { isOf, isSource, machineOf, pathOf } from './file-key.ts';
+import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
 import { Learning } from './learning.ts';
 import { listed } from './listed.ts';
 import { Meaning } from './meaning.ts';
+import { meantFile } from './meant-file.ts';
 import { told, unknown, unredacted } from './refusals.ts';
 import { Roots } from './roots.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
@@ -214,18 +215,10 @@ export class RetrievalService {
       const redaction = await this.redactions.of(collection);
       if (redaction !== undefined && 'code' in redaction) return redaction;
       const known = await (await this.opened()).sources(collection);
-      const meant = known.filter(
-        ({ key }) => pathOf(key) === path && (machine === undefined || machineOf(key) === machine),
-      );
-      const [file] = meant;
-      if (file === undefined) return failure('rejected.not-found', `there is no ${path} in ${collection}`);
-      if (meant.length > 1)
-        return failure(
-          'rejected.invalid',
-          `${path} is of several machines, expected one of ${meant.map(({ key }) => machineOf(key)).join(', ')}`,
-        );
+      const meant = meantFile(known, collection, path, machine);
+      if (typeof meant !== 'string') return meant;
       return await this.learning.add(collection, {
-        key: file.key,
+        key: meant,
         query: redaction?.text(text) ?? text,
         lines: lines ?? null,
         verdict,
@@ -265,13 +258,7 @@ export class RetrievalService {
       const { collection } = body;
       const why = await this.begin(collection, owner);
       if (why !== undefined) return why;
-      const store = await this.opened();
-      const before = this.roots.redactionOf(collection);
-      const result = await this.redactions.set(body, (await store.sources(collection)).length === 0);
-      // What was there by this name before, and was removed, may still lie in the file.
-      if (!('code' in result) && before?.check !== this.roots.redactionOf(collection)?.check)
-        await store.purge();
-      return result;
+      return await this.redactions.set(body, await this.opened());
     });
   }
 
@@ -279,16 +266,7 @@ export class RetrievalService {
   async reveal({ collection, text }: Reveal, maxBytes: number): Promise<RevealResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
-      const redaction = await this.redactions.of(collection);
-      if (redaction === undefined) return unredacted(collection);
-      if ('code' in redaction) return redaction;
-      const result = revealed(
-        text,
-        redaction,
-        await (await this.opened()).pseudonyms(collection, pseudonymsIn(text)),
-      );
-      if (Buffer.byteLength(JSON.stringify(result)) <= maxBytes) return result;
-      return failure('rejected.limit', `what it stands for is over ${maxBytes} bytes: give it in parts`);
+      return await this.redactions.reveal(collection, text, await this.opened(), maxBytes);
     });
   }
 
