@@ -21,6 +21,7 @@ import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
 import { transfer } from './transfer.ts';
+import { vectors } from './vectors.ts';
 
 const benchmarks: readonly Benchmark[] = [
   tasks,
@@ -34,6 +35,7 @@ const benchmarks: readonly Benchmark[] = [
   container,
   transfer,
   retrieval,
+  vectors,
   gateway,
 ];
 

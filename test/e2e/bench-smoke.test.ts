@@ -47,6 +47,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'retrieval.ingest.code',
     'retrieval.100.query.p50',
   ],
+  vectors: ['vectors.texts.query.p50', 'vectors.noise.recall10'],
   gateway: [
     'gateway.gateway.requests.1',
     'gateway.proxy.requests.32',

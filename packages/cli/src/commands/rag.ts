@@ -1,5 +1,5 @@
 /** Collections of passages: rag add, sync, ls, rm, query. */
-import { type Client, ingested } from '@gryphgen/client';
+import { type Client, ingested, modelFor } from '@gryphgen/client';
 import {
   type EmbedResult,
   failure,
@@ -211,6 +211,9 @@ async function syncAll(
   known?: EmbedResult,
 ): Promise<number> {
   const { name: machine } = settingsOf(terminal, flags);
+  const { embed } = flags;
+  // Sooner than behind a long ingest.
+  if (embed !== undefined) modelFor(await client.request('models', {}), 'embed', embed);
   const done: (SourceName & IngestResult)[] = [];
   let state = known;
   for (const place of places) {

@@ -37,6 +37,10 @@ const changes: Readonly<Record<string, IngestBody>> = {
   },
   'bring files, bring them up to date': { op: 'sync', collection, source, inputs: [] as never },
   'take files or all of it away': { op: 'remove', collection },
+  'have a model embed its passages': {
+    ...{ op: 'embed', collection },
+    embedding: { model: 'words', digest: `sha256:${'0'.repeat(64)}`, dimension: 2 },
+  },
   'have it learn, or go back': { op: 'weights', collection, change: { kind: 'learn' } },
   'have it forget a subject': { op: 'forget', collection, subject: 'nobody at all' },
   'say what is taken out of its texts': { op: 'redact', collection, kinds: ['email'] },

@@ -12,7 +12,7 @@ import { cosine, type VectorCode } from './vector-code.ts';
 /** Compared one by one: a few ms. */
 export const exactUpTo = 4096;
 /** Of those judged by bits, the part that is compared in full; at worst (values without any structure) 98 of 100 are among them. */
-const comparedPart = 0.04;
+const comparedPart = 0.05;
 /** Each is read from the disk where the codes are not kept. */
 const mostRead = 1000;
 const byteValues = 256;
