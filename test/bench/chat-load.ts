@@ -67,6 +67,43 @@ export async function streams(place: ChatPlace, count: number, tokens: number): 
   return { firstP50Ms: percentile(first, 0.5), tokensPerSecond: pieces / seconds };
 }
 
+export interface HeldReport<L> {
+  /** Open at a time. */
+  readonly most: number;
+  readonly seconds: number;
+  /** What `look` saw when they were most. */
+  readonly atMost: L;
+}
+
+/** So many streams, begun at once and taken to their ends. */
+export async function heldStreams<L>(
+  place: ChatPlace,
+  count: number,
+  tokens: number,
+  look: () => L,
+): Promise<HeldReport<L>> {
+  const agent = new Agent({ keepAlive: false });
+  let open = 0;
+  let most = 0;
+  let atMost = look();
+  const begun = performance.now();
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      open += 1;
+      const answer = await ask(place, agent, { max_tokens: tokens, ignore_eos: true, stream: true });
+      if (open > most) {
+        most = open;
+        atMost = look();
+      }
+      let last = '';
+      for await (const bytes of answer as AsyncIterable<Buffer>) last = last.slice(-64) + bytes.toString();
+      open -= 1;
+      if (!last.includes('data: [DONE]')) throw new Error(`a stream of ${place.name} ended with ${last}`);
+    }),
+  );
+  return { most, seconds: (performance.now() - begun) / 1000, atMost };
+}
+
 async function ask({ name, at, apiKey }: ChatPlace, agent: Agent, more: object): Promise<IncomingMessage> {
   const body = JSON.stringify({ model: 'tiny', messages, temperature: 0, ...more });
   const asked = request({

@@ -12,6 +12,7 @@ import { llamaProgram } from '../conformance/llama-program.ts';
 import { BenchProcess } from './bench-process.ts';
 import type { Benchmark, Setting } from './benchmark.ts';
 import { type ChatPlace, type ChatReport, chats, type StreamReport, streams } from './chat-load.ts';
+import { type Daemons, measureMemory } from './gateway-memory.ts';
 import { comparedRow, type Row } from './row.ts';
 import { median } from './statistics.ts';
 
@@ -30,7 +31,8 @@ export const gateway: Benchmark = {
     const home = mkdtempSync(join(root, '.tmp', 'bench-'));
     const running: BenchProcess[] = [];
     try {
-      return await measure(setting, await start(home, setting, running));
+      const { places, daemons } = await start(home, setting, running);
+      return [...(await measure(setting, places)), ...(await measureMemory(setting, places[2], daemons))];
     } finally {
       for (const one of running.reverse()) await one.stop();
       rmSync(home, { recursive: true, force: true });
@@ -40,7 +42,11 @@ export const gateway: Benchmark = {
 
 type Places = readonly [direct: ChatPlace, proxy: ChatPlace, gateway: ChatPlace];
 
-async function start(home: string, { profileDir }: Setting, running: BenchProcess[]): Promise<Places> {
+async function start(
+  home: string,
+  { profileDir }: Setting,
+  running: BenchProcess[],
+): Promise<{ readonly places: Places; readonly daemons: Daemons }> {
   const env = {
     GRID_HOME: home,
     GRID_LOG_LEVEL: 'warn',
@@ -54,9 +60,12 @@ async function start(home: string, { profileDir }: Setting, running: BenchProces
     running.push(spawned);
     return spawned;
   };
-  await spawn('broker', program, ['broker']).hear('ready');
-  await spawn('worker', program, ['worker']).hear('ready');
-  const { details } = await spawn('gateway', program, ['gateway']).hear<{
+  const broker = spawn('broker', program, ['broker']);
+  await broker.hear('ready');
+  const worker = spawn('worker', program, ['worker']);
+  await worker.hear('ready');
+  const gatewayProcess = spawn('gateway', program, ['gateway']);
+  const { details } = await gatewayProcess.hear<{
     readonly kind: 'ready';
     readonly details: { readonly url: string };
   }>('ready');
@@ -81,11 +90,12 @@ async function start(home: string, { profileDir }: Setting, running: BenchProces
     readonly kind: 'ready';
     readonly port: number;
   }>('ready');
-  return [
+  const places = [
     { name: 'llama-server', at: { socketPath }, apiKey },
     { name: 'a proxy', at: { host: '127.0.0.1', port: proxy.port }, apiKey: '' },
     through,
-  ];
+  ] as const;
+  return { places, daemons: { gateway: gatewayProcess, broker, worker } };
 }
 
 /** Where the one instance of this home's worker answers, and by which key. */

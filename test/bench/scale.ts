@@ -42,6 +42,15 @@ export interface Scale {
   readonly ingestedBytes: number;
   /** Of one token, of one round. */
   readonly chats: number;
+  /** Streams open at a time, after so many chats of one token. */
+  readonly heldStreams: number;
+  readonly chatsBefore: number;
+  /**
+   * Chats until what is kept of past ones is full (20,000 attempts at a worker, 10,000 tasks at the broker), and those after
+   * them, over which memory should stay.
+   */
+  readonly chatsSettled: number;
+  readonly chatsHeld: number;
   /** Among which questions are asked. */
   readonly passages: number;
 }
@@ -64,6 +73,10 @@ export const fullScale: Scale = {
   judgedDocuments: 10_000,
   ingestedBytes: 20_000_000,
   chats: 500,
+  heldStreams: 1000,
+  chatsBefore: 3000,
+  chatsSettled: 25_000,
+  chatsHeld: 10_000,
   passages: 100_000,
 };
 
@@ -85,5 +98,9 @@ export const tinyScale: Scale = {
   judgedDocuments: 50,
   ingestedBytes: 100_000,
   chats: 10,
+  heldStreams: 20,
+  chatsBefore: 20,
+  chatsSettled: 20,
+  chatsHeld: 20,
   passages: 100,
 };

@@ -7,7 +7,7 @@ export const defaultBounds = {
   /** Connections, idle ones included: each is some 20 KiB. */
   connections: 2048,
   /** Requests under way: each holds its body and an answer of which up to 1 MiB waits. */
-  requests: 512,
+  requests: 1536,
   bodyBytes: limits.questionBytes,
   /** Bodies of all requests under way. */
   heldBytes: 256 * KiB * KiB,

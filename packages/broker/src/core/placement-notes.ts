@@ -19,6 +19,8 @@ const savedLooks = 4000;
 const looksBefore = 4;
 /** Lines kept, of some 250 B each. */
 const keptLines = 100_000;
+/** What a note takes beside its workers, in lines: on a small grid that is most of it. */
+const noteLines = 4;
 /** Characters that notes may add to the journal: 20 kB a second, where a burst of leases alone takes a hundred times that. */
 const journaledPerMs = 20;
 const savedJournaled = 64 * 1024;
@@ -63,14 +65,17 @@ export class PlacementNotes {
 
   keep(note: PlacementNote): void {
     this.notes.push(note);
-    this.lines += note.workers.length;
+    this.lines += noteLines + note.workers.length;
     this.trim();
   }
 
   /** The note with all that is said of each worker, where `known` holds what was journaled of it. */
   widen(known: PlacementNote | null, { decision, workers, ...more }: PlacementNote): PlacementNote {
     const note = known ?? { decision, workers: [] };
-    if (known === null) this.notes.push(note);
+    if (known === null) {
+      this.notes.push(note);
+      this.lines += noteLines;
+    }
     this.lines += workers.length - note.workers.length;
     Object.assign(note, { decision, workers, ...more });
     this.trim();
@@ -88,7 +93,7 @@ export class PlacementNotes {
   private cut(): void {
     const oldest = this.notes[this.head] as PlacementNote;
     this.head += 1;
-    this.lines -= oldest.workers.length;
+    this.lines -= noteLines + oldest.workers.length;
     oldest.workers = [];
     oldest.decision += '; how the other workers scored was not kept so long';
   }
