@@ -44,6 +44,16 @@ const anyRecord: fc.Arbitrary<AnswerRecord> = fc.oneof(
 );
 
 describe('records', () => {
+  it('with a head like the last are as good, whatever became of the bytes of that', () => {
+    const reader = new RecordReader();
+    const head = { ...fence, kind: 'head', status: 200, contentType: 'text/event-stream' } as const;
+    const other = { ...head, status: 201 };
+    const bytes = written(head);
+    expect(readAll(reader, bytes)).toEqual([head]);
+    bytes.fill(0);
+    const end = { ...fence, kind: 'end', failure: null } as const;
+    expect(readAll(reader, written(head, end, other, end, head))).toEqual([head, end, other, end, head]);
+  });
   it('come out as they went in, however the bytes were cut', () => {
     fc.assert(
       fc.property(

@@ -77,10 +77,16 @@ function framed({ kind, task, attempt }: AnswerRecord, payload: Uint8Array): rea
 }
 
 const malformed = 'malformed';
+/** The end of an answer that is whole, which most are. */
+const wholeEnd = encodeBody({ failure: null });
+
+type Head = z.infer<typeof headSchema>;
 
 export class RecordReader {
   private rest: Uint8Array = new Uint8Array();
   private broken = false;
+  /** Heads come in runs of one. */
+  private latest: { readonly bytes: Uint8Array; readonly head: Head } | undefined;
 
   /** What is complete by now, in order; `malformed` from the first that is none on. */
   *take(bytes: Uint8Array): Generator<AnswerRecord | typeof malformed, void> {
@@ -95,7 +101,7 @@ export class RecordReader {
         return;
       }
       const fence = { task: view.getFloat64(1), attempt: view.getUint32(9) };
-      const record = recordOf(view.getUint8(0), fence, from.subarray(headerBytes, end));
+      const record = this.recordOf(view.getUint8(0), fence, from.subarray(headerBytes, end));
       if (record === undefined) break;
       yield record;
       from = from.subarray(end);
@@ -108,23 +114,38 @@ export class RecordReader {
     this.rest = new Uint8Array();
     yield malformed;
   }
+
+  private recordOf(
+    kind: number,
+    { task, attempt }: { readonly task: number; readonly attempt: number },
+    payload: Uint8Array,
+  ): AnswerRecord | undefined {
+    if (!Number.isSafeInteger(task) || task < 1 || attempt < 1) return undefined;
+    const fence: AnswerFence = { task: task as TaskId, attempt: attempt as AttemptNo };
+    if (kind === kinds.data) return { ...fence, kind: 'data', bytes: payload };
+    if (kind === kinds.want) return { ...fence, kind: 'want' };
+    if (kind === kinds.head) {
+      const head = this.headOf(payload);
+      return head && { ...fence, kind: 'head', ...head };
+    }
+    if (kind !== kinds.end) return undefined;
+    const why = endOf(payload);
+    return why && { ...fence, kind: 'end', failure: why.failure };
+  }
+
+  private headOf(payload: Uint8Array): Head | undefined {
+    if (this.latest !== undefined && Buffer.compare(this.latest.bytes, payload) === 0)
+      return this.latest.head;
+    const read = decodeBody(payload);
+    const head = read.ok ? headSchema.safeParse(read.value).data : undefined;
+    // A copy: the payload is a view of all that came with it.
+    if (head !== undefined) this.latest = { bytes: new Uint8Array(payload), head };
+    return head;
+  }
 }
 
-function recordOf(
-  kind: number,
-  { task, attempt }: { readonly task: number; readonly attempt: number },
-  payload: Uint8Array,
-): AnswerRecord | undefined {
-  if (!Number.isSafeInteger(task) || task < 1 || attempt < 1) return undefined;
-  const fence: AnswerFence = { task: task as TaskId, attempt: attempt as AttemptNo };
-  if (kind === kinds.data) return { ...fence, kind: 'data', bytes: payload };
-  if (kind === kinds.want) return { ...fence, kind: 'want' };
+function endOf(payload: Uint8Array): { readonly failure: Failure | null } | undefined {
+  if (Buffer.compare(wholeEnd, payload) === 0) return { failure: null };
   const read = decodeBody(payload);
-  if (!read.ok) return undefined;
-  if (kind === kinds.head) {
-    const head = headSchema.safeParse(read.value);
-    return head.success ? { ...fence, kind: 'head', ...head.data } : undefined;
-  }
-  const end = kind === kinds.end ? endSchema.safeParse(read.value) : undefined;
-  return end?.success ? { ...fence, kind: 'end', failure: end.data.failure } : undefined;
+  return read.ok ? endSchema.safeParse(read.value).data : undefined;
 }

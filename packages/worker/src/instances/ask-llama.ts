@@ -5,10 +5,12 @@
  * 2. Pieces are handed on one after the other; while one is not taken, nothing more is read.
  * 3. The lines by which it keeps a stream alive are no part of an answer: they come from one that is hung, too.
  */
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Door } from './local-instances.ts';
 
 const maxHeaderSize = 16 * 1024;
+/** Keeps nothing (1): one agent, and not one made for each request. */
+const agent = new Agent({ keepAlive: false });
 
 export interface LlamaRequest {
   readonly path: string;
@@ -31,7 +33,7 @@ export function askLlama(
 ): Promise<LlamaAnswer> {
   return new Promise((resolve, reject) => {
     const asked = request({
-      ...{ socketPath, path, signal, agent: false, maxHeaderSize },
+      ...{ socketPath, path, signal, agent, maxHeaderSize },
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         host: 'localhost',

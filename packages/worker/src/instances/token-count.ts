@@ -45,9 +45,18 @@ export class TokenCount {
   private find(...names: readonly string[]): number | undefined {
     for (const text of [this.last.join('').slice(-keptBytes), this.first])
       for (const name of names) {
-        const [found] = [...text.matchAll(new RegExp(`"${name}": ?([0-9]{1,15})(?![0-9.e])`, 'g'))].slice(-1);
+        const [found] = [...text.matchAll(numberOf(name))].slice(-1);
         if (found !== undefined) return Number(found[1]);
       }
     return undefined;
   }
+}
+
+/** Made once for each name. */
+const numbers = new Map<string, RegExp>();
+
+function numberOf(name: string): RegExp {
+  const made = numbers.get(name) ?? new RegExp(`"${name}": ?([0-9]{1,15})(?![0-9.e])`, 'g');
+  numbers.set(name, made);
+  return made;
 }
