@@ -152,6 +152,13 @@ describe('a task file', () => {
   });
 });
 
+it('a plan says how fast it was there', async () => {
+  await infer('tiny', 'Hello', '--max-tokens', '12');
+  const { workers } = await grid.json<{ workers: readonly object[] }>('models', 'plan', 'tiny');
+  const measured = { value: expect.any(Number), from: 'measured' };
+  expect(workers).toMatchObject([{ tokensPerS: measured, loadMs: measured }]);
+});
+
 it('an engine is added while the worker runs, and removed', async () => {
   const other = join(grid.home, 'other/llama-server');
   mkdirSync(dirname(other));

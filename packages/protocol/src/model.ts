@@ -138,6 +138,8 @@ export const inferResultSchema = z.object({
   body: z.string().optional(),
   /** Missing where the server does not tell. `cached`: of the prompt, what was not computed anew. */
   tokens: z.object({ prompt: tokens, cached: tokens, output: tokens }).optional(),
+  /** For which it computed the output, as the server says. */
+  outputMs: z.number().min(0).optional(),
   /** In the server's queue and prompt until the first byte, and from there to the last. */
   firstMs: z.number().min(0),
   restMs: z.number().min(0),
@@ -157,6 +159,12 @@ export interface ModelDocument extends ModelSpec {
   readonly running: number;
   /** Why no instance could be begun lately, in words; '' if none failed. */
   readonly trouble: string;
+  /** How many times what is estimated of a device's memory instances of it, or of its architecture, were seen to take. */
+  readonly memory?: {
+    readonly factor: number;
+    readonly from: 'nothing' | 'architecture' | 'model';
+    readonly seen: number;
+  };
 }
 
 export interface InstanceDocument {
@@ -175,6 +183,15 @@ export interface InstanceDocument {
   readonly usedAt: number;
   /** In words: where it is to be and why, or why it failed. */
   readonly words: string;
+  /** Of the memory of where it computes: what was planned for it, and what it was seen to hold. Missing while that is not known. */
+  readonly predictedBytes?: number;
+  readonly observedBytes?: number;
+}
+
+/** `measured`: of this very model on this very place. */
+export interface Foreseen {
+  readonly value: number;
+  readonly from: 'measured' | 'estimated';
 }
 
 /** What `planModel` says of each worker; nothing is loaded. */
@@ -192,6 +209,10 @@ export interface ModelPlanDocument {
     readonly hostLayers: number;
     readonly hostBytes: number;
     readonly reasons: readonly string[];
+    /** What one who asks alone may expect there; missing where nothing is known. */
+    readonly tokensPerS?: Foreseen;
+    /** From its being planned until it is ready; what is estimated counts without bringing its file. */
+    readonly loadMs?: Foreseen;
   }[];
 }
 
@@ -201,6 +222,8 @@ export const modelRequestSchemas = {
   addModel: z.object({ model: modelSpecSchema }),
   removeModel: z.object({ name: modelName }),
   planModel: z.object({
+    /** Where it is known by one: what was learned of it counts. */
+    name: modelName.optional(),
     description: modelDescriptionSchema,
     serving: servingSchema,
   }),

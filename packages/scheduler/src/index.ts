@@ -11,6 +11,7 @@ export type { SavedEstimates } from './learn/estimator.ts';
 export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';
 export type { Foretold } from './learn/forecast.ts';
 export { LearnedForecast, type Underway } from './learn/learned-forecast.ts';
+export { ModelLessons, type SavedModelLessons } from './learn/model-lessons.ts';
 export type { NeedEstimate } from './learn/needs.ts';
 export { PredictionErrors, type SavedErrors } from './learn/prediction-errors.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
@@ -23,6 +24,7 @@ export { type CacheType, cacheTypes, type ModelSettings } from './models/cache-m
 export { estimateMemory, type MemoryEstimate, type MemoryUse } from './models/estimate-memory.ts';
 export { HOST, type Offload, offloadLast } from './models/offload.ts';
 export { type ModelPlan, planModel } from './models/plan-model.ts';
+export { estimatedTokensPerS } from './models/token-speed.ts';
 export { type Placement, place } from './place.ts';
 export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';
 export { Placer } from './placer.ts';

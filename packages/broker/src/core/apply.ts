@@ -24,6 +24,7 @@ import { decided, outcomeStates, reservationOf } from './decisions.ts';
 import { readNote } from './journaled-note.ts';
 import { learnFromEnd, learnFromLack } from './learning.ts';
 import { changeModel, noteInstance } from './models/hosting.ts';
+import { learnOfModel } from './models/model-learning.ts';
 import { addToShare, countLease, takeFromShare, uncountLease } from './shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from './state.ts';
 import { joinLine, leaveLine } from './waiting-line.ts';
@@ -76,8 +77,10 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.requeued: {
       const [, id, , code, message, delayMs, at, afresh = false, usage] = decision;
       const task = liveTask(state, id);
-      learnFromLack(state, task, { code, message }, usage === undefined ? null : usageOf(usage));
-      requeueTask(state, task, { code, message }, delayMs, at, afresh);
+      const [failure, used] = [{ code, message }, usage === undefined ? null : usageOf(usage)];
+      learnFromLack(state, task, failure, used);
+      learnOfModel(state, task, { failure, usage: used });
+      requeueTask(state, task, failure, delayMs, at, afresh);
       return;
     }
     case decided.cancelRequested:
@@ -266,6 +269,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
     note: lease?.note ?? null,
   };
   if (lease !== null) learnFromEnd(state, task, lease, task.outcome);
+  learnOfModel(state, task, ending);
   learnFromLack(state, task, ending.failure, ending.usage);
   if (lease === null && task.notBefore === 0) leaveLine(state, task);
   if (lease !== null) state.holders.noteLeft(task.spec.envelope, ending.outcome, lease.worker);

@@ -22,6 +22,7 @@ import {
   PredictionErrors,
   type SavedErrors,
   type SavedEstimates,
+  type SavedModelLessons,
 } from '@gryphgen/scheduler';
 import { apply } from './apply.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
@@ -155,11 +156,10 @@ export interface Snapshot {
   ])[];
   /** What each principal has had; missing in what earlier versions wrote. */
   readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
-  /** Missing in what earlier versions wrote. */
+  /** These are missing in what earlier versions wrote. */
   readonly learned?: SavedEstimates;
-  /** Missing in what earlier versions wrote. */
+  readonly modelLessons?: SavedModelLessons;
   readonly errors?: SavedErrors;
-  /** Missing in what earlier versions wrote. */
   readonly policies?: SavedPolicies;
   readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
   readonly windows: readonly (readonly [
@@ -206,6 +206,7 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     tries,
     use: state.use.save(),
     learned: state.learned.runs.save(),
+    modelLessons: state.models.lessons.save(),
     errors: state.errors.save(),
     policies: state.policies.save(),
     keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
@@ -260,18 +261,8 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
   const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
   const usage = usageTuple(outcome.usage ?? undefined);
-  const ended = [
-    decided.ended,
-    id,
-    task.attempt,
-    stateNo,
-    exitCode,
-    failure?.code ?? '',
-    failure?.message ?? '',
-    startedAt,
-    endedAt,
-    kept,
-  ] as const;
+  const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
+  const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
   into.push([epoch, usage === undefined ? ended : [...ended, usage]]);
 }
 
@@ -309,6 +300,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.use.load(snapshot.use ?? []);
   // Without it, what the tasks that ended of late teach is all there is.
   if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
+  if (snapshot.modelLessons !== undefined) state.models.lessons.load(snapshot.modelLessons);
   if (snapshot.errors !== undefined) state.errors.load(snapshot.errors);
   if (snapshot.policies !== undefined) state.policies.load(snapshot.policies);
   for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });

@@ -92,7 +92,10 @@ function planCommand(invocation: Invocation): Command {
       const { description } = model;
       const held = 'serving' in model ? model.serving : {};
       const serving = servingOf(description, { ...held, ...partialServing(flags) });
-      return await client.request('planModel', { description, serving });
+      return await client.request('planModel', {
+        ...('serving' in model && { name: model.name }),
+        ...{ description, serving },
+      });
     });
     if (flags.json) printJson(terminal, plan);
     else print(terminal, planLines(plan, terminal));

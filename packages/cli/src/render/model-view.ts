@@ -1,5 +1,12 @@
 /** Models, their instances and where one fits, as people read them. */
-import { formatBytes, formatDuration, type ModelDocument, type ModelPlanDocument } from '@gryphgen/protocol';
+import {
+  type Foreseen,
+  formatBytes,
+  formatDuration,
+  type InstanceDocument,
+  type ModelDocument,
+  type ModelPlanDocument,
+} from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style, Terminal } from '../terminal.ts';
 import { table } from './table.ts';
@@ -58,6 +65,7 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
     ['idle', model.idleMs === 0 ? '' : `unloaded after ${formatDuration(model.idleMs)}`],
     ['requests', `${model.running} running, ${model.waiting} waiting`],
     ['owner', model.owner],
+    ['memory', memoryWords(model)],
     ['trouble', model.trouble === '' ? '' : terminal.style.yellow(model.trouble)],
   ];
   const instances = table(
@@ -67,6 +75,7 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
       { title: 'STATE', value: ({ state }) => stateWord(state, terminal.style) },
       { title: 'WORKER', value: ({ workerName }) => workerName || '-' },
       { title: 'ON', value: ({ devices, worker }) => (worker === '' ? '-' : devices.join(' ') || 'host') },
+      { title: 'MEMORY', value: memoryOf, right: true },
       { title: 'BUSY', value: ({ busy, slots }) => `${busy} of ${slots}`, right: true },
       { title: 'USED', value: ({ usedAt }) => (usedAt === 0 ? '-' : `${age(nowMs - usedAt)} ago`) },
       { title: 'WHY', value: ({ words }) => words },
@@ -79,6 +88,33 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
       .map(([name, value]) => `${terminal.style.dim(name.padEnd(10))} ${value}`),
     ...(model.instances.length === 0 ? [] : ['', ...instances]),
   ];
+}
+
+/** Planned, and seen. */
+function memoryOf({ predictedBytes, observedBytes }: InstanceDocument): string {
+  if (predictedBytes === undefined) return '-';
+  const planned = formatBytes(predictedBytes);
+  return observedBytes === undefined ? planned : `${formatBytes(observedBytes)} of ${planned}`;
+}
+
+/** Nothing where instances took what was estimated, or none was seen. */
+function memoryWords({ memory }: ModelDocument): string {
+  const percent = Math.round(100 * ((memory?.factor ?? 1) - 1));
+  if (memory === undefined || percent === 0) return '';
+  const whose = memory.from === 'model' ? 'its instances' : 'others of its architecture';
+  const how = `${Math.abs(percent)} % ${percent > 0 ? 'more' : 'less'} of a device than estimated`;
+  return `${whose} took ${how}: counted in what is planned`;
+}
+
+function foreseenWords(foreseen: Foreseen | undefined, words: (value: number) => string): string {
+  if (foreseen === undefined) return '-';
+  return foreseen.from === 'measured'
+    ? `${words(foreseen.value)} measured`
+    : `~${words(foreseen.value)} estimated`;
+}
+
+function rounded(value: number): string {
+  return value < 10 ? value.toFixed(1) : String(Math.round(value));
 }
 
 function stateWord(state: ModelDocument['instances'][number]['state'], style: Style): string {
@@ -115,6 +151,8 @@ export function planLines({ workers }: ModelPlanDocument, { columns, style }: Te
             ? '-'
             : `${hostLayers === 0 ? '' : `${hostLayers} layers, `}${formatBytes(hostBytes)}`,
       },
+      { title: 'TOKENS/S', value: ({ tokensPerS }) => foreseenWords(tokensPerS, rounded), right: true },
+      { title: 'LOADS IN', value: ({ loadMs }) => foreseenWords(loadMs, formatDuration), right: true },
       { title: 'WHY', value: ({ reasons }) => reasons.map(printable).join('; ') },
     ],
     columns,

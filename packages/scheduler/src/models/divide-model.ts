@@ -20,6 +20,7 @@ export function divideModel(
   offloaded: number,
   freeBytes: readonly number[],
   overheadBytes: number,
+  deviceFactor: number,
 ): Division | undefined {
   if (freeBytes.length === 0 || offloaded < freeBytes.length) return undefined;
   // There is no proportion to nothing.
@@ -27,7 +28,7 @@ export function divideModel(
   const counts = proportional(offloaded, freeBytes);
   for (let moves = 0; moves <= offloaded; moves++) {
     const offload = offloadLast(model.layers.length, offloaded, counts);
-    const estimate = estimateMemory(model, settings, offload, overheadBytes);
+    const estimate = estimateMemory(model, settings, offload, overheadBytes, deviceFactor);
     const rooms = estimate.devices.map(({ totalBytes }, device) => (freeBytes[device] ?? 0) - totalBytes);
     const from = rooms.findIndex((room, device) => room < 0 && (counts[device] ?? 0) > 1);
     if (rooms.every((room) => room >= 0)) return { counts, estimate };

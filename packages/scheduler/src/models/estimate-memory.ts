@@ -13,6 +13,8 @@ export interface MemoryUse {
   readonly computeBytes: number;
   /** What the device's driver takes for a process that uses it at all, a CUDA context for one. */
   readonly overheadBytes: number;
+  /** What instances were seen to take beyond all that; less than 0 where they took less. */
+  readonly learnedBytes: number;
   readonly totalBytes: number;
 }
 
@@ -22,14 +24,16 @@ export interface MemoryEstimate {
   readonly devices: readonly MemoryUse[];
 }
 
-/** `overheadBytes` is added for each device that holds anything. */
+/** `overheadBytes` is added for each device that holds anything, and what that takes is `deviceFactor` times as much. */
 export function estimateMemory(
   model: ModelDescription,
   settings: ModelSettings,
   offload: Offload,
   overheadBytes: number,
+  deviceFactor = 1,
 ): MemoryEstimate {
-  const of = (owner: number): MemoryUse => useOf(owner, model, settings, offload, overheadBytes);
+  const of = (owner: number): MemoryUse =>
+    useOf(owner, model, settings, offload, overheadBytes, deviceFactor);
   return { host: of(HOST), devices: Array.from({ length: offload.devices }, (_, device) => of(device)) };
 }
 
@@ -39,6 +43,7 @@ function useOf(
   settings: ModelSettings,
   offload: Offload,
   perDevice: number,
+  deviceFactor: number,
 ): MemoryUse {
   const isHost = owner === HOST;
   const layers = model.layers.filter((_, layer) => offload.layers[layer] === owner);
@@ -56,11 +61,14 @@ function useOf(
     isPipelined: offload.devices > 1 && ![...offload.layers, offload.output].includes(HOST),
   });
   const overheadBytes = isHost || weightBytes === 0 ? 0 : perDevice;
+  const estimated = weightBytes + kept + compute + overheadBytes;
+  const learnedBytes = isHost ? 0 : Math.ceil(estimated * (deviceFactor - 1));
   return {
     weightBytes,
     cacheBytes: kept,
     computeBytes: compute,
     overheadBytes,
-    totalBytes: weightBytes + kept + compute + overheadBytes,
+    learnedBytes,
+    totalBytes: estimated + learnedBytes,
   };
 }

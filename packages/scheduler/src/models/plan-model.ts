@@ -30,17 +30,19 @@ export interface ModelPlan {
   readonly reasons: readonly string[];
 }
 
+/** `deviceFactor`: how much more of a device such a model was seen to take than is estimated. */
 export function planModel(
   model: ModelDescription,
   settings: ModelSettings,
   view: WorkerView,
   overheadBytes: number,
+  deviceFactor = 1,
 ): ModelPlan {
   const { report } = view;
   if (report === null) return no([`${view.name} has not been heard of`]);
   if (!view.connected) return no([`${view.name} is not connected`]);
   if (view.draining) return no([`${view.name} is draining`]);
-  return new Planner(model, settings, view, report, overheadBytes).plan();
+  return new Planner(model, settings, view, report, { overheadBytes, deviceFactor }).plan();
 }
 
 const no = (reasons: readonly string[]): ModelPlan => ({ kind: 'no', devices: [], hostLayers: 0, reasons });
@@ -55,11 +57,17 @@ interface Room {
   readonly freeBytes: number;
 }
 
+/** Of each device, beside what the file says. */
+interface MoreMemory {
+  readonly overheadBytes: number;
+  readonly deviceFactor: number;
+}
+
 class Planner {
   private readonly model: ModelDescription;
   private readonly settings: ModelSettings;
   private readonly view: WorkerView;
-  private readonly overheadBytes: number;
+  private readonly more: MoreMemory;
   /** Of every device, that with most free first. */
   private readonly rooms: readonly Room[];
   private readonly hostBytes: number;
@@ -71,12 +79,12 @@ class Planner {
     settings: ModelSettings,
     view: WorkerView,
     report: WorkerReport,
-    overheadBytes: number,
+    more: MoreMemory,
   ) {
     this.model = model;
     this.settings = settings;
     this.view = view;
-    this.overheadBytes = overheadBytes;
+    this.more = more;
     this.all = model.layers.length + 1;
     this.hostBytes = freeMemory(view, report);
     const isOfUse = report.engines?.some(computesOnDevices) ?? true;
@@ -99,7 +107,8 @@ class Planner {
 
   private whole(): ModelPlan | undefined {
     const offload = offloadLast(this.model.layers.length, this.all, [1]);
-    const estimate = estimateMemory(this.model, this.settings, offload, this.overheadBytes);
+    const { overheadBytes, deviceFactor } = this.more;
+    const estimate = estimateMemory(this.model, this.settings, offload, overheadBytes, deviceFactor);
     const need = estimate.devices[0]?.totalBytes ?? 0;
     const fits = this.rooms.filter(({ freeBytes }) => freeBytes >= need);
     for (const { device } of this.rooms.filter((room) => !fits.includes(room))) {
@@ -162,7 +171,8 @@ class Planner {
 
   private divide(count: number, rooms: readonly Room[]): Division | undefined {
     const free = rooms.map(({ freeBytes }) => freeBytes);
-    return divideModel(this.model, this.settings, count, free, this.overheadBytes);
+    const { overheadBytes, deviceFactor } = this.more;
+    return divideModel(this.model, this.settings, count, free, overheadBytes, deviceFactor);
   }
 
   private hostHolds({ host }: MemoryEstimate, what: string): boolean {

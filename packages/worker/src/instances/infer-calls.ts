@@ -110,7 +110,9 @@ async function relay(
     const firstMs = (firstMono ?? clock.mono()) - beganMono;
     // A stream that ends before its first word tells no counts.
     const tokens = count.tokens() ?? (isStream(contentType) && status < 400 ? noTokens : undefined);
-    return { status, ...(tokens && { tokens }), firstMs, restMs: clock.mono() - beganMono - firstMs };
+    const outputMs = count.outputMs();
+    const counted = { ...(tokens && { tokens }), ...(outputMs !== undefined && { outputMs }) };
+    return { status, ...counted, firstMs, restMs: clock.mono() - beganMono - firstMs };
   } catch (error) {
     if (signal.aborted) return failure('cancelled.user', 'it was stopped before its answer was whole');
     if (writer.gone.aborted) return reasonOf(writer.gone);

@@ -13,6 +13,15 @@ it('counts by timings, where the prompt is what was computed and what was there'
   expect(counted('data: {"choices":[{}]}\n\n', last)).toEqual({ prompt: 14, cached: 13, output: 3 });
 });
 
+it('tells how long the output took, where the server does', () => {
+  const count = new TokenCount();
+  expect(count.outputMs()).toBeUndefined();
+  count.add(
+    Buffer.from('{"content":"\\"predicted_ms\\": 7","timings":{"predicted_n":3,"predicted_ms":12.25}}'),
+  );
+  expect(count.outputMs()).toBe(12.25);
+});
+
 it('counts by usage, in the words of each API', () => {
   const usage = '{"usage":{"prompt_tokens":7,"total_tokens":7},"data":[]}';
   expect(counted(usage)).toEqual({ prompt: 7, cached: 0, output: 0 });

@@ -41,6 +41,18 @@ export class TokenCount {
     return prompt === undefined ? undefined : { prompt, cached, output };
   }
 
+  /** How long the server computed the output; undefined where it did not tell. */
+  outputMs(): number | undefined {
+    const found = [
+      ...this.last
+        .join('')
+        .slice(-keptBytes)
+        .matchAll(/"predicted_ms": ?([0-9]{1,12}(?:\.[0-9]{1,20})?)(?![0-9.e])/g),
+    ];
+    const ms = Number(found.at(-1)?.[1] ?? Number.NaN);
+    return Number.isFinite(ms) ? ms : undefined;
+  }
+
   /** By the first of these names that is there; the last that was said of it holds. */
   private find(...names: readonly string[]): number | undefined {
     for (const text of [this.last.join('').slice(-keptBytes), this.first])

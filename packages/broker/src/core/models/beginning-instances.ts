@@ -18,6 +18,7 @@ import type { BrokerState } from '../state.ts';
 import { makeRoom, owedTo } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
+import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
 
@@ -75,15 +76,11 @@ function besideClaims({ views, claims }: BrokerState): readonly WorkerView[] {
   });
 }
 
-function optionsFor(
-  state: BrokerState,
-  { spec: { name } }: Model,
-  { shunned, lacks }: ModelLife,
-): PlanOptions {
-  const onHost = usableOf(state, name).flatMap(({ lease }) =>
+function optionsFor(state: BrokerState, { spec }: Model, { shunned, lacks }: ModelLife): PlanOptions {
+  const onHost = usableOf(state, spec.name).flatMap(({ lease }) =>
     lease?.reservation.devices.length === 0 ? [lease.worker] : [],
   );
-  return { shunned, lacks, onHost: new Set(onHost) };
+  return { shunned, lacks, onHost: new Set(onHost), deviceFactor: deviceFactorOf(state, spec) };
 }
 
 /** What was planned may be out of date by now: then it is planned anew. */

@@ -91,14 +91,15 @@ describe('an instance that does not come up', () => {
     expect(instance().id).not.toBe(first.id);
     expect(held()).toBeLessThanOrEqual((before * 3) / 4);
     const words = model().instances[0]?.words;
-    expect(words).toMatch(/2 of 3 layers on g, .*; 1314.* of g were too little to load it/);
+    expect(words).toMatch(/1 of 3 layers on g, .*; 1314.* of g were too little to load it/);
     expect(JSON.stringify(ask('explain', { task: waiting.id }))).toContain(words);
     done(worker, instance(), tooMuch);
     expect(instances()).toEqual([]);
     expect(model().trouble).toMatch(/2 times in a row: llama-server ended: cudaMalloc failed.*after 30 s/);
     expect(waiting.outcome?.state).toBe('failed');
     ask('loadModel', { name: 'tiny' });
-    expect(held()).toBe(before);
+    // What was too little has taught how much it takes.
+    expect(held()).toBeGreaterThan(before);
   });
 
   it('counts as failed so when it came up for a moment alone', () => {

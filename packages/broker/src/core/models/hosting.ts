@@ -19,6 +19,8 @@ export function changeModel(state: BrokerState, decision: ModelDecision): void {
   const { models } = state;
   if (decision[0] === decided.modelSet) {
     const [, spec, owner, addedAt, since] = decision;
+    const before = models.known.get(spec.name)?.spec.artifact.digest;
+    if (before !== undefined && before !== spec.artifact.digest) models.lessons.forget(spec.name);
     models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId });
     startAfresh(models.lifeOf(spec.name));
     modelChanged(state, spec.name);

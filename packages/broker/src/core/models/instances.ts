@@ -69,7 +69,10 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
       continue;
     }
     if (of.readySince === null) Object.assign(life, { trouble: '', reasons: [] });
-    if (of.loadsSince !== null) of.loadMs = state.watch - of.loadsSince;
+    if (of.loadsSince !== null) {
+      of.loadMs = state.watch - of.loadsSince;
+      if (task.lease !== null) life.loadsMs.set(task.lease.worker, of.loadMs);
+    }
     of.loadsSince = null;
     of.readySince ??= state.watch;
     if (state.watch - of.readySince < provenMs) continue;

@@ -7,7 +7,7 @@
  *    no more requests, and end when they are idle.
  */
 import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
-import { PromptPrefixes } from '@gryphgen/scheduler';
+import { ModelLessons, PromptPrefixes } from '@gryphgen/scheduler';
 import type { Task } from '../state.ts';
 import { AttendedTasks } from './attended-tasks.ts';
 import { type ModelLife, newLife } from './model-life.ts';
@@ -42,6 +42,8 @@ export class ModelBook {
   readonly attended = new AttendedTasks();
   /** An observation: what is asked in an epoch begins it. */
   readonly prefixes = new PromptPrefixes();
+  /** What their instances and answers have taught; of it, what ephemeral tasks did is an observation. */
+  readonly lessons = new ModelLessons();
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 

@@ -1,16 +1,19 @@
 /** A model and its instances, as people and programs see them. */
 import {
+  type Foreseen,
   formatTaskId,
   type InstanceDocument,
+  type ModelDescription,
   type ModelDocument,
   type ModelPlanDocument,
   type WorkerId,
 } from '@gryphgen/protocol';
-import { planModel } from '@gryphgen/scheduler';
+import { estimatedTokensPerS, type ModelPlan, planModel, type WorkerView } from '@gryphgen/scheduler';
 import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { isEnding, isReady, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
+import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 
@@ -36,6 +39,8 @@ export function modelDocument(
     waiting: asking - placed,
     running: placed,
     trouble: state.models.lifeOf(spec.name).trouble,
+    // Of a worker that has told nothing yet.
+    memory: state.models.lessons.memory.factor(spec.name, spec.description.architecture, ''),
   };
 }
 
@@ -66,7 +71,19 @@ function instanceDocument(
     slots: serving.slots,
     readyAt: wallOf(readySince),
     usedAt: wallOf(usedOn.get(worker as WorkerId) ?? null),
+    ...memoryOf(lease),
     words: (lease === null ? lastFailure?.message : lease.served?.health?.words) || words,
+  };
+}
+
+function memoryOf(lease: Task['lease']): Pick<InstanceDocument, 'predictedBytes' | 'observedBytes'> {
+  if (lease === null) return {};
+  const { reservation, use } = lease;
+  const [device] = reservation.devices;
+  const observedBytes = device === undefined ? use?.memoryBytes : use?.vramBytes;
+  return {
+    predictedBytes: device?.vramBytes ?? reservation.memoryBytes,
+    ...(observedBytes !== undefined && { observedBytes }),
   };
 }
 
@@ -83,12 +100,16 @@ function stateOf(state: BrokerState, task: Task): InstanceDocument['state'] {
   return isReady(task) ? 'ready' : 'starting';
 }
 
-/** Where it would fit now; nothing is loaded. */
-export function modelPlanDocument({ views }: BrokerState, asked: Planned): ModelPlanDocument {
+/** Where it would fit now; nothing is loaded. `name`: of one that is known. */
+export function modelPlanDocument(
+  state: BrokerState,
+  { name = '', ...asked }: Planned & { readonly name?: string | undefined },
+): ModelPlanDocument {
   const settings = settingsOf(asked);
+  const factorOf = deviceFactorOf(state, { name, description: asked.description });
   return {
-    workers: views.map((view) => {
-      const plan = planModel(asked.description, settings, view, deviceOverheadBytes);
+    workers: state.views.map((view) => {
+      const plan = planModel(asked.description, settings, view, deviceOverheadBytes, factorOf(view.id));
       const { kind, hostLayers, estimate, reasons } = plan;
       return {
         worker: view.id,
@@ -101,7 +122,37 @@ export function modelPlanDocument({ views }: BrokerState, asked: Planned): Model
         hostLayers,
         hostBytes: estimate?.host.totalBytes ?? 0,
         reasons,
+        ...foreseen(state, name, asked.description, view, plan),
       };
     }),
   };
+}
+
+type ForeseenSpeed = Pick<ModelPlanDocument['workers'][number], 'tokensPerS' | 'loadMs'>;
+
+/** As it was measured there, or else as far as it can be estimated. */
+function foreseen(
+  state: BrokerState,
+  name: string,
+  description: ModelDescription,
+  { id, report }: WorkerView,
+  plan: ModelPlan,
+): ForeseenSpeed {
+  if (report === null || plan.kind === 'no') return {};
+  const seat = plan.devices[0]?.device.uuid ?? id;
+  const tokensPerS = told(
+    state.models.lessons.speeds.of(name, seat)?.tokensPerS,
+    estimatedTokensPerS(description, plan, report),
+  );
+  const diskBytesPerS = report.calibration?.diskReadBytesPerS ?? 0;
+  const loadMs = told(
+    state.models.known.has(name) ? state.models.lifeOf(name).loadsMs.get(id) : undefined,
+    diskBytesPerS > 0 ? (1000 * description.fileBytes) / diskBytesPerS : undefined,
+  );
+  return { ...(tokensPerS && { tokensPerS }), ...(loadMs && { loadMs }) };
+}
+
+function told(measured: number | undefined, estimated: number | undefined): Foreseen | undefined {
+  if (measured !== undefined) return { value: measured, from: 'measured' };
+  return estimated === undefined ? undefined : { value: estimated, from: 'estimated' };
 }

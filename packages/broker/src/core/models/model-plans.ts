@@ -40,6 +40,8 @@ export interface PlanOptions {
   readonly onHost: ReadonlySet<WorkerId>;
   /** Where less is to be taken of a device than there seems to be. */
   readonly lacks: ReadonlyMap<WorkerId, MemoryLack>;
+  /** How many times what is estimated of a device such an instance takes there, as was seen. */
+  readonly deviceFactor: (worker: WorkerId) => number;
 }
 
 interface Ranked {
@@ -73,7 +75,9 @@ export function planInstance(
   };
   // How many layers a device takes in part costs a thousand looks at what they take: only where nothing holds all.
   const bytes = wholeBytes(spec);
-  for (const view of able) if (mayHoldWhole(view, bytes)) consider(onWorker(spec, view, options, 'whole'));
+  for (const view of able)
+    if (mayHoldWhole(view, bytes * options.deviceFactor(view.id)))
+      consider(onWorker(spec, view, options, 'whole'));
   if (best !== undefined && best.rank[0] === 0) return best.plan;
   reasons.length = 0;
   for (const view of able.slice(0, mostInPart)) consider(onWorker(spec, view, options, 'part'));
@@ -122,6 +126,7 @@ function onWorker(
       settings,
       { ...room, report: { ...report, devices } },
       deviceOverheadBytes,
+      options.deviceFactor(view.id),
     );
     if (plan.kind === 'no') {
       reasons.push(...plan.reasons);
@@ -138,7 +143,13 @@ function onWorker(
     else if (best === undefined || isBetter(found, best)) best = found;
   };
   if (how === 'whole') {
-    const plan = planModel(spec.description, settings, room, deviceOverheadBytes);
+    const plan = planModel(
+      spec.description,
+      settings,
+      room,
+      deviceOverheadBytes,
+      options.deviceFactor(view.id),
+    );
     // Its reasons are told where it is looked at in part.
     if (plan.kind === 'whole') consider(plan.devices.map(({ device }) => device));
     return best ?? { reasons: [] };

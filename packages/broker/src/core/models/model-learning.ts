@@ -1,0 +1,110 @@
+/**
+ * What instances teach of their models, learned where an attempt's end is applied, so that a replay learns the same.
+ *
+ * 1. What an instance held of its device is told by its worker, believed as far as told-use.ts has it, and held against
+ *    what was reserved for it. One that was loaded for a moment only may not have held all of it yet: then less says nothing.
+ * 2. How fast it writes is told by the server with an answer. Of most answers nothing is read here: the first of each model and
+ *    every eighth teach enough. Of ephemeral ones nothing is journaled, so what they taught goes with the epoch.
+ */
+import { inferResultSchema, type ModelSpec, readOutcome, type WorkerId } from '@gryphgen/protocol';
+import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
+
+/** Loads that take longer are of models whose instances stay for longer. */
+const wholeMs = 10 * 60_000;
+/** One that found too little needs more than it had, however little it had taken of that. */
+const lackRatio = 1.1;
+/** Answers that went to a channel tell of themselves in less. */
+const mostReadBytes = 4096;
+const firstAnswers = 8;
+const everyAnswer = 8;
+const leastTokens = 8;
+
+/** `startedAt` is not journaled with an attempt that is tried again: then more than was planned is learned, and less is not. */
+type Ended = Pick<TaskOutcome, 'failure' | 'usage'> & Partial<TaskOutcome>;
+
+/** An attempt is over, and has its lease yet. */
+export function learnOfModel(state: BrokerState, task: Task, ended: Ended): void {
+  const { lease } = task;
+  const { model } = task.spec.envelope;
+  if (lease === null || model === undefined) return;
+  learnFromInstance(state, task, lease, ended);
+  if (ended.state === 'succeeded' && ended.outcome !== undefined)
+    learnFromAnswer(state, task, lease, ended.outcome);
+}
+
+function learnFromInstance(
+  { models }: BrokerState,
+  { id, spec }: Task,
+  { worker, reservation }: TaskLease,
+  { failure, usage, startedAt = 0, endedAt = 0 }: Ended,
+): void {
+  const { kind, model: name = '' } = spec.envelope;
+  const [held, ...others] = reservation.devices;
+  const known = models.known.get(name)?.spec;
+  if (kind !== 'instance' || known === undefined || held === undefined || others.length > 0) return;
+  if (!models.isCurrent(name, id) || held.vramBytes <= 0) return;
+  const seen = (usage?.peakVramBytes ?? 0) / held.vramBytes;
+  const isLack = failure?.code === 'execution.oom';
+  const wasWhole = startedAt > 0 && endedAt - startedAt >= wholeMs;
+  if (!isLack && (seen === 0 || (seen < 1 && !wasWhole))) return;
+  models.lessons.memory.observe(
+    name,
+    known.description.architecture,
+    worker,
+    isLack ? Math.max(seen, lackRatio) : seen,
+  );
+}
+
+/** Of an answer that it gave on one of its places there; where its instances there are on several, nobody can tell which. */
+function learnFromAnswer(
+  state: BrokerState,
+  { id, spec }: Task,
+  { worker }: TaskLease,
+  outcome: Uint8Array,
+): void {
+  const { kind, model: name } = spec.envelope;
+  if (kind !== 'infer' || name === undefined || outcome.byteLength === 0) return;
+  if (outcome.byteLength > mostReadBytes) return;
+  const seats = seatsOf(state, name, worker);
+  const [seat] = seats;
+  if (seat === undefined || seats.size > 1) return;
+  const known = state.models.lessons.speeds.of(name, seat)?.seen ?? 0;
+  if (known >= firstAnswers && id % everyAnswer !== 0) return;
+  const tokensPerS = tokensPerSOf(outcome);
+  if (tokensPerS !== undefined) state.models.lessons.speeds.observe(name, seat, tokensPerS);
+}
+
+function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId): ReadonlySet<string> {
+  const seats = new Set<string>();
+  for (const id of models.of(name).instances) {
+    const lease = tasks.get(id)?.lease;
+    if (lease?.worker === worker) seats.add(lease.reservation.devices[0]?.uuid ?? worker);
+  }
+  return seats;
+}
+
+function tokensPerSOf(outcome: Uint8Array): number | undefined {
+  const result = readOutcome(outcome)?.result;
+  if (result === undefined) return undefined;
+  const read = inferResultSchema.safeParse(jsonOf(result));
+  const { tokens, outputMs = 0 } = read.success ? read.data : {};
+  // Of a few tokens the time is mostly of something else.
+  if (tokens === undefined || tokens.output < leastTokens || outputMs <= 0) return undefined;
+  return (1000 * tokens.output) / outputMs;
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** By which the estimate of a device's memory is multiplied for an instance there. */
+export function deviceFactorOf(
+  { models }: BrokerState,
+  { name, description }: Pick<ModelSpec, 'name' | 'description'>,
+): (worker: WorkerId) => number {
+  return (worker) => models.lessons.memory.factor(name, description.architecture, worker).factor;
+}

@@ -1,0 +1,57 @@
+/**
+ * How many tokens a second a model writes on a seat (a device, or a worker's host), learned of the answers it gave there.
+ *
+ * 1. By the word of that worker alone, about its own seats: what it says changes nothing of another's.
+ * 2. One answer moves it by little, however wild; so many pairs are kept, those used last.
+ */
+import { RecentMap } from '../recency.ts';
+import { type Level, learn, unknownLevel } from './level.ts';
+
+export type SavedModelSpeeds = readonly (readonly [pair: string, n: number, at: number])[];
+
+const kept = 1024;
+const leastRate = 1 / 10;
+/** ln 1.5. */
+const mostStep = Math.log(1.5);
+/** More than any machine writes for one. */
+const mostPerS = 1e5;
+
+export class ModelSpeeds {
+  private readonly pairs = new RecentMap<Level>(kept);
+
+  observe(model: string, seat: string, tokensPerS: number): void {
+    if (!(tokensPerS > 0 && tokensPerS <= mostPerS)) return;
+    const key = keyOf(model, seat);
+    let level = this.pairs.use(key);
+    if (level === undefined) {
+      level = unknownLevel();
+      this.pairs.add(key, level);
+    }
+    learn(level, Math.log(tokensPerS), leastRate, mostStep);
+  }
+
+  /** Undefined where it gave no answer there. */
+  of(model: string, seat: string): { readonly tokensPerS: number; readonly seen: number } | undefined {
+    const level = this.pairs.get(keyOf(model, seat));
+    return level && { tokensPerS: Math.exp(level.at), seen: level.n };
+  }
+
+  /** It is another file under this name. */
+  forget(model: string): void {
+    for (const [key] of [...this.pairs]) if (key.startsWith(`${model} `)) this.pairs.delete(key);
+  }
+
+  save(): SavedModelSpeeds {
+    return [...this.pairs].map(([key, { n, at }]) => [key, n, at] as const);
+  }
+
+  load(saved: SavedModelSpeeds): void {
+    this.pairs.clear();
+    for (const [key, n, at] of saved) this.pairs.add(key, { n, at });
+  }
+}
+
+/** No model's name has a space. */
+function keyOf(model: string, seat: string): string {
+  return `${model} ${seat}`;
+}

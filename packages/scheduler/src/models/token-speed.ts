@@ -1,0 +1,48 @@
+/**
+ * How fast a model would write, before it wrote anything there: for each token all weights that it uses are read once, so
+ * the memory that they lie in is what bounds it. An estimate to choose by, seldom off by more than twice.
+ */
+import type { ModelDescription, WorkerReport } from '@gryphgen/protocol';
+import { bandwidthOf } from './device-bandwidth.ts';
+import { HOST, offloadLast } from './offload.ts';
+import type { ModelPlan } from './plan-model.ts';
+
+/** Of what makers say, programs reach about so much. */
+const reachedShare = 0.6;
+/** Of a layer with experts, what every token uses: attention, norms, the router. */
+const sharedShare = 0.1;
+
+/** For one who asks alone; undefined where it cannot be said. */
+export function estimatedTokensPerS(
+  model: ModelDescription,
+  { kind, devices, hostLayers }: ModelPlan,
+  { calibration }: Pick<WorkerReport, 'calibration'>,
+): number | undefined {
+  if (kind === 'no' || !model.isGenerative) return undefined;
+  const counts = devices.map(({ layers }) => layers);
+  const offloaded = counts.reduce((sum, count) => sum + count, 0);
+  const offload = offloadLast(model.layers.length, offloaded, counts);
+  let seconds = 0;
+  for (const owner of [HOST, ...devices.keys()]) {
+    const bytes = readOn(model, offload, owner);
+    if (bytes === 0) continue;
+    const device = devices[owner]?.device;
+    const speed = device === undefined ? calibration?.memoryBytesPerS : bandwidthOf(device);
+    if (speed === undefined || (device === undefined && hostLayers === 0)) return undefined;
+    seconds += bytes / (device === undefined ? speed : speed * reachedShare);
+  }
+  return seconds > 0 ? 1 / seconds : undefined;
+}
+
+/** For one token. */
+function readOn(model: ModelDescription, offload: ReturnType<typeof offloadLast>, owner: number): number {
+  const { layers, experts, outputBytes, tiedBytes, inputBytes } = model;
+  const used = experts === undefined ? 1 : sharedShare + (1 - sharedShare) * (experts.used / experts.count);
+  const own = layers.reduce(
+    (sum, { bytes, forward }, at) =>
+      offload.layers[at] === owner ? sum + bytes * (forward === 'experts' ? used : 1) : sum,
+    0,
+  );
+  const output = outputBytes + (outputBytes === 0 ? tiedBytes || inputBytes : 0);
+  return own + (offload.output === owner ? output : 0);
+}
