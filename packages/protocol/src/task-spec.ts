@@ -65,7 +65,7 @@ export interface Envelope {
   readonly inputs?: readonly ArtifactRef[];
   /** Of `infer`, `embed` and `rerank`: where an instance of it is; of `instance`: which it is. */
   readonly model?: string;
-  /** Of an ephemeral one: of use to nobody but who submits it; it is ended when that one is gone (E36). */
+  /** Of an ephemeral one: of use to nobody but who submits it; it is ended when that one is gone (E37). */
   readonly attended?: boolean;
   /** Hashes of ever longer beginnings of its prompt: it goes where they are known, among workers that are as good. */
   readonly prefix?: readonly string[];

@@ -43,7 +43,7 @@ import { believableUsage } from './told-use.ts';
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */
 const leastRestartMs = 1000;
-/** For it to show whether who asked is there (E36): it is told that the attempt was lost. */
+/** For it to show whether who asked is there (E37): it is told that the attempt was lost. */
 const listenerMs = 1000;
 
 /** The task whose present lease this is, or undefined: then it is fenced. */

@@ -24,7 +24,7 @@ import { followWindows, noteUpcoming } from './windows.ts';
 const forgetBatch = 1000;
 /** Heartbeats a worker may miss before nothing new is placed on it. */
 const silentHeartbeats = 3;
-/** For who asked to be there again (E36): longer than a client takes to find its broker anew. */
+/** For who asked to be there again (E37): longer than a client takes to find its broker anew. */
 const absenceMs = 10_000;
 
 /** Moves the watch clock by the time since the last event, at most four ticks: the rest nobody was watching (E13). */
@@ -91,7 +91,7 @@ function queueTimedOut(context: Context, task: Task): void {
   end(context, task, 'failed', failure('unplaceable.timeout', words));
 }
 
-/** Nobody is there to read what they would answer (E36). */
+/** Nobody is there to read what they would answer (E37). */
 function endUnattended(context: Context): void {
   const { models, tasks, watch } = context.state;
   for (const id of models.attended.takeLost(watch - absenceMs)) {

@@ -1,4 +1,4 @@
-/** Questions whose asker is gone (E36). */
+/** Questions whose asker is gone (E37). */
 import { failure } from '@gryphgen/protocol';
 import { beforeEach, expect, it } from 'vitest';
 import { add, admin, beginGrid, done, grid, ready, request, serving } from './instances.fixture.ts';

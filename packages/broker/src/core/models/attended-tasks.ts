@@ -1,5 +1,5 @@
 /**
- * Tasks that are of use to nobody but who submitted them, as long as that one listens (E36): questions whose answers go to a
+ * Tasks that are of use to nobody but who submitted them, as long as that one listens (E37): questions whose answers go to a
  * channel. None is durable, so nothing of this is journaled.
  */
 import { type ClientId, isEphemeral, type TaskId } from '@gryphgen/protocol';
