@@ -6,7 +6,7 @@ const runs = 2000;
 /** Of the two cores CI has. */
 const processes = 2;
 
-it(`${runs} seeds break no rule and reach everything`, { timeout: 300_000 }, async () => {
+it(`${runs} seeds break no rule and reach everything`, { timeout: 600_000 }, async () => {
   const report = await explore({ from: 1, runs, processes, maxFailures: 5 });
   expect(report.failures).toEqual([]);
   expect(report.runs).toBe(runs);
