@@ -1,6 +1,6 @@
 /** Every file of docs/examples does what it says, as it is. */
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tinyLlama, writeGguf } from '@gryphgen/testkit';
@@ -13,6 +13,7 @@ const policy = join(folder, 'policy.yaml');
 const grid = new GridFixture();
 beforeAll(async () => {
   grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
+  copyFileSync(join(folder, 'quotas.json'), join(grid.home, 'config.json'));
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge', '--policy', policy);
   if (code !== 0) throw new Error(stderr);
 }, 60_000);
@@ -84,6 +85,20 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     expect((await grid.grid('rag', 'add', 'docs', page)).code).toBe(0);
     // What such a model writes is made up; what it cites is there.
     expect(await programSays(file)).toMatch(/\n\[[0-9]+\] .*join\.md:[0-9]+-[0-9]+\n$/);
+  },
+  // They are those of the broker here.
+  'quotas.json': async () => {
+    const principals = await grid.json<{ limits: object }[]>('principal', 'ls');
+    expect(principals[0]?.limits).toMatchObject({ queued: 5000, running: 64 });
+  },
+  'collection.mjs': async () => {
+    const letter = grid.file('letter.md', 'Ada (ada@example.org, +49 30 1234567) is late.\n');
+    const program = join(folder, 'collection.mjs');
+    const args = [program, 'letters', join(grid.home, letter), 'who is late?'];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env: grid.env });
+    expect(stdout).toMatch(
+      /^1 read, 0 as before\n.*letter\.md:1-1\nAda \(EMAIL-[0-9a-f]{16}, PHONE-[0-9a-f]{16}\) is late\.\nAda \(ada@example\.org, \+49 30 1234567\) is late\.\n$/,
+    );
   },
   'sdk.mjs': async (file) => {
     expect(await programSays(file)).toBe('1 4 9 16 25 36 49 64 81 100\n');
