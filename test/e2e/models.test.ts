@@ -46,6 +46,13 @@ interface Shown {
   readonly instances: readonly { readonly state: string; readonly worker: string }[];
 }
 
+interface Asked {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly attempts: number;
+}
+
 interface Inferred {
   readonly text: string;
   readonly task: string;
@@ -242,6 +249,21 @@ it('Ctrl-C ends the answer, and frees its slot for the next', async () => {
   expect((await asking.end()).code).toBe(130);
   const { text } = await infer('endless', 'Hello', '--max-tokens', '3');
   expect(text).not.toBe('');
+});
+
+it('who asked is killed: the question ends, and is not asked a second time', async () => {
+  const asking = grid.start('infer', 'endless', 'Hello');
+  await asking.said(' ');
+  const underWay = async () =>
+    (await grid.json<readonly Asked[]>('ps')).filter(({ kind }) => kind === 'infer').map(({ id }) => id);
+  const [id = ''] = await underWay();
+  asking.child.kill('SIGKILL');
+  const shown = async () => {
+    const { state, attempts } = await grid.json<Asked>('show', id);
+    return { state, attempts };
+  };
+  await expect.poll(shown, { timeout: 30_000 }).toEqual({ state: 'cancelled', attempts: 1 });
+  expect(await underWay()).toEqual([]);
 });
 
 it('a model that is removed is no more, nor what was loaded of it', async () => {
