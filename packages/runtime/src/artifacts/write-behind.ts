@@ -9,9 +9,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeAll } from './disk.ts';
 
-const batchBytes = 512 * 1024;
+/** What is in the processor's cache when it is written. */
+const batchBytes = 128 * 1024;
 /** The disk is told to write whenever so much is new to it. */
-const syncBytes = 8 * 1024 * 1024;
+const syncBytes = 32 * 1024 * 1024;
 
 export class WriteBehind {
   private readonly file: FileHandle;
