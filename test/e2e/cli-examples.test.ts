@@ -85,6 +85,8 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     expect((await grid.grid('rag', 'add', 'docs', page)).code).toBe(0);
     // What such a model writes is made up; what it cites is there.
     expect(await programSays(file)).toMatch(/\n\[[0-9]+\] .*join\.md:[0-9]+-[0-9]+\n$/);
+    // What it holds of a small machine is what the next example waits for.
+    expect((await grid.grid('models', 'rm', 'tiny')).code).toBe(0);
   },
   // They are those of the broker here.
   'quotas.json': async () => {
