@@ -8,8 +8,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Failure, type RedactedKind, redactedKinds } from '@gryphgen/protocol';
 import { RetrievalService, type SourceFile } from '@gryphgen/retrieval';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { docxOf, paragraph, pdfOf } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
+
+/** Each reads documents in processes that are begun for it. */
+vi.setConfig({ testTimeout: 120_000 });
 
 const collection = 'letters';
 const source = { machine: 'forge', path: '/letters' };
@@ -188,7 +191,7 @@ it('without its key tells nothing, takes nothing, and still answers', async () =
   expect(await told(late?.text ?? '')).toMatchObject({ revealed: 0 });
 });
 
-it('killed while it ingests, it has left no original in any file', { timeout: 120_000 }, async () => {
+it('killed while it ingests, it has left no original in any file', async () => {
   const child = fork(fileURLToPath(new URL('./retrieval-redacting.mjs', import.meta.url)), [folder], {
     execArgv: [],
   });

@@ -109,7 +109,7 @@ it('a collection is asked by whom its owner says, and changed by nobody else but
     text: expect.stringContaining('Ada Lovelace, ada@example.org: a walrus.'),
   });
   for (const name of ['notes', 'letters']) expect((await forge.grid('rag', 'rm', name)).code).toBe(0);
-});
+}, 120_000);
 
 it('says what is wrong, and changes nothing', async () => {
   const other = elsewhere();
