@@ -83,8 +83,7 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
     await addTiny();
     const page = join(folder, '../join.md');
     expect((await grid.grid('rag', 'add', 'docs', page)).code).toBe(0);
-    // What such a model writes is made up; what it cites is there.
-    expect(await programSays(file)).toMatch(/\n\[[0-9]+\] .*join\.md:[0-9]+-[0-9]+\n$/);
+    expect(await programSays(file)).toMatch(/\n\[1\] .*join\.md:[0-9]+-[0-9]+\n$/);
     // What it holds of a small machine is what the next example waits for.
     expect((await grid.grid('models', 'rm', 'tiny')).code).toBe(0);
   },
@@ -108,7 +107,8 @@ const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {
 };
 
 async function addTiny(): Promise<void> {
-  const { metadata, tensors } = tinyLlama();
+  // Asked for an answer from passages it says that there is one, in the first of them.
+  const { metadata, tensors } = tinyLlama({ favours: ['"', 't', '1', ']', '}'] });
   await writeGguf(join(grid.home, 'tiny.gguf'), metadata, tensors);
   expect((await grid.grid('models', 'add', 'tiny', 'tiny.gguf')).code).toBe(0);
 }

@@ -146,7 +146,8 @@ describe('a collection', () => {
     const none = await grid.grid(...about);
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('there is no model that writes')]);
     for (const [name, { metadata, tensors }] of [
-      ['tiny', tinyLlama()],
+      // Under the answer's grammar: that it is found, in a letter, in the first passage.
+      ['tiny', tinyLlama({ favours: ['"', 't', '1', ']', '}'] })],
       ['rank', tinyBert('rerank')],
     ] as const) {
       await writeGguf(join(grid.home, `${name}.gguf`), metadata, tensors);
@@ -154,14 +155,13 @@ describe('a collection', () => {
       expect(await grid.grid('models', 'add', name, `${name}.gguf`, ...use)).toMatchObject({ code: 0 });
     }
     const source = file('code/fields.ts');
-    // What it writes is made up, and its shape is not.
     const answer = await grid.json<{
       passages: readonly { tokens: number }[];
       budget: { frameTokens: number };
       tokens: { prompt: number };
     }>(...[...about, '--rerank', 'rank']);
     expect(answer).toMatchObject({
-      ...{ found: true, supported: true, model: 'tiny', unknownCitations: [] },
+      ...{ answer: 't', found: true, supported: true, model: 'tiny', unknownCitations: [] },
       citations: [{ number: 1, source, lines: expect.stringMatching(/^[0-9]+-[0-9]+$/) }],
       passages: [{ number: 1, source, text: expect.stringContaining('line.split') }],
       budget: { slotTokens: 2048, counted: 'by the model' },

@@ -17,8 +17,17 @@ it('comes whole, however it was cut, within characters too', async () => {
   for (let size = 1; size < 12; size += 1) expect(await all(text, size)).toEqual(['{"a":"ä€🐙"}', 'second']);
 });
 
-it('ends with its last word', async () => {
-  expect(await all('data: 1\n\ndata: [DONE]\n\ndata: 2\n\n')).toEqual(['1']);
+it('is taken to its end, also when that comes long after its last word', async () => {
+  let isTaken = false;
+  const body = async function* () {
+    yield Buffer.from('data: 1\n\ndata: [DONE]\n\n');
+    yield Buffer.from('\n');
+    isTaken = true;
+  };
+  const found: string[] = [];
+  for await (const data of eventData(body())) found.push(data);
+  expect(found).toEqual(['1']);
+  expect(isTaken).toBe(true);
 });
 
 it('is not held without end', async () => {

@@ -3,7 +3,7 @@
 /** Longer than any piece of an answer. */
 const maxLineChars = 1024 * 1024;
 
-/** Ends with the stream, or with `[DONE]`. Throws what the stream throws. */
+/** Ends with the stream, which `[DONE]` only announces: who takes no more before its end gives the answer up. Throws what it throws. */
 export async function* eventData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   let rest = '';
@@ -14,9 +14,7 @@ export async function* eventData(body: AsyncIterable<Uint8Array>): AsyncGenerato
     if (rest.length > maxLineChars) throw new Error('the model answers with a line that does not end');
     for (const line of lines) {
       const data = /^data: ?(.*)$/.exec(line)?.[1];
-      if (data === undefined) continue;
-      if (data === '[DONE]') return;
-      yield data;
+      if (data !== undefined && data !== '[DONE]') yield data;
     }
   }
 }

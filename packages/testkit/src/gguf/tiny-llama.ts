@@ -29,6 +29,8 @@ export interface TinySizes {
   readonly seed?: number;
   /** How readily it comes to an end. */
   readonly endBias?: number;
+  /** Tokens that it writes wherever it may, the first before the others: what it says under a grammar is known beforehand. */
+  readonly favours?: readonly string[];
 }
 
 const HEADS = 4;
@@ -43,13 +45,13 @@ interface Flag {
 
 export function tinyLlama(options: TinySizes = {}): TinyModel {
   const { embedding = 128, layers = 2, feedForward = 256, vocabulary = 640, context = 4096 } = options;
-  const { seed = 1, endBias = 1.5 } = options;
+  const { seed = 1, endBias = 1.5, favours = [] } = options;
   if (embedding % (2 * HEADS) !== 0 || embedding < 16 * HEADS)
     throw new Error(
       `an embedding of ${embedding}: a multiple of ${2 * HEADS}, at least ${16 * HEADS}, is needed`,
     );
   const sizes = {
-    ...{ embedding, layers, feedForward, seed, endBias },
+    ...{ embedding, layers, feedForward, seed, endBias, favours },
     headLength: embedding / HEADS,
     constant: Math.sqrt(embedding / 2),
   };

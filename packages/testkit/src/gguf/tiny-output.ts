@@ -5,6 +5,10 @@ import type { Vocabulary } from './tiny-vocabulary.ts';
 /** Places of the residual stream that mean something. */
 export const RESERVED = 7;
 
+/** In logits: beyond what anything else comes to. */
+const favouredBias = 150;
+const favouredStep = 10;
+
 export interface TinyShape {
   readonly embedding: number;
   readonly layers: number;
@@ -12,12 +16,13 @@ export interface TinyShape {
   readonly headLength: number;
   readonly seed: number;
   readonly endBias: number;
+  readonly favours: readonly string[];
   /** Place 0 of each embedding. */
   readonly constant: number;
 }
 
 export function outputOf(
-  { embedding, seed, endBias, constant }: TinyShape,
+  { embedding, seed, endBias, favours, constant }: TinyShape,
   words: Vocabulary,
   embeddings: Float32Array,
 ): Float32Array {
@@ -84,6 +89,11 @@ export function outputOf(
     if (closes !== undefined) values[at + 5] = closes / unit;
     if (token === 32) bias -= 4;
     values[at] = bias / unit;
+  }
+  for (const [place, text] of favours.entries()) {
+    const token = id(text);
+    only(token);
+    values[token * embedding] = (favouredBias - place * favouredStep) / unit;
   }
   return values;
 }
