@@ -134,7 +134,7 @@ export function forgetLines({
   elsewhere,
 }: ForgetResult): readonly string[] {
   return [
-    `${passages} passages, ${files} files and ${feedback} words of feedback removed`,
+    `removed: ${passages} of its passages, ${files} of its files, ${feedback} of its words of feedback`,
     ...searched.map(
       ({ file, bytes, found }) => `${printable(file)}: ${formatBytes(bytes)} searched, found ${found} times`,
     ),

@@ -57,7 +57,7 @@ describe('control groups', () => {
     const { folder, controllers, lack } = find();
     expect([folder, controllers]).toEqual([groupsFolder(`${unit}/gryphgen-1`), []]);
     expect(lack).toContain(
-      'processes of tasks are not held to CPUs, memory in all, a number: the control group',
+      'what a process task takes in all is not limited (CPUs, memory, processes): the control group',
     );
   });
 
@@ -75,7 +75,7 @@ describe('control groups', () => {
     change();
     const { folder, lack } = find();
     expect(folder).toBeNull();
-    expect(lack).toContain('processes of tasks are not held to CPUs, memory in all, a number: ');
+    expect(lack).toContain('what a process task takes in all is not limited (CPUs, memory, processes): ');
   });
 
   it('of attempts that nobody runs are ended', () => {

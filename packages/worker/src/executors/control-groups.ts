@@ -13,7 +13,7 @@ import { basename, dirname, join } from 'node:path';
 const subgroup = 'worker';
 /** It enters a group before it becomes the program of a process. */
 export const perl = '/usr/bin/perl';
-const wanted = { cpu: 'CPUs', memory: 'memory in all', pids: 'a number' } as const;
+const wanted = { cpu: 'CPUs', memory: 'memory', pids: 'processes' } as const;
 export type Controller = keyof typeof wanted;
 
 export interface ControlGroups {
@@ -89,7 +89,8 @@ function nowhere(why: string): ControlGroups {
 }
 
 function lackWords(controllers: readonly Controller[], why: string): string {
-  return `processes of tasks are not held to ${controllers.map((one) => wanted[one]).join(', ')}: ${why}`;
+  const what = controllers.map((one) => wanted[one]).join(', ');
+  return `what a process task takes in all is not limited (${what}): ${why}`;
 }
 
 /** Why it cannot be handed on to the groups below. */
