@@ -3,7 +3,7 @@ import type { Epoch, HandshakeMessage, Message, SessionId, ToBroker } from '@gry
 import { type AuthorizedKey, createIdentity, type PeerKey, signHello } from '@gryphgen/runtime';
 import { expect, it } from 'vitest';
 import { BrokerLoop } from './broker-loop.ts';
-import { emptyState } from './core/snapshot.ts';
+import { emptyState } from './core/record/snapshot.ts';
 import type { Journal } from './journal/journal.ts';
 import type { LoopParts } from './loop-parts.ts';
 

@@ -17,10 +17,10 @@ import {
 import { type PeerKey, principalIdOf } from '@gryphgen/runtime';
 import type { AuditHead } from './audit/audit-chain.ts';
 import { Committer } from './committer.ts';
-import { placeOf, placesOf } from './core/artifacts.ts';
 import type { BrokerEffect } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
+import { placeOf, placesOf } from './core/workers/artifacts.ts';
 import { HelloTurns } from './hello-turns.ts';
 import type { LoopParts } from './loop-parts.ts';
 import { Performer } from './performer.ts';

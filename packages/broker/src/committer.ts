@@ -9,10 +9,10 @@
  */
 import { type BlobHash, limits } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '@gryphgen/runtime';
-import type { CommitPipeline } from './core/commit-pipeline.ts';
-import { type Decision, decided } from './core/decisions.ts';
 import type { BrokerEffect } from './core/effects.ts';
-import { noteSize } from './core/journaled-note.ts';
+import { noteSize } from './core/placing/journaled-note.ts';
+import type { CommitPipeline } from './core/record/commit-pipeline.ts';
+import { type Decision, decided } from './core/record/decisions.ts';
 import { type Journal, type JournalBlob, JournalError } from './journal/journal.ts';
 import { encodeDecisions } from './records.ts';
 import type { SpecStore } from './spec-store.ts';

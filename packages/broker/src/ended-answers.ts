@@ -11,8 +11,8 @@ import {
   type TaskDocument,
   type TaskId,
 } from '@gryphgen/protocol';
-import { noOutcome } from './core/apply.ts';
 import { foretold } from './core/learning.ts';
+import { noOutcome } from './core/record/apply.ts';
 import { unknownEnd } from './core/watching.ts';
 import type { HistoryPage } from './journal/journal.ts';
 

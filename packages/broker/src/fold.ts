@@ -3,10 +3,10 @@
  * the journal's fold thread.
  */
 import type { BlobHash, Envelope, Epoch } from '@gryphgen/protocol';
-import { apply } from './core/apply.ts';
-import { decided } from './core/decisions.ts';
 import { taskFields } from './core/documents.ts';
-import { emptyState, loadSnapshot, saveSnapshot } from './core/snapshot.ts';
+import { apply } from './core/record/apply.ts';
+import { decided } from './core/record/decisions.ts';
+import { emptyState, loadSnapshot, saveSnapshot } from './core/record/snapshot.ts';
 import type { BrokerState, Task } from './core/state.ts';
 import type { HistoryRow } from './journal/journal.ts';
 import { decodeDecisions, decodeSnapshot, encodeSnapshot } from './records.ts';

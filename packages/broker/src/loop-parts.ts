@@ -13,9 +13,9 @@ import type {
 import type { Alarms, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
 import type { Beside } from './artifacts/permission.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
-import type { Decision } from './core/decisions.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
+import type { Decision } from './core/record/decisions.ts';
 import type { BrokerState } from './core/state.ts';
 import type { KnownKeys } from './introduction.ts';
 import type { Journal } from './journal/journal.ts';

@@ -19,9 +19,9 @@ import type {
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { type Beside, endedLog, type PermitOrder, permission, type Sign } from './artifacts/permission.ts';
-import { type ArtifactPlaces, names, notOf } from './core/artifacts.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
-import { notRunning } from './core/granting.ts';
+import { type ArtifactPlaces, names, notOf } from './core/workers/artifacts.ts';
+import { notRunning } from './core/workers/granting.ts';
 import { bodyGone, finishedFrom, pastTasks, unknownTask, withoutScores } from './ended-answers.ts';
 import type { Journal } from './journal/journal.ts';
 import { mostQuestions, QuestionLines } from './question-lines.ts';

@@ -10,7 +10,7 @@ import type {
 import { envelopeDefaults } from '@gryphgen/protocol';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import type { Decision } from './core/decisions.ts';
+import type { Decision } from './core/record/decisions.ts';
 import { decodeDecisions, decodeSnapshot, encodeDecisions } from './records.ts';
 import { recover } from './recovery.ts';
 

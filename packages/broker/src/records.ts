@@ -9,8 +9,8 @@
  */
 import { productVersion } from '@gryphgen/protocol';
 import { Packr, Unpackr } from 'msgpackr';
-import { type Decision, decided } from './core/decisions.ts';
-import type { Snapshot } from './core/snapshot.ts';
+import { type Decision, decided } from './core/record/decisions.ts';
+import type { Snapshot } from './core/record/snapshot.ts';
 import { JournalError } from './journal/journal.ts';
 
 /** 1 was the decisions alone, without names; a group that does not say its format is of 2. */

@@ -1,8 +1,9 @@
 /** Opens the journal and rebuilds the decided state: snapshot, then every group after it, in order. */
-import { apply } from './core/apply.ts';
-import type { Decision } from './core/decisions.ts';
+
 import { brokenInvariants } from './core/invariants.ts';
-import { emptyState, loadSnapshot, type StateSettings } from './core/snapshot.ts';
+import { apply } from './core/record/apply.ts';
+import type { Decision } from './core/record/decisions.ts';
+import { emptyState, loadSnapshot, type StateSettings } from './core/record/snapshot.ts';
 import type { BrokerState } from './core/state.ts';
 import {
   type Finding,

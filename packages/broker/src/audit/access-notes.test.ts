@@ -2,7 +2,7 @@
 import { type Failure, failure, type PrincipalId, type Role } from '@gryphgen/protocol';
 import { defaultPolicy } from '@gryphgen/scheduler';
 import { describe, expect, it } from 'vitest';
-import { type Decision, decided } from '../core/decisions.ts';
+import { type Decision, decided } from '../core/record/decisions.ts';
 import { AccessNotes } from './access-notes.ts';
 import { AuditCollector } from './audit-collector.ts';
 

@@ -17,7 +17,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@gryphgen/protocol';
-import { type Decision, decided } from '../core/decisions.ts';
+import { type Decision, decided } from '../core/record/decisions.ts';
 import type { RequestMessage } from '../request-turns.ts';
 import type { AuditCollector, AuditNote } from './audit-collector.ts';
 

@@ -2,12 +2,12 @@
 import type { Failure, SessionId, TaskId, WorkerId } from '@gryphgen/protocol';
 import { failure, isEphemeral } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
-import { apply } from './apply.ts';
-import { lookAgain } from './apply-workers.ts';
-import type { Decision } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { Now } from './events.ts';
 import { noteInstance } from './models/hosting.ts';
+import { apply } from './record/apply.ts';
+import { lookAgain } from './record/apply-workers.ts';
+import type { Decision } from './record/decisions.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export interface Context {

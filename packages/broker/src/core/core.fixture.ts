@@ -15,11 +15,11 @@ import type {
 } from '@gryphgen/protocol';
 import { decodeEnvelope, defaultTimers, envelopeDefaults, noPrincipalLimits } from '@gryphgen/protocol';
 import { shapeKey } from '@gryphgen/scheduler';
-import { apply } from './apply.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, PassedMessage } from './events.ts';
 import { brokenInvariants } from './invariants.ts';
-import { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './snapshot.ts';
+import { apply } from './record/apply.ts';
+import { emptyState, loadSnapshot, type Snapshot, saveSnapshot } from './record/snapshot.ts';
 import type { BrokerState } from './state.ts';
 import { step } from './step.ts';
 

@@ -11,13 +11,13 @@ import type {
 } from '@gryphgen/protocol';
 import { formatTaskId, readOutcome } from '@gryphgen/protocol';
 import { freeMemory, freeVram } from '@gryphgen/scheduler';
-import { servedOf } from './addresses.ts';
-import { doubtLines } from './doubts.ts';
-import type { DrainWindow } from './drain-window.ts';
 import type { CoreStatus } from './effects.ts';
-import { nothingHeld } from './held.ts';
-import { ceilingOf, limitsOf, partUsed } from './shares.ts';
+import { nothingHeld } from './principals/held.ts';
+import { ceilingOf, limitsOf, partUsed } from './principals/shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
+import { servedOf } from './workers/addresses.ts';
+import { doubtLines } from './workers/doubts.ts';
+import type { DrainWindow } from './workers/drain-window.ts';
 
 export function taskDocument(state: BrokerState, task: Task): TaskDocument {
   return { ...taskFields(state, task), envelope: task.spec.envelope };

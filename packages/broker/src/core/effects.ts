@@ -18,7 +18,7 @@ import type {
   TransferOp,
   WorkerId,
 } from '@gryphgen/protocol';
-import type { Decision } from './decisions.ts';
+import type { Decision } from './record/decisions.ts';
 import type { Task } from './state.ts';
 
 /** What is asked of a task beside what it is. */

@@ -2,9 +2,10 @@
  * A broker's turn, without the I/O: events are stepped as they come, waiting tasks are placed once at the end, and what
  * must not leave before it is durable waits in the commit pipeline. The real shell and the simulator both drive this.
  */
-import { CommitPipeline } from './commit-pipeline.ts';
+
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now } from './events.ts';
+import { CommitPipeline } from './record/commit-pipeline.ts';
 import type { BrokerState } from './state.ts';
 import { step } from './step.ts';
 

@@ -3,10 +3,10 @@ import type { PrincipalId, PrincipalLimits, SessionId } from '@gryphgen/protocol
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture } from './core.fixture.ts';
-import { explainDocument } from './explaining.ts';
-import { PrincipalUse, useHalfLifeMs } from './principal-use.ts';
+import { explainDocument } from './placing/explaining.ts';
+import { type Candidate, TurnOrder } from './placing/turn-order.ts';
+import { PrincipalUse, useHalfLifeMs } from './principals/principal-use.ts';
 import type { Task } from './state.ts';
-import { type Candidate, TurnOrder } from './turn-order.ts';
 
 const [one, two] = ['p-1', 'p-2'] as PrincipalId[] as [PrincipalId, PrincipalId];
 const minute = 60_000;

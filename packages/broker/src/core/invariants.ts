@@ -5,9 +5,9 @@
 import type { PrincipalId, Reservation } from '@gryphgen/protocol';
 import { limits } from '@gryphgen/protocol';
 import { emptyLedger, oversubscription, reserve } from '@gryphgen/scheduler';
-import { addHeld, nothingHeld } from './held.ts';
 import { hostsOf } from './models/hosting.ts';
-import type { Share } from './shares.ts';
+import { addHeld, nothingHeld } from './principals/held.ts';
+import type { Share } from './principals/shares.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
 
 export function brokenInvariants(state: BrokerState): string[] {

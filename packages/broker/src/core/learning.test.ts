@@ -8,10 +8,10 @@ import {
 } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { CoreFixture } from './core.fixture.ts';
-import { decided } from './decisions.ts';
-import { explainDocument } from './explaining.ts';
 import { foretold } from './learning.ts';
-import { saveSnapshot } from './snapshot.ts';
+import { explainDocument } from './placing/explaining.ts';
+import { decided } from './record/decisions.ts';
+import { saveSnapshot } from './record/snapshot.ts';
 import type { Task } from './state.ts';
 
 /** A grid of a fast and a slow worker, each with room for one task, that has seen some tasks of one class. */

@@ -1,7 +1,7 @@
 import type { TaskDocument } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
-import { addToShare } from './shares.ts';
+import { addToShare } from './principals/shares.ts';
 
 function ps(grid: CoreFixture, limit: number): TaskDocument[] {
   const asked = { kind: 'request', id: 1, op: 'ps', args: { limit } } as const;

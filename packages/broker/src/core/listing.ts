@@ -2,7 +2,7 @@
 import type { PrincipalId, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { type Context, reply } from './context.ts';
 import { taskDocument } from './documents.ts';
-import { onlyOf } from './roles.ts';
+import { onlyOf } from './principals/roles.ts';
 import type { BrokerState, Session, Task } from './state.ts';
 
 /** Tasks looked at to find the newest of those that run, or of those that wait: some 10 ms. */

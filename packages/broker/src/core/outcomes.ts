@@ -25,20 +25,20 @@ import {
   usageTuple,
 } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
-import { servedOf } from './addresses.ts';
-import { noOutcome } from './apply.ts';
 import { cancelledBecause, noteCancel } from './cancelled-because.ts';
 import type { Context } from './context.ts';
 import { decide, mention, mustWait, send, sendStop, setIdle, tell } from './context.ts';
-import { decided, outcomeStates } from './decisions.ts';
 import { nameOf } from './documents.ts';
-import { whyEnded } from './draining.ts';
 import { learnFromStart } from './learning.ts';
 import { isAttended } from './models/attended-tasks.ts';
 import { givesUp } from './models/failed-starts.ts';
 import { noteInstance } from './models/hosting.ts';
+import { noOutcome } from './record/apply.ts';
+import { decided, outcomeStates } from './record/decisions.ts';
 import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
-import { believableUsage } from './told-use.ts';
+import { servedOf } from './workers/addresses.ts';
+import { whyEnded } from './workers/draining.ts';
+import { believableUsage } from './workers/told-use.ts';
 
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */

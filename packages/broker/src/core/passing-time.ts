@@ -6,19 +6,19 @@
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
-import { keepRoom } from './claims.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
-import { decided } from './decisions.ts';
-import { endDrained } from './draining.ts';
 import { isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
 import { attemptFailed, cancel, end } from './outcomes.ts';
-import { watchPolicy } from './policy-orders.ts';
-import { preempt } from './preempting.ts';
+import { keepRoom } from './placing/claims.ts';
+import { watchPolicy } from './placing/policy-orders.ts';
+import { preempt } from './placing/preempting.ts';
+import { joinLine } from './placing/waiting-line.ts';
+import { decided } from './record/decisions.ts';
 import type { BrokerState, Task, Worker } from './state.ts';
-import { joinLine } from './waiting-line.ts';
-import { followWindows, noteUpcoming } from './windows.ts';
+import { endDrained } from './workers/draining.ts';
+import { followWindows, noteUpcoming } from './workers/windows.ts';
 
 /** Entries a single tick may look at and forget: bounds its time and the record. */
 const forgetBatch = 1000;

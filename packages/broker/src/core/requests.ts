@@ -9,20 +9,20 @@ import type {
   TaskId,
 } from '@gryphgen/protocol';
 import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
-import { onFetch, onStore } from './artifacts.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
-import { dryRunDocument, explainDocument } from './explaining.ts';
-import { onAnswers, onBeside, onExec, onLogs, onPushImage } from './granting.ts';
 import { onPs } from './listing.ts';
 import { isModelOrderTaken, type ModelOrder, onModelRequest } from './models/model-orders.ts';
-import { isNodeOrderTaken, onNode } from './node-orders.ts';
 import { cancel } from './outcomes.ts';
-import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './policy-orders.ts';
-import { mayWith, onlyOf } from './roles.ts';
+import { dryRunDocument, explainDocument } from './placing/explaining.ts';
+import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './placing/policy-orders.ts';
+import { mayWith, onlyOf } from './principals/roles.ts';
 import type { BrokerState, Session, Task } from './state.ts';
+import { onFetch, onStore } from './workers/artifacts.ts';
+import { onAnswers, onBeside, onExec, onLogs, onPushImage } from './workers/granting.ts';
+import { isNodeOrderTaken, onNode } from './workers/node-orders.ts';
 
 export function onRequest(context: Context, session: Session, request: Request): void {
   if (!isOperation(request.op)) {

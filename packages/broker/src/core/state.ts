@@ -39,23 +39,23 @@ import type {
   WorkerDecision,
   WorkerView,
 } from '@gryphgen/scheduler';
-import type { ArtifactHolders } from './artifact-holders.ts';
 import type { Budget } from './budget.ts';
-import type { Claim } from './claims.ts';
 import type { Deadlines } from './deadlines.ts';
-import type { Doubts } from './doubts.ts';
-import type { DrainDeadline, DrainWindow } from './drain-window.ts';
-import type { GridSize } from './grid-size.ts';
 import type { IdRing } from './id-ring.ts';
 import type { ModelBook } from './models/model-book.ts';
-import type { PlacementNotes } from './placement-notes.ts';
-import type { PolicyBook } from './policy-book.ts';
-import type { PossibleShapes } from './possible-shapes.ts';
-import type { PrincipalUse } from './principal-use.ts';
-import type { Refusals } from './refusals.ts';
-import type { Share } from './shares.ts';
-import type { WaitingQueue } from './waiting-queue.ts';
-import type { Upcoming } from './windows.ts';
+import type { Claim } from './placing/claims.ts';
+import type { PlacementNotes } from './placing/placement-notes.ts';
+import type { PolicyBook } from './placing/policy-book.ts';
+import type { PossibleShapes } from './placing/possible-shapes.ts';
+import type { Refusals } from './placing/refusals.ts';
+import type { WaitingQueue } from './placing/waiting-queue.ts';
+import type { GridSize } from './principals/grid-size.ts';
+import type { PrincipalUse } from './principals/principal-use.ts';
+import type { Share } from './principals/shares.ts';
+import type { ArtifactHolders } from './workers/artifact-holders.ts';
+import type { Doubts } from './workers/doubts.ts';
+import type { DrainDeadline, DrainWindow } from './workers/drain-window.ts';
+import type { Upcoming } from './workers/windows.ts';
 
 /** An envelope, interned or of one ephemeral task. `refs`: live tasks that use it. */
 export interface Spec {

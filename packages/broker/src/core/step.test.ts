@@ -1,8 +1,8 @@
 import { type ExplainDocument, failure } from '@gryphgen/protocol';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, sent } from './core.fixture.ts';
-import { decided } from './decisions.ts';
-import { saveSnapshot } from './snapshot.ts';
+import { decided } from './record/decisions.ts';
+import { saveSnapshot } from './record/snapshot.ts';
 
 const boom = failure('execution.exit', 'exit code 1');
 

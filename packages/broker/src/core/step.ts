@@ -7,22 +7,22 @@
 import type { ClientId } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
-import { decided } from './decisions.ts';
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
-import { passes } from './gate.ts';
 import { onInstancePrepared } from './models/beginning-instances.ts';
 import { lookAfterDue } from './models/instances.ts';
-import { onKeyRevoked } from './node-orders.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
+import { schedule } from './placing/scheduling.ts';
+import { passes } from './principals/gate.ts';
+import { decided } from './record/decisions.ts';
 import { onRequest } from './requests.ts';
-import { schedule } from './scheduling.ts';
-import { onServed } from './serving.ts';
 import type { BrokerState, Session } from './state.ts';
 import { onSubmit } from './submitting.ts';
 import { onWatch } from './watching.ts';
-import { onBodyMissing, onReport, onWorkerHeartbeat, onWorkerHello } from './workers.ts';
+import { onKeyRevoked } from './workers/node-orders.ts';
+import { onServed } from './workers/serving.ts';
+import { onBodyMissing, onReport, onWorkerHeartbeat, onWorkerHello } from './workers/workers.ts';
 
 export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEffect[] {
   advanceWatch(state, now.mono);

@@ -1,15 +1,15 @@
 /** Submissions: one task for one (client, number), and for one key of a principal (E5, E6). */
 import type { Accepted, ClientId, Failure, SessionId, TaskId } from '@gryphgen/protocol';
 import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gryphgen/protocol';
-import { acceptTask } from './apply.ts';
-import { keyName, raiseFloor, specName } from './apply-submissions.ts';
 import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
-import { decided } from './decisions.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
 import { refusalByModel } from './models/model-orders.ts';
-import { beyondAlone } from './quotas.ts';
-import { beyond, refusalByLimits } from './shares.ts';
+import { beyondAlone } from './principals/quotas.ts';
+import { beyond, refusalByLimits } from './principals/shares.ts';
+import { acceptTask } from './record/apply.ts';
+import { keyName, raiseFloor, specName } from './record/apply-submissions.ts';
+import { decided } from './record/decisions.ts';
 import type { Session } from './state.ts';
 import { listWatcher, onWatch } from './watching.ts';
 

@@ -1,11 +1,11 @@
 /** Who is told of a task's end beside its submitter (E7). */
 import type { Failure, Finished, TaskId, Watch } from '@gryphgen/protocol';
 import { failure, isEphemeral, limits } from '@gryphgen/protocol';
-import { noOutcome } from './apply.ts';
 import type { Context } from './context.ts';
 import { tell } from './context.ts';
 import { changedMessage, finishedMessage } from './outcomes.ts';
-import { mayWith, onlyOf } from './roles.ts';
+import { mayWith, onlyOf } from './principals/roles.ts';
+import { noOutcome } from './record/apply.ts';
 import type { BrokerState, Session } from './state.ts';
 
 export function onWatch(context: Context, session: Session, message: Watch): void {

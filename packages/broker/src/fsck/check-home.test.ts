@@ -6,7 +6,7 @@ import type { CheckFinding } from '@gryphgen/protocol';
 import { productVersion } from '@gryphgen/protocol';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { saveSnapshot } from '../core/snapshot.ts';
+import { saveSnapshot } from '../core/record/snapshot.ts';
 import * as fold from '../fold.ts';
 import { JournalError } from '../journal/journal.ts';
 import { lockJournal } from '../journal/lock.ts';

@@ -13,7 +13,7 @@ import type {
 } from '@gryphgen/protocol';
 import { envelopeDefaults, productVersion } from '@gryphgen/protocol';
 import { AuthorizedKeys, loadIdentity } from '@gryphgen/runtime';
-import type { Decision } from '../core/decisions.ts';
+import type { Decision } from '../core/record/decisions.ts';
 import * as fold from '../fold.ts';
 import { FoldOperations } from '../journal/fold-operations.ts';
 import type { Folder } from '../journal/folder.ts';

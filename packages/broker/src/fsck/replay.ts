@@ -5,9 +5,9 @@
 import { hash } from 'node:crypto';
 import type { Epoch } from '@gryphgen/protocol';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
-import { apply } from '../core/apply.ts';
-import { type Decision, decided } from '../core/decisions.ts';
-import { emptyState, loadSnapshot, type Snapshot as State, saveSnapshot } from '../core/snapshot.ts';
+import { apply } from '../core/record/apply.ts';
+import { type Decision, decided } from '../core/record/decisions.ts';
+import { emptyState, loadSnapshot, type Snapshot as State, saveSnapshot } from '../core/record/snapshot.ts';
 import type { BrokerState } from '../core/state.ts';
 import { type ChainPoint, firstGroup, readGroups } from '../journal/chain-reader.ts';
 import { genesis } from '../journal/digest-chain.ts';

@@ -12,8 +12,8 @@ import {
 } from '@gryphgen/protocol';
 import { beside, type WorkerView } from '@gryphgen/scheduler';
 import { type Context, decide } from '../context.ts';
-import { decided } from '../decisions.ts';
 import type { BrokerEvent } from '../events.ts';
+import { decided } from '../record/decisions.ts';
 import type { BrokerState } from '../state.ts';
 import { makeRoom, owedTo } from './evicting.ts';
 import { isReady, usableOf } from './hosting.ts';

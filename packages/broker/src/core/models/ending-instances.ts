@@ -1,8 +1,8 @@
 /** Instances that the broker ends by itself: those that nobody asks for long, that take no requests any more, or that find no place. */
 import { failure, formatDuration, type WorkerId } from '@gryphgen/protocol';
 import { type Context, decide, mustWait, sendStop } from '../context.ts';
-import { decided } from '../decisions.ts';
 import { end } from '../outcomes.ts';
+import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { isEnding, isReady, usableOf } from './hosting.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';

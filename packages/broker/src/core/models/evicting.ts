@@ -11,13 +11,13 @@
  */
 import { formatTaskId, type TaskId, type WorkerId } from '@gryphgen/protocol';
 import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
-import { waitsSince } from '../aging.ts';
-import { chargedAs } from '../charging.ts';
 import type { Context } from '../context.ts';
-import { fewest } from '../fewest.ts';
-import { quotaAgainst } from '../quotas.ts';
-import { mayRunNoMore } from '../shares.ts';
+import { waitsSince } from '../placing/aging.ts';
+import { fewest } from '../placing/fewest.ts';
+import { quotaAgainst } from '../principals/quotas.ts';
+import { mayRunNoMore } from '../principals/shares.ts';
 import type { BrokerState, Task } from '../state.ts';
+import { chargedAs } from '../workers/charging.ts';
 import { idleFor, lastUse, leastUsedFirst, unload } from './ending-instances.ts';
 import { isReady, noteInstances, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';

@@ -4,8 +4,8 @@
  */
 import type { TaskId, WorkerId } from '@gryphgen/protocol';
 import { changeView, type HostedModel } from '@gryphgen/scheduler';
-import { lookAgain } from '../apply-workers.ts';
-import { type Decision, decided } from '../decisions.ts';
+import { lookAgain } from '../record/apply-workers.ts';
+import { type Decision, decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { startAfresh } from './model-life.ts';
 

@@ -2,7 +2,7 @@
 import type { SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { leases } from '../core.fixture.ts';
-import { explainDocument } from '../explaining.ts';
+import { explainDocument } from '../placing/explaining.ts';
 import type { Task } from '../state.ts';
 import {
   add,

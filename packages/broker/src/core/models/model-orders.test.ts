@@ -1,8 +1,8 @@
 /** What is asked and ordered of models, and what a restart makes of it. */
 import type { Failure, ModelDocument, ModelSpec, SessionId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { heldOf } from '../artifacts.ts';
 import { CoreFixture, sent } from '../core.fixture.ts';
+import { heldOf } from '../workers/artifacts.ts';
 import { MiB, modelSpec } from './models.fixture.ts';
 
 let grid: CoreFixture;

@@ -17,8 +17,8 @@ import {
   type RequestArgs,
 } from '@gryphgen/protocol';
 import { type Context, decide, refuse, reply } from '../context.ts';
-import { decided } from '../decisions.ts';
-import { mayWith } from '../roles.ts';
+import { mayWith } from '../principals/roles.ts';
+import { decided } from '../record/decisions.ts';
 import type { BrokerState, Session } from '../state.ts';
 import { noteInstances } from './hosting.ts';
 import type { Model } from './model-book.ts';

@@ -1,6 +1,6 @@
 /** Prompts whose beginning was answered on one of several workers. */
 import { expect, it } from 'vitest';
-import { explainDocument } from '../explaining.ts';
+import { explainDocument } from '../placing/explaining.ts';
 import type { Task } from '../state.ts';
 import { add, beginGrid, done, grid, instances, ready, request, serving } from './instances.fixture.ts';
 

@@ -1,0 +1,312 @@
+/**
+ * The decided part of the state as plain data, and back; and the folding of groups into it, which the journal does off
+ * the broker's loop with exactly the code that replays (`apply`).
+ */
+import type {
+  BlobHash,
+  ClientId,
+  Epoch,
+  Failure,
+  PrincipalId,
+  PrincipalLimitTable,
+  TaskId,
+  Timers,
+  WorkerId,
+} from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
+import {
+  Demand,
+  FinishPlanner,
+  LearnedForecast,
+  Placer,
+  PredictionErrors,
+  type SavedErrors,
+  type SavedEstimates,
+  type SavedModelLessons,
+} from '@gryphgen/scheduler';
+import { Deadlines } from '../deadlines.ts';
+import { IdRing } from '../id-ring.ts';
+import { missingBytes, underwayOn } from '../learning.ts';
+import { ModelBook } from '../models/model-book.ts';
+import { writeNote } from '../placing/journaled-note.ts';
+import { PlacementNotes } from '../placing/placement-notes.ts';
+import { PolicyBook, type SavedPolicies } from '../placing/policy-book.ts';
+import { PossibleShapes } from '../placing/possible-shapes.ts';
+import { Refusals } from '../placing/refusals.ts';
+import { WaitingQueue } from '../placing/waiting-queue.ts';
+import { GridSize } from '../principals/grid-size.ts';
+import { PrincipalUse } from '../principals/principal-use.ts';
+import type { BrokerState, Spec, Task } from '../state.ts';
+import { ArtifactHolders } from '../workers/artifact-holders.ts';
+import { wireOf } from '../workers/windows.ts';
+import { apply } from './apply.ts';
+import { unuseSpec, useSpec } from './apply-specs.ts';
+import type { Decision, WireDevice } from './decisions.ts';
+import { decided, outcomeStates } from './decisions.ts';
+
+/** What is not in the journal, and holds for as long as the broker runs. */
+export interface StateSettings {
+  readonly timers?: Timers;
+  readonly principalLimits?: PrincipalLimitTable;
+}
+
+export function emptyState(
+  epoch: Epoch,
+  { timers = defaultTimers, principalLimits = noPrincipalLimits }: StateSettings = {},
+): BrokerState {
+  const tasks = new Map<TaskId, Task>();
+  const demand = new Demand();
+  const policies = new PolicyBook();
+  const learned = new LearnedForecast(
+    (view) => underwayOn(state, view),
+    policies,
+    (inputs, worker) => missingBytes(state, inputs, worker),
+  );
+  const state: BrokerState = {
+    epoch,
+    timers,
+    principalLimits,
+    watch: 0,
+    lastMono: 0,
+    nextTask: 1,
+    audited: null,
+    tasks,
+    ended: new Map(),
+    endedOrder: new IdRing(limits.finishedTasks),
+    specs: new Map(),
+    keys: new Map(),
+    clients: new Map(),
+    workers: new Map(),
+    policies,
+    models: new ModelBook(),
+    removed: new Map(),
+    shares: new Map(),
+    use: new PrincipalUse(),
+    given: new Map(),
+    holders: new ArtifactHolders(),
+    waiting: new WaitingQueue(),
+    deadlines: new Deadlines(tasks),
+    learned,
+    errors: new PredictionErrors(),
+    planner: new FinishPlanner(learned, demand, policies),
+    views: [],
+    sessions: new Map(),
+    clientSessions: new Map(),
+    away: new Map(),
+    watchers: new Map(),
+    submitRates: new Map(),
+    ephemeralUse: new PrincipalUse(),
+    size: new GridSize(),
+    claims: [],
+    claimsDue: 0,
+    preemptDue: 0,
+    preemptedFor: new Map(),
+    upcoming: [],
+    revoking: new Set(),
+    nextEphemeral: 1,
+    keySweep: null,
+    notes: new PlacementNotes(),
+    possible: new PossibleShapes(),
+    demand,
+    placer: new Placer(),
+    refusals: new Refusals(),
+    choosing: false,
+    wake: true,
+    journalStalled: false,
+    counters: {
+      accepted: 0,
+      duplicateSubmissions: 0,
+      leased: 0,
+      succeeded: 0,
+      failed: 0,
+      cancelled: 0,
+      requeued: 0,
+      fenced: 0,
+      expired: 0,
+      adopted: 0,
+      forbidden: 0,
+      leaseRepeats: 0,
+      turnedAway: 0,
+    },
+  };
+  return state;
+}
+
+/**
+ * A snapshot is the shortest list of decisions that makes the state, each with the epoch it counts as, plus what no
+ * decision makes: so there is one reader for both, and no second format to keep in step.
+ */
+export interface Snapshot {
+  readonly nextTask: number;
+  /** Missing in what earlier versions wrote. */
+  readonly audited?: readonly [seq: number, digest: string];
+  readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
+  /** The envelopes the state keeps: later groups may name them. Others in `decisions` are only named by ended tasks. */
+  readonly keptSpecs: readonly BlobHash[];
+  /** Per task that was tried: attempts so far, execution failures, losses, the last failure, when it was requeued. */
+  readonly tries: readonly (readonly [
+    task: TaskId,
+    attempt: number,
+    failures: number,
+    losses: number,
+    lastFailure: Failure | null,
+    /** Missing in what earlier versions wrote. */
+    requeuedAt?: number,
+    preemptions?: number,
+  ])[];
+  /** What each principal has had; missing in what earlier versions wrote. */
+  readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
+  /** These are missing in what earlier versions wrote. */
+  readonly learned?: SavedEstimates;
+  readonly modelLessons?: SavedModelLessons;
+  readonly errors?: SavedErrors;
+  readonly policies?: SavedPolicies;
+  readonly keys: readonly (readonly [name: string, task: TaskId, spec: string, at: number])[];
+  readonly windows: readonly (readonly [
+    client: ClientId,
+    floor: number,
+    unused: 0,
+    tasks: readonly (readonly [number, TaskId])[],
+  ])[];
+}
+
+export function saveSnapshot(state: BrokerState): Snapshot {
+  const decisions: [Epoch, Decision][] = [];
+  const tries: [TaskId, number, number, number, Failure | null, number, number][] = [];
+  for (const spec of liveSpecs(state)) {
+    decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
+  }
+  for (const { id, view, drained, deadline, windows } of state.workers.values()) {
+    decisions.push([state.epoch, [decided.workerNamed, id, view.name, 0]]);
+    if (drained) {
+      const { at, ms } = deadline ?? { at: 0, ms: null };
+      decisions.push([state.epoch, [decided.drainOrdered, id, true, at, ms]]);
+    }
+    if (windows.length > 0) decisions.push([state.epoch, [decided.windowsSet, id, windows.map(wireOf), 0]]);
+  }
+  for (const { spec, owner, addedAt, since } of state.models.known.values())
+    decisions.push([state.epoch, [decided.modelSet, spec, owner, addedAt, since]]);
+  // Removed workers come and go again, so that what they ran still names them.
+  const removed = removedWorkers(state);
+  for (const id of removed)
+    decisions.push([state.epoch, [decided.workerNamed, id, state.removed.get(id) ?? id, 0]]);
+  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
+    if (isEphemeral(task.id)) continue;
+    saveTask(task, state.epoch, decisions);
+    const { id, attempt, failures, losses, lastFailure, requeuedAt, preemptions } = task;
+    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt, preemptions]);
+  }
+  for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
+  const { audited } = state;
+  return {
+    nextTask: state.nextTask,
+    ...(audited !== null && { audited: [audited.seq, audited.digest] as const }),
+    decisions,
+    keptSpecs: [...state.specs.keys()],
+    tries,
+    use: state.use.save(),
+    learned: state.learned.runs.save(),
+    modelLessons: state.models.lessons.save(),
+    errors: state.errors.save(),
+    policies: state.policies.save(),
+    keys: [...state.keys].map(([name, { task, spec, at }]) => [name, task, spec, at] as const),
+    windows: [...state.clients].map(
+      ([client, { floor, tasks }]) =>
+        [client, floor, 0, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
+    ),
+  };
+}
+
+/** Those the state keeps, and those that only ended tasks still name. */
+function liveSpecs(state: BrokerState): Iterable<Spec> {
+  const specs = new Map(state.specs);
+  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
+    if (!isEphemeral(task.id)) specs.set(task.spec.hash, task.spec);
+  }
+  return specs.values();
+}
+
+/** In the order of their removal. */
+function removedWorkers(state: BrokerState): readonly WorkerId[] {
+  const named = new Set<WorkerId>();
+  for (const { id, outcome } of state.ended.values()) {
+    const worker = outcome?.worker ?? '';
+    if (worker !== '' && !isEphemeral(id) && !state.workers.has(worker) && !state.removed.has(worker))
+      named.add(worker);
+  }
+  return [...named, ...state.removed.keys()];
+}
+
+function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
+  const { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt, lease, outcome } = task;
+  // Keys and windows are saved apart: some outlive their tasks.
+  const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
+  into.push([epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]]);
+  const held = lease ?? outcome;
+  if (held?.reservation && held.worker !== '') {
+    const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
+    const { leasedAt } = held;
+    const note = held.note === null ? undefined : writeNote(held.note);
+    const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
+    const { memoryBytes } = held.reservation;
+    const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
+    into.push([lease?.epoch ?? epoch, [...leased, lease?.part, charge]]);
+    const { by, at } = lease?.preempted ?? {};
+    if (by !== undefined && at !== undefined)
+      into.push([epoch, [decided.preempted, id, task.attempt, by, at]]);
+  }
+  if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
+  if (outcome === null) return;
+  const { exitCode, failure, startedAt, endedAt } = outcome;
+  const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
+  const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
+  const usage = usageTuple(outcome.usage ?? undefined);
+  const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
+  const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
+  into.push([epoch, usage === undefined ? ended : [...ended, usage]]);
+}
+
+/** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
+export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSettings = {}): BrokerState {
+  const state = emptyState(epoch, settings);
+  for (const [decidedIn, decision] of snapshot.decisions) {
+    apply(state, decidedIn, decision);
+    // Held until all are applied: an ended task must not let go of what a later one in the list still names.
+    if (decision[0] === decided.envelope) useSpec(state, state.specs.get(decision[1]) as Spec);
+  }
+  const kept = new Set(snapshot.keptSpecs);
+  for (const [hash, spec] of state.specs) {
+    unuseSpec(state, spec);
+    if (!kept.has(hash)) state.specs.delete(hash);
+  }
+  state.clients.clear();
+  state.away.clear();
+  state.nextTask = snapshot.nextTask;
+  const [seq, digest] = snapshot.audited ?? [];
+  if (seq !== undefined && digest !== undefined) state.audited = { seq, digest };
+  for (const [
+    id,
+    attempt,
+    failures,
+    losses,
+    lastFailure,
+    requeuedAt = 0,
+    preemptions = 0,
+  ] of snapshot.tries) {
+    const task = state.tasks.get(id) ?? state.ended.get(id);
+    const tried = { attempt, failures, losses, lastFailure, requeuedAt, preemptions };
+    if (task !== undefined) Object.assign(task, tried);
+  }
+  state.use.load(snapshot.use ?? []);
+  // Without it, what the tasks that ended of late teach is all there is.
+  if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
+  if (snapshot.modelLessons !== undefined) state.models.lessons.load(snapshot.modelLessons);
+  if (snapshot.errors !== undefined) state.errors.load(snapshot.errors);
+  if (snapshot.policies !== undefined) state.policies.load(snapshot.policies);
+  for (const [name, task, spec, at] of snapshot.keys) state.keys.set(name, { task, spec, at });
+  for (const [client, floor, , tasks] of snapshot.windows) {
+    state.clients.set(client, { floor, tasks: new Map(tasks) });
+    state.away.set(client, state.watch);
+  }
+  return state;
+}
