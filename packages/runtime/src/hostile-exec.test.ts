@@ -43,7 +43,7 @@ describe('a hostile client', () => {
 
   it('that sends nonsense in a session is counted, and the session goes on', async () => {
     const { say, answer } = await echoes.beginRaw();
-    await say({ kind: 'input', bytes: 'text' } as never);
+    await say({ kind: 'credit', total: 'text' } as never);
     await say({ kind: 'resize', size: { columns: -1, rows: 1e9 } });
     await say({ kind: 'inputEnd' });
     expect(await answer()).toEqual({ kind: 'end', failure: null, exitCode: 3 });

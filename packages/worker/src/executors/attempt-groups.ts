@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import type { Log } from '@gryphgen/runtime';
 import { type ControlGroups, endGroups, findControlGroups, removeIfEmpty } from './control-groups.ts';
 
+/** Started by systemd itself. */
+const isUnit = process.env.SYSTEMD_EXEC_PID === String(process.pid);
+
 export class AttemptGroups {
   private found: ControlGroups | null = null;
   private readonly scratchRoot: string;
@@ -19,9 +22,10 @@ export class AttemptGroups {
     return this.found;
   }
 
+  /** What a unit is to lend it and does not; a worker that a person started is lent nothing, and its log says so. */
   get troubles(): readonly string[] {
     const lack = this.found?.lack ?? null;
-    return lack === null ? [] : [lack];
+    return lack === null || !isUnit ? [] : [lack];
   }
 
   find(log: Log): void {
