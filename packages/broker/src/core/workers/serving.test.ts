@@ -38,6 +38,15 @@ const reported = (attempt = 1) => [
   },
 ];
 
+it('says that it runs, where that was lost', () => {
+  grid.submit(client, 1);
+  grid.say(client, { kind: 'watch', tasks: [1 as never], progress: true });
+  expect(shown().state).toBe('leased');
+  const health = { state: 'healthy', words: '' };
+  expect(sent(serve(1), 'changed')).toMatchObject([{ task: 1, state: 'running', health }]);
+  expect(shown()).toMatchObject({ state: 'running', health });
+});
+
 describe('what a worker tells of a service', () => {
   beforeEach(() => {
     grid.submit(client, 1);
