@@ -30,7 +30,7 @@ import type { Context } from './context.ts';
 import { decide, mention, mustWait, send, sendStop, setIdle, tell } from './context.ts';
 import { nameOf } from './documents.ts';
 import { learnFromStart } from './learning.ts';
-import { isAttended } from './models/attended-tasks.ts';
+import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { givesUp } from './models/failed-starts.ts';
 import { noteInstance } from './models/hosting.ts';
 import { noOutcome } from './record/apply.ts';
@@ -43,8 +43,8 @@ import { believableUsage } from './workers/told-use.ts';
 const backoffCeilingMs = 600_000;
 /** Where nothing bounds the tries: each is journaled. */
 const leastRestartMs = 1000;
-/** For it to show whether who asked is there (E37): it is told that the attempt was lost. */
-const listenerMs = 1000;
+/** For who asked to show that it is there (E37): it is told that the attempt was lost. */
+export const listenerMs = 1000;
 
 /** The task whose present lease this is, or undefined: then it is fenced. */
 export function leasedTo(
@@ -135,7 +135,8 @@ export function attemptFailed(context: Context, task: Task, why: Failure, told: 
     end(context, task, why.code === 'cancelled.user' ? 'cancelled' : 'failed', why, told);
     return;
   }
-  context.state.counters.requeued += 1;
+  const { state } = context;
+  state.counters.requeued += 1;
   const { id, attempt } = task;
   const requeued = [decided.requeued, id, attempt, why.code, why.message, delayMs, context.now.wall] as const;
   const usage = usageTuple(told.usage);
@@ -146,6 +147,7 @@ export function attemptFailed(context: Context, task: Task, why: Failure, told: 
         : requeued
       : ([...requeued, afresh, usage] as const);
   decide(context, decision, !isEphemeral(id));
+  if (why.code === 'lost.link' && isAttended(task)) state.models.attended.doubt(task, askerOf(state, task));
   tellChanged(context, task);
 }
 

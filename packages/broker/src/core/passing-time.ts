@@ -8,9 +8,9 @@ import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
-import { isAttended } from './models/attended-tasks.ts';
+import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
-import { attemptFailed, cancel, end } from './outcomes.ts';
+import { attemptFailed, cancel, end, listenerMs, tellChanged } from './outcomes.ts';
 import { keepRoom } from './placing/claims.ts';
 import { watchPolicy } from './placing/policy-orders.ts';
 import { preempt } from './placing/preempting.ts';
@@ -102,9 +102,19 @@ function endUnattended(context: Context): void {
 
 function backoffOver(context: Context, task: Task): void {
   const { state } = context;
-  if (isAttended(task) && !state.clientSessions.has(task.client)) {
-    cancel(context, task);
-    return;
+  if (isAttended(task)) {
+    const asker = askerOf(state, task);
+    if (asker === undefined) {
+      cancel(context, task);
+      return;
+    }
+    if (state.models.attended.isDoubted(task, asker)) {
+      task.notBefore = state.watch + listenerMs;
+      state.deadlines.add({ at: task.notBefore, kind: 'backoff', task: task.id });
+      // What cannot be sent ends the session.
+      tellChanged(context, task);
+      return;
+    }
   }
   task.notBefore = 0;
   joinLine(state, task);

@@ -7,6 +7,24 @@ beforeEach(() => beginGrid());
 
 const broken = failure('lost.link', 'the connection to who asked broke while the answer was under way');
 
+it('a question whose link was lost is begun again when its asker is heard, and ends with the session of one that is not', () => {
+  const worker = grid.worker('w-1', serving);
+  add();
+  const [first, second] = [request('tiny', { attended: true }), request('tiny', { attended: true })];
+  ready(worker);
+  done(worker, first, broken);
+  grid.pass(4000, [worker]);
+  expect(first).toMatchObject({ phase: 'waiting', attempt: 1 });
+  grid.pass(2000, [worker, admin]);
+  expect(first).toMatchObject({ phase: 'leased', attempt: 2 });
+  done(worker, second, broken);
+  grid.pass(4000, [worker]);
+  expect(second).toMatchObject({ phase: 'waiting', attempt: 1 });
+  grid.step({ kind: 'sessionClosed', session: admin });
+  grid.pass(1500, [worker]);
+  expect(second).toMatchObject({ attempt: 1, outcome: { state: 'cancelled' } });
+});
+
 it('a question is begun again only if its asker has a session a second after the link was lost', () => {
   const worker = grid.worker('w-1', serving);
   add();
