@@ -142,7 +142,7 @@ describe.each(['hang', 'full'] as const)('a journal that does not write (%s)', (
     expect(status.journalStalled).toBe(true);
     expect(status.door.held).toBeLessThan(50);
     // Acknowledgements wait for company, and not for long (E38).
-    await expect.poll(() => acknowledged).toBe(quick.length);
+    await expect.poll(() => acknowledged, { timeout: 20_000 }).toBe(quick.length);
     expect(status.live).toBe(ids.length + 1);
 
     tap.again();
