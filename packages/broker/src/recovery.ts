@@ -1,5 +1,4 @@
 /** Opens the journal and rebuilds the decided state: snapshot, then every group after it, in order. */
-
 import { brokenInvariants } from './core/invariants.ts';
 import { apply } from './core/record/apply.ts';
 import type { Decision } from './core/record/decisions.ts';

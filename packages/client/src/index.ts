@@ -42,7 +42,6 @@ export {
   type EmbedOptions,
   embedTexts,
 } from './inference/embed-texts.ts';
-export { inferResultOf } from './inference/infer-result.ts';
 export type { Answer, AnswerHead, AnswerProgress } from './inference/open-answer.ts';
 export type { Question } from './inference/question.ts';
 export { refusalOf } from './inference/refusal.ts';

@@ -32,6 +32,7 @@ import {
   type WeightsResult,
   weightsResultSchema,
 } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import type { z } from 'zod';
 import type { SubmitOptions } from './calls.ts';
 import { embedTexts } from './inference/embed-texts.ts';
@@ -212,17 +213,11 @@ function at(collection: string): Pick<TaskSpec, 'constraints'> {
 export function retrieved<T>(outcome: Outcome, schema: z.ZodType<T>): T {
   if (outcome.failure !== null) throw new GridError(outcome.failure);
   const { result } = readOutcome(outcome.result) ?? {};
-  const parsed = schema.safeParse(result === undefined ? undefined : json(result));
+  const parsed = schema.safeParse(
+    result === undefined ? undefined : parseJson(new TextDecoder().decode(result)),
+  );
   if (parsed.success) return parsed.data;
   throw new GridError(
     failure('internal.bug', `the worker's answer is none: ${parsed.error.issues[0]?.message}`),
   );
-}
-
-function json(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }

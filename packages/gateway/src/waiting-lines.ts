@@ -7,7 +7,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Answer, AnswerHead } from '@gryphgen/client';
-import type { Alarms, Cancel } from '@gryphgen/runtime';
+import { type Alarms, type Cancel, parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 
@@ -66,9 +66,6 @@ async function beginning(body: Answer['body']): Promise<string> {
 }
 
 function errorIn(text: string): { readonly message: string; readonly type: string } | undefined {
-  try {
-    return refusalSchema.safeParse(JSON.parse(text)).data?.error;
-  } catch {
-    return undefined; // it is told as it is
-  }
+  // What is none is told as it is.
+  return refusalSchema.safeParse(parseJson(text)).data?.error;
 }

@@ -18,6 +18,7 @@ export {
 export * from './ids.ts';
 export * from './image-order.ts';
 export * from './image-reference.ts';
+export * from './infer-result.ts';
 export * from './limits.ts';
 export * from './messages.ts';
 export * from './model.ts';

@@ -6,9 +6,10 @@
  *    anew: whoever needs another transfer asks for another grant.
  */
 import { type Failure, failure } from '@gryphgen/protocol';
-import { curveKeyPair, Dealer } from 'zeromq';
+import type { Dealer } from 'zeromq';
 import type { UselessPlaces } from './artifacts/useless-places.ts';
 import type { Alarms, Cancel } from './clock.ts';
+import { openDataDealer } from './data-dealer.ts';
 import {
   type DataAnswer,
   type DataRequest,
@@ -16,18 +17,13 @@ import {
   decodeDataAnswer,
   encodeData,
   keepAliveMs,
-  maxDataFrameBytes,
   type OpenRequest,
   silenceMs,
   windowBytes,
 } from './data-wire.ts';
-import { deadConnectionOptions } from './dead-connections.ts';
-import { openSocket } from './open-socket.ts';
 import { type Pace, slowWords } from './pace.ts';
 import { relayMagic } from './relay/relay-wire.ts';
 
-/** For the cancel of a reader that has seen enough. */
-const lingerMs = 200;
 /** For TCP and CURVE to come about: what stands behind a NAT or a firewall never answers. */
 const mostReachMs = 10_000;
 /** From the end of the connection until what had been received is read. */
@@ -72,21 +68,9 @@ export class DataConnection {
   constructor({ endpoint, dataKey, relayed, alarms, pace }: DataPlace, reachMs = mostReachMs) {
     this.pace = pace;
     this.relayed = relayed;
-    const { publicKey, secretKey } = curveKeyPair();
     this.endpoint = endpoint;
     this.alarms = alarms;
-    this.socket = openSocket(
-      () =>
-        new Dealer({
-          linger: lingerMs,
-          sendTimeout: 0,
-          maxMessageSize: maxDataFrameBytes,
-          ...deadConnectionOptions,
-          curvePublicKey: publicKey,
-          curveSecretKey: secretKey,
-          curveServerKey: dataKey,
-        }),
-    );
+    this.socket = openDataDealer(dataKey);
     this.socket.events.on('disconnect', () => {
       if (this.socket.closed) return;
       this.brokenWords = 'has hung up';

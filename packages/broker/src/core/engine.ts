@@ -2,7 +2,6 @@
  * A broker's turn, without the I/O: events are stepped as they come, waiting tasks are placed once at the end, and what
  * must not leave before it is durable waits in the commit pipeline. The real shell and the simulator both drive this.
  */
-
 import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now } from './events.ts';
 import { CommitPipeline } from './record/commit-pipeline.ts';

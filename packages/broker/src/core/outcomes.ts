@@ -15,13 +15,13 @@ import type {
   TaskId,
 } from '@gryphgen/protocol';
 import {
+  asksModel,
   failure,
   familyOf,
   formatTaskId,
   isEphemeral,
   isOrdered,
   limits,
-  modelUses,
   usageTuple,
 } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
@@ -243,10 +243,8 @@ function tellFinished(context: Context, task: Task): void {
 }
 
 function isAnswered({ outcome, spec: { envelope } }: Task): boolean {
-  return outcome?.state === 'succeeded' && questions.has(envelope.kind);
+  return outcome?.state === 'succeeded' && asksModel(envelope.kind);
 }
-
-const questions: ReadonlySet<string> = new Set(modelUses);
 
 /** Progress, for those who watch the task: not journaled, not repeated. */
 export function tellChanged(context: Context, task: Task): void {

@@ -6,7 +6,6 @@
  *    restore, says that one.
  * 2. Of a draft that a crash left nothing stays: it is another secret key.
  */
-
 import { join } from 'node:path';
 import type { Standing } from '@gryphgen/broker';
 import {

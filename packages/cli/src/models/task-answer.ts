@@ -1,9 +1,9 @@
 /** What a task that asked a model answered, once it has ended: for programs as the server said it, for people in words. */
-import { type Client, inferResultOf, type Outcome, refusalOf } from '@gryphgen/client';
+import { type Client, type Outcome, refusalOf } from '@gryphgen/client';
 import {
+  asksModel,
   type InferResult,
-  type ModelUse,
-  modelUses,
+  readInferResult,
   type TaskDocument,
   type TaskId,
 } from '@gryphgen/protocol';
@@ -14,13 +14,9 @@ export interface TaskAnswer extends Omit<InferResult, 'body'> {
   readonly body: unknown;
 }
 
-function isAsking(kind: string): kind is ModelUse {
-  return modelUses.some((use) => use === kind);
-}
-
 /** Undefined where there is none: it did not succeed, or its answer went elsewhere. */
 export function answerOf(outcome: Pick<Outcome, 'result'>): TaskAnswer | undefined {
-  const { body, ...result } = inferResultOf(outcome) ?? {};
+  const { body, ...result } = readInferResult(outcome.result) ?? {};
   if (body === undefined || !('status' in result)) return undefined;
   return { ...(result as Omit<InferResult, 'body'>), body: parsed(body) };
 }
@@ -31,7 +27,7 @@ export async function answerOfTask(
   task: TaskId,
   { kind, state }: Pick<TaskDocument, 'kind' | 'state'>,
 ): Promise<TaskAnswer | undefined> {
-  return isAsking(kind) && state === 'succeeded' ? answerOf(await client.watch(task)) : undefined;
+  return asksModel(kind) && state === 'succeeded' ? answerOf(await client.watch(task)) : undefined;
 }
 
 const answerSchema = z.object({
@@ -59,7 +55,7 @@ export function answerWords(
 ): string {
   if (isRefused({ status })) {
     const words = typeof body === 'string' ? body : JSON.stringify(body);
-    return refusalOf(words, status, model, isAsking(kind) ? kind : 'infer').message;
+    return refusalOf(words, status, model, asksModel(kind) ? kind : 'infer').message;
   }
   const { choices, data, results } = answerSchema.safeParse(body).data ?? {};
   if (choices !== undefined)

@@ -1,9 +1,9 @@
 /** One turn of a conversation with a model: what it is asked, and its words as they come. */
 import { formatTaskId, GridError, type InferResult } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
 import type { Inference } from '../inference.ts';
 import { eventData } from './event-stream.ts';
-import { jsonOf } from './json-of.ts';
 import type { Answer } from './open-answer.ts';
 import { refusalOf } from './refusal.ts';
 import { textOf } from './whole-answer.ts';
@@ -98,5 +98,5 @@ export async function readChat(
 }
 
 function pieceOf(data: string): z.infer<typeof pieceSchema> | undefined {
-  return pieceSchema.safeParse(jsonOf(data)).data;
+  return pieceSchema.safeParse(parseJson(data)).data;
 }

@@ -8,11 +8,17 @@
  * 3. At most `behindBytes` are held for whoever reads; one further behind has the answer given up.
  * 4. An answer that is given up, for whatever reason, has its task cancelled.
  */
-import { type Failure, failure, GridError, type InferResult, type TaskId } from '@gryphgen/protocol';
+import {
+  type Failure,
+  failure,
+  GridError,
+  type InferResult,
+  readInferResult,
+  type TaskId,
+} from '@gryphgen/protocol';
 import type { AnswerRecord } from '@gryphgen/runtime';
 import { type Deferred, deferred, type Outcome } from '../pending.ts';
 import type { LineUser } from './answer-line.ts';
-import { inferResultOf } from './infer-result.ts';
 
 const behindBytes = 1024 * 1024;
 
@@ -118,7 +124,7 @@ export class OpenAnswer implements Answer, LineUser {
       this.owner.over();
       return;
     }
-    const result = inferResultOf(outcome);
+    const result = readInferResult(outcome.result);
     if (result === undefined) {
       this.fail(failure('internal.bug', "the worker's result is none"));
       return;

@@ -7,6 +7,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { limits } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
 
 const firstChars = 256;
@@ -48,9 +49,6 @@ function someOf(found: readonly string[]): readonly string[] {
 }
 
 function promptIn(request: Uint8Array): z.infer<typeof promptSchema> | undefined {
-  try {
-    return promptSchema.safeParse(JSON.parse(new TextDecoder().decode(request))).data;
-  } catch {
-    return undefined; // the model's server says what is wrong with it
-  }
+  // Of what is none the model's server says what is wrong with it.
+  return promptSchema.safeParse(parseJson(new TextDecoder().decode(request))).data;
 }

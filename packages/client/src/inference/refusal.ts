@@ -1,7 +1,7 @@
 /** What a model's server says instead of an answer. */
 import { type Failure, failure, type ModelUse } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
-import { jsonOf } from './json-of.ts';
 
 const refusalSchema = z.object({
   error: z.object({
@@ -25,5 +25,5 @@ export function refusalOf(body: string, status: number, model: string, use: Mode
 }
 
 function refusalIn(body: string): z.infer<typeof refusalSchema>['error'] | undefined {
-  return refusalSchema.safeParse(jsonOf(body)).data?.error;
+  return refusalSchema.safeParse(parseJson(body)).data?.error;
 }

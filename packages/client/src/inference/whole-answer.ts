@@ -1,7 +1,7 @@
 /** Answers that are of use only as a whole: JSON of a known shape. */
 import { failure, formatTaskId, GridError, type InferResult, type ModelUse } from '@gryphgen/protocol';
+import { parseJson } from '@gryphgen/runtime';
 import type { z } from 'zod';
-import { jsonOf } from './json-of.ts';
 import type { Answer } from './open-answer.ts';
 import { refusalOf } from './refusal.ts';
 
@@ -21,7 +21,7 @@ export async function wholeAnswer<T>(
   const { status } = await answer.head;
   const text = await textOf(answer);
   if (status !== 200) throw new GridError(refusalOf(text, status, model, use));
-  const { success, data } = schema.safeParse(jsonOf(text));
+  const { success, data } = schema.safeParse(parseJson(text));
   if (success) return { value: data, task: formatTaskId(await answer.task), result: await answer.result };
   throw new GridError(
     failure('execution.model', `${model} answers in another shape than it was asked: ${text.slice(0, 200)}`),

@@ -1,5 +1,5 @@
 /** What a model wrote, held against what it was read. */
-import { jsonOf } from '../inference/json-of.ts';
+import { parseJson } from '@gryphgen/runtime';
 import { type ContextPack, modelAnswerSchema } from './ask-steps.ts';
 
 export type CheckedAnswer =
@@ -24,7 +24,7 @@ export function checkAnswer(
 ): CheckedAnswer {
   if (reason === 'length')
     return { kind: 'wrong', why: `the answer was cut off: ${JSON.stringify(text.slice(-shownChars))}` };
-  const written = modelAnswerSchema.safeParse(jsonOf(text));
+  const written = modelAnswerSchema.safeParse(parseJson(text));
   if (!written.success) {
     const [issue] = written.error.issues;
     const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;

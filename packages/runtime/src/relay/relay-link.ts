@@ -7,13 +7,12 @@
  * 3. What the relay cannot take now waits in its transfer: here `highWaterMark` frames wait at most.
  */
 import { type Failure, failure, type KeepGrantDocument } from '@gryphgen/protocol';
-import { curveKeyPair, Dealer } from 'zeromq';
+import type { Dealer } from 'zeromq';
 import { Backoff } from '../backoff.ts';
 import type { Alarms, Cancel } from '../clock.ts';
-import { decodeDataAnswer, keepAliveMs, maxDataFrameBytes, silenceMs } from '../data-wire.ts';
-import { deadConnectionOptions } from '../dead-connections.ts';
+import { openDataDealer } from '../data-dealer.ts';
+import { decodeDataAnswer, keepAliveMs, silenceMs } from '../data-wire.ts';
 import type { Log } from '../log.ts';
-import { openSocket } from '../open-socket.ts';
 import { pause } from '../pause.ts';
 import { placesBeside } from '../places-beside.ts';
 import type { Random } from '../random.ts';
@@ -24,7 +23,6 @@ import { encodeJoin, relayMagic } from './relay-wire.ts';
 const highWaterMark = 64;
 /** For TCP and CURVE to come about, and the relay to answer. */
 const joinMs = 10_000;
-const lingerMs = 200;
 /** From the end of the connection until what had been received is read. */
 const lastWordsMs = 100;
 const again = { baseMs: 500, ceilingMs: 30_000 };
@@ -123,21 +121,7 @@ class RelayConnection {
   constructor(options: RelayConnectionOptions) {
     this.options = options;
     const { alarms, dataKey } = options;
-    const { publicKey, secretKey } = curveKeyPair();
-    this.socket = openSocket(
-      () =>
-        new Dealer({
-          linger: lingerMs,
-          sendTimeout: 0,
-          sendHighWaterMark: highWaterMark,
-          receiveHighWaterMark: highWaterMark,
-          maxMessageSize: maxDataFrameBytes,
-          ...deadConnectionOptions,
-          curvePublicKey: publicKey,
-          curveSecretKey: secretKey,
-          curveServerKey: dataKey,
-        }),
-    );
+    this.socket = openDataDealer(dataKey, highWaterMark);
     this.socket.events.on('disconnect', () => {
       this.cancelLook();
       this.cancelLook = alarms.after(lastWordsMs, () => this.close(this.lost('has hung up')));

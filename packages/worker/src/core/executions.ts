@@ -1,6 +1,6 @@
 /** What executors report: attempts found at start, started, ended, not startable. */
 import type { Failure } from '@gryphgen/protocol';
-import { failure, formatBytes, formatDuration, modelUses } from '@gryphgen/protocol';
+import { asksModel, failure, formatBytes, formatDuration } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send } from './context.ts';
 import type { AdoptedAttempt, Exit } from './events.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -52,7 +52,7 @@ export function onStarted(context: Context, fence: Fence): void {
   const { state, now } = context;
   moveTo(state, attempt, 'started', attempt.phase === 'starting' ? 'running' : attempt.phase, now.mono);
   attempt.startedMono = now.mono;
-  if (isBrief(attempt)) state.untold.add(attempt.key);
+  if (asksModel(attempt.facts.kind)) state.untold.add(attempt.key);
   else send(context, { kind: 'started', ...fence });
 }
 
@@ -64,12 +64,6 @@ export function tellStarted(context: Context): void {
     if (attempt !== undefined) send(context, { kind: 'started', ...attempt.fence });
   }
   untold.clear();
-}
-
-const brief: ReadonlySet<string> = new Set(modelUses);
-
-function isBrief({ facts }: Attempt): boolean {
-  return brief.has(facts.kind);
 }
 
 export function onExited(context: Context, fence: Fence, exit: Exit): void {

@@ -6,7 +6,7 @@
  * 2. How fast it writes is told by the server with an answer. Of most answers nothing is read here: the first of each model and
  *    every eighth teach enough. Of ephemeral ones nothing is journaled, so what they taught goes with the epoch.
  */
-import { inferResultSchema, type ModelSpec, readOutcome, type WorkerId } from '@gryphgen/protocol';
+import { type ModelSpec, readInferResult, type WorkerId } from '@gryphgen/protocol';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
 
 /** Loads that take longer are of models whose instances stay for longer. */
@@ -84,21 +84,10 @@ function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId)
 }
 
 function tokensPerSOf(outcome: Uint8Array): number | undefined {
-  const result = readOutcome(outcome)?.result;
-  if (result === undefined) return undefined;
-  const read = inferResultSchema.safeParse(jsonOf(result));
-  const { tokens, outputMs = 0 } = read.success ? read.data : {};
+  const { tokens, outputMs = 0 } = readInferResult(outcome) ?? {};
   // Of a few tokens the time is mostly of something else.
   if (tokens === undefined || tokens.output < leastTokens || outputMs <= 0) return undefined;
   return (1000 * tokens.output) / outputMs;
-}
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }
 
 /** By which the estimate of a device's memory is multiplied for an instance there. */

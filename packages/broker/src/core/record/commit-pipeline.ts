@@ -6,7 +6,6 @@
  * 2. Effects leave in the order they were emitted, within gated and within ungated.
  * 3. No group outgrows what the journal takes at once: one that has its fill is closed, and the next begun.
  */
-
 import type { BrokerEffect } from '../effects.ts';
 import type { Decision } from './decisions.ts';
 
