@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogWriter } from '../attempt-log.ts';
 import { AttachedOutput } from './attached-output.ts';
 import { frame } from './engine-frames.fixture.ts';
-import { OutputCopy } from './output-copy.ts';
+import { OutputCopy, wholeOutput } from './output-copy.ts';
 import { LaunchedOutput } from './warm-launcher.ts';
 
 const nonce = '0123456789abcdef';
@@ -22,13 +22,15 @@ let text: string;
 let disk: Promise<void>;
 let copy: OutputCopy;
 let over: Promise<void>;
+let log: LogWriter;
+let container: Container;
 
 beforeEach(() => {
   connection = new PassThrough();
   logged = [];
   text = '';
   disk = Promise.resolve();
-  const log: LogWriter = {
+  log = {
     write: async (bytes) => {
       await disk;
       text += Buffer.from(bytes).toString();
@@ -36,7 +38,7 @@ beforeEach(() => {
     },
     end: async () => undefined,
   };
-  const container = {
+  container = {
     logs: async () => {
       const stream = new PassThrough();
       logged.push(stream);
@@ -125,5 +127,18 @@ describe('an output that comes through a connection', () => {
     logged[1]?.end(Buffer.concat([start, frame('one\ntwo\nthree\n'), end(3)]));
     await over;
     expect([text, logged.length]).toEqual(['one\ntwo\nthree\n', 2]);
+  });
+});
+
+describe("an output that comes by the engine's log alone", () => {
+  it('is whole though the engine took the end of the container for that of the log', async () => {
+    copy = new OutputCopy(log, wholeOutput, null);
+    over = copy.run(container, new AbortController().signal);
+    await settled();
+    logged[0]?.end(Buffer.concat([frame('one\ntwo\nth'), frame('er', 2)]));
+    await settled();
+    logged[1]?.end(Buffer.concat([frame('one\n'), frame('err\n', 2), frame('two\nthree\n')]));
+    await over;
+    expect([text, logged.length]).toEqual(['one\ntwo\ntherr\nree\n', 2]);
   });
 });

@@ -6,6 +6,8 @@
  *    when the container ends meanwhile. The engine's log does neither.
  * 2. Unless the output itself has told a success there, the engine's log is read too: what of that was not told yet is
  *    told, and nothing twice. Its end is the container's.
+ * 3. Following a log, the engine may take the container's end for that of the log, with some of it not told: unless the
+ *    output has told its own end, the log is read once more.
  */
 import type { Container } from 'dockerode';
 import type { LogWriter } from '../attempt-log.ts';
@@ -22,7 +24,7 @@ const attachedBytes = 64 * 1024;
 export interface OutputReader {
   take(part: LabelledBytes): Uint8Array;
   rest(): Uint8Array;
-  /** False where the output itself is still to tell that it is all. */
+  /** The output itself has told that it is all. */
   readonly isWhole: boolean;
   /** Where the output itself tells that it has succeeded. */
   readonly succeeded: boolean;
@@ -33,7 +35,7 @@ export interface OutputReader {
 export const wholeOutput: OutputReader = {
   take: ({ bytes }) => bytes,
   rest: () => new Uint8Array(0),
-  isWhole: true,
+  isWhole: false,
   succeeded: false,
   outOfMemory: false,
   hasBegun: true,
@@ -83,7 +85,6 @@ export class OutputCopy {
     try {
       if (this.attached !== null) await this.copyAttached(this.attached);
       if (!this.reader.succeeded && !this.stopped) await this.copyLogged(container, signal);
-      // Following a log, the engine may take the container's end for that of the log.
       if (!this.reader.isWhole && !this.stopped) await this.copyLogged(container, signal);
       await this.copy(this.reader.rest());
     } catch {
@@ -124,7 +125,7 @@ export class OutputCopy {
   }
 
   private read(parts: readonly LabelledBytes[]): Uint8Array {
-    if (!this.reader.isWhole) for (const part of parts) this.told.add(part);
+    for (const part of parts) this.told.add(part);
     return Buffer.concat(parts.map((part) => this.reader.take(part)));
   }
 
