@@ -6,7 +6,7 @@
  * 1. Judged by the path behind all symbolic links, and it is this path that is mounted.
  */
 import { realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isWithin } from '@gryphgen/protocol';
 
 export type HostFolder =
@@ -43,9 +43,19 @@ export async function forbiddenFolders(
     { path: home, what: "the grid's home, where its keys are" },
   ];
   const real = await Promise.all(
-    paths.map(async ({ path, what }) => ({ path: await realpath(path).catch(() => path), what })),
+    paths.map(async ({ path, what }) => ({ path: await behindLinks(path), what })),
   );
   return [...real, ...paths, ...always];
+}
+
+/** Of what is not there yet (a socket whose engine is stopped), where it will be. */
+async function behindLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const folder = dirname(path);
+    return folder === path ? path : join(await behindLinks(folder), basename(path));
+  }
 }
 
 /** `path` is absolute. */
