@@ -261,8 +261,9 @@ describe('a pull that is under way', () => {
     await here.close();
     here = await ImagePlace.open();
     const first = here.start(`${line.host}/left:1`);
-    const second = here.start(`${line.host}/left:1`);
     await line.held;
+    // Only now: of two that start together either may be the one that pulls.
+    const second = here.start(`${line.host}/left:1`);
     await here.log(second, /is being pulled/);
     here.executor.stop(first, 10_000, 'cancel');
     expect((await here.refused(first)).code).toBe('cancelled.user');
