@@ -4,7 +4,9 @@
  * 1. A task goes to the worker that has the collection, by a label of that worker.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
  *    forgetting, or saying which names are to be taken out: those are in no journal. Nor are vectors: they are made again.
- * 3. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
+ * 3. Nothing is reserved for either. A service makes one change after the other, by two processes that read: what it takes of a machine is
+ *    little and bounded, while the cores of a small one are its loaded models' even while nobody asks them.
+ * 4. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
  *    answer says what was.
  */
 import {
@@ -38,35 +40,33 @@ import type { SubmitOptions } from './calls.ts';
 import { embedTexts } from './inference/embed-texts.ts';
 import type { Inference } from './inference.ts';
 import type { Outcome } from './pending.ts';
-import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
+import { type EncodedTask, type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
 
 /** Of a question, in a place and out of it. */
 const patienceMs = 60_000;
-/** Beside a collection's own work: hashing and reading on all of its machine would be a nuisance. */
-const ingestCpuMilli = 1000;
 /** Where the one input of an ingest is; nothing reads it there. */
 const given = '/in';
 
-/** Nothing is reserved for a question: it waits for nobody's containers. */
+/** It waits for nobody's containers, nor for an idle model to be unloaded (3). */
+const resources = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 } as const;
+
 const question = {
   durable: false,
-  resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+  resources,
   timeoutMs: patienceMs,
   queueTimeoutMs: patienceMs,
 } as const;
 
 /** `held`: the collection is there; otherwise any retrieval service may begin it. Inputs are to be brought before. */
-export function ingestTask(body: IngestBody, held: boolean): EncodedTask {
+export function ingestTask(body: IngestBody, held: boolean): PreparedTask {
   const { collection } = body;
   const inputs: readonly ArtifactRef[] = body.op === 'sync' ? body.inputs : [];
-  // Those that wait for a core may wait for what their own model's instance has of it.
-  const isLight = body.op === 'embed' || body.op === 'vectors';
   const spec: TaskSpec = {
     kind: 'ingest',
     body,
     inputs: inputs.map(() => ({ from: given, to: given })),
     name: `${body.op} ${collection}`,
-    resources: { cpuMilli: isLight ? 0 : ingestCpuMilli, memoryBytes: 0, diskBytes: 0 },
+    resources,
     retries: { limit: 2, backoffMs: 1000 },
     ...(isUnkept(body) && { durable: false }),
     ...(held && at(collection)),
