@@ -1,10 +1,10 @@
 /** Which machine of the grid is meant. */
-import { failure, GridError, type NodeDocument } from '@gryphgen/protocol';
+import { GridError, type NodeDocument, unknownName } from '@gryphgen/protocol';
 
-/** By id, else by name. Throws GridError `rejected.not-found`. */
+/** By id, else by name. Throws GridError `rejected.not-found`, with the name that was meant. */
 export function nodeNamed(nodes: readonly NodeDocument[], name: string): NodeDocument {
   const node = nodes.find(({ id }) => id === name) ?? nodes.find((each) => each.name === name);
-  if (node === undefined)
-    throw new GridError(failure('rejected.not-found', `no node "${name}" on this grid`));
-  return node;
+  if (node !== undefined) return node;
+  const names = nodes.map((each) => each.name);
+  throw new GridError(unknownName('node', name, names, 'grid nodes'));
 }

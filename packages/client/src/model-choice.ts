@@ -1,5 +1,5 @@
 /** Which model of the grid is meant, by its name or because there is no other; what cannot be meant is told with what can. */
-import { failure, GridError, type ModelDocument, type ModelUse, nearest } from '@gryphgen/protocol';
+import { failure, GridError, type ModelDocument, type ModelUse, unknownName } from '@gryphgen/protocol';
 
 /** In an error; more are counted. */
 const namedMost = 10;
@@ -8,12 +8,8 @@ const namedMost = 10;
 export function modelNamed(models: readonly ModelDocument[], name: string): ModelDocument {
   const found = models.find((model) => model.name === name);
   if (found !== undefined) return found;
-  const near = nearest(
-    name,
-    models.map((model) => model.name),
-  );
-  const words = near === undefined ? '"grid models ls" lists them' : `did you mean ${near}?`;
-  throw new GridError(failure('rejected.not-found', `there is no model ${name}: ${words}`));
+  const names = models.map((model) => model.name);
+  throw new GridError(unknownName('model', name, names, 'grid models ls'));
 }
 
 /** Without a name: the only one of that use. Throws GridError: none, several, or one for something else. */

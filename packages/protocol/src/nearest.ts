@@ -1,4 +1,12 @@
-/** Which of the names that are known somebody who made a typo most likely meant. */
+/** Which of the names that are known somebody who made a typo most likely meant, and how they are told that there is none of theirs. */
+import { type Failure, failure } from './failure.ts';
+
+/** `rejected.not-found`: there is no such `what` among `names`, which the command `lists` prints. */
+export function unknownName(what: string, name: string, names: readonly string[], lists: string): Failure {
+  const near = nearest(name, names);
+  const words = near === undefined ? `"${lists}" lists them` : `did you mean ${near}?`;
+  return failure('rejected.not-found', `there is no ${what} ${JSON.stringify(name)}: ${words}`);
+}
 
 /** Undefined when none is near: at most a third of the letters may differ. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {

@@ -7,9 +7,9 @@ import {
   GridError,
   type IngestBody,
   limits,
-  nearest,
   type PrincipalId,
   type Readers,
+  unknownName,
 } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { type Invocation, runs } from '../command.ts';
@@ -102,19 +102,15 @@ async function principalsOf(client: Client, names: readonly string[]): Promise<r
     if (one !== undefined && meant.length === 1) return one.id as PrincipalId;
     throw new GridError(
       one === undefined
-        ? nobody(
+        ? unknownName(
+            'principal',
             name,
             known.map((other) => other.name),
+            'grid principal ls',
           )
         : several(name, meant),
     );
   });
-}
-
-function nobody(name: string, names: readonly string[]): Failure {
-  const near = nearest(name, names);
-  const words = near === undefined ? '"grid principal ls" lists them' : `did you mean ${near}?`;
-  return failure('rejected.not-found', `there is no principal ${JSON.stringify(name)}: ${words}`);
 }
 
 function several(name: string, meant: readonly { readonly id: string }[]): Failure {

@@ -8,7 +8,7 @@ import {
   type IngestBody,
   type ListResult,
   type NodeDocument,
-  nearest,
+  unknownName,
 } from '@gryphgen/protocol';
 import { Argument, type Command } from 'commander';
 import { gridCommand } from '../command.ts';
@@ -57,9 +57,7 @@ export async function held(client: Client, name: string): Promise<void> {
 function mustHave(nodes: readonly NodeDocument[], name: string): void {
   const names = namesAt(nodes);
   if (names.includes(name)) return;
-  const near = nearest(name, names);
-  const words = near === undefined ? '"grid rag ls" lists them' : `did you mean ${near}?`;
-  throw new GridError(failure('rejected.not-found', `there is no collection ${name}: ${words}`));
+  throw new GridError(unknownName('collection', name, names, 'grid rag ls'));
 }
 
 /** Of all retrieval services; `only`: this one alone, which must be there. */

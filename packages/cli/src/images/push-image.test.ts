@@ -63,7 +63,8 @@ describe('of the workers', () => {
       'gone',
       'forge',
     ]);
-    expect(() => targetsOf(nodes, ['frog'])).toThrow('no node "frog" on this grid');
+    expect(() => targetsOf(nodes, ['froge'])).toThrow('there is no node "froge": did you mean forge?');
+    expect(() => targetsOf(nodes, ['xyzzy'])).toThrow('there is no node "xyzzy": "grid nodes" lists them');
   });
 
   it('where nobody can, it is said why', () => {
