@@ -146,6 +146,8 @@ export interface ExplainDocument {
   readonly turn?: TurnDocument;
   /** Of a task that waits for its principal's quota alone to allow it. */
   readonly quota?: QuotaDocument;
+  /** Of a dry run: why it would not be taken at all; older brokers do not tell. */
+  readonly refused?: Failure;
 }
 
 /** Amounts in the unit that `of` names. */

@@ -160,7 +160,12 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       });
       return;
     case 'dryRun':
-      reply(context, session.id, id, dryRunDocument(state, (args as RequestArgs<'dryRun'>).envelope));
+      reply(
+        context,
+        session.id,
+        id,
+        dryRunDocument(state, session, (args as RequestArgs<'dryRun'>).envelope),
+      );
       return;
     case 'pushImage':
       onPushImage(context, session, id, (args as RequestArgs<'pushImage'>).node);

@@ -4,9 +4,8 @@ import { ephemeralTaskId, failure, formatTaskId, isEphemeral, limits } from '@gr
 import type { Context } from './context.ts';
 import { decide, journalStalled, mustWait, send } from './context.ts';
 import type { BrokerEvent, SubmittedSpec } from './events.ts';
-import { refusalByModel } from './models/model-orders.ts';
-import { beyondAlone } from './principals/quotas.ts';
-import { beyond, refusalByLimits } from './principals/shares.ts';
+import { foreseenRefusal } from './principals/foreseen-refusal.ts';
+import { refusalByRate } from './principals/shares.ts';
 import { acceptTask } from './record/apply.ts';
 import { keyName, raiseFloor, specName } from './record/apply-submissions.ts';
 import { decided } from './record/decisions.ts';
@@ -101,12 +100,8 @@ function refusal(
   if (event.seq - (window?.floor ?? event.floor) >= limits.clientOutstanding) {
     return failure('rejected.limit', `a client may have ${limits.clientOutstanding} submissions unanswered`);
   }
-  const modelless = refusalByModel(state, spec.envelope);
-  if (modelless !== undefined) return modelless;
-  const limited = refusalByLimits(state, session, spec, now.mono);
+  const limited = foreseenRefusal(state, session, spec) ?? refusalByRate(state, session.principal, now.mono);
   if (limited !== undefined) return limited;
-  const alone = beyondAlone(state, session.principal, spec.envelope.resources);
-  if (alone !== undefined) return beyond(session.principal, alone);
   const impossible = state.possible.refusal(spec.shapeKey, spec.envelope, state.views);
   return impossible === undefined
     ? undefined

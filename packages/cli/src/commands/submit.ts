@@ -164,5 +164,6 @@ async function explain(
   const document = await client.request('dryRun', { envelope: task.envelope });
   if (json) printJson(terminal, explainJson(document));
   else for (const line of explainLines(document, terminal.style, terminal.columns)) terminal.out(`${line}\n`);
-  return document.decision.startsWith('impossible') ? impossibleExit : 0;
+  const isTaken = document.refused === undefined && !document.decision.startsWith('impossible');
+  return isTaken ? 0 : impossibleExit;
 }

@@ -2,7 +2,7 @@
  * Why a task is where it is, or why it waits (invariant 6): the decision, what each worker was or is worth to it, and what
  * was expected of its run.
  */
-import type { ExpectedRun, ExplainDocument, TurnDocument } from '@gryphgen/protocol';
+import type { ExpectedRun, ExplainDocument, PrincipalId, TurnDocument } from '@gryphgen/protocol';
 import { formatTaskId, formatTime } from '@gryphgen/protocol';
 import {
   defaultPolicy,
@@ -15,8 +15,9 @@ import {
 import { nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { modelWords } from '../models/model-words.ts';
+import { foreseenRefusal } from '../principals/foreseen-refusal.ts';
 import { quotaDocument, quotaWords } from '../principals/quotas.ts';
-import { classOwner, limitsOf, mayRunNoMore, partUsed } from '../principals/shares.ts';
+import { classOwner, limitsOf, mayRunNoMore, partUsed, type Submitter } from '../principals/shares.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { chargedAs, chargeWords } from '../workers/charging.ts';
 import { agedPriority, waitsSince } from './aging.ts';
@@ -85,8 +86,13 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   };
 }
 
-/** How it would be decided now, of a task that was not submitted. */
-export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope']): ExplainDocument {
+/** How it would be decided now, were this principal to submit it. */
+export function dryRunDocument(
+  state: BrokerState,
+  submitter: Submitter,
+  asked: Task['spec']['envelope'],
+): ExplainDocument {
+  const { principal } = submitter;
   const envelope = chargedAs(state, asked);
   const outlooks = outlooksOf(state, envelope);
   const { inForce } = state.policies;
@@ -99,15 +105,24 @@ export function dryRunDocument(state: BrokerState, asked: Task['spec']['envelope
     outlooks,
   );
   const weights = weightsOf(workers, inForce);
+  // Its body is not here yet: what is kept of others counts alone.
+  const refused = foreseenRefusal(state, submitter, { envelope: asked, bodyBytes: 0 });
+  const mayRun = refused === undefined && !decision.startsWith('impossible');
+  const task = { principal, spec: { envelope: asked } };
+  const quota = mayRun ? quotaDocument(state, task, state.views) : undefined;
+  const held = quota && quotaWords(principal, quota);
+  const waits = mayRun ? (runningWords(state, principal) ?? held) : undefined;
   return {
     id: '',
     state: 'waiting',
     when: 'now',
-    decision: withCharge(state, asked, decision),
+    decision: refused ? `would be refused: ${refused.message}` : withCharge(state, asked, waits ?? decision),
     workers,
     ...(weights && { weights }),
     policy: inForce.version,
     ...(nearest && { nearest }),
+    ...(refused && { refused }),
+    ...(quota && { quota }),
     ...soonest(state, outlooks),
   };
 }
@@ -180,12 +195,16 @@ function waitingWords(state: BrokerState, task: Task): string | undefined {
     const seconds = Math.max(0, (task.notBefore - state.watch) / 1000).toFixed(1);
     return `waits ${seconds} s before its next try: ${task.lastFailure?.message ?? 'backoff'}`;
   }
-  if (mayRunNoMore(state, task.principal)) {
-    const { running } = limitsOf(state, task.principal);
-    return `waits: ${task.principal} may have ${running} tasks placed at a time, and has as many`;
-  }
+  const running = runningWords(state, task.principal);
+  if (running !== undefined) return running;
   if (state.views.length === 0) return 'waits: no worker has joined this grid';
   return undefined;
+}
+
+function runningWords(state: BrokerState, principal: PrincipalId): string | undefined {
+  if (!mayRunNoMore(state, principal)) return undefined;
+  const { running } = limitsOf(state, principal);
+  return `waits: ${principal} may have ${running} tasks placed at a time, and has as many`;
 }
 
 function claimWords(state: BrokerState, task: Task): string | undefined {

@@ -1,6 +1,6 @@
 /** What one principal's tasks may hold at once. */
 import type { Device, Envelope, PrincipalId, Quota, Resources } from '@gryphgen/protocol';
-import { failure } from '@gryphgen/protocol';
+import { envelopeDefaults, failure } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CoreFixture, leases, sent } from '../core.fixture.ts';
@@ -102,6 +102,48 @@ test.each<[Quota, Partial<Resources>, string]>([
   expect(refused?.failure).toEqual(failure('rejected.limit', `p-1 may ${words}`));
   const other = grid.client('submitter', 'c2', 'p-2');
   expect(sent(grid.submit(other, 1, asks(resources)), 'accepted')).toHaveLength(1);
+});
+
+test('a dry run tells what of its principal would hold it up, or have it refused', () => {
+  const quota = { cpuMilli: 2500 };
+  const limits = { quota, running: 2, queued: 1, highestPriority: 5 };
+  const named = new Map([['p-1' as PrincipalId, limits]]);
+  const grid = new CoreFixture(1, { everybody: {}, named });
+  const worker = grid.worker('w-1');
+  const [owner, other] = [grid.client('submitter'), grid.client('submitter', 'c2', 'p-2')];
+  let id = 0;
+  const dryRun = (over: Partial<Envelope>, asker = owner) => {
+    const envelope = { ...envelopeDefaults, kind: 'process', ...over };
+    id += 1;
+    return sent(grid.say(asker, { kind: 'request', id, op: 'dryRun', args: { envelope } }), 'reply')[0]
+      ?.result;
+  };
+  expect(dryRun(asks({}))).toMatchObject({ decision: expect.stringMatching(/^placed on/) });
+  grid.submit(owner, 1, asks({ cpuMilli: 2000 }));
+  expect(dryRun(asks({}))).toMatchObject({
+    decision:
+      'waits for its quota: p-1 may hold 2.5 CPU at once, holds 2 CPU, and this needs 1 CPU: enough once t1 ended',
+    quota: { of: 'cpuMilli', held: 2000, allowed: 2500, needed: 1000, ends: ['t1'] },
+  });
+  expect(dryRun(asks({}), other)).toMatchObject({ decision: expect.stringMatching(/^placed on/) });
+  const alone = 'p-1 may hold 2.5 CPU at once, and this alone needs 3 CPU';
+  expect(dryRun(asks({ cpuMilli: 3000 }))).toMatchObject({
+    decision: `would be refused: ${alone}`,
+    refused: failure('rejected.limit', alone),
+  });
+  expect(dryRun({ ...asks({}), priority: 6 })).toMatchObject({
+    refused: { code: 'rejected.limit', message: expect.stringContaining('a priority of 5 at most') },
+  });
+  grid.submit(owner, 2, asks({ cpuMilli: 500 }));
+  expect(dryRun(asks({ cpuMilli: 0 }))).toMatchObject({
+    decision: 'waits: p-1 may have 2 tasks placed at a time, and has as many',
+  });
+  grid.submit(owner, 3, asks({ cpuMilli: 500 }));
+  expect(dryRun(asks({}))).toMatchObject({
+    refused: { message: 'p-1 may have 1 tasks waiting, and has 1' },
+  });
+  grid.result(worker, 1);
+  expect(dryRun({ kind: 'infer', model: 'nope' })).toMatchObject({ refused: { code: 'rejected.not-found' } });
 });
 
 test('whole devices count with their memory: a smaller one is taken where the best would be too much', () => {

@@ -22,6 +22,8 @@ import { type Held, heldBy, nothingHeld } from './held.ts';
 import { limitsOf, type Share } from './shares.ts';
 
 type Quantity = QuotaDocument['of'];
+/** A task, or what might be one. */
+type Asking = Pick<Task, 'principal'> & { readonly spec: Pick<Task['spec'], 'envelope'> };
 
 const quantities = ['cpuMilli', 'memoryBytes', 'devices', 'vramBytes'] as const;
 
@@ -42,14 +44,14 @@ function askedBy(
 }
 
 /** What of its principal's quota keeps a waiting task from being placed; undefined: nothing. */
-export function quotaAgainst(state: BrokerState, task: Task): Quantity | undefined {
+export function quotaAgainst(state: BrokerState, task: Asking): Quantity | undefined {
   const { quota } = limitsOf(state, task.principal);
   if (quota === undefined) return undefined;
   const { running = 0, held = nothingHeld } = state.shares.get(task.principal) ?? {};
   return beyond(quota, held, needOf(state, task, quota, running));
 }
 
-function needOf(state: BrokerState, { spec: { envelope } }: Task, quota: Quota, running: number): Held {
+function needOf(state: BrokerState, { spec: { envelope } }: Asking, quota: Quota, running: number): Held {
   const { resources } = running === 0 ? envelope : chargedAs(state, envelope);
   return askedBy(resources, quota, state.views);
 }
@@ -63,7 +65,7 @@ function beyond(quota: Quota, held: Held, need: Held): Quantity | undefined {
 /** The placement, if what it holds is within the quota; else on smaller devices: how much a whole one has is known once it is chosen. */
 export function placedWithin(
   state: BrokerState,
-  { principal, spec }: Task,
+  { principal, spec }: Asking,
   placement: Placement,
   workers: readonly WorkerView[],
   envelope: Envelope,
@@ -116,7 +118,7 @@ export function beyondAlone(
  */
 export function quotaDocument(
   state: BrokerState,
-  task: Task,
+  task: Asking,
   workers: readonly WorkerView[],
 ): QuotaDocument | undefined {
   const { quota } = limitsOf(state, task.principal);

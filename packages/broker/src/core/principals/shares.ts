@@ -117,12 +117,13 @@ export function mayRunNoMore(state: BrokerState, principal: PrincipalId | ''): b
   return most !== undefined && (state.shares.get(principal)?.running ?? 0) >= most;
 }
 
-/** Why another task of it is not taken now; undefined when it is, and then it counts as submitted. */
+export type Submitter = Pick<Session, 'principal' | 'role'>;
+
+/** Why another task of it is not taken now, however fast it submits; undefined when it is. */
 export function refusalByLimits(
   state: BrokerState,
-  { principal, role }: Pick<Session, 'principal' | 'role'>,
+  { principal, role }: Submitter,
   { envelope, bodyBytes }: Pick<SubmittedSpec, 'envelope' | 'bodyBytes'>,
-  mono: number,
 ): Failure | undefined {
   const ceiling = ceilingOf(state, principal, role);
   if (ceiling !== undefined && envelope.priority > ceiling) {
@@ -138,17 +139,15 @@ export function refusalByLimits(
     const words = `keep ${formatBytes(limits.bodiesBytes)} of bodies of unfinished tasks, has ${formatBytes(bodiesBytes)}, and this one has ${formatBytes(bodyBytes)}`;
     return beyond(principal, words);
   }
-  return refusalByRate(state, principal, limits, mono);
+  return undefined;
 }
 
 const nothing = { tasks: new Set<TaskId>(), running: 0, bodiesBytes: 0 };
 
-function refusalByRate(
-  { submitRates }: BrokerState,
-  principal: PrincipalId,
-  { submitsPerSecond, submitBurst }: PrincipalLimits,
-  mono: number,
-): Failure | undefined {
+/** Why it submits too fast; undefined when it does not, and then it counts as submitted. */
+export function refusalByRate(state: BrokerState, principal: PrincipalId, mono: number): Failure | undefined {
+  const { submitRates } = state;
+  const { submitsPerSecond, submitBurst } = limitsOf(state, principal);
   if (submitsPerSecond === undefined) return undefined;
   const burst = submitBurst ?? Math.max(1, Math.ceil(submitsPerSecond));
   let rate = submitRates.get(principal);
