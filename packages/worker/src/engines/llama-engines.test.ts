@@ -67,6 +67,7 @@ describe('an engine', () => {
     expect(await paths()).toEqual([path]);
     await writeEngineList(folder, [{ name: 'mine', path: added }]);
     expect(await paths()).toEqual([added, path]);
+    expect(engines.engines.map(({ name }) => name)).toEqual(['mine', 'llama-server']);
     await writeEngineList(folder, [{ name: 'gone', path: join(folder, 'gone') }]);
     expect(await paths()).toEqual([path]);
     expect(engines.troubles).toEqual([`${join(folder, 'gone')} is not a program that can be run`]);

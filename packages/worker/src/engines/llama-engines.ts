@@ -38,6 +38,11 @@ export interface ChosenEngine {
   readonly device: string;
 }
 
+/** As its owner has called it; one that was found is called as what was looked for. */
+interface NamedEngine extends LlamaEngine {
+  readonly name: string;
+}
+
 interface Known {
   /** Which file it was. */
   readonly file: string;
@@ -50,8 +55,8 @@ export class LlamaEngines {
   private readonly programs: readonly string[];
   private readonly known = new Map<string, Known>();
   private readonly problems = new Map<string, string>();
-  private usable: readonly LlamaEngine[] = [];
-  private looking: Promise<readonly LlamaEngine[]> | null = null;
+  private usable: readonly NamedEngine[] = [];
+  private looking: Promise<readonly NamedEngine[]> | null = null;
 
   constructor(options: LlamaEnginesOptions) {
     this.options = options;
@@ -59,7 +64,7 @@ export class LlamaEngines {
   }
 
   /** As of the last look. */
-  get engines(): readonly LlamaEngine[] {
+  get engines(): readonly NamedEngine[] {
     return this.usable;
   }
 
@@ -68,7 +73,7 @@ export class LlamaEngines {
   }
 
   /** All who ask meanwhile share one look. */
-  look(): Promise<readonly LlamaEngine[]> {
+  look(): Promise<readonly NamedEngine[]> {
     this.looking ??= this.findAll().finally(() => {
       this.looking = null;
     });
@@ -94,15 +99,20 @@ export class LlamaEngines {
     );
   }
 
-  private async findAll(): Promise<readonly LlamaEngine[]> {
+  private async findAll(): Promise<readonly NamedEngine[]> {
     const added = this.programs.length === 0 ? [] : ((await this.options.added?.()) ?? []);
     this.note(listed, typeof added === 'string' ? added : '');
-    const before = typeof added === 'string' ? [] : added.map(({ path }) => path);
-    const programs = [...new Set([...before, ...this.programs])];
+    const names = new Map(typeof added === 'string' ? [] : added.map(({ path, name }) => [path, name]));
+    for (const program of this.programs) if (!names.has(program)) names.set(program, usualLlamaServer);
     for (const program of [...this.known.keys(), ...this.problems.keys()])
-      if (program !== listed && !programs.includes(program)) this.forget(program);
-    const found = await Promise.all(programs.map((program) => this.find(program)));
-    this.usable = found.filter((engine) => engine !== null).slice(0, limits.modelEngines);
+      if (program !== listed && !names.has(program)) this.forget(program);
+    const found = await Promise.all(
+      [...names].map(async ([program, name]) => {
+        const engine = await this.find(program);
+        return engine === null ? [] : [{ ...engine, name }];
+      }),
+    );
+    this.usable = found.flat().slice(0, limits.modelEngines);
     return this.usable;
   }
 

@@ -94,7 +94,7 @@ export class InstanceExecutor implements Executor {
 
   get engines(): readonly ModelEngine[] {
     const { engines } = this.options.engines;
-    return engines.map(({ version, backends }) => ({ name: 'llama-server', version, backends }));
+    return engines.map(({ name, version, backends }) => ({ name, version, backends }));
   }
 
   get troubles(): readonly string[] {
