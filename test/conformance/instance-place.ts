@@ -113,7 +113,8 @@ export class InstancePlace {
     };
     const order = orderOf('instance', fence, encodeBody(body), { model: use });
     mkdirSync(dirname(keeperPlace(this.place.folder, 'instance').root), { recursive: true });
-    const devices = over.device === undefined ? [] : [{ uuid: over.device, vramBytes: 1, whole: false }];
+    const { device, divided = device === undefined ? [] : [{ device }] } = over;
+    const devices = divided.map((each) => ({ uuid: each.device, vramBytes: 1, whole: false }));
     this.executor.start({ ...order, devices });
     return fence;
   }

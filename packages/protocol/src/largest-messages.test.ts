@@ -80,6 +80,7 @@ const report: WorkerReport = {
   engines: range(limits.modelEngines).map(() => ({
     ...{ name: 'e'.repeat(64), version: 'v'.repeat(64) },
     backends: range(limits.backends).map(() => 'b'.repeat(32)),
+    divides: true,
   })),
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
   pressures: range(limits.pressures).map(() => ({

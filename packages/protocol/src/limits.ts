@@ -135,6 +135,8 @@ export const limits = {
   messageChars: 4096,
   /** GPUs of one machine. */
   devices: 64,
+  /** Of one model: llama.cpp knows no more at a time. */
+  modelDevices: 16,
   /** What a driver calls a device: `GPU-` and 36 characters; a part of one has some more. */
   uuidChars: 64,
   /** Processes outside the grid that are named for each device. */

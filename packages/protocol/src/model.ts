@@ -71,6 +71,8 @@ export const modelSpecSchema = z.object({
 });
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
 
+const layers = z.number().int().min(0).max(2048);
+
 /** An attempt of kind `instance`: what its worker starts. */
 export const instanceBodySchema = z.object({
   model: modelName,
@@ -78,9 +80,16 @@ export const instanceBodySchema = z.object({
   serving: servingSchema,
   file: z.string().max(256),
   inputs: z.array(artifactRefSchema.extend({ to: z.literal('/model') })).length(1),
-  /** Layers on the device, the output included; 0: the host computes alone. */
-  deviceLayers: z.number().int().min(0).max(2048),
+  /** Layers on all devices, the output included; 0: the host computes alone. */
+  deviceLayers: layers,
+  /** The only one, or the first. */
   device: deviceUuid.optional(),
+  /** Of more than one: each with how many of those layers, in the order in which layers go on them. */
+  divided: z
+    .array(z.object({ device: deviceUuid, layers: layers.min(1) }))
+    .min(2)
+    .max(limits.modelDevices)
+    .optional(),
 });
 export type InstanceBody = z.infer<typeof instanceBodySchema>;
 

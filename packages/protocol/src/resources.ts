@@ -22,7 +22,16 @@ export type GpuRequest = DeviceWishes &
   (
     | /** Whole devices, nobody beside the task on them. */ { readonly kind: 'whole'; readonly count: number }
     | /** A part of one device. */ { readonly kind: 'part'; readonly vramBytes: number }
+    | /** A part of each of these very devices of one worker, all or none. */ {
+        readonly kind: 'parts';
+        readonly parts: readonly DevicePart[];
+      }
   );
+
+export interface DevicePart {
+  readonly uuid: DeviceUuid;
+  readonly vramBytes: number;
+}
 
 export interface Resources {
   readonly cpuMilli: number;
@@ -82,11 +91,12 @@ export interface Hardware {
   readonly engines: readonly string[];
 }
 
-/** `backends`: on what it computes: `cpu`, `cuda`, `vulkan`. */
+/** `backends`: on what it computes: `cpu`, `cuda`, `vulkan`. `divides`: a model over several devices that it is given. */
 export interface ModelEngine {
   readonly name: string;
   readonly version: string;
   readonly backends: readonly string[];
+  readonly divides?: boolean;
 }
 
 /** What a worker says it has; replaced whole by each newer report. */

@@ -90,6 +90,16 @@ export const resourcesSchema: z.ZodType<Resources> = z.object({
     .discriminatedUnion('kind', [
       z.object({ kind: z.literal('whole'), count: z.number().int().min(1).max(64), ...device }),
       z.object({ kind: z.literal('part'), vramBytes: count.min(1), ...device }),
+      z.object({
+        kind: z.literal('parts'),
+        parts: z
+          .array(z.object({ uuid: deviceUuid, vramBytes: count.min(1) }))
+          .min(1)
+          .max(limits.modelDevices)
+          .refine((parts) => new Set(parts.map(({ uuid }) => uuid)).size === parts.length, {
+            message: 'expected each device once',
+          }),
+      }),
     ])
     .optional(),
 });

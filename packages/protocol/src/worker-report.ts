@@ -36,6 +36,7 @@ const modelEngine = z.object({
   name: plain(64),
   version: plain(64),
   backends: z.array(plain(32)).max(limits.backends),
+  divides: z.boolean().optional(),
 });
 
 export const workerReportSchema: z.ZodType<WorkerReport> = z.object({

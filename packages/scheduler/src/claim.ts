@@ -25,6 +25,8 @@ export function claimOn(task: Shape, worker: WorkerView): Reservation | undefine
 
 /** Those of which the least is held. */
 function devicesFor(gpu: GpuRequest, devices: readonly Device[], ledger: Ledger): DeviceShare[] {
+  if (gpu.kind === 'parts')
+    return gpu.parts.map(({ uuid, vramBytes }) => ({ uuid, vramBytes, whole: false }));
   const heldOf = ({ uuid }: Device) => ledger.devices.get(uuid)?.vramBytes ?? 0;
   const suitable = devices
     .filter((device) => deviceLack(gpu, device, undefined, 'now') === 0)

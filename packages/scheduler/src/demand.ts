@@ -64,7 +64,9 @@ export class Demand {
 
   /** A task was accepted; `key`: its shape's. */
   note(key: string, shape: Shape): void {
-    if (shape.resources.gpu === undefined) return;
+    const { gpu } = shape.resources;
+    // What names its very devices could have no others, whatever is kept free.
+    if (gpu === undefined || gpu.kind === 'parts') return;
     this.classOf(key, shape).count += 1;
     this.counted += 1;
     this.sinceLook += 1;

@@ -1,7 +1,7 @@
 /**
  * Which device of a worker can serve a request, and which serves it best.
  *
- * 1. A part goes on one device, where it leaves least behind; never beside a whole holder.
+ * 1. A part goes on one device, where it leaves least behind; never beside a whole holder. Parts of several name their devices.
  * 2. A whole device has nobody else of the grid on it. Of those that will do, the least capable are taken: the
  *    RTX 3060 is not spent on what the GTX 1060 can do.
  * 3. Memory held outside the grid is never given away. It may end at any time, so it does not count in mode `ever`.
@@ -24,6 +24,7 @@ export const FOREIGN_IDLE_BYTES = 512 * MiB;
 
 export type Held = HeldDevice | undefined;
 export type Part = Extract<GpuRequest, { kind: 'part' }>;
+export type Parts = Extract<GpuRequest, { kind: 'parts' }>;
 type Whole = Extract<GpuRequest, { kind: 'whole' }>;
 
 /** 0: the device will do. Else how far from it: the missing share of each amount, 1 for what is not an amount. */
@@ -33,8 +34,23 @@ export function deviceLack(gpu: GpuRequest, device: Device, held: Held, mode: Mo
     nameLack(gpu, device) +
     capabilityLack(gpu, device) +
     pressureLack(device, mode) +
-    (gpu.kind === 'part' ? partLack(gpu, device, held, mode) : wholeLack(device, held, mode))
+    (gpu.kind === 'whole'
+      ? wholeLack(device, held, mode)
+      : partLack(partBytesOn(gpu, device), device, held, mode))
   );
+}
+
+/** How many devices of one worker the request is for. */
+export function devicesWanted(gpu: GpuRequest): number {
+  if (gpu.kind === 'part') return 1;
+  return gpu.kind === 'whole' ? gpu.count : gpu.parts.length;
+}
+
+/** What is asked of this device; 0 of one that is not meant. */
+export function partBytesOn(gpu: Part | Parts, { uuid }: Device): number {
+  if (gpu.kind === 'part') return gpu.vramBytes;
+  for (const part of gpu.parts) if (part.uuid === uuid) return part.vramBytes;
+  return 0;
 }
 
 /** Bytes of the device that a part may take. */
@@ -87,6 +103,7 @@ export function isBefore(a: Device, b: Device): boolean {
 }
 
 export function uuidLack(gpu: GpuRequest, device: Device): number {
+  if (gpu.kind === 'parts') return partBytesOn(gpu, device) > 0 ? 0 : 1;
   return gpu.uuid === undefined || gpu.uuid === device.uuid ? 0 : 1;
 }
 
@@ -114,10 +131,10 @@ function pressureLack({ pressure }: Device, mode: Mode): number {
   return mode === 'now' && pressure !== undefined ? 1 : 0;
 }
 
-export function partLack(gpu: Part, device: Device, held: Held, mode: Mode): number {
+export function partLack(vramBytes: number, device: Device, held: Held, mode: Mode): number {
   if (mode === 'now' && held?.whole) return 1;
-  const short = gpu.vramBytes - freeVram(device, held, mode);
-  return short > 0 ? short / gpu.vramBytes : 0;
+  const short = vramBytes - freeVram(device, held, mode);
+  return short > 0 && vramBytes > 0 ? short / vramBytes : 0;
 }
 
 export function wholeLack(device: Device, held: Held, mode: Mode): number {

@@ -12,7 +12,7 @@ import {
   type Held,
   type Mode,
   nameLack,
-  type Part,
+  partBytesOn,
   partLack,
   uuidLack,
   wholeLack,
@@ -25,10 +25,13 @@ const NEAR_MISS = 0.05;
 /** Only where `deviceLack` is not 0. */
 export function deviceReason(gpu: GpuRequest, device: Device, held: Held, mode: Mode): string {
   const causes: string[] = [];
-  if (uuidLack(gpu, device) > 0) causes.push(`is ${device.uuid}, ${gpu.uuid} asked`);
+  if (uuidLack(gpu, device) > 0)
+    causes.push(`is ${device.uuid}, ${gpu.kind === 'parts' ? 'another' : gpu.uuid} asked`);
   if (nameLack(gpu, device) > 0) causes.push(`does not have "${gpu.name}" in its name`);
   if (capabilityLack(gpu, device) > 0) causes.push(tooOld(gpu, device));
-  if (gpu.kind === 'part' && partLack(gpu, device, held, mode) > 0) causes.push(tooSmall(gpu, device, held));
+  const vramBytes = gpu.kind === 'whole' ? 0 : partBytesOn(gpu, device);
+  if (gpu.kind !== 'whole' && partLack(vramBytes, device, held, mode) > 0)
+    causes.push(tooSmall(vramBytes, device, held));
   if (gpu.kind === 'whole' && wholeLack(device, held, mode) > 0) {
     causes.push(`is not free to be held whole (${useOf(device, held)})`);
   }
@@ -45,14 +48,14 @@ function tooOld(gpu: GpuRequest, { computeCapability }: Device): string {
   return `has ${has}, at least ${asked} asked`;
 }
 
-function tooSmall(gpu: Part, device: Device, held: Held): string {
-  const asked = `${formatBytes(gpu.vramBytes)} asked`;
+function tooSmall(vramBytes: number, device: Device, held: Held): string {
+  const asked = `${formatBytes(vramBytes)} asked`;
   const has = formatBytes(device.vramBytes);
-  const short = gpu.vramBytes - device.vramBytes;
+  const short = vramBytes - device.vramBytes;
   if (short > 0) return `has ${has}, ${asked}: ${formatBytes(short)} short${nearMissHint(device, short)}`;
   if (held?.whole) return `is wholly held by another attempt, ${asked}`;
   const free = Math.max(0, freeVram(device, held, 'now'));
-  return `has ${formatBytes(free)} free of ${has} (${useOf(device, held)}), ${asked}: ${formatBytes(gpu.vramBytes - free)} short`;
+  return `has ${formatBytes(free)} free of ${has} (${useOf(device, held)}), ${asked}: ${formatBytes(vramBytes - free)} short`;
 }
 
 /** The size is written as the command line takes it back. */

@@ -15,6 +15,7 @@ import {
   isBefore,
   nextForWhole,
   type Part,
+  type Parts,
 } from './device-fit.ts';
 import type { Shape } from './shape.ts';
 import { clamp, share } from './share.ts';
@@ -46,6 +47,7 @@ export function fitOn(shape: Shape, worker: WorkerView, report: WorkerReport, de
   const { gpu } = resources;
   if (gpu === undefined) return { fit: fitWithoutDevice(resources, worker, report, demand) };
   if (gpu.kind === 'whole') return { fit: fitOfWhole(resources, gpu, worker, report, demand) };
+  if (gpu.kind === 'parts') return fitOfParts(resources, gpu, worker, report, demand);
   return fitOfPart(resources, gpu, worker, report, demand);
 }
 
@@ -87,6 +89,31 @@ function fitOfWhole(
   return between(packing, foresight(leftover.before - strandedOn(leftover)), demand.trust);
 }
 
+/** There is nothing to choose but the worker. */
+function fitOfParts(
+  resources: Resources,
+  { parts }: Parts,
+  worker: WorkerView,
+  report: WorkerReport,
+  demand: TypicalDemand,
+): Fit {
+  const leftover = demand.trust === 0 ? undefined : leftoverOf(worker, report, demand);
+  let taken = 0;
+  let packing = 0;
+  for (const { uuid, vramBytes } of parts) {
+    const at = report.devices.findIndex((device) => device.uuid === uuid);
+    const device = report.devices[at];
+    if (device === undefined) return { fit: 0 };
+    taken += vramBytes;
+    packing += packingOfPart(vramBytes, device, worker) / parts.length;
+    if (leftover !== undefined) takePart(leftover, at, vramBytes);
+  }
+  packing += (1 - DEVICE_SHARE) * hostFilled(taken, worker, report);
+  if (leftover === undefined) return { fit: packing };
+  takeHost(leftover, resources);
+  return { fit: between(packing, foresight(leftover.before - strandedOn(leftover)), demand.trust) };
+}
+
 function fitOfPart(
   resources: Resources,
   gpu: Part,
@@ -97,7 +124,9 @@ function fitOfPart(
   const filled = (1 - DEVICE_SHARE) * hostFilled(gpu.vramBytes, worker, report);
   if (demand.trust === 0) {
     const device = bestForPart(gpu, report.devices, worker.ledger);
-    return device === undefined ? { fit: 0 } : { fit: filled + packingOfPart(gpu, device, worker), device };
+    return device === undefined
+      ? { fit: 0 }
+      : { fit: filled + packingOfPart(gpu.vramBytes, device, worker), device };
   }
   const leftover = leftoverOf(worker, report, demand);
   takeHost(leftover, resources);
@@ -114,7 +143,7 @@ function fitOfPart(
         other.make === leftover.alike[at] && other.vramBytes === vramBytes && other.isOpen === isOpen,
     );
     if (same === undefined) {
-      const packing = filled + packingOfPart(gpu, device, worker);
+      const packing = filled + packingOfPart(gpu.vramBytes, device, worker);
       const fit = between(
         packing,
         foresight(leftover.before - strandedWith(leftover, at, gpu)),
@@ -142,17 +171,16 @@ interface Tried {
 /** With the part on the device at this place; leaves the leftover as it was. */
 function strandedWith(leftover: Leftover, at: number, part: Part): number {
   const [vramBytes, whole] = [leftover.vramBytes[at] as number, leftover.whole[at] as number];
-  leftover.vramBytes[at] = vramBytes - part.vramBytes;
-  leftover.whole[at] = 0;
+  takePart(leftover, at, part.vramBytes);
   const stranded = strandedOn(leftover);
   leftover.vramBytes[at] = vramBytes;
   leftover.whole[at] = whole;
   return stranded;
 }
 
-function packingOfPart(gpu: Part, device: Device, { ledger }: WorkerView): number {
+function packingOfPart(vramBytes: number, device: Device, { ledger }: WorkerView): number {
   const held = ledger.devices.get(device.uuid);
-  const left = share(freeVram(device, held, 'now') - gpu.vramBytes, device.vramBytes);
+  const left = share(freeVram(device, held, 'now') - vramBytes, device.vramBytes);
   return DEVICE_SHARE * clamp(1 - (held === undefined ? left : OPENED_REST * left));
 }
 
@@ -170,6 +198,11 @@ function hostFilled(taken: number, worker: WorkerView, report: WorkerReport): nu
 function takeHost(leftover: Leftover, { cpuMilli, memoryBytes }: Resources): void {
   leftover.cpuMilli -= cpuMilli;
   leftover.memoryBytes -= memoryBytes;
+}
+
+function takePart(leftover: Leftover, at: number, vramBytes: number): void {
+  leftover.vramBytes[at] = (leftover.vramBytes[at] as number) - vramBytes;
+  leftover.whole[at] = 0;
 }
 
 function takeDevice(leftover: Leftover, at: number): void {

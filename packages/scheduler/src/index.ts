@@ -23,7 +23,7 @@ export { mixedScale } from './mixed/workload.ts';
 export { type CacheType, cacheTypes, type ModelSettings } from './models/cache-memory.ts';
 export { estimateMemory, type MemoryEstimate, type MemoryUse } from './models/estimate-memory.ts';
 export { HOST, type Offload, offloadLast } from './models/offload.ts';
-export { type ModelPlan, planModel } from './models/plan-model.ts';
+export { type ModelPlan, mayDivide, planModel } from './models/plan-model.ts';
 export { estimatedTokensPerS } from './models/token-speed.ts';
 export { type Placement, place } from './place.ts';
 export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';

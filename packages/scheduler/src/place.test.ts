@@ -107,6 +107,27 @@ describe('devices of forge', () => {
     expect(take(shape(part(1)), others)).toBe('waiting');
   });
 
+  it('takes parts of the very devices that are named, all of them or none', () => {
+    const parts = (first: number, second: number): Shape =>
+      shape({
+        kind: 'parts',
+        parts: [
+          { uuid: 'gpu-3060' as DeviceUuid, vramBytes: first },
+          { uuid: 'gpu-1060' as DeviceUuid, vramBytes: second },
+        ],
+      });
+    const workers = [forge()];
+    expect(take(parts(10 * GiB, 5 * GiB), workers)).toBe('gpu-3060+gpu-1060');
+    expect(take(parts(2 * GiB, GiB), workers)).toBe('waiting');
+    expect(take(parts(2 * GiB, 800 * MiB), workers)).toBe('gpu-3060+gpu-1060');
+    expect(refusal(parts(10 * GiB, 6 * GiB), workers).message).toMatch(
+      /even when empty: NVIDIA GeForce GTX 1060 6GB has 6064 MiB, 6 GiB asked: 80 MiB short/,
+    );
+    expect(refusal(parts(GiB, GiB), [forge({ devices: [rtx3060('gpu-3060')] })]).message).toMatch(
+      /has no device gpu-1060$/,
+    );
+  });
+
   it('keeps a device barred while a ghost of its whole holder may be there', () => {
     const machine = forge({ devices: [rtx3060('a')] });
     const ghost = (vramBytes: number, isWhole: boolean) => ({

@@ -16,7 +16,7 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from './demand.ts';
-import { nextForWhole } from './device-fit.ts';
+import { devicesWanted, nextForWhole } from './device-fit.ts';
 import { fitOn } from './fit.ts';
 import { impossibility } from './impossibility.ts';
 import { defaultPolicy } from './placement-policy.ts';
@@ -105,8 +105,10 @@ function reservationOn(
       devices.push({ uuid: device.uuid, vramBytes: device.vramBytes, whole: true });
       device = nextForWhole(gpu, report.devices, worker.ledger, device);
     }
+  } else if (gpu !== undefined) {
+    for (const { uuid, vramBytes } of gpu.parts) devices.push({ uuid, vramBytes, whole: false });
   }
-  const wanted = gpu === undefined ? 0 : gpu.kind === 'whole' ? gpu.count : 1;
+  const wanted = gpu === undefined ? 0 : devicesWanted(gpu);
   if (devices.length !== wanted)
     throw new Error(`reserving on a worker that is not feasible: ${devices.length} of ${wanted} devices`);
   const { model } = shape;

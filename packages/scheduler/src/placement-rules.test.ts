@@ -1,5 +1,5 @@
 /** What must hold of placement for every grid and every task. */
-import type { GpuRequest, Reservation, WorkerReport } from '@gryphgen/protocol';
+import type { DeviceUuid, GpuRequest, Reservation, WorkerReport } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Demand } from './demand.ts';
@@ -22,6 +22,15 @@ const gpu: fc.Arbitrary<GpuRequest> = fc.oneof(
   fc
     .tuple(fc.integer({ min: 1, max: 3 }), limits)
     .map(([count, of]): GpuRequest => ({ kind: 'whole', count, ...of })),
+  fc
+    .uniqueArray(
+      fc.record({
+        uuid: fc.constantFrom('gpu-a', 'gpu-b', 'gpu-c', 'gpu-d', 'gpu-gone').map((id) => id as DeviceUuid),
+        vramBytes: fc.integer({ min: 1, max: 9 }).map((size) => size * GiB),
+      }),
+      { selector: ({ uuid }) => uuid, minLength: 1, maxLength: 3 },
+    )
+    .map((parts): GpuRequest => ({ kind: 'parts', parts })),
 );
 const anyShape: fc.Arbitrary<Shape> = fc
   .record({

@@ -15,7 +15,7 @@ import {
   pressureWords,
   type WorkerReport,
 } from '@gryphgen/protocol';
-import { deviceLack, type Mode } from './device-fit.ts';
+import { deviceLack, devicesWanted, type Held, type Mode, type Parts } from './device-fit.ts';
 import { deviceReason } from './device-reason.ts';
 import { hosting } from './hosting.ts';
 import { foreignMemory, freeMemory } from './memory-fit.ts';
@@ -213,7 +213,7 @@ const NO_DEVICE = 4;
 function devicesLack({ resources }: Shape, worker: WorkerView, report: WorkerReport, mode: Mode): number {
   const { gpu } = resources;
   if (gpu === undefined) return 0;
-  const wanted = gpu.kind === 'whole' ? gpu.count : 1;
+  const wanted = devicesWanted(gpu);
   let suitable = 0;
   let least = NO_DEVICE;
   for (const device of report.devices) {
@@ -235,6 +235,7 @@ function devicesReasons(
   if (gpu === undefined) return [];
   if (report.devices.length === 0) return ['has no device'];
   const heldOf = (device: Device) => worker.ledger.devices.get(device.uuid);
+  if (gpu.kind === 'parts') return partsReasons(gpu, report.devices, heldOf, mode);
   const unsuitable = report.devices.filter((device) => deviceLack(gpu, device, heldOf(device), mode) > 0);
   const reasons = unsuitable.map((device) => deviceReason(gpu, device, heldOf(device), mode));
   if (gpu.kind === 'part' || gpu.count === 1) return reasons;
@@ -243,4 +244,19 @@ function devicesReasons(
     `${gpu.count} whole devices asked, ${suitable} of its ${report.devices.length} will do`,
     ...reasons,
   ];
+}
+
+/** Of the devices that it names; of others nothing is asked. */
+function partsReasons(
+  gpu: Parts,
+  devices: readonly Device[],
+  heldOf: (device: Device) => Held,
+  mode: Mode,
+): string[] {
+  return gpu.parts.flatMap(({ uuid }) => {
+    const device = devices.find((one) => one.uuid === uuid);
+    if (device === undefined) return [`has no device ${uuid}`];
+    const held = heldOf(device);
+    return deviceLack(gpu, device, held, mode) > 0 ? [deviceReason(gpu, device, held, mode)] : [];
+  });
 }

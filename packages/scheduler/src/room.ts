@@ -42,5 +42,7 @@ export function roomOf(workers: readonly WorkerView[]): Room | undefined {
 export function mayFit({ cpuMilli, memoryBytes, diskBytes, gpu }: Resources, room: Room): boolean {
   if (cpuMilli > room.cpuMilli || memoryBytes > room.memoryBytes || diskBytes > room.diskBytes) return false;
   if (gpu === undefined) return true;
-  return gpu.kind === 'part' ? gpu.vramBytes <= room.vramBytes : gpu.count <= room.wholeDevices;
+  if (gpu.kind === 'whole') return gpu.count <= room.wholeDevices;
+  const most = gpu.kind === 'part' ? gpu.vramBytes : Math.max(...gpu.parts.map(({ vramBytes }) => vramBytes));
+  return most <= room.vramBytes;
 }

@@ -74,6 +74,7 @@ function imageReference(image: string): string {
 }
 
 function gpuKey(gpu: GpuRequest): readonly unknown[] {
+  if (gpu.kind === 'parts') return [gpu.kind, gpu.parts.map(({ uuid, vramBytes }) => [uuid, vramBytes])];
   const amount = gpu.kind === 'whole' ? gpu.count : gpu.vramBytes;
   return [gpu.kind, amount, gpu.minComputeCapability ?? null, gpu.name ?? null, gpu.uuid ?? null];
 }

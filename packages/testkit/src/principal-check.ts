@@ -74,7 +74,8 @@ function heldBy(lease: { readonly reservation: Reservation } | null): Amounts {
 /** Of whole devices, as if they were of the largest. */
 function mostAsked({ spec }: Task, { cpuMilli, memoryBytes, gpu } = spec.envelope.resources): Amounts {
   const devices = gpu?.kind === 'whole' ? gpu.count : 0;
-  const vramBytes = gpu?.kind === 'part' ? gpu.vramBytes : devices * mostVramBytes;
+  const parts = gpu?.kind === 'parts' ? gpu.parts : gpu?.kind === 'part' ? [gpu] : [];
+  const vramBytes = parts.reduce((sum, part) => sum + part.vramBytes, devices * mostVramBytes);
   return { cpuMilli, memoryBytes, vramBytes, devices };
 }
 

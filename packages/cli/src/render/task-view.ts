@@ -184,6 +184,8 @@ function resourcesWords({ cpuMilli, memoryBytes, diskBytes, gpu }: Envelope['res
   if (diskBytes > 0) parts.push(`${formatBytes(diskBytes)} disk`);
   if (gpu?.kind === 'whole') parts.push(`${gpu.count} whole GPU${gpu.count === 1 ? '' : 's'}`);
   if (gpu?.kind === 'part') parts.push(`${formatBytes(gpu.vramBytes)} VRAM of one GPU`);
+  if (gpu?.kind === 'parts')
+    parts.push(...gpu.parts.map(({ uuid, vramBytes }) => `${formatBytes(vramBytes)} VRAM of ${uuid}`));
   if (gpu?.minComputeCapability !== undefined)
     parts.push(`compute capability ≥ ${formatComputeCapability(gpu.minComputeCapability)}`);
   if (gpu?.name !== undefined) parts.push(`GPU named "${gpu.name}"`);

@@ -234,6 +234,7 @@ export class FinishPlanner {
       if (runMs !== undefined) seats.push({ view, report, shape: of, device, takesMs: fetchMs + runMs });
     };
     if (gpu === undefined) add(shape, undefined);
+    else if (gpu.kind === 'parts') add(shape, gpu.parts[0]?.uuid);
     else if (gpu.kind === 'whole' && gpu.count > 1) add(shape, report.devices[0]?.uuid);
     else
       for (const { uuid } of report.devices) {

@@ -6,9 +6,10 @@
  * 2. Whole comes before divided, and fewer devices before more: each further one is waited for at every token.
  * 3. A device that no engine there computes on holds nothing of a model.
  * 4. Of devices that each hold it whole, the one that has least left after it.
+ * 5. Divided only where an engine is known to keep to what each device is to hold.
  */
 import type { Device, ModelDescription, ModelEngine, WorkerReport } from '@gryphgen/protocol';
-import { formatBytes } from '@gryphgen/protocol';
+import { formatBytes, limits } from '@gryphgen/protocol';
 import { freeVram, isBefore } from '../device-fit.ts';
 import { deviceReason } from '../device-reason.ts';
 import { freeMemory } from '../memory-fit.ts';
@@ -48,6 +49,10 @@ export function planModel(
 const no = (reasons: readonly string[]): ModelPlan => ({ kind: 'no', devices: [], hostLayers: 0, reasons });
 
 /** As a worker tells of its engines; one of a version before them does not. */
+export function mayDivide({ engines }: Pick<WorkerReport, 'engines'>): boolean {
+  return engines?.some((engine) => engine.divides === true && computesOnDevices(engine)) ?? false;
+}
+
 function computesOnDevices({ backends }: ModelEngine): boolean {
   return backends.some((backend) => backend !== 'cpu');
 }
@@ -70,6 +75,8 @@ class Planner {
   private readonly more: MoreMemory;
   /** Of every device, that with most free first. */
   private readonly rooms: readonly Room[];
+  /** Devices that it may be divided over. */
+  private readonly most: number;
   private readonly hostBytes: number;
   private readonly all: number;
   private readonly reasons: string[] = [];
@@ -87,6 +94,8 @@ class Planner {
     this.more = more;
     this.all = model.layers.length + 1;
     this.hostBytes = freeMemory(view, report);
+    // Of a machine without an engine it is told what one there could do.
+    this.most = report.engines === undefined || mayDivide(report) ? limits.modelDevices : 1;
     const isOfUse = report.engines?.some(computesOnDevices) ?? true;
     if (!isOfUse && report.devices.length > 0)
       this.reasons.push(`${view.name} has no llama-server that computes on its devices`);
@@ -124,13 +133,16 @@ class Planner {
 
   private divided(): ModelPlan | undefined {
     const free = this.rooms.filter(({ freeBytes }) => freeBytes > 0);
-    for (let devices = 2; devices <= free.length; devices++) {
+    if (this.most < 2 && free.length > 1)
+      this.reasons.push(`${this.view.name} has no llama-server that divides a model over devices`);
+    const most = Math.min(this.most, free.length);
+    for (let devices = 2; devices <= most; devices++) {
       const rooms = free.slice(0, devices);
       const division = this.divide(this.all, rooms);
       if (division === undefined || !this.hostHolds(division.estimate, 'all of it on devices')) continue;
       return this.answer('divided', rooms, division, `fits divided over ${devices} devices`);
     }
-    if (free.length > 1) this.reasons.push(`${free.length} devices together do not hold it`);
+    if (most > 1) this.reasons.push(`${most} devices together do not hold it`);
     return undefined;
   }
 
@@ -139,7 +151,7 @@ class Planner {
     let best:
       | { readonly rooms: readonly Room[]; readonly division: Division; readonly count: number }
       | undefined;
-    for (let devices = 1; devices <= this.rooms.length; devices++) {
+    for (let devices = 1; devices <= Math.min(this.most, this.rooms.length); devices++) {
       const rooms = this.rooms.slice(0, devices);
       for (let count = this.all - 1; count > (best?.count ?? 0); count--) {
         const division = this.divide(count, rooms);

@@ -126,24 +126,42 @@ describe('the engine for a device', () => {
     const host = await program('host', playing('1'));
     const gpu = await program('gpu', playing('2', cuda));
     const engines = enginesOf(`${host}:${gpu}`);
-    expect(await engines.choose(device)).toMatchObject({ engine: { path: gpu }, device: 'CUDA0' });
-    expect(await engines.choose(undefined)).toMatchObject({ engine: { path: host }, device: 'none' });
+    expect(await engines.choose([device])).toMatchObject({ engine: { path: gpu }, device: 'CUDA0' });
+    expect(await engines.choose([])).toMatchObject({ engine: { path: host }, device: 'none' });
   });
 
   it('is none where no engine sees it, and never the host', async () => {
     const gpu = await program('gpu', playing('2', cuda));
-    const why = await enginesOf(gpu).choose('GPU-2' as DeviceUuid);
+    const why = await enginesOf(gpu).choose(['GPU-2' as DeviceUuid]);
     const message = `nothing here computes on GPU-2, and it is not computed on the host instead: ${gpu} lists as devices: none`;
     expect(why).toEqual({ code: 'execution.model', message });
   });
 
+  it('sees all of several, in their order, and can divide a model; else it says what it lacks', async () => {
+    const devices = ['GPU-2', 'GPU-1'] as DeviceUuid[];
+    const divides = `${help}\n-ngl, --n-gpu-layers N\n-sm, --split-mode {none,layer}\n-ts, --tensor-split N0,N1`;
+    const listing = (count: string) =>
+      `n=0; while [ $n -lt ${count} ]; do echo "  CUDA$n: a card (1 MiB, 1 MiB free)"; n=$((n+1)); done`;
+    const both = `if [ "$CUDA_VISIBLE_DEVICES" = GPU-2,GPU-1 ]; then n=2; else n=1; fi; ${listing('$1').replace('$1', '$m').replace('n=0', 'm=$n; n=0')}`;
+    const older = await program('older', playing('1', listing('2')));
+    const oneOnly = await program('one-only', playing('2', listing('1'), divides));
+    const able = await program('able', playing('3', both, divides));
+    expect(await enginesOf(`${older}:${oneOnly}:${able}`).choose(devices)).toMatchObject({
+      ...{ engine: { path: able }, device: 'CUDA0,CUDA1' },
+    });
+    expect(await enginesOf(`${older}:${oneOnly}`).choose(devices)).toEqual({
+      code: 'execution.model',
+      message: `nothing here computes on GPU-2 and GPU-1, and it is not computed on the host instead: ${older} cannot divide a model over several devices; ${oneOnly} lists as devices: CUDA0`,
+    });
+  });
+
   it('is one of another kind where it sees one device alone', async () => {
     const one = 'echo "  Vulkan0: a card (1 MiB, 1 MiB free)"';
-    expect(await enginesOf(await program('one', playing('3', one))).choose(device)).toMatchObject({
+    expect(await enginesOf(await program('one', playing('3', one))).choose([device])).toMatchObject({
       device: 'Vulkan0',
     });
     const two = `${one}; echo "  Vulkan1: another (1 MiB, 1 MiB free)"`;
-    expect(await enginesOf(await program('two', playing('3', two))).choose(device)).toMatchObject({
+    expect(await enginesOf(await program('two', playing('3', two))).choose([device])).toMatchObject({
       code: 'execution.model',
       message: expect.stringContaining('Vulkan0, Vulkan1'),
     });

@@ -3,8 +3,8 @@
  * once, and again when the file is another one or `askAgainMs` have passed (a driver may have come meanwhile).
  *
  * 1. One that is not there is no trouble while nobody named it; one that is there and cannot be used always is.
- * 2. An instance that is to compute on a card is given an engine that sees that very card, or none: never the host
- *    in silence.
+ * 2. An instance that is to compute on cards is given an engine that sees those very cards, all of them, or none: never
+ *    the host in silence.
  */
 import { stat } from 'node:fs/promises';
 import { type DeviceUuid, type Failure, failure, limits } from '@gryphgen/protocol';
@@ -17,6 +17,7 @@ import { type LlamaEngine, type Probed, probeDevices, probeLlama } from './llama
 /** What is looked for where nobody says anything. */
 export const usualLlamaServer = 'llama-server';
 const askAgainMs = 10 * 60_000;
+const dividing = ['--device', '--n-gpu-layers', '--split-mode', '--tensor-split'];
 /** Under which a problem with the list of those that were added is kept. */
 const listed = 'engines.json';
 
@@ -32,7 +33,7 @@ export interface LlamaEnginesOptions {
   readonly answerMs?: number;
 }
 
-/** How an instance computes: `device` as llama.cpp names it, 'none' for the host alone. */
+/** How an instance computes: `device` as llama.cpp takes it, `CUDA0` or `CUDA0,CUDA1`; 'none' for the host alone. */
 export interface ChosenEngine {
   readonly engine: LlamaEngine;
   readonly device: string;
@@ -80,22 +81,22 @@ export class LlamaEngines {
     return this.looking;
   }
 
-  /** For an instance that computes on this device, or on the host alone. */
-  async choose(device: DeviceUuid | undefined): Promise<ChosenEngine | Failure> {
+  /** For an instance that computes on these devices, in this order; on the host alone without any. */
+  async choose(devices: readonly DeviceUuid[]): Promise<ChosenEngine | Failure> {
     const engines = await this.look();
     const [first] = engines;
     if (first === undefined)
       return failure('execution.model', this.troubles[0] ?? 'there is no llama-server on this machine');
-    if (device === undefined) return { engine: first, device: 'none' };
+    if (devices.length === 0) return { engine: first, device: 'none' };
     const whys: string[] = [];
     for (const engine of engines) {
-      const seen = await this.seeingThrough(engine, device);
+      const seen = await this.seeingThrough(engine, devices);
       if (seen.ok) return { engine, device: seen.value };
       whys.push(seen.why);
     }
     return failure(
       'execution.model',
-      `nothing here computes on ${device}, and it is not computed on the host instead: ${whys.join('; ')}`,
+      `nothing here computes on ${devices.join(' and ')}, and it is not computed on the host instead: ${whys.join('; ')}`,
     );
   }
 
@@ -116,15 +117,17 @@ export class LlamaEngines {
     return this.usable;
   }
 
-  private async seeingThrough(engine: LlamaEngine, device: DeviceUuid): Promise<Probed<string>> {
+  private async seeingThrough(engine: LlamaEngine, devices: readonly DeviceUuid[]): Promise<Probed<string>> {
     const { paths, answerMs } = this.options;
-    const listed = await probeDevices(engine, engineEnvironment(paths, '/', [device]), answerMs);
+    const isOne = devices.length === 1;
+    if (!isOne && !divides(engine))
+      return { ok: false, why: `${engine.path} cannot divide a model over several devices` };
+    const listed = await probeDevices(engine, engineEnvironment(paths, '/', devices), answerMs);
     if (!listed.ok) return listed;
+    // CUDA lists what it is given, in that order. Other backends list all cards of the machine, and do not tell which is which.
     const cuda = listed.value.filter(({ backend }) => backend === 'cuda');
-    const [only] = cuda.length > 0 ? cuda : listed.value;
-    if (only !== undefined && (cuda.length > 0 || listed.value.length === 1))
-      return { ok: true, value: only.name };
-    // Other backends list all cards of the machine, and do not tell which is which.
+    const seen = cuda.length > 0 ? cuda : isOne ? listed.value : [];
+    if (seen.length === devices.length) return { ok: true, value: seen.map(({ name }) => name).join() };
     const names = listed.value.map(({ name }) => name).join(', ') || 'none';
     return { ok: false, why: `${engine.path} lists as devices: ${names}` };
   }
@@ -162,6 +165,11 @@ export class LlamaEngines {
       this.options.log.warn({ program, why: problem }, 'a llama-server cannot be used');
     this.problems.set(program, problem);
   }
+}
+
+/** Whether it can be told how many layers go on which of several cards: that takes CUDA, which knows cards by their uuids. */
+export function divides({ flags, backends }: LlamaEngine): boolean {
+  return dividing.every((flag) => flags.has(flag)) && backends.includes('cuda');
 }
 
 /** Another after an upgrade. '' when it went in this moment: then it is asked, and says so. */

@@ -35,6 +35,17 @@ it('computes on no card where it was given none, whatever was planned', () => {
   expect(command(known, 'none')).toContain('--device none --n-gpu-layers 0');
 });
 
+it('puts on each of several cards as many layers as were planned there', () => {
+  const divided = [
+    { device: 'GPU-b', layers: 22 },
+    { device: 'GPU-a', layers: 11 },
+  ] as never;
+  expect(command(known, 'CUDA0,CUDA1', { divided })).toContain(
+    '--device CUDA0,CUDA1 --n-gpu-layers 33 --split-mode layer --tensor-split 22,11',
+  );
+  expect(command(known, 'CUDA0')).not.toContain('split');
+});
+
 it('leaves out what its build does not know', () => {
   const line = command(['--no-webui'], 'none');
   expect(line).toContain('--no-webui');

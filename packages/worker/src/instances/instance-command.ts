@@ -19,7 +19,7 @@ export interface CommandPlaces {
 
 export function instanceCommand(
   { engine, device }: ChosenEngine,
-  { model, use, serving, deviceLayers }: InstanceBody,
+  { model, use, serving, deviceLayers, divided }: InstanceBody,
   { modelPath, socketPath, apiKeyFile }: CommandPlaces,
   cpuMilli: number,
 ): readonly string[] {
@@ -34,6 +34,10 @@ export function instanceCommand(
     ...['--ctx-size', String(slotTokens * slots), '--parallel', String(slots), '--threads', String(threads)],
     ...known('--device', device),
     ...known('--n-gpu-layers', String(device === 'none' ? 0 : deviceLayers)),
+    // Whole layers, as many on each as were planned there: no device takes more than was reserved of it.
+    ...(divided === undefined || device === 'none'
+      ? []
+      : ['--split-mode', 'layer', '--tensor-split', divided.map(({ layers }) => layers).join(',')]),
     ...byUse(use, Math.max(slotTokens, batchTokens), kvType),
     '--metrics',
     // Of each request it would write ten lines, through keeper and worker, until the log is full.

@@ -17,7 +17,7 @@ import type { Exit } from '../core/events.ts';
 import { type Fence, keyOf } from '../core/fence.ts';
 import type { StopWhy } from '../core/state.ts';
 import type { ProgramPaths } from '../engines/engine-environment.ts';
-import type { LlamaEngines } from '../engines/llama-engines.ts';
+import { divides, type LlamaEngines } from '../engines/llama-engines.ts';
 import type { Adoption, Executor, ExecutorEvents } from '../executors/executor.ts';
 import { ProcessExecutor, type ProcessExecutorOptions } from '../executors/process-executor.ts';
 import { type KeeperPlace, keeperPlace } from '../executors/process-keeper-place.ts';
@@ -94,7 +94,10 @@ export class InstanceExecutor implements Executor {
 
   get engines(): readonly ModelEngine[] {
     const { engines } = this.options.engines;
-    return engines.map(({ name, version, backends }) => ({ name, version, backends }));
+    return engines.map((engine) => {
+      const { name, version, backends } = engine;
+      return { name, version, backends, ...(divides(engine) && { divides: true }) };
+    });
   }
 
   get troubles(): readonly string[] {

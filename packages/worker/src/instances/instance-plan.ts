@@ -1,6 +1,13 @@
 /** What a lease of an instance comes to: the model's files in place, an engine that can, a key, a command. */
 import { join } from 'node:path';
-import { type Failure, failure, type InstanceBody, instanceBodySchema, readBody } from '@gryphgen/protocol';
+import {
+  type DeviceUuid,
+  type Failure,
+  failure,
+  type InstanceBody,
+  instanceBodySchema,
+  readBody,
+} from '@gryphgen/protocol';
 import type { Random } from '@gryphgen/runtime';
 import type { Files, Given } from '../artifacts/attempt-files.ts';
 import { keyOf } from '../core/fence.ts';
@@ -30,15 +37,14 @@ export function planInstance(options: InstancePlanOptions): PlanProcess {
     if (!read.ok) return read;
     const { fence, devices, envelope } = order;
     const body = read.value;
-    const uuids = body.device === undefined ? [] : [body.device];
-    if (uuids.some((device) => !devices.some(({ uuid }) => uuid === device)))
-      return refused(
-        failure('rejected.invalid', `it is to compute on ${body.device}, which it was not given`),
-      );
+    const uuids = devicesOf(body);
+    const foreign = uuids.find((device) => !devices.some(({ uuid }) => uuid === device));
+    if (foreign !== undefined)
+      return refused(failure('rejected.invalid', `it is to compute on ${foreign}, which it was not given`));
     const prepare = async (giving: Parameters<Files['give']>[2]) => {
       const [given, chosen] = await Promise.all([
         files.give(fence, { inputs: body.inputs }, giving),
-        engines.choose(body.device),
+        engines.choose(uuids),
       ]);
       if (!given.ok) return given;
       if ('code' in chosen) return refused(chosen);
@@ -67,6 +73,12 @@ export function planInstance(options: InstancePlanOptions): PlanProcess {
     };
     return { ok: true, value: prepare };
   };
+}
+
+/** In the order in which its layers go on them. */
+function devicesOf({ device, divided }: InstanceBody): readonly DeviceUuid[] {
+  if (divided !== undefined) return divided.map((part) => part.device);
+  return device === undefined ? [] : [device];
 }
 
 /** The file that the server opens; it finds the other parts of a model beside it. */

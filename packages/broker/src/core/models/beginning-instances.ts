@@ -44,11 +44,13 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
     return;
   }
   const { use, serving, file, artifact } = spec;
-  const { deviceLayers, device, words } = plan;
+  const { deviceLayers, devices, words } = plan;
+  const [first, ...others] = devices;
   const body: InstanceBody = {
     ...{ model: spec.name, use, serving, file, deviceLayers },
     inputs: [{ ...artifact, to: '/model' }],
-    ...(device && { device }),
+    ...(first && { device: first.device }),
+    ...(others.length > 0 && { divided: [...devices] }),
   };
   life.isPreparing = true;
   context.effects.push({

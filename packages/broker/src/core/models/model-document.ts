@@ -13,7 +13,7 @@ import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { isEnding, isReady, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
-import { deviceFactorOf } from './model-learning.ts';
+import { deviceFactorOf, seatOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 
@@ -79,10 +79,10 @@ function instanceDocument(
 function memoryOf(lease: Task['lease']): Pick<InstanceDocument, 'predictedBytes' | 'observedBytes'> {
   if (lease === null) return {};
   const { reservation, use } = lease;
-  const [device] = reservation.devices;
-  const observedBytes = device === undefined ? use?.memoryBytes : use?.vramBytes;
+  const isOnHost = reservation.devices.length === 0;
+  const observedBytes = isOnHost ? use?.memoryBytes : use?.vramBytes;
   return {
-    predictedBytes: device?.vramBytes ?? reservation.memoryBytes,
+    predictedBytes: isOnHost ? reservation.memoryBytes : vramBytesOf(reservation),
     ...(observedBytes !== undefined && { observedBytes }),
   };
 }
@@ -139,7 +139,10 @@ function foreseen(
   plan: ModelPlan,
 ): ForeseenSpeed {
   if (report === null || plan.kind === 'no') return {};
-  const seat = plan.devices[0]?.device.uuid ?? id;
+  const seat = seatOf(
+    plan.devices.map(({ device }) => device),
+    id,
+  );
   const tokensPerS = told(
     state.models.lessons.speeds.of(name, seat)?.tokensPerS,
     estimatedTokensPerS(description, plan, report),

@@ -1,12 +1,18 @@
 /**
  * What instances teach of their models, learned where an attempt's end is applied, so that a replay learns the same.
  *
- * 1. What an instance held of its device is told by its worker, believed as far as told-use.ts has it, and held against
+ * 1. What an instance held of its devices, of all together, is told by its worker, believed as far as told-use.ts has it, and held against
  *    what was reserved for it. One that was loaded for a moment only may not have held all of it yet: then less says nothing.
  * 2. How fast it writes is told by the server with an answer. Of most answers nothing is read here: the first of each model and
  *    every eighth teach enough. Of ephemeral ones nothing is journaled, so what they taught goes with the epoch.
  */
-import { type ModelSpec, readInferResult, type WorkerId } from '@gryphgen/protocol';
+import {
+  type DeviceShare,
+  type ModelSpec,
+  type Reservation,
+  readInferResult,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
 
 /** Loads that take longer are of models whose instances stay for longer. */
@@ -39,11 +45,11 @@ function learnFromInstance(
   { failure, usage, startedAt = 0, endedAt = 0 }: Ended,
 ): void {
   const { kind, model: name = '' } = spec.envelope;
-  const [held, ...others] = reservation.devices;
+  const heldBytes = vramBytesOf(reservation);
   const known = models.known.get(name)?.spec;
-  if (kind !== 'instance' || known === undefined || held === undefined || others.length > 0) return;
-  if (!models.isCurrent(name, id) || held.vramBytes <= 0) return;
-  const seen = (usage?.peakVramBytes ?? 0) / held.vramBytes;
+  if (kind !== 'instance' || known === undefined) return;
+  if (!models.isCurrent(name, id) || heldBytes <= 0) return;
+  const seen = (usage?.peakVramBytes ?? 0) / heldBytes;
   const isLack = failure?.code === 'execution.oom';
   const wasWhole = startedAt > 0 && endedAt - startedAt >= wholeMs;
   if (!isLack && (seen === 0 || (seen < 1 && !wasWhole))) return;
@@ -78,9 +84,24 @@ function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId)
   const seats = new Set<string>();
   for (const id of models.of(name).instances) {
     const lease = tasks.get(id)?.lease;
-    if (lease?.worker === worker) seats.add(lease.reservation.devices[0]?.uuid ?? worker);
+    if (lease?.worker === worker) seats.add(seatOf(lease.reservation.devices, worker));
   }
   return seats;
+}
+
+/** Where an instance computes, by which it is known how fast: its device or all of them, or the host. */
+export function seatOf(devices: readonly Pick<DeviceShare, 'uuid'>[], worker: WorkerId): string {
+  return devices.length === 0
+    ? worker
+    : devices
+        .map(({ uuid }) => uuid)
+        .sort()
+        .join('+');
+}
+
+/** Of all devices together. */
+export function vramBytesOf({ devices }: Reservation): number {
+  return devices.reduce((sum, { vramBytes }) => sum + vramBytes, 0);
 }
 
 function tokensPerSOf(outcome: Uint8Array): number | undefined {

@@ -1,17 +1,28 @@
 /**
  * Where the next instance of a model goes: on the worker and device that hold it best now, or why nowhere.
  *
- * 1. Whole on one device comes before partly on one, that before the host alone; of alike the faster worker, equals by id.
- *    Where it failed to start lately comes last.
- * 2. What is planned is asked for as any task asks, and held against the ledger as any: nothing is placed here.
+ * 1. Whole on one device comes before divided over as few as hold it, that before partly on devices, that before the host
+ *    alone; of alike the faster worker, equals by id. Where it failed to start lately comes last.
+ * 2. What is planned is asked for as any task asks, and held against the ledger as any: nothing is placed here. Of several
+ *    devices it gets all that it asks for at once, or nothing.
+ * 3. Divided only where an engine there is known to keep to the division.
  */
-import type { DeviceUuid, Envelope, ModelSpec, Resources, WorkerId } from '@gryphgen/protocol';
+import type {
+  DevicePart,
+  DeviceUuid,
+  Envelope,
+  GpuRequest,
+  ModelSpec,
+  Resources,
+  WorkerId,
+} from '@gryphgen/protocol';
 import { formatBytes } from '@gryphgen/protocol';
 import {
   estimateMemory,
   explain,
   freeVram,
   type ModelPlan,
+  mayDivide,
   offloadLast,
   planModel,
   type WorkerView,
@@ -23,7 +34,8 @@ export interface InstancePlan {
   readonly worker: WorkerId;
   readonly resources: Resources;
   readonly deviceLayers: number;
-  readonly device?: DeviceUuid;
+  /** None: on the host. In the order in which layers go on them. */
+  readonly devices: readonly { readonly device: DeviceUuid; readonly layers: number }[];
   /** Where and why, for people. */
   readonly words: string;
 }
@@ -47,7 +59,7 @@ export interface PlanOptions {
 interface Ranked {
   readonly plan: InstancePlan;
   /** Lower is better. */
-  readonly rank: readonly [shunned: number, hostShare: number, slowness: number];
+  readonly rank: readonly [shunned: number, hostShare: number, devices: number, slowness: number];
 }
 
 /** Workers looked at for a part of a model, the fastest first: some ms each, in the broker's loop. */
@@ -106,7 +118,7 @@ function isBetter(one: Ranked, other: Ranked): boolean {
   return (one.rank[at] as number) < (other.rank[at] as number);
 }
 
-/** Whole on the device that has the least left after it; or with each device alone, and with none: a model is not divided over several. */
+/** Whole on the device that has the least left after it; or with each device alone, with all together, and with none. */
 function onWorker(
   spec: ModelSpec,
   view: WorkerView,
@@ -155,38 +167,55 @@ function onWorker(
     return best ?? { reasons: [] };
   }
   for (const device of report.devices) consider([device]);
+  if (report.devices.length > 1 && mayDivide(report)) consider(report.devices);
   if (best === undefined) consider([]);
   return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
 }
 
 function ranked(view: WorkerView, plan: ModelPlan, { shunned, lacks }: PlanOptions): Ranked {
   const { report, name } = view;
-  const [on] = plan.devices;
   const { estimate } = plan;
-  const deviceBytes = estimate?.devices[0]?.totalBytes ?? 0;
+  const on = plan.devices.map(({ device, layers }, at) => {
+    return { device, layers, vramBytes: estimate?.devices[at]?.totalBytes ?? 0 };
+  });
   const memoryBytes = (estimate?.host.totalBytes ?? 0) + serverBytes;
-  const layers = on?.layers ?? 0;
+  const layers = on.reduce((sum, each) => sum + each.layers, 0);
   const all = layers + plan.hostLayers;
   const cpuMilli = plan.hostLayers === 0 ? deviceCpuMilli : hostCpuMilli(view);
   const lack = lacks.get(view.id);
-  const isOther = on !== undefined && on.device.uuid !== lack?.device;
+  const isOther =
+    on.length > 0 && !on.some(({ device }) => lack?.some(({ uuid }) => uuid === device.uuid) ?? false);
   const where =
-    on === undefined
-      ? `on ${name}: all of it on the host, ${formatBytes(memoryBytes)} of memory`
-      : `on ${name}: ${layers} of ${all} layers on ${on.device.name}, ${formatBytes(deviceBytes)} of its memory`;
+    on.length === 0
+      ? `all of it on the host, ${formatBytes(memoryBytes)} of memory`
+      : on
+          .map((each, at) => {
+            const count = at === 0 ? `${each.layers} of ${all} layers` : String(each.layers);
+            return `${count} on ${each.device.name}, ${formatBytes(each.vramBytes)} of its memory`;
+          })
+          .join('; ');
+  const words = `on ${name}: ${where}`;
   return {
     plan: {
       worker: view.id,
       resources: {
         ...{ cpuMilli, memoryBytes, diskBytes: 0 },
-        ...(on && { gpu: { kind: 'part', vramBytes: deviceBytes, uuid: on.device.uuid } }),
+        ...(on.length > 0 && { gpu: asked(on.map((each) => ({ ...each, uuid: each.device.uuid }))) }),
       },
       deviceLayers: layers,
-      ...(on && { device: on.device.uuid }),
-      words: isOther ? where : where + lackWords(view, lack),
+      devices: plan.devices.map(({ device, layers: count }) => ({ device: device.uuid, layers: count })),
+      words: isOther ? words : words + lackWords(view, lack),
     },
-    rank: [shunned.has(view.id) ? 1 : 0, plan.hostLayers / all, -(report?.speed ?? 0)],
+    rank: [shunned.has(view.id) ? 1 : 0, plan.hostLayers / all, on.length, -(report?.speed ?? 0)],
   };
+}
+
+/** One is asked for as a part that may be anywhere is, so that older workers know it. */
+function asked(parts: readonly DevicePart[]): GpuRequest {
+  const [one, ...others] = parts;
+  if (one !== undefined && others.length === 0)
+    return { kind: 'part', vramBytes: one.vramBytes, uuid: one.uuid };
+  return { kind: 'parts', parts: parts.map(({ uuid, vramBytes }) => ({ uuid, vramBytes })) };
 }
 
 /** Half of the machine, but no more than is free: the other half is for what else is to be done there. */

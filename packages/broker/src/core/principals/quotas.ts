@@ -36,6 +36,8 @@ function askedBy(
   const held = { cpuMilli, memoryBytes, vramBytes: 0, devices: 0 };
   if (gpu?.kind === 'part') return { ...held, vramBytes: gpu.vramBytes };
   if (gpu === undefined) return held;
+  if (gpu.kind === 'parts')
+    return { ...held, vramBytes: gpu.parts.reduce((sum, { vramBytes }) => sum + vramBytes, 0) };
   return {
     ...held,
     devices: gpu.count,
@@ -107,7 +109,7 @@ export function beyondAlone(
   const of = beyond(quota, nothingHeld, need);
   // A worker that has not reported may have smaller devices.
   const isKnown =
-    of !== 'vramBytes' || resources.gpu?.kind === 'part' || state.views.every(({ report }) => report);
+    of !== 'vramBytes' || resources.gpu?.kind !== 'whole' || state.views.every(({ report }) => report);
   if (of === undefined || !isKnown) return undefined;
   return `hold ${inWords(of, quota[of] ?? 0)} at once, and this alone needs ${inWords(of, need[of])}`;
 }

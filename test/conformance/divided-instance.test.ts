@@ -1,0 +1,111 @@
+/**
+ * A model over two devices, by a real llama-server: it puts on each what was planned for it. Cards are played by two
+ * ggml-rpc-servers, behind a script that lists them as a CUDA build lists those it is given.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeviceUuid } from '@gryphgen/protocol';
+import { readModel } from '@gryphgen/runtime';
+import { estimateMemory, offloadLast } from '@gryphgen/scheduler';
+import { endProcesses } from '@gryphgen/worker';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { makePlace, type Place, textOf } from './executor-suite.ts';
+import { type RpcDevice, startRpcDevice } from './fit-params.ts';
+import { InstancePlace, tinyModel } from './instance-place.ts';
+import { llamaProgram } from './llama-program.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const large = 'GPU-large' as DeviceUuid;
+const small = 'GPU-small' as DeviceUuid;
+let folder: string;
+let cards: readonly RpcDevice[];
+let place: Place;
+let life: InstancePlace;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gg-divided-'));
+  cards = await Promise.all([startRpcDevice(), startRpcDevice()]);
+});
+
+afterAll(async () => {
+  await Promise.all(cards.map(({ stop }) => stop()));
+  await rm(folder, { recursive: true });
+});
+
+beforeEach(async () => {
+  place = await makePlace();
+  life = new InstancePlace(place, { programs: await cudaBuild() });
+  expect(await life.executor.probe()).toBe(true);
+  await life.executor.adopt();
+});
+
+afterEach(async () => {
+  await life.close();
+  await place.logs.close();
+  await endProcesses(place.folder);
+  expect(await life.pids()).toEqual([]);
+  await rm(place.folder, { recursive: true });
+});
+
+/** It numbers the cards in the order in which it is given them, and says where it puts what. */
+async function cudaBuild(): Promise<string> {
+  const path = join(folder, 'cuda-llama-server');
+  const [first, second] = cards.map(({ address }) => address);
+  const server = llamaProgram('llama-server');
+  const script = `#!/bin/sh
+if [ "$1" = --list-devices ]; then
+  echo 'Available devices:'; n=0
+  for card in $(echo "\${CUDA_VISIBLE_DEVICES-${large},${small}}" | tr , ' '); do
+    echo "  CUDA$n: $card (6064 MiB, 5990 MiB free)"; n=$((n+1))
+  done
+  exit
+fi
+case "$CUDA_VISIBLE_DEVICES" in
+${large},${small}) cards=${first},${second};;
+${small},${large}) cards=${second},${first};;
+*) exec ${server} "$@";;
+esac
+for word do
+  shift
+  if [ "$word" = CUDA0,CUDA1 ]; then word=RPC0,RPC1; fi
+  set -- "$@" "$word"
+done
+exec ${server} --rpc "$cards" "$@" --log-verbosity 4
+`;
+  await writeFile(path, script, { mode: 0o755 });
+  return path;
+}
+
+const chatPath = '/v1/chat/completions';
+const hello = { messages: [{ role: 'user', content: 'hello' }], max_tokens: 8, temperature: 0 };
+const MiB = 1024 ** 2;
+
+it.each([
+  ['the large one first', [large, small], [2, 1]],
+  ['the small one first', [small, large], [1, 2]],
+] as const)('has on each card the weights that were planned there, %s', async (_, order, counts) => {
+  expect(life.executor.engines).toMatchObject([{ backends: ['cpu', 'cuda'], divides: true }]);
+  const path = await tinyModel(folder, 'infer');
+  const divided = order.map((device, at) => ({ device, layers: counts[at] ?? 0 }));
+  const fence = life.start(path, 'infer', { device: order[0], deviceLayers: 3, divided });
+  await life.ready(fence);
+  const answer = await life.result(life.ask('infer', chatPath, hello));
+  expect(answer).toMatchObject({ status: 200, tokens: { output: 8 } });
+  life.executor.stop(fence, 10_000, 'cancel');
+  await place.events.find('exited', fence);
+
+  const read = await readModel(path);
+  if (read.kind === 'refused') throw new Error(read.reason);
+  const offload = offloadLast(read.model.layers.length, 3, counts);
+  const settings = { contextTokens: 8192, slots: 2, isUnified: false, batchTokens: 512 } as const;
+  const types = { keyType: 'f16', valueType: 'f16', flashAttention: true } as const;
+  const { devices } = estimateMemory(read.model, { ...settings, ...types }, offload, 0);
+  const told = await textOf(place.logs, fence);
+  for (const [at, device] of order.entries()) {
+    const address = cards[device === large ? 0 : 1]?.address;
+    const [, mib = ''] = new RegExp(`\\[${address}\\] model buffer size = +([0-9.]+) MiB`).exec(told) ?? [];
+    expect(Number(mib)).toBeCloseTo((devices[at]?.weightBytes ?? 0) / MiB, 1);
+  }
+});
