@@ -1,5 +1,4 @@
 /** The gateway of `grid up` before a real grid with tiny models, asked by OpenAI's client. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import OpenAI from 'openai';
@@ -7,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
 import { openaiAt, openaiSuite } from '../conformance/openai-suite.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
+import { llamaServersOf } from './llama-servers.ts';
 
 const grid = new GridFixture();
 let gateway = '';
@@ -79,7 +79,7 @@ it('a key that is revoked is refused from the next request on', async () => {
 it('streams of an instance that is killed end in words, and those that wait go on', async () => {
   const client = openaiAt(place());
   await client.chat.completions.create(chat);
-  const servers = serversOf(grid.home);
+  const servers = llamaServersOf(grid.home);
   const began = deferred();
   const ends = Array.from({ length: 32 }, async () => {
     try {
@@ -115,24 +115,6 @@ function post(path: string, body: object): Promise<Response> {
 }
 
 /** The llama-servers that a grid's worker has started. */
-function serversOf(home: string): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const words = commandOf(pid).split('\0');
-      return words[0]?.endsWith('llama-server') && words.some((word) => word.startsWith(home));
-    });
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return ''; // it has ended meanwhile
-  }
-}
-
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve: () => void = () => undefined;
   const promise = new Promise<void>((done) => {

@@ -5,6 +5,11 @@ import type { HostedModel, WorkerView } from './worker-view.ts';
 
 const nowhere: HostedModel = { slots: 0, isComing: false };
 
+/** Of a task that asks no model: everywhere. */
+export function isHosted({ model }: Shape, { models }: WorkerView): boolean {
+  return model === undefined || (models.get(model)?.slots ?? 0) > 0;
+}
+
 /** Instances come and go: none is missing for ever. */
 export const hosting = {
   lack: ({ model }: Shape, { models, ledger }: WorkerView, _report: unknown, mode: Mode): number => {

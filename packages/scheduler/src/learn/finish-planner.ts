@@ -12,6 +12,7 @@
  */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from '../demand.ts';
+import { isHosted } from '../hosting.ts';
 import { type Placement, place } from '../place.ts';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
@@ -48,6 +49,8 @@ export interface Outlook {
 
 /** Shorter runs are over before a wait for a better worker has paid. */
 const leastRunMs = 1000;
+/** Of questions to a model: those who have it are few, quickly looked through, and differ by more than those who run programs. */
+const leastAskMs = 20;
 /** Of one line, those of which it is looked for where they would go. */
 export const looksInLine = 12;
 /** How many times longer a try may take than what is best. */
@@ -106,13 +109,13 @@ export class FinishPlanner {
    * worth a plan. `mayWait` false: it goes now.
    */
   plan(task: Foretold, views: readonly WorkerView[], queued: number, mayWait = true): FinishPlan | undefined {
-    const typicalMs = this.forecast.typicalMs(task);
-    if (typicalMs === undefined || typicalMs < leastRunMs || views.length > mostWorkers) return undefined;
+    const typicalMs = this.plannedMs(task, views);
+    if (typicalMs === undefined) return undefined;
     const shape = normalized(task.shape);
     const now: Seat[] = [];
     const later: Seat[] = [];
     for (const view of views) {
-      if (view.report === null || !view.connected || view.draining) continue;
+      if (view.report === null || !view.connected || view.draining || !isHosted(shape, view)) continue;
       for (const seat of this.seatsOn(task, shape, view, view.report)) {
         (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
       }
@@ -136,13 +139,13 @@ export class FinishPlanner {
 
   /** Of each worker the seat on which it would end first, in their order; nothing of those where that is not known. */
   outlooks(task: Foretold, views: readonly WorkerView[]): readonly Outlook[] {
-    const typicalMs = this.forecast.typicalMs(task);
-    if (typicalMs === undefined || typicalMs < leastRunMs || views.length > mostWorkers) return [];
+    const typicalMs = this.plannedMs(task, views);
+    if (typicalMs === undefined) return [];
     const shape = normalized(task.shape);
     const found: Outlook[] = [];
     for (const view of views) {
       const { report } = view;
-      if (report === null || !view.connected || view.draining) continue;
+      if (report === null || !view.connected || view.draining || !isHosted(shape, view)) continue;
       const seats = this.seatsOn(task, shape, view, report);
       const now = this.bestNow(
         seats.filter((seat) => isFeasible(seat.shape, view, report)),
@@ -157,6 +160,14 @@ export class FinishPlanner {
       found.push({ worker: view.id, startMs: start.inMs, takesMs: seat.takesMs, score, total });
     }
     return found;
+  }
+
+  /** What is usual of it; undefined where that is not known, or where no plan is worth it. */
+  private plannedMs(task: Foretold, views: readonly WorkerView[]): number | undefined {
+    const typicalMs = this.forecast.typicalMs(task);
+    const leastMs = task.shape.model === undefined ? leastRunMs : leastAskMs;
+    if (typicalMs === undefined || typicalMs < leastMs || views.length > mostWorkers) return undefined;
+    return typicalMs;
   }
 
   private goNow(task: Foretold, seat: Seat, typicalMs: number, tries: boolean): FinishPlan {
