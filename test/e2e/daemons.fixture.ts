@@ -120,6 +120,8 @@ export class DaemonsFixture {
       endpoints: [this.endpoint],
       log: silentLog,
       patienceMs: 120_000,
+      // The broker has only just been started.
+      firstSessionMs: 60_000,
     });
     this.undo.push(() => client.close());
     return client;

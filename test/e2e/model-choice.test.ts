@@ -56,7 +56,7 @@ afterAll(async () => {
   await grid.stop();
   for (const share of shares) share.remove();
   expect(grid.deaths).toEqual([]);
-});
+}, 120_000);
 
 async function ready(): Promise<readonly string[]> {
   const models = await inference.models();
@@ -116,7 +116,9 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
     expect(Math.min(...ranMsOn(answers, 'slow'))).toBeGreaterThan(Math.max(...ranMsOn(answers, 'fast')));
   });
 
-  it('one question goes to the fast one, for the end that is expected there', async () => {
+  it('one question goes to the fast one, for the end that is expected there', {
+    timeout: 120_000,
+  }, async () => {
     const answered = await ask();
     const { fast, slow } = outlook(answered);
     expect(answered.ranOn).toBe('fast');
@@ -128,7 +130,7 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
     expect(answered.why.expected?.takesMs).toBe(fast.takesMs);
   });
 
-  it('of two the second waits for the fast one, though the other is free', async () => {
+  it('of two the second waits for the fast one, though the other is free', { timeout: 120_000 }, async () => {
     expect(placesOf(await burst(2))).toEqual(['fast', 'fast']);
   });
 
