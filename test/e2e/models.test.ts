@@ -269,6 +269,8 @@ it('who asked is killed: the question ends, and is not asked a second time', asy
 it('a model that is removed is no more, nor what was loaded of it', async () => {
   expect((await grid.grid('models', 'rm', 'endless')).stdout).toBe('endless is removed\n');
   expect((await grid.grid('infer', 'endless', 'Hello')).code).toBe(3);
+  const again = await grid.grid('models', 'rm', 'endless');
+  expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('there is no model "endless"')]);
   const instances = async () =>
     (await grid.json<readonly { kind: string; name: string }[]>('ps')).filter(
       ({ kind, name }) => kind === 'instance' && name === 'endless',

@@ -66,6 +66,8 @@ function removeCommand(invocation: Invocation): Command {
   );
   return runs<CommonFlags>(command, invocation, (flags, [name = '']) =>
     withClient(terminal, flags, async (client) => {
+      // To the broker it is no fault to remove what is not there: it may have been asked twice.
+      modelNamed(await client.request('models', {}), name);
       const { removed } = await client.request('removeModel', { name });
       if (flags.json) printJson(terminal, { removed });
       else terminal.out(`${removed} is removed\n`);

@@ -14,6 +14,7 @@ import {
   type Failure,
   failure,
   fileFields,
+  formatBytes,
   type Read,
   readOutcome,
   type TaskFiles,
@@ -40,6 +41,8 @@ import type { BrokerQuestions } from './broker-questions.ts';
 
 /** Larger outputs stay on the worker alone. */
 const copiedBytes = 10 * 1024 ** 3;
+/** What is smaller is here before anybody has read that it comes. */
+const toldBytes = 1024 * 1024;
 const noteSchema = z.object(fileFields);
 
 export interface Given {
@@ -211,7 +214,7 @@ export class AttemptFiles {
     { signal, tell }: GiveOptions,
   ): Promise<Failure | null> {
     const { questions, clock, alarms, log } = this.options;
-    tell(`fetching ${digest.slice(0, 19)}… of ${bytes} bytes`);
+    if (bytes >= toldBytes) tell(`fetching ${digest.slice(0, 19)}… of ${formatBytes(bytes)}`);
     return await fetchAnywhere(digest, this.store, {
       ask: () => questions.ask('fetch', { task, artifact: digest }, signal),
       ...{ clock, alarms, signal, useless: this.useless },
