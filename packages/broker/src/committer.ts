@@ -165,7 +165,7 @@ function sizeOf(decision: Decision): number {
     case decided.clientsForgotten:
       return decisionBytes + decision[1].length * limits.keyChars;
     case decided.modelSet:
-      return decisionBytes + JSON.stringify(decision[1]).length;
+      return decisionBytes + JSON.stringify([decision[1], decision[5]]).length;
     default:
       return decisionBytes;
   }

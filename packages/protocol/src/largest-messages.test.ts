@@ -81,6 +81,7 @@ const report: WorkerReport = {
     ...{ name: 'e'.repeat(64), version: 'v'.repeat(64) },
     backends: range(limits.backends).map(() => 'b'.repeat(32)),
     divides: true,
+    options: range(limits.engineOptions).map(() => 'o'.repeat(32)),
   })),
   troubles: range(limits.troubles).map(() => long(limits.troubleChars)),
   pressures: range(limits.pressures).map(() => ({

@@ -105,6 +105,12 @@ export const limits = {
   modelNameChars: 64,
   /** Requests that one instance answers at a time; llama.cpp itself takes no more than 256. */
   instanceSlots: 64,
+  /** Threads of one instance: more CPUs than any machine of a person has. */
+  instanceThreads: 1024,
+  /** Tokens that one instance computes at a time: more only takes memory. */
+  batchTokens: 65_536,
+  /** Seats for which settings of one model are kept: some 600 B each in the journal; those kept last. */
+  tunings: 32,
   /** Instances of one model. */
   replicas: 16,
   sourceChars: 1024,
@@ -148,6 +154,7 @@ export const limits = {
   /** Builds of llama.cpp on one machine, and on how many kinds of devices each computes. */
   modelEngines: 4,
   backends: 8,
+  engineOptions: 8,
   /** Kinds of tasks one worker runs. */
   capabilities: 16,
   /** Pressures of one machine beside those of its devices, and the words of each. */

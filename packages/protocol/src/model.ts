@@ -11,6 +11,8 @@ import { artifactRefSchema } from './artifact.ts';
 
 import { limits } from './limits.ts';
 import { modelDescriptionSchema } from './model-description.ts';
+import { servingSchema } from './model-serving.ts';
+import { type TuningDocument, trialSchema, tuneModelSchema } from './model-tuning.ts';
 import { deviceUuid } from './worker-report.ts';
 
 export const modelNameWords = `1 to ${limits.modelNameChars} of letters, digits, ".", "_", ":" and "-", a letter or digit first`;
@@ -30,24 +32,7 @@ export function asksModel(kind: string): kind is ModelUse {
   return (modelUses as readonly string[]).includes(kind);
 }
 
-export const kvTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
-
 const ms = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-
-/** How instances of a model are started. */
-export const servingSchema = z.object({
-  /** Of each slot. */
-  slotTokens: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 24),
-  /** Requests that one instance answers at a time. */
-  slots: z.number().int().min(1).max(limits.instanceSlots),
-  /** Of keys and values alike. */
-  kvType: z.enum(kvTypes),
-});
-export type Serving = z.infer<typeof servingSchema>;
 
 /** As its owner describes it. */
 export const modelSpecSchema = z.object({
@@ -68,6 +53,8 @@ export const modelSpecSchema = z.object({
   }),
   /** An instance beyond `replicas.min` that nobody asks for so long is unloaded. */
   idleMs: ms,
+  /** Of one that is there to be measured. */
+  trial: trialSchema.optional(),
 });
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
 
@@ -174,6 +161,8 @@ export interface ModelDocument extends ModelSpec {
     readonly from: 'nothing' | 'architecture' | 'model';
     readonly seen: number;
   };
+  /** Settings that were measured for it; missing of an older broker. */
+  readonly tunings?: readonly TuningDocument[];
 }
 
 export interface InstanceDocument {
@@ -222,6 +211,8 @@ export interface ModelPlanDocument {
     readonly tokensPerS?: Foreseen;
     /** From its being planned until it is ready; what is estimated counts without bringing its file. */
     readonly loadMs?: Foreseen;
+    /** What is kept for it there, where something is. */
+    readonly tuning?: TuningDocument;
   }[];
 }
 
@@ -240,6 +231,7 @@ export const modelRequestSchemas = {
   loadModel: z.object({ name: modelName }),
   /** Ends all idle instances of it, and the others when they are. */
   unloadModel: z.object({ name: modelName }),
+  tuneModel: tuneModelSchema,
   /** Permission to be sent answers by a worker, on channels that this session's principal makes up. */
   answers: z.object({ node: z.string().min(1).max(limits.nameChars) }),
 } as const;

@@ -176,6 +176,7 @@ export interface RequestResults {
   planModel: ModelPlanDocument;
   loadModel: ModelDocument;
   unloadModel: ModelDocument;
+  tuneModel: ModelDocument;
   answers: PlaceGrantDocument;
 }
 

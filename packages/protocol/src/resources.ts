@@ -97,6 +97,8 @@ export interface ModelEngine {
   readonly version: string;
   readonly backends: readonly string[];
   readonly divides?: boolean;
+  /** Of its options those that not every build has, and that who asks chooses by: `flash-attn`. */
+  readonly options?: readonly string[] | undefined;
 }
 
 /** What a worker says it has; replaced whole by each newer report. */

@@ -37,6 +37,7 @@ const modelEngine = z.object({
   version: plain(64),
   backends: z.array(plain(32)).max(limits.backends),
   divides: z.boolean().optional(),
+  options: z.array(plain(32)).max(limits.engineOptions).optional(),
 });
 
 export const workerReportSchema: z.ZodType<WorkerReport> = z.object({

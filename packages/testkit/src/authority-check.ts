@@ -155,6 +155,7 @@ function forbids(
     case 'removeModel':
     case 'loadModel':
     case 'unloadModel':
+    case 'tuneModel':
       return message.op;
     case 'cancel': {
       const id = (message.args as { task: TaskId }).task;

@@ -150,6 +150,7 @@ const probes: Readonly<Record<string, Probe>> = {
   'remove a model': simply('removeModel', { name: 'tiny' }),
   'load a model': simply('loadModel', { name: 'tiny' }),
   'unload a model': simply('unloadModel', { name: 'tiny' }),
+  'keep or forget settings of a model': simply('tuneModel', { name: 'tiny' }),
   'have answers from a machine': simply('answers', { node: 'anvil' }),
   'make a ticket': (seat) =>
     simply('createTicket', { ...keysOf(createIdentity()), role: 'viewer', ttlMs: 60_000 })(seat),

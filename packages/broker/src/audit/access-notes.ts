@@ -40,6 +40,7 @@ const recorded: Record<Operation, boolean> = {
   removeModel: true,
   loadModel: true,
   unloadModel: true,
+  tuneModel: true,
   answers: true,
   logs: true,
   spec: true,

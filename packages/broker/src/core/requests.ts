@@ -14,7 +14,7 @@ import { journalStalled, refuse, reply } from './context.ts';
 import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
 import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
 import { onPs } from './listing.ts';
-import { isModelOrderTaken, type ModelOrder, onModelRequest } from './models/model-orders.ts';
+import { isModelOrderTaken, isTuningTaken, type ModelOrder, onModelRequest } from './models/model-orders.ts';
 import { cancel } from './outcomes.ts';
 import { dryRunDocument, explainDocument } from './placing/explaining.ts';
 import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './placing/policy-orders.ts';
@@ -61,6 +61,7 @@ function refusalInStall(
     case 'removeModel':
     case 'loadModel':
     case 'unloadModel':
+    case 'tuneModel':
     case 'spec':
       return journalStalled;
     case 'pastTasks':
@@ -112,6 +113,7 @@ function isTaken(state: BrokerState, session: Session, op: Operation, args: unkn
     return isPolicyOrderTaken(state, args as RequestArgs<'promotePolicy'>);
   if (op === 'addModel' || op === 'removeModel')
     return isModelOrderTaken(state, args as Partial<RequestArgs<'addModel'> & RequestArgs<'removeModel'>>);
+  if (op === 'tuneModel') return isTuningTaken(state, args as RequestArgs<'tuneModel'>);
   if (op !== 'cancel') return false;
   const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
@@ -179,6 +181,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'removeModel':
     case 'loadModel':
     case 'unloadModel':
+    case 'tuneModel':
       onModelRequest(context, session, id, { op, args } as ModelOrder);
       return;
     case 'store':

@@ -14,6 +14,8 @@ const maxAnswerBytes = 1024 * 1024;
 const maxDevices = 64;
 const shownChars = 200;
 
+/** Before, it was on or was not said. */
+const flashWord = /--flash-attn[ ,][^\n]*\bon\|off\b/;
 /** Levels were numbered the other way round once. */
 const quietLevel = /--log-verbosity N[\s\S]*^\s+- 2: warning/m;
 
@@ -25,6 +27,8 @@ export interface LlamaEngine {
   readonly flags: ReadonlySet<string>;
   /** By which it says what is amiss and nothing of each request; none where its levels are others. */
   readonly quietly: readonly string[];
+  /** Whether it can be told to use flash attention, and not to. */
+  readonly hasFlashWord: boolean;
 }
 
 /** As llama.cpp names it: `CUDA0`. */
@@ -65,7 +69,8 @@ export async function probeLlama(
   const listed = devices.value.map(({ backend }) => backend);
   const backends = [...new Set(['cpu', ...listed])].slice(0, limits.backends);
   const quietly = quietLevel.test(help.value) ? ['--log-verbosity', '2'] : [];
-  return { ok: true, value: { path, version, backends, flags, quietly } };
+  const hasFlashWord = flashWord.test(help.value);
+  return { ok: true, value: { path, version, backends, flags, quietly, hasFlashWord } };
 }
 
 /** What it would compute on, by this environment; a build that cannot say computes on the host. */

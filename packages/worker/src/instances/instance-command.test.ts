@@ -14,6 +14,7 @@ function command(flags: readonly string[], device: string, over: Partial<Instanc
     version: '1',
     backends: ['cpu'],
     quietly: [],
+    hasFlashWord: flags.includes('--flash-attn'),
     flags: new Set(flags),
   };
   return instanceCommand({ engine, device }, { ...body, ...over }, places, 2500).join(' ');
@@ -29,6 +30,15 @@ it('has a slot for each request, threads for what was reserved, and no memory th
   expect(line).toContain('--fit off --cache-ram 0');
   expect(line).toContain('--no-ui');
   expect(line).not.toContain('--no-webui');
+});
+
+it('is as it was tuned, as far as its build can be', () => {
+  const serving = { ...body.serving, batchTokens: 2048, microBatchTokens: 1024, flashAttention: false };
+  expect(command(['--flash-attn'], 'none', { serving })).toContain(
+    '--batch-size 2048 --ubatch-size 1024 --flash-attn off',
+  );
+  expect(command([], 'none', { serving })).not.toContain('--flash-attn');
+  expect(command(['--flash-attn'], 'none')).not.toContain('--flash-attn');
 });
 
 it('computes on no card where it was given none, whatever was planned', () => {

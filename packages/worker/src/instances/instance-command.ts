@@ -5,11 +5,11 @@
  *    not changed to fit (`-fit`).
  * 2. Options that its build does not know are left out, if it can do without; those of 1 have no earlier names.
  */
-import type { InstanceBody } from '@gryphgen/protocol';
+import type { InstanceBody, Serving } from '@gryphgen/protocol';
 import type { ChosenEngine } from '../engines/llama-engines.ts';
 
 /** llama-server's own; a text that is embedded or ranked is one batch, however long it may be. */
-const batchTokens = 512;
+const usualBatchTokens = 512;
 
 export interface CommandPlaces {
   readonly modelPath: string;
@@ -23,7 +23,7 @@ export function instanceCommand(
   { modelPath, socketPath, apiKeyFile }: CommandPlaces,
   cpuMilli: number,
 ): readonly string[] {
-  const { slots, slotTokens, kvType } = serving;
+  const { slots, slotTokens, flashAttention } = serving;
   const known = (flag: string, ...values: string[]): readonly string[] =>
     engine.flags.has(flag) ? [flag, ...values] : [];
   // With one thread more than cores that are free it is many times slower.
@@ -38,7 +38,10 @@ export function instanceCommand(
     ...(divided === undefined || device === 'none'
       ? []
       : ['--split-mode', 'layer', '--tensor-split', divided.map(({ layers }) => layers).join(',')]),
-    ...byUse(use, Math.max(slotTokens, batchTokens), kvType),
+    ...byUse(use, serving),
+    ...(flashAttention !== undefined && engine.hasFlashWord
+      ? ['--flash-attn', flashAttention ? 'on' : 'off']
+      : []),
     '--metrics',
     // Of each request it would write ten lines, through keeper and worker, until the log is full.
     ...engine.quietly,
@@ -53,8 +56,15 @@ export function instanceCommand(
   ];
 }
 
-function byUse(use: InstanceBody['use'], tokens: number, kvType: string): readonly string[] {
-  if (use === 'infer') return ['--cache-type-k', kvType, '--cache-type-v', kvType];
-  const batch = ['--batch-size', String(tokens), '--ubatch-size', String(tokens)];
+function byUse(use: InstanceBody['use'], serving: Serving): readonly string[] {
+  const { slotTokens, kvType, batchTokens, microBatchTokens } = serving;
+  if (use === 'infer')
+    return [
+      ...['--cache-type-k', kvType, '--cache-type-v', kvType],
+      ...(batchTokens === undefined ? [] : ['--batch-size', String(batchTokens)]),
+      ...(microBatchTokens === undefined ? [] : ['--ubatch-size', String(microBatchTokens)]),
+    ];
+  const tokens = String(Math.max(slotTokens, usualBatchTokens));
+  const batch = ['--batch-size', tokens, '--ubatch-size', tokens];
   return use === 'embed' ? ['--embeddings', ...batch] : ['--rerank', ...batch];
 }

@@ -95,8 +95,12 @@ export class InstanceExecutor implements Executor {
   get engines(): readonly ModelEngine[] {
     const { engines } = this.options.engines;
     return engines.map((engine) => {
-      const { name, version, backends } = engine;
-      return { name, version, backends, ...(divides(engine) && { divides: true }) };
+      const { name, version, backends, hasFlashWord } = engine;
+      const found = {
+        ...(divides(engine) && { divides: true }),
+        ...(hasFlashWord && { options: ['flash-attn'] }),
+      };
+      return { name, version, backends, ...found };
     });
   }
 

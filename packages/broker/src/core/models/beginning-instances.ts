@@ -4,10 +4,14 @@
  */
 import {
   type ClientId,
+  type DeviceUuid,
   encodeBody,
   encodeEnvelope,
   type InstanceBody,
   limits,
+  type ModelSpec,
+  type Serving,
+  servingWords,
   type TaskId,
 } from '@gryphgen/protocol';
 import { beside, type WorkerView } from '@gryphgen/scheduler';
@@ -21,6 +25,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
+import { isSameSeat, tunedServing } from './tunings.ts';
 
 export interface Beginning {
   /** Idle instances of other models may go for it. */
@@ -36,15 +41,17 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
   const { state } = context;
   const { spec, since } = model;
   const options = optionsFor(state, model, life);
-  const plan = unowed(state, spec.name, planInstance(spec, besideClaims(state), options));
+  const views = trialViews(spec, besideClaims(state));
+  const found = whole(spec, unowed(state, spec.name, planInstance(spec, views, options)));
+  const plan = 'reasons' in found ? found : tuned(model, views, found, options);
   if ('reasons' in plan) {
     life.reasons = plan.reasons;
     life.planAgainAt = state.watch + planAgainMs;
     if (mayEvict) makeRoom(context, model, life, options);
     return;
   }
-  const { use, serving, file, artifact } = spec;
-  const { deviceLayers, devices, words } = plan;
+  const { use, file, artifact } = spec;
+  const { deviceLayers, devices, words, serving = spec.serving } = plan;
   const [first, ...others] = devices;
   const body: InstanceBody = {
     ...{ model: spec.name, use, serving, file, deviceLayers },
@@ -57,10 +64,49 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
     kind: 'prepareInstance',
     model: spec.name,
     since,
-    envelope: encodeEnvelope(envelopeOf(spec, plan)),
+    envelope: encodeEnvelope(envelopeOf({ ...spec, serving }, plan, spec.serving.slots)),
     body: encodeBody(body),
     words,
   });
+}
+
+function seatOf({ devices }: InstancePlan): readonly DeviceUuid[] {
+  return devices.map(({ device }) => device);
+}
+
+/** A trial is measured on one worker. */
+function trialViews({ trial }: ModelSpec, views: readonly WorkerView[]): readonly WorkerView[] {
+  return trial === undefined
+    ? views
+    : views.filter(({ id, name }) => id === trial.worker || name === trial.worker);
+}
+
+/** One in part on a device and in part on the host would measure the division. */
+function whole({ trial, description }: ModelSpec, plan: InstancePlan | NoPlan): InstancePlan | NoPlan {
+  if (trial === undefined || 'reasons' in plan || plan.deviceLayers === 0) return plan;
+  const all = description.layers.length + 1;
+  return plan.deviceLayers === all
+    ? plan
+    : { reasons: [`it fits in part only, ${plan.deviceLayers} of ${all} layers on devices`] };
+}
+
+/** With the settings that are kept for where it goes, as long as it goes there with them, too, and with as much of it on the device. */
+function tuned(
+  model: Model,
+  views: readonly WorkerView[],
+  plan: InstancePlan,
+  options: PlanOptions,
+): InstancePlan & { readonly serving?: Serving } {
+  const view = views.find(({ id }) => id === plan.worker);
+  const serving = view && tunedServing(model, view, seatOf(plan));
+  if (view === undefined || serving === undefined) return plan;
+  const better = planInstance({ ...model.spec, serving }, [view], options);
+  const isAlike =
+    !('reasons' in better) &&
+    better.deviceLayers === plan.deviceLayers &&
+    isSameSeat(seatOf(better), seatOf(plan));
+  if (!isAlike) return { ...plan, words: `${plan.words}; there is no room for the settings it was tuned to` };
+  return { ...better, serving, words: `${better.words}; tuned: ${servingWords(serving)}` };
 }
 
 /** Where room was made for those who had waited too long, theirs comes first. */

@@ -30,12 +30,14 @@ export function givesUp(state: BrokerState, task: Task, why: Failure, isLast: bo
   const worker = task.lease?.worker ?? '';
   life.failed += 1;
   if (worker !== '') life.shunned.add(worker);
-  if (!cameUp && noteLack(life.lacks, task, why)) {
+  // A trial that fails has said what was asked.
+  const isTrial = state.models.known.get(name)?.spec.trial !== undefined;
+  if (!isTrial && !cameUp && noteLack(life.lacks, task, why)) {
     life.isWanted = true;
     return true;
   }
   const isAgain = why.code === 'execution.oom' && worker !== '' && life.lacks.has(worker);
-  if (life.failed < mostFailed && !isLast && !isAgain) return false;
+  if (life.failed < mostFailed && !isLast && !isAgain && !isTrial) return false;
   const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** life.troubles);
   life.troubles += 1;
   life.tryAgainAt = state.watch + waitMs;

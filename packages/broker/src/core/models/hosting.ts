@@ -9,6 +9,9 @@ import { type Decision, decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { startAfresh } from './model-life.ts';
 
+/** On instances that have other slots than their model says: what they were tuned to. */
+export const slotsLabel = 'slots';
+
 type ModelDecision = Extract<
   Decision,
   readonly [typeof decided.modelSet | typeof decided.modelRemoved, ...unknown[]]
@@ -18,13 +21,15 @@ type ModelDecision = Extract<
 export function changeModel(state: BrokerState, decision: ModelDecision): void {
   const { models } = state;
   if (decision[0] === decided.modelSet) {
-    const [, spec, owner, addedAt, since] = decision;
+    const [, spec, owner, addedAt, since, tunings = []] = decision;
     const before = models.known.get(spec.name)?.spec.artifact.digest;
     if (before !== undefined && before !== spec.artifact.digest) models.lessons.forget(spec.name);
-    models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId });
+    models.known.set(spec.name, { spec, owner, addedAt, since: since as TaskId, tunings });
     startAfresh(models.lifeOf(spec.name));
     modelChanged(state, spec.name);
   } else {
+    // What a trial taught is of no use to another.
+    if (models.known.get(decision[1])?.spec.trial !== undefined) models.lessons.forget(decision[1]);
     models.known.delete(decision[1]);
     modelChanged(state, decision[1]);
   }
@@ -64,7 +69,6 @@ export function noteInstances(state: BrokerState, name: string): void {
 
 /** As the tasks have it. */
 export function hostsOf(state: BrokerState, name: string): ReadonlyMap<WorkerId, HostedModel> {
-  const slotsEach = state.models.known.get(name)?.spec.serving.slots ?? 0;
   const hosted = new Map<WorkerId, HostedModel>();
   for (const id of state.models.of(name).instances) {
     const task = state.tasks.get(id);
@@ -73,11 +77,18 @@ export function hostsOf(state: BrokerState, name: string): ReadonlyMap<WorkerId,
     const { slots, isComing } = hosted.get(worker) ?? { slots: 0, isComing: false };
     const serves = isReady(task) && takesRequests(state, name, id);
     hosted.set(worker, {
-      slots: slots + (serves ? slotsEach : 0),
+      slots: slots + (serves ? slotsOf(state, task) : 0),
       isComing: isComing || (!serves && takesRequests(state, name, id) && !isEnding(task)),
     });
   }
   return hosted;
+}
+
+/** How many requests it answers at a time. */
+export function slotsOf({ models }: BrokerState, { spec: { envelope } }: Task): number {
+  const { labels, model = '' } = envelope;
+  const own = Number(labels[slotsLabel] ?? 0);
+  return own > 0 ? own : (models.known.get(model)?.spec.serving.slots ?? 0);
 }
 
 /** By its worker's word. */

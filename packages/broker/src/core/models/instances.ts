@@ -7,19 +7,22 @@
  *    or a task that waits, or because it takes no requests any more. One that answers a request never does.
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
-import { failure, type WorkerId } from '@gryphgen/protocol';
-import { type Context, mustWait } from '../context.ts';
+import { type ClientId, failure, type WorkerId } from '@gryphgen/protocol';
+import { type Context, decide, mustWait } from '../context.ts';
+import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { type Beginning, begin } from './beginning-instances.ts';
 import { endIdle, unload } from './ending-instances.ts';
 import { makeRoomForTasks } from './evicting.ts';
-import { isReady, usableOf } from './hosting.ts';
+import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;
+/** Long enough to connect anew. */
+const absenceMs = 10_000;
 const awayMs = 2000;
 /** Requests that wait for so long while others are answered have another instance begun, if there may be one. */
 const anotherAfterMs = 2000;
@@ -42,8 +45,9 @@ export function lookAfterDue(context: Context): void {
 
 function lookAfter(context: Context, name: string): void {
   const { state } = context;
-  const model = state.models.known.get(name);
   const life = state.models.lifeOf(name);
+  endTrial(context, name, life);
+  const model = state.models.known.get(name);
   const tasks = state.models.instancesOf(name).map((id) => state.tasks.get(id) as Task);
   const { asking, placed } = state.models.of(name);
   follow(state, life, tasks);
@@ -55,6 +59,17 @@ function lookAfter(context: Context, name: string): void {
   const beginning = model && whatToBegin(state, model, life);
   if (model !== undefined && beginning !== undefined) begin(context, model, life, beginning);
   if (model === undefined && state.models.of(name).instances.size === 0) state.models.forget(name);
+}
+
+/** A trial is of use to nobody but its client (E39). */
+function endTrial(context: Context, name: string, life: ModelLife): void {
+  const { state, now } = context;
+  const trial = state.models.known.get(name)?.spec.trial;
+  if (trial === undefined) return;
+  const isThere = state.clientSessions.has((trial.client ?? '') as ClientId);
+  life.absentSince = isThere ? null : (life.absentSince ?? state.watch);
+  if (life.absentSince === null || state.watch - life.absentSince < absenceMs || state.journalStalled) return;
+  decide(context, [decided.modelRemoved, name, now.wall]);
 }
 
 /** Notes since when each waits, or is ready. */
@@ -107,7 +122,7 @@ function replan(context: Context, life: ModelLife, instances: readonly Task[]): 
 /** Undefined: nothing now. */
 function whatToBegin(
   state: BrokerState,
-  { spec: { name, replicas, serving } }: Model,
+  { spec: { name, replicas } }: Model,
   life: ModelLife,
 ): Beginning | undefined {
   if (life.isPreparing || life.makesRoom.length > 0) return undefined;
@@ -119,16 +134,17 @@ function whatToBegin(
   if (life.waitsSince === null) return undefined;
   if (usable.length === 0) return { mayEvict: true };
   const isUrgent = state.watch - life.waitsSince >= anotherAfterMs;
-  return isUrgent && !hasFree(state, name, usable, serving.slots) ? { mayEvict: false } : undefined;
+  return isUrgent && !hasFree(state, name, usable) ? { mayEvict: false } : undefined;
 }
 
 /** Then what waits waits for something else than a slot, such as its principal's quota. */
-function hasFree({ workers }: BrokerState, name: string, instances: readonly Task[], slots: number): boolean {
+function hasFree(state: BrokerState, name: string, instances: readonly Task[]): boolean {
   const on = new Map<WorkerId, number>();
-  for (const { lease } of instances)
-    if (lease !== null) on.set(lease.worker, (on.get(lease.worker) ?? 0) + slots);
+  for (const task of instances)
+    if (task.lease !== null)
+      on.set(task.lease.worker, (on.get(task.lease.worker) ?? 0) + slotsOf(state, task));
   return [...on].some(([id, all]) => {
-    const view = workers.get(id)?.view;
+    const view = state.workers.get(id)?.view;
     return view?.connected === true && (view.ledger.asking.get(name) ?? 0) < all;
   });
 }

@@ -6,8 +6,16 @@
  * 2. An instance is of the model's present specification when its number is not below `since`: those of a former one take
  *    no more requests, and end when they are idle.
  */
-import { asksModel, type ModelSpec, type PrincipalId, type TaskId, type WorkerId } from '@gryphgen/protocol';
+import {
+  asksModel,
+  type ModelSpec,
+  type PrincipalId,
+  type TaskId,
+  type Tuning,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import { ModelLessons, PromptPrefixes } from '@gryphgen/scheduler';
+import { type Decision, decided } from '../record/decisions.ts';
 import type { Task } from '../state.ts';
 import { AttendedTasks } from './attended-tasks.ts';
 import { type ModelLife, newLife } from './model-life.ts';
@@ -19,6 +27,14 @@ export interface Model {
   /** Wall ms. */
   readonly addedAt: number;
   readonly since: TaskId;
+  /** Settings that are kept for it, at most one of a seat. */
+  readonly tunings: readonly Tuning[];
+}
+
+/** The decision that makes it known as it is. */
+export function modelSet({ spec, owner, addedAt, since, tunings }: Model): Decision {
+  const known = [decided.modelSet, spec, owner, addedAt, since] as const;
+  return tunings.length === 0 ? known : [...known, tunings];
 }
 
 /** Of one model, live ones. */

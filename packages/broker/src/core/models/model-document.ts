@@ -6,16 +6,24 @@ import {
   type ModelDescription,
   type ModelDocument,
   type ModelPlanDocument,
+  type TuningDocument,
   type WorkerId,
 } from '@gryphgen/protocol';
-import { estimatedTokensPerS, type ModelPlan, planModel, type WorkerView } from '@gryphgen/scheduler';
+import {
+  estimatedTokensPerS,
+  type ModelPlan,
+  type ModelSettings,
+  planModel,
+  type WorkerView,
+} from '@gryphgen/scheduler';
 import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
-import { isEnding, isReady, takesRequests } from './hosting.ts';
+import { isEnding, isReady, slotsOf, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { deviceFactorOf, seatOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
+import { isSameSeat, tunedServing, tuningDocument, tuningOn } from './tunings.ts';
 
 /** `wall`: the time now; `sees`: which tasks are named. */
 export function modelDocument(
@@ -41,13 +49,14 @@ export function modelDocument(
     trouble: state.models.lifeOf(spec.name).trouble,
     // Of a worker that has told nothing yet.
     memory: state.models.lessons.memory.factor(spec.name, spec.description.architecture, ''),
+    tunings: model.tunings.map((tuning) => tuningDocument(state, model, tuning)),
   };
 }
 
 /** `left`: by worker, requests that its instances answer: which of several does is the worker's own business, so the first count first. */
 function instanceDocument(
   state: BrokerState,
-  { spec: { name, serving } }: Model,
+  { spec: { name } }: Model,
   task: Task,
   left: Map<string, number>,
   wall: number,
@@ -59,7 +68,8 @@ function instanceDocument(
   const wallOf = (watch: number | null): number => (watch === null ? 0 : wall - (state.watch - watch));
   const worker = lease?.worker ?? '';
   const asking = left.get(worker) ?? askingOn(state, task);
-  const busy = Math.min(serving.slots, asking);
+  const slots = slotsOf(state, task);
+  const busy = Math.min(slots, asking);
   left.set(worker, asking - busy);
   return {
     task: formatTaskId(task.id),
@@ -68,7 +78,7 @@ function instanceDocument(
     workerName: nameOf(state, worker),
     devices: lease?.reservation.devices.map(({ uuid }) => uuid) ?? [],
     busy,
-    slots: serving.slots,
+    slots,
     readyAt: wallOf(readySince),
     usedAt: wallOf(usedOn.get(worker as WorkerId) ?? null),
     ...memoryOf(lease),
@@ -109,7 +119,9 @@ export function modelPlanDocument(
   const factorOf = deviceFactorOf(state, { name, description: asked.description });
   return {
     workers: state.views.map((view) => {
-      const plan = planModel(asked.description, settings, view, deviceOverheadBytes, factorOf(view.id));
+      const planned = (served: ModelSettings): ModelPlan =>
+        planModel(asked.description, served, view, deviceOverheadBytes, factorOf(view.id));
+      const { plan, tuning } = withTuning(state, { ...asked, name }, view, planned(settings), planned);
       const { kind, hostLayers, estimate, reasons } = plan;
       return {
         worker: view.id,
@@ -123,9 +135,33 @@ export function modelPlanDocument(
         hostBytes: estimate?.host.totalBytes ?? 0,
         reasons,
         ...foreseen(state, name, asked.description, view, plan),
+        ...(tuning && { tuning }),
       };
     }),
   };
+}
+
+/** As it is begun there where settings are kept for it: with them where they are in force, fit, and nothing else is asked. */
+function withTuning(
+  state: BrokerState,
+  asked: Planned & { readonly name: string },
+  view: WorkerView,
+  plan: ModelPlan,
+  planned: (settings: ModelSettings) => ModelPlan,
+): { readonly plan: ModelPlan; readonly tuning?: TuningDocument } {
+  const model = state.models.known.get(asked.name);
+  const seatOf = ({ devices }: ModelPlan) => devices.map(({ device }) => device.uuid);
+  const kept = model && tuningOn(model, view.id, seatOf(plan));
+  if (model === undefined || kept === undefined || plan.kind === 'no') return { plan };
+  const as = { ...model, spec: { ...model.spec, serving: asked.serving } };
+  const tuning = tuningDocument(state, as, kept);
+  const serving = tunedServing(as, view, seatOf(plan));
+  if (serving === undefined) return { plan, tuning };
+  const better = planned(settingsOf({ ...asked, serving }));
+  const isAlike = better.kind === plan.kind && isSameSeat(seatOf(better), seatOf(plan));
+  return isAlike
+    ? { plan: better, tuning }
+    : { plan, tuning: { ...tuning, stale: 'there is no room for it now' } };
 }
 
 type ForeseenSpeed = Pick<ModelPlanDocument['workers'][number], 'tokensPerS' | 'loadMs'>;

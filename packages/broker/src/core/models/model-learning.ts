@@ -114,7 +114,8 @@ function tokensPerSOf(outcome: Uint8Array): number | undefined {
 /** By which the estimate of a device's memory is multiplied for an instance there. */
 export function deviceFactorOf(
   { models }: BrokerState,
-  { name, description }: Pick<ModelSpec, 'name' | 'description'>,
+  { name, description, trial }: Pick<ModelSpec, 'name' | 'description' | 'trial'>,
 ): (worker: WorkerId) => number {
-  return (worker) => models.lessons.memory.factor(name, description.architecture, worker).factor;
+  const known = trial?.of ?? name;
+  return (worker) => models.lessons.memory.factor(known, description.architecture, worker).factor;
 }

@@ -21,6 +21,8 @@ export interface ModelLife {
   /** Its envelope and body are being stored. */
   isPreparing: boolean;
   readonly instances: Map<TaskId, InstanceLife>;
+  /** Of a trial: watch time since which its client has no session; null while it has one. */
+  absentSince: number | null;
   /** Instances that take no more requests and end when they are idle: since which wall ms, and why. */
   readonly leaving: Map<TaskId, { readonly at: number; readonly words: string }>;
   /** Why those end that were told to. */
@@ -59,6 +61,7 @@ export function newLife(): ModelLife {
     isWanted: false,
     isPreparing: false,
     instances: new Map(),
+    absentSince: null,
     leaving: new Map(),
     endings: new Map(),
     usedOn: new Map(),

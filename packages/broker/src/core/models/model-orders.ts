@@ -15,20 +15,29 @@ import {
   type ModelSpec,
   nearestOf,
   type RequestArgs,
+  type TaskId,
 } from '@gryphgen/protocol';
-import { type Context, decide, refuse, reply } from '../context.ts';
+import { type Context, decide, notFound, refuse, reply } from '../context.ts';
 import { mayWith } from '../principals/roles.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Session } from '../state.ts';
 import { noteInstances } from './hosting.ts';
-import type { Model } from './model-book.ts';
+import { type Model, modelSet } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { startAfresh } from './model-life.ts';
+import { isTuned, tuningsWith, workerAsked } from './tunings.ts';
 
 /** More would hide the likely ones. */
 const namesShown = 3;
 
-type ModelOperation = 'models' | 'planModel' | 'addModel' | 'removeModel' | 'loadModel' | 'unloadModel';
+type ModelOperation =
+  | 'models'
+  | 'planModel'
+  | 'addModel'
+  | 'removeModel'
+  | 'loadModel'
+  | 'unloadModel'
+  | 'tuneModel';
 export type ModelOrder = {
   readonly [O in ModelOperation]: { readonly op: O; readonly args: RequestArgs<O> };
 }[ModelOperation];
@@ -38,7 +47,11 @@ export function onModelRequest(context: Context, session: Session, id: number, o
   const answer = (result: unknown): void => reply(context, session.id, id, result);
   switch (order.op) {
     case 'models':
-      answer([...state.models.known.values()].map((model) => documentOf(context, session, model)));
+      answer(
+        [...state.models.known.values()]
+          .filter(({ spec: { trial } }) => trial === undefined || trial.client === session.client)
+          .map((model) => documentOf(context, session, model)),
+      );
       return;
     case 'planModel':
       answer(modelPlanDocument(state, order.args));
@@ -71,9 +84,32 @@ export function onModelRequest(context: Context, session: Session, id: number, o
       answer(documentOf(context, session, model));
       return;
     }
+    case 'tuneModel':
+      tuneModel(context, session, id, order.args);
+      return;
     default:
       order satisfies never;
   }
+}
+
+/** Nothing changes for the instances there are: they run to their end as they were begun. */
+function tuneModel(context: Context, session: Session, id: number, args: RequestArgs<'tuneModel'>): void {
+  const { state, now } = context;
+  const model = state.models.known.get(args.name);
+  const view = workerAsked(state, args);
+  if (model === undefined) {
+    refuse(context, session.id, id, unknownModel(state, args.name));
+    return;
+  }
+  if (args.worker !== undefined && view === undefined) {
+    refuse(context, session.id, id, notFound(`worker "${args.worker}"`));
+    return;
+  }
+  if (!isTuned(model, view, args.found)) {
+    const tunings = tuningsWith(model, view, args.found, session, now.wall);
+    decide(context, modelSet({ ...model, tunings }));
+  }
+  reply(context, session.id, id, documentOf(context, session, state.models.known.get(args.name) as Model));
 }
 
 /** Which models there are is for everybody to see; which tasks their instances are, for who may see those. */
@@ -81,26 +117,36 @@ function documentOf({ state, now }: Context, session: Session, model: Model): Mo
   return modelDocument(state, model, now.wall, (task) => mayWith(session, 'show', task));
 }
 
-function addModel(context: Context, session: Session, id: number, spec: ModelSpec): void {
+function addModel(context: Context, session: Session, id: number, asked: ModelSpec): void {
   const { state, now } = context;
+  const spec = ofClient(asked, session);
   if (!isAsAdded(state, spec)) {
     const why = whyNot(state, spec);
     if (why !== undefined) {
       refuse(context, session.id, id, why);
       return;
     }
-    decide(context, [decided.modelSet, spec, session.principal, now.wall, state.nextTask]);
+    const before = state.models.known.get(spec.name);
+    const isSameFile = before?.spec.artifact.digest === spec.artifact.digest;
+    const known = { spec, owner: session.principal, addedAt: now.wall, since: state.nextTask as TaskId };
+    decide(context, modelSet({ ...known, tunings: isSameFile ? before.tunings : [] }));
   }
   reply(context, session.id, id, documentOf(context, session, state.models.known.get(spec.name) as Model));
 }
 
+/** A trial is its client's, whatever it says. */
+function ofClient(spec: ModelSpec, { client }: Session): ModelSpec {
+  return spec.trial === undefined ? spec : { ...spec, trial: { ...spec.trial, client: client ?? '' } };
+}
+
 /** Why it is not known, with those that are called nearly so. */
 function unknownModel({ models }: BrokerState, name: string): Failure {
-  const known = nearestOf(name, [...models.known.keys()].sort(), namesShown);
+  const names = [...models.known.values()].flatMap(({ spec }) => (spec.trial ? [] : [spec.name]));
+  const known = nearestOf(name, names.sort(), namesShown);
   const hint =
-    models.known.size === 0
+    names.length === 0
       ? 'it knows none: "grid models add" adds one'
-      : `it has ${known.join(', ')}${known.length < models.known.size ? `, and ${models.known.size - known.length} more` : ''}`;
+      : `it has ${known.join(', ')}${known.length < names.length ? `, and ${names.length - known.length} more` : ''}`;
   return failure('rejected.not-found', `no model "${name}" on this grid: ${hint}`);
 }
 
@@ -132,14 +178,22 @@ export function isModelOrderTaken(
     : isAsAdded(state, order.model);
 }
 
+export function isTuningTaken(state: BrokerState, args: RequestArgs<'tuneModel'>): boolean {
+  const model = state.models.known.get(args.name);
+  const view = workerAsked(state, args);
+  if (model === undefined || (args.worker !== undefined && view === undefined)) return false;
+  return isTuned(model, view, args.found);
+}
+
 function isAsAdded({ models }: BrokerState, spec: ModelSpec): boolean {
   const known = models.known.get(spec.name)?.spec;
   return known !== undefined && written(known) === written(spec);
 }
 
-/** The same words for the same specification: zod puts the parts of what it has read in one order. */
+/** The same words for the same specification: zod puts the parts of what it has read in one order. Whose a trial is we add. */
 function written(spec: ModelSpec): string {
-  return JSON.stringify(spec);
+  const { trial, ...rest } = spec;
+  return JSON.stringify({ ...rest, ...(trial && { trial: { of: trial.of, worker: trial.worker } }) });
 }
 
 function whyNot({ models }: BrokerState, spec: ModelSpec): Failure | undefined {

@@ -27,6 +27,7 @@ import {
   planModel,
   type WorkerView,
 } from '@gryphgen/scheduler';
+import { slotsLabel } from './hosting.ts';
 import { lackWords, type MemoryLack, narrowed } from './memory-lacks.ts';
 import { deviceOverheadBytes, settingsOf } from './model-settings.ts';
 
@@ -149,7 +150,7 @@ function onWorker(
       reasons.push(`${view.name} has an instance of it on the host already`);
       return;
     }
-    const found = ranked(view, plan, options);
+    const found = ranked(spec, view, plan, options);
     const lacks = lacksOn(spec, view, found.plan);
     if (lacks !== undefined) reasons.push(lacks);
     else if (best === undefined || isBetter(found, best)) best = found;
@@ -172,7 +173,12 @@ function onWorker(
   return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
 }
 
-function ranked(view: WorkerView, plan: ModelPlan, { shunned, lacks }: PlanOptions): Ranked {
+function ranked(
+  { serving: { threads } }: ModelSpec,
+  view: WorkerView,
+  plan: ModelPlan,
+  { shunned, lacks }: PlanOptions,
+): Ranked {
   const { report, name } = view;
   const { estimate } = plan;
   const on = plan.devices.map(({ device, layers }, at) => {
@@ -181,7 +187,8 @@ function ranked(view: WorkerView, plan: ModelPlan, { shunned, lacks }: PlanOptio
   const memoryBytes = (estimate?.host.totalBytes ?? 0) + serverBytes;
   const layers = on.reduce((sum, each) => sum + each.layers, 0);
   const all = layers + plan.hostLayers;
-  const cpuMilli = plan.hostLayers === 0 ? deviceCpuMilli : hostCpuMilli(view);
+  const usual = plan.hostLayers === 0 ? deviceCpuMilli : hostCpuMilli(view);
+  const cpuMilli = threads === undefined ? usual : 1000 * threads;
   const lack = lacks.get(view.id);
   const isOther =
     on.length > 0 && !on.some(({ device }) => lack?.some(({ uuid }) => uuid === device.uuid) ?? false);
@@ -241,7 +248,11 @@ function named(worker: string, words: string): string {
 }
 
 /** As a task. Its kind is told by `instance`, its worker by the plan. */
-export function envelopeOf({ name, artifact }: ModelSpec, { worker, resources }: InstancePlan): Envelope {
+export function envelopeOf(
+  { name, artifact, serving: { slots } }: ModelSpec,
+  { worker, resources }: InstancePlan,
+  usualSlots: number,
+): Envelope {
   return {
     kind: 'instance',
     name,
@@ -254,7 +265,7 @@ export function envelopeOf({ name, artifact }: ModelSpec, { worker, resources }:
     queueTimeoutMs: 0,
     // It is of no use to those who ask it while its machine is cut off, and stays loaded for as long as that is short.
     onLinkLost: 'move',
-    labels: {},
+    labels: slots === usualSlots ? {} : { [slotsLabel]: String(slots) },
     constraints: { worker, labels: {} },
     preemptible: false,
     inputs: [artifact],

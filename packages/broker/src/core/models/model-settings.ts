@@ -5,7 +5,7 @@ import type { ModelSettings } from '@gryphgen/scheduler';
 /** What a CUDA context takes of a device, as drivers of these years have it. */
 export const deviceOverheadBytes = 512 * 1024 ** 2;
 /** llama-server's own, with which instances are started. */
-const batchTokens = 512;
+const usualBatchTokens = 512;
 
 export interface Planned {
   readonly description: ModelDescription;
@@ -14,7 +14,8 @@ export interface Planned {
 
 /** Of a model that embeds or ranks a text is one batch: no longer one is taken. */
 export function settingsOf({ description, serving }: Planned): ModelSettings {
-  const { slotTokens, slots, kvType } = serving;
+  const { slotTokens, slots, kvType, flashAttention = true } = serving;
+  const { microBatchTokens: batchTokens = usualBatchTokens } = serving;
   return {
     contextTokens: slotTokens * slots,
     slots,
@@ -22,6 +23,6 @@ export function settingsOf({ description, serving }: Planned): ModelSettings {
     keyType: kvType,
     valueType: kvType,
     batchTokens: description.isGenerative ? batchTokens : Math.max(batchTokens, slotTokens),
-    flashAttention: true,
+    flashAttention,
   };
 }

@@ -41,6 +41,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   removeModel: ['none', 'none', 'all'],
   loadModel: ['none', 'none', 'all'],
   unloadModel: ['none', 'none', 'all'],
+  tuneModel: ['none', 'none', 'all'],
   answers: ['none', 'all', 'all'],
   pastTasks: ['none', 'none', 'all'],
   promotePolicy: ['none', 'none', 'all'],

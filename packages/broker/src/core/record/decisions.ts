@@ -14,6 +14,7 @@ import type {
   PrincipalId,
   Reservation,
   TaskId,
+  Tuning,
   WireUsage,
   WorkerId,
 } from '@gryphgen/protocol';
@@ -177,6 +178,8 @@ export type Decision =
       at: number,
       /** Instances of lower numbers are of a former specification. */
       since: number,
+      /** Missing where none is kept, and in what earlier versions wrote. */
+      tunings?: readonly Tuning[],
     ]
   | readonly [kind: typeof decided.modelRemoved, name: string, at: number];
 

@@ -27,7 +27,7 @@ import {
 import { Deadlines } from '../deadlines.ts';
 import { IdRing } from '../id-ring.ts';
 import { missingBytes, underwayOn } from '../learning.ts';
-import { ModelBook } from '../models/model-book.ts';
+import { ModelBook, modelSet } from '../models/model-book.ts';
 import { writeNote } from '../placing/journaled-note.ts';
 import { PlacementNotes } from '../placing/placement-notes.ts';
 import { PolicyBook, type SavedPolicies } from '../placing/policy-book.ts';
@@ -184,8 +184,8 @@ export function saveSnapshot(state: BrokerState): Snapshot {
     }
     if (windows.length > 0) decisions.push([state.epoch, [decided.windowsSet, id, windows.map(wireOf), 0]]);
   }
-  for (const { spec, owner, addedAt, since } of state.models.known.values())
-    decisions.push([state.epoch, [decided.modelSet, spec, owner, addedAt, since]]);
+  for (const { spec, owner, addedAt, since, tunings } of state.models.known.values())
+    decisions.push([state.epoch, modelSet({ spec, owner, addedAt, since, tunings })]);
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
   for (const id of removed)
