@@ -99,6 +99,12 @@ function outlook({ why }: Answered) {
 const placesOf = (answers: readonly Answered[]) => answers.map(({ ranOn }) => ranOn);
 const ranMsOn = (answers: readonly Answered[], name: string) =>
   answers.filter(({ ranOn }) => ranOn === name).map(({ why }) => why.ranMs ?? Number.NaN);
+/** One alone may have been held up by the machine. */
+const middle = (times: readonly number[]) =>
+  [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
+
+if (!isAble)
+  console.warn('model-choice.test.ts is SKIPPED: nobody here may give processes a share of a processor');
 
 describe.runIf(isAble)('two machines of which one is slow', () => {
   it('both answer while nothing is known, and what they took is learned', { timeout: 240_000 }, async () => {
@@ -113,7 +119,7 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
     const answers: Answered[] = [];
     for (let times = 0; times < 3; times += 1) answers.push(...(await burst(2)));
     expect(placesOf(answers).sort()).toEqual(['fast', 'fast', 'fast', 'slow', 'slow', 'slow']);
-    expect(Math.min(...ranMsOn(answers, 'slow'))).toBeGreaterThan(Math.max(...ranMsOn(answers, 'fast')));
+    expect(middle(ranMsOn(answers, 'slow'))).toBeGreaterThan(middle(ranMsOn(answers, 'fast')));
   });
 
   it('one question goes to the fast one, for the end that is expected there', {
