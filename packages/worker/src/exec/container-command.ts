@@ -23,6 +23,8 @@ const engineCallMs = 30_000;
 /** From the end of its output to its exit code, and from its start to being told of it: normally nothing. */
 const askAgainMs = 20;
 const mostMs = 2000;
+/** From a command's end to that of its container, as the engine notes them one after the other. */
+const mostBehindMs = 3000;
 const endTries = 5;
 const endAgainMs = 200;
 /** The engine's own words on a command that it cannot start. */
@@ -265,7 +267,7 @@ class ContainerCommand implements Duplex {
   /** Asked again: a container's processes end before it does. */
   private async containerRuns(): Promise<boolean> {
     const { alarms } = this.tools;
-    for (let waitedMs = 0; waitedMs < 10 * askAgainMs; waitedMs += askAgainMs) {
+    for (let waitMs = askAgainMs, waitedMs = 0; waitedMs < mostBehindMs; waitedMs += waitMs, waitMs *= 2) {
       try {
         const { State } = await within(engineCallMs, this.tools, (abortSignal) =>
           this.container.inspect({ abortSignal }),
@@ -274,7 +276,7 @@ class ContainerCommand implements Duplex {
       } catch (error) {
         return statusOf(error) === null;
       }
-      await pause(alarms, askAgainMs, this.tools.signal);
+      await pause(alarms, waitMs, this.tools.signal);
     }
     return true;
   }
