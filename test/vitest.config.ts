@@ -9,6 +9,8 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Of `expect.poll`: what a test looks at until it is so may take its time on a busy machine (Vitest would wait 1 s). */
+const patient = { poll: { timeout: 20_000 } };
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 export default defineConfig({
@@ -22,6 +24,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/tidy.test.ts', 'test/conformance/**/*.test.ts'],
           pool: 'forks',
+          expect: patient,
           testTimeout: 30_000,
         },
       },
@@ -37,6 +40,7 @@ export default defineConfig({
           globalSetup: ['test/e2e/test-image.ts', 'test/e2e/nothing-left.ts', 'test/e2e/engine-turns.ts'],
           setupFiles: ['test/e2e/one-at-a-time.ts'],
           pool: 'forks',
+          expect: patient,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
@@ -49,6 +53,7 @@ export default defineConfig({
           name: 'packages',
           include: ['test/packages/**/*.test.ts'],
           pool: 'forks',
+          expect: patient,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
           testTimeout: 300_000,

@@ -75,7 +75,7 @@ it('ends its processes, what left their group included, where the worker is not 
   executor.start(held);
   await textOf(place.logs, held.fence, /up/);
   await executor.close();
-  await expect.poll(() => processesOf(place), { timeout: 8000 }).toHaveLength(3);
+  await expect.poll(() => processesOf(place)).toHaveLength(3);
   await endProcesses(place.folder);
   expect(await processesOf(place)).toEqual([]);
 });
@@ -120,7 +120,7 @@ it('ends what left the group of a command that has ended, and nothing of one tha
   executor.start(left);
   await place.events.find('exited', left.fence);
   await expect
-    .poll(() => processesOf(place), { timeout: 8000 })
+    .poll(() => processesOf(place))
     .not.toContainEqual(expect.stringMatching(/60[23]/));
   expect(await processesOf(place)).toContainEqual(expect.stringMatching(/601/));
 });

@@ -185,7 +185,7 @@ describe('an instance', () => {
 
 describe('a server that hangs', () => {
   it('under a request is found by that nothing moves, and killed', async () => {
-    await nextLife({ stillMs: 1000 });
+    await nextLife({ stillMs: 5000 });
     const fence = life.start(chat);
     await life.ready(fence);
     const long = { ...hello, max_tokens: 100_000, ignore_eos: true, stream: false };
@@ -195,7 +195,7 @@ describe('a server that hangs', () => {
     const { exit } = await place.events.find('exited', fence);
     expect(exit.failure).toEqual({
       code: 'execution.model',
-      message: 'no token moved for 1 s with 1 request under way',
+      message: 'no token moved for 5 s with 1 request under way',
     });
     const { exit: answer } = await life.answers.find('exited', asked);
     expect(answer.failure?.code).toBe('execution.model');
@@ -203,11 +203,11 @@ describe('a server that hangs', () => {
   });
 
   it('with nothing under way is found by that it does not answer', async () => {
-    await nextLife({ stillMs: 1000 });
+    await nextLife({ stillMs: 5000 });
     const fence = life.start(chat);
     await life.ready(fence);
     for (const pid of await life.pids()) process.kill(pid, 'SIGSTOP');
     const { exit } = await place.events.find('exited', fence);
-    expect(exit.failure?.message).toBe('llama-server did not answer for 1 s');
+    expect(exit.failure?.message).toBe('llama-server did not answer for 5 s');
   });
 });

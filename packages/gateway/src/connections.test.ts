@@ -10,14 +10,15 @@ const fixture = new GatewayFixture();
 
 describe('a connection', () => {
   it('that says no HTTP, sends too long headers, or sends slowly, is told so and closed', async () => {
-    const url = await fixture.open({ headersMs: 100, requestMs: 200 });
+    const url = await fixture.open();
     expect(await fixture.raw(url, 'hello\r\n\r\n')).toContain('HTTP/1.1 400 Bad Request');
     expect(await fixture.raw(url, `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toContain(
       'HTTP/1.1 431',
     );
-    expect(await fixture.raw(url, 'GET / HTTP/1.1\r\nx: y')).toContain('HTTP/1.1 408');
+    const hasty = await fixture.open({ headersMs: 100, requestMs: 200 });
+    expect(await fixture.raw(hasty, 'GET / HTTP/1.1\r\nx: y')).toContain('HTTP/1.1 408');
     const slow = `POST /v1/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${fixture.key}\r\ncontent-length: 99\r\n\r\n{`;
-    expect(await fixture.raw(url, slow)).toContain('HTTP/1.1 408');
+    expect(await fixture.raw(hasty, slow)).toContain('HTTP/1.1 408');
   });
 
   it('is used again for what is asked next, also after a refusal', async () => {

@@ -102,7 +102,7 @@ async function overusedCard(seesTheHost: () => Promise<boolean>): Promise<string
   const command = ['sh', '-c', `echo $$ >${pidFile}.new; mv ${pidFile}.new ${pidFile}; sleep 600`];
   const devices = [{ uuid: uuid as DeviceUuid, vramBytes: 2 ** 31, whole: false }];
   broker.lease(1, 'process', { command }, { devices });
-  const pid = await vi.waitFor(() => readFile(pidFile, 'utf8'), { timeout: 8000 });
+  const pid = await vi.waitFor(() => readFile(pidFile, 'utf8'), { timeout: 20_000 });
   const use = (of: number, mib: number) =>
     `<process_info><pid>${of}</pid><process_name>x</process_name><used_memory>${mib} MiB</used_memory></process_info>`;
   const processes = `<processes>${use(Number(pid), 3072)}${use(process.pid, 100)}`;

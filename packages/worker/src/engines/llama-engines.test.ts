@@ -41,13 +41,13 @@ esac`;
 
 const cuda = `if [ -z "$CUDA_VISIBLE_DEVICES" ] || [ "$CUDA_VISIBLE_DEVICES" = GPU-1 ]; then echo "  CUDA0: a card (6064 MiB, 5990 MiB free)"; fi`;
 
-const enginesOf = (programs: string): LlamaEngines =>
+const enginesOf = (programs: string, answerMs = 20_000): LlamaEngines =>
   new LlamaEngines({
     ...{
       programs,
       added: () => readEngineList(folder),
       paths: { path: `${folder}:/usr/bin:/bin`, libraries: '' },
-      answerMs: 2000,
+      answerMs,
     },
     ...{ clock: systemClock, log: createLog({ daemon: 'test', level: 'silent' }) },
   });
@@ -94,10 +94,17 @@ describe('an engine', () => {
   });
 
   it.each([
-    ['says something else', 'echo hello', /--version says no version: hello/],
     ['hangs', 'sleep 600', /--version gave no answer within 2000 ms/],
-    ['crashes', 'echo no such library >&2; exit 127', /--version failed: no such library/],
     ['says no end of it', 'yes', /--version (failed|gave no answer)/],
+  ])('that %s is none, in words', async (_, script, words) => {
+    const engines = enginesOf(await program('broken', script), 2000);
+    expect(await engines.look()).toEqual([]);
+    expect(engines.troubles).toEqual([expect.stringMatching(words)]);
+  });
+
+  it.each([
+    ['says something else', 'echo hello', /--version says no version: hello/],
+    ['crashes', 'echo no such library >&2; exit 127', /--version failed: no such library/],
     [
       'is too old',
       playing('1', 'true', help.replace('--api-key-file', '--other')),
