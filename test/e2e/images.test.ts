@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  here = await ImagePlace.open({ stallMs: 3000 });
+  here = await ImagePlace.open();
 });
 
 afterEach(async () => {
@@ -87,7 +87,7 @@ describe('an image that is missing', () => {
     const log = await here.run(image);
     expect(log).toMatch(
       new RegExp(
-        `^\\[gryphgen: pulling ${image}\\]\n\\[gryphgen: pulled ${image}: 2 layers, .* in \\d+ s, ${digest}\\]\nit runs\n$`,
+        `^\\[gryphgen: pulling ${image}\\]\n\\[gryphgen: pulled ${image}: 2 layers, .* in .*, ${digest}\\]\nit runs\n$`,
       ),
     );
     expect(await here.run(image)).toBe(`[gryphgen: ${image} is ${registry.host}/plain@${digest}]\nit runs\n`);
@@ -96,9 +96,6 @@ describe('an image that is missing', () => {
   it('is pulled once for all who wait, and each is told', async () => {
     await registry.push('shared', '1', freshImage({ bytes: 4 * MiB }));
     const line = await heldLine(2 * MiB);
-    // Held for as long as this machine takes to begin another: no stall.
-    await here.close();
-    here = await ImagePlace.open();
     const image = `${line.host}/shared:1`;
     const first = here.start(image);
     await line.held;
@@ -114,8 +111,6 @@ describe('an image that is missing', () => {
   it('is told of while it comes', async () => {
     await registry.push('slow', '1', freshImage({ bytes: 4 * MiB }));
     const line = await heldLine(2 * MiB);
-    await here.close();
-    here = await ImagePlace.open();
     const fence = here.start(`${line.host}/slow:1`);
     const log = await here.log(fence, /so far/);
     expect(log).toMatch(/slow:1: \d of 2 layers, [\d.]+ (?:K|M)iB so far/);
@@ -226,6 +221,8 @@ describe('in words', () => {
     await mortal.push('half', '1', freshImage({ bytes: 32 * MiB }));
     const line = await HeldLine.to(mortal.host, 2 * MiB);
     lines.push(line);
+    await here.close();
+    here = await ImagePlace.open({ stallMs: 3000 });
     const fence = here.start(`${line.host}/half:1`);
     await line.held;
     await mortal.stop();
@@ -257,9 +254,6 @@ describe('a pull that is under way', () => {
   it('goes on for those who still wait', async () => {
     await registry.push('left', '1', freshImage({ bytes: 4 * MiB }));
     const line = await heldLine(2 * MiB);
-    // Held for as long as this machine takes to stop an attempt: no stall.
-    await here.close();
-    here = await ImagePlace.open();
     const first = here.start(`${line.host}/left:1`);
     await line.held;
     // Only now: of two that start together either may be the one that pulls.
