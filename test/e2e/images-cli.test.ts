@@ -1,9 +1,10 @@
 /** Images as somebody at a terminal meets them: the settings of a worker, what is told of a pull, and where. */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
+import { filesIn } from './files-in.fixture.ts';
 import { freshImage, imageIds, removeImagesOf } from './images-place.ts';
 import { registryUser, TestRegistry } from './registry.fixture.ts';
 
@@ -54,11 +55,9 @@ it('what cannot be pulled fails in words, exit code 1, and no secret is in any o
   const { code, stderr } = await grid.grid('run', file);
   expect(stderr).toContain(`${registry.host} has no image ${registry.host}/absent:1`);
   expect(code).toBe(1);
-  const written = readdirSync(grid.home, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
-  expect(written.length).toBeGreaterThan(3);
-  for (const text of written) {
+  const written = filesIn(grid.home);
+  expect(written.size).toBeGreaterThan(3);
+  for (const text of written.values()) {
     expect(text).not.toContain(auth);
     expect(text).not.toContain(registryUser.password);
   }

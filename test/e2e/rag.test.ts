@@ -1,11 +1,12 @@
 /** Retrieval as a user has it: the spawned `grid`, files that change, answers that follow. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docxOf, paragraph, pdfOf } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
 import { llamaProgram } from '../conformance/llama-program.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
+import { filesIn } from './files-in.fixture.ts';
 
 interface Answer {
   readonly results: readonly {
@@ -205,13 +206,11 @@ describe('a collection', () => {
     expect(await asked('lovelace')).toEqual([]);
     // Nor is it in what the grid keeps of the task; the files themselves are kept as artifacts.
     const { GRID_HOME: home = '' } = grid.env;
-    const kept = readdirSync(home, { recursive: true, withFileTypes: true })
-      .filter(
-        (entry) => entry.isFile() && !entry.parentPath.startsWith(docs) && !/artifact/.test(entry.parentPath),
-      )
-      .map((entry) => join(entry.parentPath, entry.name));
-    expect(kept.some((path) => path.endsWith('passages.sqlite'))).toBe(true);
-    expect(kept.filter((path) => /ada.?lovelace/i.test(readFileSync(path, 'latin1')))).toEqual([]);
+    const kept = [...filesIn(home)].filter(
+      ([path]) => !path.startsWith(docs) && !/artifact/.test(dirname(path)),
+    );
+    expect(kept.some(([path]) => path.endsWith('passages.sqlite'))).toBe(true);
+    expect(kept.filter(([, text]) => /ada.?lovelace/i.test(text)).map(([path]) => path)).toEqual([]);
     const short = await grid.grid('rag', 'forget', 'docs', 'a');
     expect([short.code, short.stderr]).toEqual([2, expect.stringContaining('3 letters or digits')]);
   });
