@@ -119,6 +119,8 @@ export class DaemonsFixture {
       home: this.home,
       endpoints: [this.endpoint],
       log: silentLog,
+      // A busy machine takes its time to start a broker, and to start it again.
+      firstSessionMs: 120_000,
       patienceMs: 120_000,
       // The broker has only just been started.
       firstSessionMs: 60_000,
@@ -156,16 +158,20 @@ async function removeHome(home: string): Promise<void> {
 /** Starts of this grid's containers, as the engine itself tells them. */
 export class ContainerStarts {
   readonly byTask = new Map<string, number>();
+  private wake: () => void = () => undefined;
   private readonly child: ChildProcess;
 
   constructor(home: string) {
-    const ours = `label=gryphgen.grid=${gridOf(loadMembership(home))}`;
+    const filters = ['event=start', `label=gryphgen.grid=${gridOf(loadMembership(home))}`];
+    // What starts before the engine listens to this is told as well.
+    const since = (Date.now() / 1000 - 1).toFixed(3);
     this.child = spawn(
       'docker',
-      ['events', '--filter', 'event=start', '--filter', ours, '--format', '{{json .Actor.Attributes}}'],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
+      [
+        ...['events', '--since', since, '--format', '{{json .Actor.Attributes}}'],
+        ...filters.flatMap((filter) => ['--filter', filter]),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let rest = '';
     this.child.stdout?.on('data', (bytes: Buffer) => {
@@ -178,6 +184,16 @@ export class ContainerStarts {
   private note(attributes: Record<string, string>): void {
     const task = attributes['gryphgen.task'];
     if (task !== undefined) this.byTask.set(task, (this.byTask.get(task) ?? 0) + 1);
+    this.wake();
+  }
+
+  /** Resolves when each of these was told of: the engine tells on its own way, and may be late. */
+  async seen(tasks: Iterable<number>): Promise<void> {
+    for (const task of tasks)
+      while (!this.byTask.has(String(task)))
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
   }
 
   async stop(): Promise<void> {

@@ -118,6 +118,8 @@ test('of a worker that is killed the client learns at once; the worker’s next 
   worker.start();
   await untilGone(inside, 'sleep 3071');
   expect((await inside.inspect()).State.Running).toBe(true);
+  // It ends what was left before it says hello.
+  await ready();
 });
 
 test('beside one task there are so many at once, and one more when one has ended', async () => {

@@ -97,18 +97,27 @@ async function says(container: Awaited<ReturnType<typeof containerOf>>, words: s
   }
 }
 
+async function letGo(container: Awaited<ReturnType<typeof containerOf>>): Promise<void> {
+  const go = await container.exec({ Cmd: ['touch', '/tmp/go'] });
+  await go.start({});
+}
+
 it('kill -9 in the middle of a stop: the task ends as it would have without', async () => {
   grid.daemon(['broker']);
   const worker = grid.daemon(['worker']);
   const client = await grid.client();
-  const script = 'trap "echo asked; sleep 1; exit 0" TERM; echo up; while :; do sleep 0.05; done';
-  const task = client.submit({ kind: 'container', body: { image, command: ['sh', '-c', script] } });
+  const script =
+    'trap "echo asked; while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 0" TERM; echo up; while :; do sleep 0.05; done';
+  const body = { image, command: ['sh', '-c', script] };
+  const task = client.submit({ kind: 'container', stopGraceMs: 60_000, body });
   const id = await task.accepted;
   const container = await containerOf(id);
   await says(container, 'up');
   await client.request('cancel', { task: id });
   await says(container, 'asked');
   await worker.kill();
+  // It ends only now: its worker would have told of it, and removed it.
+  await letGo(container);
   expect(await container.wait()).toMatchObject({ StatusCode: 0 });
   worker.start();
   expect(await task.finished).toMatchObject({ state: 'cancelled', attempts: 1 });
@@ -133,8 +142,8 @@ it('a worker that starts while its engine is away says nothing before it knows w
   worker.start();
   await away;
   door.reopen();
-  const go = await container.exec({ Cmd: ['touch', '/tmp/go'] });
-  await go.start({});
+  await letGo(container);
   expect(await task.finished).toMatchObject({ state: 'succeeded', attempts: 1 });
+  await starts.seen([id]);
   expect([...starts.byTask]).toEqual([[String(id), 1]]);
 });

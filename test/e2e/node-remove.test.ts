@@ -34,7 +34,8 @@ it('ends its session, keeps it out over a restart of the broker, and gives its t
   };
   await turnedAway();
   expect(link.state).not.toBe('open');
-  expect(link.trouble?.code).toBe('rejected.forbidden');
+  // The broker counts before the other end hears of it.
+  await expect.poll(() => link.trouble?.code, { timeout: 20_000 }).toBe('rejected.forbidden');
 
   await grid.stopBroker();
   await grid.start();
