@@ -108,12 +108,17 @@ export class FrozenPeer {
   }
 }
 
+/** Lets in whoever knocks and says hello, however often: one that was not answered in time does so again. */
 export class FrozenBroker {
   endpoint = '';
   private readonly socket: Router;
-  private readonly heard = new Heard<{ from: Buffer; tuple: Tuple }>();
+  private readonly grid: string;
+  private readonly heard = new Heard<{ tuple: Tuple }>();
+  /** By role: the connection of its last hello. */
+  private readonly peers = new Map<string, Buffer>();
 
-  constructor(curveSecretKey: string) {
+  constructor(grid: string, curveSecretKey: string) {
+    this.grid = grid;
     this.socket = new Router({ curveServer: true, curveSecretKey, linger: 0, mandatory: true });
   }
 
@@ -123,12 +128,15 @@ export class FrozenBroker {
     void this.listen();
   }
 
-  async say(to: Buffer, session: string, ...messages: readonly Tuple[]): Promise<void> {
-    await this.socket.send([to, magic, pack([session, messages])]);
+  /** To the peer in this role, in its session. */
+  async say(role: string, ...messages: readonly Tuple[]): Promise<void> {
+    const to = this.peers.get(role);
+    if (to === undefined) throw new Error(`no ${role} is in session`);
+    await this.socket.send([to, magic, pack([sessionOf(role), messages])]);
   }
 
-  next(kind: string | number, from?: Buffer): Promise<{ from: Buffer; tuple: Tuple }> {
-    return this.heard.next((entry) => entry.tuple[0] === kind && (from?.equals(entry.from) ?? true));
+  async next(kind: string | number, is: (header: Header) => boolean = () => true): Promise<Tuple> {
+    return (await this.heard.next(({ tuple }) => tuple[0] === kind && is(tuple[1]))).tuple;
   }
 
   close(): void {
@@ -138,7 +146,30 @@ export class FrozenBroker {
   private async listen(): Promise<void> {
     for await (const [from, , batch] of this.socket) {
       const [, messages] = unpack(batch as Buffer) as [string, Tuple[]];
-      for (const tuple of messages) this.heard.add({ from: from as Buffer, tuple });
+      for (const tuple of messages) {
+        if (tuple[0] === 'knock') await this.greet(from as Buffer, 'challenge', { grid: this.grid });
+        if (tuple[0] === 'hello') await this.admit(from as Buffer, tuple[1].role as string);
+        this.heard.add({ tuple });
+      }
     }
   }
+
+  private async admit(from: Buffer, role: string): Promise<void> {
+    this.peers.set(role, from);
+    await this.greet(from, 'welcome', { session: sessionOf(role) });
+  }
+
+  private async greet(to: Buffer, kind: 'challenge' | 'welcome', fields: object): Promise<void> {
+    const greeting = said('toClient', kind, (header) => Object.assign(header, fields));
+    try {
+      await this.socket.send([to, magic, pack(['', [greeting]])]);
+    } catch (error) {
+      // It waited no longer, and comes again.
+      if ((error as NodeJS.ErrnoException).code !== 'EHOSTUNREACH') throw error;
+    }
+  }
+}
+
+function sessionOf(role: string): string {
+  return `s-${role}`;
 }

@@ -16,7 +16,7 @@ import { createWorker } from '@gryphgen/worker';
 import { pack, unpack } from 'msgpackr';
 import { afterEach, expect, it } from 'vitest';
 import { BrokerFixture, silentLog } from './broker.fixture.ts';
-import { FrozenBroker, FrozenPeer, hot, said, type Tuple } from './frozen-wire.fixture.ts';
+import { FrozenBroker, FrozenPeer, hot, said } from './frozen-wire.fixture.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -120,7 +120,7 @@ it('a worker and a client of 0.1.0 work with the broker of today', async () => {
 it('a worker and a client of today work with a broker of 0.1.0', async () => {
   const identity = createIdentity();
   const grid = gridIdOf(identity.key);
-  const broker = new FrozenBroker(identity.curve.secretKey);
+  const broker = new FrozenBroker(grid, identity.curve.secretKey);
   await broker.start();
   undo.push(() => broker.close());
   const peers = {
@@ -129,23 +129,6 @@ it('a worker and a client of today work with a broker of 0.1.0', async () => {
   };
   const home = new BrokerFixture();
   undo.push(() => home.stop());
-
-  /** Lets in who comes next. */
-  const admit = async (session: string): Promise<{ from: Buffer; hello: Tuple }> => {
-    const { from } = await broker.next('knock');
-    await broker.say(
-      from,
-      '',
-      said('toClient', 'challenge', (header) => Object.assign(header, { grid })),
-    );
-    const { tuple } = await broker.next('hello', from);
-    await broker.say(
-      from,
-      '',
-      said('toClient', 'welcome', (header) => Object.assign(header, { session })),
-    );
-    return { from, hello: tuple };
-  };
 
   const worker = createWorker(
     {
@@ -167,10 +150,9 @@ it('a worker and a client of today work with a broker of 0.1.0', async () => {
     },
   );
   undo.push(() => worker.stop());
-  const starting = worker.start();
-  const toWorker = await admit('s-worker');
-  await starting;
-  expect(toWorker.hello[1]).toMatchObject({ role: 'worker', peer: { kind: 'worker', attempts: [] } });
+  await worker.start();
+  const [, hello] = await broker.next('hello');
+  expect(hello).toMatchObject({ role: 'worker', peer: { kind: 'worker', attempts: [] } });
   const client = new Client({
     ...peers,
     ...{
@@ -183,42 +165,37 @@ it('a worker and a client of today work with a broker of 0.1.0', async () => {
     },
   });
   undo.push(() => client.close());
-  const started = client.start();
-  const toClient = await admit('s-client');
-  await started;
+  await client.start();
 
   const { finished } = client.submit({ kind: 'noop', body: { sleepMs: 1 } });
-  const { tuple: submit } = await broker.next(hot.submit);
+  const submit = await broker.next(hot.submit);
   const [seq, , , bytes] = submit[1];
   // What 0.1.0 decoded of it, and needed.
   const { image: _, ...known } = envelope;
   expect(unpack(bytes as Buffer)).toMatchObject({ ...known, kind: 'noop', name: '', resources: {} });
   await broker.say(
-    toClient.from,
-    's-client',
+    'admin',
     said('toClient', hot.accepted, (header) => Object.assign(header, { 0: seq, 1: 300 })),
   );
   const lease = said('toWorker', hot.lease, (header) =>
     Object.assign(header, { 0: 1, 1: 1, 2: 300, 3: 1, 4: 3, 5: [], 6: bytes }),
   );
-  await broker.say(toWorker.from, 's-worker', [lease[0], lease[1], submit[2] ?? new Uint8Array(0)]);
-  const { tuple: result } = await broker.next(hot.result);
+  await broker.say('worker', [lease[0], lease[1], submit[2] ?? new Uint8Array(0)]);
+  const result = await broker.next(hot.result);
   expect(result[1].slice(0, 5)).toEqual([300, 1, 3, 0, null]);
   await broker.say(
-    toWorker.from,
-    's-worker',
+    'worker',
     said('toWorker', hot.resultAck, (header) => Object.assign(header, { 0: 300, 1: 1, 2: 3 })),
   );
   const end = said('toClient', hot.finished, (header) =>
     Object.assign(header, { 0: 300, 1: 1, 2: 0, 3: 0, 4: null }),
   );
-  await broker.say(toClient.from, 's-client', end);
+  await broker.say('admin', end);
   expect(await finished).toMatchObject({ task: 300, state: 'succeeded', exitCode: 0 });
 
-  const { tuple: beat } = await broker.next(hot.heartbeat, toWorker.from);
+  const beat = await broker.next(hot.heartbeat);
   await broker.say(
-    toWorker.from,
-    's-worker',
+    'worker',
     said('toClient', hot.heartbeatAck, (header) => Object.assign(header, { 0: beat[1][0] })),
   );
 });
