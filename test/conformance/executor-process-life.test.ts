@@ -119,9 +119,7 @@ it('ends what left the group of a command that has ended, and nothing of one tha
   const left = order('sh', '-c', 'setsid sh -c "sleep 602 & sleep 603" >/dev/null 2>&1 & echo left');
   executor.start(left);
   await place.events.find('exited', left.fence);
-  await expect
-    .poll(() => processesOf(place))
-    .not.toContainEqual(expect.stringMatching(/60[23]/));
+  await expect.poll(() => processesOf(place)).not.toContainEqual(expect.stringMatching(/60[23]/));
   expect(await processesOf(place)).toContainEqual(expect.stringMatching(/601/));
 });
 

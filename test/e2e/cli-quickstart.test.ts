@@ -70,7 +70,7 @@ it('stopped in the middle, leaves nothing behind', async () => {
   child.kill('SIGTERM');
   const [code] = await once(child, 'close');
   expect(code).toBe(143);
-  expect(said()).not.toContain('Running the example');
+  expect(said()).not.toContain('Done.');
   expectNothingLeft();
 }, 120_000);
 

@@ -43,7 +43,7 @@ it('refuses what exceeds its window, in words', async () => {
   await Promise.allSettled(submitted.map(({ finished }) => finished));
 });
 
-it('answers others between the requests of one who asks for hundreds of things at once', async () => {
+it('answers others between the requests of one who asks for hundreds of things at once, without a pause', async () => {
   const other = await connect({ home: grid.home, endpoints, log });
   const listed: Promise<Outcome>[] = [];
   for (let n = 0; n < 300; n += 1) {
@@ -51,16 +51,13 @@ it('answers others between the requests of one who asks for hundreds of things a
     listed.push(client.submit(noop).finished);
   }
   await Promise.all(listed);
-  const answered: string[] = [];
+  let asking = true;
   const many = Array.from({ length: 300 }, async () => {
-    await client.request('ps', { all: true, limit: 300 });
-    answered.push('many');
+    while (asking) await client.request('ps', { all: true, limit: 300 });
   });
-  await many[0];
-  const before = answered.length;
-  await other.request('status', {});
-  await other.submit(noop).finished;
-  expect(answered.length - before).toBeLessThan(150);
+  expect((await other.request('status', {})).live).toBeGreaterThanOrEqual(0);
+  expect(await other.submit(noop).finished).toMatchObject({ state: 'succeeded' });
+  asking = false;
   await Promise.all(many);
   await other.close();
 }, 60_000);
@@ -131,7 +128,8 @@ describe('who is not let in', () => {
     const other = { ...membership, gridKey };
     writeFileSync(join(stranger.home, 'grid.json'), JSON.stringify(other));
     cpSync(join(grid.home, 'keys', 'admin.json'), join(stranger.home, 'keys', 'admin.json'));
-    const connecting = connect({ home: stranger.home, endpoints, log, firstSessionMs: 1000 });
+    // Long enough for a busy machine to be told.
+    const connecting = connect({ home: stranger.home, endpoints, log, firstSessionMs: 8000 });
     await expect(connecting).rejects.toMatchObject({
       code: 'rejected.state',
       message: expect.stringContaining('this broker belongs to grid'),

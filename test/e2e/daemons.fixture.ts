@@ -119,8 +119,6 @@ export class DaemonsFixture {
       home: this.home,
       endpoints: [this.endpoint],
       log: silentLog,
-      // A busy machine takes its time to start a broker, and to start it again.
-      firstSessionMs: 120_000,
       patienceMs: 120_000,
       // The broker has only just been started.
       firstSessionMs: 60_000,

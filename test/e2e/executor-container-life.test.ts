@@ -142,7 +142,8 @@ describe('a container', () => {
       const [adopted] = await nextLife({ ...systemClock, wall: () => systemClock.wall() + jumpMs });
       if (adopted?.found.phase !== 'running') throw new Error('it does not run');
       const ranMs = systemClock.mono() - startedMono;
-      expect(Math.abs(adopted.found.ranMs - ranMs)).toBeLessThan(5000);
+      // Far less than the jump, and more than the slowest machine takes to see that it is up.
+      expect(Math.abs(adopted.found.ranMs - ranMs)).toBeLessThan(600_000);
     }
     executor.stop(running.fence, 0, 'drop');
   });

@@ -73,7 +73,8 @@ class Service {
     const spec: TaskSpec = {
       kind: 'container',
       restart: 'on-failure',
-      retries: { limit: 0, backoffMs: 2000 },
+      // While it waits for its next try it is looked at.
+      retries: { limit: 0, backoffMs: 10_000 },
       resources: { cpuMilli: 100, memoryBytes: 0, diskBytes: 0 },
       constraints: { worker: 'forge', labels: {} },
       stopGraceMs: 1000,
@@ -211,7 +212,13 @@ it.concurrent('has the host port that it asks for, until it is cancelled; where 
   const third = await Service.submit({ ports });
   expect(await third.address(1)).toBe(`127.0.0.1:${host}`);
   await third.cancel();
-  await expect(docker.getContainer(id).inspect()).rejects.toThrow('no such container');
+  // It is removed when the broker has its result.
+  const isThere = () =>
+    docker
+      .getContainer(id)
+      .inspect()
+      .then(() => 'it is there', String);
+  await expect.poll(isThere, { timeout: 30_000 }).toContain('no such container');
 }, 60_000);
 
 it.concurrent('is refused where the owner lets none be published, or none for all', async () => {
