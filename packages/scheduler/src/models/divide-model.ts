@@ -3,7 +3,7 @@
  * layer by layer from where it is too much to where there is most room.
  */
 import type { ModelDescription } from '@gryphgen/protocol';
-import type { ModelSettings } from './cache-memory.ts';
+import { cacheBytes, type ModelSettings } from './cache-memory.ts';
 import { estimateMemory, type MemoryEstimate } from './estimate-memory.ts';
 import { offloadLast } from './offload.ts';
 
@@ -25,6 +25,12 @@ export function divideModel(
   if (freeBytes.length === 0 || offloaded < freeBytes.length) return undefined;
   // There is no proportion to nothing.
   if (freeBytes.some((free) => free <= 0)) return undefined;
+  // Of a model that does not fit by far each count would take a division's time to find out, in the broker's loop.
+  const layers = layerBytes(model, settings, offloaded);
+  const least = layers.reduce((sum, bytes) => sum + bytes, model.outputBytes + model.tiedBytes);
+  const needed = deviceFactor * (least + freeBytes.length * overheadBytes);
+  if (needed > freeBytes.reduce((sum, free) => sum + free, 0)) return undefined;
+  const smallest = deviceFactor * Math.min(...layers);
   const counts = proportional(offloaded, freeBytes);
   for (let moves = 0; moves <= offloaded; moves++) {
     const offload = offloadLast(model.layers.length, offloaded, counts);
@@ -33,11 +39,18 @@ export function divideModel(
     const from = rooms.findIndex((room, device) => room < 0 && (counts[device] ?? 0) > 1);
     if (rooms.every((room) => room >= 0)) return { counts, estimate };
     const to = rooms.indexOf(Math.max(...rooms));
-    if (from < 0 || (rooms[to] ?? 0) < 0) return undefined;
+    if (from < 0 || (rooms[to] ?? 0) < smallest) return undefined;
     counts[from] = (counts[from] ?? 0) - 1;
     counts[to] = (counts[to] ?? 0) + 1;
   }
   return undefined;
+}
+
+/** Weights and cache of each of the last layers, without the output: what computing takes comes on top. */
+function layerBytes(model: ModelDescription, settings: ModelSettings, offloaded: number): number[] {
+  return model.layers
+    .slice(Math.max(0, model.layers.length + 1 - offloaded))
+    .map((layer) => layer.bytes + cacheBytes(layer, model, settings));
 }
 
 /** Whole numbers that add up to `count`, each at least one. */
