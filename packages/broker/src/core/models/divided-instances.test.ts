@@ -1,8 +1,11 @@
 /** Instances whose model no device of a worker holds alone: planned over several, and held as one (E34). */
 import {
   type DeviceUuid,
+  encodeBody,
+  failure,
   type InstanceBody,
   instanceBodySchema,
+  type ModelPlanDocument,
   readBody,
   type SessionId,
 } from '@gryphgen/protocol';
@@ -16,6 +19,7 @@ import {
   beginGrid,
   cancelled,
   done,
+  fence,
   gpu,
   grid,
   instance,
@@ -121,6 +125,62 @@ describe('a model that no card holds alone', () => {
     ask('unloadModel', { name: 'tiny' });
     done(worker, before, cancelled);
     expect(grid.state.workers.get('w-1' as never)?.view.ledger.devices.size).toBe(0);
+  });
+});
+
+describe('what it teaches', () => {
+  let worker: SessionId;
+  let before: readonly number[];
+  const planned = () => {
+    const { description, serving: as } = modelSpec({}, layerMiB);
+    const { workers } = ask('planModel', { name: 'tiny', description, serving: as }) as ModelPlanDocument;
+    return workers[0];
+  };
+  const plannedBytes = () => planned()?.devices.map(({ bytes }) => bytes) ?? [];
+  beforeEach(() => {
+    worker = grid.worker('w-1', { ...twoCards, devices: [gpu('a', 1300), gpu('b', 1250)] });
+    add({}, layerMiB);
+    before = plannedBytes();
+  });
+  function ends(task: Task, over: object): void {
+    const told = { exitCode: 0, failure: null, ranMs: 5, outcome: new Uint8Array(0) };
+    grid.say(worker, { kind: 'result', ...fence(task), ...told, ...over } as never);
+  }
+
+  it('is of each card what it took of all together', () => {
+    ask('loadModel', { name: 'tiny' });
+    const task = instance();
+    ready(worker, task);
+    const bytes = heldOf(task).reduce((sum, { vramBytes }) => sum + vramBytes, 0);
+    ask('unloadModel', { name: 'tiny' });
+    ends(task, { failure: cancelled, usage: { peakVramBytes: Math.round(1.1 * bytes) } });
+    expect(plannedBytes()).toHaveLength(2);
+    for (const [at, now] of plannedBytes().entries()) expect(now / (before[at] ?? 0)).toBeCloseTo(1.1, 2);
+  });
+
+  it('is how fast it is on both, and nothing of either alone', () => {
+    ask('loadModel', { name: 'tiny' });
+    ready(worker);
+    const counts = { prompt: 1, cached: 0, output: 100 };
+    const answer = { status: 200, firstMs: 1, restMs: 1, outputMs: 2000, tokens: counts };
+    const outcome = encodeBody({ result: new TextEncoder().encode(JSON.stringify(answer)) });
+    for (let times = 0; times < 3; times += 1) ends(request(), { outcome });
+    ask('unloadModel', { name: 'tiny' });
+    done(worker, instance(), cancelled);
+    expect(planned()?.tokensPerS).toEqual({ value: expect.closeTo(50), from: 'measured' });
+    expect(grid.state.models.lessons.speeds.of('tiny', 'a')).toBeUndefined();
+  });
+
+  it('is that all had too little where it ran out of memory, since nobody says of which', () => {
+    request();
+    const held = heldOf(instance());
+    done(worker, instance(), failure('execution.oom', 'cudaMalloc failed: out of memory'));
+    const next = heldOf(instance());
+    for (const { uuid, vramBytes } of next) {
+      const had = held.find((share) => share.uuid === uuid)?.vramBytes ?? 0;
+      expect(vramBytes).toBeLessThanOrEqual((had * 3) / 4);
+    }
+    expect(model().instances[0]?.words).toMatch(/ of a and .* of b were too little to load it$/);
   });
 });
 
