@@ -47,6 +47,20 @@ it('a machine joins, works, is removed, and does not come back with the same key
   const ran = await forge.grid('submit', '--wait', '--worker', 'anvil', '--', 'echo', 'from anvil');
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
 
+  // Of the grid's own machine by its broker's word, of one that has joined as a machine by what it sees itself.
+  const ways = async (machine: GridFixture) =>
+    (await machine.json<{ checks: { name: string; found: string }[] }>('doctor')).checks.slice(-3);
+  expect(await ways(forge)).toMatchObject([
+    { name: 'broker', found: expect.stringContaining('can be connected to') },
+    { name: 'relay', state: 'ok' },
+    { name: 'data', state: 'ok' },
+  ]);
+  expect(await ways(anvil)).toMatchObject([
+    { name: 'broker', found: expect.stringContaining(`${reach} can be connected to`) },
+    { name: 'relay' },
+    { name: 'data', state: 'ok' },
+  ]);
+
   expect((await forge.grid('node', 'remove', 'anvil')).code).toBe(0);
   const again = await anvil.grid('join', '--yes', '--no-service', '--name', 'anvil', await ticket());
   expect(again).toMatchObject({ code: 7, stderr: expect.stringContaining('was removed from the grid') });

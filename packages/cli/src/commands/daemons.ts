@@ -3,7 +3,7 @@
  * made of is imported when one runs: no other command should wait for it.
  */
 import { limits } from '@gryphgen/protocol';
-import { createLog } from '@gryphgen/runtime';
+import { createLog, makeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
 import {
   flagOf,
@@ -143,6 +143,7 @@ async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers
     slots,
   } = flags;
   const places = flags.dataEndpoint ?? [await dataPlace(config)];
+  if (flags.dataEndpoint === undefined) makeRunFolder(config.home);
   const allowed = { allowContainers, allowProcess, allowNoop, retrieval, calibrate };
   return await live(
     () => workerDaemon(config, { labels, slots, policy, dataEndpoints: places, ...allowed }, log),

@@ -12,6 +12,7 @@ import { checkEngine, checkToolkit } from '../doctor/engine.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkLlama } from '../doctor/llama.ts';
 import { checkDisk, checked, checkHome, checkMemory, checkNode, nearestFolder } from '../doctor/machine.ts';
+import { checkNetwork } from '../doctor/network.ts';
 import { checkSpeed } from '../doctor/speed.ts';
 import { type CommonFlags, pressureSettings, settingsOf } from '../settings.ts';
 import { printJson, type Style, type Terminal } from '../terminal.ts';
@@ -19,7 +20,7 @@ import { printJson, type Style, type Terminal } from '../terminal.ts';
 export function doctorCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
   const summary =
-    'Check this machine: Node.js, kernel, home, disk, memory, clock, Docker, devices. Exits 1 when something is broken.';
+    'Check this machine: Node.js, kernel, home, disk, memory, clock, Docker, devices, the ways to its grid. Exits 1 when something is broken.';
   return runs<CommonFlags>(
     gridCommand('doctor', summary, 'doctor', 'doctor --json'),
     invocation,
@@ -84,6 +85,7 @@ async function look(
       checkLlama(engines, programs),
       checked('speed', () => checkSpeed(keptCalibration(home))),
       checked('grid', () => upCheck(home)),
+      checkNetwork(config),
     ])
   ).flat();
   const devices = found.ok ? found.reading.devices.map(({ device }) => device) : [];

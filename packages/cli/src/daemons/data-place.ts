@@ -1,10 +1,10 @@
 /** Where a worker's logs are read unless its owner says. */
-import { addressTowards, type Config, makeRunFolder, reachable } from '@gryphgen/runtime';
+import { addressTowards, type Config, reachable, runFolder } from '@gryphgen/runtime';
 
 /**
  * At the address that its broker sees, or that its own broker listens at for others; at a socket of this machine where
  * all of the grid is. A broker elsewhere that cannot be found yet (a machine that has just begun) sees this machine's
- * first address, most likely.
+ * first address, most likely. Makes nothing: who listens at a socket makes its folder.
  */
 export async function dataPlace({ home, broker, listen }: Config): Promise<string> {
   let hidden = false;
@@ -18,6 +18,6 @@ export async function dataPlace({ home, broker, listen }: Config): Promise<strin
   }
   const [own] = (hidden ? ['tcp://0.0.0.0:*'] : listen).flatMap(reachable);
   return own === undefined
-    ? `ipc://${makeRunFolder(home)}/worker-data.sock`
+    ? `ipc://${runFolder(home)}/worker-data.sock`
     : own.replace(/:(?:[0-9]+|\*)$/, ':*');
 }
