@@ -37,6 +37,7 @@ import {
   waitCommand,
 } from './commands/tasks.ts';
 import { topCommand } from './commands/top.ts';
+import { tuneCommand } from './commands/tune.ts';
 import { downCommand, upCommand } from './commands/up.ts';
 import { usageExit } from './exit-codes.ts';
 import { report } from './problem.ts';
@@ -55,7 +56,7 @@ const groups: readonly (readonly [string, readonly ((invocation: Invocation) => 
   ['The grid:', [nodesCommand, nodeCommand, imageCommand, topCommand]],
   ['The grid:', [ticketCommand, joinCommand, principalCommand, simulateCommand, evolveCommand]],
   ['Retrieval:', [ragCommand]],
-  ['Models:', [modelsCommand, inferCommand, chatCommand, engineCommand, keyCommand]],
+  ['Models:', [modelsCommand, inferCommand, chatCommand, tuneCommand, engineCommand, keyCommand]],
   ['What is kept:', [fsckCommand, backupCommand, restoreCommand, auditCommand, supportBundleCommand]],
   [ownGroup, [configCommand, completionCommand]],
 ];

@@ -101,3 +101,12 @@ export {
   revealText,
   weighed,
 } from './retrieval.ts';
+export { measureRound, promptOf, type RoundShape } from './tuning/measure-round.ts';
+export {
+  type Measured,
+  middle,
+  type SearchEnd,
+  type SettingsTrial,
+  searchSettings,
+} from './tuning/search-settings.ts';
+export { type Choosing, dimensionsFor } from './tuning/settings-choices.ts';

@@ -6,6 +6,8 @@ import {
   type InstanceDocument,
   type ModelDocument,
   type ModelPlanDocument,
+  servingWords,
+  type TuningDocument,
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style, Terminal } from '../terminal.ts';
@@ -66,6 +68,7 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
     ['requests', `${model.running} running, ${model.waiting} waiting`],
     ['owner', model.owner],
     ['memory', memoryWords(model)],
+    ...(model.tunings ?? []).map((tuning) => ['tuned', tuningWords(tuning)] as const),
     ['trouble', model.trouble === '' ? '' : terminal.style.yellow(model.trouble)],
   ];
   const instances = table(
@@ -88,6 +91,13 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
       .map(([name, value]) => `${terminal.style.dim(name.padEnd(10))} ${value}`),
     ...(model.instances.length === 0 ? [] : ['', ...instances]),
   ];
+}
+
+/** What an instance is begun with there, or why with nothing of it. */
+function tuningWords({ workerName, devices, serving, best, untuned, stale }: TuningDocument): string {
+  const sooner = Math.round(100 * (1 - best.roundMs / untuned.roundMs));
+  const words = `${workerName} (${devices.join(' ') || 'host'}): ${servingWords(serving)}, ${sooner} % sooner`;
+  return stale === '' ? words : `${words}, not used: ${stale}`;
 }
 
 /** Planned, and seen. */
@@ -153,7 +163,13 @@ export function planLines({ workers }: ModelPlanDocument, { columns, style }: Te
       },
       { title: 'TOKENS/S', value: ({ tokensPerS }) => foreseenWords(tokensPerS, rounded), right: true },
       { title: 'LOADS IN', value: ({ loadMs }) => foreseenWords(loadMs, formatDuration), right: true },
-      { title: 'WHY', value: ({ reasons }) => reasons.map(printable).join('; ') },
+      {
+        title: 'WHY',
+        value: ({ reasons, tuning }) =>
+          [...(tuning === undefined ? [] : [`tuned: ${tuningWords(tuning)}`]), ...reasons]
+            .map(printable)
+            .join('; '),
+      },
     ],
     columns,
   );

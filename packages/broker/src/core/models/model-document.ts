@@ -25,6 +25,9 @@ import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 import { isSameSeat, tunedServing, tuningDocument, tuningOn } from './tunings.ts';
 
+/** Idle instances that would make room for a trial have had their chance by then. */
+const roomMs = 6000;
+
 /** `wall`: the time now; `sees`: which tasks are named. */
 export function modelDocument(
   state: BrokerState,
@@ -46,11 +49,19 @@ export function modelDocument(
     }),
     waiting: asking - placed,
     running: placed,
-    trouble: state.models.lifeOf(spec.name).trouble,
+    trouble: state.models.lifeOf(spec.name).trouble || noRoomWords(state, model, wall),
     // Of a worker that has told nothing yet.
     memory: state.models.lessons.memory.factor(spec.name, spec.description.architecture, ''),
     tunings: model.tunings.map((tuning) => tuningDocument(state, model, tuning)),
   };
+}
+
+/** Of a trial, which is measured where there is room and nowhere else: why there is none, as long as none is being made. */
+function noRoomWords({ models }: BrokerState, { spec, addedAt }: Model, wall: number): string {
+  const { reasons, makesRoom } = models.lifeOf(spec.name);
+  const isSure = makesRoom.length === 0 && wall - addedAt >= roomMs;
+  if (spec.trial === undefined || !isSure || models.of(spec.name).instances.size > 0) return '';
+  return reasons.join('; ');
 }
 
 /** `left`: by worker, requests that its instances answer: which of several does is the worker's own business, so the first count first. */

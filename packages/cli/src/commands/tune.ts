@@ -1,0 +1,210 @@
+/**
+ * `grid tune MODEL`: measures settings of its instances where they run, and keeps the best.
+ *
+ * 1. What is loaded of the model is unloaded first, as far as it is idle: beside it nothing could be measured.
+ * 2. Workers one after the other: each ends with its best kept, and one that cannot be measured is told and passed over.
+ */
+import { modelNamed, type RoundShape } from '@gryphgen/client';
+import {
+  failure,
+  GridError,
+  kvTypes,
+  limits,
+  type ModelDocument,
+  type NodeDocument,
+  type Serving,
+} from '@gryphgen/protocol';
+import { type Command, Option } from 'commander';
+import { flagOf, gridCommand, type Invocation, listOf, runs } from '../command.ts';
+import { failedExit } from '../exit-codes.ts';
+import { modelArgument } from '../models/model-flags.ts';
+import { withInference } from '../models/with-inference.ts';
+import { nodeNamed } from '../node-named.ts';
+import { printable } from '../printable.ts';
+import {
+  boundsWords,
+  keptLines,
+  trialLine,
+  trialTitles,
+  tunedLine,
+  tuningJson,
+} from '../render/tuning-view.ts';
+import { withClient } from '../session.ts';
+import type { CommonFlags } from '../settings.ts';
+import { integer, type Value, worker } from '../task-file/values.ts';
+import { printJson, type Terminal } from '../terminal.ts';
+import { ended } from '../tuning/settings-trial.ts';
+import { type TuneOptions, tunableOn, tuneWorker, type WorkerTuning } from '../tuning/tune-worker.ts';
+
+/** Some seconds each with a small model, minutes with a large one. */
+const usualTrials = 12;
+const usualMinutes = 20;
+const countedRounds = 3;
+/** Long enough to tell batches apart, short enough to be asked dozens of times. */
+const usualPromptTokens = 512;
+const usualOutputTokens = 64;
+
+interface TuneFlags extends CommonFlags {
+  readonly worker?: readonly string[];
+  readonly trials?: number;
+  readonly minutes?: number;
+  readonly load?: number;
+  readonly promptTokens?: number;
+  readonly outputTokens?: number;
+  readonly kv?: readonly Serving['kvType'][];
+  readonly show?: true;
+  readonly forget?: true;
+}
+
+const kvType: Value<Serving['kvType']> = {
+  expected: `one of ${kvTypes.join(', ')}`,
+  parse: (text) => kvTypes.find((known) => known === text),
+};
+
+export function tuneCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = gridCommand(
+    'tune',
+    'Measure settings of a model (threads, flash attention, batch, slots) where it runs, and keep the best.',
+    'tune tiny',
+    'tune tiny --worker forge --load 1 --minutes 5',
+    'tune tiny --show',
+    'tune tiny --forget',
+  )
+    .addArgument(modelArgument('<model>'))
+    .addOption(
+      listOf('--worker <node>', 'measure there; may be given again (default: all that hold it)', worker),
+    )
+    .addOption(
+      flagOf('--trials <count>', `settings measured on a worker (default: ${usualTrials})`, integer(3, 200)),
+    )
+    .addOption(
+      flagOf('--minutes <count>', `none is begun later (default: ${usualMinutes})`, integer(1, 1440)),
+    )
+    .addOption(
+      flagOf('--load <count>', 'requests at a time (default: its slots)', integer(1, limits.instanceSlots)),
+    )
+    .addOption(
+      flagOf(
+        '--prompt-tokens <count>',
+        `of each request (default: ${usualPromptTokens}, or half a slot)`,
+        integer(1, 65_536),
+      ),
+    )
+    .addOption(
+      flagOf(
+        '--output-tokens <count>',
+        `of each request (default: ${usualOutputTokens}, or a quarter)`,
+        integer(8, 65_536),
+      ),
+    )
+    .addOption(listOf('--kv <type>', 'a type of the cache to try too; may be given again', kvType))
+    .addOption(new Option('--show', 'what is kept for it'))
+    .addOption(new Option('--forget', 'what is kept for it, everywhere or of --worker').conflicts('show'));
+  return runs<TuneFlags>(command, invocation, (flags, [name = '']) =>
+    withClient(terminal, flags, async (client) => {
+      const model = modelNamed(await client.request('models', {}), name);
+      if (flags.show) {
+        show(terminal, model, flags);
+        return 0;
+      }
+      if (flags.forget) {
+        let left: ModelDocument = model;
+        for (const asked of flags.worker ?? [undefined])
+          left = await client.request('tuneModel', { name, ...(asked !== undefined && { worker: asked }) });
+        show(terminal, left, flags);
+        return 0;
+      }
+      const shape = shapeOf(model, flags);
+      return await withInference(client, (inference, signal) =>
+        tune(terminal, { client, inference, model, shape, signal }, flags),
+      );
+    }),
+  );
+}
+
+function show(terminal: Terminal, { name, tunings = [] }: ModelDocument, { json = false }: TuneFlags): void {
+  if (json) printJson(terminal, { model: name, tunings });
+  else for (const line of keptLines(tunings, Date.now(), terminal)) terminal.out(`${line}\n`);
+}
+
+/** What each request is. Throws GridError where a slot does not hold it, or nothing of the kind is asked. */
+function shapeOf({ name, use, serving }: ModelDocument, flags: TuneFlags): RoundShape {
+  if (use !== 'infer')
+    throw invalid(
+      `${name} is a model for ${use}: those that write are tuned, its batch follows from its context`,
+    );
+  const { slotTokens, slots } = serving;
+  const quarter = Math.max(1, Math.floor(slotTokens / 4));
+  const promptTokens = flags.promptTokens ?? Math.min(usualPromptTokens, 2 * quarter);
+  const outputTokens = flags.outputTokens ?? Math.min(usualOutputTokens, quarter);
+  if (promptTokens + outputTokens > slotTokens)
+    throw invalid(
+      `found ${promptTokens} tokens of prompt and ${outputTokens} of output, expected ${slotTokens} at most together: a slot of ${name} has no more`,
+    );
+  return { load: flags.load ?? slots, promptTokens, outputTokens };
+}
+
+type Tuning = Pick<TuneOptions, 'client' | 'inference' | 'model' | 'shape' | 'signal'>;
+
+async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promise<number> {
+  const { model } = tuning;
+  const { trials = usualTrials, minutes = usualMinutes, json = false } = flags;
+  const tell = (line: string): void => (json ? terminal.err : terminal.out)(`${line}\n`);
+  const nodes = await nodesFor(tuning, flags);
+  terminal.err(`${terminal.style.dim(boundsWords(model.name, trials, minutes * 60_000))}\n`);
+  const endsAt = performance.now() + minutes * 60_000;
+  const done: WorkerTuning[] = [];
+  const failed: { readonly node: NodeDocument; readonly error: GridError }[] = [];
+  for (const node of nodes) {
+    tell(terminal.style.bold(printable(node.name)));
+    tell(terminal.style.dim(trialTitles()));
+    try {
+      const found = await tuneWorker(node, {
+        ...tuning,
+        ...{ trials, rounds: countedRounds, kvTypes: flags.kv ?? [] },
+        isOver: () => performance.now() >= endsAt,
+        say: (words) => {
+          if (terminal.progressColumns !== null) terminal.err(`${terminal.style.dim(printable(words))}\n`);
+        },
+        onTrial: (trial, untuned) => tell(trialLine(trial, untuned, terminal)),
+      });
+      done.push(found);
+      tell(tunedLine(found));
+    } catch (error) {
+      // With nothing measured anywhere it is the command's own error.
+      if (!(error instanceof GridError) || tuning.signal.aborted || nodes.length === 1) throw error;
+      failed.push({ node, error });
+      terminal.err(`${terminal.style.red(printable(node.name))}: ${printable(error.message)}\n`);
+    }
+  }
+  if (json)
+    printJson(terminal, {
+      model: model.name,
+      workers: done.map(tuningJson),
+      failed: failed.map(({ node, error }) => ({
+        worker: node.id,
+        workerName: node.name,
+        failure: error.failure,
+      })),
+    });
+  return failed.length === 0 ? 0 : failedExit;
+}
+
+async function nodesFor({ client, model }: Tuning, flags: TuneFlags): Promise<readonly NodeDocument[]> {
+  const nodes = await client.request('nodes', {});
+  const chosen = flags.worker?.map((name) => nodeNamed(nodes, name));
+  for (const { name, report } of chosen ?? [])
+    if (report?.capabilities.includes('instance') !== true)
+      throw invalid(`${name} has no engine that serves models: "grid engine ls" says who has one`);
+  const { name, instances, description, serving } = model;
+  if (instances.length > 0) await client.request('unloadModel', { name });
+  for (const { task, busy } of instances) if (busy === 0) await ended(client, task);
+  if (chosen !== undefined) return chosen;
+  const plan = await client.request('planModel', { name, description, serving });
+  return tunableOn(model, nodes, plan);
+}
+
+function invalid(words: string): GridError {
+  return new GridError(failure('rejected.invalid', words));
+}

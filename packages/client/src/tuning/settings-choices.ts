@@ -1,0 +1,71 @@
+/** Which settings of a model's instances are worth a measure on a machine. */
+import { limits, type Serving, type WorkerReport } from '@gryphgen/protocol';
+import type { Dimension } from './search-settings.ts';
+
+/** llama-server's own, where nothing is said. */
+const usualBatch = 2048;
+const microBatches = [256, 512, 1024, 2048] as const;
+/** Beside a device the host has little to do: more threads than these only wait for it. */
+const threadsBesideDevice = [1, 2, 4] as const;
+/** Of quantised values llama.cpp reads with flash attention alone. */
+const plainTypes: ReadonlySet<string> = new Set(['f32', 'f16', 'bf16']);
+
+export interface Choosing {
+  readonly report: Pick<WorkerReport, 'cpuMilli' | 'hardware' | 'engines'>;
+  /** Else on the host. */
+  readonly isOnDevice: boolean;
+  /** Requests at a time: with more slots than those nothing is sooner. */
+  readonly load: number;
+  /** Types of the cache that may be tried; they change what a model writes, so none is unless somebody says so. */
+  readonly kvTypes: readonly Serving['kvType'][];
+}
+
+/** In the order of what they matter, mostly. */
+export function dimensionsFor(choosing: Choosing): readonly Dimension[] {
+  const { report, load, kvTypes } = choosing;
+  const threads = threadsOn(choosing);
+  const hasFlash = report.engines?.some(({ options }) => options?.includes('flash-attn')) ?? false;
+  return [
+    { name: 'threads', choices: (serving) => threads.map((count) => ({ ...serving, threads: count })) },
+    { name: 'flash attention', choices: (serving) => (hasFlash ? flashChoices(serving) : []) },
+    { name: 'batch', choices: batchChoices },
+    { name: 'slots', choices: (serving) => slotChoices(serving, load) },
+    { name: 'cache', choices: (serving) => cacheChoices(serving, kvTypes) },
+  ];
+}
+
+function threadsOn({ report, isOnDevice }: Choosing): readonly number[] {
+  const all = Math.min(limits.instanceThreads, Math.max(1, Math.floor(report.cpuMilli / 1000)));
+  if (isOnDevice) return threadsBesideDevice.filter((count) => count > 1 && count <= all);
+  const cores = report.hardware?.cpu.cores ?? 0;
+  const usual = Math.max(1, Math.floor(all / 2));
+  const counts = [cores, all, Math.ceil((3 * all) / 4)].filter((count) => count >= 1 && count <= all);
+  return [...new Set(counts)].filter((count) => count !== usual);
+}
+
+function flashChoices(serving: Serving): readonly Serving[] {
+  const on = { ...serving, flashAttention: true };
+  return plainTypes.has(serving.kvType) ? [on, { ...serving, flashAttention: false }] : [on];
+}
+
+/** A prompt is no longer than a slot: more at a time is none. */
+function batchChoices(serving: Serving): readonly Serving[] {
+  const most = Math.max(serving.slotTokens, microBatches[0]);
+  return microBatches
+    .filter((tokens) => tokens <= most && tokens !== (serving.microBatchTokens ?? 512))
+    .map((tokens) => ({ ...serving, batchTokens: Math.max(usualBatch, tokens), microBatchTokens: tokens }));
+}
+
+function slotChoices(serving: Serving, load: number): readonly Serving[] {
+  const { slots } = serving;
+  return [Math.ceil(slots / 2), slots * 2]
+    .filter((count) => count !== slots && count <= Math.min(load, limits.instanceSlots))
+    .map((count) => ({ ...serving, slots: count }));
+}
+
+function cacheChoices(serving: Serving, kvTypes: Choosing['kvTypes']): readonly Serving[] {
+  return kvTypes
+    .filter((kvType) => kvType !== serving.kvType)
+    .filter((kvType) => plainTypes.has(kvType) || serving.flashAttention !== false)
+    .map((kvType) => ({ ...serving, kvType }));
+}
