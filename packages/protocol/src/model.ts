@@ -192,6 +192,18 @@ export interface Foreseen {
   readonly from: 'measured' | 'estimated';
 }
 
+/** What a model is planned to take of the host, or of a device. */
+export interface MemoryUse {
+  readonly weightBytes: number;
+  readonly cacheBytes: number;
+  readonly computeBytes: number;
+  /** What the device's driver takes for a process that uses it at all, a CUDA context for one. */
+  readonly overheadBytes: number;
+  /** What instances were seen to take beyond all that; less than 0 where they took less. */
+  readonly learnedBytes: number;
+  readonly totalBytes: number;
+}
+
 /** What `planModel` says of each worker; nothing is loaded. */
 export interface ModelPlanDocument {
   readonly workers: readonly {
@@ -203,9 +215,12 @@ export interface ModelPlanDocument {
       readonly name: string;
       readonly layers: number;
       readonly bytes: number;
+      /** Of which that is made; older brokers do not tell. */
+      readonly memory?: MemoryUse;
     }[];
     readonly hostLayers: number;
     readonly hostBytes: number;
+    readonly hostMemory?: MemoryUse;
     readonly reasons: readonly string[];
     /** What one who asks alone may expect there; missing where nothing is known. */
     readonly tokensPerS?: Foreseen;

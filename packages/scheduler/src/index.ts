@@ -21,7 +21,7 @@ export { completedFrom, completionsOf, type MixedCell, runsUntilNoticed } from '
 export type { MixedPolicyName } from './mixed/policies.ts';
 export { mixedScale } from './mixed/workload.ts';
 export { type CacheType, cacheTypes, type ModelSettings } from './models/cache-memory.ts';
-export { estimateMemory, type MemoryEstimate, type MemoryUse } from './models/estimate-memory.ts';
+export { estimateMemory, type MemoryEstimate } from './models/estimate-memory.ts';
 export { HOST, type Offload, offloadLast } from './models/offload.ts';
 export { type ModelPlan, mayDivide, planModel } from './models/plan-model.ts';
 export { estimatedTokensPerS } from './models/token-speed.ts';

@@ -23,3 +23,27 @@ it('says whether a speed was measured or estimated, or is not known', () => {
   expect(measured).toMatch(/ 41 measured +2 s measured /);
   expect(estimated).toMatch(/ ~3.2 estimated +- /);
 });
+
+it('says of what the bytes are made, of each device and of the host', () => {
+  const terminal = openTerminal(process.stdout, process.stderr, { TERM: 'dumb' });
+  const GiB = 2 ** 30;
+  const memory = (weights: number, learned: number, overhead = GiB / 2) => ({
+    ...{ weightBytes: weights * GiB, cacheBytes: GiB, computeBytes: GiB / 4, overheadBytes: overhead },
+    ...{ learnedBytes: learned * GiB, totalBytes: (weights + 1.25 + learned) * GiB + overhead },
+  });
+  const devices = [
+    { uuid: 'GPU-1', name: 'RTX 3060', layers: 22, bytes: 11 * GiB, memory: memory(9, 0.25) },
+    { uuid: 'GPU-2', name: 'GTX 1060', layers: 11, bytes: 5 * GiB, memory: memory(4, -0.5) },
+  ];
+  const hostMemory = { ...memory(0, 0, 0), cacheBytes: 0, totalBytes: GiB / 4 };
+  const plan = { ...worker, kind: 'divided', devices, hostLayers: 0, hostMemory } as const;
+  const lines = planLines({ workers: [plan] }, terminal).map((line) => line.replace(/ {2,}/g, '  '));
+  expect(lines.slice(-4)).toEqual([
+    expect.stringMatching(
+      /^WORKER {2}ON {2}LAYERS {2}WEIGHTS {2}CACHE {2}COMPUTING {2}DRIVER {2}LEARNED {2}ALL$/,
+    ),
+    'forge  RTX 3060  22  9 GiB  1 GiB  256 MiB  512 MiB  256 MiB  11 GiB',
+    'forge  GTX 1060  11  4 GiB  1 GiB  256 MiB  512 MiB  -512 MiB  5376 MiB',
+    'forge  host  0  -  -  256 MiB  -  -  256 MiB',
+  ]);
+});

@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatDuration,
   type InstanceDocument,
+  type MemoryUse,
   type ModelDocument,
   type ModelPlanDocument,
   servingWords,
@@ -140,8 +141,15 @@ const planWords = {
   no: 'does not fit',
 } as const;
 
-export function planLines({ workers }: ModelPlanDocument, { columns, style }: Terminal): readonly string[] {
+export function planLines({ workers }: ModelPlanDocument, terminal: Terminal): readonly string[] {
   if (workers.length === 0) return ['there is no worker that serves models'];
+  const takes = takenLines(workers, terminal);
+  return [...placeLines(workers, terminal), ...(takes.length === 0 ? [] : ['', ...takes])];
+}
+
+type WorkerPlan = ModelPlanDocument['workers'][number];
+
+function placeLines(workers: readonly WorkerPlan[], { columns, style }: Terminal): readonly string[] {
   return table(
     workers,
     [
@@ -173,4 +181,36 @@ export function planLines({ workers }: ModelPlanDocument, { columns, style }: Te
     ],
     columns,
   );
+}
+
+/** Of what the bytes are made, on each device that it is planned for and beside them on the host. */
+function takenLines(workers: readonly WorkerPlan[], { columns }: Terminal): readonly string[] {
+  const rows = workers.flatMap(({ name, devices, hostLayers, hostMemory }) => {
+    const parts = [...devices, { name: 'host', layers: hostLayers, memory: hostMemory }];
+    return parts.flatMap(({ name: on, layers, memory }) =>
+      memory === undefined ? [] : [{ worker: printable(name), on: printable(on), layers, memory }],
+    );
+  });
+  if (rows.length === 0) return [];
+  const of = (part: keyof MemoryUse) => (row: (typeof rows)[number]) => bytesOrNone(row.memory[part]);
+  return table(
+    rows,
+    [
+      { title: 'WORKER', value: ({ worker }) => worker },
+      { title: 'ON', value: ({ on }) => on },
+      { title: 'LAYERS', value: ({ layers }) => String(layers), right: true },
+      { title: 'WEIGHTS', value: of('weightBytes'), right: true },
+      { title: 'CACHE', value: of('cacheBytes'), right: true },
+      { title: 'COMPUTING', value: of('computeBytes'), right: true },
+      { title: 'DRIVER', value: of('overheadBytes'), right: true },
+      { title: 'LEARNED', value: of('learnedBytes'), right: true },
+      { title: 'ALL', value: of('totalBytes'), right: true },
+    ],
+    columns,
+  );
+}
+
+function bytesOrNone(bytes: number): string {
+  if (bytes === 0) return '-';
+  return bytes < 0 ? `-${formatBytes(-bytes)}` : formatBytes(bytes);
 }

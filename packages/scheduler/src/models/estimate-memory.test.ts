@@ -1,6 +1,7 @@
 /** What llama-fit-params cannot be asked; the rest is in test/conformance/model-memory.test.ts. */
+import type { MemoryUse } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
-import { estimateMemory, type MemoryUse } from './estimate-memory.ts';
+import { estimateMemory } from './estimate-memory.ts';
 import { model, settings } from './model.fixture.ts';
 import { offloadLast } from './offload.ts';
 

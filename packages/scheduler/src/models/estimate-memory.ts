@@ -2,21 +2,10 @@
  * What a model takes of the host and of each device, before it is loaded: weights, what is kept of the past, and what a
  * batch takes to compute. Held against llama.cpp's own word in test/conformance/model-memory.test.ts.
  */
-import type { ModelDescription } from '@gryphgen/protocol';
+import type { MemoryUse, ModelDescription } from '@gryphgen/protocol';
 import { cacheBytes, type ModelSettings } from './cache-memory.ts';
 import { computeBytes } from './compute-memory.ts';
 import { HOST, type Offload } from './offload.ts';
-
-export interface MemoryUse {
-  readonly weightBytes: number;
-  readonly cacheBytes: number;
-  readonly computeBytes: number;
-  /** What the device's driver takes for a process that uses it at all, a CUDA context for one. */
-  readonly overheadBytes: number;
-  /** What instances were seen to take beyond all that; less than 0 where they took less. */
-  readonly learnedBytes: number;
-  readonly totalBytes: number;
-}
 
 export interface MemoryEstimate {
   readonly host: MemoryUse;

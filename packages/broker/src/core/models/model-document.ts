@@ -138,12 +138,13 @@ export function modelPlanDocument(
         worker: view.id,
         name: view.name,
         kind,
-        devices: plan.devices.map(({ device: { uuid, name }, layers }, at) => ({
-          ...{ uuid, name, layers },
-          bytes: estimate?.devices[at]?.totalBytes ?? 0,
-        })),
+        devices: plan.devices.map(({ device: { uuid, name }, layers }, at) => {
+          const memory = estimate?.devices[at];
+          return { uuid, name, layers, bytes: memory?.totalBytes ?? 0, ...(memory && { memory }) };
+        }),
         hostLayers,
         hostBytes: estimate?.host.totalBytes ?? 0,
+        ...(estimate && { hostMemory: estimate.host }),
         reasons,
         ...foreseen(state, name, asked.description, view, plan),
         ...(tuning && { tuning }),
