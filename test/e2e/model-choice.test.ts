@@ -12,7 +12,7 @@ import { tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
 import { CpuShare, sharesCpu } from './cpu-share.fixture.ts';
-import { DaemonsFixture } from './daemons.fixture.ts';
+import { type Daemon, DaemonsFixture } from './daemons.fixture.ts';
 import { llamaServersOf } from './llama-servers.ts';
 
 const model = 'tiny';
@@ -33,6 +33,7 @@ const grid = new DaemonsFixture();
 const names = ['fast', 'slow'] as const;
 const homes = { fast: '', slow: '' };
 const shares: CpuShare[] = [];
+let broker: Daemon;
 let client: Client;
 let inference: Inference;
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
   grid.env.GRID_LLAMA_SERVER = llamaProgram('llama-server');
   grid.prepare();
   Object.assign(homes, { fast: grid.home, slow: grid.enrolWorker('slow') });
-  grid.daemon(['broker']);
+  broker = grid.daemon(['broker']);
   for (const name of names) grid.daemon(['worker', '--name', name], homes[name]);
   client = await grid.client();
   inference = new Inference(client);
@@ -155,5 +156,15 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
       // No sooner would the last of the line have ended there.
       expect(waitGain * slow.takesMs).toBeLessThan(fast.startMs + (many - 1) * fast.takesMs);
     }
+  });
+
+  it('a broker that was killed knows it still', { timeout: 120_000 }, async () => {
+    await broker.kill();
+    broker.start();
+    await expect.poll(ready, { timeout: 60_000 }).toEqual(['fast', 'slow']);
+    const answered = await ask();
+    const { fast, slow } = outlook(answered);
+    expect(answered.ranOn).toBe('fast');
+    expect(2 * fast.takesMs).toBeLessThan(slow.takesMs);
   });
 });

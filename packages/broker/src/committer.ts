@@ -161,7 +161,11 @@ function sizeOf(decision: Decision): number {
       return decisionBytes + (decision[6] === undefined ? 0 : noteSize(decision[6]));
     case decided.requeued:
       return decisionBytes + decision[4].length;
-    case decided.keysForgotten:
+    case decided.keysForgotten: {
+      const [, keys, , , taught] = decision;
+      const taughtBytes = taught === undefined ? 0 : JSON.stringify(taught).length;
+      return decisionBytes + keys.length * limits.keyChars + taughtBytes;
+    }
     case decided.clientsForgotten:
       return decisionBytes + decision[1].length * limits.keyChars;
     case decided.modelSet:

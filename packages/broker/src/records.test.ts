@@ -46,6 +46,7 @@ describe('a commit group as bytes', () => {
       [7, worker, true, 7],
       [8, worker, 8],
       [9, ['p-1 key'], 9],
+      [9, [], 9, undefined, [[], [['tiny gpu-1', 2, 3.5]], [['tiny w-1', 900]]]],
       [10, ['c1' as ClientId], 10],
       [11, 1000 as TaskId, 11],
     ];

@@ -4,6 +4,7 @@
  * anew with each epoch.
  */
 import {
+  asksModel,
   type Envelope,
   type Failure,
   isEphemeral,
@@ -38,7 +39,7 @@ export function inputBytesOf({ inputs }: Envelope): number {
 
 /** And notes how far off was what was foretold of it. Of one that succeeded: how long others ran tells of their failures. A service runs until it is ended. */
 export function learnFromEnd(
-  { learned, errors, policies }: BrokerState,
+  { learned, errors, policies, models }: BrokerState,
   { id, spec, submittedAt }: Task,
   lease: TaskLease,
   ended: TaskOutcome,
@@ -57,6 +58,8 @@ export function learnFromEnd(
   });
   const usual = isEphemeral(id) ? undefined : learned.typicalMs(task);
   if (usual !== undefined) policies.ended(submittedAt, Math.max(1, endedAt - submittedAt) / usual);
+  if (isEphemeral(id) && asksModel(spec.envelope.kind))
+    models.untold.classes.note(taskClass, () => runs.levelsOf(taskClass));
   learned.learn({ task, worker, reservation, runMs, usage });
 }
 

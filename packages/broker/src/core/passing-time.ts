@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
+import { writeLessons } from './models/writing-lessons.ts';
 import { attemptFailed, cancel, end, listenerMs, tellChanged } from './outcomes.ts';
 import { keepRoom } from './placing/claims.ts';
 import { watchPolicy } from './placing/policy-orders.ts';
@@ -54,6 +55,7 @@ export function onTick(context: Context): void {
   watchPolicy(context);
   keepRoom(context);
   preempt(context);
+  writeLessons(context);
   forgetKeys(context);
   forgetClients(context);
 }

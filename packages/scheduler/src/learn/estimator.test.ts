@@ -269,3 +269,35 @@ describe('a seat on which nothing ran yet', () => {
     expect(after.isDescribed('new', '', 1, 4)).toBe(false);
   });
 });
+
+describe('a class by itself', () => {
+  const slower = (estimator: Estimator, runs: number) => {
+    for (let run = 0; run < runs; run += 1)
+      estimator.observe({ taskClass: 'a', seat: 'w1', runMs: run < runs / 2 ? 1000 : 9000 });
+  };
+
+  it('is the same to one that never saw its seats change', () => {
+    const estimator = taught([]);
+    slower(estimator, 120);
+    expect(estimator.changesOf('w1')).toBeGreaterThan(0);
+    const other = new Estimator();
+    other.putClass(estimator.saveClass('a') as never);
+    expect(other.levelsOf('a')).toEqual(estimator.levelsOf('a'));
+    expect(other.run('a', 'w1')?.p50Ms).toBeCloseTo(estimator.run('a', 'w1')?.p50Ms ?? 0, -3);
+    expect(other.changesOf('w1')).toBe(0);
+  });
+
+  it('put back where it is from changes nothing, whatever is learned of it next', () => {
+    const [estimator, same] = [taught([]), taught([])];
+    slower(estimator, 120);
+    slower(same, 120);
+    estimator.putClass(estimator.saveClass('a') as never);
+    for (const one of [estimator, same]) one.observe({ taskClass: 'a', seat: 'w1', runMs: 700 });
+    expect(estimator.run('a', 'w1')?.p50Ms).toBeCloseTo(same.run('a', 'w1')?.p50Ms ?? 0, 6);
+  });
+
+  it('that is not known has nothing to be saved', () => {
+    expect(taught([1000]).saveClass('b')).toBeUndefined();
+    expect(taught([1000]).levelsOf('b')).toEqual([]);
+  });
+});

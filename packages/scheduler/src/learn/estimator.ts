@@ -10,11 +10,22 @@
  * 3. No observation makes an estimate that is no number: what cannot be is bounded or passed over, and counted.
  */
 import { addedBy, learnBySize, learnSize } from './input-size.ts';
+import type { PartLevel } from './lessons-due.ts';
 import { learn, shrunk } from './level.ts';
 import { learnLack, learnNeed, type NeedEstimate, needOf } from './needs.ts';
 import { allPriorOf, priorOf, Seats } from './seats.ts';
 import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
-import { learnThreads, type Pair, pairIn, type TaskClass, TaskClasses, threadsOf } from './task-classes.ts';
+import {
+  learnThreads,
+  type Pair,
+  pairIn,
+  type SavedClass,
+  savedClass,
+  type TaskClass,
+  TaskClasses,
+  threadsOf,
+  withPairs,
+} from './task-classes.ts';
 
 export interface Observation {
   readonly taskClass: string;
@@ -146,6 +157,25 @@ export class Estimator {
     return this.seats.find(seatId)?.changes ?? 0;
   }
 
+  /** Of each seat on which the class ran: its runs there, and ln of how long they take. */
+  levelsOf(taskClass: string): readonly PartLevel[] {
+    const { pairs = [] } = this.classes.find(taskClass) ?? {};
+    return [...pairs].map(([seat, { n, at, jump }]) => [seat, n, at + this.jumpOf(seat) - jump] as const);
+  }
+
+  /** A class by itself, for an estimator that knows of other changes of its seats. */
+  saveClass(taskClass: string): SavedClass | undefined {
+    const known = this.classes.find(taskClass);
+    if (known === undefined) return undefined;
+    const saved = savedClass(taskClass, known);
+    return structuredClone(withPairs(saved, (seat, at, jump) => [at + this.jumpOf(seat) - jump, 0]));
+  }
+
+  /** In place of what is known of that class. */
+  putClass(saved: SavedClass): void {
+    this.classes.put(withPairs(saved, (seat, at) => [at, this.jumpOf(seat)]));
+  }
+
   save(): SavedEstimates {
     return { classes: this.classes.save(), absurd: this.absurd, ...this.seats.save() };
   }
@@ -154,6 +184,10 @@ export class Estimator {
     this.absurd = saved.absurd;
     this.classes.load(saved.classes);
     this.seats.load(saved);
+  }
+
+  private jumpOf(seatId: string): number {
+    return this.seats.find(seatId)?.jump ?? 0;
   }
 
   private observeRun(known: TaskClass, seatId: string, run: number, inputBytes: number): void {

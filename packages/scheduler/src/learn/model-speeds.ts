@@ -21,7 +21,7 @@ export class ModelSpeeds {
 
   observe(model: string, seat: string, tokensPerS: number): void {
     if (!(tokensPerS > 0 && tokensPerS <= mostPerS)) return;
-    const key = keyOf(model, seat);
+    const key = speedName(model, seat);
     let level = this.pairs.use(key);
     if (level === undefined) {
       level = unknownLevel();
@@ -32,13 +32,25 @@ export class ModelSpeeds {
 
   /** Undefined where it gave no answer there. */
   of(model: string, seat: string): { readonly tokensPerS: number; readonly seen: number } | undefined {
-    const level = this.pairs.get(keyOf(model, seat));
+    const level = this.pairs.get(speedName(model, seat));
     return level && { tokensPerS: Math.exp(level.at), seen: level.n };
   }
 
   /** It is another file under this name. */
   forget(model: string): void {
     for (const [key] of [...this.pairs]) if (key.startsWith(`${model} `)) this.pairs.delete(key);
+  }
+
+  /** `pair`: as `speedName` names it. */
+  levelOf(pair: string): SavedModelSpeeds[number] | undefined {
+    const level = this.pairs.get(pair);
+    return level && [pair, level.n, level.at];
+  }
+
+  /** In place of what is known of that pair. */
+  put([pair, n, at]: SavedModelSpeeds[number]): void {
+    this.pairs.delete(pair);
+    this.pairs.add(pair, { n, at });
   }
 
   save(): SavedModelSpeeds {
@@ -52,6 +64,6 @@ export class ModelSpeeds {
 }
 
 /** No model's name has a space. */
-function keyOf(model: string, seat: string): string {
+export function speedName(model: string, seat: string): string {
   return `${model} ${seat}`;
 }

@@ -64,39 +64,20 @@ export class TaskClasses {
     return found;
   }
 
+  /** As it was saved, in place of what is known of it. */
+  put(saved: SavedClass): void {
+    const [name] = saved;
+    this.classes.delete(name);
+    this.classes.add(name, loadedClass(saved));
+  }
+
   save(): readonly SavedClass[] {
-    return [...this.classes].map(([name, one]) => {
-      const { n, level, spread, inputs, bySize, pairs, alike, memory, vram, threads } = one;
-      const models = [...alike].map(([model, pair]) => [`${modelMark}${model}`, pair] as const);
-      const known = [...pairs, ...models].map(
-        ([key, { n, at, jump, seen }]) => [key, n, at, jump, seen] as const,
-      );
-      return [name, n, level, spread, inputs, known, memory, vram, threads, bySize] as const;
-    });
+    return [...this.classes].map(([name, one]) => savedClass(name, one));
   }
 
   load(saved: readonly SavedClass[]): void {
     this.classes.clear();
-    for (const [name, n, level, spread, inputs, pairs, memory, vram, threads, bySize] of saved) {
-      const known: TaskClass = {
-        n,
-        level: { ...level },
-        spread: { ...spread },
-        inputs: { n: inputs.n, at: inputs.at, variance: inputs.variance },
-        bySize: { ...(bySize ?? unknownBySize()) },
-        threads: threads === undefined ? unknownLevel() : { ...threads },
-        pairs: new RecentMap(keptPairs),
-        alike: new RecentMap(keptPairs),
-        memory: memory && structuredClone(memory),
-        vram: vram && structuredClone(vram),
-      };
-      for (const [key, tries, at, jump, seen] of pairs) {
-        const pair = { n: tries, at, jump, seen };
-        if (key.startsWith(modelMark)) known.alike.add(key.slice(modelMark.length), pair);
-        else known.pairs.add(key, pair);
-      }
-      this.classes.add(name, known);
-    }
+    for (const one of saved) this.classes.add(one[0], loadedClass(one));
   }
 }
 
@@ -153,4 +134,56 @@ function unknownClass(): TaskClass {
     memory: null,
     vram: null,
   };
+}
+
+export function savedClass(name: string, one: TaskClass): SavedClass {
+  const { n, level, spread, inputs, bySize, pairs, alike, memory, vram, threads } = one;
+  const models = [...alike].map(([model, pair]) => [`${modelMark}${model}`, pair] as const);
+  const known = [...pairs, ...models].map(
+    ([key, { n: runs, at, jump, seen }]) => [key, runs, at, jump, seen] as const,
+  );
+  return [name, n, level, spread, inputs, known, memory, vram, threads, bySize];
+}
+
+function loadedClass([
+  ,
+  n,
+  level,
+  spread,
+  inputs,
+  pairs,
+  memory,
+  vram,
+  threads,
+  bySize,
+]: SavedClass): TaskClass {
+  const known: TaskClass = {
+    n,
+    level: { ...level },
+    spread: { ...spread },
+    inputs: { n: inputs.n, at: inputs.at, variance: inputs.variance },
+    bySize: { ...(bySize ?? unknownBySize()) },
+    threads: threads === undefined ? unknownLevel() : { ...threads },
+    pairs: new RecentMap(keptPairs),
+    alike: new RecentMap(keptPairs),
+    memory: memory && structuredClone(memory),
+    vram: vram && structuredClone(vram),
+  };
+  for (const [key, tries, at, jump, seen] of pairs) {
+    const pair = { n: tries, at, jump, seen };
+    if (key.startsWith(modelMark)) known.alike.add(key.slice(modelMark.length), pair);
+    else known.pairs.add(key, pair);
+  }
+  return known;
+}
+
+/** The same but for what is known by seat, of which `change` says level and jump. */
+export function withPairs(
+  [name, n, level, spread, inputs, pairs, ...rest]: SavedClass,
+  change: (seat: string, at: number, jump: number) => readonly [at: number, jump: number],
+): SavedClass {
+  const changed = pairs.map(
+    ([seat, runs, at, jump, seen]) => [seat, runs, ...change(seat, at, jump), seen] as const,
+  );
+  return [name, n, level, spread, inputs, changed, ...rest];
 }

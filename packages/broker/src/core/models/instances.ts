@@ -8,6 +8,7 @@
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
 import { type ClientId, failure, type WorkerId } from '@gryphgen/protocol';
+import { speedName } from '@gryphgen/scheduler';
 import { type Context, decide, mustWait } from '../context.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
@@ -18,6 +19,7 @@ import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
+import { noteLoad } from './untold-lessons.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;
@@ -86,7 +88,7 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
     if (of.readySince === null) Object.assign(life, { trouble: '', reasons: [] });
     if (of.loadsSince !== null) {
       of.loadMs = state.watch - of.loadsSince;
-      if (task.lease !== null) life.loadsMs.set(task.lease.worker, of.loadMs);
+      if (task.lease !== null) loaded(state, task.spec.envelope.model, task.lease.worker, of.loadMs);
     }
     of.loadsSince = null;
     of.readySince ??= state.watch;
@@ -97,6 +99,12 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
   if (life.makesRoom.length === 0) return;
   life.makesRoom = life.makesRoom.filter((id) => state.tasks.has(id));
   if (life.makesRoom.length === 0) life.planAgainAt = 0;
+}
+
+function loaded(state: BrokerState, model: string | undefined, worker: WorkerId, ms: number): void {
+  if (model === undefined) return;
+  noteLoad(state, speedName(model, worker));
+  state.models.lessons.loads.note(model, worker, ms);
 }
 
 /** Requests that wait for nothing that could come. */

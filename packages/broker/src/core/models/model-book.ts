@@ -19,6 +19,7 @@ import { type Decision, decided } from '../record/decisions.ts';
 import type { Task } from '../state.ts';
 import { AttendedTasks } from './attended-tasks.ts';
 import { type ModelLife, newLife } from './model-life.ts';
+import { UntoldLessons } from './untold-lessons.ts';
 
 export interface Model {
   readonly spec: ModelSpec;
@@ -58,8 +59,9 @@ export class ModelBook {
   readonly attended = new AttendedTasks();
   /** An observation: what is asked in an epoch begins it. */
   readonly prefixes = new PromptPrefixes();
-  /** What their instances and answers have taught; of it, what ephemeral tasks did is an observation. */
+  /** What their instances and answers have taught; of it, what ephemeral tasks did is journaled now and then. */
   readonly lessons = new ModelLessons();
+  readonly untold = new UntoldLessons();
   private readonly tasks = new Map<string, ModelTasks>();
   private readonly lives = new Map<string, ModelLife>();
 

@@ -197,7 +197,7 @@ function foreseen(
   );
   const diskBytesPerS = report.calibration?.diskReadBytesPerS ?? 0;
   const loadMs = told(
-    state.models.known.has(name) ? state.models.lifeOf(name).loadsMs.get(id) : undefined,
+    state.models.lessons.loads.of(name, id),
     diskBytesPerS > 0 ? (1000 * description.fileBytes) / diskBytesPerS : undefined,
   );
   return { ...(tokensPerS && { tokensPerS }), ...(loadMs && { loadMs }) };

@@ -4,16 +4,19 @@
  * 1. What an instance held of its devices, of all together, is told by its worker, believed as far as told-use.ts has it, and held against
  *    what was reserved for it. One that was loaded for a moment only may not have held all of it yet: then less says nothing.
  * 2. How fast it writes is told by the server with an answer. Of most answers nothing is read here: the first of each model and
- *    every eighth teach enough. Of ephemeral ones nothing is journaled, so what they taught goes with the epoch.
+ *    every eighth teach enough. Of ephemeral ones nothing is journaled but what they taught together (untold-lessons.ts).
  */
 import {
   type DeviceShare,
+  isEphemeral,
   type ModelSpec,
   type Reservation,
   readInferResult,
   type WorkerId,
 } from '@gryphgen/protocol';
+import { speedName } from '@gryphgen/scheduler';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
+import { noteSpeed } from './untold-lessons.ts';
 
 /** Loads that take longer are of models whose instances stay for longer. */
 const wholeMs = 10 * 60_000;
@@ -77,7 +80,9 @@ function learnFromAnswer(
   const known = state.models.lessons.speeds.of(name, seat)?.seen ?? 0;
   if (known >= firstAnswers && id % everyAnswer !== 0) return;
   const tokensPerS = tokensPerSOf(outcome);
-  if (tokensPerS !== undefined) state.models.lessons.speeds.observe(name, seat, tokensPerS);
+  if (tokensPerS === undefined) return;
+  if (isEphemeral(id)) noteSpeed(state, speedName(name, seat));
+  state.models.lessons.speeds.observe(name, seat, tokensPerS);
 }
 
 function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId): ReadonlySet<string> {

@@ -29,8 +29,6 @@ export interface ModelLife {
   readonly endings: Map<TaskId, Failure>;
   /** Watch time at which a request of it last began or ended there. */
   readonly usedOn: Map<WorkerId, number>;
-  /** How long the last load took there. */
-  readonly loadsMs: Map<WorkerId, number>;
   /** Watch time since which requests wait; null: none does. */
   waitsSince: number | null;
   /** Instances of other models that end to make room for one of this. */
@@ -65,7 +63,6 @@ export function newLife(): ModelLife {
     leaving: new Map(),
     endings: new Map(),
     usedOn: new Map(),
-    loadsMs: new Map(),
     waitsSince: null,
     makesRoom: [],
     owed: null,

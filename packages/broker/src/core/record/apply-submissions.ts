@@ -1,5 +1,7 @@
 /** What is kept of submissions (E5) and of idempotency keys (E6): the part of `apply.ts` that knows nothing of attempts. */
+import { takeLessons } from '../models/untold-lessons.ts';
 import type { BrokerState, SubmissionWindow, Task } from '../state.ts';
+import type { Decision, decided } from './decisions.ts';
 
 export function keepKey(state: BrokerState, task: Task, key: string): void {
   const { id, spec, body, principal, submittedAt } = task;
@@ -12,6 +14,16 @@ export function keyName(principal: string, key: string): string {
 
 export function specName(envelopeHash: string, bodyHash: string): string {
   return `${envelopeHash}.${bodyHash}`;
+}
+
+/** And takes what else stands in such a decision, so that earlier versions read on. */
+export function forgetKeys(
+  state: BrokerState,
+  [, keys, , audited, taught]: Extract<Decision, readonly [typeof decided.keysForgotten, ...unknown[]]>,
+): void {
+  for (const key of keys) state.keys.delete(key);
+  if (audited !== undefined) state.audited = { seq: audited[0], digest: audited[1] };
+  if (taught !== undefined) takeLessons(state, taught);
 }
 
 export function windowOf(state: BrokerState, client: Task['client']): SubmissionWindow {

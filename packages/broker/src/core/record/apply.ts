@@ -17,7 +17,7 @@ import { joinLine, leaveLine } from '../placing/waiting-line.ts';
 import { addToShare, countLease, takeFromShare, uncountLease } from '../principals/shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from '../state.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
-import { keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
+import { forgetKeys, keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import {
   changePolicy,
   drainWorker,
@@ -117,8 +117,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       removeWorker(state, decision[1]);
       return;
     case decided.keysForgotten:
-      for (const key of decision[1]) state.keys.delete(key);
-      if (decision[3] !== undefined) state.audited = { seq: decision[3][0], digest: decision[3][1] };
+      forgetKeys(state, decision);
       return;
     case decided.clientsForgotten:
       for (const client of decision[1]) {

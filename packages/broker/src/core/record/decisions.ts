@@ -19,6 +19,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import { asksModel } from '@gryphgen/protocol';
+import type { Taught } from '@gryphgen/scheduler';
 import type { WireSeat } from '../learning.ts';
 
 /** The kinds of decisions, as the journal numbers them: a number never changes its meaning, new ones come at the end. */
@@ -156,7 +157,9 @@ export type Decision =
       keys: readonly string[],
       at: number,
       /** The newest record of the audit log. It stands here, and not in a kind of its own, so that earlier versions read on. */
-      audited?: readonly [seq: number, digest: string],
+      audited?: readonly [seq: number, digest: string] | undefined,
+      /** What ephemeral questions have taught, for the same reason here (untold-lessons.ts). */
+      taught?: Taught,
     ]
   | readonly [kind: typeof decided.clientsForgotten, clients: readonly ClientId[], at: number]
   | readonly [kind: typeof decided.restored, nextTask: TaskId, at: number]
