@@ -25,12 +25,19 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'test/tidy.test.ts', 'test/conformance/**/*.test.ts'],
           pool: 'forks',
           expect: patient,
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
         root,
-        test: { name: 'sim', include: ['test/sim/**/*.test.ts'], pool: 'forks', testTimeout: 120_000 },
+        test: {
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         root,
@@ -43,8 +50,8 @@ export default defineConfig({
           expect: patient,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -15,7 +15,7 @@ import {
   keeperPlace,
   type ProcessExecutor,
 } from '@gryphgen/worker';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createProcessExecutor, keeperOf, pidsOf, processesOf } from './executor-process-place.ts';
 import { makePlace, newFence, orderOf, type Place, placeIn, textOf } from './executor-suite.ts';
 
@@ -60,8 +60,6 @@ class DoomedWorker {
     await gone;
   }
 }
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let place: Place;
 let worker: DoomedWorker;

@@ -15,7 +15,7 @@ const image = ['--image', 'gryphgen-test:latest'];
 beforeAll(async () => {
   const { code, stderr } = await grid.grid('up', '--detach');
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 afterAll(() => grid.stop());
 
 /** The document of its end. */

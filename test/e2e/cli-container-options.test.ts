@@ -25,7 +25,7 @@ mounts:
   );
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 afterAll(async () => {
   await grid.stop();
   rmSync(folder, { recursive: true });

@@ -16,7 +16,7 @@ beforeAll(async () => {
   copyFileSync(join(folder, 'quotas.json'), join(grid.home, 'config.json'));
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge', '--policy', policy);
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 afterAll(() => grid.stop());
 
 const checks: Readonly<Record<string, (file: string) => Promise<void>>> = {

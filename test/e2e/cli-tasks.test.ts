@@ -8,7 +8,7 @@ const grid = new GridFixture();
 beforeAll(async () => {
   const { code, stderr } = await grid.grid('up', '--detach', '--noop', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 afterAll(() => grid.stop());
 
 interface TaskJson {

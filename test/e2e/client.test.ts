@@ -16,7 +16,7 @@ beforeAll(async () => {
   const { code, stderr } = await grid.grid('up', '--detach', '--noop');
   if (code !== 0) throw new Error(stderr);
   client = await connect({ home: grid.home, endpoints, log, bounds: { outstanding: 100 } });
-}, 60_000);
+});
 afterAll(async () => {
   await client.close();
   await grid.stop();
@@ -60,7 +60,7 @@ it('answers others between the requests of one who asks for hundreds of things a
   asking = false;
   await Promise.all(many);
   await other.close();
-}, 60_000);
+});
 
 it('makes one task of one key', async () => {
   const [one, two] = [client.submit(noop, { key: 'k' }), client.submit(noop, { key: 'k' })];
@@ -109,7 +109,7 @@ it('waits for a broker that is restarted, and is answered once', async () => {
   expect((await early.finished).state).toBe('succeeded');
   await client.request('cancel', { task });
   expect(['cancelled', 'failed']).toContain((await finished).state);
-}, 60_000);
+});
 
 describe('who is not let in', () => {
   const stranger = new GridFixture();

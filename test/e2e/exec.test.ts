@@ -12,7 +12,7 @@ beforeAll(async () => {
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
   task = await container();
-}, 60_000);
+});
 afterAll(async () => {
   // Containers outlive their grid.
   for (const id of made) await grid.grid('cancel', id);

@@ -27,7 +27,7 @@ beforeAll(async () => {
   grid.env.DOCKER_HOST = `unix://${socket}`;
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 
 afterAll(async () => {
   await grid.stop();

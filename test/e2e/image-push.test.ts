@@ -41,7 +41,7 @@ beforeAll(async () => {
   grid.daemon(['worker', '--name', 'closed'], closed);
   client = await grid.client();
   await allReady();
-}, 60_000);
+});
 
 afterAll(async () => {
   await grid.stop();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   Object.assign(grid.env, { GRID_REGISTRY_CONFIG: logins, GRID_IMAGES_BYTES: '1GiB' });
   const { code, stderr } = await grid.grid('up', '--detach', '--name', 'forge');
   if (code !== 0) throw new Error(stderr);
-}, 60_000);
+});
 
 afterAll(async () => {
   await grid.stop();

@@ -51,4 +51,4 @@ it('ends its session, keeps it out over a restart of the broker, and gives its t
   });
   expect(await task.finished).toMatchObject({ state: 'succeeded' });
   expect(grid.fatal).toEqual([]);
-}, 60_000);
+});

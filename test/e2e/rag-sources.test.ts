@@ -26,7 +26,7 @@ beforeAll(async () => {
   const { code, stderr } = await grid.grid('up', '--detach');
   if (code !== 0) throw new Error(stderr);
   mkdirSync(docs);
-}, 60_000);
+});
 afterAll(() => grid.stop());
 
 it('a revision is cited by its commit, and followed by name', async () => {

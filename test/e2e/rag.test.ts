@@ -43,7 +43,7 @@ beforeAll(async () => {
     'import x from "x";\n\nexport function parseHttpHeader(line: string) {\n  return line.split(":");\n}\n',
   );
   writeFileSync(file('noise.md'), Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 7919) % 256)));
-}, 60_000);
+});
 afterAll(() => grid.stop());
 
 async function asked(text: string): Promise<Answer['results']> {

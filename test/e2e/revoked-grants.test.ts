@@ -39,4 +39,4 @@ it('tells every worker whom it lets in no more, and those who come later', async
   const { told: both } = await listener('quern');
   expect(await both).toMatchObject({ principals: [principal, expect.stringMatching(/^p-/)] });
   expect(grid.fatal).toHaveLength(0);
-}, 60_000);
+});

@@ -36,7 +36,7 @@ beforeAll(async () => {
   client = await grid.client();
   const isReady = async () => (await client.request('nodes', {})).every(({ state }) => state === 'ready');
   while ((await client.request('nodes', {})).length < 2 || !(await isReady()));
-}, 60_000);
+});
 
 afterAll(async () => {
   await grid.stop();
@@ -160,7 +160,7 @@ it('is reached where it is said to be, and keeps address and container over rest
   expect((await service.container()).id).toBe(id);
   expect(await service.cancel()).toMatchObject({ state: 'cancelled', attempts: 1 });
   await expect(page(address)).rejects.toThrow();
-}, 60_000);
+});
 
 it.concurrent('that is killed is begun again, with words in show and explain', async () => {
   const service = await Service.submit(web);
@@ -175,27 +175,23 @@ it.concurrent('that is killed is begun again, with words in show and explain', a
   const address = await service.address(2);
   while ((await page(address).catch(() => '')) !== 'page of 2\n');
   expect(await service.cancel()).toMatchObject({ state: 'cancelled', attempts: 2 });
-}, 60_000);
+});
 
 it.concurrent.each<[string, NonNullable<Body['health']>, string]>([
   ['by a page', { http: { port: 8080, path: '/ok' }, ...eager }, '/ok answered 404'],
   ['by a command', { command: ['cat', '/tmp/w/ok'], ...eager }, 'its check exited with code 1: cat: '],
-])(
-  'that is unhealthy, %s, is ended and begun again',
-  async (_, health, words) => {
-    const service = await Service.submit({ ...web, health });
-    await service.healthy(1);
-    await service.run('rm', '/tmp/w/ok');
-    await service.next(({ health: told }) => told?.state === 'unhealthy');
-    await service.next(({ state }) => state === 'waiting');
-    const { failure } = await service.show();
-    expect(failure?.code).toBe('execution.unhealthy');
-    expect(failure?.message).toContain(`ended because it was unhealthy: ${words}`);
-    await service.healthy(2);
-    expect(await service.cancel()).toMatchObject({ state: 'cancelled' });
-  },
-  60_000,
-);
+])('that is unhealthy, %s, is ended and begun again', async (_, health, words) => {
+  const service = await Service.submit({ ...web, health });
+  await service.healthy(1);
+  await service.run('rm', '/tmp/w/ok');
+  await service.next(({ health: told }) => told?.state === 'unhealthy');
+  await service.next(({ state }) => state === 'waiting');
+  const { failure } = await service.show();
+  expect(failure?.code).toBe('execution.unhealthy');
+  expect(failure?.message).toContain(`ended because it was unhealthy: ${words}`);
+  await service.healthy(2);
+  expect(await service.cancel()).toMatchObject({ state: 'cancelled' });
+});
 
 it.concurrent('has the host port that it asks for, until it is cancelled; where it is taken, the task fails in words', async () => {
   const host = await freePort();
@@ -219,7 +215,7 @@ it.concurrent('has the host port that it asks for, until it is cancelled; where 
       .inspect()
       .then(() => 'it is there', String);
   await expect.poll(isThere, { timeout: 30_000 }).toContain('no such container');
-}, 60_000);
+});
 
 it.concurrent('is refused where the owner lets none be published, or none for all', async () => {
   const reasons = async (over: Partial<TaskSpec>, bind: 'loopback' | 'all') => {
@@ -246,7 +242,7 @@ it.concurrent('tells its address on stderr to who waits for it', async () => {
     expect((await shown.end()).stdout).toContain(`web ${address}`);
   await run('cancel', id).end();
   expect((await waiting.end()).code).toBe(4);
-}, 60_000);
+});
 
 /** `grid` as a user of this machine runs it. */
 function run(...args: readonly string[]): Running {
