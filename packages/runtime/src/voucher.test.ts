@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemAlarms, systemClock } from './clock.ts';
+import { type Alarms, systemAlarms, systemClock } from './clock.ts';
 import { createIdentity, gridIdOf } from './keys.ts';
 import { readVoucher, serialAfter, signVoucher } from './voucher.ts';
 import { askVoucher, voucherEndpoint } from './voucher-question.ts';
@@ -41,6 +41,9 @@ describe('a voucher', () => {
   });
 });
 
+/** For those who are answered, on a busy machine too. */
+const patient: Alarms = { after: (ms, run) => systemAlarms.after(10 * ms, run) };
+
 describe('where members ask for it', () => {
   let server: VoucherServer | undefined;
   afterEach(() => server?.stop());
@@ -60,7 +63,7 @@ describe('where members ask for it', () => {
 
   it('it is given to those who are let in, who need to know nothing but the grid’s key', async () => {
     const endpoint = await open();
-    expect(await askVoucher(endpoint, grid.key, member.curve, systemAlarms)).toBe(token);
+    expect(await askVoucher(endpoint, grid.key, member.curve, patient)).toBe(token);
     expect(server?.counters).toEqual({ answered: 1, unanswered: 0 });
   });
 
@@ -75,9 +78,9 @@ describe('where members ask for it', () => {
   it('so many are answered in a second, and no more', async () => {
     let nowMs = 5000;
     const endpoint = await open(() => nowMs);
-    const ask = () => askVoucher(endpoint, grid.key, member.curve, systemAlarms);
+    const ask = (alarms = patient) => askVoucher(endpoint, grid.key, member.curve, alarms);
     for (let nth = 0; nth < 200; nth += 1) expect(await ask()).toBe(token);
-    expect(await ask()).toBeUndefined();
+    expect(await ask(systemAlarms)).toBeUndefined();
     nowMs += 1000;
     expect(await ask()).toBe(token);
     expect(server?.counters).toEqual({ answered: 201, unanswered: 1 });

@@ -13,7 +13,7 @@ import { PlayedBroker } from './worker.fixture.ts';
 /** What the worker waits for, and how long it does here: looks come at once, and what hangs is given up soon. */
 const waits = new Map([
   [5000, 10],
-  [4000, 200],
+  [4000, 1000],
   [30_000, 50],
   [10_000, 3000],
 ]);

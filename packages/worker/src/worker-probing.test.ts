@@ -54,7 +54,7 @@ it('keeps its cards while nvidia-smi talks nonsense, and says so', async () => {
   await writeFile(smi, recording);
   worker = broker.newWorker({ alarms: hasty, log, nvidiaSmi: await nvidiaSmi() });
   await worker.start();
-  await broker.welcome();
+  await broker.welcome({ credit: 100_000 });
   await writeFile(smi, recording.slice(0, 2000));
   const cut = await reportWith(({ troubles }) => says(troubles, 'what nvidia-smi prints ends early'));
   expect(cut.devices).toHaveLength(1);

@@ -94,7 +94,7 @@ describe('a worker', () => {
     broker.lease(1, 'process', { command: ['sh', '-c', 'echo hello; exit 3'] });
     await broker.next('started');
     expect(await broker.next('result')).toMatchObject({ exitCode: 3, failure: { code: 'execution.exit' } });
-    expect(await readWith(hello, systemClock.wall() + 10_000)).toEqual({ text: 'hello\n', why: null });
+    expect(await readWith(hello, systemClock.wall() + 60_000)).toEqual({ text: 'hello\n', why: null });
   });
 
   it('takes a grant as the clock of its broker has it, and says so when it is too old', async () => {
@@ -106,7 +106,7 @@ describe('a worker', () => {
     const { text, why } = await readWith(hello, wallMs - 61_000);
     expect(text).toBe('');
     expect(why?.code).toBe('rejected.forbidden');
-    expect(why?.message).toMatch(/^this grant was good until 6[1-9] s ago, by the broker's clock/);
+    expect(why?.message).toMatch(/^this grant was good until \d+ (s|min).* ago, by the broker's clock/);
   });
 
   it('ends what runs for somebody as soon as it hears that they were revoked', async () => {
@@ -123,7 +123,7 @@ describe('a worker', () => {
 
   it('has an empty log of what printed nothing, and says what it has no more', async () => {
     const hello = await broker.welcome();
-    const inTime = systemClock.wall() + 10_000;
+    const inTime = systemClock.wall() + 60_000;
     expect((await readWith(hello, inTime)).why).toEqual({
       code: 'rejected.not-found',
       message: 'the output of t1.1 is no longer kept on this worker',
