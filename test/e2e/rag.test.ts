@@ -218,7 +218,9 @@ describe('a collection', () => {
   it('is searched by meaning too, by a model of the grid', async () => {
     const { metadata, tensors } = tinyBert('embed');
     await writeGguf(join(grid.home, 'words.gguf'), metadata, tensors);
-    expect((await grid.grid('models', 'add', 'words', 'words.gguf')).code).toBe(0);
+    const add = ['models', 'add', 'words', 'words.gguf'];
+    const prefixes = { query: 'query: ', passage: '' };
+    expect(await grid.json(...add, '--query-prefix', prefixes.query)).toMatchObject({ prefixes });
     mkdirSync(join(grid.home, 'sea'));
     writeFileSync(join(grid.home, 'sea/walrus.md'), 'A walrus dives for clams.\n');
     writeFileSync(join(grid.home, 'sea/pelican.md'), `A pelican fishes. ${'ж ц '.repeat(400)}\n`);
@@ -239,6 +241,9 @@ describe('a collection', () => {
       made: 1,
       cut: 0,
     });
+    expect((await grid.grid(...add)).code).toBe(0);
+    expect((await grid.grid('rag', 'query', 'sea', 'walrus')).stderr).toContain('or other prefixes');
+    expect((await grid.grid('rag', 'sync', 'sea', '--embed', 'words')).stderr).toContain('--again');
     expect((await grid.grid('models', 'rm', 'words')).code).toBe(0);
     const alone = await grid.grid('rag', 'query', 'sea', 'walrus');
     expect([alone.code, alone.stdout]).toEqual([0, expect.stringContaining('walrus.md')]);

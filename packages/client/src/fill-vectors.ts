@@ -23,6 +23,7 @@ import { embedTexts } from './inference/embed-texts.ts';
 import type { Inference } from './inference.ts';
 import { modelFor } from './model-choice.ts';
 import { askRetrieval, ingestTask, type RetrievalAsker, retrieved } from './retrieval.ts';
+import { embeddingDigest } from './text-prefixes.ts';
 
 /** One is embedded while another is fetched or kept; two instances have work. */
 const atOnce = 2;
@@ -55,8 +56,8 @@ export async function embedCollection(
 ): Promise<EmbedResult> {
   const model = await embeddingModel(inference, name);
   // How long its vectors are, its file does not always say.
-  const { vectors } = await embedTexts(inference, model, [collection]);
-  const { digest } = model.artifact;
+  const { vectors } = await embedTexts(inference, model, [collection], { as: 'passage' });
+  const digest = embeddingDigest(model);
   const embedding = { model: name, digest, dimension: vectors[0]?.length ?? 0 };
   const body: IngestBody = { op: 'embed', collection, embedding, ...(again && { again }) };
   return retrieved(await asker.submit(ingestTask(body, true)).finished, embedResultSchema);
@@ -71,11 +72,11 @@ export async function fillVectors(
   { signal, onProgress }: FillOptions = {},
 ): Promise<FillProgress> {
   const model = await embeddingModel(inference, embedding.model);
-  if (model.artifact.digest !== embedding.digest)
+  if (embeddingDigest(model) !== embedding.digest)
     throw new GridError(
       failure(
         'rejected.state',
-        `${collection} has vectors by an earlier file of the model ${model.name}: "grid rag sync ${collection} --embed ${model.name} --again" makes all of them anew`,
+        `${collection} has vectors by an earlier file of the model ${model.name}, or by other prefixes: "grid rag sync ${collection} --embed ${model.name} --again" makes all of them anew`,
       ),
     );
   let [filled, cut] = [0, 0];
@@ -83,7 +84,10 @@ export async function fillVectors(
   const filler = async (): Promise<void> => {
     for await (const passages of { [Symbol.asyncIterator]: () => rest }) {
       const texts = passages.map(({ text }) => text);
-      const embedded = await embedTexts(inference, model, texts, { ...(signal && { signal }) });
+      const embedded = await embedTexts(inference, model, texts, {
+        as: 'passage',
+        ...(signal && { signal }),
+      });
       const ids = passages.map(({ id }) => id);
       const values = bytesOf(embedded.vectors);
       const body: IngestBody = { op: 'vectors', collection, embedding, passages: ids, values };

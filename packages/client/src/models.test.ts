@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelDescription } from '@gryphgen/protocol';
 import { afterAll, describe, expect, it } from 'vitest';
-import { addModel, type ModelAsker, type ModelFile, readModelFile, servingOf, useOf } from './models.ts';
+import {
+  addModel,
+  type ModelAsker,
+  type ModelFile,
+  prefixesOf,
+  readModelFile,
+  servingOf,
+  useOf,
+} from './models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gg-models-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,6 +55,27 @@ it('what a model is for shows by its file', () => {
   expect(useOf(file())).toBe('infer');
   expect(useOf(file({ isGenerative: false }))).toBe('embed');
   expect(useOf(file({ isGenerative: false }, '/models/bge-Reranker-v2.gguf'))).toBe('rerank');
+});
+
+describe('what stands before texts', () => {
+  const e5 = file({ isGenerative: false, name: 'Multilingual E5 Small' });
+  const usual = { query: 'query: ', passage: 'passage: ' };
+
+  it('is what the model is known to want, by its name or that of its file', () => {
+    expect(prefixesOf(e5, 'embed', {})).toEqual(usual);
+    expect(prefixesOf(file({}, '/models/multilingual-e5-small-q8_0.gguf'), 'embed', {})).toEqual(usual);
+    expect(prefixesOf(file(), 'embed', {})).toBeUndefined();
+  });
+
+  it('is what is said where it is said, each for itself', () => {
+    expect(prefixesOf(e5, 'embed', { prefixes: { query: 'find: ' } })).toEqual({ ...usual, query: 'find: ' });
+    expect(prefixesOf(e5, 'embed', { prefixes: { query: '', passage: '' } })).toBeUndefined();
+  });
+
+  it('is nothing for what does not embed', () => {
+    expect(prefixesOf(e5, 'rerank', {})).toBeUndefined();
+    expect(() => prefixesOf(e5, 'rerank', { prefixes: { query: '' } })).toThrow('a model that embeds');
+  });
 });
 
 describe('what cannot be added', () => {

@@ -14,9 +14,11 @@ import {
   modelNameWords,
   type RequestArgs,
   type Serving,
+  type TextPrefixes,
 } from '@gryphgen/protocol';
 import { readModel, type Scanned, scanPath } from '@gryphgen/runtime';
 import { type ArtifactAsker, bringArtifact, type TransferOptions } from './artifacts.ts';
+import { usualPrefixes } from './text-prefixes.ts';
 
 /** Of each slot; a model made for less has less. */
 const usualSlotTokens = 8192;
@@ -31,6 +33,8 @@ export interface ModelSettings extends Partial<Serving> {
   readonly min?: number;
   readonly max?: number;
   readonly idleMs?: number;
+  /** Of one that embeds; by default what models of its name are known to want. */
+  readonly prefixes?: Partial<TextPrefixes>;
 }
 
 export interface ModelFile {
@@ -96,6 +100,7 @@ export async function addModel(
       `${file.path} is a model that ${description.isGenerative ? 'writes' : 'embeds or ranks'}: it cannot be used for ${use}`,
     );
   if (min > max) throw invalid(`at least ${min} instances and at most ${max}: the first is more`);
+  const prefixes = prefixesOf(file, use, settings);
   const serving = servingOf(description, settings);
   const artifact = await bringArtifact(asker, await scanModel(file, options), options);
   const isSplit = file.files.length > 1;
@@ -104,8 +109,24 @@ export async function addModel(
       ...{ name, use, artifact, description, serving, idleMs },
       file: isSplit ? basename(file.path) : '',
       replicas: { min, max },
+      ...(prefixes && { prefixes }),
     },
   });
+}
+
+/** Undefined: nothing stands before its texts. Throws GridError `rejected.invalid`: some for one that does not embed. */
+export function prefixesOf(
+  { description, path }: ModelFile,
+  use: ModelUse,
+  { prefixes }: ModelSettings,
+): TextPrefixes | undefined {
+  if (use !== 'embed') {
+    if (prefixes === undefined) return undefined;
+    throw invalid(`texts have prefixes for a model that embeds, and this one is for ${use}`);
+  }
+  const usual = usualPrefixes(description.name) ?? usualPrefixes(basename(path));
+  const { query, passage } = { query: '', passage: '', ...usual, ...prefixes };
+  return query === '' && passage === '' ? undefined : { query, passage };
 }
 
 /** Of a split one the folder, without what else is there. */

@@ -41,6 +41,7 @@ import { embedTexts } from './inference/embed-texts.ts';
 import type { Inference } from './inference.ts';
 import type { Outcome } from './pending.ts';
 import { type EncodedTask, type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+import { embeddingDigest } from './text-prefixes.ts';
 
 /** Of a question, in a place and out of it. */
 const patienceMs = 60_000;
@@ -139,10 +140,10 @@ async function queryVector(
     const model = (await inference.models()).find((one) => one.name === name);
     if (model === undefined)
       return { words: `the model ${name}, which it has vectors by, is not there any more` };
-    if (model.artifact.digest !== digest)
-      return { words: `the model ${name} has another file than the one it has vectors by` };
+    if (embeddingDigest(model) !== digest)
+      return { words: `the model ${name} has another file, or other prefixes, than it has vectors by` };
     const { vectors } = await embedTexts(inference, model, [text], {
-      ...{ queueTimeoutMs: patienceMs, timeoutMs: patienceMs },
+      ...{ as: 'query' as const, queueTimeoutMs: patienceMs, timeoutMs: patienceMs },
       ...(signal && { signal }),
     });
     const [vector = new Float32Array()] = vectors;

@@ -103,6 +103,7 @@ export const limits = {
   /** What describes all of them, in JSON: an answer with all fits into a frame. */
   modelsBytes: 512 * KiB,
   modelNameChars: 64,
+  textPrefixChars: 512,
   /** Requests that one instance answers at a time; llama.cpp itself takes no more than 256. */
   instanceSlots: 64,
   /** Threads of one instance: more CPUs than any machine of a person has. */

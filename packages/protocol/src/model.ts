@@ -34,6 +34,11 @@ export function asksModel(kind: string): kind is ModelUse {
 
 const ms = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
+const prefix = z.string().max(limits.textPrefixChars);
+/** What a model that embeds was trained to see before a text, by what the text is. */
+export const textPrefixesSchema = z.object({ query: prefix, passage: prefix });
+export type TextPrefixes = z.infer<typeof textPrefixesSchema>;
+
 /** As its owner describes it. */
 export const modelSpecSchema = z.object({
   name: modelName,
@@ -53,6 +58,8 @@ export const modelSpecSchema = z.object({
   }),
   /** An instance beyond `replicas.min` that nobody asks for so long is unloaded. */
   idleMs: ms,
+  /** Of one that embeds; missing: nothing stands before a text. Who asks puts them there. */
+  prefixes: textPrefixesSchema.optional(),
   /** Of one that is there to be measured. */
   trial: trialSchema.optional(),
 });

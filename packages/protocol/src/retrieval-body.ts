@@ -43,7 +43,7 @@ export type RedactedKind = (typeof redactedKinds)[number];
 const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);
 
-/** By which a collection has vectors: another file under the model's name would make others. */
+/** By which a collection has vectors: another file under the model's name, or other prefixes, would make others. */
 const embedding = z.object({
   model: modelName,
   digest: artifactDigest,

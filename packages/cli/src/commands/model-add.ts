@@ -18,6 +18,8 @@ interface AddFlags extends ServingFlags {
   readonly max?: number;
   readonly idle?: number;
   readonly sha256?: readonly string[];
+  readonly queryPrefix?: string;
+  readonly passagePrefix?: string;
 }
 
 export function modelAddCommand(invocation: Invocation): Command {
@@ -43,6 +45,8 @@ export function modelAddCommand(invocation: Invocation): Command {
     )
     .addOption(flagOf('--max <count>', 'instances at most (default: 1)', integer(1, limits.replicas)))
     .addOption(flagOf('--idle <time>', 'unloads one that nobody asks for so long (default: 15m)', duration))
+    .option('--query-prefix <text>', 'stands before a query that it embeds (default: by its name)')
+    .option('--passage-prefix <text>', 'stands before a passage that it embeds (default: by its name)')
     .addOption(
       listOf('--sha256 <hex>', 'of what an address has to give; of a split model one for each part', sha256),
     );
@@ -70,13 +74,15 @@ export function modelAddCommand(invocation: Invocation): Command {
 }
 
 function settingsFrom(flags: AddFlags): ModelSettings {
-  const { use, min, max, idle } = flags;
+  const { use, min, max, idle, queryPrefix: query, passagePrefix: passage } = flags;
+  const prefixes = { ...(query !== undefined && { query }), ...(passage !== undefined && { passage }) };
   return {
     ...partialServing(flags),
     ...(use !== undefined && { use }),
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     ...(idle !== undefined && { idleMs: idle }),
+    ...(Object.keys(prefixes).length > 0 && { prefixes }),
   };
 }
 

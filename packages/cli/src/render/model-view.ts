@@ -47,6 +47,12 @@ function kindOf({ description: { architecture, quantization, parameters } }: Mod
   return [architecture, size, quantization].filter((part) => part !== '').join(' ');
 }
 
+/** What is there, in JSON: a space at the end counts. */
+function prefixWords({ prefixes }: ModelDocument): string {
+  if (prefixes === undefined) return '';
+  return `${JSON.stringify(prefixes.query)} before a query, ${JSON.stringify(prefixes.passage)} before a passage`;
+}
+
 function readyWords({ instances, replicas: { min, max } }: ModelDocument): string {
   const ready = instances.filter(({ state }) => state === 'ready').length;
   return `${ready} of ${min === max ? max : `${min}-${max}`}`;
@@ -67,6 +73,7 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
     ['replicas', readyWords(model)],
     ['idle', model.idleMs === 0 ? '' : `unloaded after ${formatDuration(model.idleMs)}`],
     ['requests', `${model.running} running, ${model.waiting} waiting`],
+    ['prefixes', prefixWords(model)],
     ['owner', model.owner],
     ['memory', memoryWords(model)],
     ...(model.tunings ?? []).map((tuning) => ['tuned', tuningWords(tuning)] as const),

@@ -60,6 +60,18 @@ it('are asked together, and come in their order', async () => {
   expect(await embedded).toEqual({ vectors: [new Float32Array([3, 1]), new Float32Array([5, 1])], cut: 0 });
 });
 
+it('have before them what the model wants before such', async () => {
+  const prefixed = { ...model, prefixes: { query: 'query: ', passage: 'passage: ' } };
+  for (const [nth, as] of (['query', 'passage'] as const).entries()) {
+    const embedded = embedTexts(inference, prefixed, ['one'], { as });
+    expect(await answered(nth + 1, vectorsOf)).toEqual([`${as}: one`]);
+    await embedded;
+  }
+  const raw = embedTexts(inference, prefixed, ['one']);
+  expect(await answered(3, vectorsOf)).toEqual(['one']);
+  await raw;
+});
+
 it('are read as numbers too', async () => {
   const embedded = embedTexts(inference, model, ['one']);
   await answered(1, () => ({ status: 200, body: { data: [{ index: 0, embedding: [0.5, 0.25] }] } }));

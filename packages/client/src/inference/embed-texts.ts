@@ -4,7 +4,7 @@
  * 1. A text that the model has no room for is cut at its end until it fits; how many were is told.
  * 2. Every text has a vector, or all of it fails with GridError.
  */
-import { failure, GridError, type ModelDocument } from '@gryphgen/protocol';
+import { failure, GridError, type ModelDocument, type TextPrefixes } from '@gryphgen/protocol';
 import { z } from 'zod';
 import type { Inference } from '../inference.ts';
 import { wholeAnswer } from './whole-answer.ts';
@@ -19,6 +19,8 @@ export interface EmbedOptions {
   /** Longest wait for a model that is ready, and longest answer. */
   readonly queueTimeoutMs?: number;
   readonly timeoutMs?: number;
+  /** What the texts are: before each stands what the model wants before such. Default: nothing does. */
+  readonly as?: keyof TextPrefixes;
 }
 
 export interface Embedded {
@@ -28,14 +30,16 @@ export interface Embedded {
   readonly cut: number;
 }
 
-export type EmbeddingModel = Pick<ModelDocument, 'name' | 'serving'>;
+export type EmbeddingModel = Pick<ModelDocument, 'name' | 'serving' | 'prefixes'>;
 
 export async function embedTexts(
   inference: Inference,
   model: EmbeddingModel,
-  texts: readonly string[],
+  given: readonly string[],
   options: EmbedOptions = {},
 ): Promise<Embedded> {
+  const prefix = (options.as && model.prefixes?.[options.as]) ?? '';
+  const texts = given.map((text) => `${prefix}${text}`);
   const whole = await asked(inference, model, texts, options);
   if (whole.kind === 'vectors') return { vectors: whole.vectors, cut: 0 };
   // It does not say which of them.

@@ -146,7 +146,7 @@ function isSame(one: Embedding, other: Embedding): boolean {
 function otherModel(collection: string, now: Embedding, found: Embedding): Failure {
   const words =
     now.model === found.model
-      ? `${collection} has vectors by an earlier file of the model ${now.model}`
+      ? `${collection} has vectors by an earlier file of the model ${now.model}, or by other prefixes`
       : `${collection} has vectors by the model ${now.model}, not by ${found.model}`;
   return failure(
     'rejected.state',
