@@ -155,7 +155,7 @@ export function refusalByModel(state: BrokerState, { kind, model }: Envelope): F
   if (kind === 'instance')
     return failure(
       'rejected.forbidden',
-      'instances are begun by the broker: "grid models load" asks it for one',
+      'instances are begun by the broker: "grid models pull" asks it for one',
     );
   if (!asksModel(kind)) return undefined;
   if (model === undefined) return failure('rejected.invalid', `a task of kind ${kind} names its model`);
