@@ -60,6 +60,25 @@ const scratchOf = async (fence: Fence) =>
   join(keeperPlace(await realpath(place.folder), 'instance').root, keyOf(fence));
 
 describe('an instance', () => {
+  it('of two is asked what goes on from what it answered', async () => {
+    for (const fence of [life.start(chat), life.start(chat)]) await life.ready(fence);
+    const talk = (content: string, more: readonly object[] = []) => ({
+      ...{ ...hello, max_tokens: 48, ignore_eos: true },
+      messages: [{ role: 'user', content }, ...more],
+    });
+    const begun = ['a river in the north', 'the heartbeat of a grid'].map((content) => talk(content));
+    // Together: each instance answers one.
+    const first = await Promise.all(begun.map((each) => life.result(life.ask('infer', chatPath, each))));
+    const more = [
+      { role: 'assistant', content: 'yes' },
+      { role: 'user', content: 'and then?' },
+    ];
+    for (const [at, content] of ['a river in the north', 'the heartbeat of a grid'].entries()) {
+      const next = await life.result(life.ask('infer', chatPath, talk(content, more)));
+      expect(next.tokens?.cached).toBeGreaterThanOrEqual((first[at]?.tokens?.prompt ?? 0) - 1);
+    }
+  });
+
   it('is ready when it answers, and leaves nothing when it is forgotten', async () => {
     const fence = life.start(chat);
     await life.ready(fence);

@@ -22,6 +22,7 @@ import {
   type Cancel,
   pause,
   placesBehind,
+  prefixesOf,
   readAnswers,
   systemAlarms,
   type UselessPlaces,
@@ -30,7 +31,6 @@ import type { SubmitOptions, Submitted } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
 import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
-import { prefixesOf } from './inference/prompt-prefix.ts';
 import { type Question, QuestionEncoder } from './inference/question.ts';
 import type { EncodedTask } from './prepare.ts';
 

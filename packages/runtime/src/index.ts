@@ -107,6 +107,7 @@ export { aborted, pause } from './pause.ts';
 export { placesBehind, placesBeside } from './places-beside.ts';
 export { limitTableOf } from './principal-limits.ts';
 export { identityOf, isAlive, isOfThisBoot, type ProcessIdentity } from './process-identity.ts';
+export { prefixesOf } from './prompt-prefix.ts';
 export { type Random, systemRandom } from './random.ts';
 export { isReachedHere } from './reach-data.ts';
 export { addressTowards, reachable } from './reachable.ts';

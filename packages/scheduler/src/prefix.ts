@@ -26,7 +26,7 @@ const nearFinish = 1.1;
 /** Of some 100 B each: the last eight beginnings of 8000 conversations. */
 const keptBeginnings = 65_536;
 
-/** Which beginnings were answered where. */
+/** Which beginnings were answered where: on which workers, or by which instances of one. */
 export class PromptPrefixes {
   private readonly known: RecentMap<true>;
 
@@ -35,16 +35,16 @@ export class PromptPrefixes {
   }
 
   /** `prefix`: hashes of its beginnings, the shortest first. */
-  note(worker: WorkerId, model: string, prefix: readonly string[]): void {
+  note(place: string, model: string, prefix: readonly string[]): void {
     for (const hash of prefix) {
-      const key = keyOf(worker, model, hash);
+      const key = keyOf(place, model, hash);
       if (this.known.use(key) === undefined) this.known.add(key, true);
     }
   }
 
   /** 0..1: how many of its beginnings, up to the longest that is known there. */
-  shareOn(worker: WorkerId, model: string, prefix: readonly string[]): number {
-    const longest = prefix.findLastIndex((hash) => this.known.get(keyOf(worker, model, hash)) !== undefined);
+  shareOn(place: string, model: string, prefix: readonly string[]): number {
+    const longest = prefix.findLastIndex((hash) => this.known.get(keyOf(place, model, hash)) !== undefined);
     return prefix.length === 0 ? 0 : (longest + 1) / prefix.length;
   }
 }
@@ -100,6 +100,6 @@ export function withPrefix(
   );
 }
 
-function keyOf(worker: WorkerId, model: string, hash: string): string {
-  return `${worker} ${model} ${hash}`;
+function keyOf(place: string, model: string, hash: string): string {
+  return `${place} ${model} ${hash}`;
 }

@@ -25,7 +25,7 @@ import type { Call, CallOrder } from '../executors/call-executor.ts';
 import { resultBytes } from '../executors/call-executor.ts';
 import { askLlama } from './ask-llama.ts';
 import { asksForStream, CollectedAnswer, noStream, tooLong } from './collected-answer.ts';
-import type { LocalInstance, LocalInstances } from './local-instances.ts';
+import type { LocalInstances } from './local-instances.ts';
 import { TokenCount } from './token-count.ts';
 
 /** It loads, or is ending: not an answer to what was asked. */
@@ -64,7 +64,7 @@ async function answer(
   order: CallOrder<InferBody>,
   { instances, channels, clock }: InferCallsOptions,
 ): Promise<Uint8Array | Failure> {
-  const { body, fence, model = '', principal } = order;
+  const { body, fence, principal } = order;
   const { channel } = body;
   if (channel === undefined && body.request !== undefined && asksForStream(body.request)) return noStream;
   if (channel !== undefined && principal === undefined)
@@ -73,7 +73,7 @@ async function answer(
     channel === undefined || principal === undefined
       ? new CollectedAnswer()
       : channels.open(channel, principal, fence);
-  const ended = await relay(instances.find(model, kind), order, writer, clock);
+  const ended = await relay(kind, order, writer, { instances, clock });
   await writer.end('code' in ended ? ended : null);
   if ('code' in ended) return ended;
   const result = writer instanceof CollectedAnswer ? { ...ended, body: writer.text } : ended;
@@ -82,14 +82,17 @@ async function answer(
 }
 
 async function relay(
-  instance: LocalInstance | undefined,
+  kind: ModelUse,
   { body, model = '', signal }: CallOrder<InferBody>,
   writer: AnswerWriter,
-  clock: Clock,
+  { instances, clock }: Pick<InferCallsOptions, 'instances' | 'clock'>,
 ): Promise<InferResult | Failure> {
-  if (instance === undefined) return failure('execution.model', `no instance of ${model} is ready here`);
+  const notReady = failure('execution.model', `no instance of ${model} is ready here`);
+  if (instances.find(model, kind) === undefined) return notReady;
   const request = body.request ?? (await writer.question(body.requestBytes ?? 0, signal));
   if (!(request instanceof Uint8Array)) return request;
+  const instance = instances.find(model, kind, request);
+  if (instance === undefined) return notReady;
   const over = instance.begin();
   const count = new TokenCount();
   const beganMono = clock.mono();

@@ -14,7 +14,12 @@ import { type Fence, keyOf } from '../core/fence.ts';
 import type { Door, InstanceFacts } from './local-instances.ts';
 
 const keyBytes = 32;
-const noteSchema = z.object({ model: modelName, use: z.enum(modelUses), onHost: z.boolean() });
+const noteSchema = z.object({
+  model: modelName,
+  use: z.enum(modelUses),
+  onHost: z.boolean(),
+  slots: z.number().int().positive().optional(),
+});
 
 /** Of 19 bytes behind the folder: the limit of a socket's path is kept by that. */
 export function socketPathOf(home: string, fence: Fence): string {

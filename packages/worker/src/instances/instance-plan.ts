@@ -52,8 +52,8 @@ export function planInstance(options: InstancePlanOptions): PlanProcess {
       if (typeof modelPath !== 'string') return refused(modelPath);
       const socketPath = socketPathOf(home, fence);
       await removeSocket(socketPath);
-      const { model, use } = body;
-      const facts = { model, use, onHost: body.device === undefined };
+      const { model, use, serving } = body;
+      const facts = { model, use, onHost: body.device === undefined, slots: serving.slots };
       onPlanned(keyOf(fence), facts, await writeInstance(scratch, facts, random));
       const places = { modelPath, socketPath, apiKeyFile: apiKeyFile(scratch) };
       const start = {

@@ -1,13 +1,22 @@
 /**
  * The models that are loaded on this machine, for who asks them.
  *
- * 1. Only one that is ready is found, and of several of a model that with the fewest requests under way.
+ * 1. Only one that is ready is found. Of several of a model: that which answered the chat so far, if it has a slot free; else that with
+ *    the fewest requests under way, of equals that which answered most of the beginning. Which of its slots has that, the server sees.
  * 2. Of each it is known how many requests are under way and when one of them moved last: what is hung is judged by that.
  */
 import type { ModelUse } from '@gryphgen/protocol';
-import type { Clock } from '@gryphgen/runtime';
+import { type Clock, prefixesOf } from '@gryphgen/runtime';
+import { PromptPrefixes } from '@gryphgen/scheduler';
 import type { Fence } from '../core/fence.ts';
 import { keyOf } from '../core/fence.ts';
+
+/** Of a longer request the beginning is not looked for: it would hold up the others. */
+const mostLookedBytes = 1024 * 1024;
+/** Of a chat that goes on: what was answered, and what is asked next. */
+const newBeginnings = 2;
+/** Of some 100 B each. */
+const keptBeginnings = 8192;
 
 /** Where a llama-server listens, and what opens it. */
 export interface Door {
@@ -20,6 +29,8 @@ export interface InstanceFacts {
   readonly use: ModelUse;
   /** It computes on no device. */
   readonly onHost: boolean;
+  /** Missing in what earlier versions wrote. */
+  readonly slots?: number | undefined;
 }
 
 export class LocalInstance {
@@ -83,6 +94,7 @@ export class LocalInstance {
 
 export class LocalInstances {
   private readonly all = new Map<string, LocalInstance>();
+  private readonly prompts = new PromptPrefixes(keptBeginnings);
 
   add(instance: LocalInstance): void {
     this.all.set(keyOf(instance.fence), instance);
@@ -92,13 +104,38 @@ export class LocalInstances {
     this.all.delete(keyOf(fence));
   }
 
-  /** Undefined when none of this model is ready here. */
-  find(model: string, use: ModelUse): LocalInstance | undefined {
+  /** Undefined when none of this model is ready here. `request`: what it is to be asked next. */
+  find(model: string, use: ModelUse, request?: Uint8Array): LocalInstance | undefined {
+    const ready = [...this.all.values()].filter(
+      ({ isReady, facts }) => isReady && facts.model === model && facts.use === use,
+    );
+    const isLooked = use === 'infer' && ready.length > 1 && (request?.length ?? 0) <= mostLookedBytes;
+    const prefix = isLooked && request !== undefined ? prefixesOf(request) : [];
     let best: LocalInstance | undefined;
-    for (const one of this.all.values()) {
-      if (!one.isReady || one.facts.model !== model || one.facts.use !== use) continue;
-      if (best === undefined || one.underWay < best.underWay) best = one;
+    let bestRank: Rank = [0, 0, 0];
+    for (const one of ready) {
+      const rank = this.rankOf(one, prefix);
+      if (best !== undefined && !isBefore(bestRank, rank)) continue;
+      best = one;
+      bestRank = rank;
     }
+    if (best !== undefined) this.prompts.note(keyOf(best.fence), model, prefix);
     return best;
   }
+
+  private rankOf({ fence, facts, underWay }: LocalInstance, prefix: readonly string[]): Rank {
+    const isFree = underWay < (facts.slots ?? 1);
+    const { length } = prefix;
+    const known = isFree ? Math.round(length * this.prompts.shareOn(keyOf(fence), facts.model, prefix)) : 0;
+    const goesOn = length > newBeginnings && known >= length - newBeginnings;
+    return [goesOn ? 1 : 0, -underWay, known];
+  }
+}
+
+/** Higher is better, the first that differs. */
+type Rank = readonly [goesOn: number, idleness: number, known: number];
+
+function isBefore(one: Rank, other: Rank): boolean {
+  const at = one.findIndex((value, place) => value !== other[place]);
+  return at >= 0 && (one[at] as number) < (other[at] as number);
 }

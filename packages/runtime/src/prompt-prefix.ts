@@ -1,14 +1,14 @@
 /**
- * Hashes of ever longer beginnings of a prompt, by which the broker sends it to where such a beginning was answered before
- * (`prefix` in the envelope): of a chat after each message, of a text at lengths that double. The text cannot be had from them.
+ * Hashes of ever longer beginnings of a prompt, by which it goes to where such a beginning was answered before (the broker chooses the
+ * worker by `prefix` in the envelope, the worker one of its instances): of a chat after each message, of a text at lengths that double. The text cannot be had from them.
  *
  * 1. Beginnings that are the same have the same hash, whatever follows and whoever asks.
  * 2. There are `limits.prefixes` at most: of a long chat the first and the last ones.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { limits } from '@gryphgen/protocol';
-import { parseJson } from '@gryphgen/runtime';
 import { z } from 'zod';
+import { parseJson } from './json.ts';
 
 const firstChars = 256;
 const hashChars = 16;
