@@ -13,9 +13,11 @@ import { PlayedBroker } from './worker.fixture.ts';
 /** What the worker waits for, and how long it does here: looks come at once, and what hangs is given up soon. */
 const waits = new Map([
   [5000, 10],
-  [4000, 1000],
   [30_000, 50],
   [10_000, 3000],
+  // Each a tenth of what a question waits for: 1 s of an engine, 3 s of the machine.
+  [400, 100],
+  [1000, 300],
 ]);
 const hasty: Alarms = { after: (ms, run) => systemAlarms.after(waits.get(ms) ?? ms, run) };
 const recording = fileURLToPath(

@@ -10,7 +10,7 @@ import { connectEngine } from './executors/engine-connection.ts';
 import { PlayedBroker } from './worker.fixture.ts';
 
 /** Looks come at once, and what hangs is given up soon. */
-const hastened: Readonly<Record<number, number>> = { 30000: 20, 5000: 20, 10000: 3000 };
+const hastened: Readonly<Record<number, number>> = { 30000: 20, 5000: 20, 10000: 3000, 1000: 300 };
 const hasty: Alarms = { after: (ms, run) => systemAlarms.after(hastened[ms] ?? ms, run) };
 const card = fileURLToPath(new URL('../../../test/fixtures/nvidia-smi/rtx-3060-v12.xml', import.meta.url));
 

@@ -1,4 +1,4 @@
-import { systemAlarms } from '@gryphgen/runtime';
+import { type Alarms, systemAlarms } from '@gryphgen/runtime';
 import { expect, it } from 'vitest';
 import { Question } from './question.ts';
 
@@ -55,4 +55,31 @@ it('is told to end at its limit, and may then be put again', async () => {
   await turn();
   await expect(asked.ask()).rejects.toThrow('did not answer');
   expect(times).toBe(2);
+});
+
+it('is not given up for a time in which the process slept', async () => {
+  const due: (() => void)[] = [];
+  const alarms: Alarms = {
+    after: (_, run) => {
+      due.push(run);
+      return () => undefined;
+    },
+  };
+  /** All that fell due comes at once, and late. */
+  const wake = (): void => {
+    for (const run of due.splice(0)) run();
+  };
+  let answer: (said: string) => void = () => undefined;
+  const put = () =>
+    new Promise<string>((resolve) => {
+      answer = resolve;
+    });
+  const asked = new Question({ what: 'the disk', limitMs: 4000, alarms, put }).ask();
+  wake();
+  answer('read at last');
+  expect(await asked).toBe('read at last');
+  const silent = new Question({ what: 'the disk', limitMs: 4000, alarms, put }).ask();
+  const refused = expect(silent).rejects.toThrow('the disk did not answer within 4000 ms');
+  while (due.length > 0) wake();
+  await refused;
 });
