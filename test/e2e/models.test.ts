@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { connect, modelNamed } from '@gryphgen/client';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
@@ -164,6 +165,76 @@ it('a plan says how fast it was there', async () => {
   const { workers } = await grid.json<{ workers: readonly object[] }>('models', 'plan', 'tiny');
   const measured = { value: expect.any(Number), from: 'measured' };
   expect(workers).toMatchObject([{ tokensPerS: measured, loadMs: measured }]);
+});
+
+describe('settings', () => {
+  const loaded = async () =>
+    (await grid.json<readonly { kind: string }[]>('ps')).filter(({ kind }) => kind === 'instance').length;
+  const shape = ['--prompt-tokens', '64', '--output-tokens', '8', '--load', '2'];
+
+  it('are measured where it runs, each by an instance of its own, of which nothing is left', async () => {
+    // On a machine this small what others have loaded leaves no room.
+    for (const { name } of await grid.json<readonly Shown[]>('models', 'ls'))
+      await grid.grid('models', 'stop', name);
+    await expect.poll(loaded, { timeout: 30_000 }).toBe(0);
+    const tuned = await grid.json<object>('tune', 'tiny', '--trials', '3', ...shape);
+    const speeds = { promptTokensPerS: expect.any(Number), outputTokensPerS: expect.any(Number), rounds: 3 };
+    expect(tuned).toMatchObject({
+      workers: [
+        {
+          workerName: 'forge',
+          devices: [],
+          trials: expect.arrayContaining([expect.objectContaining(speeds)]),
+        },
+      ],
+      failed: [],
+    });
+    expect(await loaded()).toBe(0);
+    expect((await grid.json<readonly Shown[]>('models', 'ls')).map(({ name }) => name)).toHaveLength(4);
+  });
+
+  it('that are kept are those of the next instance, until they are forgotten', async () => {
+    const client = await connect({ home: grid.home });
+    const speeds = { roundMs: 10, promptTokensPerS: 100, outputTokensPerS: 10 };
+    try {
+      const { serving } = modelNamed(await client.request('models', {}), 'tiny');
+      const best = {
+        ...serving,
+        slots: 1,
+        threads: 1,
+        batchTokens: 2048,
+        microBatchTokens: 256,
+        flashAttention: true,
+      };
+      const found = {
+        devices: [],
+        serving: best,
+        best: speeds,
+        untuned: { ...speeds, roundMs: 20 },
+        load: 2,
+        trials: 3,
+      };
+      await client.request('tuneModel', { name: 'tiny', worker: 'forge', found });
+    } finally {
+      await client.close();
+    }
+    expect((await grid.grid('tune', 'tiny', '--show')).stdout).toMatch(
+      /forge +host +\+50 %.*batch 2048\/256/,
+    );
+    const { instances } = await grid.json<{ instances: readonly object[] }>('models', 'pull', 'tiny');
+    const words = expect.stringContaining('tuned: 1 slot, 1 thread, batch 2048/256, flash attention on');
+    expect(instances).toMatchObject([{ state: 'ready', slots: 1, words }]);
+    expect((await infer('tiny', 'Hello', '--max-tokens', '3')).text).not.toBe('');
+    expect((await grid.grid('models', 'ls', 'tiny')).stdout).toContain('50 % sooner');
+    expect((await grid.grid('tune', 'tiny', '--forget')).stdout).toContain('nothing is kept');
+  });
+
+  it('are not measured of what cannot be: it is said what could', async () => {
+    expect((await grid.grid('tune', 'tinny')).stderr).toContain('did you mean tiny?');
+    expect((await grid.grid('tune', 'words')).stderr).toContain('words is a model for embed');
+    const { code, stderr } = await grid.grid('tune', 'tiny', '--prompt-tokens', '600');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('expected 512 at most together')]);
+  });
 });
 
 it('an engine is added while the worker runs, and removed', async () => {

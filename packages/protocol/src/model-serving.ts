@@ -34,11 +34,15 @@ export function servingWords({
   flashAttention,
 }: Serving): string {
   return [
-    `${slots} slots`,
-    ...(threads === undefined ? [] : [`${threads} threads`]),
+    counted(slots, 'slot'),
+    ...(threads === undefined ? [] : [counted(threads, 'thread')]),
     ...(batchTokens === undefined && microBatchTokens === undefined
       ? []
       : [`batch ${batchTokens ?? 'usual'}/${microBatchTokens ?? 'usual'}`]),
     ...(flashAttention === undefined ? [] : [`flash attention ${flashAttention ? 'on' : 'off'}`]),
   ].join(', ');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

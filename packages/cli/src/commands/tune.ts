@@ -34,7 +34,8 @@ import type { CommonFlags } from '../settings.ts';
 import { integer, type Value, worker } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { ended } from '../tuning/settings-trial.ts';
-import { type TuneOptions, tunableOn, tuneWorker, type WorkerTuning } from '../tuning/tune-worker.ts';
+import { servesModels, tunableNodes } from '../tuning/tunable-nodes.ts';
+import { type TuneOptions, tuneWorker, type WorkerTuning } from '../tuning/tune-worker.ts';
 
 /** Some seconds each with a small model, minutes with a large one. */
 const usualTrials = 12;
@@ -194,15 +195,15 @@ async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promi
 async function nodesFor({ client, model }: Tuning, flags: TuneFlags): Promise<readonly NodeDocument[]> {
   const nodes = await client.request('nodes', {});
   const chosen = flags.worker?.map((name) => nodeNamed(nodes, name));
-  for (const { name, report } of chosen ?? [])
-    if (report?.capabilities.includes('instance') !== true)
-      throw invalid(`${name} has no engine that serves models: "grid engine ls" says who has one`);
+  for (const node of chosen ?? [])
+    if (!servesModels(node))
+      throw invalid(`${node.name} has no engine that serves models: "grid engine ls" says who has one`);
   const { name, instances, description, serving } = model;
   if (instances.length > 0) await client.request('unloadModel', { name });
   for (const { task, busy } of instances) if (busy === 0) await ended(client, task);
   if (chosen !== undefined) return chosen;
   const plan = await client.request('planModel', { name, description, serving });
-  return tunableOn(model, nodes, plan);
+  return tunableNodes(name, nodes, plan);
 }
 
 function invalid(words: string): GridError {

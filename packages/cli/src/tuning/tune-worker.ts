@@ -17,7 +17,6 @@ import {
   type DeviceUuid,
   failure,
   GridError,
-  type ModelDocument,
   type NodeDocument,
   type RoundSpeeds,
   type Serving,
@@ -115,30 +114,4 @@ function whereWords(devices: readonly string[]): string {
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.toSorted().join(' ') === other.toSorted().join(' ');
-}
-
-/** Workers that hold all of it in one place, as they are now; `asked`: that one, whatever it has room for now. */
-export function tunableOn(
-  { name }: Pick<ModelDocument, 'name'>,
-  nodes: readonly NodeDocument[],
-  plan: {
-    readonly workers: readonly {
-      readonly worker: string;
-      readonly kind: string;
-      readonly reasons: readonly string[];
-    }[];
-  },
-): readonly NodeDocument[] {
-  const able = plan.workers.filter(({ kind, worker }) => {
-    const { report = null } = nodes.find(({ id }) => id === worker) ?? {};
-    return kind !== 'no' && kind !== 'partly' && report?.capabilities.includes('instance') === true;
-  });
-  const onDevices = able.filter(({ kind }) => kind !== 'host');
-  const chosen = onDevices.length > 0 ? onDevices : able;
-  if (chosen.length > 0) return nodes.filter(({ id }) => chosen.some(({ worker }) => worker === id));
-  const whys = plan.workers.map(({ reasons }) => reasons[0] ?? '').filter((why) => why !== '');
-  const why = whys.length === 0 ? 'no worker has an engine that serves models' : whys.join('; ');
-  throw new GridError(
-    failure('unplaceable.no-worker', `${name} has room as a whole on no worker now: ${why}`),
-  );
 }
