@@ -26,7 +26,7 @@ import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.
 import { isSameSeat, tunedServing, tuningDocument, tuningOn } from './tunings.ts';
 
 /** Idle instances that would make room for a trial have had their chance by then. */
-const roomMs = 6000;
+const roomMs = 30_000;
 
 /** `wall`: the time now; `sees`: which tasks are named. */
 export function modelDocument(

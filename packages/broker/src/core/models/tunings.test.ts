@@ -161,11 +161,14 @@ describe('a trial', () => {
   });
 
   it('is not begun in part on a device', () => {
-    grid.worker('w-2', { ...machine, devices: [gpu('GPU-1', 640)] });
+    const worker = grid.worker('w-2', { ...machine, devices: [gpu('GPU-1', 640)] });
     ask('addModel', { model: modelSpec({ name: 'tiny:trial', trial: { of: 'tiny', worker: 'w-2' } }, 100) });
     ask('loadModel', { name: 'tiny:trial' });
     expect(instances()).toEqual([]);
     expect(grid.state.models.lifeOf('tiny:trial').reasons[0]).toContain('it fits in part only');
+    expect(model('tiny:trial').trouble).toBe('');
+    grid.pass(30_000, [worker]);
+    expect(model('tiny:trial').trouble).toContain('it fits in part only');
   });
 
   it('that fails is not tried again', () => {
