@@ -14,7 +14,14 @@ import {
   promptOf,
   type RoundShape,
 } from '@gryphgen/client';
-import { familyOf, GridError, type ModelDocument, parseTaskId, type Serving } from '@gryphgen/protocol';
+import {
+  failure,
+  familyOf,
+  GridError,
+  type ModelDocument,
+  parseTaskId,
+  type Serving,
+} from '@gryphgen/protocol';
 import { loadedModel } from '../models/loaded-model.ts';
 
 /** Its file may have to be brought first. */
@@ -46,7 +53,7 @@ export async function measureSettings(place: TrialPlace, serving: Serving): Prom
   const { client, model, worker, signal, say } = place;
   const name = `${model.name.slice(0, trialNameChars)}:trial-${randomBytes(4).toString('hex')}`;
   const { use, artifact, file, description } = model;
-  await client.request('addModel', {
+  const added = await client.request('addModel', {
     model: {
       ...{ name, use, artifact, file, description, serving, idleMs: loadMs },
       replicas: { min: 0, max: 1 },
@@ -56,6 +63,8 @@ export async function measureSettings(place: TrialPlace, serving: Serving): Prom
   const bound = AbortSignal.timeout(loadMs);
   const tasks = new Set<string>();
   try {
+    // An older broker would keep it, and give it to whoever asks.
+    if (added.trial === undefined) throw olderBroker();
     const loaded = await loadedModel(client, name, AbortSignal.any([signal, bound]), say);
     for (const { task } of loaded.instances) tasks.add(task);
     const rounds = await roundsOf(place, name);
@@ -81,6 +90,12 @@ async function roundsOf(
   for (let round = 0; round <= rounds; round++)
     found.push(await measureRound(inference, name, prompt, shape, round * shape.load, { signal }));
   return found.slice(1);
+}
+
+function olderBroker(): GridError {
+  return new GridError(
+    failure('rejected.version', 'the broker is of a version that knows no trials: upgrade it first'),
+  );
 }
 
 /** What a model's server or its worker says of it; not that the grid cannot be reached, or that this is not allowed. */
