@@ -23,6 +23,7 @@ const besideOthers: ReadonlySet<string> = new Set(
     'journal-crash',
     'journal-full',
     'journal-stall',
+    'model-choice',
     'model-swap',
     'node-drain',
     'node-remove',
