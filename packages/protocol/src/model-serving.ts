@@ -25,9 +25,10 @@ export const servingSchema = z.object({
 });
 export type Serving = z.infer<typeof servingSchema>;
 
-/** What of it is said beyond what decides its memory. */
+/** What of it is measured, as far as it is not what is usual. */
 export function servingWords({
   slots,
+  kvType,
   threads,
   batchTokens,
   microBatchTokens,
@@ -40,6 +41,7 @@ export function servingWords({
       ? []
       : [`batch ${batchTokens ?? 'usual'}/${microBatchTokens ?? 'usual'}`]),
     ...(flashAttention === undefined ? [] : [`flash attention ${flashAttention ? 'on' : 'off'}`]),
+    ...(kvType === 'f16' ? [] : [`cache ${kvType}`]),
   ].join(', ');
 }
 
