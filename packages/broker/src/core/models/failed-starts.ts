@@ -31,7 +31,7 @@ export function givesUp(state: BrokerState, task: Task, why: Failure, isLast: bo
   life.failed += 1;
   if (worker !== '') life.shunned.add(worker);
   // A trial that fails has said what was asked.
-  const isTrial = state.models.known.get(name)?.spec.trial !== undefined;
+  const isTrial = state.models.isTrial(name);
   if (!isTrial && !cameUp && noteLack(life.lacks, task, why)) {
     life.isWanted = true;
     return true;

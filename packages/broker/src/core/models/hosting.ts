@@ -28,8 +28,7 @@ export function changeModel(state: BrokerState, decision: ModelDecision): void {
     startAfresh(models.lifeOf(spec.name));
     modelChanged(state, spec.name);
   } else {
-    // What a trial taught is of no use to another.
-    if (models.known.get(decision[1])?.spec.trial !== undefined) models.lessons.forget(decision[1]);
+    if (models.isTrial(decision[1])) models.lessons.forget(decision[1]);
     models.known.delete(decision[1]);
     modelChanged(state, decision[1]);
   }

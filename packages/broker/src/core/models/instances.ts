@@ -102,7 +102,7 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
 }
 
 function loaded(state: BrokerState, model: string | undefined, worker: WorkerId, ms: number): void {
-  if (model === undefined) return;
+  if (model === undefined || state.models.isTrial(model)) return;
   noteLoad(state, speedName(model, worker));
   state.models.lessons.loads.note(model, worker, ms);
 }

@@ -104,6 +104,11 @@ export class ModelBook {
     return model !== undefined && instance >= model.since;
   }
 
+  /** It is there for one measure: what it teaches is of use to no other. */
+  isTrial(name: string): boolean {
+    return this.known.get(name)?.spec.trial !== undefined;
+  }
+
   /** Whether it is given to an instance to come. */
   needs(artifact: string): boolean {
     for (const { spec } of this.known.values()) if (spec.artifact.digest === artifact) return true;

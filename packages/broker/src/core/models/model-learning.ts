@@ -73,7 +73,7 @@ function learnFromAnswer(
 ): void {
   const { kind, model: name } = spec.envelope;
   if (kind !== 'infer' || name === undefined || outcome.byteLength === 0) return;
-  if (outcome.byteLength > mostReadBytes) return;
+  if (outcome.byteLength > mostReadBytes || state.models.isTrial(name)) return;
   const seats = seatsOf(state, name, worker);
   const [seat] = seats;
   if (seat === undefined || seats.size > 1) return;

@@ -188,6 +188,7 @@ describe('a trial', () => {
     ready(worker);
     grid.pass(20_000, [worker]);
     expect(grid.state.models.known.has('tiny:trial')).toBe(true);
+    expect(grid.state.models.lessons.save()).toMatchObject({ speeds: [], loads: [] });
     const after = grid.restart();
     after.pass(9000);
     expect(after.state.models.known.has('tiny:trial')).toBe(true);
