@@ -125,6 +125,17 @@ describe.each([false, true])('across restarts (through a snapshot: %s)', (throug
     expect(last.restart(throughSnapshot).state.workers.get('w-1' as never)?.windows).toEqual([]);
   });
 
+  test('nothing that would run into it begins before the first tick either', () => {
+    const { grid, admin } = grids();
+    plan(grid, admin, { inMs: hour, forMs: hour });
+    const next = grid.restart(throughSnapshot);
+    next.worker();
+    const client = next.client();
+    next.submit(client, 1, { timeoutMs: 2 * hour });
+    next.submit(client, 2, { timeoutMs: hour / 2 });
+    expect([1, 2].map((id) => next.task(id)?.phase)).toEqual(['waiting', 'leased']);
+  });
+
   test('the deadline of one that had begun is what is left of it, whatever begins beside it', () => {
     const { grid, worker, admin } = grids();
     grid.submit(admin, 1);

@@ -61,7 +61,7 @@ function refusalOf({ windows, view }: Worker, at: number, wall: number): Failure
   return failure('rejected.invalid', `a drain at ${time} is more than ${most} ahead`);
 }
 
-/** With each tick: what is due begins, or is over. */
+/** With each tick, and when the worker comes: what is due begins, or is over. */
 export function followWindows(context: Context, worker: Worker): void {
   if (worker.windows.length === 0) return;
   const { now } = context;
@@ -107,7 +107,7 @@ export function wireOf({ id, at, ms, begun, deadlineMs }: DrainWindow): WireWind
   return [id, at, ms, deadlineMs, begun];
 }
 
-/** With each tick, and after an order. */
+/** With each tick, after an order, and when a worker comes for which something is planned. */
 export function noteUpcoming({ state, now }: Context): void {
   const upcoming: Upcoming[] = [];
   for (const { id, windows } of state.workers.values()) {

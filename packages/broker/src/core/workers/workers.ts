@@ -36,6 +36,7 @@ import type { Worker } from '../state.ts';
 import { mayReplace } from './doubts.ts';
 import { expectServed } from './serving.ts';
 import { noteUses } from './told-use.ts';
+import { followWindows, noteUpcoming } from './windows.ts';
 
 type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
 
@@ -76,6 +77,11 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
       task,
       failure('lost.worker', `${worker.view.name} restarted and no longer had it`),
     );
+  }
+  // In a new epoch something may be placed there before the first tick.
+  if (worker.windows.length > 0) {
+    followWindows(context, worker);
+    noteUpcoming(context);
   }
   state.possible.workersChanged();
   state.size.workersChanged();
