@@ -51,6 +51,7 @@ const answers = [
   'an attempt is to end for another task',
   'an attempt has ended for another task',
   'an instance is begun',
+  'an instance holds several devices',
   'an instance makes room for another',
   'a model is in trouble',
   'a request is leased',

@@ -25,6 +25,9 @@ export class ModelCheck {
       if (before === task.attempt) continue;
       this.attempts.set(task.id, task.attempt);
       if (before === undefined && event.kind === 'instancePrepared') this.checkBegun(state, task, instances);
+      const { kind } = task.spec.envelope;
+      if (kind === 'instance' && (task.lease?.reservation.devices.length ?? 0) > 1)
+        this.coverage.reached('an instance holds several devices');
       if (task.lease !== null && event.kind === 'schedule' && asksModel(task.spec.envelope.kind))
         this.checkRequest(state, task, instances);
     }

@@ -12,8 +12,10 @@ import { tinyModelSpec } from './tiny-model-spec.ts';
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 const names = ['m1', 'm2', 'm3'] as const;
-/** Of one layer: each model fits on any machine of the simulation that is empty, and not many beside each other. */
+/** Of one layer: but for the wide ones each model fits on any machine of the simulation that is empty, and not many beside each other. */
 const layerBytes = [MiB, GiB, 3 * GiB] as const;
+/** More than either card of the reference machine holds, and less than both. */
+const wideLayers = 4;
 /** A run of a third of the seeds. */
 const share = 0.35;
 
@@ -22,7 +24,9 @@ export function servingModels(random: SeededRandom, grid: GridShape): GridShape 
   if (!hasModels(random)) return grid;
   const workers = grid.workers.map((shape) => {
     const capabilities = [...shape.report.capabilities, 'instance', 'infer'];
-    return { ...shape, report: { ...shape.report, capabilities } };
+    const divides = random.split(`divides ${shape.name}`).chance(0.7);
+    const engines = [{ name: 'llama-server', version: '1', backends: ['cpu', 'cuda'], divides }];
+    return { ...shape, report: { ...shape.report, capabilities, engines } };
   });
   return { ...grid, workers };
 }
@@ -60,12 +64,15 @@ function hasModels(random: SeededRandom): boolean {
 function specOf(random: SeededRandom, name: string): ModelSpec {
   const spec = tinyModelSpec();
   const [layer] = spec.description.layers;
-  const bytes = random.pick(layerBytes);
+  const picked = random.pick(layerBytes);
+  const isWide = random.split(`wide ${name}`).chance(0.3);
+  const bytes = isWide ? 3 * GiB : picked;
+  const layers = layer === undefined ? [] : Array.from({ length: isWide ? wideLayers : 1 }, () => layer);
   const max = random.pick([1, 1, 2]);
   return {
     ...spec,
     name,
-    description: { ...spec.description, layers: layer === undefined ? [] : [{ ...layer, bytes }] },
+    description: { ...spec.description, layers: layers.map((each) => ({ ...each, bytes })) },
     serving: { ...spec.serving, slots: random.pick([1, 2, 4]) },
     replicas: { min: random.chance(0.2) ? 1 : 0, max },
     idleMs: random.pick([0, 2000, 10_000, 60_000]),

@@ -47,7 +47,8 @@ export function portOf({ task, attempt }: Pick<Fence, 'task' | 'attempt'>): Publ
 
 /** More of a device than it asked for. */
 export function holdsTooMuch({ vramUse, envelope }: Script): boolean {
-  return vramUse > 1 && envelope.resources.gpu?.kind === 'part';
+  const kind = envelope.resources.gpu?.kind ?? 'whole';
+  return vramUse > 1 && kind !== 'whole';
 }
 
 /** A body that names its script; every script has its own, so tasks can be told apart by it. */

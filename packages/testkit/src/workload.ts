@@ -250,12 +250,18 @@ function envelope(random: SeededRandom, grid: GridShape, forever: boolean): Enve
       cpuMilli: random.pick([0, 100, 1000, 1000, 2000, 4000]),
       memoryBytes: random.pick([0, 256, 1024, 4096]) * MiB,
       diskBytes: random.pick([0, 0, 100, 60_000]) * MiB,
-      ...(random.chance(0.3) ? { gpu: gpu(random) } : {}),
+      ...(random.chance(0.3) ? { gpu: gpu(random, grid) } : {}),
     },
   };
 }
 
-function gpu(random: SeededRandom): NonNullable<Envelope['resources']['gpu']> {
+function gpu(random: SeededRandom, { workers }: GridShape): NonNullable<Envelope['resources']['gpu']> {
+  const several = random.split('parts');
+  const { devices } = several.pick(workers).report;
+  if (devices.length > 1 && several.chance(0.3)) {
+    const part = () => several.pick([500, 2000, 4000, 6000]) * MiB;
+    return { kind: 'parts', parts: devices.map(({ uuid }) => ({ uuid, vramBytes: part() })) };
+  }
   if (random.chance(0.3)) return { kind: 'whole', count: random.pick([1, 1, 2]) };
   return { kind: 'part', vramBytes: random.pick([1000, 3000, 5000, 11_000]) * MiB };
 }
