@@ -7,7 +7,10 @@ import { openSocket } from './open-socket.ts';
 /** For the cancel of a reader that has seen enough. */
 const lingerMs = 200;
 
-/** `highWaterMark`: frames that wait there at most; without, libzmq's own bound. Throws as `openSocket` does. */
+/**
+ * `highWaterMark`: frames that wait there at most, either way. Without, what waits to be sent is bounded by the bytes that the
+ * other side has granted: a bound by frames would end a session for many small pieces. Throws as `openSocket` does.
+ */
 export function openDataDealer(dataKey: string, highWaterMark?: number): Dealer {
   const { publicKey, secretKey } = curveKeyPair();
   return openSocket(
@@ -15,10 +18,8 @@ export function openDataDealer(dataKey: string, highWaterMark?: number): Dealer 
       new Dealer({
         linger: lingerMs,
         sendTimeout: 0,
-        ...(highWaterMark !== undefined && {
-          sendHighWaterMark: highWaterMark,
-          receiveHighWaterMark: highWaterMark,
-        }),
+        sendHighWaterMark: highWaterMark ?? 0,
+        ...(highWaterMark !== undefined && { receiveHighWaterMark: highWaterMark }),
         maxMessageSize: maxDataFrameBytes,
         ...deadConnectionOptions,
         curvePublicKey: publicKey,

@@ -80,12 +80,12 @@ describe('a session', () => {
   it('holds many small pieces that wait as a few', async () => {
     const session = await echoes.begin();
     const open = echoes.shut();
-    for (let nth = 0; nth < 1000; nth += 1) await session.write(Buffer.of(nth & 0x7f));
+    for (let nth = 0; nth < 3000; nth += 1) await session.write(Buffer.of(nth & 0x7f));
     session.resize({ columns: 1, rows: 1 });
     await echoes.echo.sizes.until((all) => all.length === 1);
     open();
     session.endInput();
-    expect((await collect(session)).stdout.length).toBe(1000);
+    expect((await collect(session)).stdout.length).toBe(3000);
     expect(echoes.echo.written.length).toBeLessThanOrEqual(4);
   });
 
