@@ -46,7 +46,16 @@ class Engine {
       }),
     inspect: () => this.inspect(),
   } as unknown as Container;
+
+  /** The container's end is that of its log, followed and read once more. */
+  async endLog(nth: number): Promise<void> {
+    this.streams[nth]?.end();
+    while (this.streams[nth + 1] === undefined) await settled();
+    this.streams[nth + 1]?.end();
+  }
 }
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 let alarms: Alarms;
 let engine: Engine;
@@ -82,8 +91,6 @@ function watch() {
   );
 }
 
-const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
-
 async function passTimeUntil(done: () => boolean): Promise<void> {
   for (let turns = 0; !done(); turns += 1) {
     if (turns > 2000) throw new Error('nothing happens any more');
@@ -107,7 +114,7 @@ describe('watching a container', () => {
     await settled();
     const bytes = Buffer.concat([frame('hello '), frame('world')]);
     for (const byte of bytes) engine.streams[0]?.write(Buffer.from([byte]));
-    engine.streams[0]?.end();
+    await engine.endLog(0);
     engine.waits[0]?.resolve(3);
     expect(await end).toMatchObject({
       exitCode: 3,
@@ -131,7 +138,7 @@ describe('watching a container', () => {
     };
     await passTimeUntil(() => engine.streams.length === 2);
     engine.streams[1]?.write(frame('one two'));
-    engine.streams[1]?.end();
+    await engine.endLog(1);
     engine.waits[1]?.resolve(0);
     expect(await end).toMatchObject({ exitCode: 0, failure: null, interrupted: true });
     expect(logs).toEqual(['one', 'one two']);
@@ -157,7 +164,7 @@ describe('watching a container', () => {
       await passTimeUntil(() => alarms.mono >= told * 10_000);
       expect(isOver()).toBe(false);
     }
-    engine.streams[0]?.end();
+    await engine.endLog(0);
     await end;
     expect(logs).toEqual(['xxxxx']);
   });
@@ -188,7 +195,7 @@ describe('watching a container', () => {
   it('asks a silent container now and then, and lets it run', async () => {
     const end = watch();
     await passTimeUntil(() => alarms.mono >= 300_000);
-    engine.streams[0]?.end();
+    await engine.endLog(0);
     engine.waits[0]?.resolve(0);
     expect(await end).toMatchObject({ exitCode: 0, interrupted: false });
     expect(engine.waits).toHaveLength(1);
