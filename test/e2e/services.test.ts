@@ -193,7 +193,10 @@ it.concurrent.each<[string, NonNullable<Body['health']>, string]>([
   expect(await service.cancel()).toMatchObject({ state: 'cancelled' });
 });
 
-it.concurrent('has the host port that it asks for, until it is cancelled; where it is taken, the task fails in words', async () => {
+it.concurrent('has the host port that it asks for, until it is cancelled; where it is taken, the task fails in words', async ({
+  // Of several that run at a time only its own one knows whose poll it is.
+  expect,
+}) => {
   const host = await freePort();
   const ports = [{ port: 8080, host }];
   const service = await Service.submit({ ports });
