@@ -7,9 +7,9 @@ import {
   addModel,
   type ModelAsker,
   type ModelFile,
-  prefixesOf,
   readModelFile,
   servingOf,
+  textPrefixesOf,
   useOf,
 } from './models.ts';
 
@@ -62,19 +62,22 @@ describe('what stands before texts', () => {
   const usual = { query: 'query: ', passage: 'passage: ' };
 
   it('is what the model is known to want, by its name or that of its file', () => {
-    expect(prefixesOf(e5, 'embed', {})).toEqual(usual);
-    expect(prefixesOf(file({}, '/models/multilingual-e5-small-q8_0.gguf'), 'embed', {})).toEqual(usual);
-    expect(prefixesOf(file(), 'embed', {})).toBeUndefined();
+    expect(textPrefixesOf(e5, 'embed', {})).toEqual(usual);
+    expect(textPrefixesOf(file({}, '/models/multilingual-e5-small-q8_0.gguf'), 'embed', {})).toEqual(usual);
+    expect(textPrefixesOf(file(), 'embed', {})).toBeUndefined();
   });
 
   it('is what is said where it is said, each for itself', () => {
-    expect(prefixesOf(e5, 'embed', { prefixes: { query: 'find: ' } })).toEqual({ ...usual, query: 'find: ' });
-    expect(prefixesOf(e5, 'embed', { prefixes: { query: '', passage: '' } })).toBeUndefined();
+    expect(textPrefixesOf(e5, 'embed', { prefixes: { query: 'find: ' } })).toEqual({
+      ...usual,
+      query: 'find: ',
+    });
+    expect(textPrefixesOf(e5, 'embed', { prefixes: { query: '', passage: '' } })).toBeUndefined();
   });
 
   it('is nothing for what does not embed', () => {
-    expect(prefixesOf(e5, 'rerank', {})).toBeUndefined();
-    expect(() => prefixesOf(e5, 'rerank', { prefixes: { query: '' } })).toThrow('a model that embeds');
+    expect(textPrefixesOf(e5, 'rerank', {})).toBeUndefined();
+    expect(() => textPrefixesOf(e5, 'rerank', { prefixes: { query: '' } })).toThrow('a model that embeds');
   });
 });
 

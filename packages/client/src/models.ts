@@ -100,7 +100,7 @@ export async function addModel(
       `${file.path} is a model that ${description.isGenerative ? 'writes' : 'embeds or ranks'}: it cannot be used for ${use}`,
     );
   if (min > max) throw invalid(`at least ${min} instances and at most ${max}: the first is more`);
-  const prefixes = prefixesOf(file, use, settings);
+  const prefixes = textPrefixesOf(file, use, settings);
   const serving = servingOf(description, settings);
   const artifact = await bringArtifact(asker, await scanModel(file, options), options);
   const isSplit = file.files.length > 1;
@@ -115,7 +115,7 @@ export async function addModel(
 }
 
 /** Undefined: nothing stands before its texts. Throws GridError `rejected.invalid`: some for one that does not embed. */
-export function prefixesOf(
+export function textPrefixesOf(
   { description, path }: ModelFile,
   use: ModelUse,
   { prefixes }: ModelSettings,

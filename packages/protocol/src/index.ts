@@ -23,7 +23,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './model.ts';
 export * from './model-description.ts';
-export { kvTypes, type Serving, servingWords } from './model-serving.ts';
+export { kvTypes, type Serving, servingWords, usualMicroBatchTokens } from './model-serving.ts';
 export type { RoundSpeeds, Tuning, TuningDocument, TuningFound } from './model-tuning.ts';
 export * from './nearest.ts';
 export * from './needs.ts';

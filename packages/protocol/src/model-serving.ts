@@ -4,6 +4,9 @@ import { limits } from './limits.ts';
 
 export const kvTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const;
 
+/** llama-server's own. */
+export const usualMicroBatchTokens = 512;
+
 export const servingSchema = z.object({
   /** Of each slot. */
   slotTokens: z

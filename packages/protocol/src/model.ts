@@ -8,7 +8,6 @@
  */
 import { z } from 'zod';
 import { artifactRefSchema } from './artifact.ts';
-
 import { limits } from './limits.ts';
 import { modelDescriptionSchema } from './model-description.ts';
 import { servingSchema } from './model-serving.ts';

@@ -17,6 +17,7 @@ import {
   VoucherServer,
   voucherEndpoint,
 } from '@gryphgen/runtime';
+import { portAfter } from '../port-after.ts';
 import { keptByBroker, keptLogs } from '../settings.ts';
 import { prepareHome } from './grid-home.ts';
 import type { HomeStanding } from './home-standing.ts';
@@ -112,7 +113,6 @@ export class RunningBroker {
 
 /** At the port after the broker's: who opened that one to others opens this one, too. None beside a socket of this machine. */
 function artifactsEndpoint(endpoint: string): readonly string[] {
-  const [, host, port] = /^(tcp:\/\/.+):([0-9]+|\*)$/.exec(endpoint) ?? [];
-  if (host === undefined || port === undefined) return [];
-  return [`${host}:${port === '*' ? port : Number(port) + 1}`];
+  const beside = portAfter(endpoint);
+  return beside === undefined ? [] : [beside];
 }

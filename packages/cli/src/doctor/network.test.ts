@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { saveMembership } from '@gryphgen/client';
 import { identityFromSeed, loadConfig, loadIdentity } from '@gryphgen/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { portAfter } from '../port-after.ts';
 import { checkBroker, checkRelay } from './broker-reach.ts';
 import { checkNetwork } from './network.ts';
 import { checkOwnData, type OwnData } from './own-data.ts';
-import { portAfter, reach } from './reach.ts';
+import { reach } from './reach.ts';
 
 let home: string;
 const undo: (() => Promise<unknown>)[] = [];

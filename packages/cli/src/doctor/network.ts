@@ -5,10 +5,11 @@ import { brokerAddresses, connect, hasMembership, loadMembership, type Membershi
 import { GridError, type NodeDocument } from '@gryphgen/protocol';
 import { type Config, isReachedHere, loadIdentity, systemAlarms, workerIdOf } from '@gryphgen/runtime';
 import { dataPlace } from '../daemons/data-place.ts';
+import { portAfter } from '../port-after.ts';
 import { checkBroker, checkRelay, isReached } from './broker-reach.ts';
 import type { Check } from './check.ts';
 import { checkOwnData } from './own-data.ts';
-import { portAfter, type Reached, reach } from './reach.ts';
+import { type Reached, reach } from './reach.ts';
 
 /** The broker can be connected to by then: one that is busy is worth the wait, since what it does not answer is told as broken. */
 const sessionMs = 15_000;

@@ -42,12 +42,6 @@ export function reach(endpoint: string): Promise<Reached | Unreached> {
   });
 }
 
-/** The same host, at the port after; undefined of a socket of this machine. */
-export function portAfter(endpoint: string): string | undefined {
-  const [, host, port] = /^(tcp:\/\/.+):([0-9]+)$/.exec(endpoint) ?? [];
-  return host === undefined ? undefined : `${host}:${Number(port) + 1}`;
-}
-
 function wayTo(endpoint: string): NetConnectOpts | undefined {
   if (endpoint.startsWith('ipc://')) return { path: endpoint.slice('ipc://'.length) };
   const [, host, port] = /^tcp:\/\/(.+):([0-9]+)$/.exec(endpoint) ?? [];

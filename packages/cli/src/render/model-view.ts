@@ -7,13 +7,12 @@ import {
   type MemoryUse,
   type ModelDocument,
   type ModelPlanDocument,
-  servingWords,
-  type TuningDocument,
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style, Terminal } from '../terminal.ts';
 import { table } from './table.ts';
 import { age } from './task-view.ts';
+import { rounded, tuningWords } from './tuning-view.ts';
 
 /** Without what its file says of each layer. */
 export function modelJson({ description: { layers, ...description }, ...model }: ModelDocument) {
@@ -101,13 +100,6 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
   ];
 }
 
-/** What an instance is begun with there, or why with nothing of it. */
-function tuningWords({ workerName, devices, serving, best, untuned, stale }: TuningDocument): string {
-  const sooner = Math.round(100 * (1 - best.roundMs / untuned.roundMs));
-  const words = `${workerName} (${devices.join(' ') || 'host'}): ${servingWords(serving)}, ${sooner} % sooner`;
-  return stale === '' ? words : `${words}, not used: ${stale}`;
-}
-
 /** Planned, and seen. */
 function memoryOf({ predictedBytes, observedBytes }: InstanceDocument): string {
   if (predictedBytes === undefined) return '-';
@@ -129,10 +121,6 @@ function foreseenWords(foreseen: Foreseen | undefined, words: (value: number) =>
   return foreseen.from === 'measured'
     ? `${words(foreseen.value)} measured`
     : `~${words(foreseen.value)} estimated`;
-}
-
-function rounded(value: number): string {
-  return value < 10 ? value.toFixed(1) : String(Math.round(value));
 }
 
 function stateWord(state: ModelDocument['instances'][number]['state'], style: Style): string {

@@ -42,7 +42,7 @@ export function tunedLine({ node, devices, untuned, best, trials, isCut, isKept 
   const failed = trials.filter(({ measured }) => measured.kind === 'failed').length;
   const counted = `${trials.length} settings measured${failed === 0 ? '' : `, ${failed} of them failed`}${isCut ? ', and no more within the bounds' : ''}`;
   if (!isKept) return `${where}: nothing is better than what is usual; ${counted}`;
-  const sooner = `${Math.round(100 * (1 - best.speeds.roundMs / untuned.roundMs))} % sooner`;
+  const sooner = `${soonerPercent(best.speeds, untuned)} % sooner`;
   return `${where}: ${servingWords(best.serving)} answer ${sooner}, and are kept: the next instance there is begun so; ${counted}`;
 }
 
@@ -56,6 +56,12 @@ export function tuningJson({ node, devices, untuned, best, trials, isCut, isKept
         : { serving, ...middle(measured.rounds).speeds, rounds: measured.rounds.length },
     ),
   };
+}
+
+/** What an instance is begun with there, or why with nothing of it. */
+export function tuningWords({ workerName, devices, serving, best, untuned, stale }: TuningDocument): string {
+  const words = `${workerName} (${devices.join(' ') || 'host'}): ${servingWords(serving)}, ${soonerPercent(best, untuned)} % sooner`;
+  return stale === '' ? words : `${words}, not used: ${stale}`;
 }
 
 /** What is kept for a model. */
@@ -85,12 +91,17 @@ export function keptLines(
 }
 
 /** How much sooner a round is answered. */
-function gainWords({ roundMs }: RoundSpeeds, untuned: RoundSpeeds): string {
-  const percent = Math.round(100 * (1 - roundMs / untuned.roundMs));
+function gainWords(speeds: RoundSpeeds, untuned: RoundSpeeds): string {
+  const percent = soonerPercent(speeds, untuned);
   return `${percent > 0 ? '+' : ''}${percent} %`;
 }
 
-function rounded(value: number): string {
+/** Of a round. */
+function soonerPercent({ roundMs }: RoundSpeeds, untuned: RoundSpeeds): number {
+  return Math.round(100 * (1 - roundMs / untuned.roundMs));
+}
+
+export function rounded(value: number): string {
   return value < 10 ? value.toFixed(1) : String(Math.round(value));
 }
 

@@ -1,5 +1,5 @@
 /** Which settings of a model's instances are worth a measure on a machine. */
-import { limits, type Serving, type WorkerReport } from '@gryphgen/protocol';
+import { limits, type Serving, usualMicroBatchTokens, type WorkerReport } from '@gryphgen/protocol';
 import type { Dimension } from './search-settings.ts';
 
 /** llama-server's own, where nothing is said. */
@@ -52,7 +52,7 @@ function flashChoices(serving: Serving): readonly Serving[] {
 function batchChoices(serving: Serving): readonly Serving[] {
   const most = Math.max(serving.slotTokens, microBatches[0]);
   return microBatches
-    .filter((tokens) => tokens <= most && tokens !== (serving.microBatchTokens ?? 512))
+    .filter((tokens) => tokens <= most && tokens !== (serving.microBatchTokens ?? usualMicroBatchTokens))
     .map((tokens) => ({ ...serving, batchTokens: Math.max(usualBatch, tokens), microBatchTokens: tokens }));
 }
 

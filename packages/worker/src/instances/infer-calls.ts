@@ -88,7 +88,8 @@ async function relay(
   { instances, clock }: Pick<InferCallsOptions, 'instances' | 'clock'>,
 ): Promise<InferResult | Failure> {
   const notReady = failure('execution.model', `no instance of ${model} is ready here`);
-  if (instances.find(model, kind) === undefined) return notReady;
+  // A long request is not sent for in vain.
+  if (body.request === undefined && instances.find(model, kind) === undefined) return notReady;
   const request = body.request ?? (await writer.question(body.requestBytes ?? 0, signal));
   if (!(request instanceof Uint8Array)) return request;
   const instance = instances.find(model, kind, request);

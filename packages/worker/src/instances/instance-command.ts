@@ -5,11 +5,8 @@
  *    not changed to fit (`-fit`).
  * 2. Options that its build does not know are left out, if it can do without; those of 1 have no earlier names.
  */
-import type { InstanceBody, Serving } from '@gryphgen/protocol';
+import { type InstanceBody, type Serving, usualMicroBatchTokens } from '@gryphgen/protocol';
 import type { ChosenEngine } from '../engines/llama-engines.ts';
-
-/** llama-server's own; a text that is embedded or ranked is one batch, however long it may be. */
-const usualBatchTokens = 512;
 
 export interface CommandPlaces {
   readonly modelPath: string;
@@ -64,7 +61,8 @@ function byUse(use: InstanceBody['use'], serving: Serving): readonly string[] {
       ...(batchTokens === undefined ? [] : ['--batch-size', String(batchTokens)]),
       ...(microBatchTokens === undefined ? [] : ['--ubatch-size', String(microBatchTokens)]),
     ];
-  const tokens = String(Math.max(slotTokens, usualBatchTokens));
+  // A text that is embedded or ranked is one batch, however long it may be.
+  const tokens = String(Math.max(slotTokens, usualMicroBatchTokens));
   const batch = ['--batch-size', tokens, '--ubatch-size', tokens];
   return use === 'embed' ? ['--embeddings', ...batch] : ['--rerank', ...batch];
 }

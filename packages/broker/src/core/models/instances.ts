@@ -23,9 +23,9 @@ import { noteLoad } from './untold-lessons.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;
+const awayMs = 2000;
 /** Long enough to connect anew. */
 const absenceMs = 10_000;
-const awayMs = 2000;
 /** Requests that wait for so long while others are answered have another instance begun, if there may be one. */
 const anotherAfterMs = 2000;
 
