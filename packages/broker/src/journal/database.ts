@@ -9,10 +9,11 @@
  *    finalize them. So a journal lives in a thread of its own, which ends with it, and nothing relies on close().
  * 5. user_version is the format, in every format: the one thing that an old program may rely on.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import { hex, journalFormat, sha256 } from './digest-chain.ts';
 import { JournalError } from './journal.ts';
+import { isDamage } from './sqlite-failure.ts';
 
 export interface DatabaseSettings {
   /** SQLite's page. Small groups cost one page of log each, so larger pages make single commits dearer. */
@@ -95,7 +96,25 @@ function tablesOf(db: DatabaseSyncInstance): string {
 }
 
 export function openForReading(path: string, settings: DatabaseSettings): DatabaseSyncInstance {
+  takeBackUnfinished(path);
   return new DatabaseSync(path, { readOnly: true, timeout: settings.busyMs });
+}
+
+/**
+ * Takes back what a killed process had begun to write before there was a write-ahead log: the tables, or the turn to that
+ * log. SQLite does so by itself, and lets alone what a living process writes, but refuses whoever opens it only to read.
+ */
+export function takeBackUnfinished(path: string): void {
+  if (!existsSync(`${path}-journal`)) return;
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA user_version');
+  } catch (error) {
+    // The reader will meet the damage, and tell it.
+    if (!isDamage(error)) throw error;
+  } finally {
+    db.close();
+  }
 }
 
 /** Ends what it reads as of one moment, if it does: closing alone would go on holding that back (4). */

@@ -111,5 +111,5 @@ export function putAside(dir: string, wallMs: number, names: readonly string[]):
 }
 
 export function databaseFiles(name: string): string[] {
-  return [name, `${name}-wal`, `${name}-shm`];
+  return [name, `${name}-wal`, `${name}-shm`, `${name}-journal`];
 }

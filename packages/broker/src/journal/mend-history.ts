@@ -10,6 +10,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
+import { takeBackUnfinished } from './database.ts';
 import { createHistory, historyFormat, historySchema, soundRows } from './history-table.ts';
 import type { Finding } from './journal.ts';
 import { JournalError } from './journal.ts';
@@ -55,6 +56,7 @@ function finish(dir: string, rebuilt: string, path: string): void {
 
 /** In words; undefined when the table at `path` is sound. Damage within a row is not looked for. */
 export function whatIsWrong(path: string, snapshotSeq: number): string | undefined {
+  takeBackUnfinished(path);
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     return wrongIn(db, path, snapshotSeq);
