@@ -24,6 +24,13 @@ function elsewhere(): GridFixture {
   return other;
 }
 
+async function waysOf(machine: GridFixture) {
+  const { checks } = await machine.json<{ checks: { name: string; state: string; found: string }[] }>(
+    'doctor',
+  );
+  return checks;
+}
+
 async function ticket(...args: string[]): Promise<string> {
   const made = await forge.json<{ ticket: string }>('ticket', 'create', '--reach', reach, ...args);
   return made.ticket;
@@ -48,8 +55,7 @@ it('a machine joins, works, is removed, and does not come back with the same key
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
 
   // Of the grid's own machine by its broker's word, of one that has joined as a machine by what it sees itself.
-  const ways = async (machine: GridFixture) =>
-    (await machine.json<{ checks: { name: string; found: string }[] }>('doctor')).checks.slice(-3);
+  const ways = async (machine: GridFixture) => (await waysOf(machine)).slice(-3);
   expect(await ways(forge)).toMatchObject([
     { name: 'broker', found: expect.stringContaining('can be connected to') },
     { name: 'relay', state: 'ok' },
@@ -71,6 +77,14 @@ it('a person joins as what the ticket is for, and commands go as that', async ()
   const word = await ticket('--role', 'submitter', '--ttl', '10m');
   expect(await laptop.json('join', '--yes', word)).toMatchObject({ role: 'submitter' });
   expect((await laptop.grid('submit', '--wait', '--', 'true')).code).toBe(0);
+  // The broker picked its ports, so what is beside it is not at the one after its own; it says where.
+  const [broker, relay] = (await waysOf(laptop)).slice(-2);
+  expect(broker).toMatchObject({ name: 'broker', state: 'ok', found: expect.stringContaining(reach) });
+  expect(relay).toMatchObject({
+    name: 'relay',
+    state: 'ok',
+    found: expect.stringMatching(/^tcp:.* can be connected/),
+  });
   for (const forbidden of [
     ['ticket', 'create'],
     ['node', 'drain', 'forge'],

@@ -268,7 +268,7 @@ export class Broker {
     });
   }
 
-  private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal'> {
+  private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal' | 'beside'> {
     const { socket, loop } = this;
     const held = loop?.engine.pipeline.held ?? 0;
     const door = {
@@ -281,7 +281,8 @@ export class Broker {
     for (const [name, count] of Object.entries(this.artifacts?.counters ?? {}))
       Object.assign(door, { [`artifacts ${name}`]: count });
     const findings = this.findings.map(({ what }) => what);
-    return { door, journal: { ...journal.head(), findings } };
+    const beside = this.artifacts?.beside?.place ?? null;
+    return { door, journal: { ...journal.head(), findings }, beside };
   }
 
   /** An exception in the loop is a bug: going on would be guessing. */

@@ -62,7 +62,7 @@ export interface LoopParts {
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
   /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
   beside(): Beside | null;
-  shellStatus(): Pick<StatusDocument, 'door' | 'journal'>;
+  shellStatus(): Pick<StatusDocument, 'door' | 'journal' | 'beside'>;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;
 }

@@ -42,7 +42,7 @@ export interface PerformerParts {
   readonly grant: (op: TransferOp, session: SessionId, about: GrantSubject) => string;
   /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
   readonly beside: () => Beside | null;
-  readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal'>;
+  readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal' | 'beside'>;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
   readonly enrolment: (effect: EnrolmentEffect) => Promise<unknown>;

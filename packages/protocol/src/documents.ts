@@ -1,6 +1,7 @@
 /** What the grid answers about itself. Times are wall-clock ms since 1970, sizes bytes; 0 or '' means "not (yet)". */
 import type { AttemptOutcome, TaskOutput } from './attempt-outcome.ts';
 import type { Failure } from './failure.ts';
+import type { BesideBroker } from './grant-documents.ts';
 import type { BlobHash } from './ids.ts';
 import type { EnrolledRole, JournalHead, OutcomeState } from './messages.ts';
 import type { PrincipalLimits, Quota } from './principal-limits.ts';
@@ -191,6 +192,8 @@ export interface StatusDocument {
     /** What was found damaged or missing. */
     readonly findings: readonly string[];
   };
+  /** Where files, kept logs and the relay are; null while nothing is. Older brokers do not tell. */
+  readonly beside?: BesideBroker | null;
 }
 
 /** `note`: worth knowing, nothing is wrong. `file` is relative to the home; `place` names the record, '' the whole file. */

@@ -35,7 +35,7 @@ export type GrantSubject =
   | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker: string }
   | { readonly worker: WorkerId };
 
-export type CoreStatus = Omit<StatusDocument, 'door' | 'journal'>;
+export type CoreStatus = Omit<StatusDocument, 'door' | 'journal' | 'beside'>;
 
 /** What is asked of the list of who may enter, and of what the broker is to them. */
 export type DoorOperation =

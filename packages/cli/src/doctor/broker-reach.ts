@@ -1,4 +1,5 @@
-/** Whether this machine reaches its broker, and the port beside it by which files, kept logs and the relay are had. */
+/** Whether this machine reaches its broker, and what is beside it: by that files, kept logs and the relay are had. */
+import { portAfter } from '../port-after.ts';
 import type { Check } from './check.ts';
 import type { Reached, Unreached } from './reach.ts';
 
@@ -24,19 +25,47 @@ export function checkBroker(tried: readonly Tried[]): Check {
   };
 }
 
-/** At the port after the broker's, which is its own where that has a number (join.md); `undefined`: the broker is reached by a socket of this machine, and so is that. */
-export function checkRelay(tried: Tried | undefined): Check {
+export interface BesideTried {
+  /** Each place where it may be; none: the broker is reached by a socket of this machine, and so is that. */
+  readonly tried: readonly Tried[];
+  /** The broker said where; else it is looked for at the port after the broker's, which is its own where that has a number (join.md). */
+  readonly isTold: boolean;
+  /** By which the broker was reached. */
+  readonly brokerEndpoint: string;
+}
+
+export function checkRelay({ tried, isTold, brokerEndpoint }: BesideTried): Check {
   const name = 'relay';
-  if (tried === undefined)
+  const [first] = tried;
+  const [way] = tried.filter(isReached);
+  if (way !== undefined) return { name, state: 'ok', found: reachedWords(way) };
+  if (first === undefined)
     return { name, state: 'ok', found: 'of this machine, as the broker: no port is needed' };
-  if (isReached(tried)) return { name, state: 'ok', found: reachedWords(tried) };
-  const { endpoint, why } = tried;
+  const where = tried.flatMap((one) => (isReached(one) ? [] : `${one.endpoint}: ${one.why}`)).join('; ');
+  const missed = 'no files of tasks, no kept logs, and nothing of machines that are not reached straight';
+  const unsure = isTold ? '' : ', unless the broker picked another port: who has joined as a person is told';
   return {
     name,
     state: 'warning',
-    found: `${endpoint}: ${why}: no files of tasks, no kept logs, and nothing of machines that are not reached straight`,
-    fix: `on the broker's machine open port ${portOf(endpoint)} as the one before it (firewall, NAT)`,
+    found: `${where}: ${missed}${unsure}`,
+    fix: fixOf(first.endpoint, portAfter(brokerEndpoint)),
   };
+}
+
+/** The broker is there, and what should be beside it is not. */
+export const relayAway: Check = {
+  name: 'relay',
+  state: 'warning',
+  found: 'by its broker’s word what keeps files and logs beside it, and relays, is not up',
+  fix: 'it is begun again by itself; if it stays away, the broker’s log says why',
+};
+
+function fixOf(endpoint: string, usual: string | undefined): string {
+  if (endpoint.startsWith('ipc:')) return 'it is begun with the broker: see the broker’s log';
+  const port = portOf(endpoint);
+  if (endpoint === usual)
+    return `on the broker's machine open port ${port} as the one before it (firewall, NAT)`;
+  return `the broker picked port ${port} when it started: have it listen at one with a number (grid broker --listen tcp://0.0.0.0:7600), and open that and the one after it (firewall, NAT)`;
 }
 
 export function isReached(tried: Tried): tried is Reached {

@@ -11,7 +11,9 @@ import { portAfter } from '../port-after.ts';
 import { checkBroker, checkRelay } from './broker-reach.ts';
 import { checkNetwork } from './network.ts';
 import { checkOwnData, type OwnData } from './own-data.ts';
-import { reach } from './reach.ts';
+import { type Reached, reach, type Unreached } from './reach.ts';
+
+type Tried = Reached | Unreached;
 
 let home: string;
 const undo: (() => Promise<unknown>)[] = [];
@@ -58,13 +60,20 @@ it('the port beside the broker’s, where files, kept logs and the relay are', a
   expect(await reach('tcp://nothing')).toMatchObject({ why: 'expected tcp://HOST:PORT or ipc:///PATH' });
   expect(portAfter('tcp://[::1]:7600')).toBe('tcp://[::1]:7601');
   expect(portAfter('ipc:///run/broker.sock')).toBeUndefined();
-  expect(checkRelay(undefined).state).toBe('ok');
-  expect(checkRelay(await reach(await listening()))).toMatchObject({ name: 'relay', state: 'ok' });
-  expect(checkRelay(await reach(closed))).toMatchObject({
+  const beside = (tried: Tried[], isTold = true, brokerEndpoint = 'tcp://127.0.0.1:40000') =>
+    checkRelay({ tried, isTold, brokerEndpoint });
+  expect(beside([]).state).toBe('ok');
+  const open = await reach(await listening());
+  const shut = await reach(closed);
+  expect(beside([open])).toMatchObject({ name: 'relay', state: 'ok' });
+  expect(beside([shut, open])).toMatchObject({ state: 'ok' });
+  expect(beside([shut], true, 'tcp://127.0.0.1:0')).toMatchObject({
     state: 'warning',
-    found: expect.stringContaining(`${closed}: nobody listens there: no files of tasks`),
-    fix: expect.stringContaining(`open port ${closed.split(':').at(-1)}`),
+    found: expect.stringMatching(/127\.0\.0\.1:1: nobody listens there: no files of tasks.* straight$/),
+    fix: expect.stringContaining('open port 1 as the one before it'),
   });
+  expect(beside([shut])).toMatchObject({ fix: expect.stringMatching(/picked port 1 .*--listen/) });
+  expect(beside([shut], false).found).toContain('unless the broker picked another port');
 });
 
 it.each<[string, OwnData, object]>([

@@ -2,11 +2,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { brokerAddresses, connect, hasMembership, loadMembership, type Membership } from '@gryphgen/client';
-import { GridError, type NodeDocument } from '@gryphgen/protocol';
-import { type Config, isReachedHere, loadIdentity, systemAlarms, workerIdOf } from '@gryphgen/runtime';
+import { type BesideBroker, GridError, type NodeDocument } from '@gryphgen/protocol';
+import {
+  type Config,
+  isReachedHere,
+  loadIdentity,
+  placesBeside,
+  systemAlarms,
+  workerIdOf,
+} from '@gryphgen/runtime';
 import { dataPlace } from '../daemons/data-place.ts';
 import { portAfter } from '../port-after.ts';
-import { checkBroker, checkRelay, isReached } from './broker-reach.ts';
+import { checkBroker, checkRelay, isReached, relayAway } from './broker-reach.ts';
 import type { Check } from './check.ts';
 import { checkOwnData } from './own-data.ts';
 import { type Reached, reach } from './reach.ts';
@@ -31,28 +38,41 @@ async function look(config: Config, membership: Membership): Promise<readonly Ch
   const broker = checkBroker(tried);
   const [way] = tried.filter(isReached);
   if (way === undefined) return [broker];
-  const beside = portAfter(way.endpoint);
-  const relay = checkRelay(beside === undefined ? undefined : await reach(beside));
-  if (!existsSync(join(home, 'keys', 'worker.json'))) return [broker, relay];
-  const node = await ownNode(config, membership);
-  if (node instanceof GridError) {
-    const found = `${broker.found}, but there is no session: ${node.message}`;
+  const told = await askBroker(config, membership);
+  const relay = await lookBeside(way, told instanceof GridError ? undefined : told?.beside);
+  if (told instanceof GridError) {
+    const found = `${broker.found}, but there is no session: ${told.message}`;
     return [{ ...broker, state: 'error', found }, relay];
   }
-  return [broker, relay, await ownData(config, node, way)];
+  if (!isWorker(home)) return [broker, relay];
+  return [broker, relay, await ownData(config, told?.node, way)];
 }
 
-/** As the broker has it; undefined where nobody may ask from this home, or its worker is away. */
-async function ownNode(
+function isWorker(home: string): boolean {
+  return existsSync(join(home, 'keys', 'worker.json'));
+}
+
+interface Told {
+  /** Undefined of an older broker. */
+  readonly beside: BesideBroker | null | undefined;
+  /** This machine's worker; undefined where it has none, or that is away. */
+  readonly node: NodeDocument | undefined;
+}
+
+/** Undefined where nobody may ask from this home. */
+async function askBroker(
   { home, broker: endpoints }: Config,
   { role }: Membership,
-): Promise<NodeDocument | GridError | undefined> {
+): Promise<Told | GridError | undefined> {
   if (role === 'worker' || role === 'delegate') return undefined;
   try {
     const client = await connect({ home, endpoints, firstSessionMs: sessionMs });
     try {
+      const { beside } = await client.request('status', {});
+      if (!isWorker(home)) return { beside, node: undefined };
       const id = workerIdOf(loadIdentity(home, 'worker').key);
-      return (await client.request('nodes', {})).find((node) => node.id === id && node.state !== 'away');
+      const nodes = await client.request('nodes', {});
+      return { beside, node: nodes.find((node) => node.id === id && node.state !== 'away') };
     } finally {
       await client.close();
     }
@@ -60,6 +80,20 @@ async function ownNode(
     if (error instanceof GridError) return error;
     throw error;
   }
+}
+
+/** `told`: by the broker. Who cannot ask looks where it usually is. */
+async function lookBeside(way: Reached, told: BesideBroker | null | undefined): Promise<Check> {
+  if (told === null) return relayAway;
+  const { endpoint: brokerEndpoint } = way;
+  const isTold = told !== undefined;
+  const usual = portAfter(brokerEndpoint);
+  const places = isTold
+    ? placesBeside(told, brokerEndpoint).map(({ endpoint }) => endpoint)
+    : usual === undefined
+      ? []
+      : [usual];
+  return checkRelay({ tried: await Promise.all(places.map(reach)), isTold, brokerEndpoint });
 }
 
 async function ownData(config: Config, node: NodeDocument | undefined, way: Reached): Promise<Check> {
