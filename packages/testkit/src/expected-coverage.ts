@@ -50,6 +50,7 @@ const answers = [
   'what ends in time runs on room that is kept',
   'an attempt is to end for another task',
   'an attempt has ended for another task',
+  'a lease that was not taken is sent again',
   'an instance is begun',
   'an instance holds several devices',
   'an instance makes room for another',

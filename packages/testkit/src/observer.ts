@@ -65,6 +65,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   steps = 0;
   /** The broker's, at its last step. */
   private wall = 0;
+  private leaseRepeats = 0;
   private shadows = new Map<TaskId, Shadow>();
 
   /** `steadySince`: since when a worker's process has been running without a pause. */
@@ -93,6 +94,10 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   stepped(state: BrokerState, event: BrokerEvent, wall: number, sender: Sender | null | undefined): void {
     this.steps += 1;
     this.wall = wall;
+    const { leaseRepeats } = state.counters;
+    if (event.kind === 'sessionOpened' && leaseRepeats > this.leaseRepeats)
+      this.world.coverage.reached('a lease that was not taken is sent again');
+    this.leaseRepeats = leaseRepeats;
     this.authority.stepped(state, event, sender);
     if (event.kind === 'keyRevoked') this.physical.removed();
     this.credit.stepped(event);

@@ -41,6 +41,50 @@ test('an attempt that was prepared and never started is dropped and lost: anothe
   expect(leases(grid.effects.slice(before))).toMatchObject([{ attempt: 2 }]);
 });
 
+describe('a worker that says hello again before it heard the welcome (E11)', () => {
+  const taken = { task: 1, attempt: 1, epoch: 1 } as never;
+
+  test('is sent again what was leased to it meanwhile: nothing is lost', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    const unheard = grid.worker();
+    expect(leases(grid.submit(client, 1))).toMatchObject([{ session: unheard, attempt: 1, leaseSeq: 1 }]);
+    const before = grid.effects.length;
+    const session = grid.worker();
+    expect(leases(grid.effects.slice(before))).toMatchObject([{ session, attempt: 1, leaseSeq: 1 }]);
+    expect(grid.task(1)).toMatchObject({ losses: 0, attempt: 1, phase: 'leased' });
+    expect(grid.state.views[0]?.reliability).toBe(1);
+    grid.result(session, 1);
+    expect(grid.state.counters.succeeded).toBe(1);
+  });
+
+  test('has lost it where it is another life, or had said that it runs', () => {
+    for (const begun of [false, true]) {
+      const grid = new CoreFixture();
+      const client = grid.client();
+      const session = grid.worker();
+      grid.submit(client, 1);
+      if (begun) grid.say(session, { kind: 'started', ...(taken as object) } as never);
+      const before = grid.effects.length;
+      grid.worker('w-1', {}, [], begun ? 'b1' : 'b2');
+      expect(leases(grid.effects.slice(before))).toMatchObject([{ attempt: 2 }]);
+      expect(grid.task(1)?.losses).toBe(1);
+    }
+  });
+
+  test('is not sent what is to end: that ends', () => {
+    const grid = new CoreFixture();
+    const client = grid.client();
+    grid.worker();
+    grid.submit(client, 1);
+    grid.say(client, { kind: 'request', id: 1, op: 'cancel', args: { task: 1 } });
+    const before = grid.effects.length;
+    grid.worker();
+    expect(leases(grid.effects.slice(before))).toEqual([]);
+    expect(grid.state.counters.cancelled).toBe(1);
+  });
+});
+
 test('two fenced attempts of one number are two ghosts: both are told to end, both hold what they hold (E14)', () => {
   const grid = new CoreFixture(4);
   const of = (epoch: number) =>

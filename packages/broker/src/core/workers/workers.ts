@@ -2,7 +2,9 @@
  * Workers' signs of life: hello, heartbeat, report (E9–E11, E14).
  *
  * 1. Only a hello takes an attempt from a worker; a heartbeat never does.
- * 2. A ghost stays reserved, and is told to end, until a later heartbeat does not list it.
+ * 2. What a life of a worker took it lists until it is acknowledged. So a lease that the same life does not list, and never said
+ *    to run, was not taken: it went to a session that this life left, maybe before it heard its welcome. It is sent again.
+ * 3. A ghost stays reserved, and is told to end, until a later heartbeat does not list it.
  */
 import type {
   AttemptReport,
@@ -53,6 +55,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
     decide(context, named(id, name, context.now.wall, seats));
   const worker = state.workers.get(id) as Worker;
   if (worker.session !== null) forgetSession(state, worker.session);
+  const isSameLife = worker.boot === hello.boot;
   worker.session = session;
   worker.boot = hello.boot;
   worker.heardAt = state.watch;
@@ -65,12 +68,19 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
   const kept = new Set<number>();
+  const listed = new Set<number>();
   for (const reported of hello.attempts) {
+    listed.add(reported.task);
     if (adopt(context, worker, reported)) kept.add(reported.task);
   }
   for (const id of [...worker.tasks]) {
     const task = state.tasks.get(id);
     if (task === undefined || kept.has(id)) continue;
+    if (isSameLife && !listed.has(id) && task.phase === 'leased' && !mustEnd(task)) {
+      state.counters.leaseRepeats += 1;
+      sendLease(context, task, worker);
+      continue;
+    }
     state.counters.expired += 1;
     attemptFailed(
       context,
