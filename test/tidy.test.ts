@@ -93,8 +93,10 @@ const RULES: readonly (readonly [string, Rule, Planted])[] = [
         'packages/scheduler/src/c.ts': 'console.log(1);',
         'packages/scheduler/src/d.ts': 'const x = `$' + '{performance.now()}`;',
         'packages/protocol/src/a.ts': "import { link } from '@gryphgen/runtime';",
+        'packages/broker/src/core/e.fixture.ts': 'beforeEach(() => reset());',
       },
       good: {
+        'packages/broker/src/e.fixture.ts': 'beforeEach(() => reset());',
         'packages/broker/src/journal.ts': "import fs from 'node:fs'; const now = Date.now();",
         'packages/broker/src/core/d.ts':
           "import { x } from './c.ts'; /* Date.now() */ const s = 'Date.now()';",

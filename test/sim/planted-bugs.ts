@@ -242,7 +242,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'broker/dist/core/workers/serving.js',
     snippet: 'seq <= (task.lease.served?.seq ?? 0)',
     instead: 'false',
-    seed: 105,
+    seed: 507,
   },
   {
     name: 'lose a field in the codec',

@@ -5,6 +5,7 @@
  * 2. From the registry it imports what is named here: libraries that are pure themselves.
  * 3. It does not name the globals below. Biome's noRestrictedGlobals knows scopes and stops most of them in the
  *    editor; this holds the rest (Math.random) and does not depend on a lint setting.
+ * 4. Its fixtures register no hooks: its tests share processes (vitest.config.ts), where one would run for the first file alone.
  */
 import { posix } from 'node:path';
 import { importsOf } from './imports.ts';
@@ -33,9 +34,15 @@ const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
   [/(?<![.\w$])(?:globalThis|fetch\s*\()/g, 'reaches for the outside'],
 ];
 
+const HOOK = /^(?:before|after)(?:Each|All)(?=\()/gm;
+
 export function purity(files: readonly SourceFile[]): Violation[] {
-  return files
-    .filter((file) => isPure(file.path) && isPackageSource(file) && !isTest(file))
+  const pure = files.filter(({ path }) => isPure(path));
+  const hooks = pure
+    .filter(({ path }) => path.endsWith('.fixture.ts'))
+    .flatMap((file) => violationsAt(file, HOOK, (hit) => `${hit}: a fixture of pure code registers a hook`));
+  const impure = pure
+    .filter((file) => isPackageSource(file) && !isTest(file))
     .flatMap((file) => [
       ...importsOf(file).flatMap(({ specifier, line }) =>
         mayImport(file, specifier) ? [] : [violation(file, line, `pure code imports ${specifier}`)],
@@ -44,6 +51,7 @@ export function purity(files: readonly SourceFile[]): Violation[] {
         violationsAt(file, pattern, (hit) => `${hit}: pure code ${why}`),
       ),
     ]);
+  return [...hooks, ...impure];
 }
 
 function isPure(path: string): boolean {
