@@ -54,7 +54,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'gateway.gateway.first.p50',
     'gateway.gateway.tokens',
   ],
-  container: ['container.grid.p50', 'container.warm.p50', 'container.dockerode.p50'],
+  container: ['container.grid.p50', 'container.warm.p50', 'container.shell.p50', 'container.dockerode.p50'],
 };
 
 const bench = (...args: string[]) =>

@@ -71,7 +71,7 @@ export class WarmContainer {
   /** False when nothing was given: it has ended meanwhile. */
   give(order: LaunchOrder): boolean {
     if (this.over.signal.aborted) return false;
-    this.stdin.end(orderText(order, this.nonce));
+    this.stdin.end(orderText(order));
     this.over.abort();
     return true;
   }

@@ -68,7 +68,7 @@ describe('an order', () => {
   const order = { argv: ['echo', "it's"], env: { A: "'" }, stopSignal: 'SIGTERM' };
 
   it('is one compound command in which what the user wrote stands in single quotes', () => {
-    const text = orderText(order, nonce);
+    const text = orderText(order);
     expect(text).toMatch(/^\{\n[\s\S]*\n\}\n$/);
     expect(text).toContain(String.raw`A=''\''' /sbin/docker-init -s -- 'echo' 'it'\''s' </dev/null`);
   });

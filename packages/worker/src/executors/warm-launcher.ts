@@ -61,41 +61,56 @@ export function whyNotLaunched(order: LaunchOrder): string | null {
       return `no shell can pass on the variable ${name}`;
   if ([...argv, ...Object.values(env)].some((text) => text.includes('\0')))
     return 'its command holds a NUL character';
-  return Buffer.byteLength(orderText(order, '')) > maxOrderBytes
+  return Buffer.byteLength(orderText(order)) > maxOrderBytes
     ? 'its command and environment are too long'
     : null;
 }
 
-/** The first word to the shell: it answers when it is there, and can launch. */
+/**
+ * The first words to the shell: all that no order changes, so that it has read that before there is a task. It answers when
+ * it is there, and can launch.
+ */
 export function greeting(nonce: string): string {
-  return `[ -x ${init} ] && echo ${readyWords(nonce)}\n`;
-}
-
-export function orderText({ argv, env, stopSignal }: LaunchOrder, nonce: string): string {
-  const signal = signalNumbers[stopSignal] ?? kill;
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
   const lines = [
-    '{',
+    'begun() {',
     // What the shell itself has to say is nobody's output.
     'exec 3>&2 2>/dev/null',
     `unset ${Object.keys(signalsToGroup).join(' ')} OLDPWD SHLVL`,
     `echo ${begunWords(nonce)}`,
-    ...(signal === kill ? [] : [`trap : ${signal}`]),
-    [...variables, init, '-s', '--', ...argv.map(quoted), '</dev/null', '2>&3', '3>&-'].join(' '),
-    'set -- "$?"',
+    '}',
+    'ended() {',
     `kill -${kill} -1`,
+    'set -- "$1" 0',
     ...countOfKills,
     `echo ${endedWords(nonce)} "$1" "$2"; echo ${endedWords(nonce)} "$1" "$2" >&3`,
     'exit "$1"',
+    '}',
+    `[ -x ${init} ] && echo ${readyWords(nonce)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** For a shell that was greeted. */
+export function orderText({ argv, env, stopSignal }: LaunchOrder): string {
+  const signal = signalNumbers[stopSignal] ?? kill;
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+  const lines = [
+    '{',
+    'begun',
+    ...(signal === kill ? [] : [`trap : ${signal}`]),
+    [...variables, init, '-s', '--', ...argv.map(quoted), '</dev/null', '2>&3', '3>&-'].join(' '),
+    'ended "$?"',
     '}',
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** Into `$2`: 0 where no control group tells. Version 2 has the first file, version 1 the second. */
+/**
+ * Into `$2`: 0 where no control group tells, and of a success, which needs no cause. Version 2 has the first file, version 1
+ * the second.
+ */
 const countOfKills = [
-  'set -- "$1" 0',
-  'for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do',
+  '[ "$1" = 0 ] || for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do',
   '[ ! -r "$file" ] || while read -r name count; do [ "$name" != oom_kill ] || set -- "$1" "$count"; done <"$file"',
   'done',
 ];
