@@ -174,17 +174,37 @@ describe('room for a task that waits', () => {
 
   it('is made by one that nobody has asked for half a minute, and the task takes it', () => {
     const first = request('one');
+    grid.pass(8000, [worker]);
     ready(worker);
     const loaded = instance();
     grid.pass(6000, [worker]);
     done(worker, first);
     const task = waits();
+    const told = () => explainDocument(grid.state, task, grid.wall).decision;
     grid.pass(28_000, [worker]);
+    expect(loaded.cancelRequested).toBe(false);
+    expect(told()).toMatch(/^waiting: .*; t1 \(one\) makes room for it in 2 s, unless somebody asks before$/);
+    grid.pass(3000, [worker]);
+    expect(loaded.cancelRequested).toBe(true);
+    expect(told()).toMatch(/; room is made for it: t1 \(one\) unloaded$/);
+    done(worker, loaded, cancelled);
+    expect(loaded.outcome?.failure?.message).toBe('it made room for t2');
+    expect(task.phase).toBe('leased');
+  });
+
+  it('is made sooner by one that is soon loaded again: four times as long as its load took', () => {
+    const first = request('one');
+    grid.pass(2000, [worker]);
+    ready(worker);
+    const loaded = instance();
+    grid.pass(6000, [worker]);
+    done(worker, first);
+    const task = waits();
+    grid.pass(7000, [worker]);
     expect(loaded.cancelRequested).toBe(false);
     grid.pass(3000, [worker]);
     expect(loaded.cancelRequested).toBe(true);
     done(worker, loaded, cancelled);
-    expect(loaded.outcome?.failure?.message).toBe('it made room for t2');
     expect(task.phase).toBe('leased');
   });
 

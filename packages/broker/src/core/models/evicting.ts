@@ -1,23 +1,17 @@
 /**
- * Room for what fits nowhere as it is: idle instances of models end for another model, or for a task that waits (E34).
+ * Room for a model that fits nowhere as it is: idle instances of others end for it (E34). For other tasks: room-for-tasks.ts.
  *
  * 1. Of others only what is beyond their `replicas.min`, has answered nobody for a moment, has nobody waiting, and has had its
  *    chance: it has answered somebody since it was ready, or had the time to.
  * 2. No more than are needed; those used least lately first.
  * 3. Where all are busy those who wait for longer than a turn are owed one: an instance that has had its turn takes no more
  *    requests, ends with the last of those it has, and what it leaves is theirs before it is anybody's.
- * 4. For a task, whatever its kind, only what nobody has asked for `taskPatienceMs`: a queue that never ends is not to have
- *    each question load its model anew.
  */
-import { formatTaskId, type TaskId, type WorkerId } from '@gryphgen/protocol';
-import { lackNow, type WorkerView, without } from '@gryphgen/scheduler';
+import { formatTaskId, type WorkerId } from '@gryphgen/protocol';
+import { type WorkerView, without } from '@gryphgen/scheduler';
 import type { Context } from '../context.ts';
-import { waitsSince } from '../placing/aging.ts';
 import { fewest } from '../placing/fewest.ts';
-import { quotaAgainst } from '../principals/quotas.ts';
-import { mayRunNoMore } from '../principals/shares.ts';
 import type { BrokerState, Task } from '../state.ts';
-import { chargedAs } from '../workers/charging.ts';
 import { idleFor, lastUse, leastUsedFirst, unload } from './ending-instances.ts';
 import { isReady, noteInstances, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
@@ -25,21 +19,17 @@ import { instanceLife, type ModelLife } from './model-life.ts';
 import { type PlanOptions, planInstance } from './model-plans.ts';
 
 /** Ready for less than this, it was not even looked for by those who asked for it. */
-const leastReadyMs = 5000;
+export const leastReadyMs = 5000;
 /** Between two questions of one who asks without a pause it is not idle. */
 const leastIdleMs = 1000;
 /** For so long it may wait to be asked first; a turn, and how long is waited for one. */
 const turnMs = 30_000;
 /** A turn is so many times as long as the load was: what is swapped must pay. */
-const turnLoads = 4;
-const taskPatienceMs = 30_000;
+export const turnLoads = 4;
 /** What is owed: for the answers that are under way, and for a load to begin. */
 const owedMs = 10 * 60_000;
-const lookEveryMs = 1000;
-/** Of each look: the first of so many classes. */
-const classesEach = 16;
 
-interface Way {
+export interface Way {
   readonly ended: readonly Task[];
   /** Watch time. */
   readonly usedLast: number;
@@ -107,38 +97,12 @@ function replaceable(state: BrokerState, besides: string): readonly Task[] {
   return found.sort((a, b) => a.readyAt - b.readyAt || a.task.id - b.task.id).map(({ task }) => task);
 }
 
-/** With each tick: for the first of a class that waits and would fit then. One at a time, since what ends takes a while. */
-export function makeRoomForTasks(context: Context): void {
-  const { state, now } = context;
-  const { models } = state;
-  if (models.known.size === 0 || state.watch < models.room.dueAt) return;
-  models.room.dueAt = state.watch + lookEveryMs;
-  if (models.room.ended.some((id) => state.tasks.has(id))) return;
-  const mayEnd = evictable(state).filter(
-    (task) => idleFor(state, nameOf(task), models.lifeOf(nameOf(task)), task) >= taskPatienceMs,
-  );
-  if (mayEnd.length === 0) return;
-  for (const from of state.waiting.classes().slice(0, classesEach)) {
-    const task = state.tasks.get(state.waiting.first(from) as TaskId) as Task;
-    if (task.spec.envelope.model !== undefined || now.wall - waitsSince(from, task) < lookEveryMs) continue;
-    if (mayRunNoMore(state, from.owner) || quotaAgainst(state, task) !== undefined) continue;
-    const envelope = chargedAs(state, task.spec.envelope);
-    const fits = (view: WorkerView): boolean => lackNow(envelope, view) === 0;
-    if (state.views.some(fits)) continue;
-    const best = bestWay(state, mayEnd, fits);
-    if (best === undefined) continue;
-    unloadAll(context, best, formatTaskId(task.id));
-    models.room.ended = best.ended.map(({ id }) => id);
-    return;
-  }
-}
-
-function unloadAll(context: Context, { ended }: Way, what: string): void {
+export function unloadAll(context: Context, { ended }: Way, what: string): void {
   for (const task of ended)
     unload(context, context.state.models.lifeOf(nameOf(task)), task, `it made room for ${what}`);
 }
 
-function bestWay(
+export function bestWay(
   state: BrokerState,
   mayEnd: readonly Task[],
   fits: (view: WorkerView) => boolean,
@@ -152,7 +116,7 @@ function bestWay(
   return best;
 }
 
-function wordsOf(task: Task): string {
+export function wordsOf(task: Task): string {
   return `${formatTaskId(task.id)} (${nameOf(task)})`;
 }
 
@@ -161,7 +125,7 @@ function isBetter(one: Way, other: Way): boolean {
   return one.usedLast < other.usedLast;
 }
 
-function evictable(state: BrokerState, besides?: string): readonly Task[] {
+export function evictable(state: BrokerState, besides?: string): readonly Task[] {
   const found: { readonly task: Task; readonly usedAt: number }[] = [];
   for (const [name, { spec }] of state.models.known) {
     const life = state.models.lifeOf(name);
@@ -202,6 +166,6 @@ function wayOn(
   return { ended, usedLast: Math.max(...used) };
 }
 
-function nameOf({ spec }: Task): string {
+export function nameOf({ spec }: Task): string {
   return spec.envelope.model ?? '';
 }

@@ -14,11 +14,11 @@ import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { type Beginning, begin } from './beginning-instances.ts';
 import { endIdle, unload } from './ending-instances.ts';
-import { makeRoomForTasks } from './evicting.ts';
 import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
+import { makeRoomForTasks } from './room-for-tasks.ts';
 import { noteLoad } from './untold-lessons.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */

@@ -54,8 +54,10 @@ export class ModelBook {
   readonly known = new Map<string, Model>();
   /** Of which something has changed that the broker is to look at. */
   readonly due = new Set<string>();
-  /** Instances that end for a task's sake, and when (watch time) tasks are looked at again. */
-  readonly room: { ended: readonly TaskId[]; dueAt: number } = { ended: [], dueAt: 0 };
+  /** Instances that end for a task's sake, for which that is, and when (watch time) tasks are looked at again. */
+  readonly room: { ended: readonly TaskId[]; task: TaskId | null; dueAt: number } = {
+    ...{ ended: [], task: null, dueAt: 0 },
+  };
   readonly attended = new AttendedTasks();
   /** An observation: what is asked in an epoch begins it. */
   readonly prefixes = new PromptPrefixes();

@@ -15,6 +15,7 @@ import {
 import { nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { modelWords } from '../models/model-words.ts';
+import { roomWords } from '../models/room-for-tasks.ts';
 import { foreseenRefusal } from '../principals/foreseen-refusal.ts';
 import { quotaDocument, quotaWords } from '../principals/quotas.ts';
 import { classOwner, limitsOf, mayRunNoMore, partUsed, type Submitter } from '../principals/shares.ts';
@@ -71,12 +72,16 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const quota = quotaDocument(state, task, views);
   const held = quota && quotaWords(task.principal, quota);
   const loading = workers.some(({ feasible }) => feasible) ? undefined : modelWords(state, task);
-  const said = waitingWords(state, task) ?? held ?? chosen ?? loading ?? claimWords(state, task);
+  const said = waitingWords(state, task) ?? held ?? chosen ?? loading;
+  const isKeptOut = said === undefined && !workers.some(({ feasible }) => feasible);
+  const room = isKeptOut ? roomWords(state, task) : undefined;
+  const kept = claimWords(state, task) ?? decision;
+  const found = room === undefined ? kept : `${kept}; ${room}`;
   return {
     id,
     state: phase,
     when: 'now',
-    decision: withCharge(state, task.spec.envelope, said ?? decision),
+    decision: withCharge(state, task.spec.envelope, said ?? found),
     workers,
     ...(weights && { weights }),
     policy: inForce.version,
