@@ -9,6 +9,7 @@ import {
   newView,
   Placer,
   place,
+  Roster,
   release,
   reserve,
   type Shape,
@@ -37,10 +38,10 @@ export const placement: Benchmark = {
   about: 'µs to place one task on grids of several sizes',
   async run({ scale }) {
     return scale.gridSizes.flatMap((size) => {
-      const workers = gridOf(size);
+      const roster = new Roster(gridOf(size));
       return Object.entries(shapes).flatMap(([name, shape]) => [
-        ...rowsOf(`placement.${size}.${name}.first`, firstLooks(shape, workers, scale.placements)),
-        ...rowsOf(`placement.${size}.${name}.stream`, stream(shape, workers, scale.placements)),
+        ...rowsOf(`placement.${size}.${name}.first`, firstLooks(shape, roster.views, scale.placements)),
+        ...rowsOf(`placement.${size}.${name}.stream`, stream(shape, roster, scale.placements)),
       ]);
     });
   },
@@ -51,14 +52,14 @@ function firstLooks(shape: Shape, workers: readonly WorkerView[], runs: number):
   return timesOf(runs, () => place(shape, workers, typical));
 }
 
-function stream(shape: Shape, workers: readonly WorkerView[], runs: number): Float64Array {
+function stream(shape: Shape, roster: Roster, runs: number): Float64Array {
   const { typical } = someDemand();
-  const byId = new Map(workers.map((worker) => [worker.id, worker]));
-  const placer = new Placer();
+  const byId = new Map(roster.views.map((worker) => [worker.id, worker]));
+  const placer = new Placer(roster);
   const key = shapeKey(shape);
   return timesOf(
     runs,
-    () => placer.place(shape, key, workers, typical),
+    () => placer.place(shape, key, typical),
     ({ worker, reservation }) => {
       const { ledger } = byId.get(worker) as WorkerView;
       reserve(ledger, reservation);

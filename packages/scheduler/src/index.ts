@@ -33,6 +33,7 @@ export { Placer } from './placer.ts';
 export { PromptPrefixes, warmest, withPrefix } from './prefix.ts';
 export { freesMemory, placesAlike } from './report-essence.ts';
 export { mayFit, type Room, roomOf } from './room.ts';
+export { Roster } from './roster.ts';
 export { hasImage } from './score.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { type Shape, type Shut, shapeKey } from './shape.ts';

@@ -22,6 +22,7 @@ describe('reserving and releasing', () => {
       diskBytes: 2 * GiB,
       attempts: 2,
       version: 2,
+      onChange: null,
       devices: new Map([[uuid, { vramBytes: 7, whole: false, holders: 2 }]]),
     });
     release(ledger, on(3));

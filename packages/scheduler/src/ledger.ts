@@ -3,7 +3,7 @@
  *
  * 1. Reserving adds exactly what releasing takes away; a device that nobody holds has no entry.
  * 2. A release that matches no reservation is a bug and throws before anything has changed.
- * 3. Every change raises `version`; both are all that changes a ledger.
+ * 3. Every change raises `version` and is told to `onChange`; both are all that changes a ledger.
  * 4. `whole` stays until the device is empty: should a ghost (E14) ever share a wholly held device, the device is
  *    barred for too long rather than for too short.
  */
@@ -32,17 +32,19 @@ export interface Ledger {
   asking: Map<string, number>;
   /** Changes so far. */
   version: number;
+  /** Told of each change of the worker; null where nobody keeps what it found out of it (roster.ts). */
+  onChange: (() => void) | null;
 }
 
 export function emptyLedger(): Ledger {
   const nothing = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, attempts: 0 };
-  return { ...nothing, devices: new Map(), asking: new Map(), version: 0 };
+  return { ...nothing, devices: new Map(), asking: new Map(), version: 0, onChange: null };
 }
 
 /** Of its own: what changes there changes nothing here. */
 export function copyOf(ledger: Ledger): Ledger {
   const devices = new Map([...ledger.devices].map(([uuid, held]) => [uuid, { ...held }]));
-  return { ...ledger, devices, asking: new Map(ledger.asking) };
+  return { ...ledger, devices, asking: new Map(ledger.asking), onChange: null };
 }
 
 /** Never refuses: what a worker already runs (E11) is counted even where it should not have fitted. */
@@ -55,6 +57,7 @@ export function reserve(ledger: Ledger, reservation: Reservation): void {
   for (const share of reservation.devices) hold(ledger, share);
   const { model } = reservation;
   if (model !== undefined) ledger.asking.set(model, (ledger.asking.get(model) ?? 0) + 1);
+  ledger.onChange?.();
 }
 
 /** Throws when the ledger cannot hold such a reservation (2). */
@@ -68,10 +71,12 @@ export function release(ledger: Ledger, reservation: Reservation): void {
   ledger.version += 1;
   for (const share of reservation.devices) letGo(ledger, share);
   const { model } = reservation;
-  if (model === undefined) return;
-  const left = (ledger.asking.get(model) ?? 0) - 1;
-  if (left > 0) ledger.asking.set(model, left);
-  else ledger.asking.delete(model);
+  if (model !== undefined) {
+    const left = (ledger.asking.get(model) ?? 0) - 1;
+    if (left > 0) ledger.asking.set(model, left);
+    else ledger.asking.delete(model);
+  }
+  ledger.onChange?.();
 }
 
 /** In words, the first thing of which more is reserved than the worker has; undefined when all is well. */

@@ -18,6 +18,7 @@ import {
   whole,
   worker,
 } from './reference-grid.fixture.ts';
+import { Roster } from './roster.ts';
 import { type Shape, shapeKey } from './shape.ts';
 import { changeView, type WorkerView } from './worker-view.ts';
 
@@ -69,16 +70,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Grid {
   private readonly demand = new Demand();
   private readonly held: { readonly worker: WorkerView; readonly reservation: Reservation }[] = [];
-  private readonly workers: WorkerView[] = [forge(), worker('w-0')];
+  private readonly roster = new Roster([forge(), worker('w-0')]);
   private readonly placer: Placer;
   private made = 1;
 
   constructor(most: number | undefined) {
-    this.placer = new Placer(most);
+    this.placer = new Placer(this.roster, most);
   }
 
   take(step: Step): void {
-    const { workers, held } = this;
+    const { roster, held } = this;
+    const workers = roster.views;
     const at = (index: number) => workers[index % workers.length] as WorkerView;
     switch (step.kind) {
       case 'place':
@@ -106,10 +108,10 @@ class Grid {
       }
       case 'come':
         this.made += 1;
-        workers.push(worker(`w-${this.made}`, reports[this.made % reports.length]));
+        roster.add(worker(`w-${this.made}`, reports[this.made % reports.length]));
         return;
       case 'go':
-        workers.splice(step.worker % Math.max(1, workers.length), 1);
+        if (workers.length > 0) roster.remove(at(step.worker));
     }
   }
 
@@ -117,10 +119,11 @@ class Grid {
     const key = shapeKey(what);
     this.demand.note(key, what);
     const { typical } = this.demand;
-    const placement = this.placer.place(what, key, this.workers, typical);
-    expect(placement).toEqual(place(what, this.workers, typical));
+    const placement = this.placer.place(what, key, typical);
+    expect(placement).toEqual(place(what, this.roster.views, typical));
+    expect(this.placer.mistakenOf()).toBeUndefined();
     if (placement.kind !== 'placed') return;
-    const target = this.workers.find(({ id }) => id === placement.worker) as WorkerView;
+    const target = this.roster.views.find(({ id }) => id === placement.worker) as WorkerView;
     reserve(target.ledger, placement.reservation);
     this.held.push({ worker: target, reservation: placement.reservation });
   }
@@ -138,20 +141,22 @@ describe.each([undefined, 48])('a placer that keeps %s scores', (most) => {
 });
 
 it('looks again at a winner that changed without saying so, and takes none that is not feasible', () => {
-  const placer = new Placer();
   const workers = [worker('w-a'), worker('w-b')];
+  const placer = new Placer(new Roster(workers));
   const what = shape();
-  expect(placer.place(what, 'key', workers)).toMatchObject({ worker: 'w-a' });
+  expect(placer.place(what, 'key')).toMatchObject({ worker: 'w-a' });
+  expect(placer.mistakenOf()).toBeUndefined();
   Object.assign(workers[0] as WorkerView, { connected: false });
-  expect(placer.place(what, 'key', workers)).toMatchObject({ worker: 'w-b' });
+  expect(placer.mistakenOf()).toBe(workers[0]);
+  expect(placer.place(what, 'key')).toMatchObject({ worker: 'w-b' });
 });
 
 it('scores anew when another policy decides', () => {
-  const placer = new Placer();
   const workers = [worker('w-roomy', { speed: 0.5, slots: 64 }), worker('w-swift', { speed: 0.7, slots: 2 })];
+  const placer = new Placer(new Roster(workers));
   const what = shape();
   const weights = { fit: 0, image: 0, reliability: 0, load: 0, spread: 0, speed: 1 };
-  const chosen = (policy: PlacementPolicy) => placer.place(what, 'key', workers, nothingKnown, policy);
+  const chosen = (policy: PlacementPolicy) => placer.place(what, 'key', nothingKnown, policy);
   expect(chosen(defaultPolicy)).toMatchObject({ worker: 'w-roomy' });
   expect(chosen({ ...defaultPolicy, version: 1, weights })).toMatchObject({ worker: 'w-swift', total: 0.35 });
   expect(chosen(defaultPolicy)).toMatchObject({ worker: 'w-roomy' });

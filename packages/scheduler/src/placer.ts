@@ -1,9 +1,10 @@
 /**
  * `place`, remembering: what a worker scored for a shape is kept until the worker, what is known of the demand or the policy changes.
  *
- * 1. Answers exactly what `place` answers: what is kept is what `place` would find now (`versionOf`), and a winner is
- *    looked at again before it is taken, so an error here could cost quality and never correctness.
+ * 1. Answers exactly what `place` answers: what is kept is what `place` would find now (roster.ts), and a winner is
+ *    looked at again before it is taken, so an error here could cost quality and never correctness (`mistakenOf`).
  * 2. Bounded: `keptCells` scores. The shapes asked for least recently go first.
+ * 3. Workers that have not changed are not touched: one that is compared costs some reads of arrays.
  */
 import type { PlacementPolicy } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from './demand.ts';
@@ -11,10 +12,11 @@ import { notPlaced, type Placement, place, placedOn } from './place.ts';
 import { defaultPolicy } from './placement-policy.ts';
 import { isFeasible } from './predicates.ts';
 import { RecentMap } from './recency.ts';
-import { enough, isWithin, looksOf, lotOf } from './sample.ts';
+import type { Roster } from './roster.ts';
+import { enough, looksOf } from './sample.ts';
 import { totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
-import { versionOf, type WorkerView } from './worker-view.ts';
+import type { WorkerView } from './worker-view.ts';
 
 /** Of 12 B each: 200 shapes on 10,000 workers. */
 const keptCells = 2 ** 21;
@@ -25,9 +27,9 @@ const NOT_FEASIBLE = -1;
 
 interface Row {
   readonly shape: Shape;
-  /** By the place of the worker among all: what it scored, and the change of that place after which it did. */
-  totals: Float64Array;
-  asOf: Uint32Array;
+  /** By the worker's column: what it scored, and after how many changes of that column. */
+  readonly totals: Float64Array;
+  readonly asOf: Uint32Array;
 }
 
 export class Placer {
@@ -36,55 +38,67 @@ export class Placer {
   private readonly most: number;
   private demand: TypicalDemand = nothingKnown;
   private policy: PlacementPolicy = defaultPolicy;
-  /** What stands at each place, at which version, and how often that was found to be something else. */
-  private views: WorkerView[] = [];
-  private versions = new Float64Array(0);
-  private lots = new Float64Array(0);
-  private changes = new Uint32Array(0);
+  /** Of the rows. */
+  private width = 0;
+  private readonly roster: Roster;
 
   /** `most`: scores kept. */
-  constructor(most = keptCells) {
+  constructor(roster: Roster, most = keptCells) {
+    this.roster = roster;
     this.most = most;
   }
 
-  /** `key`: the shape's (shapeKey). Workers keep their places in the list as far as may be: who moves is scored again. */
+  /** `key`: the shape's (shapeKey). */
   place(
     task: Shape,
     key: string,
-    workers: readonly WorkerView[],
     demand: TypicalDemand = nothingKnown,
     policy: PlacementPolicy = defaultPolicy,
   ): Placement {
-    this.follow(workers, demand, policy);
+    const { views, inColumn, order, lots, changes } = this.roster;
+    this.keepFor(demand, policy);
     const { shape, totals, asOf } = this.rowOf(task, key);
-    const { changes, lots } = this;
     let best: WorkerView | undefined;
     let bestTotal = NOT_FEASIBLE;
     let feasible = 0;
-    let from = 0;
-    for (const upTo of looksOf(workers.length)) {
-      for (let at = 0; at < workers.length; at += 1) {
-        if (!isWithin(lots[at] as number, from, upTo)) continue;
-        if (asOf[at] !== changes[at]) {
-          asOf[at] = changes[at] as number;
-          totals[at] = this.score(shape, workers[at] as WorkerView);
+    let at = 0;
+    for (const upTo of looksOf(views.length)) {
+      for (; at < views.length && (lots[at] as number) < upTo; at += 1) {
+        const column = order[at] as number;
+        if (asOf[column] !== changes[column]) {
+          asOf[column] = changes[column] as number;
+          totals[column] = this.score(shape, inColumn[column] as WorkerView);
         }
-        const total = totals[at] as number;
+        const total = totals[column] as number;
         if (total === NOT_FEASIBLE) continue;
         feasible += 1;
         if (total < bestTotal) continue;
-        const worker = workers[at] as WorkerView;
+        const worker = inColumn[column] as WorkerView;
         if (total === bestTotal && best !== undefined && best.id < worker.id) continue;
         best = worker;
         bestTotal = total;
       }
       if (feasible >= enough) break;
-      from = upTo;
     }
-    if (best === undefined) return notPlaced(shape, workers);
+    if (best === undefined) return notPlaced(shape, views);
     const { report } = best;
-    if (report === null || !isFeasible(shape, best, report)) return place(task, workers, demand, policy);
+    if (report === null || !isFeasible(shape, best, report)) return place(task, views, demand, policy);
     return placedOn(shape, best, report, demand, bestTotal);
+  }
+
+  /** Of whom something is kept that is not so, after a full look; undefined is the good answer. */
+  mistakenOf(): WorkerView | undefined {
+    const { inColumn, changes } = this.roster;
+    for (const { shape, totals, asOf } of this.rows.values()) {
+      const found = inColumn.find(
+        (worker, column) =>
+          worker !== undefined &&
+          asOf[column] === changes[column] &&
+          totals[column] !== this.score(shape, worker),
+      );
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   private score(shape: Shape, worker: WorkerView): number {
@@ -93,48 +107,24 @@ export class Placer {
     return totalOf(shape, worker, report, this.demand, this.policy);
   }
 
-  /** Notes which places have changed since the last call. */
-  private follow(workers: readonly WorkerView[], demand: TypicalDemand, policy: PlacementPolicy): void {
-    if (demand !== this.demand || policy !== this.policy) {
-      this.demand = demand;
-      this.policy = policy;
-      this.rows.clear();
-    }
-    if (this.changes.length < workers.length) this.grow(workers.length);
-    const { views, versions, changes, lots } = this;
-    for (let at = 0; at < workers.length; at += 1) {
-      const worker = workers[at] as WorkerView;
-      const version = versionOf(worker);
-      if (views[at] === worker && versions[at] === version) continue;
-      if (views[at]?.id !== worker.id) lots[at] = lotOf(worker.id);
-      views[at] = worker;
-      versions[at] = version;
-      changes[at] = (changes[at] as number) + 1;
-    }
-    views.length = workers.length;
-  }
-
-  private grow(workers: number): void {
-    const room = Math.max(16, 2 ** Math.ceil(Math.log2(workers)));
-    this.versions = grown(this.versions, new Float64Array(room));
-    this.lots = grown(this.lots, new Float64Array(room));
-    this.changes = grown(this.changes, new Uint32Array(room));
+  /** What was found under another demand, another policy or in narrower rows is of no use any more. */
+  private keepFor(demand: TypicalDemand, policy: PlacementPolicy): void {
+    const { width } = this.roster;
+    if (demand === this.demand && policy === this.policy && width === this.width) return;
+    this.demand = demand;
+    this.policy = policy;
+    this.width = width;
     this.rows.clear();
   }
 
   private rowOf(task: Shape, key: string): Row {
     let row = this.rows.use(key);
     if (row === undefined) {
-      const room = this.changes.length;
-      this.rows.shrink(Math.max(1, Math.floor(this.most / Math.max(1, room))) - 1);
-      row = { shape: normalized(task), totals: new Float64Array(room), asOf: new Uint32Array(room) };
+      const { width } = this;
+      this.rows.shrink(Math.max(1, Math.floor(this.most / width)) - 1);
+      row = { shape: normalized(task), totals: new Float64Array(width), asOf: new Uint32Array(width) };
       this.rows.add(key, row);
     }
     return row;
   }
-}
-
-function grown<T extends Float64Array | Uint32Array>(from: T, into: T): T {
-  into.set(from);
-  return into;
 }

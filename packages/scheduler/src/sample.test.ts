@@ -6,6 +6,7 @@ import { reserve } from './ledger.ts';
 import { type Placement, place } from './place.ts';
 import { Placer } from './placer.ts';
 import { GiB, gtx1060, part, report, rtx3060, shape, whole, worker } from './reference-grid.fixture.ts';
+import { Roster } from './roster.ts';
 import { looksOf, lotOf, mostCompared } from './sample.ts';
 import { shapeKey } from './shape.ts';
 import { changeView, type WorkerView } from './worker-view.ts';
@@ -35,23 +36,34 @@ describe('on a grid of very many workers', () => {
     const workers = gridOf(many);
     const typical = new Demand().typical;
     expect(scoredBy(workers, () => place(shape(), workers))).toBeLessThan(700);
-    const placer = new Placer();
-    expect(scoredBy(workers, () => placer.place(shape(), 'new', workers, typical))).toBeLessThan(700);
+    const placer = new Placer(new Roster(workers));
+    expect(scoredBy(workers, () => placer.place(shape(), 'new', typical))).toBeLessThan(700);
     const fewer = workers.slice(0, mostCompared);
     expect(scoredBy(fewer, () => place(shape(), fewer))).toBe(mostCompared);
+  });
+
+  it('of those looked at before only who has changed is scored again', () => {
+    const workers = gridOf(many);
+    const placer = new Placer(new Roster(workers));
+    const first = placer.place(shape(), 'cpu');
+    const again = () => placer.place(shape(), 'cpu');
+    expect(scoredBy(workers, again)).toBe(0);
+    take(workers, first);
+    expect(scoredBy(workers, again)).toBe(1);
+    expect(scoredBy(workers, again)).toBe(0);
   });
 
   it('every way to ask gives one answer, whatever the order of the list and what is held', () => {
     const workers = gridOf(many);
     const backwards = workers.toReversed();
-    const placer = new Placer();
+    const placer = new Placer(new Roster(workers));
     const demand = new Demand();
     const shapes = [shape(part(5 * GiB), { cpuMilli: 2000 }), shape(whole(1), { cpuMilli: 4000 })];
     const placed = shapes.flatMap((what) =>
       Array.from({ length: 30 }, () => {
         demand.note(shapeKey(what), what);
         const placement = place(what, workers, demand.typical);
-        expect(placer.place(what, shapeKey(what), workers, demand.typical)).toEqual(placement);
+        expect(placer.place(what, shapeKey(what), demand.typical)).toEqual(placement);
         expect(place(what, backwards, demand.typical)).toEqual(placement);
         take(workers, placement);
         return placement.kind;
@@ -66,7 +78,10 @@ describe('on a grid of very many workers', () => {
     changeView(only, { report: report({ labels: { room: 'lab' } }) });
     const what = shape(undefined, { constraints: { labels: { room: 'lab' } } });
     expect(place(what, workers)).toMatchObject({ kind: 'placed', worker: only.id });
-    expect(new Placer().place(what, 'lab', workers)).toMatchObject({ kind: 'placed', worker: only.id });
+    expect(new Placer(new Roster(workers)).place(what, 'lab')).toMatchObject({
+      kind: 'placed',
+      worker: only.id,
+    });
     expect(explain(what, workers).decision).toContain(`of ${many} workers a sample was compared`);
   });
 });

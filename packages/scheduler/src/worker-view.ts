@@ -2,7 +2,7 @@
  * A worker as placement sees it: the broker's state owns one for each worker it knows.
  *
  * 1. Whatever placement reads of a worker changes through `changeView`, `reserve` and `release`, and each raises
- *    `versionOf`: as long as that is the same, so is every answer about the worker.
+ *    `versionOf` and tells the worker's roster: as long as that is the same, so is every answer about the worker.
  */
 import type { WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { emptyLedger, type Ledger } from './ledger.ts';
@@ -62,6 +62,7 @@ export function changeView(view: WorkerView, change: ViewChange): void {
   const keys = Object.keys(change) as (keyof ViewChange)[];
   if (keys.every((key) => view[key] === change[key])) return;
   Object.assign(view, change, { version: view.version + 1 });
+  view.ledger.onChange?.();
 }
 
 /** Only ever rises. */

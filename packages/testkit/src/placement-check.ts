@@ -6,7 +6,8 @@
  *    is none.
  * 2. A task that is placed has overtaken nobody: none that goes before it (by priority as it has risen, by what its principal
  *    has had, by its turn) would fit where it was put, unless it waits by choice.
- * 3. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
+ * 3. What placement has kept of a worker is what it would find there now: it hears of every change.
+ * 4. Each task says why it is where it is, a waiting one in terms of each worker. Asked at each change of a task's
  *    phase, and of those that wait whenever anything has changed that they are explained by.
  */
 import {
@@ -19,7 +20,7 @@ import {
   viewsFor,
 } from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
-import { place, release, type WorkerView } from '@gryphgen/scheduler';
+import { place, type WorkerView, without } from '@gryphgen/scheduler';
 import { OrderModel } from './order-model.ts';
 import { isHeldBack } from './principal-check.ts';
 import { SimFailure } from './sim-failure.ts';
@@ -36,7 +37,10 @@ export class PlacementCheck {
 
   stepped(state: BrokerState, event: BrokerEvent, wall: number): void {
     const waiting = [...state.tasks.values()].filter(inLine);
-    if (event.kind === 'schedule') this.checkOrder(state, waiting, wall);
+    if (event.kind === 'schedule') {
+      this.checkOrder(state, waiting, wall);
+      checkKept(state);
+    }
     this.order.stepped(state);
     this.claims = state.claims;
     this.noteAttempts(state);
@@ -76,19 +80,14 @@ export class PlacementCheck {
     for (const task of placed) {
       if (task.lease === null) continue;
       const { worker, reservation } = task.lease;
-      const without = state.views.map((view) => {
-        if (view.id !== worker) return view;
-        const ledger = structuredClone(view.ledger);
-        release(ledger, reservation);
-        return { ...view, ledger };
-      });
+      const views = state.views.map((view) => (view.id === worker ? without(view, [reservation]) : view));
       const overtaken = firsts.find(
         (other) =>
           this.order.goesBefore(state, other, task, wall) &&
           !waitsByChoice(state, other) &&
           !isHeldBack(state, other, other.principal === task.principal ? reservation : null) &&
-          place(chargedAs(state, other.spec.envelope), viewsFor({ views: without, claims }, other, wall))
-            .kind === 'placed',
+          place(chargedAs(state, other.spec.envelope), viewsFor({ views, claims }, other, wall)).kind ===
+            'placed',
       );
       if (overtaken === undefined) continue;
       const words = `${formatTaskId(task.id)} was placed before ${formatTaskId(overtaken.id)}, which goes before it`;
@@ -113,6 +112,15 @@ export class PlacementCheck {
     }
     return number;
   }
+}
+
+function checkKept({ placer }: BrokerState): void {
+  const mistaken = placer.mistakenOf();
+  if (mistaken === undefined) return;
+  throw new SimFailure(
+    'placement hears of every change',
+    `${mistaken.id} has changed, and what was found of it before is kept`,
+  );
 }
 
 /** Of the first of a class. */

@@ -36,6 +36,7 @@ import type {
   LearnedForecast,
   Placer,
   PredictionErrors,
+  Roster,
   WorkerDecision,
   WorkerView,
 } from '@gryphgen/scheduler';
@@ -275,8 +276,8 @@ export interface BrokerState {
   readonly learned: LearnedForecast;
   /** How far off what was learned has been. */
   readonly errors: PredictionErrors;
-  /** The workers' views, in a stable order, for the scheduler. */
-  readonly views: WorkerView[];
+  readonly roster: Roster;
+  readonly views: Roster['views'];
 
   // observations
   readonly sessions: Map<SessionId, Session>;

@@ -10,6 +10,7 @@ import { Demand } from '../demand.ts';
 import { reserve } from '../ledger.ts';
 import type { Placement } from '../place.ts';
 import { Placer } from '../placer.ts';
+import { Roster } from '../roster.ts';
 import { type Shape, shapeKey } from '../shape.ts';
 import { newView, type WorkerView } from '../worker-view.ts';
 import type { Choice, Policy } from './policy.ts';
@@ -21,7 +22,7 @@ const MiB = 1024 ** 2;
 export class OwnPlacement implements Policy {
   private readonly workers: readonly WorkerView[];
   private readonly demand = new Demand();
-  private readonly placer = new Placer();
+  private readonly placer: Placer;
   private readonly shapes = new Map<string, { readonly shape: Shape; readonly key: string }>();
   private last: Extract<Placement, { kind: 'placed' }> | undefined;
 
@@ -33,12 +34,13 @@ export class OwnPlacement implements Policy {
       const labels = [...named].filter(([, task]) => suits(node.model, task)).map(([label]) => [label, '']);
       return workerOf(node, at, Object.fromEntries(labels));
     });
+    this.placer = new Placer(new Roster(this.workers));
   }
 
   choose(task: TraceTask): Choice | undefined {
     const { shape, key } = this.shapeOf(task);
     this.demand.note(key, shape);
-    const placement = this.placer.place(shape, key, this.workers, this.demand.typical);
+    const placement = this.placer.place(shape, key, this.demand.typical);
     if (placement.kind !== 'placed') return undefined;
     this.last = placement;
     const gpus = placement.reservation.devices.map(({ uuid }) => Number(uuid.slice(uuid.indexOf('/') + 1)));

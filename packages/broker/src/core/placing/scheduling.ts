@@ -160,7 +160,7 @@ function placeFirst(
   // What was found out of a worker is not what it has beside a claim.
   if (mayUse !== views) return place(envelope, mayUse, demand.typical, policies.inForce);
   const key = envelope === spec.envelope ? spec.shapeKey : shapeKey(envelope);
-  return placer.place(envelope, key, views, demand.typical, policies.inForce);
+  return placer.place(envelope, key, demand.typical, policies.inForce);
 }
 
 /** Why there, in terms of each worker; `envelope`: as it is charged; with what is expected of it, where there was a plan. */

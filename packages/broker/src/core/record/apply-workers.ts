@@ -39,7 +39,7 @@ export function nameWorker(
   };
   state.workers.set(id, worker);
   state.removed.delete(id);
-  state.views.push(worker.view);
+  state.roster.add(worker.view);
 }
 
 export function drainWorker(
@@ -92,7 +92,7 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   const worker = knownWorker(state, id);
   if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
   state.workers.delete(id);
-  state.views.splice(state.views.indexOf(worker.view), 1);
+  state.roster.remove(worker.view);
   state.removed.set(id, worker.view.name);
   state.learned.runs.forgetSeat(id);
   state.errors.forgetWorker(id);

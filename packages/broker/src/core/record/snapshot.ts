@@ -20,6 +20,7 @@ import {
   LearnedForecast,
   Placer,
   PredictionErrors,
+  Roster,
   type SavedErrors,
   type SavedEstimates,
   type SavedModelLessons,
@@ -62,6 +63,7 @@ export function emptyState(
     policies,
     (inputs, worker) => missingBytes(state, inputs, worker),
   );
+  const roster = new Roster();
   const state: BrokerState = {
     epoch,
     timers,
@@ -89,7 +91,8 @@ export function emptyState(
     learned,
     errors: new PredictionErrors(),
     planner: new FinishPlanner(learned, demand, policies),
-    views: [],
+    roster,
+    views: roster.views,
     sessions: new Map(),
     clientSessions: new Map(),
     away: new Map(),
@@ -108,7 +111,7 @@ export function emptyState(
     notes: new PlacementNotes(),
     possible: new PossibleShapes(),
     demand,
-    placer: new Placer(),
+    placer: new Placer(roster),
     refusals: new Refusals(),
     choosing: false,
     wake: true,
