@@ -12,6 +12,7 @@ import { llamaProgram } from '../conformance/llama-program.ts';
 import { BenchProcess } from './bench-process.ts';
 import type { Benchmark, Setting } from './benchmark.ts';
 import { type ChatPlace, type ChatReport, chats, type StreamReport, streams } from './chat-load.ts';
+import { measureCost } from './gateway-cost.ts';
 import { type Daemons, measureMemory } from './gateway-memory.ts';
 import { comparedRow, type Row } from './row.ts';
 import { median } from './statistics.ts';
@@ -31,8 +32,16 @@ export const gateway: Benchmark = {
     const home = mkdtempSync(join(root, '.tmp', 'bench-'));
     const running: BenchProcess[] = [];
     try {
-      const { places, daemons } = await start(home, setting, running);
-      return [...(await measure(setting, places)), ...(await measureMemory(setting, places[2], daemons))];
+      const { places, daemons, proxy } = await start(home, setting, running);
+      const costings = [
+        { place: places[1], processes: { proxy } },
+        { place: places[2], processes: daemons },
+      ];
+      return [
+        ...(await measure(setting, places)),
+        ...(await measureCost(setting, costings)),
+        ...(await measureMemory(setting, places[2], daemons)),
+      ];
     } finally {
       for (const one of running.reverse()) await one.stop();
       rmSync(home, { recursive: true, force: true });
@@ -46,7 +55,7 @@ async function start(
   home: string,
   { profileDir }: Setting,
   running: BenchProcess[],
-): Promise<{ readonly places: Places; readonly daemons: Daemons }> {
+): Promise<{ readonly places: Places; readonly daemons: Daemons; readonly proxy: BenchProcess }> {
   const env = {
     GRID_HOME: home,
     GRID_LOG_LEVEL: 'warn',
@@ -86,16 +95,14 @@ async function start(
   await chats(through, 1, 1);
   const { socketPath, apiKey } = instanceOf(home);
   const bare = new URL('./processes/bare-proxy.ts', import.meta.url);
-  const proxy = await spawn('proxy', bare, [socketPath, apiKey], ['--import', 'tsx']).hear<{
-    readonly kind: 'ready';
-    readonly port: number;
-  }>('ready');
+  const proxy = spawn('proxy', bare, [socketPath, apiKey], ['--import', 'tsx']);
+  const { port: proxyPort } = await proxy.hear<{ readonly kind: 'ready'; readonly port: number }>('ready');
   const places = [
     { name: 'llama-server', at: { socketPath }, apiKey },
-    { name: 'a proxy', at: { host: '127.0.0.1', port: proxy.port }, apiKey: '' },
+    { name: 'a proxy', at: { host: '127.0.0.1', port: proxyPort }, apiKey: '' },
     through,
   ] as const;
-  return { places, daemons: { gateway: gatewayProcess, broker, worker } };
+  return { places, daemons: { gateway: gatewayProcess, broker, worker }, proxy };
 }
 
 /** Where the one instance of this home's worker answers, and by which key. */

@@ -53,6 +53,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'gateway.proxy.requests.32',
     'gateway.gateway.first.p50',
     'gateway.gateway.tokens',
+    'gateway.cost.broker.loop.8',
   ],
   container: ['container.grid.p50', 'container.warm.p50', 'container.shell.p50', 'container.dockerode.p50'],
 };
