@@ -44,6 +44,49 @@ describe('a request', () => {
     expect([answer.status, text]).toEqual([418, 'POST /x Bearer secret {"a" : 1}']);
   });
 
+  it('has the connection of the one before it, where it is a question', async () => {
+    const connections = new Map<unknown, string[]>();
+    const door = await serve((asked, answer) => {
+      connections.set(asked.socket, [...(connections.get(asked.socket) ?? []), `${asked.url}`]);
+      const isStream = asked.url === '/stream';
+      answer.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json');
+      answer.end('{}');
+    });
+    const ask = async (path: string, body?: Buffer): Promise<void> => {
+      const answer = await askLlama(door, { path, ...(body && { body }), signal: never });
+      await answer.read(() => true);
+      // A connection is kept a turn after its answer's end.
+      await new Promise(setImmediate);
+    };
+    const body = Buffer.from('{}');
+    for (const path of ['/a', '/b', '/stream', '/c']) await ask(path, body);
+    for (const path of ['/health', '/slots']) await ask(path);
+    expect([...connections.values()]).toEqual([['/a', '/b', '/stream'], ['/c'], ['/health'], ['/slots']]);
+  });
+
+  it('whose kept connection is closed meanwhile is asked once more; by a new one only once', async () => {
+    const seen: string[] = [];
+    let closes = 1;
+    const door = await serve((asked, answer) => {
+      seen.push(`${asked.url}`);
+      if (asked.url === '/first') answer.end('{}');
+      else if (closes > 0) {
+        closes -= 1;
+        asked.socket.destroy();
+      } else answer.end('{}');
+    });
+    const body = Buffer.from('{}');
+    const first = await askLlama(door, { path: '/first', body, signal: never });
+    await first.read(() => true);
+    await new Promise(setImmediate);
+    const second = await askLlama(door, { path: '/second', body, signal: never });
+    expect(await second.read(() => true)).toBe(true);
+    expect(seen).toEqual(['/first', '/second', '/second']);
+    closes = 1;
+    await expect(askLlama(door, { path: '/third', body, signal: never })).rejects.toThrow();
+    expect(seen.slice(3)).toEqual(['/third']);
+  });
+
   it('is left when what comes is not wanted any more', async () => {
     let isGone: () => void = () => undefined;
     const gone = new Promise<void>((resolve) => {

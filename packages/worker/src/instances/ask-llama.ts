@@ -1,16 +1,24 @@
 /**
  * One request to a llama-server over its unix socket.
  *
- * 1. A connection for each: it closes those of streams that it said to keep, and one costs a tenth of a millisecond here.
+ * 1. A question's connection is kept for the next one, for `idleMs`: to make one costs more than all else that is done here for
+ *    a short answer. The server has a thread for each connection, a few more than slots. So a question takes one that is kept
+ *    where there is one, and there are never more than there were questions at a time; looks at it, which must not wait
+ *    for those threads, come by connections of their own, and none is kept of them.
  * 2. Pieces are handed on one after the other; while one is not taken, nothing more is read.
  * 3. The lines by which it keeps a stream alive are no part of an answer: they come from one that is hung, too.
+ * 4. It closes the connection of a stream that it said to keep, so none is kept.
+ * 5. A kept connection may be closed while a question is on its way to it: that one is asked once more, by a new one.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Door } from './local-instances.ts';
 
 const maxHeaderSize = 16 * 1024;
-/** Keeps nothing (1): one agent, and not one made for each request. */
-const agent = new Agent({ keepAlive: false });
+/** Less than the five seconds after which the server closes it, so that it seldom does so first (5). */
+const idleMs = 2000;
+/** The last that was kept is taken first: the others may end. */
+const keeping = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+const fresh = new Agent({ keepAlive: false });
 
 export interface LlamaRequest {
   readonly path: string;
@@ -27,7 +35,20 @@ export interface LlamaAnswer {
 }
 
 /** Rejects when nobody answers, or the signal is aborted. */
-export function askLlama(
+export function askLlama(door: Door, question: LlamaRequest): Promise<LlamaAnswer> {
+  return question.body === undefined
+    ? askBy(fresh, door, question)
+    : askBy(keeping, door, question).catch((error: unknown) => {
+        if (error instanceof ClosedMeanwhile) return askBy(fresh, door, question);
+        throw error;
+      });
+}
+
+/** A connection that was kept has ended without a word of an answer. */
+class ClosedMeanwhile extends Error {}
+
+function askBy(
+  agent: Agent,
   { socketPath, apiKey }: Door,
   { path, body, signal }: LlamaRequest,
 ): Promise<LlamaAnswer> {
@@ -44,12 +65,19 @@ export function askLlama(
     asked.once('response', (answer) => {
       const { statusCode: status = 0, headers } = answer;
       const contentType = headers['content-type'] ?? '';
+      if (isStream(contentType)) asked.shouldKeepAlive = false;
       resolve({ status, contentType, read: (take) => readPieces(answer, contentType, take) });
     });
     // Once it has answered, its connection's end is told by the answer.
-    asked.on('error', reject);
+    asked.on('error', (error) =>
+      reject(asked.reusedSocket && !signal.aborted ? new ClosedMeanwhile('', { cause: error }) : error),
+    );
     asked.end(body);
   });
+}
+
+function isStream(contentType: string): boolean {
+  return contentType.startsWith('text/event-stream');
 }
 
 function readPieces(
@@ -57,7 +85,7 @@ function readPieces(
   contentType: string,
   take: (piece: Uint8Array) => Promise<boolean> | boolean,
 ): Promise<boolean> {
-  const isStream = contentType.startsWith('text/event-stream');
+  const hasPings = isStream(contentType);
   return new Promise((resolve, reject) => {
     let taking: Promise<void> = Promise.resolve();
     const leave = (): void => {
@@ -65,7 +93,7 @@ function readPieces(
       answer.destroy();
     };
     answer.on('data', (bytes: Buffer) => {
-      const piece = isStream ? withoutPings(bytes) : bytes;
+      const piece = hasPings ? withoutPings(bytes) : bytes;
       if (piece.length === 0) return;
       answer.pause();
       taking = taking.then(async () => {
