@@ -24,7 +24,13 @@ export * from './messages.ts';
 export * from './model.ts';
 export * from './model-description.ts';
 export { kvTypes, type Serving, servingWords, usualMicroBatchTokens } from './model-serving.ts';
-export type { RoundSpeeds, Tuning, TuningDocument, TuningFound } from './model-tuning.ts';
+export {
+  isSameSeat,
+  type RoundSpeeds,
+  type Tuning,
+  type TuningDocument,
+  type TuningFound,
+} from './model-tuning.ts';
 export * from './nearest.ts';
 export * from './needs.ts';
 export type { PastTask, PastTaskPage } from './past-task.ts';

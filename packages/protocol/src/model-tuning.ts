@@ -46,6 +46,11 @@ export const tuningFoundSchema = z.object({
 });
 export type TuningFound = z.infer<typeof tuningFoundSchema>;
 
+/** Devices that a model is divided over are one seat, in whatever order; none is the host. */
+export function isSameSeat(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((device) => other.includes(device));
+}
+
 /** As the broker keeps it. */
 export interface Tuning extends TuningFound {
   readonly worker: string;

@@ -17,6 +17,7 @@ import {
   type DeviceUuid,
   failure,
   GridError,
+  isSameSeat,
   type NodeDocument,
   type RoundSpeeds,
   type Serving,
@@ -56,7 +57,7 @@ export async function tuneWorker(node: NodeDocument, options: TuneOptions): Prom
     const { devices = [] } = measured;
     seat ??= devices;
     untuned ??= middle(measured.rounds).speeds;
-    if (isSame(devices, seat)) return measured;
+    if (isSameSeat(devices, seat)) return measured;
     return { kind: 'failed', why: `there is room for it ${whereWords(devices)} only` } as const;
   };
   const first = await measure(model.serving);
@@ -110,8 +111,4 @@ async function stillThere({ client }: TuneOptions, { id, name }: NodeDocument): 
 
 function whereWords(devices: readonly string[]): string {
   return devices.length === 0 ? 'on the host' : `on ${devices.join(' and ')}`;
-}
-
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.toSorted().join(' ') === other.toSorted().join(' ');
 }

@@ -4,7 +4,6 @@
  */
 import {
   type ClientId,
-  type DeviceUuid,
   encodeBody,
   encodeEnvelope,
   type InstanceBody,
@@ -25,7 +24,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
-import { isSameSeat, tunedServing } from './tunings.ts';
+import { planTuned } from './tunings.ts';
 
 export interface Beginning {
   /** Idle instances of other models may go for it. */
@@ -70,10 +69,6 @@ export function begin(context: Context, model: Model, life: ModelLife, { mayEvic
   });
 }
 
-function seatOf({ devices }: InstancePlan): readonly DeviceUuid[] {
-  return devices.map(({ device }) => device);
-}
-
 /** A trial is measured on one worker. */
 function trialViews({ trial }: ModelSpec, views: readonly WorkerView[]): readonly WorkerView[] {
   return trial === undefined
@@ -90,7 +85,7 @@ function whole({ trial, description }: ModelSpec, plan: InstancePlan | NoPlan): 
     : { reasons: [`it fits in part only, ${plan.deviceLayers} of ${all} layers on devices`] };
 }
 
-/** With the settings that are kept for where it goes, as long as it goes there with them, too, and with as much of it on the device. */
+/** With the settings that are kept for where it goes, where there is room for it with these. */
 function tuned(
   model: Model,
   views: readonly WorkerView[],
@@ -98,14 +93,15 @@ function tuned(
   options: PlanOptions,
 ): InstancePlan & { readonly serving?: Serving } {
   const view = views.find(({ id }) => id === plan.worker);
-  const serving = view && tunedServing(model, view, seatOf(plan));
-  if (view === undefined || serving === undefined) return plan;
-  const better = planInstance({ ...model.spec, serving }, [view], options);
-  const isAlike =
-    !('reasons' in better) &&
-    better.deviceLayers === plan.deviceLayers &&
-    isSameSeat(seatOf(better), seatOf(plan));
-  if (!isAlike) return { ...plan, words: `${plan.words}; there is no room for the settings it was tuned to` };
+  const planned = (serving: Serving): InstancePlan | undefined => {
+    const found = view && planInstance({ ...model.spec, serving }, [view], options);
+    return found === undefined || 'reasons' in found ? undefined : found;
+  };
+  const kept = view && planTuned(model, view, plan, planned, ({ devices }) => devices);
+  if (kept === undefined) return plan;
+  const { serving, plan: better } = kept;
+  if (better === undefined)
+    return { ...plan, words: `${plan.words}; there is no room for the settings it was tuned to` };
   return { ...better, serving, words: `${better.words}; tuned: ${servingWords(serving)}` };
 }
 

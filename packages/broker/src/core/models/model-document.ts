@@ -6,6 +6,7 @@ import {
   type ModelDescription,
   type ModelDocument,
   type ModelPlanDocument,
+  type Serving,
   type TuningDocument,
   type WorkerId,
 } from '@gryphgen/protocol';
@@ -23,7 +24,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf, seatOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
-import { isSameSeat, tunedServing, tuningDocument, tuningOn } from './tunings.ts';
+import { planTuned, tuningDocument, tuningOn } from './tunings.ts';
 
 /** Idle instances that would make room for a trial have had their chance by then. */
 const roomMs = 30_000;
@@ -162,18 +163,22 @@ function withTuning(
   planned: (settings: ModelSettings) => ModelPlan,
 ): { readonly plan: ModelPlan; readonly tuning?: TuningDocument } {
   const model = state.models.known.get(asked.name);
-  const seatOf = ({ devices }: ModelPlan) => devices.map(({ device }) => device.uuid);
-  const kept = model && tuningOn(model, view.id, seatOf(plan));
+  const seatedOf = ({ devices }: ModelPlan) =>
+    devices.map(({ device, layers }) => ({ device: device.uuid, layers }));
+  const seat = plan.devices.map(({ device }) => device.uuid);
+  const kept = model && tuningOn(model, view.id, seat);
   if (model === undefined || kept === undefined || plan.kind === 'no') return { plan };
   const as = { ...model, spec: { ...model.spec, serving: asked.serving } };
   const tuning = tuningDocument(state, as, kept);
-  const serving = tunedServing(as, view, seatOf(plan));
-  if (serving === undefined) return { plan, tuning };
-  const better = planned(settingsOf({ ...asked, serving }));
-  const isAlike = better.kind === plan.kind && isSameSeat(seatOf(better), seatOf(plan));
-  return isAlike
-    ? { plan: better, tuning }
-    : { plan, tuning: { ...tuning, stale: 'there is no room for it now' } };
+  const again = (serving: Serving): ModelPlan | undefined => {
+    const found = planned(settingsOf({ ...asked, serving }));
+    return found.kind === 'no' ? undefined : found;
+  };
+  const found = planTuned(as, view, plan, again, seatedOf);
+  if (found === undefined) return { plan, tuning };
+  return found.plan === undefined
+    ? { plan, tuning: { ...tuning, stale: 'there is no room for it now' } }
+    : { plan: found.plan, tuning };
 }
 
 type ForeseenSpeed = Pick<ModelPlanDocument['workers'][number], 'tokensPerS' | 'loadMs'>;

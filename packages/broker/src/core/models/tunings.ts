@@ -8,6 +8,7 @@
 import {
   type DeviceUuid,
   formatBytes,
+  isSameSeat,
   limits,
   type ModelSpec,
   type RequestArgs,
@@ -23,11 +24,6 @@ import { nameOf } from '../documents.ts';
 import type { BrokerState, Session } from '../state.ts';
 import type { Model } from './model-book.ts';
 
-/** Devices that a model is divided over are one seat, in whatever order; none is the host. */
-export function isSameSeat(one: readonly DeviceUuid[], other: readonly DeviceUuid[]): boolean {
-  return one.length === other.length && one.every((device) => other.includes(device));
-}
-
 /** What is kept for this seat. */
 export function tuningOn(
   { tunings }: Pick<Model, 'tunings'>,
@@ -37,8 +33,38 @@ export function tuningOn(
   return tunings.find((tuning) => tuning.worker === worker && isSameSeat(tuning.devices, seat));
 }
 
-/** How an instance is begun there, where something is kept for that seat and in force. */
-export function tunedServing(
+/** How many layers of a plan go on which devices. */
+type Seated = readonly { readonly device: DeviceUuid; readonly layers: number }[];
+
+/**
+ * A plan made again with what is kept for its seat and in force; undefined where nothing is. Its own `plan` is there as long as the
+ * model goes on the same seat with that, too, and with as much of it on the devices. `planned` undefined: it fits nowhere.
+ */
+export function planTuned<P>(
+  model: Pick<Model, 'spec' | 'tunings'>,
+  view: WorkerView,
+  plan: P,
+  planned: (serving: Serving) => P | undefined,
+  seatedOf: (plan: P) => Seated,
+): { readonly serving: Serving; readonly plan?: P } | undefined {
+  const seated = seatedOf(plan);
+  const serving = tunedServing(model, view, uuidsOf(seated));
+  if (serving === undefined) return undefined;
+  const better = planned(serving);
+  if (better === undefined || !isSeatedAlike(seatedOf(better), seated)) return { serving };
+  return { serving, plan: better };
+}
+
+function isSeatedAlike(one: Seated, other: Seated): boolean {
+  const layersOf = (seated: Seated) => seated.reduce((sum, { layers }) => sum + layers, 0);
+  return layersOf(one) === layersOf(other) && isSameSeat(uuidsOf(one), uuidsOf(other));
+}
+
+function uuidsOf(seated: Seated): readonly DeviceUuid[] {
+  return seated.map(({ device }) => device);
+}
+
+function tunedServing(
   model: Pick<Model, 'spec' | 'tunings'>,
   { id, report }: WorkerView,
   seat: readonly DeviceUuid[],
