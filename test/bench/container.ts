@@ -135,16 +135,29 @@ class Shell {
   }
 }
 
-/** Nobody tells. A shell that waits has answered once: the engine has that in its log. */
+/** Nobody tells. */
 async function untilKept(docker: Docker, home: string): Promise<void> {
   const label = [`gryphgen.grid=${gridOf(loadMembership(home))}`, 'gryphgen.warm'];
   const filters = { label, status: ['running'] };
   for (;;) {
     const running = await docker.listContainers({ filters });
-    const logs = running.map(({ Id }) => docker.getContainer(Id).logs({ stdout: true, stderr: false }));
-    const ready = (await Promise.all(logs)).filter((said) => said.includes(' ready\n'));
-    await new Promise((resolve) => setTimeout(resolve, ready.length < kept ? lookAgainMs : restMs));
-    if (ready.length >= kept) return;
+    const waiting = await Promise.all(running.map(({ Id }) => waits(docker.getContainer(Id))));
+    const areKept = waiting.filter(Boolean).length >= kept;
+    await new Promise((resolve) => setTimeout(resolve, areKept ? restMs : lookAgainMs));
+    if (areKept) return;
+  }
+}
+
+/** By the engine's log: its shell has answered, and has begun nothing. */
+async function waits(container: Docker.Container): Promise<boolean> {
+  try {
+    const said = await container.logs({ stdout: true, stderr: false });
+    return said.includes(' ready\n') && !said.includes(' begun\n');
+  } catch (error) {
+    const { statusCode } = error as { readonly statusCode?: number };
+    // It has ended meanwhile, or is gone.
+    if (statusCode === 404 || statusCode === 409) return false;
+    throw error;
   }
 }
 
