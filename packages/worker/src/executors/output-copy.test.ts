@@ -9,9 +9,9 @@ import { OutputCopy, wholeOutput } from './output-copy.ts';
 import { LaunchedOutput } from './warm-launcher.ts';
 
 const nonce = '0123456789abcdef';
-const start = frame(`${nonce} ready\n${nonce} begun\n`);
+const start = frame(`\x1e${nonce} ready\n\x1e${nonce} begun\n`);
 const end = (code: number) => {
-  const words = `${nonce} ended ${code} 0\n`;
+  const words = `\x1e${nonce} ended ${code} 0\n`;
   return Buffer.concat([frame(words, 1), frame(words, 2)]);
 };
 

@@ -32,7 +32,7 @@ const say = (text: string) => (connection as unknown as { say(bytes: Buffer): vo
 
 describe('a container that is to be kept warm', () => {
   it('takes an order when its shell has answered, and tells when it has ended before', async () => {
-    say(`${nonce} re`);
+    say(`\x1e${nonce} re`);
     say('ady\n');
     const warm = await begun;
     connection.end();

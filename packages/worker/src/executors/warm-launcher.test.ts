@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { isBegun, isReady, LaunchedOutput, orderText, whyNotLaunched } from './warm-launcher.ts';
 
 const nonce = '0123456789abcdef';
-const start = `${nonce} ready\n${nonce} begun\n`;
-const end = (code: number, kills = 0) => `${nonce} ended ${code} ${kills}\n`;
+const mark = '\x1e';
+const start = `${mark}${nonce} ready\n${mark}${nonce} begun\n`;
+const end = (code: number, kills = 0) => `${mark}${nonce} ended ${code} ${kills}\n`;
 
 /** What is left of these outputs, which come in pieces of so many bytes. */
 function read(out: string, err: string, pieceBytes: number, hasDevices = false) {
@@ -21,7 +22,7 @@ function read(out: string, err: string, pieceBytes: number, hasDevices = false) 
 }
 
 describe('the output of what was launched', () => {
-  const out = `one ${nonce} end\n${nonce.slice(0, 8)}`;
+  const out = `one ${mark}${nonce} end\n${mark}${nonce.slice(0, 8)}`;
 
   it.each([1, 2, 7, 1000])("is the command's to the byte, in pieces of %i", (pieceBytes) => {
     const whole = read(`${start}${out}${end(0)}after`, `err${end(0)}`, pieceBytes);
@@ -37,6 +38,14 @@ describe('the output of what was launched', () => {
   it('that ends without a word of the shell is all told', () => {
     const { left, rest, succeeded } = read(`${start}${out}`, 'err', 3);
     expect([`${left[0]}${rest}`, left[1], succeeded]).toEqual([out, 'err', false]);
+  });
+
+  it('is told as it comes, both streams in their order, whatever a text ends with', () => {
+    const output = new LaunchedOutput({ nonce, hasDevices: false });
+    const told = [start, 'a', 'is 0', nonce, '\n'].map((text, index) =>
+      Buffer.from(output.take({ stream: 1 + (index % 2), bytes: Buffer.from(text) })).toString(),
+    );
+    expect(told).toEqual(['', 'a', 'is 0', nonce, '\n']);
   });
 
   it('tells a success only by both streams, with 0, and not where there are devices', () => {
@@ -55,9 +64,9 @@ describe('the output of what was launched', () => {
   });
 
   it('has begun when the shell says so, and not before', () => {
-    const ready = `${nonce} ready\n`;
+    const ready = `${mark}${nonce} ready\n`;
     expect([isReady(ready, nonce), isBegun(ready, nonce), isBegun('', nonce)]).toEqual([true, false, false]);
-    expect(isBegun(`${ready}${nonce} b`, nonce)).toBe(true);
+    expect(isBegun(`${ready}${mark}${nonce} b`, nonce)).toBe(true);
     expect(read(ready, '', 5).hasBegun).toBe(false);
     const cut = 'of a log whose start is gone';
     expect(read(cut, '', 5)).toMatchObject({ left: [cut, ''], hasBegun: true });

@@ -119,9 +119,11 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-const readyWords = (nonce: string) => `${nonce} ready`;
-const begunWords = (nonce: string) => `${nonce} begun`;
-const endedWords = (nonce: string) => `${nonce} ended`;
+/** What texts do not end with: else the end of one, which may be the start of these words, would wait for what comes next. */
+const mark = '\x1e';
+const readyWords = (nonce: string) => `${mark}${nonce} ready`;
+const begunWords = (nonce: string) => `${mark}${nonce} begun`;
+const endedWords = (nonce: string) => `${mark}${nonce} ended`;
 
 const stdout = 1;
 const newline = 10;
