@@ -1,4 +1,4 @@
-import { decodeBody, decodeEnvelope } from '@gryphgen/protocol';
+import { decodeBody, decodeEnvelope, limits } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { type Question, QuestionEncoder } from './question.ts';
 
@@ -24,9 +24,23 @@ describe('a question', () => {
     expect(encoder.encode(chat, []).envelopeBytes).toBe(first.envelopeBytes);
   });
 
+  it('asks the same whether or not one of its kind was before', () => {
+    const known = new QuestionEncoder('c'.repeat(22));
+    known.encode(chat, []);
+    for (const bytes of [0, 1, 100, limits.bodyBytes]) {
+      const asked = { ...chat, request: new Uint8Array(bytes) };
+      const first = new QuestionEncoder('c'.repeat(22)).encode(asked, []);
+      expect(decodeBody(known.encode(asked, []).bodyBytes)).toEqual(decodeBody(first.bodyBytes));
+    }
+  });
+
   it('that makes no sense is refused each time', () => {
     const encoder = new QuestionEncoder('c'.repeat(22));
     encoder.encode(chat, []);
+    const text = 'no bytes' as unknown as Uint8Array;
+    expect(() => encoder.encode({ ...chat, request: text }, [])).toThrow('body.request');
+    const endless = { length: limits.questionBytes + 1 } as Uint8Array;
+    expect(() => encoder.encode({ ...chat, request: endless }, [])).toThrow('body.requestBytes');
     for (const _ of [1, 2])
       expect(() => encoder.encode({ ...chat, path: '/v1/rerank' }, [])).toThrow(
         'expected one of /v1/chat/completions',

@@ -1,8 +1,8 @@
 /**
  * A question to a model, and the ephemeral task that it becomes. Questions come in runs that differ in what is asked
- * alone, so their envelopes are checked and encoded once.
+ * alone, so what they have in common is checked once, and its envelope encoded once.
  */
-import { limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
+import { encodeBody, limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
 import { type EncodedTask, prepareBody, prepareTask } from '../prepare.ts';
 
 /** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
@@ -43,9 +43,13 @@ export class QuestionEncoder {
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
     };
     if (prefix.length > 0) return prepareTask({ ...aboutTask(about), prefix, body });
-    const name = JSON.stringify(about);
-    const known = this.envelopes.get(name);
-    if (known !== undefined) return { envelopeBytes: known, bodyBytes: prepareBody(about.kind, body).bytes };
+    const name = JSON.stringify({ ...about, path });
+    const envelopeBytes = this.envelopes.get(name);
+    if (envelopeBytes !== undefined) {
+      // Of a request that the body holds nothing is left to check; of one that goes by the channel its length is.
+      const isHeld = request instanceof Uint8Array && request.length <= inlineBytes;
+      return { envelopeBytes, bodyBytes: isHeld ? encodeBody(body) : prepareBody(about.kind, body).bytes };
+    }
     const task = prepareTask({ ...aboutTask(about), body });
     if (this.envelopes.size >= keptEnvelopes) this.envelopes.clear();
     this.envelopes.set(name, task.envelopeBytes);
