@@ -3,9 +3,11 @@ import { PassThrough } from 'node:stream';
 import type { Container } from 'dockerode';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogWriter } from '../attempt-log.ts';
+import { AttachedOutput } from './attached-output.ts';
 import { watchContainer } from './container-watch.ts';
 import { frame } from './engine-frames.fixture.ts';
 import { type OutputReader, wholeOutput } from './output-copy.ts';
+import { LaunchedOutput } from './warm-launcher.ts';
 
 /** Time passes only when everybody waits for it. */
 class Alarms {
@@ -82,11 +84,11 @@ function beginLog(): LogWriter {
   };
 }
 
-function watch() {
+function watch(attached: AttachedOutput | null = null) {
   const clock = { mono: () => alarms.mono, wall: () => alarms.mono };
   return watchContainer(
     engine.container,
-    { log: beginLog, reader: () => reader, attached: null },
+    { log: beginLog, reader: () => reader, attached },
     { clock, alarms, signal: closing.signal },
   );
 }
@@ -199,6 +201,20 @@ describe('watching a container', () => {
     engine.waits[0]?.resolve(0);
     expect(await end).toMatchObject({ exitCode: 0, interrupted: false });
     expect(engine.waits).toHaveLength(1);
+  });
+
+  it('tells a success when the output does, and lets go of the container only some time after', async () => {
+    const [nonce, connection] = ['0123456789abcdef', new PassThrough()];
+    reader = new LaunchedOutput({ nonce, hasDevices: false });
+    const end = watch(new AttachedOutput(connection));
+    const words = `\x1e${nonce} ended 0 0\n`;
+    connection.write(Buffer.concat([frame(`hello${words}`), frame(words, 2)]));
+    const { exitCode, engineSees } = (await end) ?? {};
+    expect([exitCode, logs, connection.destroyed]).toEqual([0, ['hello'], false]);
+    await passTimeUntil(() => connection.destroyed);
+    expect(alarms.mono).toBe(200);
+    engine.waits[0]?.resolve(0);
+    await engineSees;
   });
 
   it('says that somebody removed it', async () => {

@@ -5,7 +5,8 @@
  * 1. The engine's answer may never come (dockerode does not notice when the connection breaks within `wait`): the log
  *    stream and `wait` watch over each other, and whatever breaks is begun again from the container's first byte.
  * 2. An engine can also fall silent and break nothing: it is asked every `lookMs` whether it is there.
- * 3. What ran in a warm container tells its success before the engine does: that takes some 50 ms to see it.
+ * 3. What ran in a warm container tells its success before the engine does: that takes some 50 ms to see it. It ends `restMs`
+ *    after its success: the engine has an end to see and a container to remove then, which the next task would have to wait for.
  * 4. Bounded: an engine that stays away for `engineLostMs`, a log stream that tells nothing for `drainMs` after the exit.
  */
 import type { Failure } from '@gryphgen/protocol';
@@ -25,6 +26,8 @@ const answerMs = 10_000;
 /** From the end of the output to the exit code: normally nothing. */
 const settleMs = 2000;
 const drainMs = 10_000;
+/** As long as some small tasks take, one after the other. */
+const restMs = 200;
 
 export interface ContainerEnd {
   readonly exitCode: number;
@@ -110,6 +113,7 @@ async function watchOnce(
     if (exitCode === null) return 'broken';
     if (exitCode === 'early') {
       const seen = Promise.all([waited, copied]);
+      void pause(tools.alarms, restMs, giveUp.signal).then(() => copy.stop());
       engineSees = Promise.race([seen, pause(tools.alarms, drainMs, giveUp.signal)]).then(close);
       return { ...copy.found, exitCode: 0, engineSees };
     }

@@ -5,7 +5,8 @@
  * 1. A connection gives the first `attachedBytes` and no more: what is not read there holds the command up, and is lost
  *    when the container ends meanwhile. The engine's log does neither.
  * 2. Unless the output itself has told a success there, the engine's log is read too: what of that was not told yet is
- *    told, and nothing twice. Its end is the container's.
+ *    told, and nothing twice. Its end is the container's. After a success the connection stays until `stop`: with it goes
+ *    the container (warm-launcher.ts).
  * 3. Following a log, the engine may take the container's end for that of the log, with some of it not told: unless the
  *    output has told its own end, the log is read once more.
  */
@@ -100,12 +101,12 @@ export class OutputCopy {
         for (const { bytes } of parts) left -= bytes.length;
         // Not waited for: a slow disk must not keep it from being read.
         copied = this.copy(this.read(parts));
-        if (this.reader.succeeded || left <= 0) break;
+        if (this.reader.isWhole || left <= 0) break;
       }
     } catch {
       // It has broken: the engine's log tells the rest.
     }
-    attached.close();
+    if (!this.reader.succeeded) attached.close();
     await copied;
     if (this.reader.succeeded) this.hasSucceeded();
   }

@@ -6,7 +6,7 @@ import { frame } from './engine-frames.fixture.ts';
 import { WarmContainer } from './warm-container.ts';
 
 const nonce = '0123456789abcdef';
-const order = { argv: ['true'], env: {}, stopSignal: 'SIGTERM' };
+const order = { argv: ['true'], env: {}, stopSignal: 'SIGTERM', hasDevices: false };
 
 let connection: PassThrough;
 let removed: string[];

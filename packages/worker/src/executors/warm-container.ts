@@ -2,7 +2,8 @@
  * A container that was started before there was a task for it: its first process is a shell that waits for one order.
  *
  * 1. It takes one order in its life. Who created it removes it.
- * 2. Its shell reads from a connection of this worker's alone: when that breaks before an order, the shell ends.
+ * 2. Its shell reads from a connection of this worker's alone: when that breaks before an order, or after a success, the shell
+ *    ends.
  */
 import type Docker from 'dockerode';
 import type { Container, ContainerCreateOptions } from 'dockerode';
@@ -71,7 +72,7 @@ export class WarmContainer {
   /** False when nothing was given: it has ended meanwhile. */
   give(order: LaunchOrder): boolean {
     if (this.over.signal.aborted) return false;
-    this.stdin.end(orderText(order));
+    this.stdin.write(orderText(order));
     this.over.abort();
     return true;
   }

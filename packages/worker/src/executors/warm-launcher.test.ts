@@ -74,12 +74,17 @@ describe('the output of what was launched', () => {
 });
 
 describe('an order', () => {
-  const order = { argv: ['echo', "it's"], env: { A: "'" }, stopSignal: 'SIGTERM' };
+  const order = { argv: ['echo', "it's"], env: { A: "'" }, stopSignal: 'SIGTERM', hasDevices: false };
 
   it('is one compound command in which what the user wrote stands in single quotes', () => {
     const text = orderText(order);
     expect(text).toMatch(/^\{\n[\s\S]*\n\}\n$/);
     expect(text).toContain(String.raw`A=''\''' /sbin/docker-init -s -- 'echo' 'it'\''s' </dev/null`);
+  });
+
+  it('lets the shell rest after a success, unless there are devices whose memory is to be free', () => {
+    expect(orderText(order)).toContain('ended "$?" rest\n');
+    expect(orderText({ ...order, hasDevices: true })).toContain('ended "$?" exit\n');
   });
 
   it.each([

@@ -10,6 +10,8 @@
  * 4. When the command has ended, all that it left is killed before the end is told, on both streams, after the last byte.
  * 5. What the kernel killed for want of memory is counted by its control group; the shell tells that number, since the
  *    engine hears of it on another way than of the end, and forgets what it hears later.
+ * 6. After a success that its words tell (without devices) it lives until its stdin ends: when the engine is to be busy with
+ *    the end is for this worker to say.
  */
 import type { LabelledBytes } from './docker-engine.ts';
 import type { OutputReader } from './output-copy.ts';
@@ -49,6 +51,7 @@ export interface LaunchOrder {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stopSignal: string;
+  readonly hasDevices: boolean;
 }
 
 /** In words why a shell cannot be given this; null when it can. */
@@ -80,9 +83,10 @@ export function greeting(nonce: string): string {
     '}',
     'ended() {',
     `kill -${kill} -1`,
-    'set -- "$1" 0',
+    'kills=0',
     ...countOfKills,
-    `echo ${endedWords(nonce)} "$1" "$2"; echo ${endedWords(nonce)} "$1" "$2" >&3`,
+    `echo ${endedWords(nonce)} "$1" "$kills"; echo ${endedWords(nonce)} "$1" "$kills" >&3`,
+    '[ "$1" != 0 ] || [ "$2" != rest ] || read -r rest',
     'exit "$1"',
     '}',
     `[ -x ${init} ] && echo ${readyWords(nonce)}`,
@@ -91,7 +95,7 @@ export function greeting(nonce: string): string {
 }
 
 /** For a shell that was greeted. */
-export function orderText({ argv, env, stopSignal }: LaunchOrder): string {
+export function orderText({ argv, env, stopSignal, hasDevices }: LaunchOrder): string {
   const signal = signalNumbers[stopSignal] ?? kill;
   const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
   const lines = [
@@ -99,19 +103,16 @@ export function orderText({ argv, env, stopSignal }: LaunchOrder): string {
     'begun',
     ...(signal === kill ? [] : [`trap : ${signal}`]),
     [...variables, init, '-s', '--', ...argv.map(quoted), '</dev/null', '2>&3', '3>&-'].join(' '),
-    'ended "$?"',
+    `ended "$?" ${hasDevices ? 'exit' : 'rest'}`,
     '}',
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/**
- * Into `$2`: 0 where no control group tells, and of a success, which needs no cause. Version 2 has the first file, version 1
- * the second.
- */
+/** Where a control group tells it, and not of a success, which needs no cause. Version 2 has the first file, version 1 the second. */
 const countOfKills = [
   '[ "$1" = 0 ] || for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do',
-  '[ ! -r "$file" ] || while read -r name count; do [ "$name" != oom_kill ] || set -- "$1" "$count"; done <"$file"',
+  '[ ! -r "$file" ] || while read -r name count; do [ "$name" != oom_kill ] || kills=$count; done <"$file"',
   'done',
 ];
 

@@ -44,6 +44,7 @@ export async function warmthOf(
     argv: [...image.entrypoint, ...(body.command.length > 0 ? body.command : image.command)],
     env: { ...body.env, ...identityOf(start) },
     stopSignal: told.StopSignal ?? '',
+    hasDevices: start.facts.reservation.devices.length > 0,
   };
   const why = whyCold(start, body, engine) ?? whyNotLaunched(order);
   if (why !== null) return { cold: why };
