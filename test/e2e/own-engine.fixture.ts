@@ -1,19 +1,40 @@
 /**
- * A Docker engine of a test's own, to be killed: its data, sockets and containers are in one folder, its bridge has a
- * name of its own. Needs root.
+ * A Docker engine of a test's own, to be killed or set up in its own way: its data, sockets and containers are in one
+ * folder, its bridge has a name of its own. Needs root.
  *
  * 1. Whether a containerd outlives its dockerd depends on the version, so both are killed.
  * 2. The bridge is made here and named: without one (`--bridge none`) dockerd would remove that of the machine's engine.
+ * 3. Users are mapped to those of files that only this engine sees in the place of /etc/subuid and /etc/subgid.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { connectEngine } from '@gryphgen/worker';
 
 const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 const askAgainMs = 50;
+
+export interface OwnEngineOptions {
+  /** Users of its containers are those of the machine from this number on. */
+  readonly usersFrom?: number;
+  /** Programs by the names that tasks call them. */
+  readonly runtimes?: Readonly<Record<string, string>>;
+}
+
+/** $1: the users, then the program with its arguments. */
+const withUsers = 'mount --bind "$1" /etc/subuid; mount --bind "$1" /etc/subgid; shift; exec "$@"';
 
 export class OwnEngine {
   readonly folder = mkdtempSync(join(tmpdir(), 'gg-engine-'));
@@ -22,9 +43,11 @@ export class OwnEngine {
   private readonly containerdPid = join(this.folder, 'exec/containerd/containerd.pid');
   private readonly bridge = `gg${process.pid}`;
   private child: ChildProcess | undefined;
+  private readonly options: OwnEngineOptions;
   private said = '';
 
-  constructor() {
+  constructor(options: OwnEngineOptions = {}) {
+    this.options = options;
     execFileSync('ip', ['link', 'add', this.bridge, 'type', 'bridge'], { env: environment });
     execFileSync('ip', ['address', 'add', '172.31.254.1/28', 'dev', this.bridge], { env: environment });
   }
@@ -36,17 +59,19 @@ export class OwnEngine {
     const places = ['data-root', 'exec-root'].map((name) => `--${name}=${join(folder, name.slice(0, 4))}`);
     const groups = `--cgroup-parent=/${basename(folder)}`;
     const network = [`--bridge=${bridge}`, '--iptables=false', '--ip-masq=false', '--ip-forward=false'];
-    const child = spawn(
+    const sockets = [`--host=unix://${this.socket}`, `--pidfile=${join(folder, 'docker.pid')}`];
+    const [program = '', ...args] = this.mapped([
       'dockerd',
-      [
-        `--host=unix://${this.socket}`,
-        `--pidfile=${join(folder, 'docker.pid')}`,
-        ...places,
-        groups,
-        ...network,
-      ],
-      { env: { ...environment, GRID_TEST_ENGINE: folder }, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
+      ...sockets,
+      ...places,
+      groups,
+      ...network,
+      ...this.runtimes(),
+    ]);
+    const child = spawn(program, args, {
+      env: { ...environment, GRID_TEST_ENGINE: folder },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     this.child = child;
     child.stderr.on('data', (bytes: Buffer) => {
       this.said = (this.said + bytes.toString()).slice(-3000);
@@ -66,14 +91,42 @@ export class OwnEngine {
     rmSync(this.containerdPid, { force: true });
   }
 
+  /** As when its machine loses power: containers end with it, and what it keeps in /run is gone. */
+  async losePower(): Promise<void> {
+    await this.end('SIGKILL');
+    await this.clear();
+    rmSync(join(this.folder, 'exec'), { recursive: true, force: true });
+  }
+
   async stop(): Promise<void> {
     await this.end('SIGTERM');
-    // Shims and half-made containers that a killed containerd had not noted yet are nobody's.
-    for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
-    for (const path of this.cgroups()) await removeGroup(path);
-    for (const point of this.mounts().reverse()) execFileSync('umount', ['-l', point]);
+    await this.clear();
     execFileSync('ip', ['link', 'delete', this.bridge], { env: environment });
     rmSync(this.folder, { recursive: true });
+  }
+
+  /** Shims and half-made containers that a killed containerd had not noted yet are nobody's. */
+  private async clear(): Promise<void> {
+    for (const pid of this.processes()) endNow(pid);
+    const groups = this.cgroups();
+    for (const path of groups) for (const pid of numbersIn(join(path, 'cgroup.procs'))) endNow(pid);
+    for (const path of groups) await removeGroup(path);
+    for (const point of this.mounts().reverse()) execFileSync('umount', ['-l', point]);
+  }
+
+  private mapped(command: readonly string[]): readonly string[] {
+    const { usersFrom } = this.options;
+    if (usersFrom === undefined) return command;
+    // They must be able to go where their containers are.
+    for (const path of [tmpdir(), this.folder]) chmodSync(path, statSync(path).mode | 0o011);
+    const users = join(this.folder, 'users');
+    writeFileSync(users, `nobody:${usersFrom}:65536\n`);
+    const inside = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-ec', withUsers, 'sh', users];
+    return [...inside, ...command, '--userns-remap=nobody:nogroup'];
+  }
+
+  private runtimes(): readonly string[] {
+    return Object.entries(this.options.runtimes ?? {}).map(([name, path]) => `--add-runtime=${name}=${path}`);
   }
 
   /** Of the engine: whoever is started for it is told a path in its folder, or has its environment. */
@@ -125,6 +178,10 @@ export class OwnEngine {
 /** It may have ended with its parent. */
 function endNow(pid: number): void {
   if (read(`/proc/${pid}/cmdline`) !== '') process.kill(pid, 'SIGKILL');
+}
+
+function numbersIn(path: string): readonly number[] {
+  return read(path).split('\n').filter(Boolean).map(Number);
 }
 
 /** As soon as what was in it has ended. */
