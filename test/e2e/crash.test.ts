@@ -123,7 +123,7 @@ test('a worker paused past its lease: its work moves, and what it still says is 
   });
   await running;
   paused.signal('SIGSTOP');
-  // A first lease is lost where the worker's hello was answered so late that it said another.
+  // One, unless the worker was silent for so long meanwhile that its first try was given up.
   const { attempts } = await client.request('show', { task: id });
   writeFileSync(moved, '');
   grid.daemon(['worker', '--name', 'bellows', '--allow-process'], elsewhere);
