@@ -13,6 +13,7 @@ import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { type Failure, failure } from '@gryphgen/protocol';
+import type { Alarms } from '@gryphgen/runtime';
 import type { StopWhy } from '../core/state.ts';
 import { findProgram } from './find-program.ts';
 import { outOfMemory } from './out-of-memory.ts';
@@ -25,6 +26,14 @@ const drainMs = 2000;
 /** More than pipes can hold when their writer has ended. */
 const drainBytes = 4 * 1024 * 1024;
 
+/** The runtime's would bring its sockets into the keeper, which is to stay small. */
+const alarms: Alarms = {
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
 export type StartMessage = Extract<ToKeeper, { kind: 'start' }>;
 type Tell = (message: FromKeeper, bytes?: Uint8Array) => void;
 
@@ -32,7 +41,7 @@ export class ProcessGroup {
   private readonly order: StartMessage;
   private readonly tell: Tell;
   private readonly use: ProcessUse;
-  private readonly output = new ProcessOutput();
+  private readonly output = new ProcessOutput(alarms);
   private child: ChildProcess | null = null;
   private group: ControlGroup | null = null;
   private stopMs: number | null = null;
@@ -153,6 +162,7 @@ export class ProcessGroup {
     this.use.begin(pid, (reading) => this.followed && this.tell({ kind: 'used', key, reading }));
     if (this.followed) this.tell({ kind: 'started', key });
     const copied = Promise.allSettled([this.copy(child.stdout), this.copy(child.stderr)]);
+    void copied.then(() => this.output.close());
     if (this.stopMs !== null) this.stop(this.stopMs, this.stopWhy ?? 'cancel');
     const exitCode = await exit;
     const used = this.use.end(pid);
