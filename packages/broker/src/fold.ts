@@ -6,7 +6,7 @@ import type { BlobHash, Envelope, Epoch } from '@gryphgen/protocol';
 import { taskFields } from './core/documents.ts';
 import { apply } from './core/record/apply.ts';
 import { decided } from './core/record/decisions.ts';
-import { emptyState, loadSnapshot, saveSnapshot } from './core/record/snapshot.ts';
+import { emptyState, loadSnapshot, savedInTurn } from './core/record/snapshot.ts';
 import type { BrokerState, Task } from './core/state.ts';
 import type { HistoryRow } from './journal/journal.ts';
 import { decodeDecisions, decodeSnapshot, encodeSnapshot } from './records.ts';
@@ -54,7 +54,7 @@ function written(envelope: Envelope): string {
 const envelopes = new WeakMap<Envelope, string>();
 
 export function save(state: BrokerState): Uint8Array {
-  return encodeSnapshot(saveSnapshot(state));
+  return encodeSnapshot(savedInTurn(state));
 }
 
 /**

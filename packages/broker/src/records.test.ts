@@ -3,6 +3,7 @@ import type {
   BlobHash,
   ClientId,
   Envelope,
+  Epoch,
   PrincipalId,
   TaskId,
   WorkerId,
@@ -11,7 +12,7 @@ import { envelopeDefaults } from '@gryphgen/protocol';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from './core/record/decisions.ts';
-import { decodeDecisions, decodeSnapshot, encodeDecisions } from './records.ts';
+import { decodeDecisions, decodeSnapshot, encodeDecisions, encodeSnapshot } from './records.ts';
 import { recover } from './recovery.ts';
 
 const envelope: Envelope = { ...envelopeDefaults, kind: 'noop' };
@@ -81,6 +82,18 @@ describe('records that this version cannot read', () => {
     const opened = { journal: { epoch: 4 } as never, snapshot: null, groups, findings: [] };
     await expect(recover(opened, {})).rejects.toThrow(/^commit 41 of epoch 3: .*format 1/);
   });
+  it.each([0, 1, 15, 16, 1023, 1024, 1025, 1039, 1040, 3000])(
+    'include snapshots, which read back as a whole: of %d decisions',
+    (count) => {
+      const tasks = Array.from({ length: count }, (_, task) => accepted(task, hash('b')));
+      const decisions = tasks.map((decision) => [3 as Epoch, decision] as const);
+      const lists = { keptSpecs: [hash('e')], tries: [], keys: [], windows: [] };
+      const snapshot = { nextTask: count + 1, ...lists };
+      const bytes = encodeSnapshot({ ...snapshot, decisions: decisions.values() });
+      expect(decodeSnapshot(bytes)).toEqual({ ...snapshot, decisions });
+    },
+  );
+
   it('include snapshots, which say what is missing', () => {
     expect(() => decodeSnapshot(packed({ nextTask: 1, decisions: [] }))).toThrow(
       /snapshot lacks keptSpecs, tries, keys, windows/,

@@ -10,7 +10,7 @@
 import { productVersion } from '@gryphgen/protocol';
 import { Packr, Unpackr } from 'msgpackr';
 import { type Decision, decided } from './core/record/decisions.ts';
-import type { Snapshot } from './core/record/snapshot.ts';
+import type { Snapshot, SnapshotInTurn } from './core/record/snapshot.ts';
 import { JournalError } from './journal/journal.ts';
 
 /** 1 was the decisions alone, without names; a group that does not say its format is of 2. */
@@ -18,6 +18,9 @@ const recordsFormat = 2;
 /** By kind of decision: its parts, as `Decision` lists them. Later versions may add parts at the end. */
 const partsOf: readonly number[] = [4, 10, 6, 10, 7, 3, 4, 4, 3, 3, 3, 3, 5, 4, 7, 5, 3];
 const snapshotParts = ['nextTask', 'decisions', 'keptSpecs', 'tries', 'keys', 'windows'] as const;
+
+/** Decisions of a snapshot that are written at a time: some hundred kilobytes, and fewer than 65,536. */
+const pieceDecisions = 1024;
 
 const packr = new Packr({ useRecords: false, largeBigIntToFloat: true, int64AsType: 'number' });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
@@ -110,8 +113,41 @@ function checkParts(record: unknown): asserts record is unknown[] {
   }
 }
 
-export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  return new Uint8Array(packr.pack(snapshot));
+/**
+ * In pieces: msgpackr keeps a buffer as large as the largest value that it ever wrote, and this one grows with the state.
+ */
+export function encodeSnapshot({ decisions, ...rest }: SnapshotInTurn): Uint8Array {
+  const others = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const pieces: Uint8Array[] = [];
+  let written = 0;
+  let piece: unknown[] = [];
+  const write = () => {
+    // Without its head, which says how many follow: they are part of one list.
+    pieces.push(new Uint8Array(packr.pack(piece).subarray(piece.length < 16 ? 1 : 3)));
+    written += piece.length;
+    piece = [];
+  };
+  for (const decision of decisions) {
+    piece.push(decision);
+    if (piece.length === pieceDecisions) write();
+  }
+  if (piece.length > 0) write();
+  const head = [Buffer.of(0xde, 0, others.length + 1), packed('decisions'), listOf(written)];
+  const tail = others.flatMap(([name, value]) => [packed(name), packed(value)]);
+  return Buffer.concat([...head, ...pieces, ...tail]);
+}
+
+/** A copy: what is packed is a part of the buffer that it was packed into. */
+function packed(value: unknown): Uint8Array {
+  return new Uint8Array(packr.pack(value));
+}
+
+/** The head of a list (msgpack's array 32). */
+function listOf(count: number): Uint8Array {
+  const head = Buffer.alloc(5);
+  head[0] = 0xdd;
+  head.writeUInt32BE(count, 1);
+  return head;
 }
 
 /** Throws JournalError. */

@@ -143,7 +143,7 @@ export interface Snapshot {
   readonly nextTask: number;
   /** Missing in what earlier versions wrote. */
   readonly audited?: readonly [seq: number, digest: string];
-  readonly decisions: readonly (readonly [epoch: Epoch, decision: Decision])[];
+  readonly decisions: readonly Saved[];
   /** The envelopes the state keeps: later groups may name them. Others in `decisions` are only named by ended tasks. */
   readonly keptSpecs: readonly BlobHash[];
   /** Per task that was tried: attempts so far, execution failures, losses, the last failure, when it was requeued. */
@@ -174,37 +174,52 @@ export interface Snapshot {
 }
 
 export function saveSnapshot(state: BrokerState): Snapshot {
-  const decisions: [Epoch, Decision][] = [];
-  const tries: [TaskId, number, number, number, Failure | null, number, number][] = [];
-  for (const spec of liveSpecs(state)) {
-    decisions.push([state.epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]]);
-  }
+  const { decisions, ...rest } = savedInTurn(state);
+  return { ...rest, decisions: [...decisions] };
+}
+
+/** Its decisions are made one by one: of a million tasks all at once would be several times what the tasks take. */
+export type SnapshotInTurn = Omit<Snapshot, 'decisions'> & { readonly decisions: Iterable<Saved> };
+
+type Saved = readonly [epoch: Epoch, decision: Decision];
+
+function* decisionsOf(state: BrokerState): Generator<Saved> {
+  const { epoch } = state;
+  // Also those that only ended tasks still name.
+  const specs = new Map(state.specs);
+  for (const { spec } of durableTasks(state)) specs.set(spec.hash, spec);
+  for (const spec of specs.values())
+    yield [epoch, [decided.envelope, spec.hash, spec.envelope, spec.shapeKey]];
   for (const { id, view, drained, deadline, windows } of state.workers.values()) {
-    decisions.push([state.epoch, [decided.workerNamed, id, view.name, 0]]);
+    yield [epoch, [decided.workerNamed, id, view.name, 0]];
     if (drained) {
       const { at, ms } = deadline ?? { at: 0, ms: null };
-      decisions.push([state.epoch, [decided.drainOrdered, id, true, at, ms]]);
+      yield [epoch, [decided.drainOrdered, id, true, at, ms]];
     }
-    if (windows.length > 0) decisions.push([state.epoch, [decided.windowsSet, id, windows.map(wireOf), 0]]);
+    if (windows.length > 0) yield [epoch, [decided.windowsSet, id, windows.map(wireOf), 0]];
   }
   for (const { spec, owner, addedAt, since, tunings } of state.models.known.values())
-    decisions.push([state.epoch, modelSet({ spec, owner, addedAt, since, tunings })]);
+    yield [epoch, modelSet({ spec, owner, addedAt, since, tunings })];
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
-  for (const id of removed)
-    decisions.push([state.epoch, [decided.workerNamed, id, state.removed.get(id) ?? id, 0]]);
-  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
-    if (isEphemeral(task.id)) continue;
-    saveTask(task, state.epoch, decisions);
-    const { id, attempt, failures, losses, lastFailure, requeuedAt, preemptions } = task;
-    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt, preemptions]);
-  }
-  for (const id of removed) decisions.push([state.epoch, [decided.workerRemoved, id, 0]]);
+  for (const id of removed) yield [epoch, [decided.workerNamed, id, state.removed.get(id) ?? id, 0]];
+  for (const task of durableTasks(state)) yield* savedTask(task, epoch);
+  for (const id of removed) yield [epoch, [decided.workerRemoved, id, 0]];
+}
+
+function* durableTasks({ ended, tasks }: BrokerState): Generator<Task> {
+  for (const of of [ended, tasks]) for (const task of of.values()) if (!isEphemeral(task.id)) yield task;
+}
+
+export function savedInTurn(state: BrokerState): SnapshotInTurn {
   const { audited } = state;
+  const tries: Snapshot['tries'][number][] = [];
+  for (const { id, attempt, failures, losses, lastFailure, requeuedAt, preemptions } of durableTasks(state))
+    if (attempt > 0) tries.push([id, attempt, failures, losses, lastFailure, requeuedAt, preemptions]);
   return {
     nextTask: state.nextTask,
     ...(audited !== null && { audited: [audited.seq, audited.digest] as const }),
-    decisions,
+    decisions: decisionsOf(state),
     keptSpecs: [...state.specs.keys()],
     tries,
     use: state.use.save(),
@@ -220,15 +235,6 @@ export function saveSnapshot(state: BrokerState): Snapshot {
   };
 }
 
-/** Those the state keeps, and those that only ended tasks still name. */
-function liveSpecs(state: BrokerState): Iterable<Spec> {
-  const specs = new Map(state.specs);
-  for (const task of [...state.ended.values(), ...state.tasks.values()]) {
-    if (!isEphemeral(task.id)) specs.set(task.spec.hash, task.spec);
-  }
-  return specs.values();
-}
-
 /** In the order of their removal. */
 function removedWorkers(state: BrokerState): readonly WorkerId[] {
   const named = new Set<WorkerId>();
@@ -240,11 +246,11 @@ function removedWorkers(state: BrokerState): readonly WorkerId[] {
   return [...named, ...state.removed.keys()];
 }
 
-function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
+function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
   const { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt, lease, outcome } = task;
   // Keys and windows are saved apart: some outlive their tasks.
   const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
-  into.push([epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]]);
+  yield [epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]];
   const held = lease ?? outcome;
   if (held?.reservation && held.worker !== '') {
     const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
@@ -253,12 +259,11 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
     const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
     const { memoryBytes } = held.reservation;
     const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
-    into.push([lease?.epoch ?? epoch, [...leased, lease?.part, charge]]);
+    yield [lease?.epoch ?? epoch, [...leased, lease?.part, charge]];
     const { by, at } = lease?.preempted ?? {};
-    if (by !== undefined && at !== undefined)
-      into.push([epoch, [decided.preempted, id, task.attempt, by, at]]);
+    if (by !== undefined && at !== undefined) yield [epoch, [decided.preempted, id, task.attempt, by, at]];
   }
-  if (task.cancelRequested && outcome === null) into.push([epoch, [decided.cancelRequested, id, 0]]);
+  if (task.cancelRequested && outcome === null) yield [epoch, [decided.cancelRequested, id, 0]];
   if (outcome === null) return;
   const { exitCode, failure, startedAt, endedAt } = outcome;
   const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
@@ -266,7 +271,7 @@ function saveTask(task: Task, epoch: Epoch, into: [Epoch, Decision][]): void {
   const usage = usageTuple(outcome.usage ?? undefined);
   const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
   const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
-  into.push([epoch, usage === undefined ? ended : [...ended, usage]]);
+  yield [epoch, usage === undefined ? ended : [...ended, usage]];
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
