@@ -55,7 +55,13 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'gateway.gateway.tokens',
     'gateway.cost.broker.loop.8',
   ],
-  container: ['container.grid.p50', 'container.warm.p50', 'container.shell.p50', 'container.dockerode.p50'],
+  container: [
+    'container.grid.p50',
+    'container.warm.p50',
+    'container.next.p50',
+    'container.shell.p50',
+    'container.dockerode.p50',
+  ],
 };
 
 const bench = (...args: string[]) =>
