@@ -90,6 +90,7 @@ describe('records that this version cannot read', () => {
       const lists = { keptSpecs: [hash('e')], tries: [], keys: [], windows: [] };
       const snapshot = { nextTask: count + 1, ...lists };
       const bytes = encodeSnapshot({ ...snapshot, decisions: decisions.values() });
+      expect(bytes).not.toBeInstanceOf(Buffer);
       expect(decodeSnapshot(bytes)).toEqual({ ...snapshot, decisions });
     },
   );

@@ -134,7 +134,18 @@ export function encodeSnapshot({ decisions, ...rest }: SnapshotInTurn): Uint8Arr
   if (piece.length > 0) write();
   const head = [Buffer.of(0xde, 0, others.length + 1), packed('decisions'), listOf(written)];
   const tail = others.flatMap(([name, value]) => [packed(name), packed(value)]);
-  return Buffer.concat([...head, ...pieces, ...tail]);
+  return joined([...head, ...pieces, ...tail]);
+}
+
+/** No Buffer: what is read from one are Buffers, whose `slice` is no copy. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.byteLength;
+  }
+  return all;
 }
 
 /** A copy: what is packed is a part of the buffer that it was packed into. */
