@@ -1,15 +1,17 @@
 /**
- * The suites: unit (packages, conformance, tidy) with core (the pure part of it), sim (the seeded grid), e2e (real sockets and containers), packages (what is
- * installed, on a machine of its own).
+ * The suites: unit (packages, conformance, tidy) with core (the pure part of it), sim (the seeded grid), e2e (real sockets
+ * and containers), packages (what is installed, on a machine of its own).
  *
  * 1. Packages are imported by name from their dist, as users get them: run after `npm run build`.
  * 2. Forked processes, not threads: exiting with a live zeromq socket in a worker thread aborts Node.
  * 3. Files of core share processes, which takes a third of the CPU: what they test has no state outside it, and their
  *    fixtures register no hooks (a hook would run for the first file alone).
- * 4. e2e files run three at a time, since many wait more than they work; those that share the engine one at a time (one-at-a-time.ts).
+ * 4. e2e files run three at a time, since many wait more than they work; those that share the engine one at a time
+ *    (one-at-a-time.ts), which is what the order is for (turn-sequencer.ts).
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TurnSequencer } from './e2e/turn-sequencer.ts';
 
 /** Of `expect.poll`: what a test looks at until it is so may take its time on a busy machine (Vitest would wait 1 s). */
 const patient = { poll: { timeout: 20_000 } };
@@ -21,6 +23,7 @@ export default defineConfig({
   root,
   cacheDir: '.tmp/vite',
   test: {
+    sequence: { sequencer: TurnSequencer },
     projects: [
       {
         root,

@@ -58,8 +58,8 @@ class Load {
 const small = { cpuMilli: 10, memoryBytes: 16 * 2 ** 20, diskBytes: 0 };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test('24 times kill -9: what was acknowledged commits once, and no container starts twice', {
-  timeout: 200_000,
+test('50 times kill -9: what was acknowledged commits once, and no container starts twice', {
+  timeout: 400_000,
 }, async () => {
   const starts = new ContainerStarts(grid.home);
   grid.onStop(() => starts.stop());
@@ -73,13 +73,13 @@ test('24 times kill -9: what was acknowledged commits once, and no container sta
   const containers = new Load(3, () =>
     client.submit({ kind: 'container', resources: { ...small, cpuMilli: 250 }, body }),
   );
-  const rounds = 24;
+  const rounds = 50;
   const enough = () => noops.outcomes.size > 200 && containers.outcomes.size > 20;
   for (let round = 0; round < rounds || !enough(); round += 1) {
     // On a slow machine little ends between crashes that follow so closely.
     if (round >= rounds) await containers.another();
     // A random moment, not a wait for something: crashes come when they come.
-    await pause(300 + Math.random() * 2500);
+    await pause(200 + Math.random() * 2000);
     const victims = [['broker'], ['worker'], ['broker', 'worker']][round % 3] as ('broker' | 'worker')[];
     await Promise.all(victims.map((name) => daemons[name].kill()));
     for (const name of victims) daemons[name].start();

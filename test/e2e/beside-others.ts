@@ -1,0 +1,61 @@
+/** Which end-to-end files may run beside any other, and which take long. */
+import { basename } from 'node:path';
+
+/** Grids of their own, with no container or few, which are known by their grid alone. */
+const besideOthers: ReadonlySet<string> = new Set(
+  [
+    'broker-moves',
+    'cli-full-disk',
+    'cli-up',
+    'cli-usage',
+    'client',
+    'clock-jump',
+    'crash',
+    'frozen-wire',
+    'gpu-overuse',
+    'gpu-tasks',
+    'hostile-frames',
+    'hosts',
+    'join',
+    'journal-bodies',
+    'journal-crash',
+    'journal-full',
+    'journal-stall',
+    'model-choice',
+    'model-swap',
+    'node-drain',
+    'node-remove',
+    'operations',
+    'pressure',
+    'rag',
+    'reconnect',
+    'revoked-grants',
+    'worker-restart',
+  ].map((name) => `${name}.test.ts`),
+);
+/** More than forty seconds, most of them waiting. */
+const long: ReadonlySet<string> = new Set(
+  [
+    'bench-smoke',
+    'cli-full-disk',
+    'cli-tasks',
+    'cli-up',
+    'crash',
+    'engine-crash',
+    'hosts',
+    'journal-bodies',
+    'model-swap',
+    'models',
+    'pressure',
+    'services',
+  ].map((name) => `${name}.test.ts`),
+);
+
+/** What it does with the engine another could notice. */
+export function needsTurn(path: string): boolean {
+  return !besideOthers.has(basename(path));
+}
+
+export function isLong(path: string): boolean {
+  return long.has(basename(path));
+}
