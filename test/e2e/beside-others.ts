@@ -33,7 +33,7 @@ const besideOthers: ReadonlySet<string> = new Set(
     'worker-restart',
   ].map((name) => `${name}.test.ts`),
 );
-/** More than forty seconds, most of them waiting. */
+/** Those that take longest of either kind. */
 const long: ReadonlySet<string> = new Set(
   [
     'bench-smoke',

@@ -15,7 +15,6 @@ import {
   productVersion,
   type RequestArgs,
   type StandingDocument,
-  type StatusDocument,
   type Timers,
 } from '@gryphgen/protocol';
 import { BrokerSocket, type Cancel, reachable } from '@gryphgen/runtime';
@@ -23,6 +22,7 @@ import { ArtifactService } from './artifacts/artifact-service.ts';
 import { AuditDesk, auditBounds } from './audit/audit-desk.ts';
 import { BrokerLoop } from './broker-loop.ts';
 import type { BrokerOptions } from './broker-options.ts';
+import type { ShellStatus } from './core/effects.ts';
 import type { BrokerState } from './core/state.ts';
 import { heldOf } from './core/workers/artifacts.ts';
 import { onEnrolment } from './enrolment.ts';
@@ -268,7 +268,7 @@ export class Broker {
     });
   }
 
-  private shellStatus(journal: Journal): Pick<StatusDocument, 'door' | 'journal' | 'beside'> {
+  private shellStatus(journal: Journal): ShellStatus {
     const { socket, loop } = this;
     const held = loop?.engine.pipeline.held ?? 0;
     const door = {

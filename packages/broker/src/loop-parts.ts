@@ -6,14 +6,13 @@ import type {
   PeerHello,
   PrincipalId,
   SessionId,
-  StatusDocument,
   TransferOp,
   WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
 import type { Beside } from './artifacts/permission.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
-import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect, GrantSubject, ShellStatus } from './core/effects.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
 import type { Decision } from './core/record/decisions.ts';
 import type { BrokerState } from './core/state.ts';
@@ -62,7 +61,7 @@ export interface LoopParts {
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;
   /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
   beside(): Beside | null;
-  shellStatus(): Pick<StatusDocument, 'door' | 'journal' | 'beside'>;
+  shellStatus(): ShellStatus;
   /** The broker can no longer keep its word. */
   onFatal(error: unknown): void;
 }

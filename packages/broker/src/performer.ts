@@ -11,7 +11,6 @@ import type {
   Failure,
   Message,
   SessionId,
-  StatusDocument,
   TaskDocument,
   TaskId,
   TransferOp,
@@ -19,7 +18,7 @@ import type {
 import { encodeEnvelope, failure, formatTaskId, GridError, limits } from '@gryphgen/protocol';
 import type { Log, PeerKey, PushOutcome } from '@gryphgen/runtime';
 import { type Beside, endedLog, type PermitOrder, permission, type Sign } from './artifacts/permission.ts';
-import type { BrokerEffect, EnrolmentEffect, GrantSubject } from './core/effects.ts';
+import type { BrokerEffect, EnrolmentEffect, GrantSubject, ShellStatus } from './core/effects.ts';
 import { type ArtifactPlaces, names, notOf } from './core/workers/artifacts.ts';
 import { notRunning } from './core/workers/granting.ts';
 import { bodyGone, finishedFrom, pastTasks, unknownTask, withoutScores } from './ended-answers.ts';
@@ -42,7 +41,7 @@ export interface PerformerParts {
   readonly grant: (op: TransferOp, session: SessionId, about: GrantSubject) => string;
   /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
   readonly beside: () => Beside | null;
-  readonly shellStatus: () => Pick<StatusDocument, 'door' | 'journal' | 'beside'>;
+  readonly shellStatus: () => ShellStatus;
   readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
   readonly enrolment: (effect: EnrolmentEffect) => Promise<unknown>;

@@ -35,7 +35,9 @@ export type GrantSubject =
   | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker: string }
   | { readonly worker: WorkerId };
 
-export type CoreStatus = Omit<StatusDocument, 'door' | 'journal' | 'beside'>;
+/** What the shell alone knows of the broker; the core knows the rest. */
+export type ShellStatus = Pick<StatusDocument, 'door' | 'journal' | 'beside'>;
+export type CoreStatus = Omit<StatusDocument, keyof ShellStatus>;
 
 /** What is asked of the list of who may enter, and of what the broker is to them. */
 export type DoorOperation =

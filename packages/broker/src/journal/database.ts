@@ -95,16 +95,20 @@ function tablesOf(db: DatabaseSyncInstance): string {
   );
 }
 
-export function openForReading(path: string, settings: DatabaseSettings): DatabaseSyncInstance {
+/** Without settings: for as long as SQLite's binding waits for a lock by itself. */
+export function openForReading(
+  path: string,
+  settings?: Pick<DatabaseSettings, 'busyMs'>,
+): DatabaseSyncInstance {
   takeBackUnfinished(path);
-  return new DatabaseSync(path, { readOnly: true, timeout: settings.busyMs });
+  return new DatabaseSync(path, { readOnly: true, ...(settings && { timeout: settings.busyMs }) });
 }
 
 /**
  * Takes back what a killed process had begun to write before there was a write-ahead log: the tables, or the turn to that
  * log. SQLite does so by itself, and lets alone what a living process writes, but refuses whoever opens it only to read.
  */
-export function takeBackUnfinished(path: string): void {
+function takeBackUnfinished(path: string): void {
   if (!existsSync(`${path}-journal`)) return;
   const db = new DatabaseSync(path);
   try {

@@ -12,6 +12,7 @@
 import { crc32 } from 'node:zlib';
 import type { TaskId } from '@gryphgen/protocol';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
+import { openForReading } from './database.ts';
 import type { HistoryPage, HistoryQuery, HistoryRow } from './journal.ts';
 import { JournalError } from './journal.ts';
 import { isDamage } from './sqlite-failure.ts';
@@ -298,7 +299,7 @@ export function createHistory(path: string, rows: Iterable<FoldedRow>): number {
 
 /** Reads every row of a sound table: how many are whole, and which are not. */
 export function countFinished(path: string): { readonly sound: number; readonly damaged: readonly TaskId[] } {
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = openForReading(path);
   const damaged: TaskId[] = [];
   let sound = 0;
   try {

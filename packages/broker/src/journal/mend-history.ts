@@ -10,7 +10,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
-import { takeBackUnfinished } from './database.ts';
+import { openForReading } from './database.ts';
 import { createHistory, historyFormat, historySchema, soundRows } from './history-table.ts';
 import type { Finding } from './journal.ts';
 import { JournalError } from './journal.ts';
@@ -56,8 +56,7 @@ function finish(dir: string, rebuilt: string, path: string): void {
 
 /** In words; undefined when the table at `path` is sound. Damage within a row is not looked for. */
 export function whatIsWrong(path: string, snapshotSeq: number): string | undefined {
-  takeBackUnfinished(path);
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = openForReading(path);
   try {
     return wrongIn(db, path, snapshotSeq);
   } catch (error) {
@@ -102,7 +101,7 @@ function tablesOf(db: DatabaseSyncInstance): string {
 /** Returns how many rows could be kept. */
 function salvage(from: string, to: string): number {
   rmSync(to, { force: true });
-  const db = new DatabaseSync(from, { readOnly: true });
+  const db = openForReading(from);
   try {
     return createHistory(to, soundRows(db));
   } finally {

@@ -48,16 +48,22 @@ export interface ModelTasks {
   placed: number;
 }
 
+/** Room that is made for a task that waits, and when that is looked at. */
+interface RoomForTasks {
+  /** Instances that end for it. */
+  ended: readonly TaskId[];
+  task: TaskId | null;
+  /** Watch time: tasks are looked at again. */
+  dueAt: number;
+}
+
 const none: Readonly<ModelTasks> = { instances: new Set(), hosts: [], asking: 0, placed: 0 };
 
 export class ModelBook {
   readonly known = new Map<string, Model>();
   /** Of which something has changed that the broker is to look at. */
   readonly due = new Set<string>();
-  /** Instances that end for a task's sake, for which that is, and when (watch time) tasks are looked at again. */
-  readonly room: { ended: readonly TaskId[]; task: TaskId | null; dueAt: number } = {
-    ...{ ended: [], task: null, dueAt: 0 },
-  };
+  readonly room: RoomForTasks = { ended: [], task: null, dueAt: 0 };
   readonly attended = new AttendedTasks();
   /** An observation: what is asked in an epoch begins it. */
   readonly prefixes = new PromptPrefixes();

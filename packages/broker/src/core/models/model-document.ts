@@ -165,7 +165,7 @@ function withTuning(
   const model = state.models.known.get(asked.name);
   const seatedOf = ({ devices }: ModelPlan) =>
     devices.map(({ device, layers }) => ({ device: device.uuid, layers }));
-  const seat = plan.devices.map(({ device }) => device.uuid);
+  const seat = seatedOf(plan).map(({ device }) => device);
   const kept = model && tuningOn(model, view.id, seat);
   if (model === undefined || kept === undefined || plan.kind === 'no') return { plan };
   const as = { ...model, spec: { ...model.spec, serving: asked.serving } };

@@ -71,10 +71,10 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const chosen = choice === undefined ? undefined : choiceWords(state, choice);
   const quota = quotaDocument(state, task, views);
   const held = quota && quotaWords(task.principal, quota);
-  const loading = workers.some(({ feasible }) => feasible) ? undefined : modelWords(state, task);
+  const isKeptOut = !workers.some(({ feasible }) => feasible);
+  const loading = isKeptOut ? modelWords(state, task) : undefined;
   const said = waitingWords(state, task) ?? held ?? chosen ?? loading;
-  const isKeptOut = said === undefined && !workers.some(({ feasible }) => feasible);
-  const room = isKeptOut ? roomWords(state, task) : undefined;
+  const room = isKeptOut && said === undefined ? roomWords(state, task) : undefined;
   const kept = claimWords(state, task) ?? decision;
   const found = room === undefined ? kept : `${kept}; ${room}`;
   return {
