@@ -4,7 +4,6 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { bringArtifact, connect, ingested, ingestTask, queryCollection, revealText } from '@gryphgen/client';
-import { collectionLabel } from '@gryphgen/protocol';
 import { scanPath } from '@gryphgen/runtime';
 
 const [collection = 'letters', path = 'letters', text = 'who is late?'] = process.argv.slice(2);
@@ -29,10 +28,9 @@ try {
 }
 
 async function ingest(body) {
-  // To the worker that has the collection; a new one goes to any with retrieval.
-  const nodes = await client.request('nodes', {});
-  const isHeld = nodes.some(({ report }) => collectionLabel(collection) in (report?.labels ?? {}));
-  const outcome = await client.submit(ingestTask(body, isHeld)).finished;
+  // To the worker that owns the collection; of a new one the broker says which does.
+  await client.request('placeCollection', { name: collection });
+  const outcome = await client.submit(ingestTask(body)).finished;
   if (outcome.failure !== null) throw new Error(outcome.failure.message);
   return outcome;
 }

@@ -170,6 +170,8 @@ function sizeOf(decision: Decision): number {
       return decisionBytes + decision[1].length * limits.keyChars;
     case decided.modelSet:
       return decisionBytes + JSON.stringify([decision[1], decision[5]]).length;
+    case decided.collectionSet:
+      return decisionBytes + JSON.stringify(decision[2]).length;
     default:
       return decisionBytes;
   }

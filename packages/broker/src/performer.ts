@@ -162,7 +162,7 @@ export class Performer {
   }
 
   private sendLease(effect: Extract<BrokerEffect, { kind: 'lease' }>, body: Uint8Array): void {
-    const { task, attempt, session, leaseSeq, floor } = effect;
+    const { task, attempt, session, leaseSeq, floor, shard } = effect;
     // It may have ended, or moved on, while its message waited for the disk.
     const { lease } = task;
     if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
@@ -181,6 +181,7 @@ export class Performer {
       body,
       principal: task.principal,
       ...(task.byAdmin && { byAdmin: true as const }),
+      ...(shard && { shard }),
     });
   }
 

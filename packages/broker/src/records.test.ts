@@ -50,6 +50,17 @@ describe('a commit group as bytes', () => {
       [9, [], 9, undefined, [[], [['tiny gpu-1', 2, 3.5]], [['tiny w-1', 900]]]],
       [10, ['c1' as ClientId], 10],
       [11, 1000 as TaskId, 11],
+      [
+        17,
+        'docs',
+        [
+          [worker, 2],
+          ['', 0],
+        ],
+        12,
+        'p-1' as PrincipalId,
+      ],
+      [18, 'docs', 13],
     ];
     expect(decodeDecisions(encodeDecisions(decisions))).toEqual(decisions);
   });
@@ -67,7 +78,7 @@ describe('records that this version cannot read', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['a plain list of decisions', packed([known]), /format 1 .*a list of decisions.* reads format 2/],
     ['a later format', packed([[], [known], 3]), /format 3, .* reads format 2: start a newer gryphgen/],
-    ['another kind', packed([[], [[99, 7]], 2]), /kind 99, .* knows kinds 0 to 16: start a newer gryphgen/],
+    ['another kind', packed([[], [[99, 7]], 2]), /kind 99, .* knows kinds 0 to 18: start a newer gryphgen/],
     ['too little of a kind', packed([[], [[5, 7]], 2]), /kind 5 has 2 parts, 3 were expected/],
     ['a name that is not there', packed([['a'], [[2, 7, 1, 9, [], 5]], 2]), /names number 9 of 1/],
     ['no list at all', packed({ a: 1 }), /an object.* expected a list/],

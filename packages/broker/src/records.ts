@@ -16,7 +16,7 @@ import { JournalError } from './journal/journal.ts';
 /** 1 was the decisions alone, without names; a group that does not say its format is of 2. */
 const recordsFormat = 2;
 /** By kind of decision: its parts, as `Decision` lists them. Later versions may add parts at the end. */
-const partsOf: readonly number[] = [4, 10, 6, 10, 7, 3, 4, 4, 3, 3, 3, 3, 5, 4, 7, 5, 3];
+const partsOf: readonly number[] = [4, 10, 6, 10, 7, 3, 4, 4, 3, 3, 3, 3, 5, 4, 7, 5, 3, 5, 3];
 const snapshotParts = ['nextTask', 'decisions', 'keptSpecs', 'tries', 'keys', 'windows'] as const;
 
 /** Decisions of a snapshot that are written at a time: some hundred kilobytes, and fewer than 65,536. */

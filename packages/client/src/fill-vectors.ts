@@ -60,7 +60,7 @@ export async function embedCollection(
   const digest = embeddingDigest(model);
   const embedding = { model: name, digest, dimension: vectors[0]?.length ?? 0 };
   const body: IngestBody = { op: 'embed', collection, embedding, ...(again && { again }) };
-  return retrieved(await asker.submit(ingestTask(body, true)).finished, embedResultSchema);
+  return retrieved(await asker.submit(ingestTask(body)).finished, embedResultSchema);
 }
 
 /** Throws GridError: what the model, or the service, cannot do. */
@@ -91,7 +91,7 @@ export async function fillVectors(
       const ids = passages.map(({ id }) => id);
       const values = bytesOf(embedded.vectors);
       const body: IngestBody = { op: 'vectors', collection, embedding, passages: ids, values };
-      const { kept } = retrieved(await asker.submit(ingestTask(body, true)).finished, vectorsResultSchema);
+      const { kept } = retrieved(await asker.submit(ingestTask(body)).finished, vectorsResultSchema);
       filled += kept;
       cut += embedded.cut;
       onProgress?.({ filled, cut });

@@ -85,6 +85,7 @@ export {
 } from './retrieval/ask-collection.ts';
 export type { AskCollectionOptions, AskStep } from './retrieval/ask-progress.ts';
 export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-steps.ts';
+export { collectionNamed } from './retrieval/collection-shards.ts';
 export { queryReranked } from './retrieval/rerank-passages.ts';
 export {
   accessed,

@@ -13,8 +13,8 @@ const changes: readonly IngestBody[] = [
 ];
 
 it.each(changes)('$op reserves nothing: idle models may hold all of the machine it is for', (body) => {
-  expect(ingestTask(body, true).envelope).toMatchObject({
+  expect(ingestTask(body).envelope).toMatchObject({
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
-    constraints: { labels: { 'collection/docs': 'here' } },
+    shard: { collection: 'docs', index: 0 },
   });
 });

@@ -1,7 +1,7 @@
 /**
  * Collections of passages: brought up to date by `ingest` tasks, asked by `retrieve` tasks, like all that a grid does.
  *
- * 1. A task goes to the worker that has the collection, by a label of that worker.
+ * 1. A task goes to the worker that owns the collection's shard, by the broker's word (E40), and nowhere else.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
  *    forgetting, or saying which names are to be taken out: those are in no journal. Nor are vectors: they are made again.
  * 3. Nothing is reserved for either. A service makes one change after the other, by two processes that read: what it takes of a machine is
@@ -13,7 +13,6 @@ import {
   type AccessResult,
   type ArtifactRef,
   accessResultSchema,
-  collectionLabel,
   type Embedding,
   type ForgetResult,
   failure,
@@ -41,10 +40,13 @@ import { embedTexts } from './inference/embed-texts.ts';
 import type { Inference } from './inference.ts';
 import type { Outcome } from './pending.ts';
 import { type EncodedTask, type PreparedTask, prepareTask, type TaskSpec } from './prepare.ts';
+import { type CollectionsAsker, collectionNamed } from './retrieval/collection-shards.ts';
 import { embeddingDigest } from './text-prefixes.ts';
 
 /** Of a question, in a place and out of it. */
 const patienceMs = 60_000;
+/** Of files that could not be read, those that are named. */
+const namedFailures = 20;
 /** Where the one input of an ingest is; nothing reads it there. */
 const given = '/in';
 
@@ -58,8 +60,11 @@ const question = {
   queueTimeoutMs: patienceMs,
 } as const;
 
-/** `held`: the collection is there; otherwise any retrieval service may begin it. Inputs are to be brought before. */
-export function ingestTask(body: IngestBody, held: boolean): PreparedTask {
+/**
+ * For one shard of the collection, from 0; it goes to that one's owner, and waits for it. The collection is to be known
+ * (`placeCollection`), and inputs to be brought, before.
+ */
+export function ingestTask(body: IngestBody, shard = 0): PreparedTask {
   const { collection } = body;
   const inputs: readonly ArtifactRef[] = body.op === 'sync' ? body.inputs : [];
   const spec: TaskSpec = {
@@ -70,7 +75,7 @@ export function ingestTask(body: IngestBody, held: boolean): PreparedTask {
     resources,
     retries: { limit: 2, backoffMs: 1000 },
     ...(isUnkept(body) && { durable: false }),
-    ...(held && at(collection)),
+    ...at(collection, shard),
   };
   return prepareTask(spec, inputs);
 }
@@ -81,7 +86,7 @@ function isUnkept({ op }: IngestBody): boolean {
 }
 
 /** What one wants of a retrieval service; `submit` of a `Client`. */
-export interface RetrievalAsker {
+export interface RetrievalAsker extends CollectionsAsker {
   submit(task: EncodedTask, options?: SubmitOptions): { readonly finished: Promise<Outcome> };
 }
 
@@ -111,6 +116,7 @@ export async function queryCollection(
   query: CollectionQuery,
   { inference, signal }: QueryOptions = {},
 ): Promise<Found> {
+  await collectionNamed(asker, query.collection);
   const ask = async (vector?: QueryVector): Promise<Found> => {
     const body: RetrieveBody = { op: 'query', ...query, ...(vector && { vector }) };
     const task = prepareTask({ kind: 'retrieve', body, ...question, ...at(query.collection) });
@@ -190,25 +196,53 @@ export async function askRetrieval<T>(
 }
 
 /** Of `feedback` and `weights`. */
-export function weighed(outcome: Outcome): WeightsResult {
-  return retrieved(outcome, weightsResultSchema);
+export function weighed(...outcomes: readonly Outcome[]): WeightsResult {
+  return firstOf(outcomes.map((outcome) => retrieved(outcome, weightsResultSchema)));
 }
 
 /** Of `access`. */
-export function accessed(outcome: Outcome): AccessResult {
-  return retrieved(outcome, accessResultSchema);
+export function accessed(...outcomes: readonly Outcome[]): AccessResult {
+  return firstOf(outcomes.map((outcome) => retrieved(outcome, accessResultSchema)));
 }
 
-export function forgotten(outcome: Outcome): ForgetResult {
-  return retrieved(outcome, forgetResultSchema);
+/** Of each shard's. */
+export function forgotten(...outcomes: readonly Outcome[]): ForgetResult {
+  const all = outcomes.map((outcome) => retrieved(outcome, forgetResultSchema));
+  return {
+    passages: sum(all, ({ passages }) => passages),
+    files: sum(all, ({ files }) => files),
+    feedback: sum(all, ({ feedback }) => feedback),
+    searched: all.flatMap(({ searched }) => searched),
+    elsewhere: all.flatMap(({ elsewhere }) => elsewhere),
+  };
 }
 
-export function ingested(outcome: Outcome): IngestResult {
-  return retrieved(outcome, ingestResultSchema);
+/** Of each shard's. */
+export function ingested(...outcomes: readonly Outcome[]): IngestResult {
+  const all = outcomes.map((outcome) => retrieved(outcome, ingestResultSchema));
+  const [first] = all.flatMap(({ vectors }) => vectors ?? []);
+  return {
+    added: sum(all, ({ added }) => added),
+    changed: sum(all, ({ changed }) => changed),
+    unchanged: sum(all, ({ unchanged }) => unchanged),
+    removed: sum(all, ({ removed }) => removed),
+    failedFiles: sum(all, ({ failedFiles }) => failedFiles),
+    failed: all.flatMap(({ failed }) => failed).slice(0, namedFailures),
+    ...(first && { vectors: { ...first, lacking: sum(all, ({ vectors }) => vectors?.lacking ?? 0) } }),
+  };
 }
 
-function at(collection: string): Pick<TaskSpec, 'constraints'> {
-  return { constraints: { labels: { [collectionLabel(collection)]: 'here' } } };
+function firstOf<T>([first]: readonly T[]): T {
+  if (first === undefined) throw new GridError(failure('internal.bug', 'no shard was asked'));
+  return first;
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0);
+}
+
+function at(collection: string, index = 0): Pick<TaskSpec, 'shard'> {
+  return { shard: { collection, index } };
 }
 
 export function retrieved<T>(outcome: Outcome, schema: z.ZodType<T>): T {

@@ -181,6 +181,9 @@ export const shapes: Shapes = {
       body: bytes,
       principal: text,
       byAdmin: fc.constantFrom(undefined, true),
+      shard: fc.option(fc.record({ index: fc.nat(15), of: fc.integer({ min: 1, max: 16 }), epoch: id }), {
+        nil: undefined,
+      }),
     },
   ],
   started: ['toBroker', fence],

@@ -6,7 +6,8 @@
  * 3. Reading checks type and range of each field and copies nothing: bytes are views of the frame.
  */
 import { type Failure, type FailureCode, failureCodes } from './failure.ts';
-import type { AttemptNo, DeviceUuid, Epoch, PrincipalId, TaskId } from './ids.ts';
+import type { AttemptNo, Epoch, PrincipalId, TaskId } from './ids.ts';
+import { readShard, readShares, shardTuple, sharesTuple } from './lease-parts.ts';
 import { limits } from './limits.ts';
 import type {
   Accepted,
@@ -24,8 +25,7 @@ import type {
   Stop,
   Submit,
 } from './messages.ts';
-import { Malformed, type MsgpackReader } from './msgpack-reader.ts';
-import type { DeviceShare } from './resources.ts';
+import { Malformed, type MsgpackReader, need } from './msgpack-reader.ts';
 import { readUsage, readUse, usageTuple, useParts } from './usage.ts';
 
 const safe = Number.MAX_SAFE_INTEGER;
@@ -107,8 +107,10 @@ const withOutcome = (kind: number, header: readonly unknown[], outcome: Uint8Arr
   outcome.length === 0 ? [kind, header] : [kind, header, outcome];
 
 function leaseTuple(m: Lease): readonly unknown[] {
-  const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m), m.envelope];
-  return m.principal === undefined ? known : [...known, m.principal, ...(m.byAdmin ? [true] : [])];
+  const known = [m.leaseSeq, m.floor, m.task, m.attempt, m.epoch, sharesTuple(m.devices), m.envelope];
+  if (m.principal === undefined) return known;
+  if (m.shard === undefined) return [...known, m.principal, ...(m.byAdmin ? [true] : [])];
+  return [...known, m.principal, m.byAdmin === true, shardTuple(m.shard)];
 }
 
 function resultTuple(m: Result): readonly unknown[] {
@@ -119,8 +121,6 @@ function resultTuple(m: Result): readonly unknown[] {
 function finishedTuple(m: Finished): readonly unknown[] {
   return [m.task, m.attempt, states.indexOf(m.state), m.exitCode, failureTuple(m.failure)];
 }
-const sharesTuple = (m: Pick<Lease, 'devices'>) =>
-  m.devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
 const failureTuple = (failure: Failure | null) => (failure === null ? null : [failure.code, failure.message]);
 
 /** Bytes on the wire, never too few. */
@@ -228,25 +228,15 @@ function readLease(positions: number, parts: number, reader: MsgpackReader): Lea
   const task = readTask('lease', reader);
   const attempt = readAttempt('lease', reader);
   const epoch = readEpoch('lease', reader);
-  const devices: DeviceShare[] = [];
-  const shares = reader.array('lease.devices');
-  if (shares > limits.devices) throw new Malformed(`lease.devices are ${shares}, at most ${limits.devices}`);
-  for (let index = 0; index < shares; index++) {
-    const fields = reader.array('lease.devices');
-    need('lease.devices', fields, 3);
-    devices.push({
-      uuid: reader.string('lease.devices.uuid', limits.uuidChars) as DeviceUuid,
-      vramBytes: reader.integer('lease.devices.vramBytes', 0, safe),
-      whole: reader.boolean('lease.devices.whole'),
-    });
-    reader.skip(fields - 3);
-  }
+  const devices = readShares(reader);
   const envelope = reader.binary('lease.envelope', limits.envelopeBytes);
   const known = { leaseSeq, floor, task, attempt, epoch, devices, envelope };
   if (positions < 8) return { kind: 'lease', ...known, body: rest('lease', reader, 0, parts) };
   const principal = reader.string('lease.principal', limits.nameChars * utf8BytesPerChar) as PrincipalId;
   const byAdmin = (positions > 8 && reader.boolean('lease.byAdmin')) || undefined;
-  return { kind: 'lease', ...known, principal, byAdmin, body: rest('lease', reader, positions - 9, parts) };
+  const shard = positions > 9 ? readShard(reader) : undefined;
+  const body = rest('lease', reader, positions - 10, parts);
+  return { kind: 'lease', ...known, principal, byAdmin, shard, body };
 }
 
 function readResult(positions: number, parts: number, reader: MsgpackReader): Result {
@@ -305,10 +295,6 @@ const readTask = (kind: string, reader: MsgpackReader) => reader.integer(`${kind
 const readAttempt = (kind: string, reader: MsgpackReader) =>
   reader.integer(`${kind}.attempt`, 0, safe) as AttemptNo;
 const readEpoch = (kind: string, reader: MsgpackReader) => reader.integer(`${kind}.epoch`, 0, safe) as Epoch;
-
-function need(what: string, positions: number, known: number): void {
-  if (positions < known) throw new Malformed(`${what} has ${positions} fields, expected ${known}`);
-}
 
 /** Steps over unknown positions (2) and reads the body. */
 function rest(kind: string, reader: MsgpackReader, unknown: number, parts: number): Uint8Array {

@@ -3,6 +3,7 @@ export * from './artifact.ts';
 export { type AttemptOutcome, readOutcome, type TaskOutput } from './attempt-outcome.ts';
 export * from './body.ts';
 export * from './calibration.ts';
+export * from './collection-shards.ts';
 export * from './container-body.ts';
 export * from './documents.ts';
 export * from './engine-name.ts';

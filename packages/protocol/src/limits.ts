@@ -89,6 +89,9 @@ export const limits = {
   /** Of a task's class: with the numbers learned of it, some hundred bytes. */
   taskClassChars: 96,
   keyChars: 256,
+  /** Collections that a grid knows, and the shards of one: some hundred bytes of each snapshot. */
+  collections: 1024,
+  shards: 16,
   /** A label of its worker names it, with eleven characters before it. */
   collectionChars: 48,
   /** Principals that are named as readers of one. */

@@ -5,6 +5,7 @@
  * Delivery is at most once, in any order the network likes: every exchange here is therefore idempotent and repeated
  * until answered (submit by its number, lease by its lease number, result until `resultAck`, stop until the result).
  */
+import type { ShardHold } from './collection-shards.ts';
 import type { Failure } from './failure.ts';
 import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
@@ -215,6 +216,8 @@ export interface Lease {
   readonly principal?: PrincipalId | undefined;
   /** Submitted in a session of an admin (E36). Left out: not, or an older broker. */
   readonly byAdmin?: true | undefined;
+  /** Of a task with a shard: as the broker knows that (E40). */
+  readonly shard?: ShardHold | undefined;
 }
 export interface Started {
   readonly kind: 'started';

@@ -16,6 +16,11 @@ const highWord = 0x1_0000_0000;
 
 export class Malformed extends Error {}
 
+/** Later versions may have more of them. */
+export function need(what: string, positions: number, known: number): void {
+  if (positions < known) throw new Malformed(`${what} has ${positions} fields, expected ${known}`);
+}
+
 export class MsgpackReader {
   private readonly bytes: Buffer;
   private position = 0;

@@ -1,6 +1,7 @@
 /** The operations of `request` messages: what each takes and answers. */
 import { z } from 'zod';
 import { artifactDigest } from './artifact.ts';
+import { type CollectionDocument, collectionRequestSchemas } from './collection-shards.ts';
 import type {
   CheckDocument,
   ExplainDocument,
@@ -133,6 +134,7 @@ export const requestSchemas = {
     signature: base64url,
   }),
   ...modelRequestSchemas,
+  ...collectionRequestSchemas,
 } as const;
 
 export type Operation = keyof typeof requestSchemas;
@@ -178,6 +180,9 @@ export interface RequestResults {
   unloadModel: ModelDocument;
   tuneModel: ModelDocument;
   answers: PlaceGrantDocument;
+  /** By name. */
+  collections: readonly CollectionDocument[];
+  placeCollection: CollectionDocument;
 }
 
 export function isOperation(name: string): name is Operation {

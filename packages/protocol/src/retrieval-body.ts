@@ -11,7 +11,8 @@ export function isCollectionName(name: string): boolean {
   return name.length <= limits.collectionChars && /^[a-z0-9][a-z0-9._-]*$/.test(name);
 }
 
-const collection = z.string().refine(isCollectionName, `expected ${collectionWords}`);
+export const collectionName = z.string().refine(isCollectionName, `expected ${collectionWords}`);
+const collection = collectionName;
 /** Where files came from, by which the sources of a collection are told apart: a file or folder of a machine. */
 const source = z.object({
   machine: z
@@ -208,6 +209,8 @@ export const listResultSchema = z.object({
   collections: z.array(
     z.object({
       name: z.string(),
+      /** Which of how many, of one that is parted; `index` from 0. */
+      shard: z.object({ index: count, of: count }).optional(),
       passages: count,
       /** Whose it is; left out where nobody knows, and by older services, which everybody may ask. */
       owner: z.string().optional(),

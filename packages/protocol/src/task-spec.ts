@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type ArtifactRef, artifactRefSchema, fileFields } from './artifact.ts';
+import { type ShardName, shardNameSchema } from './collection-shards.ts';
 import { clashOf, placesOf } from './container-body.ts';
 import { limits } from './limits.ts';
 import { type Needs, needsSchema } from './needs.ts';
@@ -71,6 +72,8 @@ export interface Envelope {
   readonly prefix?: readonly string[];
   /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
   readonly taskClass?: string;
+  /** Of `ingest` and `retrieve`: it goes to that shard's owner, and waits for it (E40). */
+  readonly shard?: ShardName;
 }
 
 export const taskClassWords = `1 to ${limits.taskClassChars} printable ASCII characters, no space at either end`;
@@ -126,6 +129,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   attended: z.boolean().optional(),
   prefix: z.array(z.string().min(1).max(32)).max(limits.prefixes).optional(),
   taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
+  shard: shardNameSchema.optional(),
 });
 
 /** It is printed, journaled and compared: plain and short. */

@@ -32,6 +32,7 @@ export { ProcessParser } from './parse/process-parser.ts';
 export type { Ingesting } from './service/bring-files.ts';
 export type { SourceFile } from './service/given-files.ts';
 export { RetrievalService } from './service/retrieval-service.ts';
+export { filesOfShard, unitOf } from './service/shard-units.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export {
   type Passage,

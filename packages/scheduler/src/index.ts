@@ -1,4 +1,5 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
+
 export { beside, claimOn, lackNow, without } from './claim.ts';
 export { Demand, nothingKnown, type TypicalDemand } from './demand.ts';
 export { freeVram } from './device-fit.ts';
@@ -27,6 +28,7 @@ export { estimateMemory, type MemoryEstimate } from './models/estimate-memory.ts
 export { HOST, type Offload, offloadLast } from './models/offload.ts';
 export { type ModelPlan, mayDivide, planModel } from './models/plan-model.ts';
 export { estimatedTokensPerS } from './models/token-speed.ts';
+export { shardKey } from './owning.ts';
 export { type Placement, place } from './place.ts';
 export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';
 export { Placer } from './placer.ts';

@@ -20,6 +20,7 @@ import { deviceReason } from './device-reason.ts';
 import { hosting } from './hosting.ts';
 import { foreignMemory, freeMemory } from './memory-fit.ts';
 import { offerPredicates } from './offers.ts';
+import { owning } from './owning.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -141,6 +142,7 @@ const predicates: readonly Predicate[] = [
   labelled,
   ...offerPredicates,
   hosting,
+  owning,
   devices,
 ];
 

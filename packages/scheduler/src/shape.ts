@@ -12,9 +12,10 @@ import {
   type Needs,
   type WorkerId,
 } from '@gryphgen/protocol';
+import { shardKey } from './owning.ts';
 
 export type Shape = Pick<Envelope, 'kind' | 'resources' | 'constraints' | 'image' | 'needs' | 'taskClass'> &
-  Partial<Pick<Envelope, 'timeoutMs' | 'restart' | 'model'>> & {
+  Partial<Pick<Envelope, 'timeoutMs' | 'restart' | 'model' | 'shard'>> & {
     /** Of one that is to be placed now. */
     readonly shut?: readonly Shut[];
   };
@@ -29,7 +30,7 @@ export interface Shut {
 
 /** Equal exactly when placement cannot tell the two apart. Costs some microseconds: cache it by envelope. */
 export function shapeKey(shape: Shape): string {
-  const { kind, resources, constraints, image, needs, model } = normalized(shape);
+  const { kind, resources, constraints, image, needs, model, shard } = normalized(shape);
   const { cpuMilli, memoryBytes, diskBytes, gpu } = resources;
   const labels = Object.entries(constraints.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
@@ -41,6 +42,7 @@ export function shapeKey(shape: Shape): string {
     shape.taskClass ?? null,
     ...lengthKey(shape),
     ...(model === undefined ? [] : [{ model }]),
+    ...(shard === undefined ? [] : [{ shard: shardKey(shard) }]),
   ]);
 }
 
@@ -52,7 +54,7 @@ function lengthKey({ timeoutMs = 0, restart, shut }: Shape): readonly unknown[] 
 }
 
 /** The same request with its names as they are compared, without its class, of which only what was learned tells: done once for a placement, not once for each worker. */
-export function normalized({ kind, resources, constraints, image, needs, model, shut }: Shape): Shape {
+export function normalized({ kind, resources, constraints, image, needs, model, shard, shut }: Shape): Shape {
   const { gpu } = resources;
   return {
     kind,
@@ -63,6 +65,7 @@ export function normalized({ kind, resources, constraints, image, needs, model, 
     ...(needs === undefined ? {} : { needs }),
     // Of an instance it says nothing of where that may be.
     ...(model === undefined || !asksModel(kind) ? {} : { model }),
+    ...(shard === undefined ? {} : { shard }),
     ...(shut === undefined ? {} : { shut }),
   };
 }

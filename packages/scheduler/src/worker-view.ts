@@ -29,6 +29,8 @@ export interface WorkerView {
   readonly ledger: Ledger;
   /** By name; models of which nothing is there have no entry. An observation. */
   readonly models: ReadonlyMap<string, HostedModel>;
+  /** It owns these, by `shardKey`. */
+  readonly shards: ReadonlySet<string>;
   /** Host memory that its attempts hold beyond what is reserved for them: an observation. */
   readonly beyondBytes: number;
   /** 0..1, share of attempts that were not lost lately. */
@@ -51,6 +53,7 @@ export function newView(id: WorkerId, name: string): WorkerView {
     resumesAt: 0,
     ledger: emptyLedger(),
     models: new Map(),
+    shards: new Set(),
     beyondBytes: 0,
     reliability: 1,
     version: 0,

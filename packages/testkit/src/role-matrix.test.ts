@@ -152,6 +152,8 @@ const probes: Readonly<Record<string, Probe>> = {
   'unload a model': simply('unloadModel', { name: 'tiny' }),
   'keep or forget settings of a model': simply('tuneModel', { name: 'tiny' }),
   'have answers from a machine': simply('answers', { node: 'anvil' }),
+  'list where collections are': simply('collections', {}),
+  'have a collection begun on a machine': simply('placeCollection', { name: 'docs' }),
   'make a ticket': (seat) =>
     simply('createTicket', { ...keysOf(createIdentity()), role: 'viewer', ttlMs: 60_000 })(seat),
   'list tickets': simply('tickets', {}),

@@ -111,6 +111,7 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
   const sentAt = waits ? Number.NEGATIVE_INFINITY : context.state.watch;
   worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt });
   if (waits) return;
+  const shard = context.state.collections.holdOf(task.spec.envelope.shard, worker.id);
   context.effects.push({
     kind: 'lease',
     session: worker.session,
@@ -119,6 +120,7 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
     leaseSeq: lease.leaseSeq,
     floor: leaseFloor(worker),
     gated: !isEphemeral(task.id),
+    ...(shard && { shard }),
   });
 }
 

@@ -11,6 +11,7 @@ import type {
   PrincipalId,
   RequestArgs,
   SessionId,
+  ShardHold,
   StatusDocument,
   TaskId,
   ToClient,
@@ -75,6 +76,8 @@ export type BrokerEffect =
       readonly leaseSeq: number;
       readonly floor: number;
       readonly gated: boolean;
+      /** As it is owned when the lease is sent (E40). */
+      readonly shard?: ShardHold;
     }
   /** Store what an instance of a model is to run, as a submission's is, and tell by `instancePrepared`. */
   | {

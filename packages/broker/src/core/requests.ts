@@ -1,14 +1,7 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
-import type {
-  Failure,
-  NodeDocument,
-  Operation,
-  RefusalId,
-  Request,
-  RequestArgs,
-  TaskId,
-} from '@gryphgen/protocol';
-import { failure, isEphemeral, isOperation, limits, requestSchemas } from '@gryphgen/protocol';
+import type { Failure, NodeDocument, Operation, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
+import { failure, isEphemeral, isOperation, requestSchemas } from '@gryphgen/protocol';
+import { type CollectionOrder, isPlaced, onCollections } from './collections/placing-collections.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
 import { nodeDocument, statusDocument, taskDocument } from './documents.ts';
@@ -16,6 +9,7 @@ import type { AskedOfTask, EnrolmentOrder } from './effects.ts';
 import { onPs } from './listing.ts';
 import { isModelOrderTaken, isTuningTaken, type ModelOrder, onModelRequest } from './models/model-orders.ts';
 import { cancel } from './outcomes.ts';
+import { explainRefusal } from './placing/explained-refusal.ts';
 import { dryRunDocument, explainDocument } from './placing/explaining.ts';
 import { isPolicyOrderTaken, onPromote, onRollBack, policyDocument } from './placing/policy-orders.ts';
 import { mayWith, onlyOf } from './principals/roles.ts';
@@ -62,6 +56,7 @@ function refusalInStall(
     case 'loadModel':
     case 'unloadModel':
     case 'tuneModel':
+    case 'placeCollection':
     case 'spec':
       return journalStalled;
     case 'pastTasks':
@@ -85,6 +80,7 @@ function refusalInStall(
     case 'dryRun':
     case 'models':
     case 'planModel':
+    case 'collections':
     case 'pushImage':
     case 'answers':
     case 'store':
@@ -114,6 +110,7 @@ function isTaken(state: BrokerState, session: Session, op: Operation, args: unkn
   if (op === 'addModel' || op === 'removeModel')
     return isModelOrderTaken(state, args as Partial<RequestArgs<'addModel'> & RequestArgs<'removeModel'>>);
   if (op === 'tuneModel') return isTuningTaken(state, args as RequestArgs<'tuneModel'>);
+  if (op === 'placeCollection') return isPlaced(state, args as RequestArgs<'placeCollection'>);
   if (op !== 'cancel') return false;
   const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
@@ -183,6 +180,10 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
     case 'unloadModel':
     case 'tuneModel':
       onModelRequest(context, session, id, { op, args } as ModelOrder);
+      return;
+    case 'collections':
+    case 'placeCollection':
+      onCollections(context, session, id, { op, args } as CollectionOrder);
       return;
     case 'store':
       onStore(context, session, id, args as RequestArgs<'store'>);
@@ -301,14 +302,4 @@ function onTask(
 function nodeDocuments(state: BrokerState, session: Session): NodeDocument[] {
   const sees = (id: TaskId): boolean => taskOf(state, session, 'show', id) !== undefined;
   return [...state.workers.values()].map((worker) => nodeDocument(state, worker, sees));
-}
-
-function explainRefusal(context: Context, session: Session, id: number, refusal: RefusalId): void {
-  const document = context.state.refusals.document(refusal, onlyOf(session, 'explain'));
-  if (document !== undefined) {
-    reply(context, session.id, id, document);
-    return;
-  }
-  const words = `no refusal ${refusal} is remembered: the broker keeps the last ${limits.explainedRefusals}, until it restarts`;
-  refuse(context, session.id, id, failure('rejected.not-found', words));
 }

@@ -41,6 +41,8 @@ import type {
   WorkerView,
 } from '@gryphgen/scheduler';
 import type { Budget } from './budget.ts';
+import type { CollectionBook } from './collections/collection-book.ts';
+import type { Counters } from './counters.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { IdRing } from './id-ring.ts';
 import type { ModelBook } from './models/model-book.ts';
@@ -216,23 +218,6 @@ export interface Session {
   heartbeatSeq: number;
 }
 
-export interface Counters {
-  accepted: number;
-  duplicateSubmissions: number;
-  leased: number;
-  succeeded: number;
-  failed: number;
-  cancelled: number;
-  requeued: number;
-  fenced: number;
-  expired: number;
-  adopted: number;
-  forbidden: number;
-  leaseRepeats: number;
-  /** Workers beyond limits.workers. */
-  turnedAway: number;
-}
-
 export interface BrokerState {
   readonly epoch: Epoch;
   readonly timers: Timers;
@@ -257,6 +242,7 @@ export interface BrokerState {
   readonly policies: PolicyBook;
   /** Also, derived: which tasks have to do with each. */
   readonly models: ModelBook;
+  readonly collections: CollectionBook;
   /** Workers that were removed, and what they were called; newest last, at most limits.removedWorkers. */
   readonly removed: Map<WorkerId, string>;
 

@@ -51,7 +51,7 @@ export function accessCommand(invocation: Invocation): Command {
         ...(flags.readers !== undefined && { readers: await readersOf(client, flags.readers) }),
         ...(flags.owner !== undefined && { owner: (await principalsOf(client, [flags.owner]))[0] }),
       };
-      return accessed(await ingest(client, terminal, body, true));
+      return accessed(...(await ingest(client, terminal, body, false)));
     });
     if (flags.json) printJson(terminal, { collection, ...access });
     else terminal.out(`${accessLine(access)}\n`);

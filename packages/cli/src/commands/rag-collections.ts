@@ -1,15 +1,6 @@
 /** What commands about collections have in common: the collection's name, who has it, and tasks that change it. */
-import { type Client, ingestTask, listCollections, type Outcome } from '@gryphgen/client';
-import {
-  collectionPrefix,
-  failure,
-  formatTaskId,
-  GridError,
-  type IngestBody,
-  type ListResult,
-  type NodeDocument,
-  unknownName,
-} from '@gryphgen/protocol';
+import { type Client, collectionNamed, ingestTask, listCollections, type Outcome } from '@gryphgen/client';
+import { failure, formatTaskId, GridError, type IngestBody, type ListResult } from '@gryphgen/protocol';
 import { Argument, type Command } from 'commander';
 import { gridCommand } from '../command.ts';
 import { follow } from '../follow.ts';
@@ -26,44 +17,39 @@ export function onCollection(name: string, summary: string, ...examples: readonl
   return gridCommand(name, summary, ...examples).addArgument(named);
 }
 
-/** Its log, what becomes of each part of it, goes to stderr. Throws GridError when it fails. */
+/**
+ * What each shard's owner makes of it; the logs, what becomes of each part of it, go to stderr. `begins`: the collection is
+ * known from now on, in so many shards where that is said. Throws GridError when it fails.
+ */
 export async function ingest(
   client: Client,
   terminal: Terminal,
   body: IngestBody,
-  isHeld: boolean,
-): Promise<Outcome> {
-  const { accepted } = client.submit(ingestTask(body, isHeld));
-  const outcome = await follow(client, terminal, await accepted, { output: terminal.errBytes, live: false });
-  if (outcome.failure === null) return outcome;
-  const { code, message } = outcome.failure;
-  throw new GridError(failure(code, `${formatTaskId(outcome.task)}: ${message}`));
-}
-
-/** By the labels of workers, each the name of a collection that is there. */
-export function namesAt(nodes: readonly NodeDocument[]): readonly string[] {
-  return nodes.flatMap(({ report }) =>
-    Object.keys(report?.labels ?? {})
-      .filter((label) => label.startsWith(collectionPrefix))
-      .map((label) => label.slice(collectionPrefix.length)),
-  );
+  begins: boolean,
+): Promise<readonly Outcome[]> {
+  const { collection: name } = body;
+  const { shards } = begins
+    ? await client.request('placeCollection', { name })
+    : await collectionNamed(client, name);
+  const tasks = shards.map((_, index) => client.submit(ingestTask(body, index)).accepted);
+  const accepted = await Promise.all(tasks);
+  const outcomes: Outcome[] = [];
+  for (const task of accepted)
+    outcomes.push(await follow(client, terminal, task, { output: terminal.errBytes, live: false }));
+  for (const { task, failure: why } of outcomes)
+    if (why !== null) throw new GridError(failure(why.code, `${formatTaskId(task)}: ${why.message}`));
+  return outcomes;
 }
 
 /** Throws `rejected.not-found`, with the name that was meant. */
 export async function held(client: Client, name: string): Promise<void> {
-  mustHave(await client.request('nodes', {}), name);
-}
-
-function mustHave(nodes: readonly NodeDocument[], name: string): void {
-  const names = namesAt(nodes);
-  if (names.includes(name)) return;
-  throw new GridError(unknownName('collection', name, names, 'grid rag ls'));
+  await collectionNamed(client, name);
 }
 
 /** Of all retrieval services; `only`: this one alone, which must be there. */
 export async function collectionsOf(client: Client, only?: string): Promise<ListResult> {
   const nodes = await client.request('nodes', {});
-  if (only !== undefined) mustHave(nodes, only);
+  if (only !== undefined) await collectionNamed(client, only);
   const able = nodes.filter(
     ({ state, report }) => state === 'ready' && report?.capabilities.includes('retrieve'),
   );

@@ -9,7 +9,7 @@ import { forgetLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { printJson } from '../terminal.ts';
-import { held, ingest, onCollection } from './rag-collections.ts';
+import { ingest, onCollection } from './rag-collections.ts';
 
 /** It is still in the files of the service. */
 const remainsExit = 1;
@@ -29,8 +29,7 @@ export function forgetCommand(invocation: Invocation): Command {
         `the subject has ${subject.length} characters, expected 1 to ${limits.subjectChars}`,
       );
     const found = await withClient(terminal, flags, async (client) => {
-      await held(client, collection);
-      return forgotten(await ingest(client, terminal, { op: 'forget', collection, subject }, true));
+      return forgotten(...(await ingest(client, terminal, { op: 'forget', collection, subject }, false)));
     });
     if (flags.json) printJson(terminal, found);
     else for (const line of forgetLines(found)) terminal.out(`${line}\n`);

@@ -90,8 +90,7 @@ export function weightsCommand(invocation: Invocation): Command {
 
 async function change(terminal: Terminal, flags: CommonFlags, body: IngestBody): Promise<number> {
   const found = await withClient(terminal, flags, async (client) => {
-    await held(client, body.collection);
-    return weighed(await ingest(client, terminal, body, true));
+    return weighed(...(await ingest(client, terminal, body, false)));
   });
   return show(terminal, flags, found);
 }

@@ -32,7 +32,7 @@ import { type CommonFlags, settingsOf } from '../settings.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
 import { askCommand } from './rag-ask.ts';
-import { collectionsOf, held, ingest, namesAt, onCollection } from './rag-collections.ts';
+import { collectionsOf, ingest, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
@@ -104,10 +104,8 @@ function addCommand(invocation: Invocation): Command {
       places.push(source === '-' ? stdinPlace(flags, sources) : await writtenPlace(source));
     const redact = flags.redact === undefined ? undefined : await redactSetting(flags.redact);
     return await withClient(terminal, flags, async (client) => {
-      if (redact !== undefined) {
-        const isHeld = namesAt(await client.request('nodes', {})).includes(name);
-        await ingest(client, terminal, { op: 'redact', collection: name, ...redact }, isHeld);
-      }
+      if (redact !== undefined)
+        await ingest(client, terminal, { op: 'redact', collection: name, ...redact }, true);
       return await syncAll(client, terminal, flags, { name, isRedacted: redact !== undefined }, places);
     });
   });
@@ -182,8 +180,7 @@ function removeCommand(invocation: Invocation): Command {
     const source = path === undefined ? undefined : { machine, path: await nameToRemove(path) };
     const body: IngestBody = { op: 'remove', collection: name, ...(source && { source }) };
     const { removed } = await withClient(terminal, flags, async (client) => {
-      await held(client, name);
-      return ingested(await ingest(client, terminal, body, true));
+      return ingested(...(await ingest(client, terminal, body, false)));
     });
     if (flags.json) printJson(terminal, { collection: name, removed });
     else terminal.out(`${removed} ${removed === 1 ? 'file' : 'files'} removed\n`);

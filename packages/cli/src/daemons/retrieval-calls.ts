@@ -2,15 +2,17 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import {
-  collectionLabel,
   type Failure,
+  failure,
   type IngestBody,
   ingestBodySchema,
   type RetrieveBody,
   readBody,
   retrieveBodySchema,
+  type ShardHold,
+  shardsLabel,
 } from '@gryphgen/protocol';
-import type { RetrievalService, SourceFile } from '@gryphgen/retrieval';
+import { filesOfShard, type RetrievalService, type SourceFile, unitOf } from '@gryphgen/retrieval';
 import { type Call, type Given, resultBytes } from '@gryphgen/worker';
 
 /** `opening`: rejects when its files cannot be used; then there is no retrieval here. */
@@ -22,8 +24,10 @@ export function retrievalCalls(
     opened = await opening;
     return true;
   };
-  const labels = (): Record<string, string> =>
-    Object.fromEntries((opened?.names ?? []).map((name) => [collectionLabel(name), 'here']));
+  const labels = (): Record<string, string> => ({
+    [shardsLabel.name]: shardsLabel.value,
+    ...opened?.shards.labels(),
+  });
   return [
     {
       kind: 'ingest',
@@ -31,15 +35,18 @@ export function retrievalCalls(
       ready,
       read: (body) => readBody(ingestBodySchema, body),
       filesOf: (body) => (body.op === 'sync' ? { inputs: body.inputs } : {}),
-      answer: async ({ body, given, signal, tell, principal, byAdmin }) => {
+      answer: async ({ body: asked, given, signal, tell, principal, byAdmin, shard }) => {
         const service = await opening;
+        const body = ofUnit(asked, shard);
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
         const changed = async () => {
+          const why = shard && (await service.shards.hold(body.collection, shard.epoch));
+          if (why !== undefined) return why;
           switch (body.op) {
             case 'sync': {
-              const files = given.flatMap(filesOf);
               const { collection, source, revision } = body;
+              const files = filesOfShard(source, given.flatMap(filesOf), shard);
               const mustRedact = body.redacted === true;
               const ingesting = { signal, tell, owner: principal, mustRedact };
               return await service.sync(collection, source, files, ingesting, revision);
@@ -55,6 +62,7 @@ export function retrievalCalls(
             case 'vectors':
               return await service.addVectors(body);
             case 'redact':
+              if ((shard?.of ?? 1) > 1) return parted(asked.collection);
               return await service.redact(body, principal);
             case 'access':
               return await service.access.set(body);
@@ -74,11 +82,14 @@ export function retrievalCalls(
       ready,
       read: (body) => readBody(retrieveBodySchema, body),
       filesOf: () => ({}),
-      answer: async ({ body, principal, byAdmin }) => {
+      answer: async ({ body: given, principal, byAdmin, shard }) => {
         const service = await opening;
+        const body = 'collection' in given ? ofUnit(given, shard) : given;
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
         const asked = async () => {
+          const why = shard && 'collection' in body && service.shards.stale(body.collection, shard.epoch);
+          if (why) return why;
           switch (body.op) {
             case 'query':
               return await service.query(body, resultBytes);
@@ -111,6 +122,19 @@ function filesOf({ path, manifest }: Given): readonly SourceFile[] {
           at: entry.path === '' ? path : join(path, entry.path),
         }
       : [],
+  );
+}
+
+/** The same, about what is here of the collection. */
+function ofUnit<B extends { readonly collection: string }>(body: B, shard: ShardHold | undefined): B {
+  const unit = unitOf(body.collection, shard);
+  return unit === body.collection ? body : { ...body, collection: unit };
+}
+
+function parted(collection: string): Failure {
+  return failure(
+    'rejected.invalid',
+    `${collection} has several shards, which would have other pseudonyms each: expected one shard of what is redacted`,
   );
 }
 

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { type Client, ingested } from '@gryphgen/client';
 import { formatBytes, type IngestBody, type IngestResult, limits } from '@gryphgen/protocol';
 import { bringInputs, scanInputs } from '../bring-inputs.ts';
-import { ingest, namesAt } from '../commands/rag-collections.ts';
+import { ingest } from '../commands/rag-collections.ts';
 import { UsageError } from '../problem.ts';
 import type { Terminal } from '../terminal.ts';
 import { commitOf, extractCommit } from './git-revision.ts';
@@ -39,10 +39,10 @@ export async function bringSource(
 ): Promise<IngestResult> {
   const source = { machine, path: sourceName(place) };
   return await withFiles(place, async ({ at, revision }) => {
-    const isHeld = namesAt(await client.request('nodes', {})).includes(collection);
     if (await isEmptyFolder(at)) {
-      if (!isHeld) throw new UsageError(`${source.path} is empty: there is nothing to bring`);
-      return ingested(await ingest(client, terminal, { op: 'remove', collection, source }, true));
+      const [known] = await client.request('collections', { name: collection });
+      if (known === undefined) throw new UsageError(`${source.path} is empty: there is nothing to bring`);
+      return ingested(...(await ingest(client, terminal, { op: 'remove', collection, source }, false)));
     }
     const inputs = [{ from: at, to: '/in' }];
     const tooLarge: { path: string; cause: string }[] = [];
@@ -60,7 +60,7 @@ export async function bringSource(
       ...(revision !== undefined && { revision }),
       ...(isRedacted && { redacted: true }),
     };
-    const result = ingested(await ingest(client, terminal, body, isHeld));
+    const result = ingested(...(await ingest(client, terminal, body, true)));
     return {
       ...result,
       failedFiles: result.failedFiles + tooLarge.length,

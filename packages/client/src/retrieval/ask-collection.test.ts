@@ -12,6 +12,11 @@ const passage = (source: string, text: string, terms: Record<string, number>) =>
 const joining = passage('/docs/joining.md', 'A machine joins by a ticket.', { machin: 1, join: 4 });
 const leaving = passage('/docs/leaving.md', 'A machine leaves when it is drained.', { machin: 1 });
 
+const docs = {
+  ...{ name: 'docs', placedAt: 0 },
+  shards: [{ worker: 'w-1', workerName: 'forge', epoch: 1, connected: true }],
+};
+
 /** What of it is looked at. */
 const model = (name: string, use: 'infer' | 'rerank', slotTokens = 2048) =>
   ({ name, use, serving: { slotTokens, slots: 1, kvType: 'f16' } }) as ModelDocument;
@@ -33,7 +38,10 @@ beforeEach(() => {
 
 function ask(changes: Partial<CollectionQuestion> = {}, signal?: AbortSignal) {
   const asker: CollectionAsker = {
-    request: broker.request.bind(broker),
+    request: (async (op: string, args: never) =>
+      op === 'collections'
+        ? [docs]
+        : await broker.request(op as 'models', args)) as CollectionAsker['request'],
     submit: () => {
       queries += 1;
       const task = 900 as TaskId;

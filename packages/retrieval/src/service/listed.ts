@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import { isOf } from './file-key.ts';
 import type { Meaning } from './meaning.ts';
 import type { Roots } from './roots.ts';
+import { shardOfUnit } from './shard-units.ts';
 
 /** At most `maxBytes` of JSON. */
 export async function listed(
@@ -27,7 +28,15 @@ export async function listed(
     const redacts = roots.redactionOf(name)?.kinds;
     const vectors = await meaning.of(name);
     const whose = { ...(owner !== null && { owner }), readers, redacts };
-    const row = { name, passages, ...whose, ...(vectors && { vectors }), sources };
+    const { collection, index, of } = shardOfUnit(name);
+    const row = {
+      name: collection,
+      ...(of > 1 && { shard: { index, of } }),
+      passages,
+      ...whose,
+      ...(vectors && { vectors }),
+      sources,
+    };
     left -= Buffer.byteLength(JSON.stringify(row)) + 1;
     if (left < 0) return { collections, cut: true };
     collections.push(row);

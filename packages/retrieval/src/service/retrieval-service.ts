@@ -16,7 +16,6 @@ import {
   type IngestBody,
   type IngestResult,
   type ListResult,
-  limits,
   type QueryResult,
   type RedactResult,
   type RetrieveBody,
@@ -25,30 +24,28 @@ import {
   type UnembeddedResult,
   type WeightsResult,
 } from '@gryphgen/protocol';
-import { askedWords } from '../core/score/query-terms.ts';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { Redaction } from '../redact/redaction.ts';
 import { Redactions } from '../redact/redactions.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
-import { fitted } from './answer-size.ts';
+import { answerQuery } from './answer-query.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
+import { HeldShards } from './held-shards.ts';
 import { Learning } from './learning.ts';
 import { listed } from './listed.ts';
 import { Meaning } from './meaning.ts';
 import { meantFile } from './meant-file.ts';
 import { told, unknown, unredacted } from './refusals.ts';
 import { Roots } from './roots.ts';
-import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
+import { ShardEpochs } from './shard-epochs.ts';
 
 /** Of one service: each is a label of its worker. */
 const mostCollections = 32;
-/** Passages looked at for one file: those of large files crowd others out. */
-const passagesPerFile = 4;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Feedback = Extract<IngestBody, { op: 'feedback' }>;
@@ -62,6 +59,8 @@ const all: Shows = () => true;
 export class RetrievalService {
   /** Who may: whoever answers for others asks it first. */
   readonly access: AccessBook;
+  /** Which of them are here, and as of which owner epoch: asked first, too. */
+  readonly shards: HeldShards;
   private readonly folder: string;
   private readonly roots: Roots;
   private readonly redactions: Redactions;
@@ -71,9 +70,13 @@ export class RetrievalService {
   private readonly parser = new ParserPool();
   private last: Promise<unknown> = Promise.resolve();
 
-  private constructor(folder: string, roots: Roots) {
+  private constructor(folder: string, roots: Roots, epochs: ShardEpochs) {
     this.folder = folder;
     this.roots = roots;
+    this.shards = new HeldShards(epochs, {
+      names: () => this.names,
+      drop: (unit) => this.remove(unit, undefined),
+    });
     this.access = new AccessBook(roots);
     this.redactions = new Redactions(join(folder, 'keys'), roots);
   }
@@ -81,10 +84,11 @@ export class RetrievalService {
   /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
   static async open(folder: string): Promise<RetrievalService> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new RetrievalService(folder, await Roots.load(join(folder, 'roots.json')));
+    const [roots, epochs] = [join(folder, 'roots.json'), join(folder, 'shards.json')];
+    return new RetrievalService(folder, await Roots.load(roots), await ShardEpochs.load(epochs));
   }
 
-  /** Collections that are here. */
+  /** Collections, and shards of collections, that are here: units. */
   get names(): readonly string[] {
     return this.roots.names;
   }
@@ -152,40 +156,17 @@ export class RetrievalService {
   }
 
   /** At most `maxBytes` of JSON. */
-  async query(
-    { collection, text: given, count, of, vector }: Query,
-    maxBytes: number,
-  ): Promise<QueryResult | Failure> {
+  async query(query: Query, maxBytes: number): Promise<QueryResult | Failure> {
+    const { collection } = query;
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
       const redaction = await this.redactions.of(collection);
-      const text = redaction instanceof Redaction ? redaction.text(given) : given;
-      const embedding = await this.meaning.embedding(collection);
-      const aside = {
-        ...(of === 'passages' && { asked: askedWords(text) }),
-        ...(embedding && { embedding }),
-      };
-      const room = maxBytes - JSON.stringify(aside).length;
-      const words = (limit: number) => this.learning.search(collection, text, limit);
-      const ask = (limit: number) =>
-        vector === undefined || vector.digest !== embedding?.digest
-          ? words(limit)
-          : this.meaning.search(collection, vector, limit, words);
-      const cited = (passage: stored.Passage) =>
-        shown(passage, this.revisionOf(collection, passage.source.key));
-      if (of === 'passages') return { ...fitted((await ask(count)).map(cited), room), ...aside };
-      for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
-        const found = await ask(limit);
-        const best = bestOfFiles(found).slice(0, count);
-        if (best.length === count || found.length < limit || limit >= limits.passages * passagesPerFile)
-          return {
-            ...fitted(
-              best.map((passage) => withoutText(cited(passage))),
-              room,
-            ),
-            ...aside,
-          };
-      }
+      return await answerQuery(query, maxBytes, {
+        text: redaction instanceof Redaction ? redaction.text(query.text) : query.text,
+        learning: this.learning,
+        meaning: this.meaning,
+        revisionOf: (key) => this.revisionOf(collection, key),
+      });
     });
   }
 

@@ -13,6 +13,7 @@
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from '../demand.ts';
 import { isHosted } from '../hosting.ts';
+import { ownsShard } from '../owning.ts';
 import { type Placement, place } from '../place.ts';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
@@ -115,7 +116,14 @@ export class FinishPlanner {
     const now: Seat[] = [];
     const later: Seat[] = [];
     for (const view of views) {
-      if (view.report === null || !view.connected || view.draining || !isHosted(shape, view)) continue;
+      if (
+        view.report === null ||
+        !view.connected ||
+        view.draining ||
+        !isHosted(shape, view) ||
+        !ownsShard(shape, view)
+      )
+        continue;
       for (const seat of this.seatsOn(task, shape, view, view.report)) {
         (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
       }
@@ -145,7 +153,14 @@ export class FinishPlanner {
     const found: Outlook[] = [];
     for (const view of views) {
       const { report } = view;
-      if (report === null || !view.connected || view.draining || !isHosted(shape, view)) continue;
+      if (
+        report === null ||
+        !view.connected ||
+        view.draining ||
+        !isHosted(shape, view) ||
+        !ownsShard(shape, view)
+      )
+        continue;
       const seats = this.seatsOn(task, shape, view, report);
       const now = this.bestNow(
         seats.filter((seat) => isFeasible(seat.shape, view, report)),

@@ -8,6 +8,7 @@ import type {
   Report,
   Result,
   Served,
+  ShardHold,
   Started,
 } from '@gryphgen/protocol';
 import type { Fence } from './fence.ts';
@@ -24,6 +25,8 @@ export interface StartOrder {
   /** Who submitted it; undefined where the broker does not tell. */
   readonly principal?: PrincipalId | undefined;
   readonly byAdmin?: true | undefined;
+  /** Of a task for a shard, as the broker knows that (E40). */
+  readonly shard?: ShardHold | undefined;
 }
 
 /** Facts that somebody who runs the worker wants in its log. */

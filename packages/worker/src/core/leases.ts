@@ -76,14 +76,14 @@ function refuse(context: Context, fence: Fence, why: Failure): void {
 }
 
 function orderOf(lease: Lease, fence: Fence, envelope: Envelope) {
-  const { devices, principal, byAdmin } = lease;
+  const { devices, principal, byAdmin, shard } = lease;
   const { kind, timeoutMs, onLinkLost, stopGraceMs } = envelope;
   const { cpuMilli, memoryBytes, diskBytes } = envelope.resources;
   const reservation = { cpuMilli, memoryBytes, diskBytes, devices };
   const usual: LeaseFacts = { kind, reservation, timeoutMs, onLinkLost };
   const facts = stopGraceMs === undefined ? usual : { ...usual, stopGraceMs };
   // A copy: `body` is a view of the received frame, and executors may take their time.
-  return { fence, facts, envelope, devices, body: lease.body.slice(), principal, byAdmin };
+  return { fence, facts, envelope, devices, body: lease.body.slice(), principal, byAdmin, shard };
 }
 
 /** Of an attempt that never runs: it holds nothing. */

@@ -11,6 +11,7 @@ import {
   limits,
   type PrincipalId,
   type Read,
+  type ShardHold,
   type TaskFiles,
   type TaskKind,
 } from '@gryphgen/protocol';
@@ -29,6 +30,8 @@ export interface CallOrder<B> {
   readonly principal: PrincipalId | undefined;
   /** Whether they ask as an admin, by the broker's word (E36). */
   readonly byAdmin: boolean;
+  /** Which it is for, by the broker's word (E40); undefined of none. */
+  readonly shard: ShardHold | undefined;
   /** Which it is for; undefined where the kind has none. */
   readonly model: string | undefined;
   /** Its inputs, in place and for reading. */
@@ -165,7 +168,7 @@ export class CallExecutor implements Executor {
 
   private async answer(order: StartOrder, body: unknown, running: Running): Promise<void> {
     const { events, files, log } = this.options;
-    const { fence, principal, byAdmin = false, envelope } = order;
+    const { fence, principal, byAdmin = false, envelope, shard } = order;
     const { signal } = running.asked;
     const tell = (line: string): void => void running.log?.write(this.encoder.encode(`${line}\n`));
     try {
@@ -173,7 +176,7 @@ export class CallExecutor implements Executor {
       if (!given.ok) return await this.end(fence, running, given.failure);
       if (signal.aborted) return await this.end(fence, running, killed);
       events.started(fence);
-      const who = { principal, byAdmin };
+      const who = { principal, byAdmin, shard };
       const asked = { fence, body, ...who, model: envelope.model, given: given.value, signal, tell };
       await this.end(fence, running, await this.call.answer(asked));
     } catch (error) {

@@ -12,6 +12,7 @@ import {
   type WorkerView,
   weightsOf,
 } from '@gryphgen/scheduler';
+import { shardWords } from '../collections/placing-collections.ts';
 import { nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { modelWords } from '../models/model-words.ts';
@@ -72,7 +73,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const quota = quotaDocument(state, task, views);
   const held = quota && quotaWords(task.principal, quota);
   const isKeptOut = !workers.some(({ feasible }) => feasible);
-  const loading = isKeptOut ? modelWords(state, task) : undefined;
+  const loading = isKeptOut ? (modelWords(state, task) ?? shardWords(state, task.spec.envelope)) : undefined;
   const said = waitingWords(state, task) ?? held ?? chosen ?? loading;
   const room = isKeptOut && said === undefined ? roomWords(state, task) : undefined;
   const kept = claimWords(state, task) ?? decision;

@@ -42,6 +42,8 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   loadModel: ['none', 'none', 'all'],
   unloadModel: ['none', 'none', 'all'],
   tuneModel: ['none', 'none', 'all'],
+  collections: ['all', 'all', 'all'],
+  placeCollection: ['none', 'all', 'all'],
   answers: ['none', 'all', 'all'],
   pastTasks: ['none', 'none', 'all'],
   promotePolicy: ['none', 'none', 'all'],

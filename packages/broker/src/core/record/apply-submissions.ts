@@ -26,6 +26,13 @@ export function forgetKeys(
   if (taught !== undefined) takeLessons(state, taught);
 }
 
+export function forgetClients({ clients, away }: BrokerState, gone: readonly Task['client'][]): void {
+  for (const client of gone) {
+    clients.delete(client);
+    away.delete(client);
+  }
+}
+
 export function windowOf(state: BrokerState, client: Task['client']): SubmissionWindow {
   let window = state.clients.get(client);
   if (window === undefined) {

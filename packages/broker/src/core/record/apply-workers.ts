@@ -37,20 +37,18 @@ export function nameWorker(
     deadline: null,
     windows: [],
   };
+  changeView(worker.view, { shards: state.collections.ownedBy(id) });
   state.workers.set(id, worker);
   state.removed.delete(id);
   state.roster.add(worker.view);
 }
 
-export function drainWorker(
-  state: BrokerState,
-  id: WorkerId,
-  draining: boolean,
-  deadline: { readonly at: number; readonly ms: number } | null,
-): void {
+type DrainOrdered = Extract<Decision, readonly [typeof decided.drainOrdered, ...unknown[]]>;
+
+export function drainWorker(state: BrokerState, [, id, draining, at, ms = null]: DrainOrdered): void {
   const worker = knownWorker(state, id);
   worker.drained = draining;
-  worker.deadline = deadline && { ...deadline, dueMono: null };
+  worker.deadline = ms === null ? null : { at, ms, dueMono: null };
   // To resume is to cancel what is planned, too.
   if (!draining) worker.windows = [];
   settleDrain(state, worker);

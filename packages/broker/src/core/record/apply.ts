@@ -9,6 +9,7 @@
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
 import { asksModel, isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
+import { changeCollection } from '../collections/collection-book.ts';
 import { learnFromEnd, learnFromLack } from '../learning.ts';
 import { changeModel, noteInstance } from '../models/hosting.ts';
 import { learnOfModel } from '../models/model-learning.ts';
@@ -17,7 +18,7 @@ import { joinLine, leaveLine } from '../placing/waiting-line.ts';
 import { addToShare, countLease, takeFromShare, uncountLease } from '../principals/shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from '../state.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
-import { forgetKeys, keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
+import { forgetClients, forgetKeys, keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import {
   changePolicy,
   drainWorker,
@@ -101,14 +102,16 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.workerNamed:
       nameWorker(state, decision[1], decision[2], decision[4]);
       return;
-    case decided.drainOrdered: {
-      const [, worker, draining, at, ms = null] = decision;
-      drainWorker(state, worker, draining, ms === null ? null : { at, ms });
+    case decided.drainOrdered:
+      drainWorker(state, decision);
       return;
-    }
     case decided.modelSet:
     case decided.modelRemoved:
       changeModel(state, decision);
+      return;
+    case decided.collectionSet:
+    case decided.collectionForgotten:
+      changeCollection(state, decision);
       return;
     case decided.windowsSet:
       setWindows(state, decision[1], decision[2]);
@@ -120,10 +123,7 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       forgetKeys(state, decision);
       return;
     case decided.clientsForgotten:
-      for (const client of decision[1]) {
-        state.clients.delete(client);
-        state.away.delete(client);
-      }
+      forgetClients(state, decision[1]);
       return;
     case decided.restored:
       state.nextTask = Math.max(state.nextTask, decision[1]);

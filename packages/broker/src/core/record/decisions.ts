@@ -50,6 +50,9 @@ export const decided = {
   /** A model is known from now on, or is to be served in another way. */
   modelSet: 15,
   modelRemoved: 16,
+  /** A collection has these shards and owners from now on. */
+  collectionSet: 17,
+  collectionForgotten: 18,
 } as const;
 
 /** From `at` (wall ms) on, for `ms` or until it is resumed; with a deadline, from its begin; whether it has begun. */
@@ -184,7 +187,15 @@ export type Decision =
       /** Missing where none is kept, and in what earlier versions wrote. */
       tunings?: readonly Tuning[],
     ]
-  | readonly [kind: typeof decided.modelRemoved, name: string, at: number];
+  | readonly [kind: typeof decided.modelRemoved, name: string, at: number]
+  | readonly [
+      kind: typeof decided.collectionSet,
+      name: string,
+      shards: readonly (readonly [owner: WorkerId | '', epoch: number])[],
+      at: number,
+      by: PrincipalId | '',
+    ]
+  | readonly [kind: typeof decided.collectionForgotten, name: string, at: number];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -11,7 +11,6 @@ import type {
   PrincipalLimitTable,
   TaskId,
   Timers,
-  WorkerId,
 } from '@gryphgen/protocol';
 import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
 import {
@@ -25,6 +24,7 @@ import {
   type SavedEstimates,
   type SavedModelLessons,
 } from '@gryphgen/scheduler';
+import { CollectionBook, collectionSet } from '../collections/collection-book.ts';
 import { Deadlines } from '../deadlines.ts';
 import { IdRing } from '../id-ring.ts';
 import { missingBytes, underwayOn } from '../learning.ts';
@@ -44,6 +44,7 @@ import { apply } from './apply.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
 import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates } from './decisions.ts';
+import { removedWorkers } from './removed-workers.ts';
 
 /** What is not in the journal, and holds for as long as the broker runs. */
 export interface StateSettings {
@@ -81,6 +82,7 @@ export function emptyState(
     workers: new Map(),
     policies,
     models: new ModelBook(),
+    collections: new CollectionBook(),
     removed: new Map(),
     shares: new Map(),
     use: new PrincipalUse(),
@@ -200,6 +202,7 @@ function* decisionsOf(state: BrokerState): Generator<Saved> {
   }
   for (const { spec, owner, addedAt, since, tunings } of state.models.known.values())
     yield [epoch, modelSet({ spec, owner, addedAt, since, tunings })];
+  for (const collection of state.collections.known.values()) yield [epoch, collectionSet(collection)];
   // Removed workers come and go again, so that what they ran still names them.
   const removed = removedWorkers(state);
   for (const id of removed) yield [epoch, [decided.workerNamed, id, state.removed.get(id) ?? id, 0]];
@@ -233,17 +236,6 @@ export function savedInTurn(state: BrokerState): SnapshotInTurn {
         [client, floor, 0, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
     ),
   };
-}
-
-/** In the order of their removal. */
-function removedWorkers(state: BrokerState): readonly WorkerId[] {
-  const named = new Set<WorkerId>();
-  for (const { id, outcome } of state.ended.values()) {
-    const worker = outcome?.worker ?? '';
-    if (worker !== '' && !isEphemeral(id) && !state.workers.has(worker) && !state.removed.has(worker))
-      named.add(worker);
-  }
-  return [...named, ...state.removed.keys()];
 }
 
 function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {

@@ -19,6 +19,7 @@ import type {
 } from '@gryphgen/protocol';
 import { failure, limits } from '@gryphgen/protocol';
 import { changeView, freesMemory, type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
+import { adoptCollections } from '../collections/placing-collections.ts';
 import type { Context } from '../context.ts';
 import {
   closeSession,
@@ -65,6 +66,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.nextLeaseSeq = 1;
   worker.leaseFloor = 1;
   changeView(worker.view, { report: believable(hello.report), connected: true, beyondBytes: 0 });
+  adoptCollections(context, worker);
   for (const { reservation } of worker.ghosts.values()) release(worker.view.ledger, reservation);
   worker.ghosts.clear();
   const kept = new Set<number>();
@@ -210,6 +212,7 @@ export function onReport(context: Context, worker: Worker, message: Report): voi
   const before = worker.view.report;
   const report = believable(message.report);
   changeView(worker.view, { report });
+  adoptCollections(context, worker);
   if (before === null || !placesAlike(before, report)) {
     context.state.possible.workersChanged();
     context.state.size.workersChanged();
