@@ -246,7 +246,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'lose a field in the codec',
-    file: 'protocol/dist/hot-messages.js',
+    file: 'protocol/dist/lease-parts.js',
     snippet: '[share.uuid, share.vramBytes, share.whole]',
     instead: '[share.uuid, share.vramBytes, false]',
     seed: 2,
