@@ -12,6 +12,8 @@ import { defaultKeptLogBytes, type KeptLogBounds } from './kept-logs.ts';
 import type { Beside } from './permission.ts';
 
 const restarts = { baseMs: 500, ceilingMs: 30_000 };
+/** A young generation of 1 MiB: see `heapGrowth` in artifact-process.ts. */
+const heapFlags = ['--max-semi-space-size=1'];
 /** For transfers to be told of the end; then SIGKILL. */
 const stopMs = 5000;
 
@@ -65,7 +67,7 @@ export class ArtifactService {
   start(): void {
     const { folder, endpoints, budgetBytes, logs, grid, identity, log, wallMs, held, revoked } = this.options;
     const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
-    const child = fork(file, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(file, [], { execArgv: heapFlags, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child = child;
     const say = (message: ToArtifacts): void => this.say(child, message);
     let words = '';
