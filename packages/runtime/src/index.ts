@@ -22,6 +22,7 @@ export {
   writeArchive,
 } from './archive.ts';
 export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
+export { DirectMemory } from './artifacts/direct-writes.ts';
 export { freeBytes, syncFolder, writeAll } from './artifacts/disk.ts';
 export type { Manifest } from './artifacts/manifest.ts';
 export { type Scanned, type ScanOptions, scanPath } from './artifacts/scan-path.ts';

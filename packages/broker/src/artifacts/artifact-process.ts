@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import {
   ArtifactStore,
   DataServer,
+  DirectMemory,
   fetchFrom,
   storeBudget,
   storeInto,
@@ -50,6 +51,7 @@ async function begin(order: BeginArtifacts): Promise<void> {
     budgetBytes: await storeBudget(folder, budgetBytes),
     clock: systemClock,
     held: askHeld,
+    direct: new DirectMemory(),
   });
   const logs = await KeptLogs.open({
     ...bounds,

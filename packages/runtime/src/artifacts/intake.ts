@@ -6,19 +6,22 @@
  *    wrong, nor what a full disk cut).
  */
 import { createHash, type Hash } from 'node:crypto';
-import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure } from '@gryphgen/protocol';
+import { ContentFile } from './content-file.ts';
+import type { DirectMemory } from './direct-writes.ts';
 import { diskFailure, syncFolder } from './disk.ts';
 import { type Manifest, pieceBytes } from './manifest.ts';
 import { type Content, type Piece, Pieces, pieceOf, type Runs, storedBytes } from './pieces.ts';
 import { readPieces } from './read-pieces.ts';
-import { WriteBehind } from './write-behind.ts';
 
 export interface IntakePlace {
   /** Where contents are kept, and those of this artifact until they are whole. */
   readonly files: string;
   readonly partial: string;
+  /** Absent: no content is written past the page cache. */
+  readonly direct?: DirectMemory;
   /** Whether it is in `files` already; then it stays there until `over`. */
   borrow(id: string): boolean;
   /** All its contents are in `files`. */
@@ -34,12 +37,6 @@ export interface IntakeEnd {
   readonly roomBytes: number;
   /** What of it stays in `partial`. */
   readonly leftBytes: number;
-}
-
-interface OpenFile {
-  readonly id: string;
-  readonly handle: FileHandle;
-  readonly writer: WriteBehind;
 }
 
 export class ArtifactIntake {
@@ -60,7 +57,7 @@ export class ArtifactIntake {
   private piece: Piece | undefined;
   private hash: Hash = createHash('sha256');
   private inPiece = 0;
-  private file: OpenFile | undefined;
+  private file: ContentFile | undefined;
   private why: Failure | null = null;
   private isOver = false;
 
@@ -133,8 +130,8 @@ export class ArtifactIntake {
   private async takePart(piece: Piece, part: Uint8Array): Promise<void> {
     this.hash.update(part);
     // A piece that is here already comes where asking for it was shorter.
-    const { writer } = await this.fileOf(piece.content);
-    await writer.write(part, piece.at + this.inPiece);
+    const file = await this.fileOf(piece.content);
+    await file.write(part, piece.at + this.inPiece);
     this.inPiece += part.length;
     if (this.inPiece < piece.bytes) return;
     const isRight = this.hash.digest().equals(piece.digest);
@@ -183,12 +180,10 @@ export class ArtifactIntake {
     const { files, partial, keep } = this.place;
     for (const content of this.pieces.contents) {
       if (this.borrowed.has(content.id)) continue;
-      const { handle, writer } = await this.fileOf(content);
-      await writer.settle();
-      await handle.truncate(content.entry.bytes);
-      await handle.sync();
+      const file = await this.fileOf(content);
+      await file.seal(content.entry.bytes);
       await this.closeFile();
-      const path = join(partial, content.id);
+      const { path } = file;
       await chmod(path, content.entry.executable ? 0o555 : 0o444);
       await rename(path, join(files, content.id));
     }
@@ -217,19 +212,18 @@ export class ArtifactIntake {
     return this.borrowed.has(this.pieces.piece(number).content.id);
   }
 
-  private async fileOf({ id }: Content): Promise<OpenFile> {
-    if (this.file?.id === id) return this.file;
+  private async fileOf({ id, entry }: Content): Promise<ContentFile> {
+    const { partial, direct } = this.place;
+    const path = join(partial, id);
+    if (this.file?.path === path) return this.file;
     await this.closeFile();
-    const path = join(this.place.partial, id);
-    const isThere = (await stat(path).catch(() => undefined)) !== undefined;
-    const handle = await open(path, isThere ? 'r+' : 'w+', 0o600);
-    this.file = { id, handle, writer: new WriteBehind(handle) };
+    this.file = await ContentFile.open(path, entry.bytes, direct);
     return this.file;
   }
 
   private async closeFile(): Promise<void> {
     const { file } = this;
     this.file = undefined;
-    await file?.writer.settle().finally(() => file.handle.close());
+    await file?.close();
   }
 }

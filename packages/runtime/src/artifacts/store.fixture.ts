@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { scratchFolder } from '../scratch.fixture.ts';
+import { DirectMemory } from './direct-writes.ts';
 import type { ArtifactIntake } from './intake.ts';
 import type { Manifest } from './manifest.ts';
 import { Pieces } from './pieces.ts';
@@ -28,17 +29,21 @@ export interface Place {
   readonly time: Time;
   readonly held: Set<string>;
   open(): Promise<ArtifactStore>;
+  /** Of a store that writes large files past the page cache. */
+  openDirect(): Promise<ArtifactStore>;
 }
 
 export function place(budgetBytes = 64 * mebi): Place {
   const folder = join(scratchFolder(), 'store');
   const time = new Time();
   const held = new Set<string>();
+  const options = { folder, budgetBytes, clock: time, held: () => held };
   return {
     folder,
     time,
     held,
-    open: () => ArtifactStore.open({ folder, budgetBytes, clock: time, held: () => held }),
+    open: () => ArtifactStore.open(options),
+    openDirect: () => ArtifactStore.open({ ...options, direct: new DirectMemory() }),
   };
 }
 

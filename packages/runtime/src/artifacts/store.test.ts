@@ -99,6 +99,27 @@ describe('a store', () => {
     expect(store.has(what.manifest.digest)).toBe(true);
   });
 
+  it('keeps a large file that is written past the page cache, cut once on its way, to the byte', async () => {
+    const at = place();
+    const content = noise(16 * mebi + 4097);
+    const what = await scannedFile(content);
+    const first = await begun(await at.openDirect(), what.manifest);
+    let taken = 0;
+    for await (const bytes of wanted(what, first)) {
+      await first.take(bytes);
+      taken += bytes.length;
+      if (taken > 2 * pieceBytes) break;
+    }
+    expect((await first.end())?.code).toBe('lost.link');
+    const store = await at.openDirect();
+    const second = await begun(store, what.manifest);
+    expect(second.runs).toEqual([2, 3]);
+    for await (const bytes of wanted(what, second)) await second.take(bytes);
+    expect(await second.end()).toBe(null);
+    const path = (await store.path(what.manifest.digest)) ?? '';
+    expect(readFileSync(path).equals(content)).toBe(true);
+  });
+
   it('refuses a chunk that is not what was announced, and counts it', async () => {
     const store = await place().open();
     const what = await scannedFile(noise(2 * pieceBytes));

@@ -17,6 +17,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure } from '@gryphgen/protocol';
 import type { Clock } from '../clock.ts';
+import type { DirectMemory } from './direct-writes.ts';
 import { diskFailure, freeBytes } from './disk.ts';
 import { ArtifactIntake } from './intake.ts';
 import type { Manifest } from './manifest.ts';
@@ -36,6 +37,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Which of these something needs that is under way: they stay. */
   readonly held: Held;
+  /** Large files are written past the page cache, from this; absent: through it, where who uses them here finds them. */
+  readonly direct?: DirectMemory;
   /** Of the disk that a folder is on; absent: what the system says. */
   readonly freeBytes?: (folder: string) => Promise<number>;
 }
@@ -129,6 +132,7 @@ export class ArtifactStore {
     const intake = new ArtifactIntake(manifest, {
       files: join(this.options.folder, 'files'),
       partial: this.shelf.place('partial', digest),
+      ...(this.options.direct && { direct: this.options.direct }),
       borrow: (id) => {
         const isHere = this.shelf.borrow(id);
         if (isHere) borrowed.push(id);
