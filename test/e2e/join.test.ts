@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from '@gryphgen/client';
+import { notedRelay } from '@gryphgen/runtime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GridFixture } from './cli-grid.fixture.ts';
 
@@ -54,7 +55,9 @@ it('a machine joins, works, is removed, and does not come back with the same key
   const ran = await forge.grid('submit', '--wait', '--worker', 'anvil', '--', 'echo', 'from anvil');
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('from anvil') });
 
-  // Of the grid's own machine by its broker's word, of one that has joined as a machine by what it sees itself.
+  while (notedRelay(anvil.home) === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+
+  // Of the grid's own machine by its broker's word; of one that has joined as a machine by what it sees itself and its worker was told.
   const ways = async (machine: GridFixture) => (await waysOf(machine)).slice(-3);
   expect(await ways(forge)).toMatchObject([
     { name: 'broker', found: expect.stringContaining('can be connected to') },
@@ -63,7 +66,7 @@ it('a machine joins, works, is removed, and does not come back with the same key
   ]);
   expect(await ways(anvil)).toMatchObject([
     { name: 'broker', found: expect.stringContaining(`${reach} can be connected to`) },
-    { name: 'relay' },
+    { name: 'relay', state: 'ok', found: expect.stringMatching(/^tcp:.* can be connected/) },
     { name: 'data', state: 'ok' },
   ]);
 

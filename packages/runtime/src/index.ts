@@ -113,6 +113,7 @@ export { type Random, systemRandom } from './random.ts';
 export { isReachedHere } from './reach-data.ts';
 export { addressTowards, reachable } from './reachable.ts';
 export { RelayLink } from './relay/relay-link.ts';
+export { notedRelay, RelayNote } from './relay/relay-note.ts';
 export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './run-folder.ts';
 export type { LogRange } from './serve-transfer.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';

@@ -14,6 +14,7 @@ import {
   type OpenExec,
   type OpenPush,
   RelayLink,
+  RelayNote,
   workerIdOf,
 } from '@gryphgen/runtime';
 import type { BrokerQuestions } from './artifacts/broker-questions.ts';
@@ -64,10 +65,18 @@ export async function serveData(
   undo.push(async () => parts.answers.close());
   const data = createDataEndpoint(config, deps, parts);
   const { questions, push } = parts;
+  const note = new RelayNote(config.home);
   const relay = new RelayLink({
     ...deps,
     transfers: data.transfers,
-    ask: (signal) => questions.ask('relay', {}, signal),
+    ask: async (signal) => {
+      const granted = await questions.ask('relay', {}, signal);
+      if (!('code' in granted))
+        await note.keep(granted.broker).catch((error: unknown) => {
+          deps.log.warn({ error: String(error) }, 'where the relay is cannot be noted for grid doctor');
+        });
+      return granted;
+    },
     brokerEndpoint: () => questions.brokerEndpoint,
   });
   // By it the askers are told that the endpoint stops.

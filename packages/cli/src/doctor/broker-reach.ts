@@ -28,13 +28,16 @@ export function checkBroker(tried: readonly Tried[]): Check {
 export interface BesideTried {
   /** Each place where it may be; none: the broker is reached by a socket of this machine, and so is that. */
   readonly tried: readonly Tried[];
-  /** The broker said where; else it is looked for at the port after the broker's, which is its own where that has a number (join.md). */
-  readonly isTold: boolean;
+  /**
+   * Who said where: the broker; this home's worker, which was told last time; nobody. Without the broker's word it is looked for at the port
+   * after the broker's too, which is its own where that has a number (join.md).
+   */
+  readonly by: 'broker' | 'worker' | 'nobody';
   /** By which the broker was reached. */
   readonly brokerEndpoint: string;
 }
 
-export function checkRelay({ tried, isTold, brokerEndpoint }: BesideTried): Check {
+export function checkRelay({ tried, by, brokerEndpoint }: BesideTried): Check {
   const name = 'relay';
   const [first] = tried;
   const [way] = tried.filter(isReached);
@@ -43,14 +46,20 @@ export function checkRelay({ tried, isTold, brokerEndpoint }: BesideTried): Chec
     return { name, state: 'ok', found: 'of this machine, as the broker: no port is needed' };
   const where = tried.flatMap((one) => (isReached(one) ? [] : `${one.endpoint}: ${one.why}`)).join('; ');
   const missed = 'no files of tasks, no kept logs, and nothing of machines that are not reached straight';
-  const unsure = isTold ? '' : ', unless the broker picked another port: who has joined as a person is told';
   return {
     name,
     state: 'warning',
-    found: `${where}: ${missed}${unsure}`,
+    found: `${where}: ${missed}${unsure[by]}`,
     fix: fixOf(first.endpoint, portAfter(brokerEndpoint)),
   };
 }
+
+const unsure = {
+  broker: '',
+  worker:
+    ', unless the broker has picked another port since this machine’s worker was told: start that, and look again',
+  nobody: ', unless the broker picked another port: the worker of this machine is told when it starts',
+};
 
 /** The broker is there, and what should be beside it is not. */
 export const relayAway: Check = {

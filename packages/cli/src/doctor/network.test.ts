@@ -1,14 +1,14 @@
 /** What `grid doctor` says of this machine's ways to its grid, and of the way back. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveMembership } from '@gryphgen/client';
-import { identityFromSeed, loadConfig, loadIdentity } from '@gryphgen/runtime';
+import { identityFromSeed, loadConfig, loadIdentity, RelayNote } from '@gryphgen/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { portAfter } from '../port-after.ts';
-import { checkBroker, checkRelay } from './broker-reach.ts';
+import { type BesideTried, checkBroker, checkRelay } from './broker-reach.ts';
 import { checkNetwork } from './network.ts';
 import { checkOwnData, type OwnData } from './own-data.ts';
 import { type Reached, reach, type Unreached } from './reach.ts';
@@ -60,20 +60,24 @@ it('the port beside the broker’s, where files, kept logs and the relay are', a
   expect(await reach('tcp://nothing')).toMatchObject({ why: 'expected tcp://HOST:PORT or ipc:///PATH' });
   expect(portAfter('tcp://[::1]:7600')).toBe('tcp://[::1]:7601');
   expect(portAfter('ipc:///run/broker.sock')).toBeUndefined();
-  const beside = (tried: Tried[], isTold = true, brokerEndpoint = 'tcp://127.0.0.1:40000') =>
-    checkRelay({ tried, isTold, brokerEndpoint });
+  const beside = (
+    tried: Tried[],
+    by: BesideTried['by'] = 'broker',
+    brokerEndpoint = 'tcp://127.0.0.1:40000',
+  ) => checkRelay({ tried, by, brokerEndpoint });
   expect(beside([]).state).toBe('ok');
   const open = await reach(await listening());
   const shut = await reach(closed);
   expect(beside([open])).toMatchObject({ name: 'relay', state: 'ok' });
   expect(beside([shut, open])).toMatchObject({ state: 'ok' });
-  expect(beside([shut], true, 'tcp://127.0.0.1:0')).toMatchObject({
+  expect(beside([shut], 'broker', 'tcp://127.0.0.1:0')).toMatchObject({
     state: 'warning',
     found: expect.stringMatching(/127\.0\.0\.1:1: nobody listens there: no files of tasks.* straight$/),
     fix: expect.stringContaining('open port 1 as the one before it'),
   });
   expect(beside([shut])).toMatchObject({ fix: expect.stringMatching(/picked port 1 .*--listen/) });
-  expect(beside([shut], false).found).toContain('unless the broker picked another port');
+  expect(beside([shut], 'nobody').found).toContain('unless the broker picked another port');
+  expect(beside([shut], 'worker').found).toContain('since this machine’s worker was told');
 });
 
 it.each<[string, OwnData, object]>([
@@ -127,4 +131,26 @@ it('a home that belongs to no grid has no ways; one that has joined as a machine
   expect(await names()).toEqual(['broker ok', 'relay ok', 'data ok']);
   writeFileSync(join(home, 'grid.json'), '{}');
   expect(await names()).toEqual(['broker error']);
+});
+
+it('one that has joined as a machine alone looks where its worker was told that the relay is', async () => {
+  const broker = await listening(join(home, 'broker.sock'));
+  const loaded = loadConfig({ flags: { home, broker: [broker] }, env: {} });
+  if (!loaded.ok) throw new Error(loaded.problems.join());
+  const { key, curve } = identityFromSeed(Buffer.alloc(32, 1));
+  saveMembership(home, { gridKey: key, brokerKey: key, brokerCurveKey: curve.publicKey, role: 'worker' });
+  mkdirSync(join(home, 'worker'));
+  const note = new RelayNote(home);
+  const relay = async () => (await checkNetwork(loaded.config)).find(({ name }) => name === 'relay');
+  const picked = await listening(join(home, 'picked.sock'));
+  await note.keep({ endpoints: ['tcp://10.0.0.7:7601', picked], dataKey: curve.publicKey });
+  expect(await relay()).toMatchObject({ state: 'ok', found: expect.stringContaining(picked) });
+  const left = `ipc://${join(home, 'left.sock')}`;
+  await note.keep({ endpoints: [left], dataKey: curve.publicKey });
+  expect(await relay()).toMatchObject({
+    state: 'warning',
+    found: expect.stringMatching(/left\.sock: there is no such socket.*worker was told/),
+  });
+  writeFileSync(join(home, 'worker', 'relay.json'), '{"endpoints":7}');
+  expect(await relay()).toMatchObject({ state: 'ok', found: expect.stringContaining('of this machine') });
 });

@@ -7,6 +7,7 @@ import {
   type Config,
   isReachedHere,
   loadIdentity,
+  notedRelay,
   placesBeside,
   systemAlarms,
   workerIdOf,
@@ -39,7 +40,7 @@ async function look(config: Config, membership: Membership): Promise<readonly Ch
   const [way] = tried.filter(isReached);
   if (way === undefined) return [broker];
   const told = await askBroker(config, membership);
-  const relay = await lookBeside(way, told instanceof GridError ? undefined : told?.beside);
+  const relay = await lookBeside(home, way, told instanceof GridError ? undefined : told?.beside);
   if (told instanceof GridError) {
     const found = `${broker.found}, but there is no session: ${told.message}`;
     return [{ ...broker, state: 'error', found }, relay];
@@ -82,18 +83,18 @@ async function askBroker(
   }
 }
 
-/** `told`: by the broker. Who cannot ask looks where it usually is. */
-async function lookBeside(way: Reached, told: BesideBroker | null | undefined): Promise<Check> {
+/** `told`: by the broker. Who cannot ask looks where this home's worker was told last, and where it usually is. */
+async function lookBeside(home: string, way: Reached, told: BesideBroker | null | undefined): Promise<Check> {
   if (told === null) return relayAway;
   const { endpoint: brokerEndpoint } = way;
-  const isTold = told !== undefined;
+  const at = (beside: BesideBroker | undefined): readonly string[] =>
+    placesBeside(beside, brokerEndpoint).map(({ endpoint }) => endpoint);
+  const noted = told === undefined ? at(notedRelay(home)) : [];
   const usual = portAfter(brokerEndpoint);
-  const places = isTold
-    ? placesBeside(told, brokerEndpoint).map(({ endpoint }) => endpoint)
-    : usual === undefined
-      ? []
-      : [usual];
-  return checkRelay({ tried: await Promise.all(places.map(reach)), isTold, brokerEndpoint });
+  const guessed = usual === undefined ? noted : [...new Set([...noted, usual])];
+  const by = told !== undefined ? 'broker' : noted.length > 0 ? 'worker' : 'nobody';
+  const places = told === undefined ? guessed : at(told);
+  return checkRelay({ tried: await Promise.all(places.map(reach)), by, brokerEndpoint });
 }
 
 async function ownData(config: Config, node: NodeDocument | undefined, way: Reached): Promise<Check> {
