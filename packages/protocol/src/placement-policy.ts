@@ -20,8 +20,8 @@ export const policyPartsSchema = z.object({
   finishWeight: share,
   /** A task waits for a better worker if it is expected to end there in less than this share of the time. */
   waitGain: share,
-  /** Runs of a class that must have ended well before its expected finish counts. */
-  leastRuns: z.number().int().min(1).max(50),
+  /** Runs of a class that must have ended well before its expected finish counts; 0: until the first, what new classes take does. */
+  leastRuns: z.number().int().min(0).max(50),
 });
 
 export type PolicyParts = z.infer<typeof policyPartsSchema>;

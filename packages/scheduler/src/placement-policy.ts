@@ -29,8 +29,8 @@ export const defaultPolicy: PlacementPolicy = {
   finishWeight: 0.8,
   /** What is foretold is not certain, and a worker that idles is: a wait must be better by so much. */
   waitGain: 0.8,
-  /** Fewer runs of a class say too little to go by. */
-  leastRuns: 5,
+  /** What new classes take is a better guess than none, and the first run a better one. */
+  leastRuns: 0,
 };
 
 /** What decides, for those who hold on to it while it changes. */

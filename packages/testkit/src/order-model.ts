@@ -78,7 +78,9 @@ function classNameOf({ spec, principal, id }: Task): string {
 
 /** Four times what it is expected to take later than it did, ten minutes at most. */
 function cameAt({ learned }: BrokerState, { spec, submittedAt }: Task): number {
-  return submittedAt + Math.min(600_000, 4 * (learned.typicalMs(foretold(spec.envelope)) ?? 0));
+  const task = foretold(spec.envelope);
+  if (learned.isGuessed(task)) return submittedAt;
+  return submittedAt + Math.min(600_000, 4 * (learned.typicalMs(task) ?? 0));
 }
 
 function nameOf({

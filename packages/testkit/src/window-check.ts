@@ -145,7 +145,7 @@ export class WindowCheck {
 /** Wall ms; of a class of which enough is known that is another check's. */
 function expectedEnd({ learned }: BrokerState, task: Task, wall: number): number | undefined {
   const { kind, image, taskClass = image === undefined ? kind : `${kind} ${image}` } = task.spec.envelope;
-  const typical = learned.typicalMs({ shape: task.spec.envelope, taskClass, inputBytes: 0 });
+  const typical = learned.knownMs({ shape: task.spec.envelope, taskClass, inputBytes: 0 });
   const end = endsBy({ ...task, lease: null }, wall);
   return typical === undefined && Number.isFinite(end) ? end : undefined;
 }

@@ -16,13 +16,12 @@ import {
   type Foretold,
   hasImage,
   type LearnedForecast,
+  type ToldSeat,
+  toldSeats,
   type Underway,
   type WorkerView,
 } from '@gryphgen/scheduler';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from './state.ts';
-
-/** What a place for attempts is like before any has run there: a worker, or a device of it. */
-export type WireSeat = readonly [seat: string, model: string, speed: number, allSpeed?: number];
 
 export function classOf({ kind, image, taskClass }: Envelope): string {
   return taskClass ?? (image === undefined ? kind : `${kind} ${image}`);
@@ -56,7 +55,7 @@ export function learnFromEnd(
     memory: [runs.need(taskClass, 'memory', inputBytes)?.p50Bytes, usage?.peakMemoryBytes],
     vram: [runs.need(taskClass, 'vram', inputBytes)?.p50Bytes, usage?.peakVramBytes],
   });
-  const usual = isEphemeral(id) ? undefined : learned.typicalMs(task);
+  const usual = isEphemeral(id) ? undefined : learned.knownMs(task);
   if (usual !== undefined) policies.ended(submittedAt, Math.max(1, endedAt - submittedAt) / usual);
   if (isEphemeral(id) && asksModel(spec.envelope.kind))
     models.untold.classes.note(taskClass, () => runs.levelsOf(taskClass));
@@ -143,18 +142,6 @@ export function newSeats(
   learned: LearnedForecast,
   worker: WorkerId,
   report: WorkerReport,
-): readonly WireSeat[] {
-  const places: readonly WireSeat[] = [
-    [worker, report.hardware?.cpu.model ?? '', ...speedsOf(report)],
-    ...report.devices.map(({ uuid, name }): WireSeat => [uuid, name, 0]),
-  ];
-  return places.filter((place) => !learned.runs.isDescribed(...place));
-}
-
-/** Two digits: a worker that measures itself again says the same. All threads cannot be faster than each alone. */
-function speedsOf({ speed, cpuMilli, calibration }: WorkerReport): readonly [number, number?] {
-  const one = Number(speed.toPrecision(2));
-  const { cpuMulti = 0 } = calibration ?? {};
-  if (one === 0 || cpuMulti === 0) return [one];
-  return [one, Number(Math.min(cpuMulti, (speed * cpuMilli) / 1000).toPrecision(2))];
+): readonly ToldSeat[] {
+  return toldSeats(worker, report).filter((seat) => !learned.runs.isDescribed(...seat));
 }

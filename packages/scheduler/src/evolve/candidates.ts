@@ -12,7 +12,7 @@ const weightStep = 2.5;
 const leastWeight = 0.01;
 const shareStep = 0.15;
 const runsStep = 2;
-const leastRunsRange = [1, 50] as const;
+const leastRunsRange = [0, 50] as const;
 
 /** From one policy to another near it. */
 export type Step = (from: PolicyParts) => PolicyParts;
@@ -25,7 +25,7 @@ export const steps: readonly Step[] = [
   ]),
   ...[runsStep, 1 / runsStep].map(
     (times): Step =>
-      (from) => ({ ...from, leastRuns: runsFrom(from.leastRuns * times) }),
+      (from) => ({ ...from, leastRuns: runsFrom(from.leastRuns, times) }),
   ),
   ...scoreTerms.flatMap((term) =>
     [weightStep, 1 / weightStep].map(
@@ -49,7 +49,7 @@ export function stepInAll(random: SeededRandom): Step {
     ),
     finishWeight: share(from.finishWeight + finish),
     waitGain: share(from.waitGain + wait),
-    leastRuns: runsFrom(from.leastRuns * runs),
+    leastRuns: runsFrom(from.leastRuns, runs),
   });
 }
 
@@ -65,7 +65,9 @@ function share(value: number): number {
   return Math.min(1, Math.max(0, value));
 }
 
-function runsFrom(runs: number): number {
+/** Half of one is none, and twice none is two. */
+function runsFrom(runs: number, times: number): number {
   const [least, most] = leastRunsRange;
-  return Math.min(most, Math.max(least, Math.round(runs)));
+  const changed = times < 1 ? Math.floor(runs * times) : Math.round(Math.max(1, runs) * times);
+  return Math.min(most, Math.max(least, changed));
 }

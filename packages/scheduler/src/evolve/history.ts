@@ -7,6 +7,7 @@
  */
 import type { Device, PastTask, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { Estimator } from '../learn/estimator.ts';
+import { toldSeats } from '../learn/told-seats.ts';
 import type { Machine } from '../mixed/machines.ts';
 import type { MixedClass, MixedTask, MixedWorkload } from '../mixed/workload.ts';
 import { place } from '../place.ts';
@@ -96,10 +97,8 @@ function seatOf({ worker, device }: Pick<PastTask, 'worker' | 'device'>): string
 
 function learnedFrom(tasks: readonly PastTask[], machines: readonly Machine[]): Estimator {
   const truth = new Estimator();
-  for (const { id, report } of machines) {
-    truth.describeSeat(id, report.hardware?.cpu.model ?? '', report.speed);
-    for (const { uuid, name } of report.devices) truth.describeSeat(uuid, name, 0);
-  }
+  for (const { id, report } of machines)
+    for (const seat of toldSeats(id, report)) truth.describeSeat(...seat);
   for (const task of tasks.toSorted((a, b) => a.endedAt - b.endedAt || a.task - b.task)) {
     const { taskClass, inputBytes } = task;
     truth.observe({ taskClass, inputBytes, seat: seatOf(task), runMs: ranMs(task) });

@@ -11,10 +11,11 @@
  */
 import { addedBy, learnBySize, learnSize } from './input-size.ts';
 import type { PartLevel } from './lessons-due.ts';
-import { learn, shrunk } from './level.ts';
+import { type Level, learn, shrunk } from './level.ts';
 import { learnLack, learnNeed, type NeedEstimate, needOf } from './needs.ts';
+import { Newcomers, type SavedNewcomers } from './newcomers.ts';
 import { allPriorOf, priorOf, Seats } from './seats.ts';
-import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
+import { believedWithin, learnSpread, meanAboveMedian, type Spread } from './spread.ts';
 import {
   learnThreads,
   type Pair,
@@ -29,6 +30,8 @@ import {
 
 export interface Observation {
   readonly taskClass: string;
+  /** Of which it tells what new classes take (newcomers.ts); missing: of none. */
+  readonly family?: string;
   readonly seat: string;
   /** Whose word it is; default `seat`. */
   readonly worker?: string;
@@ -56,6 +59,8 @@ export interface RunEstimate {
 export type SavedEstimates = {
   readonly classes: ReturnType<TaskClasses['save']>;
   readonly absurd: number;
+  /** Missing in what earlier versions wrote. */
+  readonly newcomers?: SavedNewcomers;
 } & ReturnType<Seats['save']>;
 
 const leastRunMs = 1;
@@ -64,8 +69,12 @@ const mostBytes = 2 ** 50;
 /** How fast a class is forgotten on one seat, and by itself. */
 const leastPairRate = 1 / 10;
 const leastClassRate = 1 / 32;
-/** What is known of a class elsewhere counts as much as so many runs here. */
-const elsewhereRuns = 1;
+/** ln: how far what a class takes on one seat is from what it takes elsewhere, beyond what all classes feel of the seat. */
+const usualDifference = 0.3;
+const leastElsewhereRuns = 0.25;
+const mostElsewhereRuns = 8;
+/** Of a class that was hardly seen; it counts as much as two runs. */
+const unknownNoise = 0.4;
 /** Runs after which what is expected of a class says something of its seat. */
 const knownRuns = 3;
 /** The same of a seat, for classes that never ran there. */
@@ -74,6 +83,7 @@ const knownSeatRuns = 10;
 export class Estimator {
   private readonly seats = new Seats();
   private readonly classes = new TaskClasses();
+  private readonly newcomers = new Newcomers();
   /** Observations that could not be, passed over or bounded. */
   absurd = 0;
 
@@ -100,7 +110,7 @@ export class Estimator {
     learnThreads(known, runMs, observation);
     const inputBytes = this.size(observation.inputBytes ?? 0);
     if (inputBytes > 0) learnSize(known.inputs, inputBytes);
-    this.observeRun(known, seatId, Math.log(runMs), inputBytes);
+    this.observeRun(known, observation, Math.log(runMs), inputBytes);
     const [memory, vram] = [this.size(peakMemoryBytes), this.size(peakVramBytes)];
     const { inputs } = known;
     if (memory > 0) known.memory = learnNeed(known.memory, worker, memory, inputs, inputBytes);
@@ -119,15 +129,16 @@ export class Estimator {
   run(taskClass: string, seatId: string, inputBytes = 0): RunEstimate | undefined {
     const known = this.classes.find(taskClass);
     if (known === undefined || known.n === 0) return undefined;
-    const middle = this.middleOf(known, seatId, inputBytes);
-    const { spread } = known;
-    return {
-      p50Ms: msOf(middle + spread.p50),
-      p90Ms: msOf(middle + spread.p90),
-      meanMs: msOf(middle + spread.p50 + meanAboveMedian(spread)),
-      here: known.pairs.get(seatId)?.n ?? 0,
-      anywhere: known.n,
-    };
+    const here = known.pairs.get(seatId)?.n ?? 0;
+    return estimateOf(this.middleOf(known, seatId, inputBytes), known.spread, here, known.n);
+  }
+
+  /** Of a class of which nothing was seen, `threads` busy; undefined where nothing of its family was either. */
+  newcomer(family: string, seatId: string, threads: number): RunEstimate | undefined {
+    const known = this.newcomers.find(family);
+    if (known === undefined) return undefined;
+    const middle = known.level.at + this.seats.effectOf(this.seats.find(seatId), threads);
+    return estimateOf(middle, known.spread, 0, 0);
   }
 
   /** The `p50Ms` of `run`, for who asks for each task that ends. */
@@ -177,12 +188,14 @@ export class Estimator {
   }
 
   save(): SavedEstimates {
-    return { classes: this.classes.save(), absurd: this.absurd, ...this.seats.save() };
+    const [classes, newcomers] = [this.classes.save(), this.newcomers.save()];
+    return { classes, absurd: this.absurd, newcomers, ...this.seats.save() };
   }
 
   load(saved: SavedEstimates): void {
     this.absurd = saved.absurd;
     this.classes.load(saved.classes);
+    this.newcomers.load(saved.newcomers ?? []);
     this.seats.load(saved);
   }
 
@@ -190,13 +203,19 @@ export class Estimator {
     return this.seats.find(seatId)?.jump ?? 0;
   }
 
-  private observeRun(known: TaskClass, seatId: string, run: number, inputBytes: number): void {
+  private observeRun(
+    known: TaskClass,
+    { seat: seatId, family }: Observation,
+    run: number,
+    inputBytes: number,
+  ): void {
     const seat = this.seats.used(seatId);
     const { spread } = known;
     const before = known.n;
     known.n += 1;
     const seen = run - addedBy(known.bySize, known.inputs, inputBytes);
     const effect = this.seats.effectOf(seat, threadsOf(known));
+    if (family !== undefined) this.newcomers.observe(family, seen - effect, before);
     const pair = pairIn(known.pairs, seatId);
     pair.at += seat.jump - pair.jump;
     pair.jump = seat.jump;
@@ -207,6 +226,7 @@ export class Estimator {
     if (pair.n >= knownRuns || (before >= knownRuns && seat.effect.n >= knownSeatRuns))
       this.seats.watch(seat, Math.max(-mostDistance, Math.min(mostDistance, distance)), spread.scale);
     if (before >= knownRuns) this.seats.learnEffect(seat, seen - known.level.at);
+    if (pair.n > 0) learn(known.noise, Math.abs(seen - pair.at), leastClassRate, within);
     learn(known.level, seen - effect, leastClassRate, within + 1);
     learn(pair, seen, leastPairRate, within);
     if (seat.model !== '') learn(pairIn(known.alike, seat.model), seen, leastPairRate, within);
@@ -226,10 +246,11 @@ export class Estimator {
   private expected(known: TaskClass, seat: ReturnType<Seats['find']>, here: Pair | undefined): number {
     const byEffects = known.level.at + this.seats.effectOf(seat, threadsOf(known));
     const alike = seat === undefined || seat.model === '' ? undefined : known.alike.get(seat.model);
-    const elsewhere = shrunk(alike, byEffects, elsewhereRuns);
+    const weight = elsewhereRuns(known.noise);
+    const elsewhere = shrunk(alike, byEffects, weight);
     if (here === undefined || here.n === 0) return elsewhere;
     const moved = (seat?.jump ?? 0) - here.jump;
-    return shrunk({ n: here.n, at: here.at + moved }, elsewhere, elsewhereRuns);
+    return shrunk({ n: here.n, at: here.at + moved }, elsewhere, weight);
   }
 
   /** Undefined of what is no number, or less than nothing. */
@@ -242,6 +263,22 @@ export class Estimator {
   private size(bytes: number): number {
     return bytes === 0 ? 0 : (this.bounded(bytes, 1, mostBytes) ?? 0);
   }
+}
+
+/** What is known of a class elsewhere counts as much as so many runs here: the more, the less one of them says. */
+function elsewhereRuns(noise: Level): number {
+  const runs = ((1.25 * shrunk(noise, unknownNoise, 2)) / usualDifference) ** 2;
+  return Math.min(mostElsewhereRuns, Math.max(leastElsewhereRuns, runs));
+}
+
+function estimateOf(middle: number, spread: Spread, here: number, anywhere: number): RunEstimate {
+  return {
+    p50Ms: msOf(middle + spread.p50),
+    p90Ms: msOf(middle + spread.p90),
+    meanMs: msOf(middle + spread.p50 + meanAboveMedian(spread)),
+    here,
+    anywhere,
+  };
 }
 
 function msOf(ln: number): number {

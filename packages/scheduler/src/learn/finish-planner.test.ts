@@ -65,4 +65,14 @@ describe('a question', () => {
     const expected = planner.outlooks(task, [other, ...views]).map(({ worker: id }) => id as WorkerId);
     expect(expected).not.toContain('w-other');
   });
+
+  it('of a class that never ran goes by what others took, and waits for nobody', () => {
+    const { planner, occupy, views } = grid();
+    const unseen = { ...task, taskClass: 'infer other' };
+    expect(planner.outlooks(unseen, views).map(({ takesMs }) => takesMs > fastMs / 2)).toEqual([true, true]);
+    occupy();
+    expect(planner.plan(unseen, views, 1)).toMatchObject({ kind: 'now', placement: { worker: 'w-slow' } });
+    expect(planner.plan({ ...unseen, shape: { ...shape, kind: 'embed' } }, views, 1)).toBeUndefined();
+    expect([planner.yieldsMs(unseen), planner.yieldsMs(task) > 0]).toEqual([0, true]);
+  });
 });

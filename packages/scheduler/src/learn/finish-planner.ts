@@ -3,7 +3,8 @@
  * that could take it now the best goes by finish and, for a little, by the other terms; if another that is not free yet
  * is expected to end it clearly sooner, it waits for that one by choice.
  *
- * 1. Nothing is chosen but what is feasible; where nothing of the class is known nothing is said, and `place` decides.
+ * 1. Nothing is chosen but what is feasible; where nothing is expected of a task nothing is said, and `place` decides. Nobody waits
+ *    by choice for what is only guessed.
  * 2. Who waits by choice stands in line before what is decided after it in this turn, so that a long queue uses every
  *    machine: tasks of one line cannot be told apart, and if any of them would be better off now, the first goes now.
  * 3. A try on a worker that is hardly known is bounded: by how much longer it may take, and by how often.
@@ -55,7 +56,7 @@ const leastAskMs = 20;
 /** Of one line, those of which it is looked for where they would go. */
 export const looksInLine = 12;
 /** How many times longer a try may take than what is best. */
-const mostTryCost = 4;
+const mostTryCost = 3;
 /** So many times what a task takes it lets others go first that came after it and take nothing. */
 const yieldShare = 4;
 const mostYieldMs = 10 * 60_000;
@@ -102,6 +103,7 @@ export class FinishPlanner {
 
   /** By how much later than it did it counts as having come: of two that wait, who so comes first goes first. */
   yieldsMs(task: Foretold): number {
+    if (this.forecast.isGuessed(task)) return 0;
     return Math.min(mostYieldMs, yieldShare * (this.forecast.typicalMs(task) ?? 0));
   }
 
@@ -130,13 +132,9 @@ export class FinishPlanner {
     }
     const first = this.bestNow(now, typicalMs);
     if (first === undefined) return undefined;
-    const worthTrying = now.find(
-      (seat) =>
-        seat.takesMs <= mostTryCost * first.takesMs &&
-        this.forecast.isWorthTrying(task, seat.view, seat.device),
-    );
+    const worthTrying = this.worthTrying(task, now, mostTryCost * first.takesMs);
     if (worthTrying !== undefined) return this.goNow(task, worthTrying, typicalMs, true);
-    if (mayWait) {
+    if (mayWait && !this.forecast.isGuessed(task)) {
       const limitMs = this.policies.inForce.waitGain * first.takesMs;
       const sooner = later.filter(({ takesMs }) => takesMs < limitMs);
       const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs, first.takesMs);
@@ -183,6 +181,16 @@ export class FinishPlanner {
     const leastMs = task.shape.model === undefined ? leastRunMs : leastAskMs;
     if (typicalMs === undefined || typicalMs < leastMs || views.length > mostWorkers) return undefined;
     return typicalMs;
+  }
+
+  /** The soonest of them: what may be best is known first. */
+  private worthTrying(task: Foretold, now: readonly Seat[], limitMs: number): Seat | undefined {
+    let soonest: Seat | undefined;
+    for (const seat of now) {
+      if (seat.takesMs > limitMs || (soonest !== undefined && seat.takesMs >= soonest.takesMs)) continue;
+      if (this.forecast.isWorthTrying(task, seat.view, seat.device)) soonest = seat;
+    }
+    return soonest;
   }
 
   private goNow(task: Foretold, seat: Seat, typicalMs: number, tries: boolean): FinishPlan {

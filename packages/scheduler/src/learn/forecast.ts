@@ -18,6 +18,8 @@ export interface Forecast {
   runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined;
   /** ms, somewhere: by which runs are called short or long. */
   typicalMs(task: Foretold): number | undefined;
+  /** Nothing of its class has ended yet: what is told is what others take. */
+  isGuessed(task: Foretold): boolean;
   /** ms until its image and its inputs are there. */
   fetchMs(task: Foretold, worker: WorkerView): number;
   /** Of what holds a part of the worker. */

@@ -3,9 +3,10 @@ import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId } from '@gryphg
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { hasImage } from '../score.ts';
 import type { WorkerView } from '../worker-view.ts';
-import { Estimator } from './estimator.ts';
+import { Estimator, type RunEstimate } from './estimator.ts';
 import type { Forecast, Foretold } from './forecast.ts';
 import type { Ending } from './lines.ts';
+import { familyOf } from './newcomers.ts';
 
 /** An attempt that holds a part of a worker. */
 export interface Underway {
@@ -20,7 +21,7 @@ export type MissingBytes = (inputs: NonNullable<Envelope['inputs']>, worker: Wor
 
 /** What an attempt taught. */
 export interface Lesson {
-  readonly task: Pick<Foretold, 'taskClass' | 'inputBytes'>;
+  readonly task: Pick<Foretold, 'shape' | 'taskClass' | 'inputBytes'>;
   readonly worker: string;
   readonly reservation: Reservation;
   readonly runMs: number;
@@ -32,11 +33,13 @@ export interface Lesson {
 const unknownFetchMs = 20_000;
 /** What is over its time takes so much of that again. */
 const lateShare = 0.3;
+/** Runs of a class from which on more than a place goes by what is usual of it. */
+const knownRuns = 5;
 /** One in so many runs of a class may be a try. */
-const runsPerTry = 12;
+const runsPerTry = 8;
 /** Tries after which a seat is known, and runs of the class elsewhere after which it is worth another. */
 const triesEach = 2;
-const runsUntilStale = 150;
+const runsUntilStale = 60;
 /** Classes of which the last try is remembered. */
 const keptTries = 1024;
 /** As the name of every image at once: no image is called so. */
@@ -69,7 +72,7 @@ export class LearnedForecast implements Forecast {
     this.missingBytes = missingBytes;
   }
 
-  learn({ task: { taskClass, inputBytes }, worker, reservation, runMs, usage }: Lesson): void {
+  learn({ task: { shape, taskClass, inputBytes }, worker, reservation, runMs, usage }: Lesson): void {
     const seat = seatOf(worker, reservation.devices[0]?.uuid);
     const { cpuMilli } = reservation;
     const cpuMs = usage?.cpuMs ?? 0;
@@ -77,6 +80,7 @@ export class LearnedForecast implements Forecast {
     const peakVramBytes = usage?.peakVramBytes ?? 0;
     this.runs.observe({
       taskClass,
+      family: familyOf(shape),
       seat,
       worker,
       runMs,
@@ -100,13 +104,30 @@ export class LearnedForecast implements Forecast {
   }
 
   runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined {
-    return this.runs.run(task.taskClass, seatOf(worker.id, device), task.inputBytes)?.meanMs;
+    return this.expected(task, seatOf(worker.id, device))?.meanMs;
   }
 
-  typicalMs({ taskClass, inputBytes }: Foretold): number | undefined {
+  typicalMs(task: Foretold): number | undefined {
+    const expected = this.expected(task, '');
+    if (expected === undefined || expected.anywhere < this.policies.inForce.leastRuns) return undefined;
+    return expected.meanMs;
+  }
+
+  isGuessed({ taskClass }: Foretold): boolean {
+    return this.runs.run(taskClass, '') === undefined;
+  }
+
+  /** The same where so much is known of the class that something may be held against it. */
+  knownMs({ taskClass, inputBytes }: Foretold): number | undefined {
     const known = this.runs.run(taskClass, '', inputBytes);
-    if (known === undefined || known.anywhere < this.policies.inForce.leastRuns) return undefined;
-    return known.meanMs;
+    return known === undefined || known.anywhere < knownRuns ? undefined : known.meanMs;
+  }
+
+  private expected({ shape, taskClass, inputBytes }: Foretold, seat: string): RunEstimate | undefined {
+    const known = this.runs.run(taskClass, seat, inputBytes);
+    if (known !== undefined) return known;
+    const { cpuMilli } = shape.resources;
+    return this.runs.newcomer(familyOf(shape), seat, cpuMilli === 0 ? 1 : cpuMilli / 1000);
   }
 
   fetchMs(task: Foretold, view: WorkerView): number {

@@ -5,7 +5,7 @@
  * 1. What a seat adds to the logarithm of a run is learned over all classes; as far as it is not, its model's counts, and
  *    as far as that is not, what was measured at its join.
  * 2. A seat whose runs are all longer, or all shorter, than expected has changed: what is known of it moves at once, for
- *    every class (`jump`). Half of the last `recent` runs say so, whichever classes they are of.
+ *    every class (`jump`). Half of the last `recent` runs say so, or of the last half of them, whichever classes they are of.
  * 3. Bounded: the seats and models used least recently go first.
  */
 import { RecentMap } from '../recency.ts';
@@ -107,11 +107,8 @@ export class Seats {
     seat.usual += (usual - seat.usual) / Math.min(recentRuns, seat.recent.length + 1);
     seat.recent.push(distance);
     if (seat.recent.length > recentRuns) seat.recent.shift();
-    if (seat.recent.length < recentRuns) return;
-    // Of a normal distribution the median's standard error is 1.25 σ / √n, and σ 1.25 mean distances.
-    const byChance = (errors * 1.25 * 1.25 * seat.usual) / Math.sqrt(recentRuns);
-    if (!mostAre(seat.recent, Math.max(leastChange, byChance))) return;
-    const change = medianOf(seat.recent.slice(recentRuns / 2));
+    const change = changeIn(seat, recentRuns / 2) ?? changeIn(seat, recentRuns);
+    if (change === undefined) return;
     seat.jump += change;
     seat.effect.at = clamp(seat.effect.at + change, mostEffect);
     seat.changes += 1;
@@ -174,6 +171,15 @@ export function allPriorOf(speed: number, allSpeed: number): number {
 function priorFor({ prior, allPrior }: Seat, threads: number): number {
   if (threads <= 1 || allPrior === 0) return Math.min(1, threads) * prior;
   return Math.max(prior, allPrior + Math.log(threads));
+}
+
+/** In so many last runs, as the later half of them tells; undefined: none. A great change is told by few. */
+function changeIn({ recent, usual }: Seat, runs: number): number | undefined {
+  if (recent.length < runs) return undefined;
+  // Of a normal distribution the median's standard error is 1.25 σ / √n, and σ 1.25 mean distances.
+  const byChance = (errors * 1.25 * 1.25 * usual) / Math.sqrt(runs);
+  if (!mostAre(recent.slice(-runs), Math.max(leastChange, byChance))) return undefined;
+  return medianOf(recent.slice(-runs / 2));
 }
 
 /** More than half are that far off, on one side: the median is, and nothing is sorted for it. */

@@ -23,6 +23,8 @@ export interface TaskClass {
   /** On the reference machine. */
   readonly level: Level;
   readonly spread: Spread;
+  /** How far a run is from those before it on its seat. */
+  readonly noise: Level;
   readonly inputs: InputSizes;
   /** What inputs add to a run. */
   readonly bySize: BySize;
@@ -95,6 +97,7 @@ export type SavedClass = readonly [
   /** Missing in what earlier versions wrote. */
   threads?: Level,
   bySize?: BySize,
+  noise?: Level,
 ];
 
 export function pairIn(pairs: RecentMap<Pair>, key: string): Pair {
@@ -126,6 +129,7 @@ function unknownClass(): TaskClass {
     n: 0,
     level: unknownLevel(),
     spread: unknownSpread(),
+    noise: unknownLevel(),
     inputs: unknownSizes(),
     bySize: unknownBySize(),
     threads: unknownLevel(),
@@ -137,12 +141,12 @@ function unknownClass(): TaskClass {
 }
 
 export function savedClass(name: string, one: TaskClass): SavedClass {
-  const { n, level, spread, inputs, bySize, pairs, alike, memory, vram, threads } = one;
+  const { n, level, spread, noise, inputs, bySize, pairs, alike, memory, vram, threads } = one;
   const models = [...alike].map(([model, pair]) => [`${modelMark}${model}`, pair] as const);
   const known = [...pairs, ...models].map(
     ([key, { n: runs, at, jump, seen }]) => [key, runs, at, jump, seen] as const,
   );
-  return [name, n, level, spread, inputs, known, memory, vram, threads, bySize];
+  return [name, n, level, spread, inputs, known, memory, vram, threads, bySize, noise];
 }
 
 function loadedClass([
@@ -156,11 +160,13 @@ function loadedClass([
   vram,
   threads,
   bySize,
+  noise,
 ]: SavedClass): TaskClass {
   const known: TaskClass = {
     n,
     level: { ...level },
     spread: { ...spread },
+    noise: noise === undefined ? unknownLevel() : { ...noise },
     inputs: { n: inputs.n, at: inputs.at, variance: inputs.variance },
     bySize: { ...(bySize ?? unknownBySize()) },
     threads: threads === undefined ? unknownLevel() : { ...threads },

@@ -8,6 +8,7 @@ import { FinishPlanner } from '../learn/finish-planner.ts';
 import type { Forecast, Foretold } from '../learn/forecast.ts';
 import { LearnedForecast, type Underway } from '../learn/learned-forecast.ts';
 import type { Ending } from '../learn/lines.ts';
+import { toldSeats } from '../learn/told-seats.ts';
 import { place } from '../place.ts';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
@@ -124,6 +125,8 @@ export function learned(
   forecast: LearnedForecast,
   policies: PolicyInForce = defaultInForce,
 ): MixedPolicy {
+  for (const { id, report } of world.views)
+    if (report !== null) for (const seat of toldSeats(id, report)) forecast.runs.describeSeat(...seat);
   const demand = new Demand();
   const planner = new FinishPlanner(forecast, demand, policies);
   const keys = new Map<MixedClass, string>();
@@ -194,6 +197,10 @@ class PerfectForecast implements Forecast {
 
   typicalMs(): number {
     return Math.max(1000, (this.task as MixedTask).of.medianMs);
+  }
+
+  isGuessed(): boolean {
+    return false;
   }
 
   fetchMs(_: Foretold, view: WorkerView): number {

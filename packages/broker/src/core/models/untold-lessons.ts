@@ -8,7 +8,7 @@
 import { LessonsDue, type PartLevel, type Taught } from '@gryphgen/scheduler';
 import type { BrokerState } from '../state.ts';
 
-/** Runs of a class: fewer say too little to go by (placement-policy.ts). */
+/** Runs of a class: fewer are not worth a line. */
 const leastRuns = 5;
 
 export class UntoldLessons {

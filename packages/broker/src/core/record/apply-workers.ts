@@ -1,7 +1,6 @@
 /** Decisions about workers, applied: the part of `apply.ts` that knows nothing of tasks. */
 import { limits, type WorkerId } from '@gryphgen/protocol';
-import { changeView, newView } from '@gryphgen/scheduler';
-import type { WireSeat } from '../learning.ts';
+import { changeView, newView, type ToldSeat } from '@gryphgen/scheduler';
 import type { BrokerState, Worker } from '../state.ts';
 import type { DrainDeadline, DrainWindow } from '../workers/drain-window.ts';
 import type { Decision, decided, WireWindow } from './decisions.ts';
@@ -11,7 +10,7 @@ export function nameWorker(
   state: BrokerState,
   id: WorkerId,
   name: string,
-  seats: readonly WireSeat[] = [],
+  seats: readonly ToldSeat[] = [],
 ): void {
   for (const seat of seats) state.learned.runs.describeSeat(...seat);
   const known = state.workers.get(id);

@@ -19,8 +19,7 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import { asksModel } from '@gryphgen/protocol';
-import type { Taught } from '@gryphgen/scheduler';
-import type { WireSeat } from '../learning.ts';
+import type { Taught, ToldSeat } from '@gryphgen/scheduler';
 
 /** The kinds of decisions, as the journal numbers them: a number never changes its meaning, new ones come at the end. */
 export const decided = {
@@ -144,7 +143,7 @@ export type Decision =
       name: string,
       at: number,
       /** What is new of its places; missing of none, and in what earlier versions wrote. */
-      seats?: readonly WireSeat[],
+      seats?: readonly ToldSeat[],
     ]
   | readonly [
       kind: typeof decided.drainOrdered,

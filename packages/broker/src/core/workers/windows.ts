@@ -139,7 +139,7 @@ function expectedMs({ learned, workers }: BrokerState, id: WorkerId, envelope: E
   const most = Number.isFinite(bound) ? bound : undefined;
   const task = foretold(envelope);
   const view = workers.get(id)?.view;
-  if (view === undefined || learned.typicalMs(task) === undefined) return most;
+  if (view === undefined || learned.knownMs(task) === undefined) return most;
   const seats =
     envelope.resources.gpu === undefined ? [id] : (view.report?.devices ?? []).map(({ uuid }) => uuid);
   const runs = seats.map((seat) => learned.runs.run(task.taskClass, seat, task.inputBytes)?.p90Ms ?? 0);

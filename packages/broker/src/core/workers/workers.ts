@@ -18,7 +18,15 @@ import type {
   WorkerReport,
 } from '@gryphgen/protocol';
 import { failure, limits } from '@gryphgen/protocol';
-import { changeView, freesMemory, type Ledger, placesAlike, release, reserve } from '@gryphgen/scheduler';
+import {
+  changeView,
+  freesMemory,
+  type Ledger,
+  placesAlike,
+  release,
+  reserve,
+  type ToldSeat,
+} from '@gryphgen/scheduler';
 import { adoptCollections } from '../collections/placing-collections.ts';
 import type { Context } from '../context.ts';
 import {
@@ -32,7 +40,7 @@ import {
   tell,
 } from '../context.ts';
 import type { BrokerEvent } from '../events.ts';
-import { newSeats, type WireSeat } from '../learning.ts';
+import { newSeats } from '../learning.ts';
 import { attemptFailed, end, leasedTo, setRunning } from '../outcomes.ts';
 import { type Decision, decided } from '../record/decisions.ts';
 import type { Worker } from '../state.ts';
@@ -101,7 +109,7 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   state.wake = true;
 }
 
-function named(id: WorkerId, name: string, at: number, seats: readonly WireSeat[]): Decision {
+function named(id: WorkerId, name: string, at: number, seats: readonly ToldSeat[]): Decision {
   return seats.length > 0 ? [decided.workerNamed, id, name, at, seats] : [decided.workerNamed, id, name, at];
 }
 
