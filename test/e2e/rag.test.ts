@@ -1,11 +1,16 @@
 /** Retrieval as a user has it: the spawned `grid`, files that change, answers that follow. */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { bringArtifact, type Client, ingested, ingestTask } from '@gryphgen/client';
+import type { IngestBody } from '@gryphgen/protocol';
+import { scanPath } from '@gryphgen/runtime';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { docxOf, paragraph, pdfOf } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
 import { llamaProgram } from '../conformance/llama-program.ts';
-import { GridFixture } from './cli-grid.fixture.ts';
+import { GridFixture, Running } from './cli-grid.fixture.ts';
+import { DaemonsFixture } from './daemons.fixture.ts';
 import { filesIn } from './files-in.fixture.ts';
 
 interface Answer {
@@ -258,3 +263,87 @@ describe('a collection', () => {
     expect(code).toBe(3);
   });
 });
+
+interface Parted extends Answer {
+  readonly partial?: true;
+  readonly missing?: readonly { readonly number: number; readonly machine: string }[];
+}
+
+test('in two shards, on two machines: one killed while it ingests, and away', {
+  timeout: 180_000,
+}, async () => {
+  const machines = new DaemonsFixture();
+  try {
+    machines.prepare();
+    const elsewhere = machines.enrolWorker('anvil');
+    machines.daemon(['broker']);
+    machines.daemon(['retrieval', '--name', 'forge']);
+    const anvil = machines.daemon(['retrieval', '--name', 'anvil'], elsewhere);
+    const client = await machines.client();
+    const env = { ...machines.env, GRID_BROKER: machines.endpoint };
+    const asked = async <T>(...args: string[]): Promise<T> => {
+      const { stdout, stderr } = await new Running(args, env, machines.home).end();
+      if (stdout === '') throw new Error(stderr);
+      return JSON.parse(stdout) as T;
+    };
+    const folder = join(machines.home, 'notes');
+    mkdirSync(folder);
+    for (let at = 0; at < 40; at += 1)
+      writeFileSync(
+        join(folder, `${at}.md`),
+        `# Note ${at}\n\n${'A walrus swims. '.repeat((at % 3) + 1)}Its number is ${at}.\n`,
+      );
+    await present(client, 2);
+    const { shards } = await client.request('placeCollection', { name: 'notes', shards: 2 });
+    expect(shards.map(({ workerName }) => workerName).sort()).toEqual(['anvil', 'forge']);
+    const far = shards.findIndex(({ workerName }) => workerName === 'anvil');
+    const found = await scanPath(folder);
+    if ('code' in found) throw new Error(found.message);
+    await bringArtifact(client, found);
+    const { digest, bytes } = found.manifest;
+    const source = { machine: 'here', path: folder };
+    const inputs = [{ digest, bytes, to: '/in' }];
+    const body: IngestBody = { op: 'sync', collection: 'notes', source, inputs };
+    const near = client.submit(ingestTask(body, 1 - far));
+    const awaited = ingestTask(body, far);
+    const task = await new Promise<ReturnType<Client['submit']>>((resolve) => {
+      const one = client.submit(awaited, { onChange: ({ state }) => state === 'running' && resolve(one) });
+      void one.finished.finally(() => resolve(one));
+    });
+    await anvil.kill();
+    anvil.start();
+    const ended = ingested(await near.finished, await task.finished);
+    expect(ended).toMatchObject({ added: 40, failedFiles: 0 });
+    const again = { ...body, collection: 'whole' };
+    await client.request('placeCollection', { name: 'whole' });
+    ingested(await client.submit(ingestTask(again)).finished);
+
+    const query = (name: string, ...flags: string[]) =>
+      asked<Parted>('rag', 'query', name, 'walrus number 7', '-k', '20', '--json', ...flags);
+    const parted = await query('notes');
+    expect(parted.results).toHaveLength(20);
+    expect(parted).toEqual(await query('whole'));
+    await anvil.kill();
+    const partial = await query('notes', '--deadline', '3s');
+    expect(partial).toMatchObject({ partial: true, missing: [{ number: far + 1, machine: 'anvil' }] });
+    expect(partial.results.length).toBeGreaterThan(0);
+    anvil.start();
+    await present(client, 2);
+    expect(await query('notes')).toEqual(parted);
+  } finally {
+    await machines.stop();
+  }
+  expect(machines.deaths).toEqual([]);
+});
+
+/** So many machines with retrieval are connected; each question is one round to the broker. */
+async function present(client: Client, count: number): Promise<void> {
+  for (;;) {
+    const nodes = await client.request('nodes', {});
+    const ready = nodes.filter(
+      ({ state, report }) => state === 'ready' && report?.capabilities.includes('ingest'),
+    );
+    if (ready.length === count) return;
+    await pause(100);
+  }
+}

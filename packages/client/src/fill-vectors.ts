@@ -22,7 +22,9 @@ import {
 import { embedTexts } from './inference/embed-texts.ts';
 import type { Inference } from './inference.ts';
 import { modelFor } from './model-choice.ts';
-import { askRetrieval, ingestTask, type RetrievalAsker, retrieved } from './retrieval.ts';
+import { type RetrievalAsker, retrieved } from './retrieval/ask-shard.ts';
+import { collectionNamed } from './retrieval/collection-shards.ts';
+import { askRetrieval, ingestTask } from './retrieval.ts';
 import { embeddingDigest } from './text-prefixes.ts';
 
 /** One is embedded while another is fetched or kept; two instances have work. */
@@ -60,7 +62,10 @@ export async function embedCollection(
   const digest = embeddingDigest(model);
   const embedding = { model: name, digest, dimension: vectors[0]?.length ?? 0 };
   const body: IngestBody = { op: 'embed', collection, embedding, ...(again && { again }) };
-  return retrieved(await asker.submit(ingestTask(body)).finished, embedResultSchema);
+  const { shards } = await collectionNamed(asker, collection);
+  const all = await Promise.all(shards.map((_, shard) => asker.submit(ingestTask(body, shard)).finished));
+  const results = all.map((outcome) => retrieved(outcome, embedResultSchema));
+  return { embedding, lacking: results.reduce((sum, { lacking }) => sum + lacking, 0) };
 }
 
 /** Throws GridError: what the model, or the service, cannot do. */
@@ -80,9 +85,10 @@ export async function fillVectors(
       ),
     );
   let [filled, cut] = [0, 0];
-  const rest = lackingOf(asker, collection, batchSize(embedding));
+  const { shards } = await collectionNamed(asker, collection);
+  const rest = lackingOf(asker, collection, shards.length, batchSize(embedding));
   const filler = async (): Promise<void> => {
-    for await (const passages of { [Symbol.asyncIterator]: () => rest }) {
+    for await (const { shard, passages } of { [Symbol.asyncIterator]: () => rest }) {
       const texts = passages.map(({ text }) => text);
       const embedded = await embedTexts(inference, model, texts, {
         as: 'passage',
@@ -91,7 +97,7 @@ export async function fillVectors(
       const ids = passages.map(({ id }) => id);
       const values = bytesOf(embedded.vectors);
       const body: IngestBody = { op: 'vectors', collection, embedding, passages: ids, values };
-      const { kept } = retrieved(await asker.submit(ingestTask(body)).finished, vectorsResultSchema);
+      const { kept } = retrieved(await asker.submit(ingestTask(body, shard)).finished, vectorsResultSchema);
       filled += kept;
       cut += embedded.cut;
       onProgress?.({ filled, cut });
@@ -106,20 +112,23 @@ function batchSize({ dimension }: Embedding): number {
   return Math.max(1, Math.min(limits.vectorsBrought, fit));
 }
 
+/** Of one shard after the other. */
 async function* lackingOf(
   asker: RetrievalAsker,
   collection: string,
+  shards: number,
   size: number,
-): AsyncGenerator<UnembeddedResult['passages'], void> {
-  for (let after = 0; ; ) {
-    const body = { op: 'unembedded', collection, after } as const;
-    const { passages } = await askRetrieval(asker, collection, body, unembeddedResultSchema);
-    const some = passages.slice(0, size);
-    const last = some.at(-1);
-    if (last === undefined) return;
-    yield some;
-    after = last.id;
-  }
+): AsyncGenerator<{ readonly shard: number; readonly passages: UnembeddedResult['passages'] }, void> {
+  for (let shard = 0; shard < shards; shard += 1)
+    for (let after = 0; ; ) {
+      const body = { op: 'unembedded', collection, after } as const;
+      const { passages: all } = await askRetrieval(asker, collection, body, unembeddedResultSchema, shard);
+      const passages = all.slice(0, size);
+      const last = passages.at(-1);
+      if (last === undefined) break;
+      yield { shard, passages };
+      after = last.id;
+    }
 }
 
 /** The least significant byte first, as all machines that Node runs on have them. */

@@ -84,21 +84,24 @@ export {
   mostPassagesAsked,
 } from './retrieval/ask-collection.ts';
 export type { AskCollectionOptions, AskStep } from './retrieval/ask-progress.ts';
+export type { RetrievalAsker } from './retrieval/ask-shard.ts';
 export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-steps.ts';
 export { collectionNamed } from './retrieval/collection-shards.ts';
+export {
+  type CollectionQuery,
+  type Found,
+  type MissingShard,
+  type QueryOptions,
+  queryCollection,
+} from './retrieval/query-collection.ts';
 export { queryReranked } from './retrieval/rerank-passages.ts';
 export {
   accessed,
-  type CollectionQuery,
   collectionWeights,
-  type Found,
   forgotten,
   ingested,
   ingestTask,
   listCollections,
-  type QueryOptions,
-  queryCollection,
-  type RetrievalAsker,
   revealText,
   weighed,
 } from './retrieval.ts';

@@ -41,6 +41,7 @@ export * from './principal-limits.ts';
 export * from './requests.ts';
 export * from './resources.ts';
 export * from './retrieval-body.ts';
+export * from './retrieval-results.ts';
 export * from './service-body.ts';
 export type { Address, Health, PublishedPort } from './service-state.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';

@@ -130,6 +130,10 @@ export const limits = {
   subjectChars: 200,
   /** Of one answer. */
   passages: 1000,
+  /** Terms that a query is looked up by. */
+  queryTerms: 128,
+  /** Passages of each ranking that a shard tells of: with their scores they fit into an answer. */
+  fusedCandidates: 150,
   /** Values of a vector: those of the largest models that embed. */
   dimensions: 8192,
   /** Vectors that one task brings. */

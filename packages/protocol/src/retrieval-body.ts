@@ -14,7 +14,7 @@ export function isCollectionName(name: string): boolean {
 export const collectionName = z.string().refine(isCollectionName, `expected ${collectionWords}`);
 const collection = collectionName;
 /** Where files came from, by which the sources of a collection are told apart: a file or folder of a machine. */
-const source = z.object({
+export const sourceSchema = z.object({
   machine: z
     .string()
     .min(1)
@@ -22,7 +22,8 @@ const source = z.object({
     .regex(/^[^\n]*$/, 'expected no line end'),
   path: z.string().min(1).max(limits.sourceChars),
 });
-export type SourceName = z.infer<typeof source>;
+export type SourceName = z.infer<typeof sourceSchema>;
+const source = sourceSchema;
 
 const verdicts = ['good', 'used', 'bad'] as const;
 export type Verdict = (typeof verdicts)[number];
@@ -45,15 +46,32 @@ const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 
 const line = z.number().int().min(1).max(limits.sourceLines);
 
 /** By which a collection has vectors: another file under the model's name, or other prefixes, would make others. */
-const embedding = z.object({
+export const embeddingSchema = z.object({
   model: modelName,
   digest: artifactDigest,
   dimension: z.number().int().min(1).max(limits.dimensions),
 });
-export type Embedding = z.infer<typeof embedding>;
+export type Embedding = z.infer<typeof embeddingSchema>;
+const embedding = embeddingSchema;
 /** Of 32 bits each, the least significant byte first; one vector after the other. */
 const values: z.ZodType<Uint8Array> = z.instanceof(Uint8Array);
-const passageId = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const passageIdSchema = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const passageId = passageIdSchema;
+
+/** Of a collection, or of one shard: what the scores of passages for one query come of beside the passages themselves. */
+export const statisticsSchema = z.object({
+  /** Passages. */
+  live: passageId,
+  /** Terms in them, by field. */
+  lengths: z.array(passageId).length(4),
+  /** By term of the query: in how many it is. */
+  holding: z.array(z.tuple([z.string(), passageId])).max(limits.queryTerms),
+});
+export type Statistics = z.infer<typeof statisticsSchema>;
+/** Orders passages of one score, alike in every index; among some hundred it names one. */
+export const tieSchema = z.number().int().min(0).max(0xffff_ffff);
+/** Where a passage stands in a ranking of all shards, from 1. */
+const ranks = z.array(z.tuple([tieSchema, z.number().int().min(1)])).max(limits.fusedCandidates);
 
 export const ingestBodySchema = z.discriminatedUnion('op', [
   /** From now on the source is what its one input holds: what is not in there any more is not answered any more. */
@@ -127,6 +145,21 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     of: z.enum(['passages', 'files']),
     /** Of `text`, by the collection's model; by another's, or without, words alone are asked. */
     vector: z.object({ digest: artifactDigest, values }).optional(),
+    /** Of all shards: then passages are scored as in one index of all, and each tells its order. */
+    statistics: statisticsSchema.optional(),
+    /** With a vector and statistics: which passages, by how they stand in both rankings of all shards. */
+    ranked: z.object({ words: ranks, meaning: ranks }).optional(),
+  }),
+  /** What the shards of a collection are asked first, so that all score alike. */
+  z.object({ op: z.literal('statistics'), collection, text: z.string().max(limits.queryChars) }),
+  /** The best of both rankings, each without its text. */
+  z.object({
+    op: z.literal('candidates'),
+    collection,
+    text: z.string().max(limits.queryChars),
+    count: z.number().int().min(1).max(limits.fusedCandidates),
+    vector: z.object({ digest: artifactDigest, values }),
+    statistics: statisticsSchema,
   }),
   /** What has no vector yet, as its model is to be shown it; behind the passage `after`. */
   z.object({ op: z.literal('unembedded'), collection, after: passageId }),
@@ -144,147 +177,3 @@ export function collectionLabel(name: string): string {
   return `${collectionPrefix}${name}`;
 }
 export const collectionPrefix = 'collection/';
-
-const count = z.number().int().min(0);
-
-/** Passages without a vector. */
-const vectors = z.object({ embedding, lacking: count });
-
-/** Of `embed`. */
-export const embedResultSchema = vectors;
-export type EmbedResult = z.infer<typeof vectors>;
-
-/** Of `vectors`. */
-export const vectorsResultSchema = z.object({ kept: count });
-
-/** Of `sync` and `remove`. Files; `failed`: the first of them, with the cause. `vectors`: of a collection that has them. */
-export const ingestResultSchema = z.object({
-  added: count,
-  changed: count,
-  unchanged: count,
-  removed: count,
-  failedFiles: count,
-  failed: z.array(z.object({ path: z.string(), cause: z.string() })),
-  vectors: vectors.optional(),
-});
-export type IngestResult = z.infer<typeof ingestResultSchema>;
-
-const passageSchema = z.object({
-  score: z.number(),
-  /** Of the file. */
-  machine: z.string(),
-  source: z.string(),
-  /** First and last, from 1. */
-  lines: z.tuple([count, count]),
-  /** In which lines are counted, where that is not the file: `page 3`, `cell 2`. */
-  place: z.string().optional(),
-  /** Of the repository, where it is from one. */
-  revision: z.string().optional(),
-  title: z.string().optional(),
-  symbol: z.string().optional(),
-  /** As much of it as an answer holds. */
-  text: z.string().optional(),
-  /** What the score is made of. */
-  terms: z.record(z.string(), z.number()),
-});
-export type Passage = z.infer<typeof passageSchema>;
-export const queryResultSchema = z.object({
-  results: z.array(passageSchema),
-  /** Results, or their texts, are missing: an answer holds no more. */
-  cut: z.boolean(),
-  /** Words that the query was looked up by, each once; older services do not tell. */
-  asked: count.optional(),
-  /** Of a collection with vectors: by which `text` is to be embedded. */
-  embedding: embedding.optional(),
-});
-export type QueryResult = z.infer<typeof queryResultSchema>;
-
-/** Of `unembedded`; with no passage there are no more. */
-export const unembeddedResultSchema = z.object({
-  passages: z.array(z.object({ id: passageId, text: z.string() })),
-});
-export type UnembeddedResult = z.infer<typeof unembeddedResultSchema>;
-
-export const listResultSchema = z.object({
-  collections: z.array(
-    z.object({
-      name: z.string(),
-      /** Which of how many, of one that is parted; `index` from 0. */
-      shard: z.object({ index: count, of: count }).optional(),
-      passages: count,
-      /** Whose it is; left out where nobody knows, and by older services, which everybody may ask. */
-      owner: z.string().optional(),
-      readers: readersSchema.optional(),
-      vectors: vectors.optional(),
-      /** What is taken out of its texts; left out where they are kept as they are. */
-      redacts: z.array(z.enum(redactedKinds)).optional(),
-      sources: z.array(
-        source.extend({
-          files: count,
-          failedFiles: count,
-          syncedAt: z.number(),
-          revision: z.string().optional(),
-        }),
-      ),
-    }),
-  ),
-  cut: z.boolean(),
-});
-export type ListResult = z.infer<typeof listResultSchema>;
-
-/** Of `access`: as it is from now on. `owner`: null where nobody knows. */
-export const accessResultSchema = z.object({ owner: z.string().nullable(), readers: readersSchema });
-export type AccessResult = z.infer<typeof accessResultSchema>;
-
-/** Of `redact`: as it is from now on. `names`: how many. */
-export const redactResultSchema = z.object({ kinds: z.array(z.enum(redactedKinds)), names: count });
-export type RedactResult = z.infer<typeof redactResultSchema>;
-
-/** Of `reveal`. Pseudonyms that it told, and that it knows nothing of. */
-export const revealResultSchema = z.object({ text: z.string(), revealed: count, unknown: count });
-export type RevealResult = z.infer<typeof revealResultSchema>;
-
-/** Of `feedback` and both `weights`. */
-export const weightsResultSchema = z.object({
-  /** Words on answers that are kept. */
-  feedback: count,
-  /** Newest first; the first is in force. Qualities are nDCG@10 of queries that nothing was learned from. */
-  versions: z.array(
-    z.object({
-      version: count,
-      /** 0: nothing that was learned counts. */
-      strength: z.number(),
-      queries: count,
-      before: z.number(),
-      after: z.number(),
-      /** Wall ms. */
-      at: z.number(),
-      /** The version that it brought back. */
-      like: count.optional(),
-    }),
-  ),
-  /** Of this task, if it learned: how the queries are answered without, by what was in force, and by what was learned now. */
-  replay: z
-    .object({
-      queries: count,
-      before: z.number(),
-      inForce: z.number(),
-      after: z.number(),
-      promoted: z.boolean(),
-    })
-    .optional(),
-});
-export type WeightsResult = z.infer<typeof weightsResultSchema>;
-
-/** Of `forget`. */
-export const forgetResultSchema = z.object({
-  passages: count,
-  /** Files that are gone as a whole: by their names. */
-  files: count,
-  feedback: count,
-  /** The service's files afterwards, each searched byte by byte. */
-  searched: z.array(z.object({ file: z.string(), bytes: count, found: count })),
-  /** Other collections of the service with passages that have it. */
-  elsewhere: z.array(z.object({ collection: z.string(), passages: count })),
-});
-export type ForgetResult = z.infer<typeof forgetResultSchema>;

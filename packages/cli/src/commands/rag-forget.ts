@@ -1,15 +1,16 @@
 /** `grid rag forget`: what has a name, an address or a number in it is taken out of a collection, and looked for then. */
 import { text as allOf } from 'node:stream/consumers';
-import { forgotten } from '@gryphgen/client';
+import { collectionNamed, forgotten } from '@gryphgen/client';
 import { limits } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { type Invocation, runs } from '../command.ts';
+import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { forgetLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { printJson } from '../terminal.ts';
-import { ingest, onCollection } from './rag-collections.ts';
+import { ingestShards, onCollection } from './rag-collections.ts';
 
 /** It is still in the files of the service. */
 const remainsExit = 1;
@@ -29,10 +30,28 @@ export function forgetCommand(invocation: Invocation): Command {
         `the subject has ${subject.length} characters, expected 1 to ${limits.subjectChars}`,
       );
     const found = await withClient(terminal, flags, async (client) => {
-      return forgotten(...(await ingest(client, terminal, { op: 'forget', collection, subject }, false)));
+      const { shards } = await collectionNamed(client, collection);
+      const [here, away] = [true, false].map((is) =>
+        [...shards.keys()].filter((at) => shards[at]?.connected === is),
+      );
+      const body = { op: 'forget' as const, collection, subject };
+      const asked = shards.length > 1 && here !== undefined && here.length > 0 ? here : [...shards.keys()];
+      const result = forgotten(...(await ingestShards(client, terminal, body, asked)));
+      const notProven = (away ?? [])
+        .filter((at) => !asked.includes(at))
+        .map((at) => ({ number: at + 1, machine: shards[at]?.workerName ?? '' }));
+      return { ...result, ...(notProven.length > 0 && { notProven }) };
     });
+    const { notProven = [] } = found;
     if (flags.json) printJson(terminal, found);
-    else for (const line of forgetLines(found)) terminal.out(`${line}\n`);
-    return found.searched.some((file) => file.found > 0) ? remainsExit : 0;
+    else {
+      for (const line of forgetLines(found)) terminal.out(`${line}\n`);
+      for (const { number, machine } of notProven)
+        terminal.out(
+          `not proven: shard ${number} on ${printable(machine || 'no machine')} was not asked, which is away: forget again when it is back\n`,
+        );
+    }
+    const remains = notProven.length > 0 || found.searched.some((file) => file.found > 0);
+    return remains ? remainsExit : 0;
   });
 }

@@ -1,6 +1,6 @@
 /** `grid rag feedback` and `weights`: what people say of answers, and what collections learn from it. */
 import { resolve } from 'node:path';
-import { collectionWeights, weighed } from '@gryphgen/client';
+import { collectionNamed, collectionWeights, weighed } from '@gryphgen/client';
 import { type IngestBody, isVerdict, limits, type WeightsResult } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, runs } from '../command.ts';
@@ -10,7 +10,7 @@ import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer, name as machineName } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
-import { held, ingest, onCollection } from './rag-collections.ts';
+import { ingest, onCollection } from './rag-collections.ts';
 
 interface FeedbackFlags extends CommonFlags {
   readonly query: string;
@@ -81,8 +81,8 @@ export function weightsCommand(invocation: Invocation): Command {
       return await change(terminal, flags, { op: 'weights', collection, change: { kind: 'revert', ...to } });
     }
     const found = await withClient(terminal, flags, async (client) => {
-      await held(client, collection);
-      return await collectionWeights(client, collection);
+      const { shards } = await collectionNamed(client, collection);
+      return await Promise.all(shards.map((_, shard) => collectionWeights(client, collection, shard)));
     });
     return show(terminal, flags, found);
   });
@@ -90,14 +90,21 @@ export function weightsCommand(invocation: Invocation): Command {
 
 async function change(terminal: Terminal, flags: CommonFlags, body: IngestBody): Promise<number> {
   const found = await withClient(terminal, flags, async (client) => {
-    return weighed(...(await ingest(client, terminal, body, false)));
+    const outcomes = await ingest(client, terminal, body, false);
+    return outcomes.map((outcome) => weighed(outcome));
   });
   return show(terminal, flags, found);
 }
 
-function show(terminal: Terminal, flags: CommonFlags, found: WeightsResult): number {
-  if (flags.json) printJson(terminal, found);
-  else for (const line of weightsLines(found, terminal)) terminal.out(`${line}\n`);
+/** Each shard of a collection learns by itself, from what is said of its files. */
+function show(terminal: Terminal, flags: CommonFlags, found: readonly WeightsResult[]): number {
+  const [first, ...others] = found;
+  if (flags.json) printJson(terminal, others.length === 0 ? first : { shards: found });
+  else
+    for (const [at, one] of found.entries()) {
+      if (others.length > 0) terminal.out(`${at > 0 ? '\n' : ''}shard ${at + 1}:\n`);
+      for (const line of weightsLines(one, terminal)) terminal.out(`${line}\n`);
+    }
   return 0;
 }
 

@@ -6,10 +6,10 @@ import { flagOf, type Invocation, runs } from '../command.ts';
 import { withInference } from '../models/with-inference.ts';
 import { printable } from '../printable.ts';
 import { ToldSteps } from '../rag/told-steps.ts';
-import { passageLines } from '../render/rag-view.ts';
+import { missingLine, passageLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
-import { integer } from '../task-file/values.ts';
+import { duration, integer } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
 import { rerankFlag } from './rag-ask.ts';
 import { held, onCollection } from './rag-collections.ts';
@@ -20,6 +20,7 @@ interface QueryFlags extends CommonFlags {
   readonly words?: true;
   readonly count?: number;
   readonly rerank?: string;
+  readonly deadline?: number;
 }
 
 export function queryCommand(invocation: Invocation): Command {
@@ -35,38 +36,49 @@ export function queryCommand(invocation: Invocation): Command {
       flagOf('-k, --count <count>', `results (default: ${defaultCount})`, integer(1, limits.passages)),
     )
     .addOption(rerankFlag())
+    .addOption(
+      flagOf(
+        '--deadline <duration>',
+        'of a collection with several shards: who has not answered a round of questions by then is left out, and named (default: 10s)',
+        duration,
+      ),
+    )
     .addOption(new Option('--words', 'by words alone, also where the collection has vectors'));
   return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
     const { terminal } = invocation;
-    const { count = defaultCount, rerank } = flags;
+    const { count = defaultCount, rerank, deadline: deadlineMs } = flags;
+    const within = deadlineMs === undefined ? {} : { deadlineMs };
     const query = { collection: name, text, count, of: 'passages' } as const;
     const found: Found = await withClient(terminal, flags, async (client) => {
       await held(client, name);
-      if (flags.words && rerank === undefined) return await queryCollection(client, query);
+      if (flags.words && rerank === undefined) return await queryCollection(client, query, within);
       const model =
         rerank === undefined ? undefined : modelFor(await client.request('models', {}), 'rerank', rerank);
       const steps = new ToldSteps(terminal);
       return await withInference(client, (inference, signal) => {
-        if (model === undefined) return queryCollection(client, query, { inference, signal });
+        if (model === undefined) return queryCollection(client, query, { inference, signal, ...within });
         const onStep = (step: AskStep) => steps.tell(step);
         return queryReranked(client, inference, query, model, {
           signal,
+          ...within,
           onStep,
           words: flags.words === true,
         });
       }).finally(() => steps.end());
     });
-    const { meaning, wordsAlone } = found;
+    const { meaning, wordsAlone, missing } = found;
     if (flags.json) {
       const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));
       printJson(terminal, {
         results,
         ...(found.cut && { cut: true }),
+        ...(missing && { partial: true, missing }),
         ...(meaning && { meaning }),
         ...(wordsAlone !== undefined && { wordsAlone }),
       });
     } else {
       for (const line of passageLines(found, terminal)) terminal.out(`${line}\n`);
+      if (missing !== undefined) terminal.err(`${terminal.style.yellow(missingLine(missing))}\n`);
       if (wordsAlone !== undefined)
         terminal.err(`${terminal.style.yellow(`found by words alone: ${printable(wordsAlone)}`)}\n`);
     }

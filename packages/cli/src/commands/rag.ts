@@ -6,11 +6,11 @@ import {
   GridError,
   type IngestBody,
   type IngestResult,
-  type ListResult,
+  limits,
   type SourceName,
 } from '@gryphgen/protocol';
 import { Command, Option } from 'commander';
-import { gridCommand, type Invocation, runs } from '../command.ts';
+import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
@@ -29,10 +29,11 @@ import { SourceWatch } from '../rag/source-watch.ts';
 import { collectionLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
+import { integer } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { accessCommand } from './rag-access.ts';
 import { askCommand } from './rag-ask.ts';
-import { collectionsOf, ingest, onCollection } from './rag-collections.ts';
+import { collectionsOf, ingest, type ListedCollection, onCollection } from './rag-collections.ts';
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
@@ -73,6 +74,7 @@ export function ragCommand(invocation: Invocation): Command {
 interface AddFlags extends CommonFlags, VectorFlags {
   readonly name?: string;
   readonly redact?: string;
+  readonly shards?: number;
 }
 
 function addCommand(invocation: Invocation): Command {
@@ -84,6 +86,7 @@ function addCommand(invocation: Invocation): Command {
     'rag add notes - --name today.md < notes.md',
     'rag add docs ./docs --embed bge-small',
     'rag add letters ./letters --redact email,phone,names=people.txt',
+    'rag add library ./books --shards 3',
   )
     .argument(
       '<source...>',
@@ -96,14 +99,25 @@ function addCommand(invocation: Invocation): Command {
         'take these out of the texts before anything is kept: email, phone, key, token, names=FILE (one a line)',
       ),
     );
+  command.addOption(
+    flagOf(
+      '--shards <count>',
+      'part a new collection into so many, on as many machines as there are with retrieval (default: 1)',
+      integer(1, limits.shards),
+    ),
+  );
   for (const option of vectorOptions()) command.addOption(option);
   return runs<AddFlags>(command, invocation, async (flags, [name = '', ...sources]) => {
     const { terminal } = invocation;
     const places: SourcePlace[] = [];
     for (const source of sources)
       places.push(source === '-' ? stdinPlace(flags, sources) : await writtenPlace(source));
+    const { shards } = flags;
+    if (shards !== undefined && shards > 1 && flags.redact !== undefined)
+      throw new UsageError('--redact: expected one shard, since others would have other pseudonyms');
     const redact = flags.redact === undefined ? undefined : await redactSetting(flags.redact);
     return await withClient(terminal, flags, async (client) => {
+      if (shards !== undefined) await client.request('placeCollection', { name, shards });
       if (redact !== undefined)
         await ingest(client, terminal, { op: 'redact', collection: name, ...redact }, true);
       return await syncAll(client, terminal, flags, { name, isRedacted: redact !== undefined }, places);
@@ -189,10 +203,7 @@ function removeCommand(invocation: Invocation): Command {
 }
 
 /** Of a collection that has no files here to be synced, but passages to be embedded. */
-function lacksVectors(
-  found: ListResult['collections'][number] | undefined,
-  { embed, again }: VectorFlags,
-): boolean {
+function lacksVectors(found: ListedCollection | undefined, { embed, again }: VectorFlags): boolean {
   return (
     embed !== undefined || (found?.vectors !== undefined && (again === true || found.vectors.lacking > 0))
   );

@@ -93,6 +93,10 @@ export function retrievalCalls(
           switch (body.op) {
             case 'query':
               return await service.query(body, resultBytes);
+            case 'statistics':
+              return await service.statistics(body);
+            case 'candidates':
+              return await service.candidates(body);
             case 'unembedded':
               return await service.unembedded(body.collection, body.after, resultBytes);
             case 'list':

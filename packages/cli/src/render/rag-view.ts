@@ -1,12 +1,13 @@
 /** Collections and passages, as people read them. */
+import type { MissingShard } from '@gryphgen/client';
 import {
   type ForgetResult,
   formatBytes,
   type IngestResult,
-  type ListResult,
   type QueryResult,
   type WeightsResult,
 } from '@gryphgen/protocol';
+import type { CollectionList, ListedCollection } from '../commands/rag-collections.ts';
 import { printable } from '../printable.ts';
 import type { Style, Terminal } from '../terminal.ts';
 import { table } from './table.ts';
@@ -27,11 +28,12 @@ export function syncLine(path: string, result: IngestResult, style: Style): stri
   return `${printable(path)}: ${parts.join(', ')}`;
 }
 
-export function collectionLines({ collections, cut }: ListResult, terminal: Terminal): readonly string[] {
+export function collectionLines({ collections, cut }: CollectionList, terminal: Terminal): readonly string[] {
   if (collections.length === 0) return ['there is no collection: "grid rag add NAME PATH" makes one'];
-  const rows = collections.flatMap(({ name, vectors, redacts = [], sources }) =>
-    sources.map((source) => ({ name, vectors, redacts, ...source })),
+  const rows = collections.flatMap(({ name, vectors, redacts = [], shards, sources }) =>
+    sources.map((source) => ({ name, vectors, redacts, shards, ...source })),
   );
+  const isParted = rows.some(({ shards }) => shards.length > 1 || shards.some(({ connected }) => !connected));
   const hasVectors = rows.some(({ vectors }) => vectors !== undefined);
   const redacting = rows.some(({ redacts }) => redacts.length > 0);
   return [
@@ -42,6 +44,7 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
         { title: 'FILES', value: ({ files }) => String(files), right: true },
         { title: 'NOT READ', value: ({ failedFiles }) => String(failedFiles), right: true },
         ...(hasVectors ? [{ title: 'VECTORS BY', value: vectorWords }] : []),
+        ...(isParted ? [{ title: 'SHARDS', value: shardWords }] : []),
         { title: 'SYNCED', value: ({ syncedAt }) => `${age(Date.now() - syncedAt)} ago` },
         ...(redacting ? [{ title: 'REDACTS', value: redactsOf }] : []),
         { title: 'MACHINE', value: ({ machine }) => printable(machine) },
@@ -53,10 +56,17 @@ export function collectionLines({ collections, cut }: ListResult, terminal: Term
   ];
 }
 
-function vectorWords({ vectors }: Pick<ListResult['collections'][number], 'vectors'>): string {
+function vectorWords({ vectors }: Pick<ListedCollection, 'vectors'>): string {
   if (vectors === undefined) return '-';
   const { embedding, lacking } = vectors;
   return lacking === 0 ? embedding.model : `${embedding.model}, ${lacking} to come`;
+}
+/** Who owns them, and which machines are away: `3: forge, anvil (away), forge`. */
+function shardWords({ shards }: Pick<ListedCollection, 'shards'>): string {
+  const owners = shards.map(({ workerName, connected }) =>
+    workerName === '' ? 'nobody' : `${printable(workerName)}${connected ? '' : ' (away)'}`,
+  );
+  return `${shards.length}: ${owners.join(', ')}`;
 }
 const redactsOf = ({ redacts }: { readonly redacts: readonly string[] }) => redacts.join(', ');
 
@@ -77,6 +87,12 @@ export function passageLines({ results, cut }: QueryResult, { style }: Terminal)
     },
   );
   return cut ? [...lines, '', style.dim('there is more than an answer holds')] : lines;
+}
+
+/** Of a partial answer: which shards are not in it, and why. */
+export function missingLine(missing: readonly MissingShard[]): string {
+  const words = missing.map(({ number, why }) => `shard ${number}: ${printable(why)}`);
+  return `partial, without ${words.join('; ')}`;
 }
 
 export function weightsLines(

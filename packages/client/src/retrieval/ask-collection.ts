@@ -10,9 +10,9 @@ import { failure, GridError, limits, type ModelDocument, type Passage } from '@g
 import { askChat, readChat } from '../inference/chat.ts';
 import type { Inference, InferenceAsker } from '../inference.ts';
 import { modelFor } from '../model-choice.ts';
-import { queryCollection, type RetrievalAsker } from '../retrieval.ts';
 import { type AskCollectionOptions, chatOptions } from './ask-progress.ts';
 import { promptOf } from './ask-prompt.ts';
+import type { RetrievalAsker } from './ask-shard.ts';
 import {
   type CollectionAnswer,
   collectionAnswerSchema,
@@ -23,6 +23,7 @@ import { checkAnswer } from './check-answer.ts';
 import { isClose } from './closeness.ts';
 import { measurePassages, tooSmall } from './measure-passages.ts';
 import { packContext } from './pack-context.ts';
+import { queryCollection } from './query-collection.ts';
 import { candidatesFor, rerankPassages } from './rerank-passages.ts';
 
 /** As many as an answer of retrieval usually holds whole. */
@@ -98,7 +99,7 @@ export async function askCollection(
 }
 
 /** Of the looking, what the answer tells. */
-type Told = Pick<CollectionAnswer, 'tasks' | 'meaning' | 'wordsAlone'>;
+type Told = Pick<CollectionAnswer, 'tasks' | 'meaning' | 'wordsAlone' | 'missing'>;
 
 type Looked =
   | { readonly kind: 'nothing'; readonly why: string; readonly told: Told }
@@ -121,9 +122,10 @@ async function look(
   const wanted = ranking === undefined ? count : candidatesFor(count);
   const query = { collection, text: question, count: wanted, of: 'passages' } as const;
   const found = await queryCollection(asker, query, { ...options, inference });
-  const { task, cut: partial, meaning, wordsAlone } = found;
+  const { task, cut: partial, meaning, wordsAlone, missing } = found;
   const tasks = { query: task };
-  const told = { tasks, ...(meaning && { meaning }), ...(wordsAlone !== undefined && { wordsAlone }) };
+  const aside = { ...(meaning && { meaning }), ...(wordsAlone !== undefined && { wordsAlone }) };
+  const told = { tasks, ...aside, ...(missing && { missing: [...missing] }) };
   if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', told };
   if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', told };
   // What the answer of retrieval had no room for cannot be read.

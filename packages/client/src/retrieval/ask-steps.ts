@@ -103,6 +103,8 @@ export const collectionAnswerSchema = z.object({
   /** By which model the question was embedded, and how long that took; why words alone were asked of a collection with vectors. */
   meaning: z.object({ model: z.string(), ms: z.number() }).optional(),
   wordsAlone: z.string().optional(),
+  /** Shards that did not answer: what is in them was not looked at. */
+  missing: z.array(z.object({ number: z.number(), machine: z.string(), why: z.string() })).optional(),
   budget: budgetSchema.optional(),
   /** By step. */
   tasks: z.object({ query: z.string(), count: z.string(), rerank: z.string(), answer: z.string() }).partial(),

@@ -3,8 +3,9 @@ import { failure, GridError, limits, type ModelDocument, type Passage } from '@g
 import { z } from 'zod';
 import { type WholeAnswer, wholeAnswer } from '../inference/whole-answer.ts';
 import type { Inference } from '../inference.ts';
-import { type CollectionQuery, type Found, queryCollection, type RetrievalAsker } from '../retrieval.ts';
 import { type AskCollectionOptions, questionOptions } from './ask-progress.ts';
+import type { RetrievalAsker } from './ask-shard.ts';
+import { type CollectionQuery, type Found, queryCollection } from './query-collection.ts';
 
 /** In the terms of a score; no word is written so. */
 const rankTerm = '(rerank)';

@@ -1,20 +1,34 @@
-/** Passages for a query, as an answer holds them. */
-import { limits, type QueryResult, type RetrieveBody } from '@gryphgen/protocol';
+/**
+ * Passages for a query, as an answer holds them.
+ *
+ * 1. A shard of a collection scores and orders by the statistics and ranks of all of them, which its asker brings: what the
+ *    shards answer, put together by `order`, is what one index of all would.
+ */
+import {
+  type CandidatesResult,
+  limits,
+  type PassageOrder,
+  type QueryResult,
+  type RetrieveBody,
+  type StatisticsResult,
+} from '@gryphgen/protocol';
 import { askedWords } from '../core/score/query-terms.ts';
 import type * as stored from '../store/store.ts';
 import { fitted } from './answer-size.ts';
 import type { Learning } from './learning.ts';
-import type { Meaning } from './meaning.ts';
+import { type Meaning, tieOfPassage } from './meaning.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
 
 /** Passages looked at for one file: those of large files crowd others out. */
 const passagesPerFile = 4;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
+type Candidates = Extract<RetrieveBody, { op: 'candidates' }>;
 
-interface Asked {
+export interface Asked {
   /** As the collection has it: with pseudonyms. */
   readonly text: string;
+  readonly store: stored.Store;
   readonly learning: Learning;
   readonly meaning: Meaning;
   /** Of the source that a file is of. */
@@ -23,7 +37,7 @@ interface Asked {
 
 /** At most `maxBytes` of JSON. */
 export async function answerQuery(
-  { collection, count, of, vector }: Query,
+  { collection, count, of, vector, statistics, ranked }: Query,
   maxBytes: number,
   { text, learning, meaning, revisionOf }: Asked,
 ): Promise<QueryResult> {
@@ -33,12 +47,17 @@ export async function answerQuery(
     ...(embedding && { embedding }),
   };
   const room = maxBytes - JSON.stringify(aside).length;
-  const words = (limit: number) => learning.search(collection, text, limit);
-  const ask = (limit: number) =>
-    vector === undefined || vector.digest !== embedding?.digest
-      ? words(limit)
-      : meaning.search(collection, vector, limit, words);
-  const cited = (passage: stored.Passage) => shown(passage, revisionOf(passage.source.key));
+  const words = (limit: number) => learning.search(collection, text, limit, statistics);
+  const byMeaning = vector !== undefined && vector.digest === embedding?.digest;
+  const ask = async (limit: number) => {
+    if (ranked !== undefined && vector !== undefined)
+      return (await meaning.ranked(collection, vector, ranked, words)).slice(0, limit);
+    return byMeaning ? await meaning.search(collection, vector, limit, words) : await words(limit);
+  };
+  const cited = (passage: stored.Passage) => ({
+    ...shown(passage, revisionOf(passage.source.key)),
+    ...(statistics && { order: orderOf(passage) }),
+  });
   if (of === 'passages') return { ...fitted((await ask(count)).map(cited), room), ...aside };
   for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
     const found = await ask(limit);
@@ -52,4 +71,33 @@ export async function answerQuery(
         ...aside,
       };
   }
+}
+
+export async function answerStatistics(
+  collection: string,
+  { text, store, meaning }: Asked,
+): Promise<StatisticsResult> {
+  const embedding = await meaning.embedding(collection);
+  const statistics = await store.statistics(collection, text);
+  return { statistics, asked: askedWords(text), ...(embedding && { embedding }) };
+}
+
+/** The vector of another model than the shard's finds nothing there. */
+export async function answerCandidates(
+  { collection, count, vector, statistics }: Candidates,
+  { text, learning, meaning }: Asked,
+): Promise<CandidatesResult> {
+  const embedding = await meaning.embedding(collection);
+  const isAlike = vector.digest === embedding?.digest;
+  const [words, near] = await Promise.all([
+    learning.search(collection, text, count, statistics),
+    isAlike ? meaning.nearest(collection, vector, count) : [],
+  ]);
+  return { words: words.map(orderOf), meaning: near.map(orderOf) };
+}
+
+const levels = { exactly: 2, loosely: 1 } as const;
+
+function orderOf(passage: stored.Passage): PassageOrder {
+  return [passage.named === null ? 0 : levels[passage.named], passage.score, tieOfPassage(passage)];
 }

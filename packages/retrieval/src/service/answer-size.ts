@@ -21,7 +21,8 @@ export function fitted(results: readonly Passage[], maxBytes: number): QueryResu
     left -= size;
     count += 1;
   }
-  let cut = count < results.length;
+  const more = count < results.length;
+  let cut = more;
   const kept = bare.slice(0, count).map((result, index) => {
     const { text } = results[index] as Passage;
     if (text === undefined) return result;
@@ -31,7 +32,7 @@ export function fitted(results: readonly Passage[], maxBytes: number): QueryResu
     left -= bytesOf(shown) - quotes;
     return { ...result, text: shown };
   });
-  return { results: kept, cut };
+  return { results: kept, cut, ...(more && { more }) };
 }
 
 /** As many whole characters as `maxBytes` hold as JSON. */

@@ -7,7 +7,7 @@
  *    without it and than by what is in force; or by a person's order.
  * 3. What a query names as a whole still comes first.
  */
-import { type Failure, failure, type WeightsResult } from '@gryphgen/protocol';
+import { type Failure, failure, type Statistics, type WeightsResult } from '@gryphgen/protocol';
 import { type Candidate, type Feedback, type Learned, learnFrom, relearned } from '../core/learn/learned.ts';
 import { type Replayed, replay } from '../core/learn/replay.ts';
 import type { FeedbackEntry, KeptFeedback, LearnedVersion, Passage, Store } from '../store/store.ts';
@@ -33,11 +33,17 @@ export class Learning {
   }
 
   /** As the store's, by what was learned. */
-  async search(collection: string, text: string, limit: number): Promise<readonly Passage[]> {
+  async search(
+    collection: string,
+    text: string,
+    limit: number,
+    statistics?: Statistics,
+  ): Promise<readonly Passage[]> {
     const store = await this.store();
     const learned = await this.inForce(collection);
-    if (learned.strength === 0) return await store.search({ collections: [collection], text, limit });
-    const found = await store.search({ collections: [collection], text, limit: Math.max(limit, depth) });
+    const query = { collections: [collection], text, statistics };
+    if (learned.strength === 0) return await store.search({ ...query, limit });
+    const found = await store.search({ ...query, limit: Math.max(limit, depth) });
     const levels = ['exactly', 'loosely', null] as const;
     return levels.flatMap((level) => reranked(learned, text, found, level)).slice(0, limit);
   }

@@ -11,10 +11,12 @@ import {
   type Failure,
   failure,
   type IngestBody,
+  limits,
   type RetrieveBody,
   type UnembeddedResult,
 } from '@gryphgen/protocol';
 import { fuse } from '../core/fuse/reciprocal-rank.ts';
+import { tieOf } from '../core/index/index-fields.ts';
 import type { Passage, Store } from '../store/store.ts';
 
 /** Of each ranking, at least: what is far down in both is not far up in their fusion. */
@@ -110,13 +112,48 @@ export class Meaning {
     ]);
     return fused(byWords, byMeaning).slice(0, limit);
   }
+
+  /** Those of a shard that are among the best of all shards, as they stand among these. `words`: as for `search`. */
+  async ranked(
+    collection: string,
+    { values }: QueryVector,
+    { words, meaning }: Ranks,
+    search: (limit: number) => Promise<readonly Passage[]>,
+  ): Promise<readonly Passage[]> {
+    const store = await this.store();
+    const [byWords, byMeaning] = await Promise.all([
+      search(limits.fusedCandidates),
+      store.nearest({ collection, vector: floatsOf(values), limit: limits.fusedCandidates }),
+    ]);
+    const [inWords, inMeaning] = [new Map(words), new Map(meaning)];
+    const those = (found: readonly Passage[], standing: ReadonlyMap<number, number>) =>
+      found.filter((passage) => standing.has(tieOfPassage(passage)));
+    return fused(those(byWords, inWords), those(byMeaning, inMeaning), [inWords, inMeaning]);
+  }
+
+  async nearest(collection: string, { values }: QueryVector, limit: number): Promise<readonly Passage[]> {
+    return await (await this.store()).nearest({ collection, vector: floatsOf(values), limit });
+  }
 }
 
-function fused(words: readonly Passage[], meaning: readonly Passage[]): readonly Passage[] {
+type Ranks = NonNullable<Extract<RetrieveBody, { op: 'query' }>['ranked']>;
+
+export function tieOfPassage({ source, seq }: Passage): number {
+  return tieOf(source, seq);
+}
+
+/** `standing`: by tie, where passages stand when these are only some of those that were ranked. */
+function fused(
+  words: readonly Passage[],
+  meaning: readonly Passage[],
+  standing?: readonly [words: ReadonlyMap<number, number>, meaning: ReadonlyMap<number, number>],
+): readonly Passage[] {
+  const ranksOf = (found: readonly Passage[], places: ReadonlyMap<number, number> | undefined) =>
+    places && { ranks: found.map((passage) => places.get(tieOfPassage(passage)) ?? 0) };
   const passages = new Map([...meaning, ...words].map((passage) => [idOf(passage), passage]));
   const rankings = [
-    { name: wordsTerm, weight: firstScore, ids: words.map(idOf) },
-    { name: meaningTerm, weight: firstScore, ids: meaning.map(idOf) },
+    { name: wordsTerm, weight: firstScore, ids: words.map(idOf), ...ranksOf(words, standing?.[0]) },
+    { name: meaningTerm, weight: firstScore, ids: meaning.map(idOf), ...ranksOf(meaning, standing?.[1]) },
   ];
   const ranked = fuse(rankings).map(({ id, score, parts }) => {
     const passage = passages.get(id) as Passage;
@@ -135,8 +172,9 @@ function wordTerms({ score, terms }: Passage, part: number): Passage['terms'] {
   return terms.map((one) => ({ term: one.term, score: (one.score * part) / score }));
 }
 
-function idOf({ source, seq }: Passage): string {
-  return `${source.key}\n${seq}`;
+/** Those of one score are ordered by it: alike in every index. */
+function idOf(passage: Passage): string {
+  return `${String(tieOfPassage(passage)).padStart(10, '0')} ${passage.source.key}\n${passage.seq}`;
 }
 
 function isSame(one: Embedding, other: Embedding): boolean {

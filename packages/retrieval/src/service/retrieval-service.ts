@@ -9,6 +9,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import {
+  type CandidatesResult,
   type EmbedResult,
   type Failure,
   type ForgetResult,
@@ -21,6 +22,7 @@ import {
   type RetrieveBody,
   type RevealResult,
   type SourceName,
+  type StatisticsResult,
   type UnembeddedResult,
   type WeightsResult,
 } from '@gryphgen/protocol';
@@ -30,7 +32,7 @@ import { Redactions } from '../redact/redactions.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
-import { answerQuery } from './answer-query.ts';
+import { type Asked, answerCandidates, answerQuery, answerStatistics } from './answer-query.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
@@ -48,6 +50,8 @@ import { ShardEpochs } from './shard-epochs.ts';
 const mostCollections = 32;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
+type Statistics = Extract<RetrieveBody, { op: 'statistics' }>;
+type Candidates = Extract<RetrieveBody, { op: 'candidates' }>;
 type Feedback = Extract<IngestBody, { op: 'feedback' }>;
 type Embed = Extract<IngestBody, { op: 'embed' }>;
 type Vectors = Extract<IngestBody, { op: 'vectors' }>;
@@ -156,15 +160,28 @@ export class RetrievalService {
   }
 
   /** At most `maxBytes` of JSON. */
-  async query(query: Query, maxBytes: number): Promise<QueryResult | Failure> {
-    const { collection } = query;
+  query(query: Query, maxBytes: number): Promise<QueryResult | Failure> {
+    return this.asked(query, (asked) => answerQuery(query, maxBytes, asked));
+  }
+
+  statistics(query: Statistics): Promise<StatisticsResult | Failure> {
+    return this.asked(query, (asked) => answerStatistics(query.collection, asked));
+  }
+
+  candidates(query: Candidates): Promise<CandidatesResult | Failure> {
+    return this.asked(query, (asked) => answerCandidates(query, asked));
+  }
+
+  private async asked<T>(
+    { collection, text }: Pick<Query, 'collection' | 'text'>,
+    answer: (asked: Asked) => Promise<T>,
+  ): Promise<T | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
       const redaction = await this.redactions.of(collection);
-      return await answerQuery(query, maxBytes, {
-        text: redaction instanceof Redaction ? redaction.text(query.text) : query.text,
-        learning: this.learning,
-        meaning: this.meaning,
+      return await answer({
+        text: redaction instanceof Redaction ? redaction.text(text) : text,
+        ...{ store: await this.opened(), learning: this.learning, meaning: this.meaning },
         revisionOf: (key) => this.revisionOf(collection, key),
       });
     });

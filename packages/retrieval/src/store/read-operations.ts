@@ -1,7 +1,9 @@
 /** What the reading thread does. Each question is answered as of one moment, while the other thread writes. */
+import type { Statistics } from '@gryphgen/protocol';
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
+import { tieOf } from '../core/index/index-fields.ts';
 import { queryTerms } from '../core/score/query-terms.ts';
-import { type IndexPart, type Ranked, rank, rankSettings } from '../core/score/rank.ts';
+import { type IndexPart, type Ranked, rank, rankSettings, statisticsOf } from '../core/score/rank.ts';
 import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
 import { openForReading, readState, snapshot } from './database.ts';
@@ -71,17 +73,18 @@ export class ReadOperations {
     this.#vectors = new VectorCache(this.#db, vectorBytes);
   }
 
-  search({ collections, text, limit, settings = rankSettings }: StoreQuery): readonly Passage[] {
+  search({ collections, text, limit, settings = rankSettings, statistics }: StoreQuery): readonly Passage[] {
     return this.#read((db) => {
-      const named = db.prepare('SELECT id FROM collection WHERE name = ?');
-      const ids = new Set(collections.map((name) => (named.get(name) as { id: number } | undefined)?.id));
-      const parts = this.#segments(db)
-        .filter(({ collection }) => ids.has(collection))
-        .map((segment) => this.#part(segment));
+      const parts = this.#partsOf(db, collections);
       const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
       if (parts.length === 0 || wanted === 0) return [];
-      return rank(parts, queryTerms(text), wanted, settings).flatMap((ranked) => this.#shown(ranked));
+      const found = rank(parts, queryTerms(text), wanted, settings, statistics);
+      return found.flatMap((ranked) => this.#shown(ranked));
     });
+  }
+
+  statistics({ collection, text }: { readonly collection: string; readonly text: string }): Statistics {
+    return this.#read((db) => statisticsOf(this.#partsOf(db, [collection]), queryTerms(text)));
   }
 
   nearest({ collection, vector, limit }: NearestQuery): readonly Passage[] {
@@ -93,7 +96,7 @@ export class ReadOperations {
       const near = this.#vectors?.nearest(embedding, readState(db).generation, query, wanted) ?? [];
       return near
         .flatMap((one) => this.#shown({ ...one, named: null, terms: [] }))
-        .sort((a, b) => b.score - a.score || (placeOf(a) < placeOf(b) ? -1 : 1))
+        .sort((a, b) => b.score - a.score || tieOf(a.source, a.seq) - tieOf(b.source, b.seq))
         .slice(0, wanted);
     });
   }
@@ -161,6 +164,14 @@ export class ReadOperations {
     return this.#remembered.segments;
   }
 
+  #partsOf(db: DatabaseSyncInstance, collections: readonly string[]): readonly IndexPart[] {
+    const named = db.prepare('SELECT id FROM collection WHERE name = ?');
+    const ids = new Set(collections.map((name) => (named.get(name) as { id: number } | undefined)?.id));
+    return this.#segments(db)
+      .filter(({ collection }) => ids.has(collection))
+      .map((segment) => this.#part(segment));
+  }
+
   #part({ id, segment, totals }: StoredSegment): IndexPart {
     const postings = (term: string) =>
       (this.#posting?.get(id, term) as { list: Uint8Array } | undefined)?.list;
@@ -188,8 +199,4 @@ export class ReadOperations {
     };
     return [passage];
   }
-}
-
-function placeOf({ source, seq }: Passage): string {
-  return `${source.key}\n${String(seq).padStart(10, '0')}`;
 }

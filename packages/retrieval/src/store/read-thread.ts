@@ -10,6 +10,7 @@ const store = new ReadOperations();
 const operations = {
   open: (args: OpenReadArgs) => store.open(args),
   search: (query: StoreQuery) => store.search(query),
+  statistics: (asked: { readonly collection: string; readonly text: string }) => store.statistics(asked),
   nearest: (query: NearestQuery) => store.nearest(query),
   embedding: (collection: string) => store.embedding(collection),
   unembedded: (args: UnembeddedArgs) => store.unembedded(args),

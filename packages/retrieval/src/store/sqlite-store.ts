@@ -1,5 +1,6 @@
 /** The embedded store: one SQLite file, one thread that writes to it and one that reads, so that neither waits for the other. */
 
+import type { Statistics } from '@gryphgen/protocol';
 import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import type { ReadThread } from './read-thread.ts';
 import type {
@@ -76,6 +77,10 @@ class SqliteStore implements Store {
 
   search(query: StoreQuery): Promise<readonly Passage[]> {
     return this.#reader.call('search', query);
+  }
+
+  statistics(collection: string, text: string): Promise<Statistics> {
+    return this.#reader.call('statistics', { collection, text });
   }
 
   nearest(query: NearestQuery): Promise<readonly Passage[]> {

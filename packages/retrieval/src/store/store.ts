@@ -8,6 +8,7 @@
  * 4. A search does not wait for an apply.
  * 5. A passage that an apply replaces by one of the same text keeps its vector; else vectors go with their passages.
  */
+import type { Statistics } from '@gryphgen/protocol';
 import type { Chunk } from '../core/chunk/block.ts';
 import type { Feedback } from '../core/learn/learned.ts';
 import type { RankSettings, TermScore } from '../core/score/rank.ts';
@@ -57,6 +58,8 @@ export interface StoreQuery {
   readonly limit: number;
   /** Default: `rankSettings`. */
   readonly settings?: RankSettings;
+  /** Of the collection of which this is a shard: passages are scored as there. */
+  readonly statistics?: Statistics | undefined;
 }
 
 export interface Passage extends Chunk {
@@ -135,6 +138,8 @@ export interface Store {
   /** In one transaction, in order; the collection is made when it is not there. */
   apply(collection: string, changes: readonly SourceChange[]): Promise<void>;
   search(query: StoreQuery): Promise<readonly Passage[]>;
+  /** What other shards need to score alike. */
+  statistics(collection: string, text: string): Promise<Statistics>;
   /** Those with vectors, by the cosine, which is their score; none without a model or for a vector of another dimension. */
   nearest(query: NearestQuery): Promise<readonly Passage[]>;
   /** From now on its vectors are by this one; those by another file are gone, and with `again` all. The collection is made when it is not there. */

@@ -27,6 +27,8 @@ export function needOf(body: IngestBody | RetrieveBody): Need {
     case 'list':
       return null;
     case 'query':
+    case 'statistics':
+    case 'candidates':
     case 'unembedded':
     case 'feedback':
       return 'read';

@@ -10,6 +10,8 @@ export interface Ranking {
   readonly weight: number;
   /** Best first, each once. */
   readonly ids: readonly string[];
+  /** Where each stands, from 1, when they are only some of those that were ranked. */
+  readonly ranks?: readonly number[];
 }
 
 export interface Fused {
@@ -25,10 +27,11 @@ const RANK_OFFSET = 60;
 /** Best first; of one score, by id. */
 export function fuse(rankings: readonly Ranking[], rankOffset = RANK_OFFSET): readonly Fused[] {
   const parts = new Map<string, Fused['parts'][number][]>();
-  for (const { name, weight, ids } of rankings) {
+  for (const { name, weight, ids, ranks } of rankings) {
     if (weight === 0) continue;
     for (const [at, id] of ids.entries()) {
-      const part = { ranking: name, rank: at + 1, score: weight / (rankOffset + at + 1) };
+      const place = ranks?.[at] ?? at + 1;
+      const part = { ranking: name, rank: place, score: weight / (rankOffset + place) };
       const found = parts.get(id);
       if (found === undefined) parts.set(id, [part]);
       else found.push(part);

@@ -3,11 +3,12 @@
  * Probabilistic Relevance Framework", 2009).
  *
  * 1. The score of a passage depends on what is in the collection, not on how it came there: the dead count for nothing, and
- *    passages of one score are ordered by their ties.
+ *    passages of one score are ordered by their ties. With the statistics of the whole a part of it scores as the whole does.
  * 2. What a query names as a whole comes first: as it is written, then in any writing.
  * 3. Every posting of every term is read. At 100,000 passages that is a million bytes at most, less than it costs to be
  *    clever; bounded by the number of terms.
  */
+import type { Statistics } from '@gryphgen/protocol';
 import { FIELDS, type Field, PostingsReader } from '../index/postings.ts';
 import { isDead, type Segment, type Totals } from '../index/segment.ts';
 import type { QueryTerms } from './query-terms.ts';
@@ -65,13 +66,20 @@ export function rank(
   query: QueryTerms,
   limit: number,
   settings: RankSettings,
+  whole?: Statistics,
 ): readonly Ranked[] {
+  const { live, lengths } = whole ?? sizesOf(parts);
+  const holding = whole && new Map(whole.holding);
   const bases = basesOf(parts);
   const total = bases.at(-1) ?? 0;
   const scores = new Float32Array(total);
-  const hits = [...query.terms].map(([term, times]) =>
-    termHits(parts, bases, term, times * (term.startsWith('~') ? settings.compoundWeight : 1), settings),
-  );
+  const hits = [...query.terms].map(([term, times]) => {
+    const weight = times * (term.startsWith('~') ? settings.compoundWeight : 1);
+    const found = termHits(parts, bases, term, settings, { live, lengths });
+    const inAll = holding?.get(term) ?? found.places.length;
+    weigh(found.scores, weight * rarity(live, Math.max(inAll, found.places.length)));
+    return found;
+  });
   for (const { places, scores: added } of hits)
     for (let at = 0; at < places.length; at += 1) {
       const place = places[at] as number;
@@ -107,19 +115,16 @@ function termHits(
   parts: readonly IndexPart[],
   bases: readonly number[],
   term: string,
-  weight: number,
   { k1, weights, b }: RankSettings,
+  { live, lengths: sums }: Totals,
 ): TermHits {
   const lists = parts.map(({ postings }) => postings(term));
   // A posting has a byte at least.
   const room = lists.reduce((sum, bytes) => sum + (bytes?.byteLength ?? 0), 0);
   const places = new Int32Array(room);
   const scores = new Float32Array(room);
-  let live = 0;
-  for (const { totals } of parts) live += totals.live;
   const [title, path, symbol, body] = FIELDS.map((field, at) => {
-    let sum = 0;
-    for (const { totals } of parts) sum += totals.lengths[at] as number;
+    const sum = sums[at] as number;
     const average = live === 0 || sum === 0 ? 1 : sum / live;
     return { weight: weights[field], least: 1 - b[field], slope: b[field] / average };
   }) as [FieldNorm, FieldNorm, FieldNorm, FieldNorm];
@@ -143,9 +148,39 @@ function termHits(
       count += 1;
     }
   });
-  const rarity = weight * Math.log(1 + (live - count + 0.5) / (count + 0.5));
-  for (let at = 0; at < count; at += 1) scores[at] = (scores[at] as number) * rarity;
   return { term, places: places.subarray(0, count), scores: scores.subarray(0, count) };
+}
+
+/** Of a term that so many of so many passages have. */
+function rarity(live: number, count: number): number {
+  return Math.log(1 + (Math.max(live, count) - count + 0.5) / (count + 0.5));
+}
+
+function weigh(scores: Float32Array, by: number): void {
+  for (let at = 0; at < scores.length; at += 1) scores[at] = (scores[at] as number) * by;
+}
+
+function sizesOf(parts: readonly IndexPart[]): Totals {
+  const lengths = FIELDS.map((_, at) =>
+    parts.reduce((sum, { totals }) => sum + (totals.lengths[at] as number), 0),
+  );
+  return { live: parts.reduce((sum, { totals }) => sum + totals.live, 0), lengths };
+}
+
+/** What others that hold the rest of a collection need to score by (1). */
+export function statisticsOf(parts: readonly IndexPart[], { terms }: QueryTerms): Statistics {
+  const holding = [...terms.keys()].map((term): [string, number] => {
+    let count = 0;
+    for (const { segment, postings } of parts) {
+      const bytes = postings(term);
+      if (bytes === undefined) continue;
+      const reader = new PostingsReader(bytes);
+      while (reader.next()) if (!isDead(segment.dead, reader.ordinal)) count += 1;
+    }
+    return [term, count];
+  });
+  const { live, lengths } = sizesOf(parts);
+  return { live, lengths: [...lengths], holding };
 }
 
 interface FieldNorm {
