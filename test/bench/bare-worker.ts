@@ -115,6 +115,7 @@ export class BareWorker {
       case 'leaveSession':
         void this.link.stop().then(() => this.link.start());
         break;
+      case 'recall':
       case 'forget':
       case 'witness':
       case 'note':

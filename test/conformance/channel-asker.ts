@@ -6,6 +6,7 @@ import {
   type AnswerRecord,
   createIdentity,
   DataServer,
+  type QuestionOutlet,
   readAnswers,
   signGrant,
   systemAlarms,
@@ -24,6 +25,7 @@ export class ChannelAsker {
   private readonly server: DataServer;
   private readonly leaving = new AbortController();
   private reading: Promise<unknown> = Promise.resolve();
+  private outlet: QuestionOutlet | undefined;
   private waiting: (() => void)[] = [];
 
   constructor(channels: AnswerChannels) {
@@ -42,7 +44,10 @@ export class ChannelAsker {
     const expiresAt = Date.now() + 60_000;
     const grant = signGrant(this.broker, { grid, op: 'answers', id: 'a', worker, principal, expiresAt });
     await new Promise<void>((resolve) => {
-      const onOpen = (): void => resolve();
+      const onOpen = (outlet: QuestionOutlet): void => {
+        this.outlet = outlet;
+        resolve();
+      };
       this.reading = readAnswers({
         ...{ endpoint, dataKey: this.keys.curve.publicKey, alarms: systemAlarms, grant, onOpen },
         ...{ channel: this.channel, signal: this.leaving.signal },
@@ -56,6 +61,27 @@ export class ChannelAsker {
 
   async until(is: (records: readonly AnswerRecord[]) => boolean): Promise<void> {
     while (!is(this.records)) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Of one attempt, in the order in which they came. */
+  kindsOf({ task }: Fence): readonly AnswerRecord['kind'][] {
+    return this.records.filter((record) => record.task === task).map(({ kind }) => kind);
+  }
+
+  /** A question to a slot that is lent, once it waits for its nth. */
+  async askSlot({ task, attempt }: Fence, request: object, nth: number): Promise<void> {
+    const fence = { task, attempt };
+    await this.until(
+      () => this.kindsOf({ ...fence, epoch: 0 as never }).filter((kind) => kind === 'want').length >= nth,
+    );
+    this.outlet?.tell({ ...fence, kind: 'ask', bytes: Buffer.from(JSON.stringify(request)) });
+  }
+
+  tellSlot(
+    { task, attempt }: Fence,
+    word: { readonly kind: 'leave' } | { readonly kind: 'over'; readonly why: 'back' },
+  ): void {
+    this.outlet?.tell({ task, attempt, ...word });
   }
 
   /** The whole of one answer. */

@@ -58,6 +58,8 @@ async function slotsFree(): Promise<void> {
     .toEqual([false, false]);
 }
 
+const count = (fence: Fence, kind: string) => channels.kindsOf(fence).filter((one) => one === kind).length;
+
 describe('a result', () => {
   it('holds the answer, with its tokens and times', async () => {
     const result = await life.result(life.ask('infer', chatPath, saying('What is a heartbeat?')));
@@ -150,6 +152,42 @@ describe('an answer to a channel', () => {
     life.stopAsking('infer', fence);
     const { exit } = await life.answers.find('exited', fence);
     expect(exit).toMatchObject({ stopped: true });
+    await slotsFree();
+  });
+
+  it('leaves its slot to who asked, who asks more there until it is given back', async () => {
+    const { channel } = channels;
+    const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true });
+    await channels.askSlot(fence, saying('two', { stream: true }), 1);
+    await channels.askSlot(fence, { messages: 'none' }, 2);
+    // What the server refuses is an answer, too.
+    await channels.askSlot(fence, saying('three'), 3);
+    await channels.until(() => count(fence, 'want') === 4);
+    expect(count(fence, 'done')).toBe(4);
+    const statuses = channels.records.flatMap((record) =>
+      record.task === fence.task && record.kind === 'done' ? [record.result.status] : [],
+    );
+    expect(statuses).toEqual([200, 200, expect.any(Number), 200]);
+    channels.tellSlot(fence, { kind: 'over', why: 'back' });
+    expect(await life.result(fence)).toMatchObject({
+      ...{ status: 200, questions: 4, tokens: { output: 24 }, outputMs: expect.any(Number) },
+    });
+    await channels.until(() => channels.kindsOf(fence).at(-1) === 'over');
+  });
+
+  it('of a slot that is lent is not cut when others wait for it, and is when nobody takes it', async () => {
+    const long = { ...endless, stream: true };
+    const fence = life.ask('infer', chatPath, saying('one'), channels.channel, { loan: true });
+    await channels.askSlot(fence, saying('go on', long), 1);
+    await channels.until(() => count(fence, 'head') === 2);
+    channels.tellSlot(fence, { kind: 'leave' });
+    await channels.until(() => count(fence, 'end') === 1);
+    await channels.askSlot(fence, saying('two', { max_tokens: 1500, ignore_eos: true, stream: true }), 2);
+    await channels.until(() => count(fence, 'head') === 3);
+    life.recall('infer', fence);
+    expect(await life.result(fence)).toMatchObject({ questions: 2 });
+    await channels.until(() => channels.kindsOf(fence).at(-1) === 'over');
+    expect(count(fence, 'done')).toBe(2);
     await slotsFree();
   });
 

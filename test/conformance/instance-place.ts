@@ -88,8 +88,8 @@ export class InstancePlace {
       resumeLog: ({ task, attempt }, held) => logs.resume(task, attempt, held),
       files: { ...noFiles, give: async (fence) => ({ ok: true, value: this.given(fence) }) },
     });
-    const { clock } = tools;
-    this.calls = inferCalls({ engines, instances, clock, channels: this.channels }).map(
+    const { clock, alarms } = tools;
+    this.calls = inferCalls({ engines, instances, clock, alarms, channels: this.channels }).map(
       (call) =>
         new CallExecutor(call as never, {
           ...{ ...tools, events: this.answers, files: noFiles, noteSilent: () => undefined },
@@ -127,10 +127,16 @@ export class InstancePlace {
   }
 
   /** A task that asks the model named for its use. */
-  ask(kind: ModelUse, path: InferBody['path'], request: object, channel?: string): Fence {
+  ask(
+    kind: ModelUse,
+    path: InferBody['path'],
+    request: object,
+    channel?: string,
+    more: Pick<InferBody, 'loan'> = {},
+  ): Fence {
     const fence = newFence();
     const bytes = new TextEncoder().encode(JSON.stringify(request));
-    const body: InferBody = { path, request: bytes, ...(channel !== undefined && { channel }) };
+    const body: InferBody = { path, request: bytes, ...(channel !== undefined && { channel }), ...more };
     const order = orderOf(kind, fence, encodeBody(body), { model: kind });
     this.callsOf(kind).start({ ...order, principal: asker });
     return fence;
@@ -138,6 +144,11 @@ export class InstancePlace {
 
   stopAsking(kind: ModelUse, fence: Fence): void {
     this.callsOf(kind).stop(fence, 10_000);
+  }
+
+  /** Others wait for the slot that it lends. */
+  recall(kind: ModelUse, fence: Fence): void {
+    this.callsOf(kind).recall(fence);
   }
 
   async result(fence: Fence): Promise<InferResult> {

@@ -38,7 +38,8 @@ it('a request is its key’s principal’s, and is explained by its id', async (
   const [admin] = (await grid.json<{ id: string; role: string }[]>('principal', 'ls')).filter(
     ({ role }) => role === 'admin',
   );
-  expect(await grid.json('show', id)).toMatchObject({ id, kind: 'infer', principal: admin?.id });
+  const task = id.replace(/-.*/, '');
+  expect(await grid.json('show', task)).toMatchObject({ id: task, kind: 'infer', principal: admin?.id });
   expect((await grid.grid('explain', id)).code).toBe(0);
 });
 
@@ -74,6 +75,23 @@ it('a key that is revoked is refused from the next request on', async () => {
   expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
   expect((await grid.grid('key', 'revoke', id)).code).toBe(0);
   await expect(client.chat.completions.create(chat)).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
+});
+
+it('asked again and again, answers from slots that are lent, and says in which task that was', async () => {
+  let ids: (string | null)[] = [];
+  do {
+    const asked = await Promise.all(Array.from({ length: 8 }, () => post('/v1/chat/completions', chat)));
+    ids = asked.map(({ status, headers }) => (status === 200 ? headers.get('x-request-id') : null));
+    expect(ids).not.toContain(null);
+    await Promise.all(asked.map((answer) => answer.json()));
+  } while (!ids.some((id) => id?.includes('-')));
+  const lent = ids.find((id) => id?.includes('-')) ?? '';
+  expect(lent).toMatch(/^e[0-9]+\.[0-9]+-[0-9]+$/);
+  const { code, stdout } = await grid.grid('explain', lent);
+  expect({ code, stdout }).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(lent.replace(/-.*/, '')),
+  });
 });
 
 it('streams of an instance that is killed end in words, and those that wait go on', async () => {

@@ -245,6 +245,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     seed: 507,
   },
   {
+    name: 'leave a slot lent while others wait for it',
+    file: 'broker/dist/core/models/loans.js',
+    snippet: 'asking === placed && !isWanted',
+    instead: '!isWanted',
+    seed: 1,
+  },
+  {
     name: 'lose a field in the codec',
     file: 'protocol/dist/lease-parts.js',
     snippet: '[share.uuid, share.vramBytes, share.whole]',

@@ -255,8 +255,11 @@ export const counts = {
   restMs: 2,
 } as const;
 
-export function inferenceOf(asker: PlayedBroker): Inference {
-  const inference = new Inference(asker);
+export function inferenceOf(
+  asker: PlayedBroker,
+  deps?: ConstructorParameters<typeof Inference>[1],
+): Inference {
+  const inference = new Inference(asker, deps);
   undos.push(() => inference.close());
   return inference;
 }

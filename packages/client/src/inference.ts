@@ -4,7 +4,8 @@
  *
  * 1. A question goes to whichever worker has the model ready; where none has, the grid loads it, and the question waits.
  * 2. An attempt that is lost before its first byte is begun again elsewhere, unseen; after it the answer ends with an error.
- * 3. Errors are GridError, in `body`, `head` and `result` alike. What a model's server refuses is no error: it is an answer with its status.
+ * 3. Who asks often has slots lent (E41, `lends`), and is answered there with no word of the broker's for each.
+ * 4. Errors are GridError, in `body`, `head` and `result` alike. What a model's server refuses is no error: it is an answer with its status.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -20,15 +21,19 @@ import {
   type Alarms,
   type AnswerRecord,
   type Cancel,
+  type Clock,
   pause,
   placesBehind,
   prefixesOf,
   readAnswers,
   systemAlarms,
+  systemClock,
   type UselessPlaces,
 } from '@gryphgen/runtime';
 import type { SubmitOptions, Submitted } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
+import type { LentSlot } from './inference/lent-slot.ts';
+import { LentSlots, type Way, type Wished } from './inference/lent-slots.ts';
 import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
 import { type Question, QuestionEncoder } from './inference/question.ts';
@@ -63,12 +68,16 @@ export interface InferenceAsker {
 
 interface InferenceDeps {
   readonly alarms?: Alarms;
+  readonly clock?: Clock;
+  /** Whether slots may be lent here, for one who asks again and again. */
+  readonly lends?: boolean;
   readonly read?: typeof readAnswers;
 }
 
 interface Asked {
   readonly task: TaskId;
-  readonly answer: OpenAnswer;
+  /** Its answer; or the slot that it lends, which has that. */
+  readonly taker: OpenAnswer | LentSlot;
   /** Its attempt's worker. */
   line: AnswerLine | undefined;
   cancelLastWords: Cancel;
@@ -82,6 +91,7 @@ export class Inference {
   private readonly encoder = new QuestionEncoder(this.channel);
   private readonly lines = new Map<string, AnswerLine>();
   private readonly hosts = new ModelHosts();
+  private readonly slots: LentSlots | undefined;
   private readonly open = new Set<OpenAnswer>();
   private readonly asked = new Map<TaskId, Asked>();
   private readonly ending = new Set<Promise<void>>();
@@ -91,32 +101,28 @@ export class Inference {
   private submitting = 0;
   private early: { readonly worker: string; readonly record: AnswerRecord }[] = [];
 
-  constructor(asker: InferenceAsker, { alarms = systemAlarms, read = readAnswers }: InferenceDeps = {}) {
+  constructor(asker: InferenceAsker, deps: InferenceDeps = {}) {
+    const { alarms = systemAlarms, clock = systemClock, read = readAnswers, lends = false } = deps;
     this.asker = asker;
+    this.slots = lends ? new LentSlots({ alarms, clock }) : undefined;
     this.alarms = alarms;
     this.read = read;
   }
 
   /** Throws GridError `rejected.invalid` where the question makes no sense. */
   ask(question: Question, { signal, onChange }: AskOptions = {}): Answer {
-    // Where there is nothing to choose, nothing is told of the prompt.
-    const { model, request } = question;
-    const prefix = this.hosts.areSeveral(model) ? prefixesOf(request) : [];
-    const encoded = this.encoder.encode(question, prefix);
-    let asked: Asked | undefined;
-    let hasEnded = false;
+    let way: Way | undefined;
     /** Of what is under way to its worker. */
     let stop: AbortController | undefined;
     const answer = new OpenAnswer({
       cancel: () => {
         stop?.abort();
-        // A refusal leaves the task as it is; its end is told in any case.
-        accepted.then((task) => hasEnded || this.cancel(task)).catch(ignore);
+        way?.cancel();
       },
       over: () => {
         signal?.removeEventListener('abort', giveUp);
         this.open.delete(answer);
-        if (asked !== undefined) this.forget(asked);
+        way?.over();
       },
       wanted: (record) => {
         stop ??= new AbortController();
@@ -125,45 +131,74 @@ export class Inference {
       lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),
     });
     const giveUp = (): void => answer.fail(failure('cancelled.user', 'the answer was given up'));
+    const submit: Wished['submit'] = (slot) => this.submit(question, answer, slot, onChange);
+    // Where there are several to choose from, the broker does for each.
+    const slots = this.hosts.areSeveral(question.model) ? undefined : this.slots;
+    way = slots?.ask({ question, answer, submit }) ?? submit();
+    this.open.add(answer);
+    if (signal?.aborted) giveUp();
+    else signal?.addEventListener('abort', giveUp, { once: true });
+    return answer;
+  }
+
+  /** As a task, whose slot is to be lent where one is given. */
+  private submit(
+    question: Question,
+    answer: OpenAnswer,
+    slot: LentSlot | undefined,
+    onChange: AskOptions['onChange'],
+  ): ReturnType<Wished['submit']> {
+    const taker = slot ?? answer;
+    // Where there is nothing to choose, nothing is told of the prompt.
+    const { model, request } = question;
+    const prefix = this.hosts.areSeveral(model) ? prefixesOf(request) : [];
+    const encoded = this.encoder.encode(question, prefix, slot !== undefined);
+    let asked: Asked | undefined;
+    let hasEnded = false;
     const known = (task: TaskId): Asked => {
-      asked ??= this.begin(task, answer);
+      asked ??= this.begin(task, taker);
       return asked;
     };
-    this.open.add(answer);
     this.submitting += 1;
     const changed = ({ task, state, attempt, worker, workerName = '' }: Changed): void => {
-      if (answer.isOver) return;
+      if (taker.isOver) return;
       if (worker !== '') {
         this.hosts.note(model, worker);
         this.at(known(task), worker, attempt);
       }
-      onChange?.({ state, attempt, worker, workerName });
+      if (!answer.isOver) onChange?.({ state, attempt, worker, workerName });
     };
     const { accepted, finished } = this.asker.submit(encoded, { onChange: changed });
     accepted.then(
       (task) => {
         answer.accepted.resolve(task);
-        if (!answer.isOver) known(task);
+        if (!taker.isOver) known(task);
         this.settled(task);
       },
       (error: unknown) => {
         this.settled(undefined);
-        answer.failWith(error);
+        taker.failWith(error);
       },
     );
     const ended = finished.then(
       (outcome) => {
         hasEnded = true;
-        answer.finished(outcome);
-        if (!answer.isOver) this.awaitLastWords(outcome.task, answer);
+        taker.finished(outcome);
+        if (!taker.isOver) this.awaitLastWords(outcome.task, taker);
       },
-      (error: unknown) => answer.failWith(error),
+      (error: unknown) => taker.failWith(error),
     );
     this.unfinished.add(ended);
     void ended.finally(() => this.unfinished.delete(ended));
-    if (signal?.aborted) giveUp();
-    else signal?.addEventListener('abort', giveUp, { once: true });
-    return answer;
+    const line = {
+      tell: (record: Parameters<AnswerLine['tell']>[0]) => asked?.line?.tell(record),
+      // A refusal leaves the task as it is; its end is told in any case.
+      cancel: () => void accepted.then((task) => hasEnded || this.cancel(task)).catch(ignore),
+      over: () => {
+        if (asked !== undefined) this.forget(asked);
+      },
+    };
+    return { line, cancel: line.cancel, over: slot === undefined ? line.over : ignore };
   }
 
   /** All that the grid has. */
@@ -181,6 +216,7 @@ export class Inference {
   /** What is still being answered is given up; resolves when its tasks have ended, as far as the broker says so soon. Idempotent. */
   async close(): Promise<void> {
     for (const answer of [...this.open]) answer.fail(failure('cancelled.user', 'no more is asked here'));
+    this.slots?.close();
     for (const line of [...this.lines.values()]) line.close();
     await Promise.all(this.ending);
     const heard = new AbortController();
@@ -193,26 +229,26 @@ export class Inference {
   }
 
   /** What came of it before is its own from now on. */
-  private begin(task: TaskId, answer: OpenAnswer): Asked {
-    const asked: Asked = { task, answer, line: undefined, cancelLastWords: ignore };
+  private begin(task: TaskId, taker: Asked['taker']): Asked {
+    const asked: Asked = { task, taker, line: undefined, cancelLastWords: ignore };
     this.asked.set(task, asked);
-    for (const { worker, record } of this.early) if (record.task === task) answer.arrived(worker, record);
+    for (const { worker, record } of this.early) if (record.task === task) taker.arrived(worker, record);
     return asked;
   }
 
   private forget(asked: Asked): void {
     this.asked.delete(asked.task);
     asked.cancelLastWords();
-    asked.line?.leave(asked.answer);
+    asked.line?.leave(asked.taker);
   }
 
   private at(asked: Asked, worker: string, attempt: number): void {
     const line = this.line(worker);
     if (attempt > 1) line.renew();
-    if (asked.line !== line) asked.line?.leave(asked.answer);
+    if (asked.line !== line) asked.line?.leave(asked.taker);
     asked.line = line;
-    line.use(asked.answer);
-    asked.answer.placed(attempt, worker);
+    line.use(asked.taker);
+    asked.taker.placed(attempt, worker);
   }
 
   private line(worker: string): AnswerLine {
@@ -240,7 +276,7 @@ export class Inference {
 
   private arrived(worker: string, record: AnswerRecord): void {
     const asked = this.asked.get(record.task);
-    if (asked !== undefined) asked.answer.arrived(worker, record);
+    if (asked !== undefined) asked.taker.arrived(worker, record);
     else if (this.submitting > 0) {
       this.early.push({ worker, record });
       // Whatever is dropped, an answer would lack it.
@@ -265,11 +301,11 @@ export class Inference {
     }
   }
 
-  private awaitLastWords(task: TaskId, answer: OpenAnswer): void {
+  private awaitLastWords(task: TaskId, taker: Asked['taker']): void {
     const asked = this.asked.get(task);
     if (asked === undefined) return;
     asked.cancelLastWords = this.alarms.after(lastWordsMs, () =>
-      answer.fail(failure('lost.link', `the end of the answer did not come in ${lastWordsMs / 1000} s`)),
+      taker.fail(failure('lost.link', `the end of the answer did not come in ${lastWordsMs / 1000} s`)),
     );
   }
 }

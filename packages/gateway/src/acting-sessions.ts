@@ -107,7 +107,9 @@ export class ActingSessions implements GridDoor {
         );
       this.drop(resting);
     }
-    const opened = this.options.connect(who).then((client) => ({ client, inference: new Inference(client) }));
+    const opened = this.options
+      .connect(who)
+      .then((client) => ({ client, inference: new Inference(client, { lends: true }) }));
     return { opened, using: 0, cancelIdle: () => undefined };
   }
 

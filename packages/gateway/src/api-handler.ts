@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Question } from '@gryphgen/client';
-import { formatTaskId, GridError } from '@gryphgen/protocol';
+import { formatQuestionId, GridError } from '@gryphgen/protocol';
 import type { Alarms, ApiKey, ApiKeys, Clock, Log, Random } from '@gryphgen/runtime';
 import { Admission } from './admission.ts';
 import { ApiError } from './api-error.ts';
@@ -186,7 +186,7 @@ export class ApiHandler {
       () => undefined, // told by its body
     );
     const task = await unlessAborted(answer.task, signal);
-    if (task !== undefined) exchange.task = formatTaskId(task);
+    if (task !== undefined) exchange.task = formatQuestionId(task, answer.question);
     await relayAnswer(answer, {
       response,
       signal,

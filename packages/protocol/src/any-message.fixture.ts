@@ -204,6 +204,7 @@ export const shapes: Shapes = {
   ],
   resultAck: ['toWorker', fence],
   stop: ['toWorker', { ...fence, leaseSeq: count, reason: fc.constantFrom('cancel', 'drop', 'drain') }],
+  recall: ['toWorker', fence],
   revoked: ['toWorker', { principals: fc.array(fc.constant('p-0123456789abcdef'), { maxLength: 3 }) }],
   report: ['toBroker', { seq: id, report }],
 };

@@ -45,6 +45,17 @@ export function formatTaskId(id: TaskId): string {
   return `e${Math.floor(offset / perEpoch)}.${offset % perEpoch}`;
 }
 
+/** What was asked of one of its slots' loans (E41): `e3.17` for the first, whose task it is, then `e3.17-2`. */
+export function formatQuestionId(task: TaskId, question: number): string {
+  return question === 1 ? formatTaskId(task) : `${formatTaskId(task)}-${question}`;
+}
+
+/** The task that answered `e3.17-2`. Undefined of what is no such name. */
+export function parseQuestionId(text: string): TaskId | undefined {
+  const found = /^(e[0-9.]+)-[1-9][0-9]{0,9}$/.exec(text);
+  return found === null ? undefined : parseTaskId(found[1] ?? '');
+}
+
 /** Reads `t42`, `42` or `e3.17`. Returns undefined for anything else. */
 export function parseTaskId(text: string): TaskId | undefined {
   const durable = /^t?([1-9][0-9]{0,14})$/.exec(text);

@@ -11,7 +11,11 @@ const decoder = new TextDecoder();
 /** Of an attempt's outcome. Undefined of one that did not succeed, or whose worker made it up. */
 export function readInferResult(outcome: Uint8Array): InferResult | undefined {
   const json = readOutcome(outcome)?.result;
-  if (json === undefined) return undefined;
+  return json === undefined ? undefined : inferResultIn(json);
+}
+
+/** Of its JSON. Undefined of what is none. */
+export function inferResultIn(json: Uint8Array): InferResult | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(json));
     return isResult(value) ? value : inferResultSchema.safeParse(value).data;
@@ -37,6 +41,7 @@ const fields: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['outputMs', isAmount],
   ['firstMs', isAmount],
   ['restMs', isAmount],
+  ['questions', isCount],
 ]);
 
 /** Nothing else in it than the schema's fields, each as that would have it. */

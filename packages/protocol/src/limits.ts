@@ -210,6 +210,8 @@ export const limits = {
   runtimes: 16,
   /** One question to a model; what a task's body does not hold goes to its worker by the channel of its answer (E33). */
   questionBytes: 16 * MiB,
+  /** For so long a slot is lent at a time: what a crash makes of its accounting, and how long others wait who were not heard. */
+  loanMs: 5000,
   /** Beginnings of a prompt that are told of it. */
   prefixes: 8,
   /** Longest grace of a task that is asked to end: whoever cancels it waits for as long. */

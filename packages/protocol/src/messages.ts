@@ -271,6 +271,8 @@ export interface Stop {
   readonly leaseSeq: number;
   readonly reason: 'cancel' | 'drop' | 'drain';
 }
+/** Others wait for the slot that this attempt lends: it takes no more questions, and ends with its answer (E41). Said again while they do. */
+export type Recall = Omit<Started, 'kind'> & { readonly kind: 'recall' };
 /** Whose grants are void: those revoked last. Each tells all there are, so repeats and late ones are harmless (E27). */
 export interface Revoked {
   readonly kind: 'revoked';
@@ -313,6 +315,7 @@ export type ToWorker =
   | Lease
   | ResultAck
   | Stop
+  | Recall
   | Reply
   | Revoked;
 export type SessionMessage = ToBroker | ToClient | ToWorker;

@@ -120,10 +120,16 @@ export const inferBodySchema = z
     requestBytes: z.number().int().min(1).max(limits.questionBytes).optional(),
     /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
     channel: channelId.optional(),
+    /** Its slot is lent: once it is answered, the channel may bring more, to the same path (E41). */
+    loan: z.literal(true).optional(),
   })
   .refine(({ request, requestBytes }) => (request === undefined) !== (requestBytes === undefined), {
     path: ['request'],
     message: 'expected it, or its length in requestBytes',
+  })
+  .refine(({ loan, channel }) => loan === undefined || channel !== undefined, {
+    path: ['channel'],
+    message: 'expected one, by which those come that are asked where a slot is lent',
   })
   .refine(({ requestBytes, channel }) => requestBytes === undefined || channel !== undefined, {
     path: ['channel'],
@@ -145,6 +151,8 @@ export const inferResultSchema = z.object({
   /** In the server's queue and prompt until the first byte, and from there to the last. */
   firstMs: z.number().min(0),
   restMs: z.number().min(0),
+  /** Of a slot that was lent: how many were answered there. Tokens and times are of all of them, the status is the first one's. */
+  questions: tokens.optional(),
 });
 export type InferResult = z.infer<typeof inferResultSchema>;
 

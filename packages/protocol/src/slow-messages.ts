@@ -12,6 +12,7 @@ import { limits } from './limits.ts';
 import type {
   Bye,
   Changed,
+  Recall,
   Refused,
   Reply,
   Report,
@@ -62,6 +63,11 @@ export const slowSchemas = {
     ports: z.array(publishedPortSchema).max(limits.ports),
     health: healthStateSchema.nullable(),
   }) satisfies Header<Served>,
+  recall: z.object({
+    task: taskIdSchema,
+    attempt: attemptNoSchema,
+    epoch: epochSchema,
+  }) satisfies Header<Recall>,
   revoked: z.object({
     principals: z.array(principalIdSchema).max(limits.revokedTold),
   }) satisfies Header<Revoked>,

@@ -68,6 +68,8 @@ export interface Envelope {
   readonly model?: string;
   /** Of an ephemeral one: of use to nobody but who submits it; it is ended when that one is gone (E37). */
   readonly attended?: boolean;
+  /** Of an attended one that asks a model: its slot is lent to who asks, who may ask more there when it is answered (E41). */
+  readonly loan?: boolean;
   /** Hashes of ever longer beginnings of its prompt: it goes where they are known, among workers that are as good. */
   readonly prefix?: readonly string[];
   /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
@@ -127,6 +129,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   inputs: z.array(artifactRefSchema).max(limits.inputs).optional(),
   model: z.string().min(1).max(limits.modelNameChars).optional(),
   attended: z.boolean().optional(),
+  loan: z.boolean().optional(),
   prefix: z.array(z.string().min(1).max(32)).max(limits.prefixes).optional(),
   taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
   shard: shardNameSchema.optional(),

@@ -67,7 +67,7 @@ const allowed: { readonly [D in Direction]: ReadonlySet<DirectionMessages[D]['ki
     ...shared,
   ]),
   toClient: new Set([...fromBroker, 'accepted', 'refused', 'finished', 'changed'] as const),
-  toWorker: new Set([...fromBroker, 'lease', 'resultAck', 'stop', 'revoked'] as const),
+  toWorker: new Set([...fromBroker, 'lease', 'resultAck', 'stop', 'recall', 'revoked'] as const),
 };
 
 type Named = keyof typeof handshakeSchemas | keyof typeof slowSchemas;

@@ -1,8 +1,9 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
-export type { AnswerWriter } from './answers/answer-channel.ts';
+export type { AnswerWriter, LentWriter } from './answers/answer-channel.ts';
 export { AnswerChannels } from './answers/answer-channels.ts';
-export type { AnswerFence, AnswerRecord } from './answers/answer-records.ts';
+export type { AnswerFence, AnswerRecord, OverReason } from './answers/answer-records.ts';
+export { fitsLentSlot } from './answers/lent-slots.ts';
 export type { QuestionOutlet } from './answers/question-outlet.ts';
 export { type AnswersReading, readAnswers } from './answers/read-answers.ts';
 export {

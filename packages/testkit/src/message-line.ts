@@ -68,6 +68,7 @@ const fromBroker = [
   'lease',
   'resultAck',
   'stop',
+  'recall',
   'revoked',
 ] as const;
 

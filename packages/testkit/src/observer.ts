@@ -16,6 +16,7 @@ import { DrainCheck } from './drain-check.ts';
 import { DurabilityCheck } from './durability-check.ts';
 import { checkGivenUp, type GivenUp, noteHolder } from './given-up-check.ts';
 import type { GridShape } from './grid-shape.ts';
+import { LoanCheck } from './loan-check.ts';
 import { ModelCheck } from './model-check.ts';
 import { type Ending, wrongWith } from './outcome-model.ts';
 import { PhysicalCheck, type RunEnd } from './physical-check.ts';
@@ -56,6 +57,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
   private readonly claims: ClaimCheck;
   private readonly preempts: PreemptCheck;
   private readonly models: ModelCheck;
+  private readonly loans: LoanCheck;
   readonly served = new ServedCheck();
   private readonly drains = new DrainCheck();
   private readonly policies = new PolicyCheck();
@@ -84,6 +86,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.claims = new ClaimCheck(world.coverage);
     this.preempts = new PreemptCheck(world.coverage);
     this.models = new ModelCheck(world.coverage);
+    this.loans = new LoanCheck(world.coverage);
     this.windows = new WindowCheck(world.coverage);
     this.promises = new PromiseCheck(
       () => world.now,
@@ -107,6 +110,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.windows.stepped(state, event, wall, this.world.now);
     this.preempts.stepped(state, wall);
     this.models.stepped(state, event);
+    this.loans.stepped(state);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);
@@ -126,6 +130,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.placement.recovered(state);
     this.claims.recovered();
     this.models.recovered(state);
+    this.loans.recovered();
     this.windows.recovered(state);
     this.preempts.recovered(state);
     this.principals.stepped(state);
@@ -155,6 +160,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.authority.sent(message, session);
     this.credit.sent(message, session);
     this.durability.sent(message);
+    this.loans.sent(message);
     this.policies.sent(message);
     if (message.kind === 'stop' && message.reason === 'drain')
       this.preempts.stopSent(message.task, message.attempt);

@@ -166,6 +166,17 @@ export class SimMachine {
     this.world.after(Math.min(after, graceMs), () => this.endIn(unit, 'stopped'));
   }
 
+  /** A loan ends with the answer that is under way, as if its time were over. */
+  recall(fence: Fence): void {
+    const unit = this.units.get(keyOf(fence));
+    if (unit === undefined || unit.script.envelope.loan !== true) return;
+    this.world.after(this.random.exponential(20), () => {
+      if (unit.phase === 'running')
+        this.world.coverage.reached('a loan has ended because it was called back');
+      this.endIn(unit, 'ok');
+    });
+  }
+
   /** What the driver tells of its devices now, if any is in use. */
   look(devices: readonly Device[]): readonly SeenDevice[] {
     const running = [...this.units.values()].filter(({ phase }) => phase === 'running');

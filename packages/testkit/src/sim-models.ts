@@ -2,7 +2,7 @@
  * Models in a run: which there are, what is ordered of them, who asks them, and how their instances go. What the broker begins
  * by itself has no script of the workload: its task's number says how it goes.
  */
-import { asksModel, type Envelope, envelopeDefaults, type ModelSpec } from '@gryphgen/protocol';
+import { asksModel, type Envelope, envelopeDefaults, limits, type ModelSpec } from '@gryphgen/protocol';
 import type { GridShape } from './grid-shape.ts';
 import { type Operation, workloadMs } from './operation.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -85,7 +85,7 @@ function request(random: SeededRandom, grid: GridShape, no: number, model: strin
     random.pick([6000, 30_000]) + random.between(0, 200),
   ]);
   const client = random.pick(grid.clients).name;
-  const envelope: Envelope = {
+  const usual: Envelope = {
     ...envelopeDefaults,
     ...{ kind: 'infer', name: 'ask', model, taskClass: `infer ${model}`, durable: random.chance(0.3) },
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
@@ -94,7 +94,13 @@ function request(random: SeededRandom, grid: GridShape, no: number, model: strin
     priority: random.pick([0, 0, 10]),
   };
   const plans: AttemptPlan[] = random.chance(0.9) ? ['ok'] : ['exit', 'ok'];
-  const runMs = random.pick([random.between(1, 100), random.between(100, 4000)]);
+  const answerMs = random.pick([random.between(1, 100), random.between(100, 4000)]);
+  // One that is lent lasts until its time is over, if nobody waits.
+  const lent = random.split('loan');
+  const isLent = lent.chance(0.4);
+  const asLoan = { durable: false, loan: true, taskClass: `loan ${model}` } as const;
+  const envelope = isLent ? { ...usual, ...asLoan } : usual;
+  const runMs = isLent ? lent.between(0, limits.loanMs) : answerMs;
   const script = { no, envelope, runMs, plans, stubborn: false, vramUse: 0, memoryBytes: 0, service: null };
   const made: Operation[] = [{ at, kind: 'submit', client, no, key: '', script }];
   if (random.chance(0.15)) made.push({ at: at + random.between(0, 5000), kind: 'cancel', client, no });

@@ -154,6 +154,9 @@ export class SimWorker extends SimPeer<'toWorker'> {
         this.note(`stops t${effect.fence.task}.${effect.fence.attempt}: ${effect.why}`);
         this.machine.stop(effect.fence, effect.graceMs, effect.why);
         break;
+      case 'recall':
+        this.machine.recall(effect.fence);
+        break;
       case 'forget':
         this.machine.forget(effect.fence);
         break;

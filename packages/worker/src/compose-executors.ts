@@ -89,7 +89,7 @@ export function composeExecutors(
   const instances = new LocalInstances();
   executors.push(new InstanceExecutor({ ...shared, clock, random, engines, paths, instances }));
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
-  for (const call of [...(deps.calls ?? []), ...inferCalls({ engines, instances, channels, clock })])
+  for (const call of [...(deps.calls ?? []), ...inferCalls({ engines, instances, channels, clock, alarms })])
     executors.push(
       new CallExecutor(call, {
         ...{ events, clock, alarms, log, files, beginLog, noteSilent },

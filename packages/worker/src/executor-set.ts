@@ -1,10 +1,9 @@
 /** The executors of one worker: which there are, which can work now, and whose turn it is for an attempt. */
 import { failure, type ModelEngine, type Offers, type TaskKind } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
-import type { StartOrder } from './core/effects.ts';
+import type { StartOrder, WorkerEffect } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
 import { type Fence, keyOf } from './core/fence.ts';
-import type { StopWhy } from './core/state.ts';
 import type { Enter } from './exec/exec-sessions.ts';
 import type { Adoption, Executor, ExecutorEvents } from './executors/executor.ts';
 import { foreign, type ProcessOwner, seesTheHost } from './executors/process-owner.ts';
@@ -126,8 +125,11 @@ export class ExecutorSet {
     executor.start(order);
   }
 
-  stop(fence: Fence, graceMs: number, why: StopWhy): void {
-    this.owners.get(keyOf(fence))?.stop(fence, graceMs, why);
+  end(effect: Extract<WorkerEffect, { kind: 'stop' | 'recall' }>): void {
+    const { fence } = effect;
+    const owner = this.owners.get(keyOf(fence));
+    if (effect.kind === 'recall') owner?.recall?.(fence);
+    else owner?.stop(fence, effect.graceMs, effect.why);
   }
 
   forget(fence: Fence): void {

@@ -247,7 +247,8 @@ class Worker implements Service {
         executors.start(effect.order);
         break;
       case 'stop':
-        executors.stop(effect.fence, effect.graceMs, effect.why);
+      case 'recall':
+        executors.end(effect);
         break;
       case 'forget':
         executors.forget(effect.fence);

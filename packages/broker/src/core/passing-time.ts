@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
+import { recallLoans } from './models/loans.ts';
 import { writeLessons } from './models/writing-lessons.ts';
 import { attemptFailed, cancel, end, listenerMs, tellChanged } from './outcomes.ts';
 import { keepRoom } from './placing/claims.ts';
@@ -52,6 +53,7 @@ export function onTick(context: Context): void {
   }
   endUnattended(context);
   lookAfterModels(context);
+  recallLoans(context);
   watchPolicy(context);
   keepRoom(context);
   preempt(context);

@@ -11,6 +11,7 @@ import type { BrokerEffect } from './effects.ts';
 import type { BrokerEvent, Now, PassedMessage } from './events.ts';
 import { onInstancePrepared } from './models/beginning-instances.ts';
 import { lookAfterDue } from './models/instances.ts';
+import { recallLoans } from './models/loans.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
 import { schedule } from './placing/scheduling.ts';
@@ -50,6 +51,7 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'schedule':
       schedule(context);
+      recallLoans(context);
       lookAfterDue(context);
       break;
     case 'instancePrepared':

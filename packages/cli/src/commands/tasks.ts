@@ -13,7 +13,7 @@ import { outcomeWords, taskJson, taskLines, taskTable } from '../render/task-vie
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
-import { taskIdOf } from '../task-id.ts';
+import { answeringTaskOf, taskIdOf } from '../task-id.ts';
 import { printJson, printJsonLine, type Terminal } from '../terminal.ts';
 
 export function psCommand(invocation: Invocation): Command {
@@ -55,7 +55,7 @@ export function explainCommand(invocation: Invocation): Command {
   );
   return runs<CommonFlags>(command, invocation, (flags, [id = '']) => {
     const refusal = parseRefusalId(id);
-    const asked = refusal === undefined ? { task: taskIdOf(id) } : { refusal };
+    const asked = refusal === undefined ? { task: answeringTaskOf(id) } : { refusal };
     return withClient(terminal, flags, async (client) => {
       const document = await client.request('explain', asked);
       if (flags.json) printJson(terminal, explainJson(document));

@@ -72,6 +72,11 @@ export class AnswerLine {
     await this.outlet?.send(record, question, signal);
   }
 
+  /** To a slot that is lent there (E41); lost with the connection. */
+  tell(record: Parameters<QuestionOutlet['tell']>[0]): void {
+    this.outlet?.tell(record);
+  }
+
   /** The worker is there anew, maybe elsewhere: what is being tried may lead nowhere. */
   renew(): void {
     if (!this.isOpen) this.trying.abort();

@@ -7,6 +7,7 @@
  * 2. Of attempts the newest counts, until something of one was passed on; then the loss of that one is the answer's end.
  * 3. At most `behindBytes` are held for whoever reads; one further behind has the answer given up.
  * 4. An answer that is given up, for whatever reason, has its task cancelled.
+ * 5. One that a lent slot gives (E41) has no task of its own. Should that slot be lost before its first byte, it becomes one's.
  */
 import {
   type Failure,
@@ -37,8 +38,10 @@ export interface AnswerProgress {
 }
 
 export interface Answer {
-  /** When the question was accepted. */
+  /** When the question was accepted; of one that a lent slot answers, the task that lends it. */
   readonly task: Promise<TaskId>;
+  /** Which of that task's questions it is, from 1; known when that is. */
+  readonly question: number;
   /** With its first byte. */
   readonly head: Promise<AnswerHead>;
   /** To be taken once. Throws GridError where the answer is not whole. Who stops taking it cancels it. */
@@ -64,6 +67,7 @@ export class OpenAnswer implements Answer, LineUser {
   readonly head: Promise<AnswerHead>;
   readonly result: Promise<InferResult>;
   readonly body: AsyncIterable<Uint8Array>;
+  question = 1;
   private readonly owner: AnswerOwner;
   private readonly headTold: Deferred<AnswerHead> = deferred();
   private readonly resultTold: Deferred<InferResult> = deferred();
@@ -73,7 +77,8 @@ export class OpenAnswer implements Answer, LineUser {
   private begun = false;
   private ended = false;
   private failed: GridError | undefined;
-  private outcome: Outcome | undefined;
+  /** How it was come by is known, or that it cannot be. */
+  private isConcluded = false;
   private held: { readonly worker: string; readonly record: AnswerRecord }[] = [];
   private heldBytes = 0;
   private pieces: Uint8Array[] = [];
@@ -89,7 +94,12 @@ export class OpenAnswer implements Answer, LineUser {
   }
 
   get isOver(): boolean {
-    return this.failed !== undefined || (this.ended && this.outcome !== undefined);
+    return this.failed !== undefined || (this.ended && this.isConcluded);
+  }
+
+  /** Something of it was passed on. */
+  get hasBegun(): boolean {
+    return this.begun;
   }
 
   /** The broker says which attempt there is, and where. */
@@ -116,7 +126,7 @@ export class OpenAnswer implements Answer, LineUser {
 
   finished(outcome: Outcome): void {
     if (this.failed === undefined && outcome.failure !== null && !this.ended) this.fail(outcome.failure);
-    this.outcome = outcome;
+    this.isConcluded = true;
     if (this.failed !== undefined) return;
     if (outcome.failure !== null) {
       // All of the answer is there, and how it was come by is not known.
@@ -138,7 +148,14 @@ export class OpenAnswer implements Answer, LineUser {
   onBroken(why: Failure, final: boolean): void {
     if (this.ended) return;
     // What had not begun has another connection, or another attempt.
-    if (this.begun || final || this.outcome !== undefined) this.fail(why);
+    if (this.begun || final || this.isConcluded) this.fail(why);
+  }
+
+  /** The slot that was to answer it is lost, and nothing of it had come: it is asked anew. */
+  moved(): void {
+    this.attempt = 0;
+    this.worker = '';
+    this.headSeen = undefined;
   }
 
   fail(why: Failure): void {
@@ -187,6 +204,17 @@ export class OpenAnswer implements Answer, LineUser {
       case 'want':
         this.owner.wanted(record);
         return;
+      case 'done':
+        this.isConcluded = true;
+        this.resultTold.resolve(record.result);
+        this.begin();
+        this.end();
+        return;
+      case 'ask':
+      case 'leave':
+      case 'over':
+        // The slot's.
+        return;
       default:
         record satisfies never;
     }
@@ -220,7 +248,7 @@ export class OpenAnswer implements Answer, LineUser {
     if (this.failed !== undefined) return;
     this.ended = true;
     this.wake();
-    if (this.outcome !== undefined) this.owner.over();
+    if (this.isConcluded) this.owner.over();
   }
 
   private async *read(): AsyncGenerator<Uint8Array, void> {

@@ -35,31 +35,40 @@ export class QuestionEncoder {
     this.channel = channel;
   }
 
-  /** `prefix`: by which a worker is chosen; empty where there is nothing to choose. Throws GridError `rejected.invalid`. */
-  encode(question: Question, prefix: readonly string[]): EncodedTask {
+  /**
+   * `prefix`: by which a worker is chosen; empty where there is nothing to choose. `loan`: its slot is to be lent (E41). Throws
+   * GridError `rejected.invalid`.
+   */
+  encode(question: Question, prefix: readonly string[], loan = false): EncodedTask {
     const { path, request, ...about } = question;
     const body = {
       ...{ path, channel: this.channel },
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
+      ...(loan && { loan }),
     };
-    if (prefix.length > 0) return prepareTask({ ...aboutTask(about), prefix, body });
-    const name = JSON.stringify({ ...about, path });
+    if (prefix.length > 0) return prepareTask({ ...aboutTask(about, loan), prefix, body });
+    const name = JSON.stringify({ ...about, path, loan });
     const envelopeBytes = this.envelopes.get(name);
     if (envelopeBytes !== undefined) {
       // Of a request that the body holds nothing is left to check; of one that goes by the channel its length is.
       const isHeld = request instanceof Uint8Array && request.length <= inlineBytes;
       return { envelopeBytes, bodyBytes: isHeld ? encodeBody(body) : prepareBody(about.kind, body).bytes };
     }
-    const task = prepareTask({ ...aboutTask(about), body });
+    const task = prepareTask({ ...aboutTask(about, loan), body });
     if (this.envelopes.size >= keptEnvelopes) this.envelopes.clear();
     this.envelopes.set(name, task.envelopeBytes);
     return task;
   }
 }
 
-function aboutTask({ queueTimeoutMs, timeoutMs, ...rest }: Omit<Question, 'path' | 'request'>) {
+function aboutTask(
+  { queueTimeoutMs, timeoutMs, ...rest }: Omit<Question, 'path' | 'request'>,
+  loan: boolean,
+) {
   return {
     ...rest,
+    // It lasts for as long as more is asked, and tells nothing of how long one answer takes.
+    ...(loan && { loan, taskClass: `loan ${rest.kind} ${rest.model}` }),
     durable: false,
     attended: true,
     resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },

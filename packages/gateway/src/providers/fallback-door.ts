@@ -54,16 +54,27 @@ export class FallbackDoor implements GridDoor {
     );
     if (others.length === 0) return await grid.ask(who, question, signal);
     const asked = grid.ask(who, question, signal);
+    let nth = 1;
     const winner = this.first(asked, others, question, signal);
     const answered = winner.then(() => undefined);
     const task: Promise<TaskId | undefined> = asked
-      .then(async (answer) => await answer.task)
+      .then(async (answer) => {
+        const found = await answer.task;
+        nth = answer.question;
+        return found;
+      })
       .catch(() => answered);
     const result = winner.then(async (won) => await won.result);
     const head = winner.then((won) => won.head);
     // Who asks hears it by one of them.
     for (const told of [task, head, result]) told.catch(() => undefined);
-    return { task, head, body: bodyOf(winner), result };
+    const body = bodyOf(winner);
+    return {
+      ...{ task, head, body, result },
+      get question() {
+        return nth;
+      },
+    };
   }
 
   async models(who: Asker, signal: AbortSignal): Promise<readonly ListedModel[]> {

@@ -7,13 +7,15 @@
  * 3. Nobody takes what waits for `patienceMs`: its writers are told that the asker is gone.
  * 4. A connection that ends takes with it the answers of which something was given to it: how much of them arrived, nobody
  *    knows. The others go to the next.
+ * 5. A writer whose slot is lent (E41) writes one answer after the other, each from its question on.
  */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type Failure, failure, type InferResult } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
 import type { DuplexStream } from '../duplex-stream.ts';
-import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-records.ts';
+import { type AnswerFence, type AnswerRecord, type OverReason, writeRecord } from './answer-records.ts';
+import { type LentQuestion, LentSlots } from './lent-slots.ts';
 import { QuestionIntake, type QuestionRoom } from './question-intake.ts';
 
 const queueBytes = 256 * 1024;
@@ -26,10 +28,21 @@ export interface AnswerWriter {
   head(status: number, contentType: string): void;
   /** `bytes` are the channel's from now on. Resolves when more may be put; false: the asker is gone. */
   write(bytes: Uint8Array): Promise<boolean>;
+  /** Its slot is lent from now on: what has ended so far is the first answer. Once, behind it; then `next`, until that is `undefined`. */
+  lend(): LentWriter;
   /** To be called in any case. Resolves when it is on its way, or the asker is gone. Nothing is written behind it. */
   end(failure: Failure | null): Promise<void>;
   /** Its reason is a Failure: what a call that has nobody to answer ends with. */
   readonly gone: AbortSignal;
+}
+
+export interface LentWriter {
+  /** The answer is whole; or why it is not. */
+  done(how: InferResult | Failure): void;
+  /** The next question; or why there is none, once `signal` is aborted (its reason is an OverReason) or the slot is given back. */
+  next(signal: AbortSignal): Promise<LentQuestion | OverReason>;
+  /** It takes no more. Before `end`. */
+  over(why: OverReason): void;
 }
 
 interface Queued {
@@ -41,6 +54,7 @@ export class AnswerChannel {
   private readonly alarms: Alarms;
   private readonly onIdle: () => void;
   private readonly questions: QuestionIntake;
+  private readonly lent = new LentSlots();
   private readonly writers = new Set<Writer>();
   private queue: Queued[] = [];
   private queued = 0;
@@ -52,7 +66,7 @@ export class AnswerChannel {
   /** `onIdle`: nobody writes, and nobody takes. */
   constructor(alarms: Alarms, room: QuestionRoom, onIdle: () => void) {
     this.alarms = alarms;
-    this.questions = new QuestionIntake(alarms, room);
+    this.questions = new QuestionIntake(alarms, room, this.lent);
     this.onIdle = onIdle;
   }
 
@@ -141,6 +155,28 @@ export class AnswerChannel {
     this.questions.release(bytes);
   }
 
+  lend(writer: Writer, fence: AnswerFence): LentWriter {
+    const slot = this.lent.open(fence);
+    const { gone } = writer;
+    gone.addEventListener('abort', () => this.lent.close(fence), { once: true });
+    return {
+      done: (how) => {
+        if (gone.aborted) return;
+        const said =
+          'code' in how ? ({ kind: 'end', failure: how } as const) : ({ kind: 'done', result: how } as const);
+        void this.put(writer, { ...fence, ...said });
+      },
+      next: (signal) => {
+        if (!signal.aborted && !gone.aborted) void this.put(writer, { ...fence, kind: 'want' });
+        return slot.next(signal);
+      },
+      over: (why) => {
+        this.lent.close(fence);
+        if (!gone.aborted) void this.put(writer, { ...fence, kind: 'over', why });
+      },
+    };
+  }
+
   /** Resolves when what waits was given to a connection. */
   async flushed(writer: Writer): Promise<void> {
     while (this.queue.some((queued) => queued.writer === writer))
@@ -204,6 +240,7 @@ class Writer implements AnswerWriter {
   private readonly channel: AnswerChannel;
   private readonly losing = new AbortController();
   private ended = false;
+  private isLent = false;
   private questionBytes = 0;
 
   constructor(fence: AnswerFence, channel: AnswerChannel) {
@@ -228,13 +265,24 @@ class Writer implements AnswerWriter {
     return this.isOpen;
   }
 
+  lend(): LentWriter {
+    this.releaseQuestion();
+    this.isLent = true;
+    return this.channel.lend(this, this.fence);
+  }
+
   async end(why: Failure | null): Promise<void> {
-    this.channel.release(this.questionBytes);
-    this.questionBytes = 0;
+    this.releaseQuestion();
     if (!this.isOpen) return;
     this.ended = true;
-    void this.channel.put(this, { ...this.fence, kind: 'end', failure: why });
+    // The end of each answer was told with it.
+    if (!this.isLent) void this.channel.put(this, { ...this.fence, kind: 'end', failure: why });
     await this.channel.flushed(this);
+  }
+
+  private releaseQuestion(): void {
+    this.channel.release(this.questionBytes);
+    this.questionBytes = 0;
   }
 
   lose(why: Failure): void {

@@ -75,6 +75,7 @@ function nobody(why: Failure): AnswerWriter {
     question: async () => why,
     head: () => undefined,
     write: async () => false,
+    lend: () => ({ done: () => undefined, next: async () => 'back', over: () => undefined }),
     end: async () => undefined,
     gone: AbortSignal.abort(why),
   };

@@ -41,6 +41,11 @@ const anyRecord: fc.Arbitrary<AnswerRecord> = fc.oneof(
   }),
   fc.constant({ ...fence, kind: 'end' as const, failure: failure('execution.model', 'it went away') }),
   fc.constant({ ...fence, kind: 'end' as const, failure: null }),
+  fc.constant({ ...fence, kind: 'want' as const }),
+  fc.constant({ ...fence, kind: 'leave' as const }),
+  fc.constant({ ...fence, kind: 'done' as const, result: { status: 200, firstMs: 0.5, restMs: 2 } }),
+  fc.constantFrom('time', 'recalled', 'back').map((why) => ({ ...fence, kind: 'over' as const, why })),
+  fc.uint8Array({ maxLength: 300 }).map((bytes) => ({ ...fence, kind: 'ask' as const, bytes })),
 );
 
 describe('records', () => {
@@ -68,7 +73,7 @@ describe('records', () => {
             found.push(...readAll(reader, bytes.subarray(at, at + cut)));
             at += cut;
           }
-          expect(found).toEqual(records.map((record) => (record.kind === 'data' ? plain(record) : record)));
+          expect(found).toEqual(records.map((record) => ('bytes' in record ? plain(record) : record)));
         },
       ),
     );
@@ -93,7 +98,7 @@ describe('what is none', () => {
   const hostile: readonly [string, Uint8Array][] = [
     ['a longer one than may be', raw(2, new Uint8Array(), { length: recordBytes + 1 })],
     ['the longest that can be said', raw(2, new Uint8Array(), { length: 0xffffffff })],
-    ['a kind nobody knows', raw(5, encodeBody({ failure: null }), {})],
+    ['a kind nobody knows', raw(9, encodeBody({ failure: null }), {})],
     ['a kind of zero', raw(0, encodeBody({ failure: null }), {})],
     ['no task', raw(2, Buffer.from('x'), { task: 0 })],
     ['half a task', raw(2, Buffer.from('x'), { task: 1.5 })],
@@ -107,6 +112,9 @@ describe('what is none', () => {
       'an end with a code nobody knows',
       raw(3, encodeBody({ failure: { code: 'no.such', message: '' } }), {}),
     ],
+    ['a result that is none', raw(6, Buffer.from('{"status":7}'), {})],
+    ['a loan that is over for nothing', raw(8, new Uint8Array(), {})],
+    ['one that is over for what nobody knows', raw(8, Buffer.from([3]), {})],
     ['an end of nothing', raw(3, new Uint8Array(), {})],
     ['nesting without end', raw(3, Buffer.alloc(60_000, 0x91), {})],
   ];
@@ -132,6 +140,6 @@ describe('what is none', () => {
   });
 });
 
-function plain(record: Extract<AnswerRecord, { kind: 'data' }>): unknown {
+function plain(record: Extract<AnswerRecord, { kind: 'data' | 'ask' }>): unknown {
   return { ...record, bytes: Buffer.from(record.bytes) };
 }

@@ -1,6 +1,7 @@
 /**
  * How answers share a connection (E33): each record says of which attempt it is and what it brings, so that many answers
- * that come piece by piece go over one line, and long questions the other way. 17 bytes before each: kind, task, attempt, length of what follows.
+ * that come piece by piece go over one line, and long questions the other way; so do all questions to a slot that is lent, and its answers, which
+ * come one after the other (E41). 17 bytes before each: kind, task, attempt, length of what follows.
  *
  * 1. A record's payload has `recordBytes` at most; whoever reads holds no more than one record that is not complete.
  * 2. What makes no sense ends the reading for good: where the next record begins could only be guessed.
@@ -11,6 +12,8 @@ import {
   encodeBody,
   type Failure,
   failureCodes,
+  type InferResult,
+  inferResultIn,
   limits,
   type TaskId,
 } from '@gryphgen/protocol';
@@ -18,7 +21,9 @@ import { z } from 'zod';
 
 export const recordBytes = 64 * 1024;
 const headerBytes = 17;
-const kinds = { head: 1, data: 2, end: 3, want: 4 } as const;
+const kinds = { head: 1, data: 2, end: 3, want: 4, ask: 5, done: 6, leave: 7, over: 8 } as const;
+/** In the order of their numbers. */
+const overReasons = ['time', 'recalled', 'back'] as const;
 /** Of HTTP's. */
 const contentTypeChars = 256;
 
@@ -33,9 +38,20 @@ export type AnswerRecord = AnswerFence &
     | { readonly kind: 'head'; readonly status: number; readonly contentType: string }
     | { readonly kind: 'data'; readonly bytes: Uint8Array }
     | { readonly kind: 'end'; readonly failure: Failure | null }
-    /** The attempt has begun, and waits for its question. */
+    /** The attempt waits for its question, or its slot is lent, and waits for the next. */
     | { readonly kind: 'want' }
+    /** To a slot that is lent and waits: what it is to answer. */
+    | { readonly kind: 'ask'; readonly bytes: Uint8Array }
+    /** From there: the answer is whole. */
+    | { readonly kind: 'done'; readonly result: InferResult }
+    /** To there: nobody takes the answer that is under way. */
+    | { readonly kind: 'leave' }
+    /** From there: it takes no more questions; those that crossed this are not answered. To there: it is given back. */
+    | { readonly kind: 'over'; readonly why: OverReason }
   );
+
+/** Why a slot is lent no more: its time is over or its instance is, others wait for it, or it was given back. */
+export type OverReason = (typeof overReasons)[number];
 
 const headSchema = z.object({
   status: z.number().int().min(100).max(599),
@@ -55,7 +71,14 @@ export function writeRecord(record: AnswerRecord): readonly Uint8Array[] {
     case 'end':
       return framed(record, encodeBody({ failure: record.failure }));
     case 'want':
+    case 'leave':
       return framed(record, new Uint8Array());
+    case 'ask':
+      return framed(record, record.bytes);
+    case 'done':
+      return framed(record, new TextEncoder().encode(JSON.stringify(record.result)));
+    case 'over':
+      return framed(record, Uint8Array.of(overReasons.indexOf(record.why)));
     case 'data': {
       const pieces: Uint8Array[] = [];
       for (let at = 0; at < record.bytes.length; at += recordBytes)
@@ -124,6 +147,16 @@ export class RecordReader {
     const fence: AnswerFence = { task: task as TaskId, attempt: attempt as AttemptNo };
     if (kind === kinds.data) return { ...fence, kind: 'data', bytes: payload };
     if (kind === kinds.want) return { ...fence, kind: 'want' };
+    if (kind === kinds.ask) return { ...fence, kind: 'ask', bytes: payload };
+    if (kind === kinds.leave) return { ...fence, kind: 'leave' };
+    if (kind === kinds.done) {
+      const result = inferResultIn(payload);
+      return result && { ...fence, kind: 'done', result };
+    }
+    if (kind === kinds.over) {
+      const why = overReasons[payload[0] ?? overReasons.length];
+      return why && { ...fence, kind: 'over', why };
+    }
     if (kind === kinds.head) {
       const head = this.headOf(payload);
       return head && { ...fence, kind: 'head', ...head };

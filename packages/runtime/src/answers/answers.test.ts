@@ -1,5 +1,5 @@
 /** Answers from a worker's data endpoint to who asked, from end to end. */
-import type { AttemptNo, Failure, TaskId } from '@gryphgen/protocol';
+import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Alarms } from '../clock.ts';
 import { systemAlarms } from '../clock.ts';
@@ -10,6 +10,7 @@ import { afterTest, Seen } from '../scratch.fixture.ts';
 import type { AnswerWriter } from './answer-channel.ts';
 import { AnswerChannels } from './answer-channels.ts';
 import type { AnswerRecord } from './answer-records.ts';
+import type { QuestionOutlet } from './question-outlet.ts';
 import { readAnswers } from './read-answers.ts';
 
 const channel = 'c'.repeat(22);
@@ -46,7 +47,7 @@ function grantOf(changes: Partial<Grant> = {}): string {
 
 class Asker {
   readonly records = new Seen<AnswerRecord>();
-  readonly opened = new Seen<'open'>();
+  readonly opened = new Seen<QuestionOutlet>();
   readonly over: Promise<Failure>;
   private readonly stop = new AbortController();
 
@@ -59,7 +60,7 @@ class Asker {
       grant,
       channel: name,
       signal,
-      onOpen: () => this.opened.add('open'),
+      onOpen: (outlet) => this.opened.add(outlet),
       onRecord,
     });
     afterTest(() => this.stop.abort());
@@ -242,6 +243,71 @@ describe('who may have answers', () => {
     late.head(200, '');
     expect(await late.write(Buffer.from('x'))).toBe(false);
     await late.end(null);
+  });
+});
+
+describe('a slot that is lent', () => {
+  const told = (asker: Asker, kind: AnswerRecord['kind'], times = 1) =>
+    asker.records.until((all) => all.filter((record) => record.kind === kind).length >= times);
+  const result = { status: 200, firstMs: 1, restMs: 2 };
+  const nobody = new AbortController().signal;
+
+  it('answers what its asker asks, one after the other, until it is given back', async () => {
+    const asker = new Asker();
+    const writer = channels.open(channel, 'p-1', fenceOf(1));
+    await writer.write(Buffer.from('a'));
+    const lent = writer.lend();
+    lent.done(result);
+    for (const [nth, letter] of ['b', 'c'].entries()) {
+      const next = lent.next(nobody);
+      await told(asker, 'want', nth + 1);
+      asker.opened.all[0]?.tell({ ...fenceOf(1), kind: 'ask', bytes: Buffer.from(letter) });
+      const asked = await next;
+      if (typeof asked === 'string') throw new Error(asked);
+      await writer.write(asked.request);
+      lent.done(result);
+    }
+    expect(await asker.text(1, 3)).toBe('abc');
+    await told(asker, 'done', 3);
+    const next = lent.next(nobody);
+    asker.opened.all[0]?.tell({ ...fenceOf(1), kind: 'over', why: 'back' });
+    expect(await next).toBe('back');
+    lent.over('back');
+    await writer.end(null);
+    await told(asker, 'over');
+    // What crosses that is nobody's.
+    asker.opened.all[0]?.tell({ ...fenceOf(1), kind: 'ask', bytes: Buffer.from('d') });
+    expect(asker.records.all.map(({ kind }) => kind)).not.toContain('end');
+    expect(asker.records.all.filter(({ kind }) => kind === 'done')).toEqual(
+      [1, 2, 3].map(() => ({ ...fenceOf(1), kind: 'done', result })),
+    );
+  });
+
+  it('takes no more when its time is over, and hears who leaves and that its asker is gone', async () => {
+    const asker = new Asker();
+    const writer = channels.open(channel, 'p-1', fenceOf(1));
+    const lent = writer.lend();
+    const next = lent.next(nobody);
+    await told(asker, 'want');
+    asker.opened.all[0]?.tell({ ...fenceOf(1), kind: 'ask', bytes: Buffer.from('b') });
+    const asked = await next;
+    if (typeof asked === 'string') throw new Error(asked);
+    const left = new Promise((resolve) => asked.left.addEventListener('abort', resolve));
+    asker.opened.all[0]?.tell({ ...fenceOf(1), kind: 'leave' });
+    await left;
+    lent.done(failure('cancelled.user', 'nobody takes it'));
+    await told(asker, 'end');
+    expect(await lent.next(AbortSignal.abort('time'))).toBe('time');
+    const ending = new AbortController();
+    const waiting = lent.next(ending.signal);
+    ending.abort('recalled');
+    expect(await waiting).toBe('recalled');
+    const last = lent.next(nobody);
+    asker.hangUp();
+    expect(await last).toBe('back');
+    expect(await gone(writer)).toMatchObject({ code: 'lost.link' });
+    lent.over('time');
+    await writer.end(null);
   });
 });
 

@@ -9,6 +9,7 @@
 import { type Failure, failure, limits } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '../clock.ts';
 import { type AnswerFence, type AnswerRecord, RecordReader } from './answer-records.ts';
+import type { LentSlots } from './lent-slots.ts';
 
 /** Sixteen of the longest. */
 const heldBytes = 16 * limits.questionBytes;
@@ -37,15 +38,17 @@ interface Wanted {
   readonly tell: (what: Uint8Array | Failure) => void;
 }
 
-/** Of one channel. */
+/** Of one channel. `lent`: to whom goes what comes for slots that are lent. */
 export class QuestionIntake {
   private readonly alarms: Alarms;
   private readonly room: QuestionRoom;
+  private readonly lent: LentSlots;
   private readonly wanted = new Map<string, Wanted>();
 
-  constructor(alarms: Alarms, room: QuestionRoom) {
+  constructor(alarms: Alarms, room: QuestionRoom, lent: LentSlots) {
     this.alarms = alarms;
     this.room = room;
+    this.lent = lent;
   }
 
   /** What has come when `signal` is aborted is let go. `release` once it is needed no more, in any case. */
@@ -80,7 +83,8 @@ export class QuestionIntake {
     return (bytes) => {
       for (const record of records.take(bytes)) {
         if (record === 'malformed') return false;
-        this.take(record);
+        if (record.kind === 'data' || record.kind === 'end') this.take(record);
+        else this.lent.take(record);
       }
       return true;
     };

@@ -31,6 +31,11 @@ export class QuestionOutlet {
     this.wake();
   }
 
+  /** To a slot that is lent (E41): what is small. Lost with the connection. */
+  tell(record: Extract<AnswerRecord, { kind: 'ask' | 'leave' | 'over' }>): void {
+    void this.put(record);
+  }
+
   /** Resolves when all of it is on its way; false when it is not: the connection is over, or `signal` was aborted. */
   async send({ task, attempt }: AnswerFence, question: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const fence = { task, attempt };

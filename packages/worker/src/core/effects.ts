@@ -42,6 +42,8 @@ export type WorkerEffect =
   | { readonly kind: 'start'; readonly order: StartOrder }
   /** Ask it to end now, kill it after `graceMs`. Repeated with less grace, the earlier kill counts. */
   | { readonly kind: 'stop'; readonly fence: Fence; readonly graceMs: number; readonly why: StopWhy }
+  /** Others wait for what it lends: it ends soon by itself (E41). */
+  | { readonly kind: 'recall'; readonly fence: Fence }
   /** Remove what the executor keeps of it (container, scratch folder). Its log stays. */
   | { readonly kind: 'forget'; readonly fence: Fence }
   /** Remember this journal head over restarts, so that a broker whose journal was cut is noticed. */

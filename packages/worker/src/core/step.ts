@@ -2,7 +2,7 @@
  * The worker as a function: one event in, effects out. Deterministic: the same state, event and time give the same
  * effects in the same order.
  *
- * Rules of docs/internals/exchanges.md kept here: E2, E4, E8–E12, E15, E23.
+ * Rules of docs/internals/exchanges.md kept here: E2, E4, E8–E12, E15, E23, E41.
  */
 import type { ToWorker } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
@@ -15,7 +15,7 @@ import { onDevicesSeen } from './overuse.ts';
 import { onServed } from './serving.ts';
 import { onHeartbeatAck, onResultAck, onSessionClosed, onSessionOpened } from './sessions.ts';
 import type { WorkerState } from './state.ts';
-import { onStop } from './stops.ts';
+import { onRecall, onStop } from './stops.ts';
 import { onUsed } from './use.ts';
 
 export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): WorkerEffect[] {
@@ -74,6 +74,9 @@ function onMessage(context: Context, sessionId: string, message: ToWorker): void
       break;
     case 'stop':
       onStop(context, session, message);
+      break;
+    case 'recall':
+      onRecall(context, message);
       break;
     case 'resultAck':
       onResultAck(context, message);

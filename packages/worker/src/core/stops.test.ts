@@ -20,6 +20,16 @@ beforeEach(() => {
   worker.open();
 });
 
+it('a loan that is called back goes on, and ends by itself (E41)', () => {
+  const recall = { kind: 'recall', ...task } as const;
+  expect(worker.hear(recall)).toEqual([]);
+  worker.run(task);
+  expect(worker.hear(recall)).toEqual([{ kind: 'recall', fence: task }]);
+  expect(worker.hear({ ...recall, epoch: (task.epoch + 1) as never })).toEqual([]);
+  expect(results(worker.exit(task, success))).toMatchObject([{ ...task, failure: null }]);
+  expect(worker.hear(recall)).toEqual([]);
+});
+
 const recalls: readonly (readonly ['cancel' | 'drain', FailureCode])[] = [
   ['cancel', 'cancelled.user'],
   ['drain', 'lost.drained'],

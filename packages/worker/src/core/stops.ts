@@ -7,7 +7,7 @@
  * 2. A stop never gets lost in a start: it is remembered as the phase `stopping`, and the executor is told.
  * 3. The first reason names the result; a later reason may only bring the kill forward.
  */
-import type { Failure, Stop } from '@gryphgen/protocol';
+import type { Failure, Recall as LoanRecall, Stop } from '@gryphgen/protocol';
 import { defaultStopGraceMs, failure } from '@gryphgen/protocol';
 import { type Context, conclude, forget, holdAttempt, noOutcome, send, sendResult } from './context.ts';
 import { type Fence, keyOf } from './fence.ts';
@@ -22,6 +22,13 @@ export function onStop(context: Context, session: Session, stop: Stop): void {
   if (attempt === undefined) stopUnknown(context, fence, stop.reason, overtaking);
   else if (stop.reason === 'drop') drop(context, attempt);
   else recall(context, attempt, stop.reason);
+}
+
+/** What is not here has nothing to give back, and one that ends is about to (E41). */
+export function onRecall({ state, effects }: Context, { task, attempt, epoch }: LoanRecall): void {
+  const held = state.attempts.get(keyOf({ task, attempt, epoch }));
+  if (held?.phase === 'starting' || held?.phase === 'running')
+    effects.push({ kind: 'recall', fence: held.fence });
 }
 
 /** Stops that ask for the attempt's result. */

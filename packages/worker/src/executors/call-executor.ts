@@ -38,6 +38,8 @@ export interface CallOrder<B> {
   readonly given: readonly Given[];
   /** Aborted when it is to end: it answers soon, whatever it answers. */
   readonly signal: AbortSignal;
+  /** Aborted when others wait for the slot that it lends (E41). */
+  readonly recalled: AbortSignal;
   /** A line for the attempt's log; nothing where calls of this kind have none. */
   readonly tell: (line: string) => void;
 }
@@ -62,6 +64,7 @@ export const resultBytes = limits.outcomeBytes - 64;
 
 interface Running {
   readonly asked: AbortController;
+  readonly recalled: AbortController;
   readonly log: LogWriter | null;
   /** It was asked to end before it had. */
   stopped: boolean;
@@ -128,7 +131,8 @@ export class CallExecutor implements Executor {
       killAtMs: Number.POSITIVE_INFINITY,
       cancelKill: () => undefined,
     };
-    const running: Running = { asked: new AbortController(), log, ...rest };
+    const [asked, recalled] = [new AbortController(), new AbortController()];
+    const running: Running = { asked, recalled, log, ...rest };
     this.running.set(keyOf(fence), running);
     const answering = this.answer(order, read.value, running).finally(() => this.answering.delete(answering));
     this.answering.add(answering);
@@ -145,6 +149,10 @@ export class CallExecutor implements Executor {
     running.cancelKill();
     running.killAtMs = killAtMs;
     running.cancelKill = alarms.after(graceMs, () => void this.end(fence, running, killed));
+  }
+
+  recall(fence: Fence): void {
+    this.running.get(keyOf(fence))?.recalled.abort();
   }
 
   forget(fence: Fence): void {
@@ -170,6 +178,7 @@ export class CallExecutor implements Executor {
     const { events, files, log } = this.options;
     const { fence, principal, byAdmin = false, envelope, shard } = order;
     const { signal } = running.asked;
+    const { signal: recalled } = running.recalled;
     const tell = (line: string): void => void running.log?.write(this.encoder.encode(`${line}\n`));
     try {
       const given = await files.give(fence, this.call.filesOf(body), { signal, tell });
@@ -177,7 +186,8 @@ export class CallExecutor implements Executor {
       if (signal.aborted) return await this.end(fence, running, killed);
       events.started(fence);
       const who = { principal, byAdmin, shard };
-      const asked = { fence, body, ...who, model: envelope.model, given: given.value, signal, tell };
+      const about = { fence, body, ...who, model: envelope.model, given: given.value };
+      const asked = { ...about, signal, recalled, tell };
       await this.end(fence, running, await this.call.answer(asked));
     } catch (error) {
       log.error({ err: error, task: fence.task }, `a call of kind ${this.kind} threw`);

@@ -49,6 +49,8 @@ export interface Executor {
   start(order: StartOrder): void;
   stop(fence: Fence, graceMs: number, why: StopWhy): void;
   forget(fence: Fence): void;
+  /** Others wait for what it lends (E41); absent where nothing is lent. */
+  recall?(fence: Fence): void;
   /** Absent where attempts cannot be entered. */
   readonly enter?: Enter;
   /** Whose this process is, by its number on this machine. */

@@ -10,7 +10,7 @@ export const tooLong = failure(
 
 const noChannel = failure('rejected.invalid', 'body.channel: expected one, by which so long a request comes');
 
-export class CollectedAnswer implements AnswerWriter {
+export class CollectedAnswer implements Omit<AnswerWriter, 'lend'> {
   readonly gone: AbortSignal = new AbortController().signal;
   private readonly pieces: Uint8Array[] = [];
   private bytes = 0;

@@ -6,6 +6,7 @@
  * 2. An answer goes to its channel piece by piece, no faster than that takes them (E33); without one it is the result, if
  *    that holds it.
  * 3. Who asked and is gone, and who is told to end, ends the request, which frees its slot.
+ * 4. One whose slot is lent answers what else is asked there, behind its own question (E41, lent-slot.ts).
  */
 import {
   type Failure,
@@ -19,12 +20,13 @@ import {
   type Read,
   readBody,
 } from '@gryphgen/protocol';
-import type { AnswerChannels, AnswerWriter, Clock } from '@gryphgen/runtime';
+import type { Alarms, AnswerChannels, AnswerWriter, Clock } from '@gryphgen/runtime';
 import type { LlamaEngines } from '../engines/llama-engines.ts';
 import type { Call, CallOrder } from '../executors/call-executor.ts';
 import { resultBytes } from '../executors/call-executor.ts';
 import { askLlama } from './ask-llama.ts';
 import { asksForStream, CollectedAnswer, noStream, tooLong } from './collected-answer.ts';
+import { answerLent } from './lent-slot.ts';
 import type { LocalInstances } from './local-instances.ts';
 import { TokenCount } from './token-count.ts';
 
@@ -37,6 +39,7 @@ export interface InferCallsOptions {
   readonly instances: LocalInstances;
   readonly channels: Pick<AnswerChannels, 'open'>;
   readonly clock: Clock;
+  readonly alarms: Alarms;
 }
 
 export function inferCalls(options: InferCallsOptions): readonly Call<InferBody>[] {
@@ -62,7 +65,7 @@ function readInfer(kind: ModelUse, bytes: Uint8Array): Read<InferBody> {
 async function answer(
   kind: ModelUse,
   order: CallOrder<InferBody>,
-  { instances, channels, clock }: InferCallsOptions,
+  { instances, channels, clock, alarms }: InferCallsOptions,
 ): Promise<Uint8Array | Failure> {
   const { body, fence, principal } = order;
   const { channel } = body;
@@ -73,7 +76,21 @@ async function answer(
     channel === undefined || principal === undefined
       ? new CollectedAnswer()
       : channels.open(channel, principal, fence);
-  const ended = await relay(kind, order, writer, { instances, clock });
+  const beganMono = clock.mono();
+  const first = await relay(kind, order, writer, { instances, clock });
+  const ended =
+    body.loan === undefined || writer instanceof CollectedAnswer || 'code' in first
+      ? first
+      : await answerLent(first, {
+          ...{ writer, clock, alarms, beganMono, signal: order.signal, recalled: order.recalled },
+          answer: async ({ request, left }) => {
+            const signal = AbortSignal.any([order.signal, left]);
+            return await relay(kind, { ...order, body: { ...body, request }, signal }, writer, {
+              instances,
+              clock,
+            });
+          },
+        });
   await writer.end('code' in ended ? ended : null);
   if ('code' in ended) return ended;
   const result = writer instanceof CollectedAnswer ? { ...ended, body: writer.text } : ended;
@@ -83,8 +100,8 @@ async function answer(
 
 async function relay(
   kind: ModelUse,
-  { body, model = '', signal }: CallOrder<InferBody>,
-  writer: AnswerWriter,
+  { body, model = '', signal }: Pick<CallOrder<InferBody>, 'body' | 'model' | 'signal'>,
+  writer: Omit<AnswerWriter, 'lend'>,
   { instances, clock }: Pick<InferCallsOptions, 'instances' | 'clock'>,
 ): Promise<InferResult | Failure> {
   const notReady = failure('execution.model', `no instance of ${model} is ready here`);

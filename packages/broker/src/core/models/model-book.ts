@@ -18,6 +18,7 @@ import { ModelLessons, PromptPrefixes } from '@gryphgen/scheduler';
 import { type Decision, decided } from '../record/decisions.ts';
 import type { Task } from '../state.ts';
 import { AttendedTasks } from './attended-tasks.ts';
+import { Loans } from './loans.ts';
 import { type ModelLife, newLife } from './model-life.ts';
 import { UntoldLessons } from './untold-lessons.ts';
 
@@ -65,6 +66,7 @@ export class ModelBook {
   readonly due = new Set<string>();
   readonly room: RoomForTasks = { ended: [], task: null, dueAt: 0 };
   readonly attended = new AttendedTasks();
+  readonly loans = new Loans();
   /** An observation: what is asked in an epoch begins it. */
   readonly prefixes = new PromptPrefixes();
   /** What their instances and answers have taught; of it, what ephemeral tasks did is journaled now and then. */
@@ -131,11 +133,13 @@ export class ModelBook {
   /** `watch`: the time, by the watch clock. */
   placed(task: Task, worker: WorkerId, watch: number): void {
     this.count(task, 0, 1);
+    this.loans.placed(task);
     this.used(task, worker, watch);
   }
 
   unplaced(task: Task, worker: WorkerId, watch: number): void {
     this.count(task, 0, -1);
+    this.loans.unplaced(task);
     this.used(task, worker, watch);
   }
 

@@ -1,0 +1,75 @@
+/**
+ * Slots that are lent (E41): requests that keep their slot for a while once they are answered, for whoever asked to ask more there.
+ * To the ledger a loan is what every request is, for as long as it has its lease; here it is known which those are, so that they
+ * end when somebody else could use what they hold. All of it is an observation: no loan is durable.
+ *
+ * 1. All loans of a model are called back while anybody waits for it: who asks next is placed as its turn comes.
+ * 2. So are those on a machine that drains, whose slots for attempts are all taken while tasks wait, or whose instance takes no more
+ *    requests; and those of a principal that may submit so many a second, since what is asked under a loan is not counted.
+ */
+import { asksModel, isEphemeral, type TaskId } from '@gryphgen/protocol';
+import { type Context, tell } from '../context.ts';
+import { limitsOf } from '../principals/shares.ts';
+import type { BrokerState, Task, Worker } from '../state.ts';
+
+/** What is said is not acknowledged: it is said again. */
+const againMs = 500;
+
+export class Loans {
+  /** Those that are placed, by model; of each, the watch time at which it was called back last. */
+  private readonly placedOf = new Map<string, Map<TaskId, number>>();
+
+  placed(task: Task): void {
+    const name = lentModel(task);
+    if (name === undefined) return;
+    const loans = this.placedOf.get(name) ?? new Map<TaskId, number>();
+    this.placedOf.set(name, loans);
+    loans.set(task.id, Number.NEGATIVE_INFINITY);
+  }
+
+  unplaced(task: Task): void {
+    const name = lentModel(task);
+    const loans = name === undefined ? undefined : this.placedOf.get(name);
+    if (name === undefined || loans === undefined) return;
+    loans.delete(task.id);
+    if (loans.size === 0) this.placedOf.delete(name);
+  }
+
+  byModel(): Iterable<readonly [string, Map<TaskId, number>]> {
+    return this.placedOf;
+  }
+}
+
+export function recallLoans(context: Context): void {
+  const { state } = context;
+  for (const [name, loans] of state.models.loans.byModel()) {
+    const { asking, placed } = state.models.of(name);
+    for (const [id, toldAt] of loans) {
+      if (state.watch - toldAt < againMs) continue;
+      const task = state.tasks.get(id);
+      const worker = task?.lease ? state.workers.get(task.lease.worker) : undefined;
+      if (task?.lease == null || worker?.session == null) continue;
+      if (asking === placed && !isWanted(state, name, task, worker)) continue;
+      loans.set(id, state.watch);
+      const { epoch } = task.lease;
+      tell(context, worker.session, id, { kind: 'recall', task: id, attempt: task.attempt, epoch });
+    }
+  }
+}
+
+/** By others than those who ask its model. */
+function isWanted(state: BrokerState, name: string, task: Task, { view }: Worker): boolean {
+  const { ledger, models, report, draining } = view;
+  return (
+    draining ||
+    (models.get(name)?.slots ?? 0) < (ledger.asking.get(name) ?? 0) ||
+    (state.waiting.size > 0 && ledger.attempts >= (report?.slots ?? 0)) ||
+    limitsOf(state, task.principal).submitsPerSecond !== undefined
+  );
+}
+
+/** The model of which it lends a slot. */
+function lentModel({ id, spec: { envelope } }: Task): string | undefined {
+  const { kind, loan, model } = envelope;
+  return loan === true && asksModel(kind) && isEphemeral(id) ? model : undefined;
+}

@@ -1,0 +1,61 @@
+/**
+ * Slots that are lent (E41), after each step.
+ *
+ * 1. A loan is called back soon, and again and again, while somebody waits for its model: nobody waits for what is held in reserve.
+ * 2. None outlives its epoch, nor its time: its machine ends it, and the broker knows none that it did not place.
+ */
+import type { BrokerState, Task } from '@gryphgen/broker';
+import { formatTaskId, type Message, type TaskId } from '@gryphgen/protocol';
+import type { Coverage } from './coverage.ts';
+import { SimFailure } from './sim-failure.ts';
+
+/** By the watch clock: four times as long as until it is said again. */
+const calledWithinMs = 2000;
+
+export class LoanCheck {
+  private readonly coverage: Coverage;
+  /** Since which watch time somebody waits whom it could serve, and it was not called back. */
+  private overdue = new Map<TaskId, number>();
+
+  constructor(coverage: Coverage) {
+    this.coverage = coverage;
+  }
+
+  stepped(state: BrokerState): void {
+    const before = this.overdue;
+    this.overdue = new Map();
+    for (const task of state.tasks.values()) {
+      if (task.spec.envelope.loan !== true || task.lease === null) continue;
+      this.coverage.reached('a slot is lent');
+      if (task.lease.epoch !== state.epoch) throw wrong(task, 'it is of another epoch');
+      if (!isWaitedFor(state, task)) continue;
+      const since = before.get(task.id) ?? state.watch;
+      this.overdue.set(task.id, since);
+      if (state.watch - since > calledWithinMs) throw wrong(task, 'others wait, and it is not called back');
+    }
+  }
+
+  recovered(): void {
+    this.overdue = new Map();
+  }
+
+  sent(message: Message): void {
+    if (message.kind !== 'recall') return;
+    this.coverage.reached('a loan is called back');
+    this.overdue.delete(message.task);
+  }
+}
+
+/** By somebody who has no lease, while its worker can be told. */
+function isWaitedFor(state: BrokerState, { spec, lease }: Task): boolean {
+  if (lease === null || state.workers.get(lease.worker)?.session == null) return false;
+  for (const other of state.tasks.values()) {
+    const { kind, model } = other.spec.envelope;
+    if (other.lease === null && kind !== 'instance' && model === spec.envelope.model) return true;
+  }
+  return false;
+}
+
+function wrong({ id }: Task, words: string): SimFailure {
+  return new SimFailure('loans are given back', `${formatTaskId(id)}: ${words}`);
+}
