@@ -249,7 +249,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'broker/dist/core/models/loans.js',
     snippet: 'asking === placed && !isWanted',
     instead: '!isWanted',
-    seed: 1,
+    seed: 17,
   },
   {
     name: 'lose a field in the codec',
