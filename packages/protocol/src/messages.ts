@@ -274,10 +274,7 @@ export interface Stop {
 /** Others wait for the slot that this attempt lends: it takes no more questions, and ends with its answer (E41). Said again while they do. */
 export type Recall = Omit<Started, 'kind'> & { readonly kind: 'recall' };
 /** Whose grants are void: those revoked last. Each tells all there are, so repeats and late ones are harmless (E27). */
-export interface Revoked {
-  readonly kind: 'revoked';
-  readonly principals: readonly PrincipalId[];
-}
+export type Revoked = { readonly kind: 'revoked'; readonly principals: readonly PrincipalId[] };
 /** The worker's machine changed. */
 export interface Report {
   readonly kind: 'report';
