@@ -19,7 +19,14 @@ try {
     await ingest({ op: 'sync', collection, source, inputs: [{ digest, bytes, to: '/in' }], redacted: true }),
   );
   console.log(`${added + changed} read, ${unchanged} as before`);
-  const { results } = await queryCollection(client, { collection, text, count: 3, of: 'passages' });
+  const { results, missing = [] } = await queryCollection(client, {
+    collection,
+    text,
+    count: 3,
+    of: 'passages',
+  });
+  // Of a collection in several shards: those that did not answer.
+  for (const { number, why } of missing) console.error(`partial, without shard ${number}: ${why}`);
   for (const { source, lines, text } of results) console.log(`${source}:${lines.join('-')}\n${text}`);
   // For the collection's owner and admins: whom the pseudonyms stand for.
   if (results.length > 0) console.log((await revealText(client, collection, results[0].text)).text);

@@ -64,11 +64,14 @@ class Fan {
     const { name: collection, shards } = this.collection;
     const late = AbortSignal.timeout(this.ms);
     const signal = this.given === undefined ? late : AbortSignal.any([this.given, late]);
+    // A task that is given up ends when its worker says so, which may be away.
+    const gaveUp = aborted(signal);
     const asked = shards.map(async (_, index) => {
       const body = this.missing.has(index) ? undefined : bodyOf(index);
       if (body === undefined) return;
       try {
-        const { result, task } = await askShard(this.asker, { collection, index }, body, schema, signal);
+        const answer = askShard(this.asker, { collection, index }, body, schema, signal);
+        const { result, task } = await Promise.race([answer, gaveUp]);
         answers.set(index, result);
         this.firstTask ||= task;
       } catch (error) {
@@ -109,6 +112,16 @@ class Fan {
       message: `no shard of ${this.collection.name} can be asked now: ${words.join('; ')}`,
     });
   }
+}
+
+/** Rejects when it is; nobody need wait for it. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const given = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  given.catch(() => undefined);
+  return given;
 }
 
 /** It is refused to whoever asks, by any shard. */

@@ -5,8 +5,10 @@ import {
   type Failure,
   type SessionId,
   shardsLabel,
+  shardsOnLabel,
   type WorkerId,
 } from '@gryphgen/protocol';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CoreFixture, report, sent } from '../core.fixture.ts';
 import { explainDocument } from '../placing/explaining.ts';
@@ -164,3 +166,118 @@ describe('a task for a shard', () => {
     expect(submit(1).lease?.worker).toBe('w-1');
   });
 });
+
+it('whatever happens, a shard has one owner in an epoch, its epochs only grow, and it is leased to nobody else', () => {
+  const happening = fc.oneof(
+    fc.record({ kind: fc.constantFrom('hello', 'hello', 'bye', 'remove', 'rm'), worker: fc.nat(2) }),
+    fc.record({ kind: fc.constant('place'), shards: fc.constantFrom(undefined, 1, 2, 3) }),
+    fc.record({ kind: fc.constant('submit'), index: fc.nat(2) }),
+    fc.record({ kind: fc.constant('restart'), bySnapshot: fc.boolean() }),
+  );
+  fc.assert(
+    fc.property(fc.array(happening, { minLength: 10, maxLength: 60, size: 'max' }), (happenings) => {
+      const played = new PlayedShards();
+      for (const one of happenings) played.play(one);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+type Happening = { readonly kind: string } & Partial<{
+  worker: number;
+  shards: number | undefined;
+  index: number;
+  bySnapshot: boolean;
+}>;
+
+/** Three machines; what each has of the collection is what it was last leased a change of, until it is taken away. */
+class PlayedShards {
+  private made = new CoreFixture();
+  private session = this.made.client();
+  private readonly workers = new Map<string, SessionId>();
+  private readonly has = new Map<string, Map<number, { readonly of: number; readonly epoch: number }>>();
+  private readonly owners = new Map<string, string>();
+  private readonly newest = new Map<number, number>();
+  private asked = 0;
+
+  play({ kind, worker = 0, shards, index = 0, bySnapshot = false }: Happening): void {
+    const id = `w-${worker}`;
+    switch (kind) {
+      case 'hello':
+        this.workers.set(id, this.made.worker(id, { ...able, labels: { ...labels, ...this.told(id) } }));
+        break;
+      case 'bye':
+        this.close(id);
+        break;
+      case 'remove':
+        this.ask('removeNode', { node: id });
+        this.workers.delete(id);
+        break;
+      case 'rm':
+        this.has.clear();
+        for (const [name, session] of this.workers)
+          this.made.say(session, {
+            kind: 'report',
+            seq: 1_000_000 + this.asked,
+            report: report({ ...able, name }),
+          });
+        break;
+      case 'place':
+        this.ask('placeCollection', { name: 'docs', ...(shards !== undefined && { shards }) });
+        break;
+      case 'submit':
+        this.asked += 1;
+        this.made.submit(this.session, this.asked, {
+          ...{ kind: 'ingest', resources, durable: true, shard: { collection: 'docs', index } },
+        });
+        break;
+      default:
+        this.made = this.made.restart(bySnapshot);
+        this.workers.clear();
+        this.session = this.made.client();
+        this.asked = 0;
+    }
+    this.look();
+  }
+
+  private told(id: string): Record<string, string> {
+    const held = [...(this.has.get(id) ?? [])];
+    const of = Math.max(0, ...held.map(([, one]) => one.of));
+    const parts = held
+      .filter(([, one]) => one.of === of)
+      .map(([at, one]) => ({ index: at, epoch: one.epoch }));
+    return of === 0 ? {} : Object.fromEntries([shardsOnLabel('docs', { of, held: parts })]);
+  }
+
+  private close(id: string): void {
+    const session = this.workers.get(id);
+    if (session !== undefined && this.workers.delete(id)) this.made.step({ kind: 'sessionClosed', session });
+  }
+
+  private ask(op: string, args: object): void {
+    this.asked += 1;
+    this.made.say(this.session, { kind: 'request', id: this.asked, op, args });
+  }
+
+  private look(): void {
+    const { collections, tasks } = this.made.state;
+    for (const [index, { worker, epoch }] of (collections.known.get('docs')?.shards ?? []).entries()) {
+      if (worker === '') continue;
+      const name = `${index} in ${epoch}`;
+      expect(this.owners.get(name) ?? worker, name).toBe(worker);
+      this.owners.set(name, worker);
+      expect(epoch).toBeGreaterThanOrEqual(this.newest.get(index) ?? 0);
+      this.newest.set(index, epoch);
+    }
+    for (const { lease, spec } of tasks.values()) {
+      const { shard } = spec.envelope;
+      if (lease === null || shard === undefined) continue;
+      const hold = collections.holdOf(shard, lease.worker);
+      // Placed at the owner of its time, whose leases end before there is another.
+      expect(hold).toBeDefined();
+      if (hold === undefined) continue;
+      const has = this.has.get(lease.worker) ?? new Map();
+      this.has.set(lease.worker, has.set(shard.index, { of: hold.of, epoch: hold.epoch }));
+    }
+  }
+}
