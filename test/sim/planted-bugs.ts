@@ -109,7 +109,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     snippet: 'const task = leasedTo(state, worker, reported);',
     instead:
       'const task = leasedTo(state, worker, reported);\n    if (task?.lease == null && reported.epoch < state.epoch)\n        return true;',
-    seed: 17,
+    seed: 3,
   },
   {
     name: 'step a stranger’s frame in the session it names',
@@ -249,7 +249,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'broker/dist/core/models/loans.js',
     snippet: 'asking === placed && !isWanted',
     instead: '!isWanted',
-    seed: 17,
+    seed: 3,
   },
   {
     name: 'lose a field in the codec',

@@ -33,10 +33,11 @@ import {
 import type { SubmitOptions, Submitted } from './calls.ts';
 import { AnswerLine } from './inference/answer-line.ts';
 import type { LentSlot } from './inference/lent-slot.ts';
-import { LentSlots, type Way, type Wished } from './inference/lent-slots.ts';
+import { LentSlots } from './inference/lent-slots.ts';
 import { ModelHosts } from './inference/model-hosts.ts';
 import { type Answer, type AnswerProgress, OpenAnswer } from './inference/open-answer.ts';
 import { type Question, QuestionEncoder } from './inference/question.ts';
+import type { Way, Wished } from './inference/wish.ts';
 import type { EncodedTask } from './prepare.ts';
 
 const channelBytes = 24;

@@ -4,24 +4,24 @@
  * 1. A loan is called back soon, and again and again, while somebody waits for its model: nobody waits for what is held in reserve.
  * 2. None outlives its epoch, nor its time: its machine ends it, and the broker knows none that it did not place.
  */
-import type { BrokerState, Task } from '@gryphgen/broker';
+import type { BrokerEvent, BrokerState, Task } from '@gryphgen/broker';
 import { formatTaskId, type Message, type TaskId } from '@gryphgen/protocol';
 import type { Coverage } from './coverage.ts';
 import { SimFailure } from './sim-failure.ts';
 
-/** By the watch clock: four times as long as until it is said again. */
-const calledWithinMs = 2000;
+/** It is said again with every second one at the latest. */
+const calledWithinTicks = 3;
 
 export class LoanCheck {
   private readonly coverage: Coverage;
-  /** Since which watch time somebody waits whom it could serve, and it was not called back. */
+  /** Ticks of the broker since it was called back, while somebody waits whom it could serve. */
   private overdue = new Map<TaskId, number>();
 
   constructor(coverage: Coverage) {
     this.coverage = coverage;
   }
 
-  stepped(state: BrokerState): void {
+  stepped(state: BrokerState, event: BrokerEvent): void {
     const before = this.overdue;
     this.overdue = new Map();
     for (const task of state.tasks.values()) {
@@ -29,9 +29,9 @@ export class LoanCheck {
       this.coverage.reached('a slot is lent');
       if (task.lease.epoch !== state.epoch) throw wrong(task, 'it is of another epoch');
       if (!isWaitedFor(state, task)) continue;
-      const since = before.get(task.id) ?? state.watch;
-      this.overdue.set(task.id, since);
-      if (state.watch - since > calledWithinMs) throw wrong(task, 'others wait, and it is not called back');
+      const ticks = (before.get(task.id) ?? 0) + (event.kind === 'tick' ? 1 : 0);
+      this.overdue.set(task.id, ticks);
+      if (ticks > calledWithinTicks) throw wrong(task, 'others wait, and it is not called back');
     }
   }
 

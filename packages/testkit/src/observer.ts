@@ -110,7 +110,7 @@ export class Observer implements BrokerWitness, MachineWitness, WorkerWitness {
     this.windows.stepped(state, event, wall, this.world.now);
     this.preempts.stepped(state, wall);
     this.models.stepped(state, event);
-    this.loans.stepped(state);
+    this.loans.stepped(state, event);
     for (const task of state.tasks.values()) this.look(state, event, task);
     for (const [id, shadow] of this.shadows) {
       if (shadow.phase !== 'ended' && !state.tasks.has(id)) this.lookEnded(state, event, id);

@@ -52,6 +52,7 @@ export function modelOperations(random: SeededRandom, grid: GridShape): Operatio
   }
   for (let no = random.int(5, 40); no > 0; no -= 1)
     made.push(...request(random.split(no), grid, 6000 + no, random.pick(used)));
+  made.push(...crowd(random.split('crowd'), grid, random.split('crowded').pick(used)));
   return made;
 }
 
@@ -79,11 +80,31 @@ function specOf(random: SeededRandom, name: string): ModelSpec {
   };
 }
 
-function request(random: SeededRandom, grid: GridShape, no: number, model: string): Operation[] {
-  const at = random.pick([
+/** Some keep the slots of a model, and others come: more than it has slots. */
+function crowd(random: SeededRandom, grid: GridShape, model: string): Operation[] {
+  const made: Operation[] = [];
+  for (let round = random.int(1, 5); round > 0; round -= 1) {
+    const at = random.between(8000, workloadMs);
+    for (let n = 0; n < 10; n += 1) {
+      const how = { at: at + random.between(0, 1500), isLent: n < 4 };
+      made.push(...request(random.split(10 * round + n), grid, 6100 + 10 * round + n, model, how));
+    }
+  }
+  return made;
+}
+
+function request(
+  random: SeededRandom,
+  grid: GridShape,
+  no: number,
+  model: string,
+  how?: { readonly at: number; readonly isLent: boolean },
+): Operation[] {
+  const usualAt = random.pick([
     random.between(3000, workloadMs),
     random.pick([6000, 30_000]) + random.between(0, 200),
   ]);
+  const at = how?.at ?? usualAt;
   const client = random.pick(grid.clients).name;
   const usual: Envelope = {
     ...envelopeDefaults,
@@ -97,7 +118,7 @@ function request(random: SeededRandom, grid: GridShape, no: number, model: strin
   const answerMs = random.pick([random.between(1, 100), random.between(100, 4000)]);
   // One that is lent lasts until its time is over, if nobody waits.
   const lent = random.split('loan');
-  const isLent = lent.chance(0.4);
+  const isLent = how?.isLent ?? lent.chance(0.4);
   const asLoan = { durable: false, loan: true, taskClass: `loan ${model}` } as const;
   const envelope = isLent ? { ...usual, ...asLoan } : usual;
   const runMs = isLent ? lent.between(0, limits.loanMs) : answerMs;

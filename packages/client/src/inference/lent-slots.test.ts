@@ -207,7 +207,7 @@ describe('who asks often', () => {
     loan.lent.done(result);
     expect((await (await free(loan))()).text).toBe('three');
     expect(await words(one)).toBe('');
-    time.pass(250);
+    time.pass(500);
     const late = await broker.asked(6);
     expect(Buffer.from(late.body.request ?? []).toString()).toBe('four');
     expect(late.body.loan).toBeUndefined();

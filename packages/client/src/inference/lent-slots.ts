@@ -5,49 +5,29 @@
  * 1. A question is lent to by its like alone: those of one kind, model, path and priority, with nothing asked for beside.
  * 2. Loans are asked for where questions come often, one at a time beyond those that there are: so many as are of use. One that waits
  *    for a slot has others called back; after that no more are asked for, for `growAgainMs`.
- * 3. Where others wait for the model (a loan is called back, and none was asked for here just before), nothing is lent for
- *    `restMs`: each question has its turn at the broker.
+ * 3. Where others wait for the model (a loan is called back, and nobody from here began to wait at the broker just before), nothing is
+ *    lent for `restMs`: each question has its turn at the broker.
  * 4. A question that finds all slots busy waits for one here, `patienceMs` at most; then it waits at the broker, which has other
  *    instances begun for those who do.
  * 5. A slot that nobody asks for `idleMs` is given back.
  */
 import { limits } from '@gryphgen/protocol';
 import { type Alarms, type Cancel, type Clock, fitsLentSlot, type OverReason } from '@gryphgen/runtime';
-import { LentSlot, type LentWish } from './lent-slot.ts';
-import type { OpenAnswer } from './open-answer.ts';
+import { LentSlot } from './lent-slot.ts';
 import type { Question } from './question.ts';
+import { type SlotLine, type Way, Wish, type Wished } from './wish.ts';
 
 /** Questions in a second or two that make it worth while. */
 const often = 4;
 const countMs = 1000;
 const idleMs = 300;
-const patienceMs = 250;
+const patienceMs = 500;
 const growAgainMs = 10_000;
-/** Between a loan's being asked for and the calling back of others that it caused. */
+/** Between what was asked at the broker and the calling back of loans that it caused. */
 const ownRecallMs = 250;
 const restMs = 1000;
 /** More kinds of questions than one session asks at a time. */
 const keptGroups = 64;
-
-/** How a question is had at present. */
-export interface Way {
-  cancel(): void;
-  over(): void;
-}
-
-/** What a slot's owner does with its connection and its task. */
-export interface SlotLine {
-  tell: Parameters<LentSlot['own']>[0]['tell'];
-  cancel(): void;
-  over(): void;
-}
-
-export interface Wished {
-  readonly question: Question;
-  readonly answer: OpenAnswer;
-  /** Has it as a task's; `slot`: which is to be lent. */
-  readonly submit: (slot?: LentSlot) => Way & { readonly line: SlotLine };
-}
 
 interface LoanTime {
   readonly clock: Clock;
@@ -105,6 +85,7 @@ class SlotGroup {
   private countBefore = 0;
   private countedMono = Number.NEGATIVE_INFINITY;
   private grewMono = Number.NEGATIVE_INFINITY;
+  private lostPatienceMono = Number.NEGATIVE_INFINITY;
   /** Most that there were of late, until which time. */
   private most = { slots: Number.POSITIVE_INFINITY, untilMono: Number.NEGATIVE_INFINITY };
   private restUntilMono = Number.NEGATIVE_INFINITY;
@@ -121,7 +102,12 @@ class SlotGroup {
   ask(wished: Wished): Way {
     const nowMono = this.time.clock.mono();
     this.noteAsked(nowMono);
-    const wish = new Wish(wished, (one) => this.waiting.delete(one));
+    const wish = new Wish(wished, {
+      left: (one) => this.waiting.delete(one),
+      lostPatience: () => {
+        this.lostPatienceMono = this.time.clock.mono();
+      },
+    });
     const found = this.free.pop();
     if (found !== undefined) wish.askSlot(found.slot);
     else if (nowMono < this.restUntilMono) wish.submit();
@@ -217,13 +203,16 @@ class SlotGroup {
     this.slots.delete(slot);
     const at = this.free.findIndex((one) => one.slot === slot);
     if (at >= 0) this.free.splice(at, 1);
-    if (why === 'recalled') {
-      if (nowMono - this.grewMono > ownRecallMs) this.restUntilMono = nowMono + restMs;
-      else if (nowMono >= this.most.untilMono)
-        this.most = { slots: Math.max(1, before), untilMono: nowMono + growAgainMs };
-    }
+    if (why === 'recalled') this.noteRecalled(nowMono, before);
     if (this.slots.size > 0 && nowMono >= this.restUntilMono) this.growForWaiting();
     else for (const wish of [...this.waiting]) wish.giveUpWaiting();
+  }
+
+  private noteRecalled(nowMono: number, before: number): void {
+    if (nowMono - this.grewMono <= ownRecallMs) {
+      if (nowMono >= this.most.untilMono)
+        this.most = { slots: Math.max(1, before), untilMono: nowMono + growAgainMs };
+    } else if (nowMono - this.lostPatienceMono > ownRecallMs) this.restUntilMono = nowMono + restMs;
   }
 
   /** One alarm for all that are free. */
@@ -237,75 +226,5 @@ class SlotGroup {
       const [oldest] = this.free;
       if (oldest !== undefined) this.sweepLater(idleMs - (nowMono - oldest.sinceMono));
     });
-  }
-}
-
-/** A question, from one way of having it to the next. */
-class Wish implements Way, LentWish {
-  private readonly wished: Wished;
-  private readonly onLeft: (wish: Wish) => void;
-  private way: Way | undefined;
-  private cancelPatience: Cancel = () => undefined;
-
-  constructor(wished: Wished, onLeft: (wish: Wish) => void) {
-    this.wished = wished;
-    this.onLeft = onLeft;
-  }
-
-  get answer(): OpenAnswer {
-    return this.wished.answer;
-  }
-
-  get request(): Uint8Array {
-    return this.wished.question.request;
-  }
-
-  cancel(): void {
-    this.stopWaiting();
-    this.way?.cancel();
-  }
-
-  over(): void {
-    this.stopWaiting();
-    this.way?.over();
-  }
-
-  submit(slot?: LentSlot): ReturnType<Wished['submit']> {
-    const way = this.wished.submit(slot);
-    this.way = way;
-    return way;
-  }
-
-  askSlot(slot: LentSlot): void {
-    this.way = { cancel: () => slot.leave(this), over: () => undefined };
-    slot.ask(this);
-  }
-
-  move(): void {
-    this.answer.moved();
-    this.submitLate();
-  }
-
-  waitsFor(alarms: Alarms, ms: number): void {
-    this.cancelPatience = alarms.after(ms, () => this.giveUpWaiting());
-  }
-
-  stopWaiting(): void {
-    this.cancelPatience();
-    this.onLeft(this);
-  }
-
-  giveUpWaiting(): void {
-    this.stopWaiting();
-    this.submitLate();
-  }
-
-  /** Who asked has its answer already, which is told. */
-  private submitLate(): void {
-    try {
-      this.submit();
-    } catch (error) {
-      this.answer.failWith(error);
-    }
   }
 }
