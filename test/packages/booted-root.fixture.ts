@@ -32,8 +32,9 @@ export class BootedRoot {
   /** Process 1 of the machine, as this one numbers it. */
   private first = 0;
 
-  constructor() {
-    const clean = execFileSync('bash', ['scripts/test-root.sh'], {
+  /** `suite`: a release of Debian or Ubuntu, by its code name. */
+  constructor(suite: string) {
+    const clean = execFileSync('bash', ['scripts/test-root.sh', suite], {
       cwd: projectRoot,
       encoding: 'utf8',
     }).trim();

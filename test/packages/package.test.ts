@@ -9,6 +9,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BootedRoot, projectRoot } from './booted-root.fixture.ts';
 import { build, built, debIn, relabelled } from './built-packages.fixture.ts';
 
+/** The release that the machine has: others by this variable, as `jammy` and `noble`. */
+const suite = process.env.GRYPHGEN_TEST_ROOT ?? 'bookworm';
 /** Its path has all that is special to systemd. */
 const anvil = '/srv/an vil 100%h $x';
 const service = { GRID_HOME: '/var/lib/gryphgen' };
@@ -54,7 +56,7 @@ async function mustGrid(...args: readonly string[]): Promise<string> {
 }
 
 beforeAll(async () => {
-  machine = new BootedRoot();
+  machine = new BootedRoot(suite);
   await machine.start();
   before = await files();
 });
@@ -253,7 +255,7 @@ it('a worker that stands still is killed and started again by the watchdog; its 
   await machine.must('cp', '/root/watchdog.conf', folder);
   await machine.must('systemctl', 'daemon-reload');
   await machine.must('systemctl', 'restart', 'gryphgen-worker');
-  await machine.must('systemctl', 'kill', '--kill-whom=main', '-s', 'STOP', 'gryphgen-worker');
+  await machine.must('kill', '-STOP', await machine.property('gryphgen-worker', 'MainPID'));
   await machine.property('gryphgen-worker', 'NRestarts', (count) => count !== '0');
   expect(await machine.must('journalctl', '-u', 'gryphgen-worker', '-o', 'cat')).toContain(
     'Watchdog timeout (limit 5s)!',
@@ -288,8 +290,9 @@ it('the units are as closed as the manual says, and well-formed', async () => {
   const units = ['gryphgen-broker.service', 'gryphgen-worker.service'];
   const { stderr, ...verified } = await machine.run('systemd-analyze', 'verify', ...units);
   expect(verified).toMatchObject({ code: 0, stdout: '' });
-  // A systemd before 254 steps over it, and says so.
-  const complaints = stderr.split('\n').filter((line) => line !== '' && !line.includes('DelegateSubgroup'));
+  // Ubuntu 22.04 complains of its own. A systemd before 254 steps over DelegateSubgroup, and says so.
+  const ours = stderr.split('\n').filter((line) => line.includes('gryphgen'));
+  const complaints = ours.filter((line) => !line.includes('DelegateSubgroup'));
   expect(complaints).toEqual([]);
   const scores = await Promise.all(
     units.map(
