@@ -1,11 +1,15 @@
 /**
  * One placement decision, alone: how it grows with the grid. `first`: of a shape on workers that were never looked at.
- * `stream`: one after the other as the broker takes them, each changing the worker that it went to.
+ * `stream`: one after the other as the broker takes them, each changing the worker that it went to. `plan`: the same, of a class of
+ * which it is known how long it takes on some of the workers.
  */
 import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import {
   Demand,
+  defaultPolicy,
   emptyLedger,
+  FinishPlanner,
+  LearnedForecast,
   newView,
   Placer,
   place,
@@ -13,7 +17,9 @@ import {
   release,
   reserve,
   type Shape,
+  Shortlist,
   shapeKey,
+  toldSeats,
   type WorkerView,
 } from '@gryphgen/scheduler';
 import type { Benchmark } from './benchmark.ts';
@@ -42,6 +48,7 @@ export const placement: Benchmark = {
       return Object.entries(shapes).flatMap(([name, shape]) => [
         ...rowsOf(`placement.${size}.${name}.first`, firstLooks(shape, roster.views, scale.placements)),
         ...rowsOf(`placement.${size}.${name}.stream`, stream(shape, roster, scale.placements)),
+        ...rowsOf(`placement.${size}.${name}.plan`, plans(shape, roster, scale.placements)),
       ]);
     });
   },
@@ -67,6 +74,46 @@ function stream(shape: Shape, roster: Roster, runs: number): Float64Array {
     },
   );
 }
+
+/** Each ends before the next is placed, and teaches. */
+function plans(shape: Shape, roster: Roster, runs: number): Float64Array {
+  const demand = someDemand();
+  const byId = new Map(roster.views.map((worker) => [worker.id, worker]));
+  const forecast = new LearnedForecast(() => []);
+  for (const { id, report } of roster.views)
+    if (report !== null) for (const seat of toldSeats(id, report)) forecast.runs.describeSeat(...seat);
+  const policies = { inForce: defaultPolicy };
+  const shortlist = new Shortlist(new Placer(roster), forecast, demand, policies);
+  const planner = new FinishPlanner(forecast, demand, policies, shortlist);
+  const task = { shape, taskClass: 'known', inputBytes: 0 };
+  const able = roster.views.filter(
+    ({ report }) => shape.resources.gpu === undefined || report?.devices.length,
+  );
+  for (const { id, report } of able.slice(0, knownWorkers)) {
+    const [device] = shape.resources.gpu === undefined ? [] : (report?.devices ?? []);
+    const devices = device === undefined ? [] : [{ uuid: device.uuid, vramBytes: GiB, whole: false }];
+    const runMs = 20_000 / (report?.speed ?? 1);
+    for (let run = 0; run < 5; run += 1)
+      forecast.learn({ task, worker: id, reservation: { ...host, devices }, runMs, usage: null });
+  }
+  return timesOf(
+    runs,
+    () => {
+      planner.begin();
+      const plan = planner.plan(task, roster.views, 1, false);
+      if (plan?.kind !== 'now') throw new Error('a class that is known is planned');
+      return plan.placement;
+    },
+    ({ worker, reservation }) => {
+      const { ledger, report } = byId.get(worker) as WorkerView;
+      reserve(ledger, reservation);
+      release(ledger, reservation);
+      const runMs = 20_000 / (report?.speed ?? 1);
+      forecast.learn({ task, worker, reservation, runMs, usage: null });
+    },
+  );
+}
+const knownWorkers = 40;
 
 /** Both shapes are asked for, and whole devices. */
 function someDemand(): Demand {

@@ -25,7 +25,7 @@ export interface WorkerDecision {
   readonly reasons?: readonly string[];
   /** Each term in 0..1, unweighted. */
   readonly scores?: Readonly<Record<string, number>>;
-  /** The weighted sum. */
+  /** The weighted sum; missing on a worker that was not compared, of a large grid's when finishes are expected. */
   readonly total?: number;
   /** ms from now until it would start, and for fetch and run; where something is known of its class. */
   readonly startMs?: number;
@@ -54,8 +54,9 @@ export function explain(
   const shape = normalized(task);
   const ordered = workers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const byWorker = new Map(outlooks.map((outlook) => [outlook.worker, outlook]));
+  const isPlanned = outlooks.some(({ total }) => total !== undefined);
   const decisions = ordered.map((worker) =>
-    decisionOn(shape, worker, demand, policy, byWorker.get(worker.id)),
+    decisionOn(shape, worker, demand, policy, byWorker.get(worker.id), isPlanned),
   );
   const nearest = placement.kind === 'waiting' ? nearestOf(shape, ordered) : undefined;
   return {
@@ -71,6 +72,7 @@ function decisionOn(
   demand: TypicalDemand,
   policy: PlacementPolicy,
   outlook: Outlook | undefined,
+  isPlanned: boolean,
 ): WorkerDecision {
   const { id, name, report } = worker;
   if (report === null) {
@@ -89,8 +91,9 @@ function decisionOn(
     ...scoresOf(shape, worker, report, demand),
     ...(outlook?.total !== undefined && { finish: outlook.score }),
   };
-  const total = outlook?.total ?? totalOf(shape, worker, report, demand, policy);
-  return { worker: id, name, feasible: true, scores, total, ...expected };
+  // Where others are compared by their finish, too, a total without it would say nothing beside theirs.
+  const total = outlook?.total ?? (isPlanned ? undefined : totalOf(shape, worker, report, demand, policy));
+  return { worker: id, name, feasible: true, scores, ...(total !== undefined && { total }), ...expected };
 }
 
 /** What each score counts for in the totals by this policy; undefined where they do not add up so: another may have decided. */
@@ -98,7 +101,7 @@ export function weightsOf(
   workers: readonly WorkerDecision[],
   { weights, finishWeight }: PlacementPolicy,
 ): Readonly<Record<string, number>> | undefined {
-  const scored = workers.find(({ scores }) => scores !== undefined);
+  const scored = workers.find(({ scores, total }) => scores !== undefined && total !== undefined);
   if (scored?.scores === undefined || scored.total === undefined) return undefined;
   const found: Record<string, number> =
     scored.scores.finish === undefined

@@ -17,6 +17,7 @@ export { ModelLessons, type SavedModelLessons, type Taught } from './learn/model
 export { speedName } from './learn/model-speeds.ts';
 export type { NeedEstimate } from './learn/needs.ts';
 export { PredictionErrors, type SavedErrors } from './learn/prediction-errors.ts';
+export { Shortlist } from './learn/shortlist.ts';
 export { type ToldSeat, toldSeats } from './learn/told-seats.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { foreignMemory, freeMemory } from './memory-fit.ts';

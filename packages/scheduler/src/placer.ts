@@ -6,14 +6,14 @@
  * 2. Bounded: `keptCells` scores. The shapes asked for least recently go first.
  * 3. Workers that have not changed are not touched: one that is compared costs some reads of arrays.
  */
-import type { PlacementPolicy } from '@gryphgen/protocol';
+import type { PlacementPolicy, WorkerReport } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from './demand.ts';
 import { notPlaced, type Placement, place, placedOn } from './place.ts';
 import { defaultPolicy } from './placement-policy.ts';
 import { isFeasible } from './predicates.ts';
 import { RecentMap } from './recency.ts';
 import type { Roster } from './roster.ts';
-import { enough, looksOf } from './sample.ts';
+import { enough, looksOf, mostCompared } from './sample.ts';
 import { totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -84,6 +84,36 @@ export class Placer {
     const { report } = best;
     if (report === null || !isFeasible(shape, best, report)) return place(task, views, demand, policy);
     return placedOn(shape, best, report, demand, bestTotal);
+  }
+
+  /**
+   * Of those that are compared first, `most` about, each with its total, undefined where it cannot take it now; on with more
+   * while none could. `seen` changes no worker.
+   */
+  compare(
+    task: Shape,
+    key: string,
+    demand: TypicalDemand,
+    policy: PlacementPolicy,
+    most: number,
+    seen: (worker: WorkerView, report: WorkerReport, total: number | undefined) => void,
+  ): void {
+    const { views, inColumn, order, changes } = this.roster;
+    this.keepFor(demand, policy);
+    const { shape, totals, asOf } = this.rowOf(task, key);
+    let feasible = 0;
+    for (let at = 0; at < views.length && (at < most || (feasible === 0 && at < mostCompared)); at += 1) {
+      const column = order[at] as number;
+      const worker = inColumn[column] as WorkerView;
+      if (worker.report === null) continue;
+      if (asOf[column] !== changes[column]) {
+        asOf[column] = changes[column] as number;
+        totals[column] = this.score(shape, worker);
+      }
+      const total = totals[column] as number;
+      if (total !== NOT_FEASIBLE) feasible += 1;
+      seen(worker, worker.report, total === NOT_FEASIBLE ? undefined : total);
+    }
   }
 
   /** Of whom something is kept that is not so, after a full look; undefined is the good answer. */

@@ -21,8 +21,10 @@ import { isFeasible } from '../predicates.ts';
 import { totalOf } from '../score.ts';
 import { normalized, type Shape } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
+import { finishScore } from './finish-score.ts';
 import type { Forecast, Foretold } from './forecast.ts';
 import { Line, type Start } from './lines.ts';
+import type { Shortlist } from './shortlist.ts';
 
 type Placed = Extract<Placement, { kind: 'placed' }>;
 
@@ -60,8 +62,8 @@ const mostTryCost = 3;
 /** So many times what a task takes it lets others go first that came after it and take nothing. */
 const yieldShare = 4;
 const mostYieldMs = 10 * 60_000;
-/** On larger grids the scores decide: a plan looks at every worker. */
-const mostWorkers = 128;
+/** Of larger grids those on the shortlist are compared: a plan looks at each worker closely. */
+const mostWorkers = 64;
 
 interface Seat {
   readonly view: WorkerView;
@@ -77,18 +79,21 @@ export class FinishPlanner {
   private readonly forecast: Forecast;
   private readonly demand: { readonly typical: TypicalDemand };
   private readonly policies: PolicyInForce;
+  private readonly shortlist: Pick<Shortlist, 'of'> | null;
   /** Of this turn. */
   private lines = new Map<WorkerId, Line>();
 
-  /** `demand`: what the other terms go by. */
+  /** `demand`: what the other terms go by. `shortlist`: of the views that are asked about; null: nothing is planned on large grids. */
   constructor(
     forecast: Forecast,
     demand: { readonly typical: TypicalDemand } = { typical: nothingKnown },
     policies = defaultInForce,
+    shortlist: Pick<Shortlist, 'of'> | null = null,
   ) {
     this.forecast = forecast;
     this.demand = demand;
     this.policies = policies;
+    this.shortlist = shortlist;
   }
 
   /** A new turn: who waited by choice decides anew. */
@@ -112,20 +117,13 @@ export class FinishPlanner {
    * worth a plan. `mayWait` false: it goes now.
    */
   plan(task: Foretold, views: readonly WorkerView[], queued: number, mayWait = true): FinishPlan | undefined {
-    const typicalMs = this.plannedMs(task, views);
+    const typicalMs = this.plannedMs(task);
     if (typicalMs === undefined) return undefined;
     const shape = normalized(task.shape);
     const now: Seat[] = [];
     const later: Seat[] = [];
-    for (const view of views) {
-      if (
-        view.report === null ||
-        !view.connected ||
-        view.draining ||
-        !isHosted(shape, view) ||
-        !ownsShard(shape, view)
-      )
-        continue;
+    for (const view of this.planned(task, views, typicalMs)) {
+      if (view.report === null || !mayTake(shape, view)) continue;
       for (const seat of this.seatsOn(task, shape, view, view.report)) {
         (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
       }
@@ -143,22 +141,15 @@ export class FinishPlanner {
     return this.goNow(task, first, typicalMs, false);
   }
 
-  /** Of each worker the seat on which it would end first, in their order; nothing of those where that is not known. */
+  /** Of each worker that is compared the seat on which it would end first; nothing of those where that is not known. */
   outlooks(task: Foretold, views: readonly WorkerView[]): readonly Outlook[] {
-    const typicalMs = this.plannedMs(task, views);
+    const typicalMs = this.plannedMs(task);
     if (typicalMs === undefined) return [];
     const shape = normalized(task.shape);
     const found: Outlook[] = [];
-    for (const view of views) {
+    for (const view of this.planned(task, views, typicalMs)) {
       const { report } = view;
-      if (
-        report === null ||
-        !view.connected ||
-        view.draining ||
-        !isHosted(shape, view) ||
-        !ownsShard(shape, view)
-      )
-        continue;
+      if (report === null || !mayTake(shape, view)) continue;
       const seats = this.seatsOn(task, shape, view, report);
       const now = this.bestNow(
         seats.filter((seat) => isFeasible(seat.shape, view, report)),
@@ -176,11 +167,14 @@ export class FinishPlanner {
   }
 
   /** What is usual of it; undefined where that is not known, or where no plan is worth it. */
-  private plannedMs(task: Foretold, views: readonly WorkerView[]): number | undefined {
+  private plannedMs(task: Foretold): number | undefined {
     const typicalMs = this.forecast.typicalMs(task);
     const leastMs = task.shape.model === undefined ? leastRunMs : leastAskMs;
-    if (typicalMs === undefined || typicalMs < leastMs || views.length > mostWorkers) return undefined;
-    return typicalMs;
+    return typicalMs === undefined || typicalMs < leastMs ? undefined : typicalMs;
+  }
+
+  private planned(task: Foretold, views: readonly WorkerView[], typicalMs: number): readonly WorkerView[] {
+    return views.length <= mostWorkers ? views : (this.shortlist?.of(task, typicalMs) ?? []);
   }
 
   /** The soonest of them: what may be best is known first. */
@@ -279,6 +273,11 @@ export class FinishPlanner {
   }
 }
 
+/** Now, or when there is room. */
+function mayTake(shape: Shape, view: WorkerView): boolean {
+  return view.connected && !view.draining && isHosted(shape, view) && ownsShard(shape, view);
+}
+
 interface Sooner {
   readonly seat: Seat;
   readonly start: Start;
@@ -296,9 +295,4 @@ function soonest(seats: readonly Seat[], lineOf: (view: WorkerView) => Line): So
     if (best === undefined || finishMs < best.finishMs) best = { seat, start, finishMs };
   }
   return best;
-}
-
-/** 0..1; one half for what is usual. */
-function finishScore(takesMs: number, typicalMs: number): number {
-  return 1 / (1 + (takesMs / typicalMs) ** 2);
 }

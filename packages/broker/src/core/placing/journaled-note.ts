@@ -19,10 +19,12 @@ const numberChars = 3;
 type Row = WireNote[2][number];
 
 export function writeNote({ decision, workers, policy }: PlacementNote): WireNote {
-  const terms = Object.keys(workers.find(({ scores }) => scores !== undefined)?.scores ?? {});
+  const terms = Object.keys(workers.find(({ total }) => total !== undefined)?.scores ?? {});
   const kept = new Map<string, Row>();
   let left = noteChars;
   for (const worker of workers.toSorted((a, b) => (b.total ?? -1) - (a.total ?? -1))) {
+    // It was not compared (explain.ts).
+    if (worker.feasible && worker.total === undefined) continue;
     const row = rowOf(worker, terms);
     left -= rowSize(row);
     if (left < 0) break;

@@ -23,6 +23,7 @@ import {
   type SavedErrors,
   type SavedEstimates,
   type SavedModelLessons,
+  Shortlist,
 } from '@gryphgen/scheduler';
 import { CollectionBook, collectionSet } from '../collections/collection-book.ts';
 import { Deadlines } from '../deadlines.ts';
@@ -65,6 +66,7 @@ export function emptyState(
     (inputs, worker) => missingBytes(state, inputs, worker),
   );
   const roster = new Roster();
+  const placer = new Placer(roster);
   const state: BrokerState = {
     epoch,
     timers,
@@ -92,7 +94,7 @@ export function emptyState(
     deadlines: new Deadlines(tasks),
     learned,
     errors: new PredictionErrors(),
-    planner: new FinishPlanner(learned, demand, policies),
+    planner: new FinishPlanner(learned, demand, policies, new Shortlist(placer, learned, demand, policies)),
     roster,
     views: roster.views,
     sessions: new Map(),
@@ -113,7 +115,7 @@ export function emptyState(
     notes: new PlacementNotes(),
     possible: new PossibleShapes(),
     demand,
-    placer: new Placer(roster),
+    placer,
     refusals: new Refusals(),
     choosing: false,
     wake: true,
