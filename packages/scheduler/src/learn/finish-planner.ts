@@ -4,7 +4,7 @@
  * is expected to end it clearly sooner, it waits for that one by choice.
  *
  * 1. Nothing is chosen but what is feasible; where nothing is expected of a task nothing is said, and `place` decides. Nobody waits
- *    by choice for what is only guessed.
+ *    by choice by what is hardly known.
  * 2. Who waits by choice stands in line before what is decided after it in this turn, so that a long queue uses every
  *    machine: tasks of one line cannot be told apart, and if any of them would be better off now, the first goes now.
  * 3. A try on a worker that is hardly known is bounded: by how much longer it may take, and by how often.
@@ -132,7 +132,7 @@ export class FinishPlanner {
     if (first === undefined) return undefined;
     const worthTrying = this.worthTrying(task, now, mostTryCost * first.takesMs);
     if (worthTrying !== undefined) return this.goNow(task, worthTrying, typicalMs, true);
-    if (mayWait && !this.forecast.isGuessed(task)) {
+    if (mayWait && this.forecast.isWellKnown(task)) {
       const limitMs = this.policies.inForce.waitGain * first.takesMs;
       const sooner = later.filter(({ takesMs }) => takesMs < limitMs);
       const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs, first.takesMs);

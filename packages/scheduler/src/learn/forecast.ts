@@ -20,6 +20,8 @@ export interface Forecast {
   typicalMs(task: Foretold): number | undefined;
   /** Nothing of its class has ended yet: what is told is what others take. */
   isGuessed(task: Foretold): boolean;
+  /** So much is known of its class that a worker may be left alone for it. */
+  isWellKnown(task: Foretold): boolean;
   /** ms until its image and its inputs are there. */
   fetchMs(task: Foretold, worker: WorkerView): number;
   /** Of what holds a part of the worker. */

@@ -35,8 +35,10 @@ const unknownFetchMs = 20_000;
 const lateShare = 0.3;
 /** Runs of a class from which on more than a place goes by what is usual of it. */
 const knownRuns = 5;
+/** A wrong guess among free workers costs one task time; one for which others wait costs the grid, near full load for long. */
+const wellKnownRuns = 10;
 /** One in so many runs of a class may be a try. */
-const runsPerTry = 8;
+const runsPerTry = 12;
 /** Tries after which a seat is known, and runs of the class elsewhere after which it is worth another. */
 const triesEach = 2;
 const runsUntilStale = 60;
@@ -115,6 +117,10 @@ export class LearnedForecast implements Forecast {
 
   isGuessed({ taskClass }: Foretold): boolean {
     return this.runs.run(taskClass, '') === undefined;
+  }
+
+  isWellKnown({ taskClass }: Foretold): boolean {
+    return (this.runs.run(taskClass, '')?.anywhere ?? 0) >= wellKnownRuns;
   }
 
   /** The same where so much is known of the class that something may be held against it. */

@@ -203,6 +203,10 @@ class PerfectForecast implements Forecast {
     return false;
   }
 
+  isWellKnown(): boolean {
+    return true;
+  }
+
   fetchMs(_: Foretold, view: WorkerView): number {
     return this.world.fetchMs(this.task as MixedTask, view);
   }
