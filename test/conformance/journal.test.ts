@@ -120,11 +120,16 @@ describe('the SQLite journal', () => {
     const { journal } = await place.open();
     await append(journal, 1, 3);
     await journal.append({ records: new TextEncoder().encode('poison'), blobs: [] });
-    await append(journal, 5, 30);
-    expect(journal.head().seq).toBe(30);
+    // Appending goes on while folds fail: each is asked for while the one before runs.
+    let seq = 4;
+    while (place.troubles.length < 3) {
+      seq += 1;
+      await append(journal, seq, seq);
+    }
+    await append(journal, seq + 1, seq + 30);
+    expect(journal.head().seq).toBe(seq + 30);
     await journal.close();
-    expect(place.troubles.length).toBeGreaterThan(0);
-    expect(place.troubles.length).toBeLessThanOrEqual(3);
+    expect(place.troubles).toHaveLength(3);
     expect(await snapshots()).toEqual([]);
   });
 

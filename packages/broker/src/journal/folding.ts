@@ -109,6 +109,8 @@ export class Folding {
 
   async #fold(): Promise<void> {
     this.#scheduled = false;
+    // It was scheduled while the last one that may fail ran.
+    if (this.#failures >= MAX_FAILURES) return;
     await this.#caughtUp();
     const { snapshotBytes, snapshotGroups } = this.#options.settings;
     const { groups, bytes } = this.#sinceSnapshot;
