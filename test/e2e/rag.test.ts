@@ -324,7 +324,7 @@ test('in two shards, on two machines: one killed while it ingests, and away', {
     expect(parted.results).toHaveLength(20);
     expect(parted).toEqual(await query('whole'));
     await anvil.kill();
-    const partial = await query('notes', '--deadline', '3s');
+    const partial = await query('notes', '--deadline', '6s');
     expect(partial).toMatchObject({ partial: true, missing: [{ number: far + 1, machine: 'anvil' }] });
     expect(partial.results.length).toBeGreaterThan(0);
     anvil.start();
