@@ -109,7 +109,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     snippet: 'const task = leasedTo(state, worker, reported);',
     instead:
       'const task = leasedTo(state, worker, reported);\n    if (task?.lease == null && reported.epoch < state.epoch)\n        return true;',
-    seed: 3,
+    seed: 17,
   },
   {
     name: 'step a stranger’s frame in the session it names',
@@ -200,7 +200,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'broker/dist/core/placing/preempting.js',
     snippet: '!isPreemptible(envelope) || ',
     instead: '',
-    seed: 3,
+    seed: 19,
   },
   {
     name: 'forget at replay what a principal has had',
@@ -256,6 +256,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'protocol/dist/lease-parts.js',
     snippet: '[share.uuid, share.vramBytes, share.whole]',
     instead: '[share.uuid, share.vramBytes, false]',
-    seed: 2,
+    seed: 5,
   },
 ];
