@@ -197,23 +197,24 @@ describe('who asks often', () => {
 
   it('waits for a slot that is busy, one after the other; and at the broker when that takes too long', async () => {
     const loan = await lent();
-    // One more slot is asked for, and has no place yet.
+    // More slots are asked for, and have no place yet.
     const first = await free(loan);
     const [one, two] = [ask('one'), ask('two')];
     expect((await first()).text).toBe('one');
     const pending = await broker.asked(5);
     expect(Buffer.from(pending.body.request ?? []).toString()).toBe('two');
+    for (const _ of [6, 7, 8]) ask();
     const [three, four] = [ask('three'), ask('four')];
     loan.lent.done(result);
     expect((await (await free(loan))()).text).toBe('three');
     expect(await words(one)).toBe('');
     time.pass(500);
-    const late = await broker.asked(6);
+    const late = await broker.asked(9);
     expect(Buffer.from(late.body.request ?? []).toString()).toBe('four');
     expect(late.body.loan).toBeUndefined();
     loan.lent.done(result);
     expect(await words(three)).toBe('');
-    await answered(6);
+    await answered(9);
     expect(await words(four)).toBe('plain');
     await begin(5);
     expect(await words(two)).toBe('first');

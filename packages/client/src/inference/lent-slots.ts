@@ -3,8 +3,8 @@
  * by slots that it keeps for a while, with no word of the broker's for each.
  *
  * 1. A question is lent to by its like alone: those of one kind, model, path and priority, with nothing asked for beside.
- * 2. Loans are asked for where questions come often, one at a time beyond those that there are: so many as are of use. One that waits
- *    for a slot has others called back; after that no more are asked for, for `growAgainMs`.
+ * 2. Loans are asked for where questions come often, `mostPending` at a time beyond those that there are. One that waits for a slot
+ *    has others called back; after that no more than there were are asked for, for `growAgainMs`.
  * 3. Where others wait for the model (a loan is called back, and nobody from here began to wait at the broker just before), nothing is
  *    lent for `restMs`: each question has its turn at the broker.
  * 4. A question that finds all slots busy waits for one here, `patienceMs` at most; then it waits at the broker, which has other
@@ -22,7 +22,9 @@ const often = 4;
 const countMs = 1000;
 const idleMs = 300;
 const patienceMs = 500;
-const growAgainMs = 10_000;
+const growAgainMs = 2000;
+/** As many as most instances have slots: what comes at once is answered at once. */
+const mostPending = 4;
 /** Between what was asked at the broker and the calling back of loans that it caused. */
 const ownRecallMs = 250;
 const restMs = 1000;
@@ -137,7 +139,7 @@ class SlotGroup {
   private mayGrow(nowMono: number): boolean {
     const isOften = this.count + this.countBefore >= often;
     const most = nowMono < this.most.untilMono ? this.most.slots : limits.instanceSlots;
-    return isOften && this.pending === 0 && this.slots.size < most;
+    return isOften && this.pending < mostPending && this.slots.size < most;
   }
 
   private grow(wish: Wish, nowMono: number): void {
@@ -156,6 +158,8 @@ class SlotGroup {
       cancel: () => line?.cancel(),
       placed: () => {
         settle();
+        // Those that were placed meanwhile show that there is room for as many.
+        this.most = { ...this.most, slots: Math.max(this.most.slots, this.slots.size - this.pending) };
         this.growForWaiting();
       },
       free: () => this.isFree(slot),
