@@ -22,8 +22,13 @@ export interface StreamReport {
 
 const messages = [{ role: 'user', content: 'Hello' }];
 
-/** So many chats of one token each, `concurrency` at a time. */
-export async function chats(place: ChatPlace, count: number, concurrency: number): Promise<ChatReport> {
+/** So many chats of one token each (or of `tokens`), `concurrency` at a time. */
+export async function chats(
+  place: ChatPlace,
+  count: number,
+  concurrency: number,
+  tokens = 1,
+): Promise<ChatReport> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const took: number[] = [];
   let left = count;
@@ -33,7 +38,10 @@ export async function chats(place: ChatPlace, count: number, concurrency: number
       for (; left > 0; ) {
         left -= 1;
         const at = performance.now();
-        const answer = await ask(place, agent, { max_tokens: 1 });
+        const answer = await ask(place, agent, {
+          max_tokens: tokens,
+          ...(tokens > 1 && { ignore_eos: true }),
+        });
         await once(answer.resume(), 'end');
         took.push(performance.now() - at);
       }

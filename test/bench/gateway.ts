@@ -2,142 +2,124 @@
  * Chats with one llama-server, that of an instance: asked directly over its socket, through a bare proxy of Node, and through
  * the gateway and the grid behind it, in turns.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addModel, connect, readModelFile } from '@gryphgen/client';
-import { createApiKey, loadIdentity, principalIdOf, runFolder, systemRandom } from '@gryphgen/runtime';
-import { tinyLlama, writeGguf } from '@gryphgen/testkit';
-import { llamaProgram } from '../conformance/llama-program.ts';
-import { BenchProcess } from './bench-process.ts';
+import { type TinyModel, tinyLlama } from '@gryphgen/testkit';
+import type { BenchProcess } from './bench-process.ts';
 import type { Benchmark, Setting } from './benchmark.ts';
 import { type ChatPlace, type ChatReport, chats, type StreamReport, streams } from './chat-load.ts';
 import { measureCost } from './gateway-cost.ts';
-import { type Daemons, measureMemory } from './gateway-memory.ts';
+import { type GatewayGrid, type Places, pinInstance, startGateway } from './gateway-grid.ts';
+import { measureMemory } from './gateway-memory.ts';
 import { comparedRow, type Row } from './row.ts';
 import { median } from './statistics.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const program = new URL('../../packages/cli/bin/grid.js', import.meta.url);
 const concurrencies = [1, 8, 32];
 const streamTokens = 100;
-const slotTokens = 512;
+/** Of f16 with random weights: 144 MB, of which a core makes some 140 tokens a second. */
+const largeSizes = { embedding: 768, layers: 8, feedForward: 3072 };
+/** As many as it has slots at most: how its queue goes is the tiny one's. */
+const largeConcurrencies = [1, 4];
+/** A short answer, half a second. */
+const largeTokens = 64;
+/** Of the chats and streams of the tiny one. */
+const largeShare = 1 / 25;
 
 export const gateway: Benchmark = {
   name: 'gateway',
   about:
     'chats through the gateway and the grid, beside the same llama-server asked directly and through a bare proxy',
-  async run(setting) {
-    mkdirSync(join(root, '.tmp'), { recursive: true });
-    const home = mkdtempSync(join(root, '.tmp', 'bench-'));
-    const running: BenchProcess[] = [];
-    try {
-      const { places, daemons, proxy } = await start(home, setting, running);
+  run: (setting) =>
+    withGrid(setting, tinyLlama(), async ({ places, daemons, proxy }) => {
       const costings = [
         { place: places[1], processes: { proxy } },
         { place: places[2], processes: daemons },
       ];
       return [
-        ...(await measure(setting, places)),
+        ...(await measure(setting, places, {
+          name: 'gateway',
+          concurrencies,
+          count: setting.scale.chats,
+          tokens: 1,
+        })),
         ...(await measureCost(setting, costings)),
         ...(await measureMemory(setting, places[2], daemons)),
       ];
-    } finally {
-      for (const one of running.reverse()) await one.stop();
-      rmSync(home, { recursive: true, force: true });
-    }
-  },
+    }),
 };
 
-type Places = readonly [direct: ChatPlace, proxy: ChatPlace, gateway: ChatPlace];
+export const gatewayLarge: Benchmark = {
+  name: 'gateway-large',
+  about: 'the same with a model of 144 MB on a core of its own',
+  run: (setting) =>
+    withGrid(setting, tinyLlama(largeSizes), async ({ places }, home) => {
+      pinInstance(home, availableParallelism());
+      const count = Math.ceil(setting.scale.chats * largeShare);
+      return measure(setting, places, {
+        name: 'gateway.large',
+        concurrencies: largeConcurrencies,
+        count,
+        tokens: largeTokens,
+      });
+    }),
+};
 
-async function start(
-  home: string,
-  { profileDir }: Setting,
-  running: BenchProcess[],
-): Promise<{ readonly places: Places; readonly daemons: Daemons; readonly proxy: BenchProcess }> {
-  const env = {
-    GRID_HOME: home,
-    GRID_LOG_LEVEL: 'warn',
-    GRID_GATEWAY_LISTEN: '127.0.0.1:0',
-    GRID_LLAMA_SERVER: llamaProgram('llama-server'),
-  };
-  const spawn = (name: string, file: URL, args: readonly string[], imports: readonly string[] = []) => {
-    const profile =
-      profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileDir, name)}`];
-    const spawned = new BenchProcess({ name, file, args, execArgv: [...profile, ...imports], env });
-    running.push(spawned);
-    return spawned;
-  };
-  const broker = spawn('broker', program, ['broker']);
-  await broker.hear('ready');
-  const worker = spawn('worker', program, ['worker']);
-  await worker.hear('ready');
-  const gatewayProcess = spawn('gateway', program, ['gateway']);
-  const { details } = await gatewayProcess.hear<{
-    readonly kind: 'ready';
-    readonly details: { readonly url: string };
-  }>('ready');
-  const file = join(home, 'tiny.gguf');
-  const { metadata, tensors } = tinyLlama();
-  await writeGguf(file, metadata, tensors);
-  const client = await connect({ home });
-  const settings = { slotTokens, slots: 4 };
-  await addModel(client, 'tiny', await readModelFile(file), settings).finally(() => client.close());
-  const wish = {
-    ...{ name: 'bench', role: 'submitter' as const, scopes: ['infer' as const], createdAt: 0 },
-    principal: principalIdOf(loadIdentity(home, 'admin').key),
-  };
-  const { key } = await createApiKey(home, wish, systemRandom);
-  const { hostname: host, port } = new URL(details.url);
-  const through: ChatPlace = { name: 'the gateway', at: { host, port: Number(port) }, apiKey: key };
-  // There is an instance from its first answer on.
-  await chats(through, 1, 1);
-  const { socketPath, apiKey } = instanceOf(home);
-  const bare = new URL('./processes/bare-proxy.ts', import.meta.url);
-  const proxy = spawn('proxy', bare, [socketPath, apiKey], ['--import', 'tsx']);
-  const { port: proxyPort } = await proxy.hear<{ readonly kind: 'ready'; readonly port: number }>('ready');
-  const places = [
-    { name: 'llama-server', at: { socketPath }, apiKey },
-    { name: 'a proxy', at: { host: '127.0.0.1', port: proxyPort }, apiKey: '' },
-    through,
-  ] as const;
-  return { places, daemons: { gateway: gatewayProcess, broker, worker }, proxy };
+async function withGrid(
+  setting: Setting,
+  model: TinyModel,
+  run: (grid: GatewayGrid, home: string) => Promise<readonly Row[]>,
+): Promise<readonly Row[]> {
+  mkdirSync(join(root, '.tmp'), { recursive: true });
+  const home = mkdtempSync(join(root, '.tmp', 'bench-'));
+  const running: BenchProcess[] = [];
+  try {
+    return await run(await startGateway(home, setting, running, model), home);
+  } finally {
+    for (const one of running.reverse()) await one.stop();
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
-/** Where the one instance of this home's worker answers, and by which key. */
-function instanceOf(home: string): { readonly socketPath: string; readonly apiKey: string } {
-  const sockets = readdirSync(runFolder(home)).filter((name) => /^m-.*\.sock$/.test(name));
-  const folders = readdirSync(join(home, 'worker', 'instances'));
-  const [[socket], [folder]] = [sockets, folders];
-  if (socket === undefined || folder === undefined) throw new Error(`${home} has no instance`);
-  const apiKey = readFileSync(join(home, 'worker', 'instances', folder, 'api-key'), 'utf8').trim();
-  return { socketPath: join(runFolder(home), socket), apiKey };
+interface Load {
+  /** Of its rows, before what they are of. */
+  readonly name: string;
+  readonly concurrencies: readonly number[];
+  /** Of chats at a time; there are fewer streams. */
+  readonly count: number;
+  /** Of each of those chats. */
+  readonly tokens: number;
 }
 
-async function measure({ scale, say }: Setting, places: Places): Promise<readonly Row[]> {
+async function measure(
+  { scale, say }: Setting,
+  places: Places,
+  { name: prefix, concurrencies, count, tokens: chatTokens }: Load,
+): Promise<readonly Row[]> {
   for (const place of places) {
-    await chats(place, scale.chats, 4);
-    await streams(place, Math.ceil(scale.chats / 20), streamTokens);
+    await chats(place, count, 4);
+    await streams(place, Math.ceil(count / 20), streamTokens);
   }
   const rows: Row[] = [];
   for (const concurrency of concurrencies) {
     const [direct, ...others] = await inTurns(scale.rounds, places, (place) =>
-      chats(place, scale.chats, concurrency),
+      chats(place, count, concurrency, chatTokens),
     );
     const rate = rateOf(direct?.reports ?? []);
     for (const { place, reports } of others) {
-      const name = `gateway.${place.name.replace(/^(the|a) /, '')}.requests.${concurrency}`;
+      const name = `${prefix}.${nameOf(place)}.requests.${concurrency}`;
       rows.push(comparedRow(name, rateOf(reports), 'requests/s', { name: 'llama-server', value: rate }));
     }
     say(`${concurrency} at a time: llama-server alone ${Math.round(rate)} requests/s`);
   }
   const [direct, ...others] = await inTurns(scale.rounds, places, (place) =>
-    streams(place, Math.ceil(scale.chats / 10), streamTokens),
+    streams(place, Math.ceil(count / 10), streamTokens),
   );
   const alone = streamOf(direct?.reports ?? []);
   for (const { place, reports } of others) {
-    const name = `gateway.${place.name.replace(/^(the|a) /, '')}`;
+    const name = `${prefix}.${nameOf(place)}`;
     const { first, tokens } = streamOf(reports);
     rows.push(comparedRow(`${name}.first.p50`, first, 'ms', { name: 'llama-server', value: alone.first }));
     rows.push(
@@ -145,6 +127,10 @@ async function measure({ scale, say }: Setting, places: Places): Promise<readonl
     );
   }
   return rows;
+}
+
+function nameOf({ name }: ChatPlace): string {
+  return name.replace(/^(the|a) /, '');
 }
 
 /** What is compared takes turns: a machine that gets busy is busy for all. */

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { container } from './container.ts';
 import { cost } from './cost.ts';
-import { gateway } from './gateway.ts';
+import { gateway, gatewayLarge } from './gateway.ts';
 import { latency } from './latency.ts';
 import { learningDrawing } from './learning-drawing.ts';
 import { memory } from './memory.ts';
@@ -37,6 +37,7 @@ const benchmarks: readonly Benchmark[] = [
   retrieval,
   vectors,
   gateway,
+  gatewayLarge,
 ];
 
 const { values, positionals } = parseArgs({
