@@ -97,6 +97,17 @@ it('asked again and again, answers from slots that are lent, and says in which t
 it('streams of an instance that is killed end in words, and those that wait go on', async () => {
   const client = openaiAt(place());
   await client.chat.completions.create(chat);
+  // On a busy machine the one that began may have ended before the signal comes, and no other begun.
+  let told = await endsOfKilled(client);
+  if (told.every((end) => end === 'whole')) told = await endsOfKilled(client);
+  expect(new Set(told).size).toBeGreaterThan(1);
+  expect(told).toContain('whole');
+  expect(told.filter((end) => !/^(whole|lost\.|execution\.)/.test(end))).toEqual([]);
+  expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
+});
+
+/** How streams end of which some are under way when their instance is killed. */
+async function endsOfKilled(client: OpenAI): Promise<readonly string[]> {
   const servers = llamaServersOf(grid.home);
   const began = deferred();
   const ends = Array.from({ length: 32 }, async () => {
@@ -112,12 +123,8 @@ it('streams of an instance that is killed end in words, and those that wait go o
   });
   await began.promise;
   for (const pid of servers) process.kill(pid, 'SIGKILL');
-  const told = await Promise.all(ends);
-  expect(new Set(told).size).toBeGreaterThan(1);
-  expect(told).toContain('whole');
-  expect(told.filter((end) => !/^(whole|lost\.|execution\.)/.test(end))).toEqual([]);
-  expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
-});
+  return await Promise.all(ends);
+}
 
 it('counts what was asked, and holds nothing when all has ended', async () => {
   const asked = await fetch(`${gateway}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
