@@ -15,10 +15,9 @@ keyring=ubuntu-keyring_2023.11.28.1_all.deb
 keyring_sha256=36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8
 
 ubuntu_keys() {
-  curl -fsSL --retry 3 --max-time 60 -o "$draft.deb" "$ubuntu/pool/main/u/ubuntu-keyring/$keyring"
-  echo "$keyring_sha256  $draft.deb" | sha256sum --check --quiet
-  dpkg-deb -x "$draft.deb" "$draft.keys"
-  echo "$draft.keys/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+  curl -fsSL --retry 3 --max-time 60 -o "$draft.deb" "$ubuntu/pool/main/u/ubuntu-keyring/$keyring" &&
+    echo "$keyring_sha256  $draft.deb" | sha256sum --check --quiet &&
+    dpkg-deb -x "$draft.deb" "$draft.keys"
 }
 
 bootstrap() {
@@ -27,7 +26,9 @@ bootstrap() {
   jammy | noble)
     # Where debootstrap is older than a release, it has no script of that name; all of Ubuntu's are one.
     from=("$ubuntu" /usr/share/debootstrap/scripts/gutsy)
-    options=("--keyring=$(ubuntu_keys)")
+    # Behind || nothing ends the script by itself.
+    ubuntu_keys || return 1
+    options=("--keyring=$draft.keys/usr/share/keyrings/ubuntu-archive-keyring.gpg")
     ;;
   esac
   timeout 300 debootstrap --variant=minbase --include="$packages" "${options[@]}" "$suite" "$draft" "${from[@]}"

@@ -181,9 +181,13 @@ export const shapes: Shapes = {
       body: bytes,
       principal: text,
       byAdmin: fc.constantFrom(undefined, true),
-      shard: fc.option(fc.record({ index: fc.nat(15), of: fc.integer({ min: 1, max: 16 }), epoch: id }), {
-        nil: undefined,
-      }),
+      shard: fc.option(
+        fc.record({
+          ...{ index: fc.nat(15), of: fc.integer({ min: 1, max: 16 }) },
+          ...{ epoch: fc.integer({ min: 1, max: 2 ** 31 }), by: text },
+        }),
+        { nil: undefined },
+      ),
     },
   ],
   started: ['toBroker', fence],

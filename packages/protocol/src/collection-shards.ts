@@ -5,6 +5,7 @@
  *    has is nobody's.
  */
 import { z } from 'zod';
+import type { PrincipalId } from './ids.ts';
 import { limits } from './limits.ts';
 import { collectionLabel, collectionName, collectionPrefix } from './retrieval-body.ts';
 
@@ -19,7 +20,15 @@ export interface ShardHold {
   readonly index: number;
   readonly of: number;
   readonly epoch: number;
+  /** Who had the collection placed: what is lost of it begins again as theirs. '': nobody told the broker. */
+  readonly by: PrincipalId | '';
 }
+
+/** Of the task that was leased: the broker's word, whatever its body says. */
+export type LeasedShard = ShardHold & ShardName;
+
+/** Far more than a collection can change its owner; one more than it is a number yet. */
+export const mostShardEpoch = 2 ** 31;
 
 const index = z
   .number()
@@ -96,7 +105,7 @@ function readHeld(value: string): HeldShards | undefined {
     return { index: number - 1, epoch };
   });
   const isSound = held.every(
-    (one) => one.index >= 0 && one.index < of && one.epoch >= 1 && one.epoch <= Number.MAX_SAFE_INTEGER,
+    (one) => one.index >= 0 && one.index < of && one.epoch >= 1 && one.epoch <= mostShardEpoch,
   );
   return of >= 1 && of <= limits.shards && isSound ? { of, held } : undefined;
 }

@@ -132,7 +132,7 @@ export function hotBytes(m: HotMessage): number {
       return (
         96 +
         m.devices.length * (32 + limits.uuidChars) +
-        (m.principal?.length ?? 0) * utf8BytesPerChar +
+        ((m.principal?.length ?? 0) + (m.shard?.by.length ?? 0)) * utf8BytesPerChar +
         m.envelope.length +
         m.body.length
       );

@@ -1,11 +1,13 @@
 /** What a lease holds beside names and numbers, by position: devices, and the shard that its task is for. */
-import type { ShardHold } from './collection-shards.ts';
-import type { DeviceUuid } from './ids.ts';
+import { mostShardEpoch, type ShardHold } from './collection-shards.ts';
+import type { DeviceUuid, PrincipalId } from './ids.ts';
 import { limits } from './limits.ts';
 import { Malformed, type MsgpackReader, need } from './msgpack-reader.ts';
 import type { DeviceShare } from './resources.ts';
 
 const safe = Number.MAX_SAFE_INTEGER;
+/** Of a principal's name, in UTF-8. */
+const byBytes = limits.nameChars * 3;
 
 export function sharesTuple(devices: readonly DeviceShare[]): readonly unknown[] {
   return devices.map((share) => [share.uuid, share.vramBytes, share.whole]);
@@ -28,16 +30,17 @@ export function readShares(reader: MsgpackReader): readonly DeviceShare[] {
   return devices;
 }
 
-export function shardTuple({ index, of, epoch }: ShardHold): readonly unknown[] {
-  return [index, of, epoch];
+export function shardTuple({ index, of, epoch, by }: ShardHold): readonly unknown[] {
+  return [index, of, epoch, by];
 }
 
 export function readShard(reader: MsgpackReader): ShardHold {
   const fields = reader.array('lease.shard');
-  need('lease.shard', fields, 3);
+  need('lease.shard', fields, 4);
   const index = reader.integer('lease.shard.index', 0, limits.shards - 1);
   const of = reader.integer('lease.shard.of', 1, limits.shards);
-  const epoch = reader.integer('lease.shard.epoch', 1, safe);
-  reader.skip(fields - 3);
-  return { index, of, epoch };
+  const epoch = reader.integer('lease.shard.epoch', 1, mostShardEpoch);
+  const by = reader.string('lease.shard.by', byBytes) as PrincipalId | '';
+  reader.skip(fields - 4);
+  return { index, of, epoch, by };
 }

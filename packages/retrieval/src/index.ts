@@ -29,7 +29,7 @@ export {
   type ParsedDocument,
 } from './parse/parse-document.ts';
 export { ProcessParser } from './parse/process-parser.ts';
-export type { Ingesting } from './service/bring-files.ts';
+export type { Beginning, Ingesting } from './service/bring-files.ts';
 export type { SourceFile } from './service/given-files.ts';
 export { RetrievalService } from './service/retrieval-service.ts';
 export { filesOfShard, unitOf } from './service/shard-units.ts';

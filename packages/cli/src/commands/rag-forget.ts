@@ -36,7 +36,11 @@ export function forgetCommand(invocation: Invocation): Command {
       );
       const body = { op: 'forget' as const, collection, subject };
       const asked = shards.length > 1 && here !== undefined && here.length > 0 ? here : [...shards.keys()];
-      const result = forgotten(...(await ingestShards(client, terminal, body, asked)));
+      const taken = forgotten(...(await ingestShards(client, terminal, body, asked)));
+      // Where a machine has several shards, the first looked for it in all files before the others had it taken out.
+      const { searched, elsewhere } =
+        asked.length === 1 ? taken : forgotten(...(await ingestShards(client, terminal, body, asked)));
+      const result = { ...taken, searched, elsewhere };
       const notProven = (away ?? [])
         .filter((at) => !asked.includes(at))
         .map((at) => ({ number: at + 1, machine: shards[at]?.workerName ?? '' }));

@@ -6,13 +6,20 @@ import {
   failure,
   type IngestBody,
   ingestBodySchema,
+  type LeasedShard,
+  type PrincipalId,
   type RetrieveBody,
   readBody,
   retrieveBodySchema,
-  type ShardHold,
   shardsLabel,
 } from '@gryphgen/protocol';
-import { filesOfShard, type RetrievalService, type SourceFile, unitOf } from '@gryphgen/retrieval';
+import {
+  type Beginning,
+  filesOfShard,
+  type RetrievalService,
+  type SourceFile,
+  unitOf,
+} from '@gryphgen/retrieval';
 import { type Call, type Given, resultBytes } from '@gryphgen/worker';
 
 /** `opening`: rejects when its files cannot be used; then there is no retrieval here. */
@@ -37,18 +44,24 @@ export function retrievalCalls(
       filesOf: (body) => (body.op === 'sync' ? { inputs: body.inputs } : {}),
       answer: async ({ body: asked, given, signal, tell, principal, byAdmin, shard }) => {
         const service = await opening;
+        const wrong = ofAnother(asked, shard);
+        if (wrong !== undefined) return wrong;
         const body = ofUnit(asked, shard);
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
         const changed = async () => {
-          const why = shard && (await service.shards.hold(body.collection, shard.epoch));
+          const { collection } = body;
+          const why = shard && (await service.shards.hold(collection, shard.epoch));
           if (why !== undefined) return why;
+          const first = beginning(shard, principal);
+          const beginsNot = service.access.mayBegin(asker, collection, shard);
           switch (body.op) {
             case 'sync': {
-              const { collection, source, revision } = body;
+              if (beginsNot !== undefined) return beginsNot;
+              const { source, revision } = body;
               const files = filesOfShard(source, given.flatMap(filesOf), shard);
               const mustRedact = body.redacted === true;
-              const ingesting = { signal, tell, owner: principal, mustRedact };
+              const ingesting = { signal, tell, ...first, mustRedact };
               return await service.sync(collection, source, files, ingesting, revision);
             }
             case 'remove':
@@ -63,7 +76,8 @@ export function retrievalCalls(
               return await service.addVectors(body);
             case 'redact':
               if ((shard?.of ?? 1) > 1) return parted(asked.collection);
-              return await service.redact(body, principal);
+              if (beginsNot !== undefined) return beginsNot;
+              return await service.redact(body, first);
             case 'access':
               return await service.access.set(body);
             case 'forget':
@@ -84,6 +98,8 @@ export function retrievalCalls(
       filesOf: () => ({}),
       answer: async ({ body: given, principal, byAdmin, shard }) => {
         const service = await opening;
+        const wrong = ofAnother(given, shard);
+        if (wrong !== undefined) return wrong;
         const body = 'collection' in given ? ofUnit(given, shard) : given;
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
@@ -129,8 +145,25 @@ function filesOf({ path, manifest }: Given): readonly SourceFile[] {
   );
 }
 
+/** The broker placed it for one collection; if its body names another, that may be somebody else's. */
+function ofAnother(body: IngestBody | RetrieveBody, shard: LeasedShard | undefined): Failure | undefined {
+  if (shard === undefined || ('collection' in body && body.collection === shard.collection)) return undefined;
+  const named = 'collection' in body ? body.collection : 'none';
+  return failure(
+    'rejected.invalid',
+    `the task is for ${shard.collection}, by its envelope, and its body names ${named}: expected the same`,
+  );
+}
+
+/** Whose it is if it begins with this task: what begins again is told to nobody but its owner, until that one says so. */
+function beginning(shard: LeasedShard | undefined, principal: PrincipalId | undefined): Beginning {
+  const { of = 1, epoch = 1, by = '' } = shard ?? {};
+  const owner = (of > 1 || epoch > 1) && by !== '' ? by : principal;
+  return { owner, readers: epoch > 1 ? 'owner' : 'everyone' };
+}
+
 /** The same, about what is here of the collection. */
-function ofUnit<B extends { readonly collection: string }>(body: B, shard: ShardHold | undefined): B {
+function ofUnit<B extends { readonly collection: string }>(body: B, shard: LeasedShard | undefined): B {
   const unit = unitOf(body.collection, shard);
   return unit === body.collection ? body : { ...body, collection: unit };
 }

@@ -19,8 +19,9 @@ import {
   encodeBody,
   type Failure,
   type IngestBody,
+  type LeasedShard,
   type Passage,
-  type ShardHold,
+  type PrincipalId,
   type TaskId,
   type UnembeddedResult,
 } from '@gryphgen/protocol';
@@ -59,7 +60,8 @@ let folder: string;
 let files: { path: string; entry: object }[];
 /** One with everything, then one for each shard. */
 let services: RetrievalService[];
-const principal = 'p-0123456789abcdef' as never;
+const principal = 'p-0123456789abcdef' as PrincipalId;
+const other = 'p-fedcba9876543210' as PrincipalId;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gg-sharded-'));
@@ -95,14 +97,26 @@ function written(at: number): string {
   return `# ${at % 9 === 0 ? 'File 17' : `File ${at}`}\n\n${lines.join('\n')}`;
 }
 
-const holdOf = (at: number): ShardHold =>
-  at === 0 ? { index: 0, of: 1, epoch: 1 } : { index: at - 1, of, epoch: 1 };
+const holdOf = (at: number): LeasedShard =>
+  at === 0
+    ? { collection: name, index: 0, of: 1, epoch: 1, by: principal }
+    : { collection: name, index: at - 1, of, epoch: 1, by: principal };
 
-async function answered(at: number, body: object, hold = holdOf(at)): Promise<Uint8Array | Failure> {
+async function answered(
+  at: number,
+  body: object,
+  hold = holdOf(at),
+  asker = principal,
+): Promise<Uint8Array | Failure> {
   const [ingest, retrieve] = retrievalCalls(Promise.resolve(services[at] as RetrievalService));
   const manifest = { entries: files.map(({ entry }) => entry) };
   const given = [{ path: join(folder, 'given'), manifest }];
-  const who = { principal, byAdmin: false, signal: new AbortController().signal, tell: () => undefined };
+  const who = {
+    principal: asker,
+    byAdmin: false,
+    signal: new AbortController().signal,
+    tell: () => undefined,
+  };
   const order = { ...who, given, shard: hold, body } as never;
   const isQuestion = ['query', 'statistics', 'candidates', 'unembedded', 'list'].includes(
     (body as IngestBody).op,
@@ -222,15 +236,48 @@ describe('a shard', () => {
     const [service] = [services[1] as RetrievalService];
     expect(await service.shards.hold('docs/1of3', 0)).toMatchObject({ code: 'rejected.state' });
     const query = { op: 'query', collection: name, text: 'walrus', count: 1, of: 'passages' };
-    expect(await answered(1, query, { index: 0, of, epoch: 2 })).toMatchObject({
+    expect(await answered(1, query, { ...holdOf(1), epoch: 2 })).toMatchObject({
       ...{ code: 'rejected.state', message: expect.stringContaining('owner epoch 1') },
     });
-    expect(await answered(2, older, { index: 0, of, epoch: 1 })).toBeInstanceOf(Uint8Array);
+    expect(await answered(2, older, { ...holdOf(2), index: 0 })).toBeInstanceOf(Uint8Array);
+  });
+
+  it('is touched by no task that was placed for another collection, in whatever epoch that is', async () => {
+    const mine = { ...holdOf(1), collection: 'mine', epoch: 3, by: other };
+    const before = services[1]?.names;
+    const feedback = {
+      op: 'feedback',
+      collection: name,
+      text: 'walrus',
+      path: '/notes/notes-1.md',
+      verdict: 'good',
+    };
+    const query = { op: 'query', collection: name, text: 'walrus', count: 1, of: 'passages' };
+    for (const body of [feedback, query, { op: 'remove', collection: name }])
+      expect(await answered(1, body, mine, other)).toMatchObject({
+        ...{ code: 'rejected.invalid', message: expect.stringContaining('its body names docs') },
+      });
+    expect(services[1]?.names).toEqual(before);
+  });
+
+  it('is begun again by whose it is alone, and is theirs alone then', async () => {
+    const sync = { op: 'sync', collection: name, source, inputs: [] };
+    const next = { ...holdOf(1), index: 2, epoch: 2 };
+    expect(await answered(1, sync, next, other)).toMatchObject({
+      ...{ code: 'rejected.forbidden', message: expect.stringContaining(principal) },
+    });
+    expect(await answered(1, sync, next)).toBeInstanceOf(Uint8Array);
+    const query = { op: 'query', collection: name, text: 'walrus', count: 1, of: 'passages' };
+    expect(await answered(1, query, next, other)).toMatchObject({ code: 'rejected.forbidden' });
+    expect(await answered(1, query, next)).toBeInstanceOf(Uint8Array);
+    expect(await answered(1, { op: 'remove', collection: name }, next)).toBeInstanceOf(Uint8Array);
   });
 
   it('redacts nothing: its pseudonyms would be others than those of the next', async () => {
-    const body = { op: 'redact', collection: 'letters', kinds: ['email'] };
-    expect(await answered(1, body)).toMatchObject({ code: 'rejected.invalid' });
+    const body = { op: 'redact', collection: name, kinds: ['email'] };
+    expect(await answered(1, body)).toMatchObject({
+      ...{ code: 'rejected.invalid', message: expect.stringContaining('pseudonyms') },
+    });
   });
 });
 

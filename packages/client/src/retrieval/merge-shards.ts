@@ -1,7 +1,14 @@
 /** What the shards of a collection answered, as one. Pure. */
-import type { CandidatesResult, Passage, PassageOrder, QueryResult, Statistics } from '@gryphgen/protocol';
+import {
+  type CandidatesResult,
+  limits,
+  type Passage,
+  type PassageOrder,
+  type QueryResult,
+  type Statistics,
+} from '@gryphgen/protocol';
 
-/** Of all of them together. */
+/** Of all of them together; what no such sums can be (a shard that lies) is cut, so that the others can be asked by it. */
 export function summed(parts: readonly Statistics[]): Statistics {
   const lengths = [0, 0, 0, 0];
   const holding = new Map<string, number>();
@@ -13,7 +20,12 @@ export function summed(parts: readonly Statistics[]): Statistics {
     });
     for (const [term, count] of part.holding) holding.set(term, (holding.get(term) ?? 0) + count);
   }
-  return { live, lengths, holding: [...holding] };
+  const sum = (count: number): number => Math.min(count, Number.MAX_SAFE_INTEGER);
+  return {
+    live: sum(live),
+    lengths: lengths.map(sum),
+    holding: [...holding].slice(0, limits.queryTerms).map(([term, count]) => [term, sum(count)]),
+  };
 }
 
 /** By shard: which of its passages are among the `depth` best of each ranking, and where they stand there, from 1. */

@@ -10,10 +10,12 @@ import {
   failure,
   type IngestBody,
   type RetrieveBody,
+  type ShardHold,
 } from '@gryphgen/protocol';
 import { type Asker, may, needOf } from '../core/access/rights.ts';
 import { unknown } from './refusals.ts';
 import type { Roots } from './roots.ts';
+import { shardOfUnit } from './shard-units.ts';
 
 type Setting = Extract<IngestBody, { op: 'access' }>;
 
@@ -36,6 +38,19 @@ export class AccessBook {
     return this.refusal(asker, body) ?? (await work());
   }
 
+  /**
+   * Why the asker may not begin what is not here of a collection: one that is parted, or that was lost with its machine, is
+   * whom the broker names.
+   */
+  mayBegin({ principal, byAdmin }: Asker, unit: string, shard: ShardHold | undefined): Failure | undefined {
+    const { of = 1, epoch = 1, by = '' } = shard ?? {};
+    const isFirst = of === 1 && epoch === 1;
+    if (isFirst || byAdmin || this.roots.names.includes(unit) || (by !== '' && by === principal))
+      return undefined;
+    const whose = by === '' ? 'an admin' : `${by}, whose it is, or an admin`;
+    return failure('rejected.forbidden', `${unit} is begun again by ${whose}`);
+  }
+
   mayRead(asker: Asker, collection: string): boolean {
     const access = this.roots.accessOf(collection);
     return access !== undefined && may(asker, 'read', access);
@@ -55,7 +70,7 @@ export class AccessBook {
     if (need === null || !('collection' in body)) return undefined;
     const access = this.roots.accessOf(body.collection);
     if (access === undefined || may(asker, need, access)) return undefined;
-    const { collection } = body;
+    const { collection } = shardOfUnit(body.collection);
     const who = asker.principal ?? 'whom the broker does not name: it is older than this worker';
     const others = access.owner === null ? 'an admin' : `its owner, ${access.owner}, or an admin`;
     return failure(

@@ -1,5 +1,5 @@
 /** Has a source of a collection be these files, and tells how far it is. */
-import { type Failure, failure, type IngestResult, type SourceName } from '@gryphgen/protocol';
+import { type Failure, failure, type IngestResult, type Readers, type SourceName } from '@gryphgen/protocol';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { RedactingParser } from '../redact/redacting-parser.ts';
 import type { Redaction } from '../redact/redaction.ts';
@@ -13,13 +13,17 @@ const namedFailures = 20;
 const causeChars = 160;
 const tellEachMs = 2000;
 
-export interface Ingesting {
+/** Whose a collection is that begins, and who may ask it then; without: nobody's, and everybody. */
+export interface Beginning {
+  readonly owner?: string | undefined;
+  readonly readers?: Readers;
+}
+
+export interface Ingesting extends Beginning {
   /** Aborted: what is done stays done. */
   readonly signal: AbortSignal;
   /** A line on how far it is. */
   readonly tell: (line: string) => void;
-  /** Whose a collection is that begins with it. */
-  readonly owner?: string | undefined;
   /** Nothing is brought to a collection that keeps texts as they are. */
   readonly mustRedact?: boolean;
 }

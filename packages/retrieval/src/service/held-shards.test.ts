@@ -71,6 +71,16 @@ it('what others may have owned since is gone before it is changed, and not answe
   expect([...here]).toEqual([]);
 });
 
+it('what is gone from here is begun in the epoch that the broker knows, which may have been restored', async () => {
+  const shards = await opened();
+  here.add('docs');
+  expect(await shards.hold('docs', 4)).toBeUndefined();
+  expect([...here]).toEqual([]);
+  expect(await shards.hold('docs', 1)).toBeUndefined();
+  here.add('docs');
+  expect(shards.labels()).toEqual({ 'collection/docs': 'here' });
+});
+
 it('a worker’s labels say what is here, by epoch', async () => {
   const shards = await opened();
   for (const unit of ['docs', 'notes/1of3', 'notes/3of3']) here.add(unit);

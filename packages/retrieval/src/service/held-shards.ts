@@ -43,31 +43,31 @@ export class HeldShards {
   /** It is changed under this epoch from now on; why not, where it is known by a newer one. One change at a time. */
   async hold(unit: string, epoch: number): Promise<Failure | undefined> {
     const known = this.knownOf(unit);
-    if (known === epoch) return undefined;
     if (known !== undefined && known > epoch)
       return failure(
         'rejected.state',
         `${unit} is known here by owner epoch ${known}, and this is of ${epoch}: expected the newest`,
       );
-    if (this.units.names().includes(unit)) {
+    if (known !== undefined && known < epoch) {
       const gone = await this.units.drop(unit);
       if ('code' in gone) return gone;
     }
-    await this.epochs.note(unit, epoch);
+    if (this.epochs.of(unit) !== epoch) await this.epochs.note(unit, epoch);
     return undefined;
   }
 
   /** Why it is not answered from: it is not what this epoch's owner has. */
   stale(unit: string, epoch: number): Failure | undefined {
     const known = this.knownOf(unit);
-    if (known === epoch || !this.units.names().includes(unit)) return undefined;
+    if (known === undefined || known === epoch) return undefined;
     return failure(
       'rejected.state',
       `what is here of ${unit} is of owner epoch ${known}, and ${epoch} is asked for: sync it again`,
     );
   }
 
+  /** Undefined of what is not here: of that a broker that was restored may know less than was once. */
   private knownOf(unit: string): number | undefined {
-    return this.epochs.of(unit) ?? (this.units.names().includes(unit) ? firstEpoch : undefined);
+    return this.units.names().includes(unit) ? (this.epochs.of(unit) ?? firstEpoch) : undefined;
   }
 }

@@ -33,7 +33,7 @@ import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
 import { type Asked, answerCandidates, answerQuery, answerStatistics } from './answer-query.ts';
-import { bringFiles, type Ingesting } from './bring-files.ts';
+import { type Beginning, bringFiles, type Ingesting } from './bring-files.ts';
 import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
@@ -108,7 +108,7 @@ export class RetrievalService {
     return this.inTurn(async () => {
       if (ingesting.mustRedact && this.roots.redactionOf(collection) === undefined)
         return unredacted(collection);
-      const why = await this.begin(collection, ingesting.owner);
+      const why = await this.begin(collection, ingesting);
       if (why !== undefined) return why;
       const redaction = await this.redactions.of(collection);
       if (redaction !== undefined && 'code' in redaction) return redaction;
@@ -251,10 +251,10 @@ export class RetrievalService {
   }
 
   /** What is taken out of texts from now on, of a collection without files. */
-  redact(body: Redact, owner?: string): Promise<RedactResult | Failure> {
+  redact(body: Redact, first: Beginning = {}): Promise<RedactResult | Failure> {
     return this.inTurn(async () => {
       const { collection } = body;
-      const why = await this.begin(collection, owner);
+      const why = await this.begin(collection, first);
       if (why !== undefined) return why;
       return await this.redactions.set(body, await this.opened());
     });
@@ -284,14 +284,14 @@ export class RetrievalService {
   }
 
   /** It is there, or begins to be its owner's. */
-  private async begin(collection: string, owner: string | undefined): Promise<Failure | undefined> {
+  private async begin(collection: string, { owner, readers }: Beginning): Promise<Failure | undefined> {
     if (this.names.includes(collection)) return undefined;
     if (this.names.length >= mostCollections)
       return failure(
         'rejected.limit',
         `there are ${mostCollections} collections here, and no more are taken`,
       );
-    await this.roots.allow(collection, { owner: owner ?? null, readers: 'everyone' });
+    await this.roots.allow(collection, { owner: owner ?? null, readers: readers ?? 'everyone' });
     return undefined;
   }
 

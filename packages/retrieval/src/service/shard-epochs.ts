@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
-/** Of units that are gone, too: what was owned once is known to be old. The first that were noted go first. */
+/** Those of units that are gone stay, for want of who would say so: the first that were noted go first. */
 const mostEpochs = 1024;
 
 const fileSchema = z.object({

@@ -217,8 +217,14 @@ export class ArtifactIntake {
     const path = join(partial, id);
     if (this.file?.path === path) return this.file;
     await this.closeFile();
-    this.file = await ContentFile.open(path, entry.bytes, direct);
-    return this.file;
+    const file = await ContentFile.open(path, entry.bytes, direct);
+    if (this.isOver) {
+      // It was given up meanwhile, by who found no file to close.
+      await file.close();
+      throw new Error('the intake was given up');
+    }
+    this.file = file;
+    return file;
   }
 
   private async closeFile(): Promise<void> {

@@ -8,10 +8,11 @@ import {
   encodeBody,
   type Failure,
   failure,
+  type LeasedShard,
   limits,
   type PrincipalId,
   type Read,
-  type ShardHold,
+  type ShardName,
   type TaskFiles,
   type TaskKind,
 } from '@gryphgen/protocol';
@@ -31,7 +32,7 @@ export interface CallOrder<B> {
   /** Whether they ask as an admin, by the broker's word (E36). */
   readonly byAdmin: boolean;
   /** Which it is for, by the broker's word (E40); undefined of none. */
-  readonly shard: ShardHold | undefined;
+  readonly shard: LeasedShard | undefined;
   /** Which it is for; undefined where the kind has none. */
   readonly model: string | undefined;
   /** Its inputs, in place and for reading. */
@@ -185,7 +186,9 @@ export class CallExecutor implements Executor {
       if (!given.ok) return await this.end(fence, running, given.failure);
       if (signal.aborted) return await this.end(fence, running, killed);
       events.started(fence);
-      const who = { principal, byAdmin, shard };
+      if (envelope.shard !== undefined && shard === undefined)
+        return await this.end(fence, running, notOwned(envelope.shard));
+      const who = { principal, byAdmin, shard: shard && envelope.shard && { ...envelope.shard, ...shard } };
       const about = { fence, body, ...who, model: envelope.model, given: given.value };
       const asked = { ...about, signal, recalled, tell };
       await this.end(fence, running, await this.call.answer(asked));
@@ -226,3 +229,11 @@ export class CallExecutor implements Executor {
 
 /** What a stopped attempt is told to have ended for is what it was stopped for. */
 const killed = failure('cancelled.user', 'it was stopped');
+
+/** The broker knows another owner by now, or is older than shards are. */
+function notOwned({ collection, index }: ShardName): Failure {
+  return failure(
+    'rejected.state',
+    `this machine does not own shard ${index + 1} of ${collection}, by the broker's word: expected its owner`,
+  );
+}

@@ -3,7 +3,7 @@
  * and keeps the workers' views by it.
  *
  * 1. A shard's epoch only grows, and another owner has a higher one: no two workers ever owned it in one.
- * 2. A worker that was removed stays named as the owner, so that it is that again when it comes back before another was chosen.
+ * 2. A worker that was removed stays named as the owner until another is chosen, or its machine is back: by another key, with what it had.
  */
 import type { PrincipalId, ShardHold, ShardName, WorkerId } from '@gryphgen/protocol';
 import { changeView, shardKey } from '@gryphgen/scheduler';
@@ -22,7 +22,7 @@ export interface Collection {
   readonly shards: readonly Shard[];
   /** Wall ms. */
   readonly placedAt: number;
-  /** Who had it placed; '': the broker, which found it on a worker. */
+  /** Who had it placed, when it was last without anything in it; '': the broker, which found it on a worker. */
   readonly by: PrincipalId | '';
 }
 
@@ -37,8 +37,8 @@ export class CollectionBook {
   holdOf(name: ShardName | undefined, worker: WorkerId): ShardHold | undefined {
     const shard = name && this.shard(name);
     if (name === undefined || shard?.worker !== worker) return undefined;
-    const of = this.known.get(name.collection)?.shards.length ?? 0;
-    return { index: name.index, of, epoch: shard.epoch };
+    const { shards = [], by = '' } = this.known.get(name.collection) ?? {};
+    return { index: name.index, of: shards.length, epoch: shard.epoch, by };
   }
 
   /** By `shardKey`. */

@@ -162,8 +162,41 @@ describe('a task for a shard', () => {
     grid.worker('w-1', able);
     placed('docs');
     grid.say(client, { kind: 'request', id: 900, op: 'removeNode', args: { node: 'w-1' } });
-    grid.worker('w-1', { ...able, labels: { 'collection/docs': 'here' } });
-    expect(submit(1).lease?.worker).toBe('w-1');
+    // Its key was revoked: it joined as another worker.
+    grid.worker('w-9', { ...able, labels: { 'collection/docs': 'here' } });
+    expect(submit(1).lease?.worker).toBe('w-9');
+    expect(ownersOf(placed('docs'))).toEqual([['w-9', 1]]);
+  });
+
+  it('names whose the collection is, who stays that when another has what was lost placed again', () => {
+    grid.worker('w-1', able);
+    const holder = grid.worker('w-2', able);
+    placed('docs', 2);
+    grid.say(holder, {
+      kind: 'report',
+      seq: 1,
+      report: report({ ...able, name: 'w-2', labels: { ...labels, 'collection/docs': '2@1 of 2' } }),
+    });
+    grid.say(client, { kind: 'request', id: 900, op: 'removeNode', args: { node: 'w-1' } });
+    const by = grid.state.collections.known.get('docs')?.by;
+    client = grid.client('admin', 'c2', 'p-2');
+    expect(ownersOf(placed('docs'))).toEqual([
+      ['w-2', 2],
+      ['w-2', 1],
+    ]);
+    expect(grid.state.collections.known.get('docs')?.by).toBe(by);
+    expect(grid.state.collections.holdOf({ collection: 'docs', index: 0 }, 'w-2' as WorkerId)).toEqual({
+      ...{ index: 0, of: 2, epoch: 2, by },
+    });
+  });
+
+  it('is somebody else’s once nothing is in it', () => {
+    grid.worker('w-1', able);
+    placed('docs');
+    const before = grid.state.collections.known.get('docs')?.by;
+    client = grid.client('admin', 'c2', 'p-2');
+    expect(ownersOf(placed('docs'))).toEqual([['w-1', 1]]);
+    expect(grid.state.collections.known.get('docs')?.by).not.toBe(before);
   });
 });
 

@@ -3,7 +3,9 @@
  *
  * 1. An owner that is away stays the owner: what is for its shard waits. Nothing is begun elsewhere beside what it has.
  * 2. What workers are found to have that the broker does not know, or knows by a lower epoch (its journal is that of a
- *    backup), is theirs: of two with the same, the first that said so.
+ *    backup), is theirs: of two with the same, the first that said so. So is what they have of the epoch of an owner that was
+ *    removed: a machine that is back joined by another key.
+ * 3. What is lost of a collection, and begins again, is of whom the collection is (`by`), whoever orders it.
  */
 import {
   type CollectionDocument,
@@ -12,6 +14,7 @@ import {
   failure,
   limits,
   nearestOf,
+  type PrincipalId,
   type RequestArgs,
   shardsLabel,
   shardsOfLabels,
@@ -56,18 +59,33 @@ function place(context: Context, session: Session, id: number, order: Place): vo
     refuse(context, session.id, id, shards);
     return;
   }
-  if (shards !== known?.shards) {
+  const by = placedBy(state, known, session);
+  if (shards !== known?.shards || by !== known.by) {
     if (known === undefined) makeRoom(context);
     const placedAt = known?.placedAt ?? now.wall;
-    decide(context, collectionSet({ name: order.name, shards, placedAt, by: session.principal }));
+    decide(context, collectionSet({ name: order.name, shards, placedAt, by }));
   }
   reply(context, session.id, id, documentOf(state, state.collections.known.get(order.name) as Collection));
+}
+
+/** Who asks, where nothing is in it; of several shards of which nobody knows whose they are, admins alone begin one again. */
+function placedBy(
+  state: BrokerState,
+  known: Collection | undefined,
+  { principal }: Session,
+): PrincipalId | '' {
+  if (known === undefined) return principal;
+  if (state.journalStalled) return known.by;
+  if (isEmpty(state, known)) return principal;
+  return known.by === '' && known.shards.length === 1 && isLost(state, known.shards[0] ?? nobodys)
+    ? principal
+    : known.by;
 }
 
 /** Asked again in a stall: nothing would change. */
 export function isPlaced(state: BrokerState, { name, shards }: Place): boolean {
   const known = state.collections.known.get(name);
-  if (known === undefined || known.shards.some((shard) => ownerOf(state, shard) === undefined)) return false;
+  if (known === undefined || known.shards.some((shard) => isLost(state, shard))) return false;
   return shards === undefined || shards === known.shards.length;
 }
 
@@ -82,7 +100,8 @@ export function adoptCollections(context: Context, { id, view }: Worker): void {
       known?.shards.length === of ? known.shards : Array.from({ length: of }, () => nobodys);
     const shards = before.map((shard, index) => {
       const own = held.find((one) => one.index === index);
-      return own !== undefined && own.epoch > shard.epoch ? { worker: id, epoch: own.epoch } : shard;
+      if (own === undefined || own.epoch < shard.epoch) return shard;
+      return own.epoch > shard.epoch || isLost(state, shard) ? { worker: id, epoch: own.epoch } : shard;
     });
     // Of another number of shards the one that was decided later counts.
     const isOlder =
@@ -96,6 +115,11 @@ export function adoptCollections(context: Context, { id, view }: Worker): void {
 }
 
 const nobodys: Shard = { worker: '', epoch: 0 };
+
+/** Its owner was removed. */
+function isLost(state: BrokerState, shard: Shard): boolean {
+  return ownerOf(state, shard) === undefined;
+}
 
 function newest(shards: readonly Shard[]): number {
   return shards.reduce((most, { epoch }) => Math.max(most, epoch), 0);
@@ -124,14 +148,13 @@ function owned(state: BrokerState, known: Collection, { name, shards }: Place): 
     const owners = chosen(state, name, shards ?? 1);
     return 'code' in owners ? owners : owners.map((worker) => ({ worker, epoch }));
   }
-  const isLost = (shard: Shard): boolean => ownerOf(state, shard) === undefined;
-  const lost = known.shards.filter(isLost).length;
+  const lost = known.shards.filter((shard) => isLost(state, shard)).length;
   if (lost === 0) return known.shards;
   const owners = chosen(state, name, lost, has);
   if ('code' in owners) return owners;
   const next = owners[Symbol.iterator]();
   return known.shards.map((shard) =>
-    isLost(shard) ? { worker: next.next().value as WorkerId, epoch: shard.epoch + 1 } : shard,
+    isLost(state, shard) ? { worker: next.next().value as WorkerId, epoch: shard.epoch + 1 } : shard,
   );
 }
 
@@ -167,7 +190,7 @@ function mayPart(labels: Readonly<Record<string, string>>, of: number): boolean 
 function isEmpty(state: BrokerState, { name, shards }: Collection): boolean {
   const isBare = (shard: Shard): boolean => {
     const view = ownerOf(state, shard)?.view;
-    return view === undefined || (view.connected && !shardsOfLabels(view.report?.labels ?? {}).has(name));
+    return view?.connected === true && !shardsOfLabels(view.report?.labels ?? {}).has(name);
   };
   if (!shards.every(isBare)) return false;
   for (const { spec, phase } of state.tasks.values())
@@ -202,7 +225,7 @@ export function shardWords(state: BrokerState, { shard: asked }: Envelope): stri
   if (shard === undefined) return `waits: ${name} has no shard ${index + 1}`;
   const view = ownerOf(state, shard)?.view;
   if (view === undefined)
-    return `waits: ${which} has no owner, whose machine was removed: "grid rag add" or "grid rag sync" gives it another`;
+    return `waits: ${which} has no owner, whose machine was removed: "grid rag add" gives it another`;
   const held = `waits: ${which} is held by ${view.name} (owner epoch ${shard.epoch})`;
   if (view.connected) return `${held}, and is changed nowhere else`;
   return `${held}, which is not connected: nothing of it is begun elsewhere`;
