@@ -68,6 +68,8 @@ export class RelayLink {
     const { signal } = this.over;
     while (!signal.aborted) {
       const granted = await ask(signal);
+      // What is aborted already tells nobody any more: a connection made now would never be closed.
+      if (signal.aborted) return;
       const why = 'code' in granted ? granted : await this.serve(granted);
       if (signal.aborted) return;
       log.info({ why: why.message }, 'not connected to the relay beside the broker');
