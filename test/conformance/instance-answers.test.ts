@@ -191,6 +191,25 @@ describe('an answer to a channel', () => {
     await slotsFree();
   });
 
+  it('of a slot that is lent is lost with its attempt, and not cancelled by who asked', async () => {
+    const fence = life.ask('infer', chatPath, saying('one'), channels.channel, { loan: true });
+    await channels.askSlot(fence, saying('go on', { ...endless, stream: true }), 1);
+    await channels.until(() => count(fence, 'head') === 2);
+    life.stopAsking('infer', fence);
+    await channels.until(() => count(fence, 'end') === 1);
+    const ends = channels.records.filter(({ task, kind }) => task === fence.task && kind === 'end');
+    expect(ends).toMatchObject([{ failure: { code: 'lost.worker' } }]);
+  });
+
+  it('leaves its slot to nobody where the broker knows of no loan', async () => {
+    const { channel } = channels;
+    for (const asked of [{}, { loan: true }, { attended: true }] as const) {
+      const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true }, asked);
+      expect((await life.result(fence)).questions).toBeUndefined();
+      expect(count(fence, 'want')).toBe(0);
+    }
+  });
+
   it('whose asker has left ends, and frees its slot', async () => {
     const fence = life.ask(
       'infer',

@@ -7,7 +7,10 @@ import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import {
   type ArtifactRef,
+  type Envelope,
+  type Epoch,
   encodeBody,
+  ephemeralTaskId,
   type InferBody,
   type InferResult,
   type InstanceBody,
@@ -133,11 +136,13 @@ export class InstancePlace {
     request: object,
     channel?: string,
     more: Pick<InferBody, 'loan'> = {},
+    asked: Partial<Envelope> = { ...more, ...(more.loan && { attended: true }) },
   ): Fence {
-    const fence = newFence();
+    const { task, ...life } = newFence();
+    const fence = { ...life, task: ephemeralTaskId(1 as Epoch, task) };
     const bytes = new TextEncoder().encode(JSON.stringify(request));
     const body: InferBody = { path, request: bytes, ...(channel !== undefined && { channel }), ...more };
-    const order = orderOf(kind, fence, encodeBody(body), { model: kind });
+    const order = orderOf(kind, fence, encodeBody(body), { model: kind, ...asked });
     this.callsOf(kind).start({ ...order, principal: asker });
     return fence;
   }

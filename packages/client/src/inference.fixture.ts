@@ -125,6 +125,8 @@ export class PlayedBroker implements InferenceAsker {
   readonly workers = new Map<string, PlayedWorker>();
   /** Why grants are refused. */
   refusal: Failure | undefined;
+  /** What is cancelled goes on until the test ends it. */
+  endsLate = false;
   models: readonly ModelDocument[] = [];
   private readonly tasks = new Map<TaskId, Owed>();
   private readonly waiting: ((task: PlayedTask) => void)[] = [];
@@ -237,7 +239,7 @@ export class PlayedBroker implements InferenceAsker {
 
   private cancel(owed: Owed): void {
     this.cancelled.add(owed.task);
-    this.end(owed, failure('cancelled.user', 'it was cancelled'));
+    if (!this.endsLate) this.end(owed, failure('cancelled.user', 'it was cancelled'));
     this.onCancelled();
   }
 

@@ -129,7 +129,7 @@ export class Inference {
         stop ??= new AbortController();
         void this.asked.get(record.task)?.line?.send(record, question.request, stop.signal);
       },
-      lookUp: () => void answer.task.then((task) => this.lookUp(task, answer)),
+      lookUp: (task) => void this.lookUp(task, answer),
     });
     const giveUp = (): void => answer.fail(failure('cancelled.user', 'the answer was given up'));
     const submit: Wished['submit'] = (slot) => this.submit(question, answer, slot, onChange);

@@ -1,8 +1,9 @@
 /**
  * Slots that are lent (E41), after each step.
  *
- * 1. A loan is called back soon, and again and again, while somebody waits for its model: nobody waits for what is held in reserve.
- * 2. None outlives its epoch, nor its time: its machine ends it, and the broker knows none that it did not place.
+ * 1. A loan is called back soon, and again and again, while somebody waits for its model whom no limit of its own keeps waiting, or
+ *    while its principal waits for the end of its own tasks: nobody waits for what is held in reserve.
+ * 2. None outlives its epoch. How long one lasts is its worker's to keep.
  */
 import type { BrokerEvent, BrokerState, Task } from '@gryphgen/broker';
 import { formatTaskId, type Message, type TaskId } from '@gryphgen/protocol';
@@ -46,12 +47,18 @@ export class LoanCheck {
   }
 }
 
-/** By somebody who has no lease, while its worker can be told. */
-function isWaitedFor(state: BrokerState, { spec, lease }: Task): boolean {
+/** While its worker can be told. */
+function isWaitedFor(state: BrokerState, { principal, spec, lease }: Task): boolean {
   if (lease === null || state.workers.get(lease.worker)?.session == null) return false;
   for (const other of state.tasks.values()) {
+    if (other.phase !== 'waiting' || other.notBefore > 0) continue;
     const { kind, model } = other.spec.envelope;
-    if (other.lease === null && kind !== 'instance' && model === spec.envelope.model) return true;
+    const { running, quota } = state.principalLimits.named.get(other.principal) ?? {};
+    const isFull = running !== undefined && (state.shares.get(other.principal)?.running ?? 0) >= running;
+    if (isFull && other.principal === principal) return true;
+    // What a quota allows is not computed here again.
+    if (isFull || quota !== undefined) continue;
+    if (kind !== 'instance' && model === spec.envelope.model) return true;
   }
   return false;
 }

@@ -142,7 +142,9 @@ export class LentSlot implements LineUser {
     this.isLent ||= record.kind === 'done';
     if (record.kind === 'want') {
       this.current = undefined;
-      this.owner?.free();
+      // Who asked first has left, so its task is being cancelled: what was asked here now would end with that.
+      if (this.first.hasFailed) this.giveBack();
+      else this.owner?.free();
     } else if (record.kind === 'over') {
       this.leaveCurrent(failure('lost.worker', 'the slot was lost in the middle of the answer'));
       this.end(record.why);

@@ -1,6 +1,6 @@
 /** Slots that are lent (E41): workers' data endpoints are real, the broker is played, and time is the test's. */
 import { failure } from '@gryphgen/protocol';
-import { type Alarms, type AnswerRecord, type Clock, type LentWriter, readAnswers } from '@gryphgen/runtime';
+import { type AnswerRecord, type LentWriter, readAnswers } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   inferenceOf,
@@ -12,45 +12,7 @@ import {
 } from '../inference.fixture.ts';
 import type { Inference } from '../inference.ts';
 import type { Answer } from './open-answer.ts';
-
-/** What is due comes when the test lets so much time pass, and at its end. */
-class TestTime implements Alarms, Clock {
-  private nowMs = 1000;
-  private isOver = false;
-  private due: { readonly atMs: number; readonly run: () => void }[] = [];
-
-  mono(): number {
-    return this.nowMs;
-  }
-
-  wall(): number {
-    return this.nowMs;
-  }
-
-  after(ms: number, run: () => void): () => void {
-    const alarm = { atMs: this.nowMs + ms, run };
-    if (this.isOver) setImmediate(run);
-    else this.due.push(alarm);
-    return () => {
-      this.due = this.due.filter((one) => one !== alarm);
-    };
-  }
-
-  pass(ms: number): void {
-    this.nowMs += ms;
-    for (;;) {
-      const next = this.due.find(({ atMs }) => atMs <= this.nowMs);
-      if (next === undefined) return;
-      this.due = this.due.filter((one) => one !== next);
-      next.run();
-    }
-  }
-
-  end(): void {
-    this.isOver = true;
-    this.pass(Number.POSITIVE_INFINITY);
-  }
-}
+import { TestTime } from './test-time.fixture.ts';
 
 let time: TestTime;
 let broker: PlayedBroker;
@@ -107,13 +69,17 @@ interface Loan {
 
 /** Three questions are asked; the slot of the fourth, which is answered, is lent. */
 async function lent(): Promise<Loan> {
+  await often();
+  return await lending(4);
+}
+
+async function often(): Promise<void> {
   for (const nth of [1, 2, 3]) {
     const answer = ask();
     await answered(nth);
     expect(await textOf(answer.body)).toBe('plain');
     expect((await broker.asked(nth)).body.loan).toBeUndefined();
   }
-  return await lending(4);
 }
 
 /** Asked now, its slot is lent; it is answered. */
@@ -195,6 +161,29 @@ describe('who asks often', () => {
     expect(await words(other)).toBe('of the other');
   });
 
+  it('and leaves the first answer has its slot no more: what is asked next would end with its task', async () => {
+    await often();
+    broker.endsLate = true;
+    const leaving = new AbortController();
+    const answer = inference.ask(question(), { signal: leaving.signal });
+    const task = await broker.asked(4);
+    broker.begin(task, worker);
+    const writer = worker.answer(task);
+    await writer.write(Buffer.from('first'));
+    await answer.head;
+    leaving.abort();
+    await expect(words(answer)).rejects.toMatchObject({ failure: { code: 'cancelled.user' } });
+    await broker.untilCancelled(task);
+    const slot = writer.lend();
+    slot.done(result);
+    const next = slot.next(running);
+    await told('want', 1);
+    const other = ask('other');
+    await answered(5);
+    expect(await words(other)).toBe('plain');
+    expect(await next).toBe('back');
+  });
+
   it('waits for a slot that is busy, one after the other; and at the broker when that takes too long', async () => {
     const loan = await lent();
     // More slots are asked for, and have no place yet.
@@ -232,6 +221,35 @@ describe('who asks often', () => {
     time.pass(1000);
     ask();
     expect((await broker.asked(6)).body.loan).toBe(true);
+  });
+
+  it('and asks what makes no sense hears so each time', async () => {
+    await lent();
+    for (let times = 0; times < 9; times += 1)
+      expect(() => inference.ask(question({ priority: 1000 }))).toThrow(
+        expect.objectContaining({ code: 'rejected.invalid' }),
+      );
+  });
+
+  it('and has a loan called back by a question of its own that was moved goes on being lent slots', async () => {
+    const one = await lent();
+    const coming = await free(one);
+    const answer = ask('one');
+    await coming();
+    const other = await lending(5);
+    time.pass(300);
+    one.lent.over('time');
+    await one.writer.end(null);
+    broker.end(one.task);
+    expect((await broker.asked(6)).body.loan).toBeUndefined();
+    other.lent.over('recalled');
+    await other.writer.end(null);
+    broker.end(other.task);
+    await told('over', 2);
+    await answered(6);
+    expect(await words(answer)).toBe('plain');
+    ask();
+    expect((await broker.asked(7)).body.loan).toBe(true);
   });
 });
 
@@ -271,6 +289,25 @@ describe('a question that a slot was asked', () => {
     await broker.untilCancelled(other.task);
     await answered(7);
     expect(await words(lost)).toBe('plain');
+  });
+
+  it('and that is moved is answered by its new task, though that ended before the broker said where it was', async () => {
+    const loan = await lent();
+    const crossing = await free(loan);
+    const answer = ask('one');
+    await crossing();
+    loan.lent.over('time');
+    await loan.writer.end(null);
+    broker.end(loan.task);
+    const task = await broker.asked(5);
+    broker.accept(task);
+    broker.placeSilently(task, worker);
+    const writer = worker.answer(task);
+    await writer.write(Buffer.from('plain'));
+    await writer.end(null);
+    broker.end(task);
+    expect(await words(answer)).toBe('plain');
+    expect([await answer.task, answer.question]).toEqual([loan.task.task, 2]);
   });
 
   it('is of its kind: a long one, or one with a wish of its own, is a task', async () => {

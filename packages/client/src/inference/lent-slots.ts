@@ -87,7 +87,7 @@ class SlotGroup {
   private countBefore = 0;
   private countedMono = Number.NEGATIVE_INFINITY;
   private grewMono = Number.NEGATIVE_INFINITY;
-  private lostPatienceMono = Number.NEGATIVE_INFINITY;
+  private wentLateMono = Number.NEGATIVE_INFINITY;
   /** Most that there were of late, until which time. */
   private most = { slots: Number.POSITIVE_INFINITY, untilMono: Number.NEGATIVE_INFINITY };
   private restUntilMono = Number.NEGATIVE_INFINITY;
@@ -106,8 +106,8 @@ class SlotGroup {
     this.noteAsked(nowMono);
     const wish = new Wish(wished, {
       left: (one) => this.waiting.delete(one),
-      lostPatience: () => {
-        this.lostPatienceMono = this.time.clock.mono();
+      goesLate: () => {
+        this.wentLateMono = this.time.clock.mono();
       },
     });
     const found = this.free.pop();
@@ -169,7 +169,13 @@ class SlotGroup {
         line?.over();
       },
     });
-    line = wish.submit(slot)?.line;
+    try {
+      line = wish.submit(slot).line;
+    } catch (error) {
+      settle();
+      this.slots.delete(slot);
+      throw error;
+    }
   }
 
   /** Who waits first asks for one more, if that is of use. */
@@ -216,7 +222,7 @@ class SlotGroup {
     if (nowMono - this.grewMono <= ownRecallMs) {
       if (nowMono >= this.most.untilMono)
         this.most = { slots: Math.max(1, before), untilMono: nowMono + growAgainMs };
-    } else if (nowMono - this.lostPatienceMono > ownRecallMs) this.restUntilMono = nowMono + restMs;
+    } else if (nowMono - this.wentLateMono > ownRecallMs) this.restUntilMono = nowMono + restMs;
   }
 
   /** One alarm for all that are free. */

@@ -38,7 +38,7 @@ export interface AnswerProgress {
 }
 
 export interface Answer {
-  /** When the question was accepted; of one that a lent slot answers, the task that lends it. */
+  /** When the question was accepted; of one that a lent slot answers, the task that lends it, also where that slot is lost then. */
   readonly task: Promise<TaskId>;
   /** Which of that task's questions it is, from 1; known when that is. */
   readonly question: number;
@@ -57,8 +57,8 @@ interface AnswerOwner {
   over(): void;
   /** The attempt waits for its question. */
   wanted(record: AnswerRecord): void;
-  /** Who had the attempt of which the end was told first; told by `placed`. */
-  lookUp(): void;
+  /** Who had this task's attempt, of which the end was told first; told by `placed`. */
+  lookUp(task: TaskId): void;
 }
 
 export class OpenAnswer implements Answer, LineUser {
@@ -95,6 +95,11 @@ export class OpenAnswer implements Answer, LineUser {
 
   get isOver(): boolean {
     return this.failed !== undefined || (this.ended && this.isConcluded);
+  }
+
+  /** Given up, or not whole. */
+  get hasFailed(): boolean {
+    return this.failed !== undefined;
   }
 
   /** Something of it was passed on. */
@@ -142,7 +147,7 @@ export class OpenAnswer implements Answer, LineUser {
     this.resultTold.resolve(result);
     if (result.body !== undefined && !this.begun) this.takeWhole(result, result.body);
     if (this.ended) this.owner.over();
-    else if (this.attempt < outcome.attempts) this.owner.lookUp();
+    else if (this.attempt < outcome.attempts) this.owner.lookUp(outcome.task);
   }
 
   onBroken(why: Failure, final: boolean): void {

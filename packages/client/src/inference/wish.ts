@@ -27,8 +27,8 @@ export interface Wished {
 interface WishGroup {
   /** It waits for no slot any more. */
   left(wish: Wish): void;
-  /** It goes to the broker, since no slot is free for long. */
-  lostPatience(): void;
+  /** It goes to the broker after all, where it may have loans called back. */
+  goesLate(): void;
 }
 
 /** From one way of having it to the next. */
@@ -74,12 +74,13 @@ export class Wish implements Way, LentWish {
 
   move(): void {
     this.answer.moved();
+    this.group.goesLate();
     this.submitLate();
   }
 
   waitsFor(alarms: Alarms, ms: number): void {
     this.cancelPatience = alarms.after(ms, () => {
-      this.group.lostPatience();
+      this.group.goesLate();
       this.giveUpWaiting();
     });
   }

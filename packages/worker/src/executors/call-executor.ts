@@ -8,6 +8,7 @@ import {
   encodeBody,
   type Failure,
   failure,
+  isEphemeral,
   type LeasedShard,
   limits,
   type PrincipalId,
@@ -35,6 +36,8 @@ export interface CallOrder<B> {
   readonly shard: LeasedShard | undefined;
   /** Which it is for; undefined where the kind has none. */
   readonly model: string | undefined;
+  /** Whether the broker knows that its slot may be lent (E41). */
+  readonly loan: boolean;
   /** Its inputs, in place and for reading. */
   readonly given: readonly Given[];
   /** Aborted when it is to end: it answers soon, whatever it answers. */
@@ -189,7 +192,8 @@ export class CallExecutor implements Executor {
       if (envelope.shard !== undefined && shard === undefined)
         return await this.end(fence, running, notOwned(envelope.shard));
       const who = { principal, byAdmin, shard: shard && envelope.shard && { ...envelope.shard, ...shard } };
-      const about = { fence, body, ...who, model: envelope.model, given: given.value };
+      const loan = envelope.loan === true && envelope.attended === true && isEphemeral(fence.task);
+      const about = { fence, body, ...who, model: envelope.model, loan, given: given.value };
       const asked = { ...about, signal, recalled, tell };
       await this.end(fence, running, await this.call.answer(asked));
     } catch (error) {

@@ -6,7 +6,8 @@
  * 2. An answer goes to its channel piece by piece, no faster than that takes them (E33); without one it is the result, if
  *    that holds it.
  * 3. Who asked and is gone, and who is told to end, ends the request, which frees its slot.
- * 4. One whose slot is lent answers what else is asked there, behind its own question (E41, lent-slot.ts).
+ * 4. One whose slot is lent answers what else is asked there, behind its own question (E41, lent-slot.ts); only where the broker
+ *    knows of it.
  */
 import {
   type Failure,
@@ -32,6 +33,7 @@ import { TokenCount } from './token-count.ts';
 
 /** It loads, or is ending: not an answer to what was asked. */
 const notServing = 503;
+const slotEnded = failure('lost.worker', 'the slot was ended in the middle of the answer');
 const noTokens = { prompt: 0, cached: 0, output: 0 } as const;
 
 export interface InferCallsOptions {
@@ -79,16 +81,16 @@ async function answer(
   const beganMono = clock.mono();
   const first = await relay(kind, order, writer, { instances, clock });
   const ended =
-    body.loan === undefined || writer instanceof CollectedAnswer || 'code' in first
+    body.loan === undefined || !order.loan || writer instanceof CollectedAnswer || 'code' in first
       ? first
       : await answerLent(first, {
           ...{ writer, clock, alarms, beganMono, signal: order.signal, recalled: order.recalled },
           answer: async ({ request, left }) => {
             const signal = AbortSignal.any([order.signal, left]);
-            return await relay(kind, { ...order, body: { ...body, request }, signal }, writer, {
-              instances,
-              clock,
-            });
+            const asked = { ...order, body: { ...body, request }, signal };
+            const how = await relay(kind, asked, writer, { instances, clock });
+            // What ends the slot's attempt is nothing that whoever asked this has done.
+            return 'code' in how && order.signal.aborted && !left.aborted ? slotEnded : how;
           },
         });
   await writer.end('code' in ended ? ended : null);

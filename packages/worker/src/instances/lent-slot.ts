@@ -13,7 +13,7 @@ import type { Alarms, AnswerWriter, Clock, LentWriter, OverReason } from '@gryph
 type LentQuestion = Exclude<Awaited<ReturnType<LentWriter['next']>>, OverReason>;
 
 interface LentOptions {
-  readonly writer: AnswerWriter;
+  readonly writer: Pick<AnswerWriter, 'lend'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
   /** When its slot was taken. */
@@ -40,6 +40,8 @@ export async function answerLent(first: InferResult, options: LentOptions): Prom
   try {
     lent.done(first);
     for (;;) {
+      // The alarm of a time that is over comes a turn later, behind a word that it waits.
+      if (clock.mono() - beganMono >= limits.loanMs) stop();
       const next = await lent.next(ending.signal);
       if (typeof next === 'string') {
         lent.over(next);

@@ -3,11 +3,16 @@ import type { PrincipalId, SessionId } from '@gryphgen/protocol';
 import { beforeEach, expect, it } from 'vitest';
 import { CoreFixture, sent } from '../core.fixture.ts';
 import type { Task } from '../state.ts';
-import { add, ask, beginGrid, done, grid, ready, request, serving } from './instances.fixture.ts';
+import { add, ask, beginGrid, broken, done, grid, ready, request, serving } from './instances.fixture.ts';
 
 beforeEach(() => beginGrid());
 
-const loan = () => request('tiny', { attended: true, loan: true, taskClass: 'loan infer tiny' });
+const lendingToo = { attended: true, loan: true, taskClass: 'loan infer tiny' } as const;
+const loan = () => request('tiny', lendingToo);
+const loaned = {
+  ...({ ...lendingToo, kind: 'infer', model: 'tiny', durable: false } as const),
+  resources: { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 },
+} as const;
 
 /** A worker with an instance of two slots that is ready. */
 function lending(): SessionId {
@@ -69,6 +74,26 @@ it('it is called back when its machine drains, its model is another, or tasks wa
   expect(recalled()).toEqual([]);
   request('', { kind: 'process', model: undefined, taskClass: 'make' });
   expect(recalled()).toEqual(ids(third));
+});
+
+it('who waits for its own limits, or for its next try, has its own called back, and of nobody else', () => {
+  const named = new Map<PrincipalId, object>([['p-2' as PrincipalId, { running: 1 }]]);
+  beginGrid(new CoreFixture(1, { everybody: {}, named }));
+  const worker = lending();
+  const failing = request('tiny', { retries: { limit: 1, backoffMs: 60_000 } });
+  done(worker, failing, broken);
+  expect(failing.notBefore).toBeGreaterThan(0);
+  const others = loan();
+  const full = grid.client('submitter', 'c2', 'p-2');
+  const [first, second] = [1, 2].map((seq) => {
+    const [accepted] = sent(grid.submit(full, seq, loaned), 'accepted');
+    return grid.task(accepted?.task as number) as Task;
+  }) as [Task, Task];
+  expect([others.phase, first.phase, second.phase]).toEqual(['leased', 'leased', 'waiting']);
+  expect(new Set(recalled())).toEqual(new Set([first.id]));
+  const said = grid.effects.length;
+  done(worker, first);
+  expect([second.phase, recalled(said)]).toEqual(['leased', []]);
 });
 
 it('of who may submit so many a second no more is asked under one', () => {

@@ -6,10 +6,13 @@
  * 1. All loans of a model are called back while anybody waits for it: who asks next is placed as its turn comes.
  * 2. So are those on a machine that drains, whose slots for attempts are all taken while tasks wait, or whose instance takes no more
  *    requests; and those of a principal that may submit so many a second, since what is asked under a loan is not counted.
+ * 3. Who waits for its own limits (`running`, a quota), or for its next try, has nobody's loans called back; but its own where it has
+ *    as many tasks placed as it may.
  */
-import { asksModel, isEphemeral, type TaskId } from '@gryphgen/protocol';
+import { asksModel, isEphemeral, type PrincipalId, type TaskId } from '@gryphgen/protocol';
 import { type Context, tell } from '../context.ts';
-import { limitsOf } from '../principals/shares.ts';
+import { quotaAgainst } from '../principals/quotas.ts';
+import { limitsOf, mayRunNoMore } from '../principals/shares.ts';
 import type { BrokerState, Task, Worker } from '../state.ts';
 
 /** What is said is not acknowledged: it is said again. */
@@ -42,14 +45,15 @@ export class Loans {
 
 export function recallLoans(context: Context): void {
   const { state } = context;
+  let waiters: Waiters | undefined;
   for (const [name, loans] of state.models.loans.byModel()) {
-    const { asking, placed } = state.models.of(name);
     for (const [id, toldAt] of loans) {
       if (state.watch - toldAt < againMs) continue;
       const task = state.tasks.get(id);
       const worker = task?.lease ? state.workers.get(task.lease.worker) : undefined;
       if (task?.lease == null || worker?.session == null) continue;
-      if (asking === placed && !isWanted(state, name, task, worker)) continue;
+      waiters ??= waitersOf(state);
+      if (!waiters.models.has(name) && !isWanted(state, name, task, worker, waiters)) continue;
       loans.set(id, state.watch);
       const { epoch } = task.lease;
       tell(context, worker.session, id, { kind: 'recall', task: id, attempt: task.attempt, epoch });
@@ -57,13 +61,45 @@ export function recallLoans(context: Context): void {
   }
 }
 
+/** Who waits now. */
+interface Waiters {
+  /** Some who may have a place. */
+  readonly any: boolean;
+  /** For which such wait. */
+  readonly models: ReadonlySet<string>;
+  /** Who have as many tasks placed as they may, and more that wait. */
+  readonly full: ReadonlySet<PrincipalId>;
+}
+
+function waitersOf(state: BrokerState): Waiters {
+  const [models, full] = [new Set<string>(), new Set<PrincipalId>()];
+  let any = false;
+  for (const from of state.waiting.classes()) {
+    const task = state.tasks.get(state.waiting.first(from) as TaskId) as Task;
+    const { kind, model } = task.spec.envelope;
+    if (mayRunNoMore(state, from.owner)) full.add(task.principal);
+    else if (quotaAgainst(state, task) === undefined) {
+      any = true;
+      if (model !== undefined && asksModel(kind)) models.add(model);
+    }
+  }
+  return { any, models, full };
+}
+
 /** By others than those who ask its model. */
-function isWanted(state: BrokerState, name: string, task: Task, { view }: Worker): boolean {
+function isWanted(
+  state: BrokerState,
+  name: string,
+  task: Task,
+  { view }: Worker,
+  { any, full }: Waiters,
+): boolean {
   const { ledger, models, report, draining } = view;
   return (
     draining ||
     (models.get(name)?.slots ?? 0) < (ledger.asking.get(name) ?? 0) ||
-    (state.waiting.size > 0 && ledger.attempts >= (report?.slots ?? 0)) ||
+    full.has(task.principal) ||
+    (any && ledger.attempts >= (report?.slots ?? 0)) ||
     limitsOf(state, task.principal).submitsPerSecond !== undefined
   );
 }
