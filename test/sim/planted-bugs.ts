@@ -247,7 +247,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'leave a slot lent while others wait for it',
     file: 'broker/dist/core/models/loans.js',
-    snippet: '!waiters.models.has(name) && !isWanted',
+    snippet: '!isAsked && !isWanted',
     instead: '!isWanted',
     seed: 3,
   },

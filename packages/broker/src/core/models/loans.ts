@@ -45,15 +45,21 @@ export class Loans {
 
 export function recallLoans(context: Context): void {
   const { state } = context;
-  let waiters: Waiters | undefined;
+  // Many kinds of tasks may wait: they are looked through when something says that one of them is waited for here.
+  let known: Waiters | undefined;
+  const waiters = (): Waiters => {
+    known ??= waitersOf(state);
+    return known;
+  };
   for (const [name, loans] of state.models.loans.byModel()) {
+    const { asking, placed } = state.models.of(name);
     for (const [id, toldAt] of loans) {
       if (state.watch - toldAt < againMs) continue;
       const task = state.tasks.get(id);
       const worker = task?.lease ? state.workers.get(task.lease.worker) : undefined;
       if (task?.lease == null || worker?.session == null) continue;
-      waiters ??= waitersOf(state);
-      if (!waiters.models.has(name) && !isWanted(state, name, task, worker, waiters)) continue;
+      const isAsked = asking > placed && waiters().models.has(name);
+      if (!isAsked && !isWanted(state, name, task, worker, waiters)) continue;
       loans.set(id, state.watch);
       const { epoch } = task.lease;
       tell(context, worker.session, id, { kind: 'recall', task: id, attempt: task.attempt, epoch });
@@ -92,14 +98,14 @@ function isWanted(
   name: string,
   task: Task,
   { view }: Worker,
-  { any, full }: Waiters,
+  waiters: () => Waiters,
 ): boolean {
   const { ledger, models, report, draining } = view;
   return (
     draining ||
     (models.get(name)?.slots ?? 0) < (ledger.asking.get(name) ?? 0) ||
-    full.has(task.principal) ||
-    (any && ledger.attempts >= (report?.slots ?? 0)) ||
+    (mayRunNoMore(state, task.principal) && waiters().full.has(task.principal)) ||
+    (state.waiting.size > 0 && ledger.attempts >= (report?.slots ?? 0) && waiters().any) ||
     limitsOf(state, task.principal).submitsPerSecond !== undefined
   );
 }
