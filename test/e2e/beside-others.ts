@@ -1,7 +1,7 @@
 /** Which end-to-end files may run beside any other, and which take long. */
 import { basename } from 'node:path';
 
-/** Grids of their own, with no container or few, which are known by their grid alone. */
+/** Grids of their own, with no container or few, which are known by their grid alone; or an engine of their own. */
 const besideOthers: ReadonlySet<string> = new Set(
   [
     'broker-moves',
@@ -11,7 +11,10 @@ const besideOthers: ReadonlySet<string> = new Set(
     'client',
     'clock-jump',
     'crash',
+    'engine-crash',
     'frozen-wire',
+    'gateway',
+    'gateway-delegate',
     'gpu-overuse',
     'gpu-tasks',
     'hostile-frames',
@@ -23,11 +26,13 @@ const besideOthers: ReadonlySet<string> = new Set(
     'journal-stall',
     'model-choice',
     'model-swap',
+    'models',
     'node-drain',
     'node-remove',
     'operations',
     'pressure',
     'rag',
+    'rag-sources',
     'reconnect',
     'revoked-grants',
     'worker-restart',
@@ -42,11 +47,15 @@ const long: ReadonlySet<string> = new Set(
     'cli-up',
     'crash',
     'engine-crash',
+    'exec',
     'hosts',
+    'image-push',
+    'images',
     'journal-bodies',
     'model-swap',
     'models',
     'pressure',
+    'rag',
     'services',
   ].map((name) => `${name}.test.ts`),
 );

@@ -4,6 +4,7 @@
  *
  * 1. Whether a containerd outlives its dockerd depends on the version, so both are killed.
  * 2. The bridge is made here and named: without one (`--bridge none`) dockerd would remove that of the machine's engine.
+ *    Two files may have an engine each at a time: the addresses of their bridges differ, too.
  * 3. Users are mapped to those of files that only this engine sees in the place of /etc/subuid and /etc/subgid.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -36,6 +37,12 @@ export interface OwnEngineOptions {
 /** $1: the users, then the program with its arguments. */
 const withUsers = 'mount --bind "$1" /etc/subuid; mount --bind "$1" /etc/subgid; shift; exec "$@"';
 
+/** Of 4096 networks of 14 hosts in 172.31.0.0/16. */
+function addressOf(pid: number): string {
+  const at = pid % 4096;
+  return `172.31.${at >> 4}.${((at & 15) << 4) + 1}/28`;
+}
+
 export class OwnEngine {
   readonly folder = mkdtempSync(join(tmpdir(), 'gg-engine-'));
   readonly socket = join(this.folder, 'docker.sock');
@@ -49,7 +56,7 @@ export class OwnEngine {
   constructor(options: OwnEngineOptions = {}) {
     this.options = options;
     execFileSync('ip', ['link', 'add', this.bridge, 'type', 'bridge'], { env: environment });
-    execFileSync('ip', ['address', 'add', '172.31.254.1/28', 'dev', this.bridge], { env: environment });
+    execFileSync('ip', ['address', 'add', addressOf(process.pid), 'dev', this.bridge], { env: environment });
   }
 
   /** Resolves when it answers. */

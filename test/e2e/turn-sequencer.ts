@@ -1,6 +1,6 @@
 /**
- * The order of end-to-end files: one that needs its turn with the engine (one-at-a-time.ts), one that runs beside others, and
- * so on, each long ones first. Else there are times when all that run wait for one turn, and others when nobody has it.
+ * The order of end-to-end files: those that need their turn with the engine (one-at-a-time.ts) among those that run beside
+ * others, each long ones first. Else there are times when all that run wait for one turn, and others when nobody has it.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { isLong, needsTurn } from './beside-others.ts';
@@ -12,11 +12,16 @@ export class TurnSequencer extends BaseSequencer {
     const ours = longFirst(sorted.filter(isOurs));
     const turns = ours.filter(({ moduleId }) => needsTurn(moduleId));
     const beside = ours.filter(({ moduleId }) => !needsTurn(moduleId));
-    const inTurn = [];
-    for (let at = 0; at < Math.max(turns.length, beside.length); at += 1)
-      inTurn.push(...turns.slice(at, at + 1), ...beside.slice(at, at + 1));
-    return [...sorted.filter((file) => !isOurs(file)), ...inTurn];
+    return [...sorted.filter((file) => !isOurs(file)), ...spread(turns, beside)];
   }
+}
+
+/** Both in their order, each over the whole length. */
+function spread<T>(some: readonly T[], others: readonly T[]): readonly T[] {
+  const placed = [some, others].flatMap((files, kind) =>
+    files.map((file, at) => ({ file, at: (at + kind / 2) / files.length })),
+  );
+  return placed.sort((a, b) => a.at - b.at).map(({ file }) => file);
 }
 
 function longFirst(files: readonly TestSpecification[]): readonly TestSpecification[] {
