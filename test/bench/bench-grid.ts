@@ -9,7 +9,7 @@ import { AuthorizedKeys, loadIdentity } from '@gryphgen/runtime';
 import { BenchProcess } from './bench-process.ts';
 import type { Setting } from './benchmark.ts';
 import type { ProcessUse } from './process-meter.ts';
-import type { LoadAnswer, LoadOrder, LoadReport } from './processes/load-orders.ts';
+import type { ControlReport, LoadAnswer, LoadOrder, LoadReport } from './processes/load-orders.ts';
 import type { TransferOrder } from './processes/transfer-orders.ts';
 import { bytesThrough } from './socket-bytes.ts';
 
@@ -103,10 +103,21 @@ export class BenchGrid {
     return this.order({ kind: 'burst', tasks, outstanding, sleepMs });
   }
 
-  async order(order: LoadOrder): Promise<LoadReport> {
-    const answer = await this.load.ask<Exclude<LoadAnswer, { kind: 'ready' }>>(order, 'done', 'failed');
+  async order(order: Exclude<LoadOrder, { kind: 'control' }>): Promise<LoadReport> {
+    return (await this.tell<'done'>(order, 'done')).report;
+  }
+
+  async control(ratePerS: number, seconds: number): Promise<ControlReport> {
+    return (await this.tell<'controlled'>({ kind: 'control', ratePerS, seconds }, 'controlled')).report;
+  }
+
+  private async tell<K extends LoadAnswer['kind']>(
+    order: LoadOrder,
+    kind: K,
+  ): Promise<Extract<LoadAnswer, { kind: K }>> {
+    const answer = await this.load.ask<LoadAnswer>(order, kind, 'failed');
     if (answer.kind === 'failed') throw new Error(answer.message);
-    return answer.report;
+    return answer as Extract<LoadAnswer, { kind: K }>;
   }
 
   /** Of broker, worker and client. */

@@ -1,6 +1,6 @@
 /**
- * Files into the grid: the rate of one, beside a bare CURVE socket with a sha-256 at its end; and what tasks notice of
- * four at a time.
+ * Files into the grid: the rate of one, beside a bare CURVE socket with a sha-256 at its end; and what tasks, questions to
+ * the broker and a bare echo notice of four at a time.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
@@ -8,17 +8,19 @@ import { join } from 'node:path';
 import { BenchGrid } from './bench-grid.ts';
 import type { BenchProcess } from './bench-process.ts';
 import type { Benchmark } from './benchmark.ts';
+import type { ControlReport } from './processes/load-orders.ts';
 import type { TransferAnswer, TransferOrder } from './processes/transfer-orders.ts';
-import { comparedRow, row } from './row.ts';
+import { comparedRow, type Row, row } from './row.ts';
 import { median } from './statistics.ts';
 
 const mebi = 1024 * 1024;
 const atOnce = 4;
-const taskRate = 200;
+/** Of each kind, a second. */
+const rate = 200;
 
 export const transfer: Benchmark = {
   name: 'transfer',
-  about: 'files into the grid, beside a bare CURVE socket and sha-256; tasks while four files come',
+  about: 'files into the grid, beside a bare CURVE socket and sha-256; control traffic while four files come',
   async run({ scale, ...setting }) {
     const grid = await BenchGrid.start({ scale, ...setting }, { workers: 1, clients: 1 });
     try {
@@ -33,27 +35,35 @@ export const transfer: Benchmark = {
         pipes.push(bytes / mebi / (await seconds(sender, { kind: 'pipe', file, to: listens.end })));
         brought.push(bytes / mebi / (await seconds(sender, grid.bring(file))));
       }
-      const steady = { kind: 'steady', ratePerS: taskRate, seconds: scale.steadySeconds } as const;
-      const alone = await grid.order(steady);
+      const alone = await grid.control(rate, scale.steadySeconds);
       const senders = [sender, ...others];
       const files = senders.map((_, index) => randomFile(grid.home, `beside-${index}`, scale.rounds * bytes));
       const bringing = senders.map((each, index) => seconds(each, grid.bring(files[index] ?? '')));
-      const beside = await grid.order(steady);
+      const beside = await grid.control(rate, scale.steadySeconds);
       await Promise.all(bringing);
       const pipe = { name: 'transfer.floor.pipe', value: median(pipes) };
-      const quiet = { name: 'transfer.tasks.alone.p99', value: alone.p99Ms };
       return [
         row(pipe.name, pipe.value, 'MiB/s'),
         comparedRow('transfer.brought', median(brought), 'MiB/s', pipe),
-        row(quiet.name, quiet.value, 'ms'),
-        comparedRow('transfer.tasks.beside.p99', beside.p99Ms, 'ms', quiet),
-        row('transfer.tasks.beside.p50', beside.p50Ms, 'ms'),
+        ...controlRows('alone', alone),
+        ...controlRows('beside', beside),
       ];
     } finally {
       await grid.stop();
     }
   },
 };
+
+/** What a bare echo meets is the machine's. */
+function controlRows(when: 'alone' | 'beside', { tasks, questions, echoes }: ControlReport): readonly Row[] {
+  const floor = { name: `transfer.echo.${when}.p99`, value: echoes.p99Ms };
+  return [
+    row(floor.name, floor.value, 'ms'),
+    comparedRow(`transfer.questions.${when}.p99`, questions.p99Ms, 'ms', floor),
+    comparedRow(`transfer.tasks.${when}.p99`, tasks.p99Ms, 'ms', floor),
+    row(`transfer.tasks.${when}.p50`, tasks.p50Ms, 'ms'),
+  ];
+}
 
 async function tell(process: BenchProcess, order: TransferOrder): Promise<TransferAnswer> {
   const answer = await process.ask<TransferAnswer>(order, 'listens', 'moved', 'failed');

@@ -37,7 +37,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'mixed.reference.slowdown-noticed',
     'mixed.learning.50.100',
   ],
-  transfer: ['transfer.brought', 'transfer.floor.pipe', 'transfer.tasks.beside.p99'],
+  transfer: [
+    'transfer.brought',
+    'transfer.floor.pipe',
+    'transfer.echo.beside.p99',
+    'transfer.questions.beside.p99',
+  ],
   reconnect: ['reconnect.3'],
   retrieval: [
     'retrieval.cranfield.ndcg10',

@@ -12,6 +12,8 @@ export type LoadOrder =
     }
   /** Open loop: tasks arrive at this rate whether or not others have finished. */
   | { readonly kind: 'steady'; readonly ratePerS: number; readonly seconds: number }
+  /** Open loop, of three kinds at a time: tasks, questions that the broker answers alone, and a bare echo. */
+  | { readonly kind: 'control'; readonly ratePerS: number; readonly seconds: number }
   /** Submits and waits for acceptance only; each body differs. */
   | { readonly kind: 'queue'; readonly tasks: number; readonly bodyBytes: number }
   /** One container after the other. */
@@ -25,12 +27,19 @@ export type LoadOrder =
 export interface LoadReport {
   readonly tasks: number;
   readonly seconds: number;
-  /** Submit to result (of `queue`: to acceptance), in ms. */
+  /** Submit to result (of `queue`: to acceptance; of what is no task: to the answer), in ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+export interface ControlReport {
+  readonly tasks: LoadReport;
+  readonly questions: LoadReport;
+  readonly echoes: LoadReport;
 }
 
 export type LoadAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly report: LoadReport }
+  | { readonly kind: 'controlled'; readonly report: ControlReport }
   | { readonly kind: 'failed'; readonly message: string };

@@ -6,8 +6,9 @@
 import { type Client, connect, type Outcome, type PreparedTask, prepareTask } from '@gryphgen/client';
 import { encodeBody, failure, GridError } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
+import { Echo } from '../floor-echo.ts';
 import { percentile } from '../statistics.ts';
-import type { LoadAnswer, LoadOrder, LoadReport } from './load-orders.ts';
+import type { ControlReport, LoadAnswer, LoadOrder, LoadReport } from './load-orders.ts';
 
 /** Half the peak rate for as long as the grid may stand still before the load is refused. */
 const outstandingBound = 16_384;
@@ -20,7 +21,7 @@ let home = '';
 let endpoint = '';
 let clients: readonly Client[] = [];
 
-async function obey(order: LoadOrder): Promise<LoadReport> {
+async function obey(order: Exclude<LoadOrder, { kind: 'control' }>): Promise<LoadReport> {
   switch (order.kind) {
     case 'open':
       home = order.home;
@@ -30,7 +31,7 @@ async function obey(order: LoadOrder): Promise<LoadReport> {
     case 'burst':
       return burst(order);
     case 'steady':
-      return steady(order.ratePerS, order.seconds);
+      return steady(order, (index) => finished(clients[index % clients.length] as Client));
     case 'queue':
       return queue(order.tasks, order.bodyBytes);
     case 'container':
@@ -81,32 +82,61 @@ function burst({ tasks, outstanding, sleepMs }: Extract<LoadOrder, { kind: 'burs
   });
 }
 
-/** Latency counts from the millisecond in which the task was due: a generator that falls behind hides nothing. */
-function steady(ratePerS: number, seconds: number): Promise<LoadReport> {
-  const tasks = Math.max(1, Math.floor(ratePerS * seconds));
-  const latencies = new Float64Array(tasks);
+async function control(rate: Extract<LoadOrder, { kind: 'control' }>): Promise<ControlReport> {
+  const [client] = clients as readonly [Client];
+  const echo = await Echo.start();
+  // What is sent to one echo comes back in its order.
+  let last: Promise<void> = Promise.resolve();
+  const echoed = (): Promise<void> => {
+    const sent = echo.send(1);
+    last = last.then(async () => {
+      await sent;
+      await echo.receive();
+    });
+    return last;
+  };
+  try {
+    const [tasks, questions, echoes] = await Promise.all([
+      steady(rate, () => finished(client)),
+      steady(rate, () => client.request('models', {})),
+      steady(rate, echoed),
+    ]);
+    return { tasks, questions, echoes };
+  } finally {
+    await echo.stop();
+  }
+}
+
+async function finished(client: Client): Promise<void> {
+  mustSucceed(await client.submit(noop).finished);
+}
+
+/** Latency counts from the millisecond in which each was due: a generator that falls behind hides nothing. */
+function steady(
+  { ratePerS, seconds }: { readonly ratePerS: number; readonly seconds: number },
+  ask: (index: number) => Promise<unknown>,
+): Promise<LoadReport> {
+  const count = Math.max(1, Math.floor(ratePerS * seconds));
+  const latencies = new Float64Array(count);
   const begun = performance.now();
   let issued = 0;
-  let finished = 0;
+  let answered = 0;
   return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
       const passedMs = Math.floor(performance.now() - begun);
-      const due = Math.min(tasks, Math.floor((passedMs * ratePerS) / 1000));
+      const due = Math.min(count, Math.floor((passedMs * ratePerS) / 1000));
       while (issued < due) issue();
-      if (issued === tasks) clearInterval(timer);
+      if (issued === count) clearInterval(timer);
     }, 1);
     const issue = (): void => {
       const index = issued;
       const dueMs = begun + Math.ceil(((index + 1) * 1000) / ratePerS);
       issued += 1;
-      const client = clients[index % clients.length] as Client;
-      client
-        .submit(noop)
-        .finished.then((outcome) => {
-          mustSucceed(outcome);
+      ask(index)
+        .then(() => {
           latencies[index] = performance.now() - dueMs;
-          finished += 1;
-          if (finished === tasks) resolve(reportOf(begun, latencies));
+          answered += 1;
+          if (answered === count) resolve(reportOf(begun, latencies));
         })
         .catch(reject);
     };
@@ -156,12 +186,14 @@ function reportOf(begun: number, latencies: ArrayLike<number> & Iterable<number>
   };
 }
 
+async function answerTo(order: LoadOrder): Promise<LoadAnswer> {
+  if (order.kind === 'control') return { kind: 'controlled', report: await control(order) };
+  return { kind: 'done', report: await obey(order) };
+}
+
 process.on('message', (order: LoadOrder) => {
   const answer = (said: LoadAnswer): void => void process.send?.(said);
-  obey(order).then(
-    (report) => answer({ kind: 'done', report }),
-    (error: unknown) => answer({ kind: 'failed', message: String(error) }),
-  );
+  answerTo(order).then(answer, (error: unknown) => answer({ kind: 'failed', message: String(error) }));
 });
 process.send?.({ kind: 'ready' } satisfies LoadAnswer);
 process.on('disconnect', () => process.exit());

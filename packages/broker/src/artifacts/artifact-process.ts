@@ -3,6 +3,7 @@
  * transfer, and no hash of one, takes a moment of the broker's loop. It ends with the broker.
  */
 
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import {
@@ -26,6 +27,9 @@ const countersMs = 2000;
  */
 const heapGrowth = '--heap-growing-percent=300';
 
+/** As the fold's: tasks come first where transfers take all of the CPU. Inherited by the threads that are begun from here on. */
+const niceness = 10;
+
 const answers = new Map<number, (held: ReadonlySet<string>) => void>();
 let nextAsk = 1;
 let server: DataServer | undefined;
@@ -42,6 +46,8 @@ function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
     say({ kind: 'asksHeld', id, artifacts });
   });
 }
+
+if (process.platform === 'linux') setPriority(0, niceness);
 
 async function begin(order: BeginArtifacts): Promise<void> {
   const { folder, endpoints, budgetBytes, logs: bounds, wallMs, brokerKey, ...rest } = order;
