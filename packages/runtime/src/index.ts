@@ -101,6 +101,8 @@ export {
   workerIdOf,
 } from './keys.ts';
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
+export { askLlama, type Door, KeptConnections } from './llama/ask-llama.ts';
+export { askModel } from './llama/ask-model.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export { isMissing } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';

@@ -1,8 +1,8 @@
 /**
  * Answers `infer`, `embed` and `rerank` by asking an instance of their model that is ready here.
  *
- * 1. What is asked and what is answered is passed on as it is. That the server refuses (a status of 400 and more) is an
- *    answer; that it is not there, or breaks off, is a failure, which is tried elsewhere.
+ * 1. What is asked and what is answered is passed on as it is. What the server refuses is an answer; that it is not there, or
+ *    breaks off, is a failure, which is tried elsewhere.
  * 2. An answer goes to its channel piece by piece, no faster than that takes them (E33); without one it is the result, if
  *    that holds it.
  * 3. Who asked and is gone, and who is told to end, ends the request, which frees its slot.
@@ -21,20 +21,15 @@ import {
   type Read,
   readBody,
 } from '@gryphgen/protocol';
-import type { Alarms, AnswerChannels, AnswerWriter, Clock } from '@gryphgen/runtime';
+import { type Alarms, type AnswerChannels, type AnswerWriter, askModel, type Clock } from '@gryphgen/runtime';
 import type { LlamaEngines } from '../engines/llama-engines.ts';
 import type { Call, CallOrder } from '../executors/call-executor.ts';
 import { resultBytes } from '../executors/call-executor.ts';
-import { askLlama } from './ask-llama.ts';
 import { asksForStream, CollectedAnswer, noStream, tooLong } from './collected-answer.ts';
 import { answerLent } from './lent-slot.ts';
 import type { LocalInstances } from './local-instances.ts';
-import { TokenCount } from './token-count.ts';
 
-/** It loads, or is ending: not an answer to what was asked. */
-const notServing = 503;
 const slotEnded = failure('lost.worker', 'the slot was ended in the middle of the answer');
-const noTokens = { prompt: 0, cached: 0, output: 0 } as const;
 
 export interface InferCallsOptions {
   readonly engines: LlamaEngines;
@@ -114,47 +109,22 @@ async function relay(
   const instance = instances.find(model, kind, request);
   if (instance === undefined) return notReady;
   const over = instance.begin();
-  const count = new TokenCount();
-  const beganMono = clock.mono();
-  let firstMono: number | undefined;
   try {
-    const ends = AbortSignal.any([signal, writer.gone]);
-    const answered = await askLlama(instance.door, { path: body.path, body: request, signal: ends });
-    const { status, contentType } = answered;
-    if (status === notServing)
-      return failure('execution.model', `the instance of ${model} here does not serve now`);
-    writer.head(status, contentType);
-    const isWhole = await answered.read((piece) => {
-      firstMono ??= clock.mono();
-      count.add(piece);
-      return instance.handOver(writer.write(piece));
+    const answered = await askModel({
+      ...{ door: instance.door, kept: instance.kept, model, path: body.path, request, clock },
+      signal: AbortSignal.any([signal, writer.gone]),
+      onHead: (status, contentType) => writer.head(status, contentType),
+      take: (piece) => instance.handOver(writer.write(piece)),
     });
-    if (!isWhole) return writer.gone.aborted ? reasonOf(writer.gone) : tooLong;
-    const firstMs = (firstMono ?? clock.mono()) - beganMono;
-    // A stream that ends before its first word tells no counts.
-    const tokens = count.tokens() ?? (isStream(contentType) && status < 400 ? noTokens : undefined);
-    const outputMs = count.outputMs();
-    const counted = { ...(tokens && { tokens }), ...(outputMs !== undefined && { outputMs }) };
-    return { status, ...counted, firstMs, restMs: clock.mono() - beganMono - firstMs };
-  } catch (error) {
+    if (answered !== 'left') return answered;
     if (signal.aborted) return failure('cancelled.user', 'it was stopped before its answer was whole');
-    if (writer.gone.aborted) return reasonOf(writer.gone);
-    const how = firstMono === undefined ? 'did not answer' : 'broke off its answer';
-    return failure('execution.model', `the instance of ${model} here ${how}: ${wordsOf(error)}`);
+    return writer.gone.aborted ? reasonOf(writer.gone) : tooLong;
   } finally {
     over();
   }
 }
 
-function isStream(contentType: string): boolean {
-  return contentType.startsWith('text/event-stream');
-}
-
 /** A channel's is a failure. */
 function reasonOf({ reason }: AbortSignal): Failure {
   return reason as Failure;
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,7 +10,7 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Failure, failure, type ModelEngine, type PublishedPort } from '@gryphgen/protocol';
-import type { Alarms, Clock, Log, Random } from '@gryphgen/runtime';
+import type { Alarms, Clock, Door, Log, Random } from '@gryphgen/runtime';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { Exit } from '../core/events.ts';
@@ -25,7 +25,7 @@ import type { ProcessOwner } from '../executors/process-owner.ts';
 import { readInstance, removeSocket, socketPathOf } from './instance-home.ts';
 import { planInstance } from './instance-plan.ts';
 import { InstanceWatch } from './instance-watch.ts';
-import { type Door, type InstanceFacts, LocalInstance, type LocalInstances } from './local-instances.ts';
+import { type InstanceFacts, LocalInstance, type LocalInstances } from './local-instances.ts';
 import { OutputTail } from './output-tail.ts';
 
 export interface InstanceExecutorOptions

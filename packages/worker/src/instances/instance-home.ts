@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelName, modelUses } from '@gryphgen/protocol';
-import { type Random, replacePrivateFile, runFolder } from '@gryphgen/runtime';
+import { type Door, type Random, replacePrivateFile, runFolder } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf } from '../core/fence.ts';
-import type { Door, InstanceFacts } from './local-instances.ts';
+import type { InstanceFacts } from './local-instances.ts';
 
 const keyBytes = 32;
 const noteSchema = z.object({

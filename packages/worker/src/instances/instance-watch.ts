@@ -7,8 +7,7 @@
  * 2. It is asked no oftener than once in a quarter of `stillMs`: questions hold up its noticing of who has left.
  */
 import { type Failure, failure, formatDuration, type Health } from '@gryphgen/protocol';
-import { type Alarms, type Clock, pause } from '@gryphgen/runtime';
-import { askLlama } from './ask-llama.ts';
+import { type Alarms, askLlama, type Clock, pause } from '@gryphgen/runtime';
 import type { LocalInstance } from './local-instances.ts';
 
 /** Hundreds of GiB from a slow disk; what takes longer will not serve anybody. */

@@ -6,7 +6,7 @@
  * 2. Of each it is known how many requests are under way and when one of them moved last: what is hung is judged by that.
  */
 import type { ModelUse } from '@gryphgen/protocol';
-import { type Clock, prefixesOf } from '@gryphgen/runtime';
+import { type Clock, type Door, KeptConnections, prefixesOf } from '@gryphgen/runtime';
 import { PromptPrefixes } from '@gryphgen/scheduler';
 import type { Fence } from '../core/fence.ts';
 import { keyOf } from '../core/fence.ts';
@@ -17,12 +17,6 @@ const mostLookedBytes = 1024 * 1024;
 const newBeginnings = 2;
 /** Of some 100 B each. */
 const keptBeginnings = 8192;
-
-/** Where a llama-server listens, and what opens it. */
-export interface Door {
-  readonly socketPath: string;
-  readonly apiKey: string;
-}
 
 export interface InstanceFacts {
   readonly model: string;
@@ -37,6 +31,8 @@ export class LocalInstance {
   readonly fence: Fence;
   readonly facts: InstanceFacts;
   readonly door: Door;
+  /** By which it is asked. */
+  readonly kept = new KeptConnections();
   isReady = false;
   private readonly clock: Clock;
   private count = 0;

@@ -11,34 +11,60 @@
  * 5. A kept connection may be closed while a question is on its way to it: that one is asked once more, by a new one.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
-import type { Door } from './local-instances.ts';
 
 const maxHeaderSize = 16 * 1024;
 /** Less than the five seconds after which the server closes it, so that it seldom does so first (5). */
 const idleMs = 2000;
-/** The last that was kept is taken first: the others may end. */
-const keeping = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
 const fresh = new Agent({ keepAlive: false });
+
+/** Where a llama-server listens, and what opens it. */
+export interface Door {
+  readonly socketPath: string;
+  readonly apiKey: string;
+}
+
+/** To one server, kept between questions. */
+export class KeptConnections {
+  /** The last that was kept is taken first: the others may end. */
+  readonly agent = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+
+  /** Those on which nothing is asked: others need the server's threads. */
+  closeIdle(): void {
+    for (const idle of Object.values(this.agent.freeSockets))
+      for (const socket of idle ?? []) socket.destroy();
+  }
+
+  /** With what is asked on them. */
+  close(): void {
+    this.agent.destroy();
+  }
+}
 
 export interface LlamaRequest {
   readonly path: string;
   /** JSON; absent: GET. */
   readonly body?: Uint8Array;
+  /** By one of these; absent: by a connection of its own. */
+  readonly kept?: KeptConnections;
   readonly signal: AbortSignal;
 }
+
+/** Takes a piece. False, or a promise of that: no more is wanted. */
+export type TakePiece = (piece: Uint8Array) => Promise<boolean> | boolean;
 
 export interface LlamaAnswer {
   readonly status: number;
   readonly contentType: string;
   /** Resolves when all came; false when `take` wanted no more. Rejects when the connection broke, or the signal was aborted. */
-  read(take: (piece: Uint8Array) => Promise<boolean> | boolean): Promise<boolean>;
+  read(take: TakePiece): Promise<boolean>;
 }
 
 /** Rejects when nobody answers, or the signal is aborted. */
 export function askLlama(door: Door, question: LlamaRequest): Promise<LlamaAnswer> {
-  return question.body === undefined
+  const { kept } = question;
+  return kept === undefined
     ? askBy(fresh, door, question)
-    : askBy(keeping, door, question).catch((error: unknown) => {
+    : askBy(kept.agent, door, question).catch((error: unknown) => {
         if (error instanceof ClosedMeanwhile) return askBy(fresh, door, question);
         throw error;
       });
@@ -54,7 +80,7 @@ function askBy(
 ): Promise<LlamaAnswer> {
   return new Promise((resolve, reject) => {
     const asked = request({
-      ...{ socketPath, path, signal, agent, maxHeaderSize },
+      ...{ socketPath, path, agent, maxHeaderSize },
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         host: 'localhost',
@@ -62,50 +88,63 @@ function askBy(
         ...(body !== undefined && { 'content-type': 'application/json', 'content-length': body.length }),
       },
     });
+    // Given to the request as an option it would take twice the CPU of all else that is done for it here.
+    const stop = (): void => void asked.destroy(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    asked.once('close', () => signal.removeEventListener('abort', stop));
     asked.once('response', (answer) => {
       const { statusCode: status = 0, headers } = answer;
       const contentType = headers['content-type'] ?? '';
-      if (isStream(contentType)) asked.shouldKeepAlive = false;
+      if (isEventStream(contentType)) asked.shouldKeepAlive = false;
       resolve({ status, contentType, read: (take) => readPieces(answer, contentType, take) });
     });
     // Once it has answered, its connection's end is told by the answer.
     asked.on('error', (error) =>
       reject(asked.reusedSocket && !signal.aborted ? new ClosedMeanwhile('', { cause: error }) : error),
     );
-    asked.end(body);
+    if (signal.aborted) stop();
+    else asked.end(body);
   });
 }
 
-function isStream(contentType: string): boolean {
+export function isEventStream(contentType: string): boolean {
   return contentType.startsWith('text/event-stream');
 }
 
-function readPieces(
-  answer: IncomingMessage,
-  contentType: string,
-  take: (piece: Uint8Array) => Promise<boolean> | boolean,
-): Promise<boolean> {
-  const hasPings = isStream(contentType);
+function readPieces(answer: IncomingMessage, contentType: string, take: TakePiece): Promise<boolean> {
+  const hasPings = isEventStream(contentType);
   return new Promise((resolve, reject) => {
-    let taking: Promise<void> = Promise.resolve();
-    const leave = (): void => {
+    let taking: Promise<void> | undefined;
+    const fail = (error: unknown): void => {
+      reject(error);
+      answer.destroy();
+    };
+    const goOn = (isTaken: boolean): void => {
+      if (isTaken) {
+        answer.resume();
+        return;
+      }
       resolve(false);
       answer.destroy();
     };
     answer.on('data', (bytes: Buffer) => {
       const piece = hasPings ? withoutPings(bytes) : bytes;
       if (piece.length === 0) return;
+      const taken = take(piece);
+      if (taken === true) return;
       answer.pause();
-      taking = taking.then(async () => {
-        if (await take(piece)) answer.resume();
-        else leave();
-      });
-      taking.catch((error: unknown) => {
-        reject(error);
-        answer.destroy();
-      });
+      if (taken === false) {
+        goOn(false);
+        return;
+      }
+      taking = taken.then(goOn);
+      taking.catch(fail);
     });
-    answer.once('end', () => void taking.then(() => resolve(true), reject));
+    // It may come while the last piece is being taken.
+    answer.once('end', () => {
+      if (taking === undefined) resolve(true);
+      else taking.then(() => resolve(true), reject);
+    });
     answer.once('error', reject);
     answer.once('close', () => {
       if (!answer.complete) reject(new Error('the connection was closed in the middle of an answer'));

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askLlama, withoutPings } from './ask-llama.ts';
+import { askLlama, KeptConnections, withoutPings } from './ask-llama.ts';
 
 let folder: string;
 let server: Server;
@@ -52,8 +52,9 @@ describe('a request', () => {
       answer.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json');
       answer.end('{}');
     });
+    const kept = new KeptConnections();
     const ask = async (path: string, body?: Buffer): Promise<void> => {
-      const answer = await askLlama(door, { path, ...(body && { body }), signal: never });
+      const answer = await askLlama(door, { path, ...(body && { body, kept }), signal: never });
       await answer.read(() => true);
       // A connection is kept a turn after its answer's end.
       await new Promise(setImmediate);
@@ -61,7 +62,13 @@ describe('a request', () => {
     const body = Buffer.from('{}');
     for (const path of ['/a', '/b', '/stream', '/c']) await ask(path, body);
     for (const path of ['/health', '/slots']) await ask(path);
-    expect([...connections.values()]).toEqual([['/a', '/b', '/stream'], ['/c'], ['/health'], ['/slots']]);
+    kept.closeIdle();
+    await ask('/d', body);
+    expect([...connections.values()]).toEqual([
+      ['/a', '/b', '/stream'],
+      ...[['/c'], ['/health'], ['/slots'], ['/d']],
+    ]);
+    kept.close();
   });
 
   it('whose kept connection is closed meanwhile is asked once more; by a new one only once', async () => {
@@ -75,16 +82,17 @@ describe('a request', () => {
         asked.socket.destroy();
       } else answer.end('{}');
     });
-    const body = Buffer.from('{}');
-    const first = await askLlama(door, { path: '/first', body, signal: never });
+    const asked = { body: Buffer.from('{}'), kept: new KeptConnections(), signal: never };
+    const first = await askLlama(door, { path: '/first', ...asked });
     await first.read(() => true);
     await new Promise(setImmediate);
-    const second = await askLlama(door, { path: '/second', body, signal: never });
+    const second = await askLlama(door, { path: '/second', ...asked });
     expect(await second.read(() => true)).toBe(true);
     expect(seen).toEqual(['/first', '/second', '/second']);
     closes = 1;
-    await expect(askLlama(door, { path: '/third', body, signal: never })).rejects.toThrow();
+    await expect(askLlama(door, { path: '/third', ...asked })).rejects.toThrow();
     expect(seen.slice(3)).toEqual(['/third']);
+    asked.kept.close();
   });
 
   it('is left when what comes is not wanted any more', async () => {
