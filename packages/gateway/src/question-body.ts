@@ -19,20 +19,32 @@ export interface QuestionBody {
 }
 
 const soonS = 1;
-const tokens = z.number().int().min(-1).max(askBounds.tokens).nullish();
+const { choices, tokens, logprobs } = askBounds;
+/** What would be absurd: the least and the most of whole numbers; llama-server knows the rest. */
+const amounts = {
+  n: [1, choices],
+  best_of: [1, choices],
+  max_tokens: [-1, tokens],
+  max_completion_tokens: [-1, tokens],
+  max_output_tokens: [-1, tokens],
+  n_predict: [-1, tokens],
+  top_logprobs: [0, logprobs],
+} as const satisfies Readonly<Record<string, readonly [least: number, most: number]>>;
+const amountList = Object.entries(amounts);
 
-/** Only what routes it, and what would be absurd; llama-server knows the rest. */
 const bodySchema = z.looseObject({
   model: z.string().refine(isModelName, `expected ${modelNameWords}`),
-  n: z.number().int().min(1).max(askBounds.choices).nullish(),
-  best_of: z.number().int().min(1).max(askBounds.choices).nullish(),
-  max_tokens: tokens,
-  max_completion_tokens: tokens,
-  max_output_tokens: tokens,
-  n_predict: tokens,
-  top_logprobs: z.number().int().min(0).max(askBounds.logprobs).nullish(),
+  ...Object.fromEntries(
+    amountList.map(([name, [least, most]]) => [name, z.number().int().min(least).max(most).nullish()]),
+  ),
   stream: z.boolean().nullish(),
 });
+
+/** What routes it. */
+interface Fields {
+  readonly model: string;
+  readonly stream?: boolean | null | undefined;
+}
 
 /** Rejects with ApiError: 400 in words, 413, 429; with the request's error when the client leaves. */
 export async function readQuestion(
@@ -74,7 +86,7 @@ function readBytes(request: IncomingMessage, mostBytes: number, held: HeldBody):
   });
 }
 
-function fieldsOf(bytes: Buffer): z.infer<typeof bodySchema> {
+function fieldsOf(bytes: Buffer): Fields {
   if (bytes.length === 0) throw badRequest('the body is empty, expected a JSON object');
   let document: unknown;
   try {
@@ -82,12 +94,31 @@ function fieldsOf(bytes: Buffer): z.infer<typeof bodySchema> {
   } catch (error) {
     throw badRequest(`the body is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (isGood(document)) return document;
   const parsed = bodySchema.safeParse(document);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const param = issue?.path.join('.') ?? '';
   const words = issue?.message ?? 'is not valid';
   throw param === '' ? badRequest(`the body: ${words}`) : badRequest(`${param}: ${words}`, param);
+}
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+
+/** What is well formed is seen to be so without the schema, which has the words for all else. */
+function isGood(document: unknown): document is Fields {
+  if (typeof document !== 'object' || document === null) return false;
+  const fields = document as Readonly<Record<string, unknown>>;
+  const { model, stream } = fields;
+  return (
+    typeof model === 'string' &&
+    isModelName(model) &&
+    (stream == null || typeof stream === 'boolean') &&
+    amountList.every(([name, [least, most]]) => {
+      const value = fields[name];
+      return value == null || (isWhole(value) && value >= least && value <= most);
+    })
+  );
 }
 
 function full(): ApiError {

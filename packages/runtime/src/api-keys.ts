@@ -5,7 +5,7 @@
  * 2. Each use of a key looks whether the file is another now, so one that was revoked is refused at once.
  * 3. One change at a time, whole and atomically: two commands at once lose no key.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { failure, GridError, limits, type PrincipalId } from '@gryphgen/protocol';
@@ -76,10 +76,12 @@ export class ApiKeys {
   /** Undefined for one that is unknown or revoked; who asks looks whether it has expired. Throws GridError for a damaged file. */
   find(secret: string): ApiKey | undefined {
     this.refresh();
-    const hash = hashOf(secret);
-    const key = this.byHash.get(hash);
+    const hashed = hashOf(secret);
+    const key = this.byHash.get(hashed);
     // What the map's search takes tells of a hash, which says nothing of the key.
-    return key !== undefined && timingSafeEqual(Buffer.from(key.sha256), Buffer.from(hash)) ? key : undefined;
+    return key !== undefined && timingSafeEqual(Buffer.from(key.sha256), Buffer.from(hashed))
+      ? key
+      : undefined;
   }
 
   get isEmpty(): boolean {
@@ -185,5 +187,5 @@ function sightOf({ ino, mtimeMs, size }: Stats): string {
 }
 
 function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return hash('sha256', secret, 'hex');
 }
