@@ -1,6 +1,6 @@
 /** Who asks, at the end of a channel: a real data endpoint, and a connection to it. */
 
-import { failure, type WorkerId } from '@gryphgen/protocol';
+import { failure, type InferResult, type WorkerId } from '@gryphgen/protocol';
 import {
   type AnswerChannels,
   type AnswerRecord,
@@ -79,7 +79,11 @@ export class ChannelAsker {
 
   tellSlot(
     { task, attempt }: Fence,
-    word: { readonly kind: 'leave' } | { readonly kind: 'over'; readonly why: 'back' },
+    word:
+      | { readonly kind: 'leave' }
+      | { readonly kind: 'over'; readonly why: 'back' }
+      | { readonly kind: 'take'; readonly proof: string }
+      | { readonly kind: 'done'; readonly result: InferResult },
   ): void {
     this.outlet?.tell({ task, attempt, ...word });
   }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { askModel, KeptConnections, openDoor, systemClock } from '@gryphgen/runtime';
 import { endProcesses, type Fence } from '@gryphgen/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChannelAsker } from './channel-asker.ts';
@@ -208,6 +209,35 @@ describe('an answer to a channel', () => {
       expect((await life.result(fence)).questions).toBeUndefined();
       expect(count(fence, 'want')).toBe(0);
     }
+  });
+
+  it('leaves its slot to who is on this machine, who asks its server; of tokens that has counted what is believed', async () => {
+    const { channel } = channels;
+    const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true, door: true });
+    await channels.until(() => count(fence, 'want') === 1);
+    const offered = channels.records.find((record) => record.task === fence.task && record.kind === 'door');
+    if (offered?.kind !== 'door') throw new Error('no door was offered');
+    const opened = await openDoor(offered.door, { channel, task: fence.task, attempt: fence.attempt });
+    if (opened === undefined) throw new Error('its door is not opened here');
+    // What anybody could say opens nothing: it answers on.
+    channels.tellSlot(fence, { kind: 'take', proof: '0'.repeat(64) });
+    await channels.until(() => count(fence, 'want') === 2);
+    channels.tellSlot(fence, { kind: 'take', proof: opened.proof });
+    await channels.until(() => count(fence, 'given') === 1);
+    const kept = new KeptConnections();
+    const said = await askModel({
+      ...{ door: opened.door, kept, model: 'infer', path: chatPath, clock: systemClock, take: () => true },
+      ...{ request: Buffer.from(JSON.stringify(saying('two'))), onHead: () => undefined },
+      signal: new AbortController().signal,
+    });
+    kept.close();
+    if (said === 'left' || 'code' in said) throw new Error('it did not answer');
+    expect(said).toMatchObject({ status: 200, tokens: { output: 8 } });
+    const result = { ...said, questions: 1, tokens: { prompt: 9000, cached: 0, output: 9000 } };
+    channels.tellSlot(fence, { kind: 'done', result });
+    channels.tellSlot(fence, { kind: 'over', why: 'back' });
+    expect(await life.result(fence)).toMatchObject({ questions: 2, tokens: { output: 16 } });
+    await channels.until(() => channels.kindsOf(fence).at(-1) === 'over');
   });
 
   it('whose asker has left ends, and frees its slot', async () => {

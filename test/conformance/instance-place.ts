@@ -135,8 +135,8 @@ export class InstancePlace {
     path: InferBody['path'],
     request: object,
     channel?: string,
-    more: Pick<InferBody, 'loan'> = {},
-    asked: Partial<Envelope> = { ...more, ...(more.loan && { attended: true }) },
+    more: Pick<InferBody, 'loan' | 'door'> = {},
+    asked: Partial<Envelope> = { ...(more.loan && { loan: true, attended: true }) },
   ): Fence {
     const { task, ...life } = newFence();
     const fence = { ...life, task: ephemeralTaskId(1 as Epoch, task) };

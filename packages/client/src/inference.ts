@@ -4,7 +4,8 @@
  *
  * 1. A question goes to whichever worker has the model ready; where none has, the grid loads it, and the question waits.
  * 2. An attempt that is lost before its first byte is begun again elsewhere, unseen; after it the answer ends with an error.
- * 3. Who asks often has slots lent (E41, `lends`), and is answered there with no word of the broker's for each.
+ * 3. Who asks often has slots lent (E41, `lends`), and is answered there with no word of the broker's for each; on the model's machine by
+ *    its server itself (E42).
  * 4. Errors are GridError, in `body`, `head` and `result` alike. What a model's server refuses is no error: it is an answer with its status.
  */
 import { randomBytes } from 'node:crypto';
@@ -105,7 +106,7 @@ export class Inference {
   constructor(asker: InferenceAsker, deps: InferenceDeps = {}) {
     const { alarms = systemAlarms, clock = systemClock, read = readAnswers, lends = false } = deps;
     this.asker = asker;
-    this.slots = lends ? new LentSlots({ alarms, clock }) : undefined;
+    this.slots = lends ? new LentSlots({ alarms, clock, channel: this.channel }) : undefined;
     this.alarms = alarms;
     this.read = read;
   }

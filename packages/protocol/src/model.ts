@@ -122,6 +122,8 @@ export const inferBodySchema = z
     channel: channelId.optional(),
     /** Its slot is lent: once it is answered, the channel may bring more, to the same path (E41). */
     loan: z.literal(true).optional(),
+    /** And who asked would ask its server straight, should that be on their machine (E42). */
+    door: z.literal(true).optional(),
   })
   .refine(({ request, requestBytes }) => (request === undefined) !== (requestBytes === undefined), {
     path: ['request'],

@@ -1,9 +1,10 @@
 /** What daemons and clients run on: time, chance, keys, settings, logs, and the sockets of the grid. */
 
-export type { AnswerWriter, LentWriter } from './answers/answer-channel.ts';
+export type { AnswerWriter } from './answers/answer-channel.ts';
 export { AnswerChannels } from './answers/answer-channels.ts';
 export type { AnswerFence, AnswerRecord, OverReason } from './answers/answer-records.ts';
-export { fitsLentSlot } from './answers/lent-slots.ts';
+export { fitsLentSlot, type TakenSlot } from './answers/lent-slots.ts';
+export type { LentWriter } from './answers/lent-writer.ts';
 export type { QuestionOutlet } from './answers/question-outlet.ts';
 export { type AnswersReading, readAnswers } from './answers/read-answers.ts';
 export {
@@ -101,8 +102,17 @@ export {
   workerIdOf,
 } from './keys.ts';
 export { Link, type LinkOptions, type LinkOwner, type LinkState } from './link.ts';
+export { AnswerSum } from './llama/answer-sum.ts';
 export { askLlama, type Door, KeptConnections } from './llama/ask-llama.ts';
 export { askModel } from './llama/ask-model.ts';
+export {
+  type DoorLoan,
+  isShown,
+  type KeptDoor,
+  type OpenedDoor,
+  offerDoor,
+  openDoor,
+} from './llama/model-door.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
 export { isMissing } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';

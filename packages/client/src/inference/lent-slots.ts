@@ -12,8 +12,8 @@
  * 5. A slot that nobody asks for `idleMs` is given back.
  */
 import { limits } from '@gryphgen/protocol';
-import { type Alarms, type Cancel, type Clock, fitsLentSlot, type OverReason } from '@gryphgen/runtime';
-import { LentSlot } from './lent-slot.ts';
+import { type Cancel, fitsLentSlot, type OverReason } from '@gryphgen/runtime';
+import { LentSlot, type SlotPlace } from './lent-slot.ts';
 import type { Question } from './question.ts';
 import { type SlotLine, type Way, Wish, type Wished } from './wish.ts';
 
@@ -31,17 +31,12 @@ const restMs = 1000;
 /** More kinds of questions than one session asks at a time. */
 const keptGroups = 64;
 
-interface LoanTime {
-  readonly clock: Clock;
-  readonly alarms: Alarms;
-}
-
 export class LentSlots {
-  private readonly time: LoanTime;
+  private readonly place: SlotPlace;
   private readonly groups = new Map<string, SlotGroup>();
 
-  constructor(time: LoanTime) {
-    this.time = time;
+  constructor(place: SlotPlace) {
+    this.place = place;
   }
 
   /** How it is had from now on; what it throws is that of `submit`. */
@@ -60,7 +55,7 @@ export class LentSlots {
     if (found !== undefined) return found;
     if (this.groups.size >= keptGroups)
       for (const [other, group] of this.groups) if (group.isEmpty) this.groups.delete(other);
-    const made = new SlotGroup(this.time);
+    const made = new SlotGroup(this.place);
     this.groups.set(key, made);
     return made;
   }
@@ -77,7 +72,7 @@ function isLike({ request, labels, queueTimeoutMs, timeoutMs }: Question): boole
 }
 
 class SlotGroup {
-  private readonly time: LoanTime;
+  private readonly place: SlotPlace;
   private readonly slots = new Set<LentSlot>();
   private readonly free: { readonly slot: LentSlot; sinceMono: number }[] = [];
   private readonly waiting = new Set<Wish>();
@@ -93,8 +88,8 @@ class SlotGroup {
   private restUntilMono = Number.NEGATIVE_INFINITY;
   private cancelSweep: Cancel | undefined;
 
-  constructor(time: LoanTime) {
-    this.time = time;
+  constructor(place: SlotPlace) {
+    this.place = place;
   }
 
   get isEmpty(): boolean {
@@ -102,12 +97,12 @@ class SlotGroup {
   }
 
   ask(wished: Wished): Way {
-    const nowMono = this.time.clock.mono();
+    const nowMono = this.place.clock.mono();
     this.noteAsked(nowMono);
     const wish = new Wish(wished, {
       left: (one) => this.waiting.delete(one),
       goesLate: () => {
-        this.wentLateMono = this.time.clock.mono();
+        this.wentLateMono = this.place.clock.mono();
       },
     });
     const found = this.free.pop();
@@ -143,7 +138,7 @@ class SlotGroup {
   }
 
   private grow(wish: Wish, nowMono: number): void {
-    const slot = new LentSlot(wish.answer);
+    const slot = new LentSlot(wish.answer, this.place);
     this.slots.add(slot);
     this.pending += 1;
     this.grewMono = nowMono;
@@ -180,7 +175,7 @@ class SlotGroup {
 
   /** Who waits first asks for one more, if that is of use. */
   private growForWaiting(): void {
-    const nowMono = this.time.clock.mono();
+    const nowMono = this.place.clock.mono();
     const [first] = this.waiting;
     if (first === undefined || nowMono < this.restUntilMono || !this.mayGrow(nowMono)) return;
     first.stopWaiting();
@@ -193,13 +188,13 @@ class SlotGroup {
 
   private wait(wish: Wish): void {
     this.waiting.add(wish);
-    wish.waitsFor(this.time.alarms, patienceMs);
+    wish.waitsFor(this.place.alarms, patienceMs);
   }
 
   private isFree(slot: LentSlot): void {
     const [first] = this.waiting;
     if (first === undefined) {
-      this.free.push({ slot, sinceMono: this.time.clock.mono() });
+      this.free.push({ slot, sinceMono: this.place.clock.mono() });
       this.sweepLater(idleMs);
       return;
     }
@@ -208,7 +203,7 @@ class SlotGroup {
   }
 
   private isOver(slot: LentSlot, why: OverReason | 'lost'): void {
-    const nowMono = this.time.clock.mono();
+    const nowMono = this.place.clock.mono();
     const before = this.slots.size - this.pending;
     this.slots.delete(slot);
     const at = this.free.findIndex((one) => one.slot === slot);
@@ -227,9 +222,9 @@ class SlotGroup {
 
   /** One alarm for all that are free. */
   private sweepLater(ms: number): void {
-    this.cancelSweep ??= this.time.alarms.after(ms, () => {
+    this.cancelSweep ??= this.place.alarms.after(ms, () => {
       this.cancelSweep = undefined;
-      const nowMono = this.time.clock.mono();
+      const nowMono = this.place.clock.mono();
       // The last that was free is asked first: the others may go.
       while (this.free[0] !== undefined && nowMono - this.free[0].sinceMono >= idleMs)
         this.free.shift()?.slot.giveBack();

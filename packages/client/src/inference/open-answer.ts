@@ -218,6 +218,9 @@ export class OpenAnswer implements Answer, LineUser {
       case 'ask':
       case 'leave':
       case 'over':
+      case 'door':
+      case 'take':
+      case 'given':
         // The slot's.
         return;
       default:

@@ -36,7 +36,7 @@ export class QuestionEncoder {
   }
 
   /**
-   * `prefix`: by which a worker is chosen; empty where there is nothing to choose. `loan`: its slot is to be lent (E41). Throws
+   * `prefix`: by which a worker is chosen; empty where there is nothing to choose. `loan`: its slot is to be lent, and may be taken (E41, E42). Throws
    * GridError `rejected.invalid`.
    */
   encode(question: Question, prefix: readonly string[], loan = false): EncodedTask {
@@ -44,7 +44,7 @@ export class QuestionEncoder {
     const body = {
       ...{ path, channel: this.channel },
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
-      ...(loan && { loan }),
+      ...(loan && { loan, door: loan }),
     };
     if (prefix.length > 0) return prepareTask({ ...aboutTask(about, loan), prefix, body });
     const name = JSON.stringify({ ...about, path, loan });

@@ -47,8 +47,8 @@ export class Wish implements Way, LentWish {
     return this.wished.answer;
   }
 
-  get request(): Uint8Array {
-    return this.wished.question.request;
+  get question(): Question {
+    return this.wished.question;
   }
 
   cancel(): void {

@@ -9,13 +9,14 @@
  *    knows. The others go to the next.
  * 5. A writer whose slot is lent (E41) writes one answer after the other, each from its question on.
  */
-import { type Failure, failure, type InferResult } from '@gryphgen/protocol';
+import { type Failure, failure } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
 import type { DuplexStream } from '../duplex-stream.ts';
-import { type AnswerFence, type AnswerRecord, type OverReason, writeRecord } from './answer-records.ts';
-import { type LentQuestion, LentSlots } from './lent-slots.ts';
+import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-records.ts';
+import { LentSlots } from './lent-slots.ts';
+import { type LentWriter, lentWriter } from './lent-writer.ts';
 import { QuestionIntake, type QuestionRoom } from './question-intake.ts';
 
 const queueBytes = 256 * 1024;
@@ -34,15 +35,6 @@ export interface AnswerWriter {
   end(failure: Failure | null): Promise<void>;
   /** Its reason is a Failure: what a call that has nobody to answer ends with. */
   readonly gone: AbortSignal;
-}
-
-export interface LentWriter {
-  /** The answer is whole; or why it is not. */
-  done(how: InferResult | Failure): void;
-  /** The next question; or why there is none, once `signal` is aborted (its reason is an OverReason) or the slot is given back. */
-  next(signal: AbortSignal): Promise<LentQuestion | OverReason>;
-  /** It takes no more. Before `end`. */
-  over(why: OverReason): void;
 }
 
 interface Queued {
@@ -159,22 +151,11 @@ export class AnswerChannel {
     const slot = this.lent.open(fence);
     const { gone } = writer;
     gone.addEventListener('abort', () => this.lent.close(fence), { once: true });
-    return {
-      done: (how) => {
-        if (gone.aborted) return;
-        const said =
-          'code' in how ? ({ kind: 'end', failure: how } as const) : ({ kind: 'done', result: how } as const);
-        void this.put(writer, { ...fence, ...said });
-      },
-      next: (signal) => {
-        if (!signal.aborted && !gone.aborted) void this.put(writer, { ...fence, kind: 'want' });
-        return slot.next(signal);
-      },
-      over: (why) => {
-        this.lent.close(fence);
-        if (!gone.aborted) void this.put(writer, { ...fence, kind: 'over', why });
-      },
-    };
+    return lentWriter({
+      ...{ fence, slot, gone },
+      put: (record) => void this.put(writer, record),
+      close: () => this.lent.close(fence),
+    });
   }
 
   /** Resolves when what waits was given to a connection. */

@@ -5,13 +5,15 @@
  * 1. A channel is its principal's: a name that another principal makes up, or finds out, is another channel.
  * 2. There are `maxChannels` at most; a channel is there while somebody writes to it or takes from it.
  */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import type { Alarms } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
 import type { DuplexStream } from '../duplex-stream.ts';
 import { AnswerChannel, type AnswerWriter } from './answer-channel.ts';
 import type { AnswerFence } from './answer-records.ts';
+import { LentSlot } from './lent-slots.ts';
+import { lentWriter } from './lent-writer.ts';
 import { QuestionRoom } from './question-intake.ts';
 
 /** A gateway has one for each whom it serves, whatever they ask; as many connections as a data endpoint has. */
@@ -75,7 +77,12 @@ function nobody(why: Failure): AnswerWriter {
     question: async () => why,
     head: () => undefined,
     write: async () => false,
-    lend: () => ({ done: () => undefined, next: async () => 'back', over: () => undefined }),
+    lend: () => {
+      const [fence, slot] = [{ task: 0 as TaskId, attempt: 0 as AttemptNo }, new LentSlot()];
+      slot.giveBack();
+      const ignore = (): void => undefined;
+      return lentWriter({ fence, slot, gone: AbortSignal.abort(why), put: ignore, close: ignore });
+    },
     end: async () => undefined,
     gone: AbortSignal.abort(why),
   };

@@ -21,6 +21,8 @@ function raw(
   return Buffer.concat([header, payload]);
 }
 
+const proof = 'a5'.repeat(32);
+
 const anyRecord: fc.Arbitrary<AnswerRecord> = fc.oneof(
   fc.record({
     ...{
@@ -44,8 +46,13 @@ const anyRecord: fc.Arbitrary<AnswerRecord> = fc.oneof(
   fc.constant({ ...fence, kind: 'want' as const }),
   fc.constant({ ...fence, kind: 'leave' as const }),
   fc.constant({ ...fence, kind: 'done' as const, result: { status: 200, firstMs: 0.5, restMs: 2 } }),
-  fc.constantFrom('time', 'recalled', 'back').map((why) => ({ ...fence, kind: 'over' as const, why })),
+  fc
+    .constantFrom('time', 'recalled', 'back', 'ended')
+    .map((why) => ({ ...fence, kind: 'over' as const, why })),
   fc.uint8Array({ maxLength: 300 }).map((bytes) => ({ ...fence, kind: 'ask' as const, bytes })),
+  fc.constant({ ...fence, kind: 'door' as const, door: { socketPath: '/s', apiKeyFile: '/k', proof } }),
+  fc.constant({ ...fence, kind: 'take' as const, proof }),
+  fc.constant({ ...fence, kind: 'given' as const }),
 );
 
 describe('records', () => {
@@ -98,7 +105,7 @@ describe('what is none', () => {
   const hostile: readonly [string, Uint8Array][] = [
     ['a longer one than may be', raw(2, new Uint8Array(), { length: recordBytes + 1 })],
     ['the longest that can be said', raw(2, new Uint8Array(), { length: 0xffffffff })],
-    ['a kind nobody knows', raw(9, encodeBody({ failure: null }), {})],
+    ['a kind nobody knows', raw(12, encodeBody({ failure: null }), {})],
     ['a kind of zero', raw(0, encodeBody({ failure: null }), {})],
     ['no task', raw(2, Buffer.from('x'), { task: 0 })],
     ['half a task', raw(2, Buffer.from('x'), { task: 1.5 })],
@@ -114,7 +121,10 @@ describe('what is none', () => {
     ],
     ['a result that is none', raw(6, Buffer.from('{"status":7}'), {})],
     ['a loan that is over for nothing', raw(8, new Uint8Array(), {})],
-    ['one that is over for what nobody knows', raw(8, Buffer.from([3]), {})],
+    ['one that is over for what nobody knows', raw(8, Buffer.from([4]), {})],
+    ['a door to nowhere', raw(9, encodeBody({ socketPath: '/s' }), {})],
+    ['a proof of another form', raw(10, Buffer.from('A5'.repeat(32)), {})],
+    ['a proof that is too long', raw(10, Buffer.from(`${proof}0`), {})],
     ['an end of nothing', raw(3, new Uint8Array(), {})],
     ['nesting without end', raw(3, Buffer.alloc(60_000, 0x91), {})],
   ];
@@ -135,7 +145,7 @@ describe('what is none', () => {
 
   it('does not keep from what came before it', () => {
     const good = written({ ...fence, kind: 'end', failure: null });
-    const found = readAll(new RecordReader(), Buffer.concat([good, raw(9, new Uint8Array(), {})]));
+    const found = readAll(new RecordReader(), Buffer.concat([good, raw(12, new Uint8Array(), {})]));
     expect(found).toEqual([{ ...fence, kind: 'end', failure: null }, 'malformed']);
   });
 });

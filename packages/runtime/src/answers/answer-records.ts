@@ -18,14 +18,22 @@ import {
   type TaskId,
 } from '@gryphgen/protocol';
 import { z } from 'zod';
+import type { DoorOffer } from '../llama/model-door.ts';
 
 export const recordBytes = 64 * 1024;
 const headerBytes = 17;
-const kinds = { head: 1, data: 2, end: 3, want: 4, ask: 5, done: 6, leave: 7, over: 8 } as const;
+const kinds = {
+  ...{ head: 1, data: 2, end: 3, want: 4, ask: 5, done: 6, leave: 7, over: 8 },
+  ...{ door: 9, take: 10, given: 11 },
+} as const;
 /** In the order of their numbers. */
-const overReasons = ['time', 'recalled', 'back'] as const;
+const overReasons = ['time', 'recalled', 'back', 'ended'] as const;
 /** Of HTTP's. */
 const contentTypeChars = 256;
+/** The system's. */
+const socketPathChars = 107;
+const pathChars = 4096;
+const proofForm = /^[0-9a-f]{64}$/;
 
 export interface AnswerFence {
   readonly task: TaskId;
@@ -42,15 +50,21 @@ export type AnswerRecord = AnswerFence &
     | { readonly kind: 'want' }
     /** To a slot that is lent and waits: what it is to answer. */
     | { readonly kind: 'ask'; readonly bytes: Uint8Array }
-    /** From there: the answer is whole. */
+    /** From there: the answer is whole. To one that is taken: all that were answered so far, in sum. */
     | { readonly kind: 'done'; readonly result: InferResult }
     /** To there: nobody takes the answer that is under way. */
     | { readonly kind: 'leave' }
-    /** From there: it takes no more questions; those that crossed this are not answered. To there: it is given back. */
+    /** From there: it takes no more questions; those that crossed this are not answered; one that is taken is to be given back. To there: it is given back. */
     | { readonly kind: 'over'; readonly why: OverReason }
+    /** From there: where its server is asked, for who is on that machine (E42). */
+    | { readonly kind: 'door'; readonly door: DoorOffer }
+    /** To there, when it waits: that one would ask its server straight. */
+    | { readonly kind: 'take'; readonly proof: string }
+    /** From there: so it is. */
+    | { readonly kind: 'given' }
   );
 
-/** Why a slot is lent no more: its time is over or its instance is, others wait for it, or it was given back. */
+/** Why a slot is lent no more: its time is over or its instance is, others wait for it, it was given back, or its attempt has ended. */
 export type OverReason = (typeof overReasons)[number];
 
 const headSchema = z.object({
@@ -59,6 +73,12 @@ const headSchema = z.object({
 });
 const endSchema = z.object({
   failure: z.object({ code: z.enum(failureCodes), message: z.string().max(limits.messageChars) }).nullable(),
+});
+
+const doorSchema = z.object({
+  socketPath: z.string().max(socketPathChars),
+  apiKeyFile: z.string().max(pathChars),
+  proof: z.string().regex(proofForm),
 });
 
 /** In pieces: what is long is not copied. */
@@ -72,6 +92,7 @@ export function writeRecord(record: AnswerRecord): readonly Uint8Array[] {
       return framed(record, encodeBody({ failure: record.failure }));
     case 'want':
     case 'leave':
+    case 'given':
       return framed(record, new Uint8Array());
     case 'ask':
       return framed(record, record.bytes);
@@ -79,6 +100,10 @@ export function writeRecord(record: AnswerRecord): readonly Uint8Array[] {
       return framed(record, new TextEncoder().encode(JSON.stringify(record.result)));
     case 'over':
       return framed(record, Uint8Array.of(overReasons.indexOf(record.why)));
+    case 'door':
+      return framed(record, encodeBody({ ...record.door }));
+    case 'take':
+      return framed(record, Buffer.from(record.proof, 'latin1'));
     case 'data': {
       const pieces: Uint8Array[] = [];
       for (let at = 0; at < record.bytes.length; at += recordBytes)
@@ -161,6 +186,15 @@ export class RecordReader {
       const head = this.headOf(payload);
       return head && { ...fence, kind: 'head', ...head };
     }
+    if (kind === kinds.door) {
+      const door = doorOf(payload);
+      return door && { ...fence, kind: 'door', door };
+    }
+    if (kind === kinds.take) {
+      const proof = Buffer.from(payload).toString('latin1');
+      return proofForm.test(proof) ? { ...fence, kind: 'take', proof } : undefined;
+    }
+    if (kind === kinds.given) return { ...fence, kind: 'given' };
     if (kind !== kinds.end) return undefined;
     const why = endOf(payload);
     return why && { ...fence, kind: 'end', failure: why.failure };
@@ -175,6 +209,11 @@ export class RecordReader {
     if (head !== undefined) this.latest = { bytes: new Uint8Array(payload), head };
     return head;
   }
+}
+
+function doorOf(payload: Uint8Array): DoorOffer | undefined {
+  const read = decodeBody(payload);
+  return read.ok ? doorSchema.safeParse(read.value).data : undefined;
 }
 
 function endOf(payload: Uint8Array): { readonly failure: Failure | null } | undefined {

@@ -1,9 +1,10 @@
 /**
  * What comes on a channel for slots that are lent (E41): questions, each once its slot waits for one, the word that nobody
- * takes an answer any more, and slots that are given back.
+ * takes an answer any more, and slots that are taken (E42) and given back.
  *
  * 1. A slot answers one question at a time: what comes while it waits for none is dropped.
  */
+import type { InferResult } from '@gryphgen/protocol';
 import { type AnswerFence, type AnswerRecord, type OverReason, recordBytes } from './answer-records.ts';
 
 /** What is asked of a slot that is lent. */
@@ -13,12 +14,35 @@ export interface LentQuestion {
   readonly left: AbortSignal;
 }
 
-type Next = LentQuestion | OverReason;
+/** Who asked would ask its server straight, and has opened its door (E42). */
+export interface TakeWish {
+  readonly proof: string;
+}
 
-class LentSlot {
+/** A slot whose server is asked straight. */
+export interface TakenSlot {
+  /** What was told of its answers last, in sum. */
+  readonly told: InferResult | undefined;
+  /** It is given back, or who had it is gone. */
+  readonly back: Promise<void>;
+}
+
+type Next = LentQuestion | TakeWish | OverReason;
+
+export class LentSlot implements TakenSlot {
+  readonly back: Promise<void>;
+  told: InferResult | undefined;
+  private tellBack: () => void = () => undefined;
   private waiting: ((next: Next) => void) | undefined;
   private leaving: AbortController | undefined;
+  private isTaken = false;
   private isBack = false;
+
+  constructor() {
+    this.back = new Promise((resolve) => {
+      this.tellBack = resolve;
+    });
+  }
 
   next(signal: AbortSignal): Promise<Next> {
     this.leaving = undefined;
@@ -34,11 +58,24 @@ class LentSlot {
     });
   }
 
+  take(): TakenSlot {
+    this.isTaken = true;
+    return this;
+  }
+
   ask(bytes: Uint8Array): void {
     if (this.waiting === undefined) return;
     this.leaving = new AbortController();
     // A copy: `bytes` is a view of all that came with it.
     this.tell({ request: Uint8Array.from(bytes), left: this.leaving.signal });
+  }
+
+  wish(proof: string): void {
+    this.tell({ proof });
+  }
+
+  note(told: InferResult): void {
+    if (this.isTaken) this.told = told;
   }
 
   leave(): void {
@@ -47,6 +84,7 @@ class LentSlot {
 
   giveBack(): void {
     this.isBack = true;
+    this.tellBack();
     this.tell('back');
   }
 
@@ -77,6 +115,8 @@ export class LentSlots {
     const slot = this.slots.get(keyOf(record));
     if (record.kind === 'ask') slot?.ask(record.bytes);
     else if (record.kind === 'leave') slot?.leave();
+    else if (record.kind === 'take') slot?.wish(record.proof);
+    else if (record.kind === 'done') slot?.note(record.result);
     else if (record.kind === 'over') slot?.giveBack();
   }
 }

@@ -9,6 +9,9 @@ import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-recor
 
 const pieceBytes = 32 * 1024;
 
+/** What is said to a slot that is lent. */
+type LentWord = 'ask' | 'leave' | 'take' | 'done' | 'over';
+
 export class QuestionOutlet {
   private readonly say: (bytes: Uint8Array) => Promise<void>;
   private readonly credit = new SendCredit(0);
@@ -31,8 +34,8 @@ export class QuestionOutlet {
     this.wake();
   }
 
-  /** To a slot that is lent (E41): what is small. Lost with the connection. */
-  tell(record: Extract<AnswerRecord, { kind: 'ask' | 'leave' | 'over' }>): void {
+  /** To a slot that is lent (E41, E42): what is small. Lost with the connection. */
+  tell(record: Extract<AnswerRecord, { kind: LentWord }>): void {
     void this.put(record);
   }
 

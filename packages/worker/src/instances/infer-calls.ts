@@ -26,7 +26,7 @@ import type { LlamaEngines } from '../engines/llama-engines.ts';
 import type { Call, CallOrder } from '../executors/call-executor.ts';
 import { resultBytes } from '../executors/call-executor.ts';
 import { asksForStream, CollectedAnswer, noStream, tooLong } from './collected-answer.ts';
-import { answerLent } from './lent-slot.ts';
+import { answerLent, type OfferedDoor } from './lent-slot.ts';
 import type { LocalInstances } from './local-instances.ts';
 
 const slotEnded = failure('lost.worker', 'the slot was ended in the middle of the answer');
@@ -80,6 +80,7 @@ async function answer(
       ? first
       : await answerLent(first, {
           ...{ writer, clock, alarms, beganMono, signal: order.signal, recalled: order.recalled },
+          offered: offeredDoor(kind, order, instances),
           answer: async ({ request, left }) => {
             const signal = AbortSignal.any([order.signal, left]);
             const asked = { ...order, body: { ...body, request }, signal };
@@ -93,6 +94,18 @@ async function answer(
   const result = writer instanceof CollectedAnswer ? { ...ended, body: writer.text } : ended;
   const encoded = new TextEncoder().encode(JSON.stringify(result));
   return encoded.length > resultBytes ? tooLong : encoded;
+}
+
+/** To who asks for one: that of any instance of the model, since it is held for the slot from then on. */
+function offeredDoor(
+  kind: ModelUse,
+  { body, fence, model = '' }: CallOrder<InferBody>,
+  instances: LocalInstances,
+): OfferedDoor | undefined {
+  const { door, channel } = body;
+  const instance = door === true ? instances.find(model, kind) : undefined;
+  if (instance === undefined || channel === undefined) return undefined;
+  return { instance, loan: { channel, task: fence.task, attempt: fence.attempt } };
 }
 
 async function relay(

@@ -10,7 +10,7 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Failure, failure, type ModelEngine, type PublishedPort } from '@gryphgen/protocol';
-import type { Alarms, Clock, Door, Log, Random } from '@gryphgen/runtime';
+import type { Alarms, Clock, KeptDoor, Log, Random } from '@gryphgen/runtime';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
 import type { Exit } from '../core/events.ts';
@@ -22,7 +22,7 @@ import type { Adoption, Executor, ExecutorEvents } from '../executors/executor.t
 import { ProcessExecutor, type ProcessExecutorOptions } from '../executors/process-executor.ts';
 import { type KeeperPlace, keeperPlace } from '../executors/process-keeper-place.ts';
 import type { ProcessOwner } from '../executors/process-owner.ts';
-import { readInstance, removeSocket, socketPathOf } from './instance-home.ts';
+import { apiKeyFile, readInstance, removeSocket, socketPathOf } from './instance-home.ts';
 import { planInstance } from './instance-plan.ts';
 import { InstanceWatch } from './instance-watch.ts';
 import { type InstanceFacts, LocalInstance, type LocalInstances } from './local-instances.ts';
@@ -48,7 +48,7 @@ interface Held {
   readonly fence: Fence;
   readonly tail: OutputTail;
   /** What it is and where: known from its preparation on. */
-  known: { readonly facts: InstanceFacts; readonly door: Door } | null;
+  known: { readonly facts: InstanceFacts; readonly door: KeptDoor } | null;
   instance: LocalInstance | null;
   watch: InstanceWatch | null;
   wasReady: boolean;
@@ -75,8 +75,12 @@ export class InstanceExecutor implements Executor {
       ...{ home: this.place.home, files, engines, paths, random },
       onPlanned: (key, facts, apiKey) => {
         const held = this.held.get(key);
-        if (held !== undefined)
-          held.known = { facts, door: { socketPath: this.socketOf(held.fence), apiKey } };
+        if (held === undefined) return;
+        const door = {
+          socketPath: this.socketOf(held.fence),
+          apiKeyFile: apiKeyFile(this.scratchOf(held.fence)),
+        };
+        held.known = { facts, door: { ...door, apiKey } };
       },
     });
     this.processes = new ProcessExecutor({
@@ -119,7 +123,7 @@ export class InstanceExecutor implements Executor {
     for (const { fence, found, stopping } of adopted) {
       const held = this.hold(fence);
       if (found.phase === 'ended') continue;
-      held.known = await readInstance(join(this.place.root, keyOf(fence)), this.socketOf(fence));
+      held.known = await readInstance(this.scratchOf(fence), this.socketOf(fence));
       if (held.known === null)
         this.condemn(held, failure('lost.worker', 'what it was is not known any more'));
       else if (stopping === null) this.watch(held);
@@ -166,6 +170,10 @@ export class InstanceExecutor implements Executor {
 
   private socketOf(fence: Fence): string {
     return socketPathOf(this.place.home, fence);
+  }
+
+  private scratchOf(fence: Fence): string {
+    return join(this.place.root, keyOf(fence));
   }
 
   private eventsOfProcesses(): ExecutorEvents {

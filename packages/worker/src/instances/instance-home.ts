@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelName, modelUses } from '@gryphgen/protocol';
-import { type Door, type Random, replacePrivateFile, runFolder } from '@gryphgen/runtime';
+import { type KeptDoor, type Random, replacePrivateFile, runFolder } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf } from '../core/fence.ts';
 import type { InstanceFacts } from './local-instances.ts';
@@ -43,11 +43,12 @@ export async function writeInstance(scratch: string, facts: InstanceFacts, rando
 export async function readInstance(
   scratch: string,
   socketPath: string,
-): Promise<{ readonly facts: InstanceFacts; readonly door: Door } | null> {
+): Promise<{ readonly facts: InstanceFacts; readonly door: KeptDoor } | null> {
   try {
     const note = noteSchema.safeParse(JSON.parse(await readFile(noteOf(scratch), 'utf8')));
-    const apiKey = (await readFile(apiKeyFile(scratch), 'utf8')).trim();
-    return note.success ? { facts: note.data, door: { socketPath, apiKey } } : null;
+    const keyFile = apiKeyFile(scratch);
+    const apiKey = (await readFile(keyFile, 'utf8')).trim();
+    return note.success ? { facts: note.data, door: { socketPath, apiKey, apiKeyFile: keyFile } } : null;
   } catch {
     return null;
   }

@@ -17,6 +17,7 @@ let socketPath: string;
 /** What is played. */
 let health: () => number | null;
 let decoded: () => number | null;
+let processing: number | undefined;
 let looks: number;
 let watch: InstanceWatch;
 let instance: LocalInstance;
@@ -29,6 +30,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gg-watch-'));
   socketPath = join(folder, 's.sock');
   [health, decoded, looks, states, onLook] = [() => 200, () => 0, 0, [], () => undefined];
+  processing = undefined;
   server = createServer((asked, answer) => {
     looks += 1;
     onLook();
@@ -36,12 +38,15 @@ beforeEach(async () => {
     // It hangs.
     if (told === null) return;
     if (asked.url === '/health') answer.writeHead(told).end('{}');
-    else answer.end(`# HELP\nllamacpp:n_decode_total ${told}\nllamacpp:n_tokens_max 1\n`);
+    else {
+      const rest = processing === undefined ? '' : `llamacpp:requests_processing ${processing}\n`;
+      answer.end(`# HELP\nllamacpp:n_decode_total ${told}\nllamacpp:n_tokens_max 1\n${rest}`);
+    }
   });
   await new Promise<void>((resolve) => void server.listen(socketPath, resolve));
   const facts = { model: 'tiny', use: 'infer', onHost: true } as const;
   const fence = { task: 1, attempt: 1, epoch: 1 } as Fence;
-  instance = new LocalInstance(fence, facts, { socketPath, apiKey: 'k' }, systemClock);
+  instance = new LocalInstance(fence, facts, { socketPath, apiKey: 'k', apiKeyFile: '' }, systemClock);
 });
 
 afterEach(async () => {
@@ -114,4 +119,19 @@ it('who takes no more of an answer is no fault of it', async () => {
   begin();
   await asked(more);
   await expect(Promise.race([condemned, Promise.resolve('goes on')])).resolves.toBe('goes on');
+});
+
+it('one whose slots are taken, and that is asked nothing, is well', async () => {
+  instance.take();
+  processing = 0;
+  begin();
+  await asked(more);
+  await expect(Promise.race([condemned, Promise.resolve('goes on')])).resolves.toBe('goes on');
+});
+
+it('one that is asked by a slot that is taken, and stands still, is hung', async () => {
+  instance.take();
+  processing = 1;
+  begin();
+  expect((await condemned).message).toBe('no token moved for 1 s with 1 request under way');
 });

@@ -3,21 +3,19 @@
  *
  * 1. A server that is hung answers that it is well (`/health` needs nothing but a thread), so it is judged by progress: a
  *    byte of an answer, or a step of computing that its own counter tells. With nothing under way it has to answer. Who
- *    asked and takes no more of an answer is no fault of it.
+ *    asked and takes no more of an answer is no fault of it. Of slots that are taken (E42) it tells itself whether it is asked anything.
  * 2. It is asked no oftener than once in a quarter of `stillMs`: questions hold up its noticing of who has left.
  */
 import { type Failure, failure, formatDuration, type Health } from '@gryphgen/protocol';
-import { type Alarms, askLlama, type Clock, pause } from '@gryphgen/runtime';
+import { type Alarms, type Clock, pause } from '@gryphgen/runtime';
 import type { LocalInstance } from './local-instances.ts';
+import { lookAt, readCounters } from './server-counters.ts';
 
 /** Hundreds of GiB from a slow disk; what takes longer will not serve anybody. */
 const loadMs = 60 * 60_000;
 const firstLookMs = 50;
 const loadLookMs = 1000;
 const answerMs = 10_000;
-/** Where its counter is; the rest of the answer is some KiB. */
-const counter = /^llamacpp:n_decode_total ([0-9.e+]+)$/m;
-const metricsChars = 64 * 1024;
 
 /** A host may compute for minutes on one batch of a large model's prompt. */
 const usualStillMs = { device: 120_000, host: 600_000 };
@@ -38,7 +36,7 @@ export class InstanceWatch {
   private readonly options: InstanceWatchOptions;
   private readonly over = new AbortController();
   private readonly stillMs: number;
-  private decoded = '';
+  private decodes: number | undefined;
 
   constructor(instance: LocalInstance, options: InstanceWatchOptions) {
     const { device, host } = usualStillMs;
@@ -94,41 +92,31 @@ export class InstanceWatch {
   private async goesOn(sinceMono: number, limitMs: number): Promise<boolean> {
     const { instance } = this;
     if (instance.computing > 0 && instance.movedMono > sinceMono) return true;
-    if (instance.computing === 0) return (await this.text('/health', limitMs)) !== null;
-    const decoded = counter.exec((await this.text('/metrics', limitMs)) ?? '')?.[1] ?? this.decoded;
-    const isMore = decoded !== this.decoded;
-    this.decoded = decoded;
+    const { computing, taken } = instance;
+    if (computing === 0 && taken === 0) return (await this.text('/health', limitMs)) !== null;
+    const counters = readCounters((await this.text('/metrics', limitMs)) ?? '');
+    // What is asked straight it tells itself.
+    if (computing === 0 && counters?.requests === 0) return true;
+    const decodes = counters?.decodes ?? this.decodes;
+    const isMore = decodes !== this.decodes;
+    this.decodes = decodes;
     return isMore;
   }
 
   private hung(): Failure {
-    const { computing } = this.instance;
+    const { computing, taken } = this.instance;
+    const most = computing + taken;
     const lasted = formatDuration(this.stillMs);
     return failure(
       'execution.model',
-      computing === 0
+      most === 0
         ? `llama-server did not answer for ${lasted}`
-        : `no token moved for ${lasted} with ${computing} request${computing === 1 ? '' : 's'} under way`,
+        : `no token moved for ${lasted} with ${most} request${most === 1 ? '' : 's'} under way`,
     );
   }
 
-  /** What it answers with status 200, else null. */
-  private async text(path: string, limitMs: number): Promise<string | null> {
-    const limit = new AbortController();
-    const cancel = this.options.alarms.after(limitMs, () => limit.abort());
-    const signal = AbortSignal.any([this.over.signal, limit.signal]);
-    try {
-      const answer = await askLlama(this.instance.door, { path, signal });
-      let text = '';
-      await answer.read((piece) => {
-        text += Buffer.from(piece).toString('latin1');
-        return text.length < metricsChars;
-      });
-      return answer.status === 200 ? text : null;
-    } catch {
-      return null; // not yet, not any more, or not in time: the caller's to judge
-    } finally {
-      cancel();
-    }
+  private text(path: '/health' | '/metrics', limitMs: number): Promise<string | null> {
+    const { alarms } = this.options;
+    return lookAt(this.instance.door, { path, limitMs, alarms, signal: this.over.signal });
   }
 }

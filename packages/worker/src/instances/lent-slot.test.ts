@@ -32,6 +32,18 @@ class Asker implements LentWriter {
   over(why: OverReason): void {
     this.said.push(`over ${why}`);
   }
+
+  offer(): void {
+    throw new Error('a door was offered');
+  }
+
+  give(): never {
+    throw new Error('it was given');
+  }
+
+  callBack(): void {
+    throw new Error('it was called back');
+  }
 }
 
 let time: PlayedTime;
@@ -44,7 +56,7 @@ beforeEach(() => {
 /** `answer`: to what is asked there. */
 function lend(beganMono: number, answer = async () => first): ReturnType<typeof answerLent> {
   const writer = { lend: () => asker };
-  const signals = { signal: never, recalled: never };
+  const signals = { signal: never, recalled: never, offered: undefined };
   return answerLent(first, { writer, clock: time, alarms: time, beganMono, ...signals, answer });
 }
 

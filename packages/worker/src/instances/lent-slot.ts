@@ -6,11 +6,31 @@
  *    gone, when it is told to end, and with the first question that its instance did not answer: never before the answer that is under
  *    way is whole.
  * 2. What was answered before counts in any case: its end is a success, with the sums of all.
+ * 3. Who asked may take it, and ask its server straight (E42, taken-slot.ts).
  */
 import { type Failure, type InferResult, limits } from '@gryphgen/protocol';
-import type { Alarms, AnswerWriter, Clock, LentWriter, OverReason } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  AnswerSum,
+  type AnswerWriter,
+  type Clock,
+  type DoorLoan,
+  isShown,
+  type LentWriter,
+  type OverReason,
+  offerDoor,
+} from '@gryphgen/runtime';
+import type { LocalInstance } from './local-instances.ts';
+import { keepTaken } from './taken-slot.ts';
 
-type LentQuestion = Exclude<Awaited<ReturnType<LentWriter['next']>>, OverReason>;
+type Next = Exclude<Awaited<ReturnType<LentWriter['next']>>, OverReason>;
+type LentQuestion = Extract<Next, { readonly request: Uint8Array }>;
+
+/** Which instance who asked may ask straight (E42), should they be on this machine. */
+export interface OfferedDoor {
+  readonly instance: LocalInstance;
+  readonly loan: DoorLoan;
+}
 
 interface LentOptions {
   readonly writer: Pick<AnswerWriter, 'lend'>;
@@ -21,12 +41,13 @@ interface LentOptions {
   /** It is to end. */
   readonly signal: AbortSignal;
   readonly recalled: AbortSignal;
+  readonly offered: OfferedDoor | undefined;
   readonly answer: (question: LentQuestion) => Promise<InferResult | Failure>;
 }
 
 /** `first`: how the question that it came with was answered. */
 export async function answerLent(first: InferResult, options: LentOptions): Promise<InferResult> {
-  const { writer, clock, alarms, beganMono, signal, recalled, answer } = options;
+  const { writer, clock, alarms, beganMono, signal, recalled, offered, answer } = options;
   const ending = new AbortController();
   const cancelTime = alarms.after(limits.loanMs - (clock.mono() - beganMono), () => ending.abort('time'));
   const stop = (): void => ending.abort('time');
@@ -35,16 +56,29 @@ export async function answerLent(first: InferResult, options: LentOptions): Prom
   recalled.addEventListener('abort', giveUp, { once: true });
   if (recalled.aborted) giveUp();
   if (signal.aborted) stop();
-  const sum = new Sum(first);
+  const sum = new AnswerSum();
+  sum.add(first);
   const lent = writer.lend();
   try {
     lent.done(first);
+    if (offered !== undefined) lent.offer(offerDoor(offered.instance.door, offered.loan));
     for (;;) {
       // The alarm of a time that is over comes a turn later, behind a word that it waits.
       if (clock.mono() - beganMono >= limits.loanMs) stop();
       const next = await lent.next(ending.signal);
       if (typeof next === 'string') {
         lent.over(next);
+        break;
+      }
+      if ('proof' in next) {
+        const { instance, loan } = offered ?? {};
+        const isTheirs =
+          instance !== undefined && loan !== undefined && isShown(instance.door, loan, next.proof);
+        if (!isTheirs) continue;
+        const told = await keepTaken({ instance, lent, alarms, ending: ending.signal, signal });
+        if (told === 'refused') continue;
+        if (told !== undefined) sum.add(told);
+        lent.over('back');
         break;
       }
       const how = await answer(next);
@@ -57,35 +91,6 @@ export async function answerLent(first: InferResult, options: LentOptions): Prom
     signal.removeEventListener('abort', stop);
     recalled.removeEventListener('abort', giveUp);
   }
-  return sum.result(clock.mono() - beganMono);
-}
-
-/** Of all that was answered: what its tokens took the server is known where it told that of each. */
-class Sum {
-  private readonly first: InferResult;
-  private readonly tokens = { prompt: 0, cached: 0, output: 0 };
-  private outputMs: number | undefined = 0;
-  private questions = 0;
-
-  constructor(first: InferResult) {
-    this.first = first;
-    this.add(first);
-  }
-
-  add({ tokens, outputMs }: InferResult): void {
-    this.questions += 1;
-    if (tokens === undefined) return;
-    this.tokens.prompt += tokens.prompt;
-    this.tokens.cached += tokens.cached;
-    this.tokens.output += tokens.output;
-    if (tokens.output === 0 || this.outputMs === undefined) return;
-    this.outputMs = outputMs === undefined ? undefined : this.outputMs + outputMs;
-  }
-
-  result(ms: number): InferResult {
-    const { first, tokens, outputMs, questions } = this;
-    const { status, firstMs } = first;
-    const counted = { tokens, ...(outputMs !== undefined && { outputMs }) };
-    return { status, ...counted, firstMs, restMs: ms - firstMs, questions };
-  }
+  const { status, firstMs } = first;
+  return sum.with({ status, firstMs, restMs: clock.mono() - beganMono - firstMs });
 }

@@ -15,7 +15,7 @@ beforeEach(() => {
 function ready(over: Partial<InstanceFacts> = {}): LocalInstance {
   const fence = { task: made.length + 1, attempt: 1, epoch: 1 } as Fence;
   const facts = { model: 'tiny', use: 'infer', onHost: true, slots: 2, ...over } as const;
-  const one = new LocalInstance(fence, facts, { socketPath: '', apiKey: '' }, systemClock);
+  const one = new LocalInstance(fence, facts, { socketPath: '', apiKey: '', apiKeyFile: '' }, systemClock);
   one.isReady = true;
   instances.add(one);
   made.push(one);

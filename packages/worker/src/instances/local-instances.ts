@@ -3,10 +3,11 @@
  *
  * 1. Only one that is ready is found. Of several of a model: that which answered the chat so far, if it has a slot free; else that with
  *    the fewest requests under way, of equals that which answered most of the beginning. Which of its slots has that, the server sees.
- * 2. Of each it is known how many requests are under way and when one of them moved last: what is hung is judged by that.
+ * 2. Of each it is known how many requests are under way and when one of them moved last: what is hung is judged by that. Of a slot
+ *    that is taken (E42) it is known that there may be one.
  */
 import type { ModelUse } from '@gryphgen/protocol';
-import { type Clock, type Door, KeptConnections, prefixesOf } from '@gryphgen/runtime';
+import { type Clock, KeptConnections, type KeptDoor, prefixesOf } from '@gryphgen/runtime';
 import { PromptPrefixes } from '@gryphgen/scheduler';
 import type { Fence } from '../core/fence.ts';
 import { keyOf } from '../core/fence.ts';
@@ -30,16 +31,17 @@ export interface InstanceFacts {
 export class LocalInstance {
   readonly fence: Fence;
   readonly facts: InstanceFacts;
-  readonly door: Door;
+  readonly door: KeptDoor;
   /** By which it is asked. */
   readonly kept = new KeptConnections();
   isReady = false;
   private readonly clock: Clock;
   private count = 0;
+  private takenCount = 0;
   private handing = 0;
   private lastMono: number;
 
-  constructor(fence: Fence, facts: InstanceFacts, door: Door, clock: Clock) {
+  constructor(fence: Fence, facts: InstanceFacts, door: KeptDoor, clock: Clock) {
     this.fence = fence;
     this.facts = facts;
     this.door = door;
@@ -48,7 +50,12 @@ export class LocalInstance {
   }
 
   get underWay(): number {
-    return this.count;
+    return this.count + this.takenCount;
+  }
+
+  /** Slots by which others ask it straight (E42): what is under way there, it alone knows. */
+  get taken(): number {
+    return this.takenCount;
   }
 
   /** Requests of which something is to come from the server, and not to be taken by who asked. */
@@ -69,6 +76,16 @@ export class LocalInstance {
     return () => {
       if (!isOver) this.count -= 1;
       isOver = true;
+    };
+  }
+
+  /** One of its slots is taken. Returns how to tell that it is back. */
+  take(): () => void {
+    this.takenCount += 1;
+    let isBack = false;
+    return () => {
+      if (!isBack) this.takenCount -= 1;
+      isBack = true;
     };
   }
 

@@ -1,0 +1,77 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttemptNo, TaskId } from '@gryphgen/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../scratch.fixture.ts';
+import { isShown, type KeptDoor, offerDoor, openDoor } from './model-door.ts';
+
+const loan = { channel: 'c'.repeat(22), task: 7 as TaskId, attempt: 1 as AttemptNo };
+const others = [{ channel: 'd'.repeat(22) }, { task: 8 as TaskId }, { attempt: 2 as AttemptNo }];
+const apiKey = '0f'.repeat(32);
+
+let folder: string;
+let kept: KeptDoor;
+beforeEach(() => {
+  folder = scratchFolder();
+  kept = { socketPath: join(folder, 'm.sock'), apiKeyFile: join(folder, 'api-key'), apiKey };
+  writeFileSync(kept.apiKeyFile, `${apiKey}\n`, { mode: 0o600 });
+});
+
+const opened = () => openDoor(offerDoor(kept, loan), loan);
+
+describe('a door', () => {
+  it('is opened by who can read the key’s file, who shows that; the key itself is not told', async () => {
+    const offer = offerDoor(kept, loan);
+    expect(JSON.stringify(offer)).not.toContain(apiKey);
+    const found = await openDoor(offer, loan);
+    expect(found?.door).toEqual({ socketPath: kept.socketPath, apiKey });
+    expect(found?.proof).not.toBe(offer.proof);
+    expect(isShown(kept, loan, found?.proof ?? '')).toBe(true);
+  });
+
+  it('is of one loan: what was shown for another opens nothing', async () => {
+    const offer = offerDoor(kept, loan);
+    const proof = (await opened())?.proof ?? '';
+    for (const other of others) {
+      expect(await openDoor(offer, { ...loan, ...other })).toBeUndefined();
+      expect(isShown(kept, { ...loan, ...other }, proof)).toBe(false);
+    }
+    expect(isShown(kept, loan, offer.proof)).toBe(false);
+    expect(isShown(kept, loan, '')).toBe(false);
+  });
+
+  it('of who has not the key is none', async () => {
+    const stranger = offerDoor({ ...kept, apiKey: '00'.repeat(32) }, loan);
+    expect(await openDoor(stranger, loan)).toBeUndefined();
+  });
+
+  it('of another machine is none: there is no such file', async () => {
+    expect(await openDoor({ ...offerDoor(kept, loan), apiKeyFile: join(folder, 'none') }, loan)).toBe(
+      undefined,
+    );
+    expect(await openDoor({ ...offerDoor(kept, loan), apiKeyFile: 'api-key' }, loan)).toBeUndefined();
+  });
+});
+
+describe('no key’s file is', () => {
+  it('one that others may read', async () => {
+    chmodSync(kept.apiKeyFile, 0o640);
+    expect(await opened()).toBeUndefined();
+  });
+
+  it('one with anything else in it', async () => {
+    for (const text of [apiKey, `${apiKey}0`, `${'G'.repeat(64)}\n`, `${apiKey}\n\n`]) {
+      writeFileSync(kept.apiKeyFile, text);
+      expect(await opened()).toBeUndefined();
+    }
+  });
+
+  it('a link, nor a folder', async () => {
+    const link = join(folder, 'link');
+    symlinkSync(kept.apiKeyFile, link);
+    const inside = join(folder, 'inside');
+    mkdirSync(inside, { mode: 0o700 });
+    for (const apiKeyFile of [link, inside])
+      expect(await openDoor(offerDoor({ ...kept, apiKeyFile }, loan), loan)).toBeUndefined();
+  });
+});
