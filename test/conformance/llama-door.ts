@@ -43,7 +43,7 @@ export class LlamaDoor implements GridDoor {
     };
     return {
       task: Promise.resolve(ephemeralTaskId(1 as Epoch, ++this.asked)),
-      question: 1,
+      ...({ question: 1, way: 'task' } as const),
       head: answered.then(({ statusCode = 0, headers: { 'content-type': contentType = '' } }) => ({
         status: statusCode,
         contentType,

@@ -77,14 +77,14 @@ it('a key that is revoked is refused from the next request on', async () => {
   await expect(client.chat.completions.create(chat)).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
 });
 
-it('asked again and again, answers from slots that are lent, and says in which task that was', async () => {
+it('asked again and again, answers from slots that are lent, by their server, and says in which task that was', async () => {
   let ids: (string | null)[] = [];
   do {
     const asked = await Promise.all(Array.from({ length: 8 }, () => post('/v1/chat/completions', chat)));
     ids = asked.map(({ status, headers }) => (status === 200 ? headers.get('x-request-id') : null));
     expect(ids).not.toContain(null);
     await Promise.all(asked.map((answer) => answer.json()));
-  } while (!ids.some((id) => id?.includes('-')));
+  } while (!ids.some((id) => id?.includes('-')) || !straight.test(await counted()));
   const lent = ids.find((id) => id?.includes('-')) ?? '';
   expect(lent).toMatch(/^e[0-9]+\.[0-9]+-[0-9]+$/);
   const { code, stdout } = await grid.grid('explain', lent);
@@ -127,12 +127,19 @@ async function endsOfKilled(client: OpenAI): Promise<readonly string[]> {
 }
 
 it('counts what was asked, and holds nothing when all has ended', async () => {
-  const asked = await fetch(`${gateway}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
-  const text = await asked.text();
+  const text = await counted();
   expect(text).toMatch(/gryphgen_gateway_tokens_total\{model="tiny",kind="output"\} [1-9]/);
   // This request.
   expect(text).toContain('gryphgen_gateway_open_requests 1\n');
 });
+
+/** Answers for which the gateway asked the model's server itself. */
+const straight = /gryphgen_gateway_answers_total\{way="straight"\} [1-9]/;
+
+async function counted(): Promise<string> {
+  const asked = await fetch(`${gateway}/metrics`, { headers: { authorization: `Bearer ${apiKey}` } });
+  return await asked.text();
+}
 
 function post(path: string, body: object): Promise<Response> {
   const headers = { 'x-api-key': apiKey, 'content-type': 'application/json' };

@@ -42,7 +42,7 @@ export {
   type EmbedOptions,
   embedTexts,
 } from './inference/embed-texts.ts';
-export type { Answer, AnswerHead, AnswerProgress } from './inference/open-answer.ts';
+export type { Answer, AnswerHead, AnswerProgress, AnswerWay } from './inference/open-answer.ts';
 export type { Question } from './inference/question.ts';
 export { refusalOf } from './inference/refusal.ts';
 export { type AskOptions, Inference, type InferenceAsker } from './inference.ts';

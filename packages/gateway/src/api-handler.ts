@@ -195,7 +195,7 @@ export class ApiHandler {
       waiting: isStream ? { everyMs: bounds.waitingMs, model: question.model } : undefined,
       onFirstByte: () => {
         onHead();
-        this.metrics.firstByte(route, clock.mono() - began);
+        this.metrics.firstByte(route, answer.way, clock.mono() - began);
       },
       onBytes: (count) => this.metrics.answered(route, count),
     });

@@ -1,6 +1,7 @@
 /** What the gateway counts, as Prometheus reads it. Names of models are those that answered, so there are not many. */
 import type { InferResult } from '@gryphgen/protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DoorAnswer } from './grid-door.ts';
 
 const secondsBuckets = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300];
 
@@ -12,6 +13,7 @@ export class GatewayMetrics {
   private readonly requests: Counter<'route' | 'status'>;
   private readonly seconds: Histogram<'route'>;
   private readonly firstByteSeconds: Histogram<'route'>;
+  private readonly answers: Counter<'way'>;
   private readonly bytes: Counter<'route'>;
   private readonly tokens: Counter<'model' | 'kind'>;
   private readonly badConnections: Counter<'reason'>;
@@ -32,6 +34,13 @@ export class GatewayMetrics {
       ...named('first_byte_seconds', 'From the headers to the first byte of a model’s answer'),
       labelNames: ['route'],
       buckets: secondsBuckets,
+    });
+    this.answers = new Counter({
+      ...named(
+        'answers_total',
+        'Answers that have begun; by a task of their own, a lent slot, its server straight, or a provider',
+      ),
+      labelNames: ['way'],
     });
     this.bytes = new Counter({
       ...named('answer_bytes_total', 'Of answers of models'),
@@ -58,7 +67,8 @@ export class GatewayMetrics {
     this.seconds.observe({ route }, ms / 1000);
   }
 
-  firstByte(route: string, ms: number): void {
+  firstByte(route: string, way: DoorAnswer['way'], ms: number): void {
+    this.answers.inc({ way });
     this.firstByteSeconds.observe({ route }, ms / 1000);
   }
 

@@ -66,7 +66,7 @@ class ScriptedGrid implements GridDoor {
     for (const wake of this.waiting.splice(0)) wake();
     return {
       task: Promise.resolve(ephemeralTaskId(3 as Epoch, 17)),
-      question: 1,
+      ...({ question: 1, way: 'task' } as const),
       head: this.head(),
       body: this.answers(question, signal),
       result: Promise.resolve(result),

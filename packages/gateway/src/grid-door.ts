@@ -1,5 +1,5 @@
 /** What the gateway asks of the grid, for whom. */
-import type { Answer, Question } from '@gryphgen/client';
+import type { Answer, AnswerWay, Question } from '@gryphgen/client';
 import type { InstanceDocument, ModelDocument, PrincipalId, TaskId } from '@gryphgen/protocol';
 
 export interface Asker {
@@ -8,8 +8,9 @@ export interface Asker {
 }
 
 /** `task`: undefined where another than the grid answers. */
-export interface DoorAnswer extends Omit<Answer, 'task'> {
+export interface DoorAnswer extends Omit<Answer, 'task' | 'way'> {
   readonly task: Promise<TaskId | undefined>;
+  readonly way: AnswerWay | 'provider';
 }
 
 /** What is told of a model; without `serving` of one that is served elsewhere. */

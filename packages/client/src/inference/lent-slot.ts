@@ -94,6 +94,7 @@ export class LentSlot implements LineUser {
     this.asked += 1;
     const { answer, question } = wish;
     answer.question = this.asked;
+    answer.way = this.way === undefined ? 'lent' : 'straight';
     answer.accepted.resolve(task);
     answer.placed(attempt, worker);
     if (this.way === undefined) this.tell({ kind: 'ask', bytes: question.request });

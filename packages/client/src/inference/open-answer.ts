@@ -37,11 +37,16 @@ export interface AnswerProgress {
   readonly workerName: string;
 }
 
+/** By a task of its own; by a slot that is lent (E41); by that one's server, asked straight (E42). */
+export type AnswerWay = 'task' | 'lent' | 'straight';
+
 export interface Answer {
   /** When the question was accepted; of one that a lent slot answers, the task that lends it, also where that slot is lost then. */
   readonly task: Promise<TaskId>;
   /** Which of that task's questions it is, from 1; known when that is. */
   readonly question: number;
+  /** How it came; known when its head is. */
+  readonly way: AnswerWay;
   /** With its first byte. */
   readonly head: Promise<AnswerHead>;
   /** To be taken once. Throws GridError where the answer is not whole. Who stops taking it cancels it. */
@@ -68,6 +73,7 @@ export class OpenAnswer implements Answer, LineUser {
   readonly result: Promise<InferResult>;
   readonly body: AsyncIterable<Uint8Array>;
   question = 1;
+  way: AnswerWay = 'task';
   private readonly owner: AnswerOwner;
   private readonly headTold: Deferred<AnswerHead> = deferred();
   private readonly resultTold: Deferred<InferResult> = deferred();
@@ -161,6 +167,7 @@ export class OpenAnswer implements Answer, LineUser {
     this.attempt = 0;
     this.worker = '';
     this.headSeen = undefined;
+    this.way = 'task';
   }
 
   fail(why: Failure): void {

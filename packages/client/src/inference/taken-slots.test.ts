@@ -82,7 +82,7 @@ describe('who has taken a slot', () => {
       expect(await answer.head).toEqual({ status: 200, contentType: 'application/json' });
       expect(await words(answer)).toBe(usage);
       expect(await answer.result).toMatchObject({ tokens: { prompt: 3, cached: 0, output: 2 } });
-      expect([await answer.task, answer.question]).toEqual([loan.task.task, nth]);
+      expect([await answer.task, answer.question, answer.way]).toEqual([loan.task.task, nth, 'straight']);
     }
     place.time.pass(300);
     await slot.back;
@@ -162,4 +162,5 @@ it('who cannot open its door asks the worker as before', async () => {
   await loan.writer.write(Buffer.from('of the worker'));
   loan.lent.done({ status: 200, firstMs: 1, restMs: 2 });
   expect(await words(answer)).toBe('of the worker');
+  expect(answer.way).toBe('lent');
 });

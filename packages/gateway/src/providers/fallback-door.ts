@@ -38,6 +38,7 @@ interface Winner {
   readonly head: AnswerHead;
   readonly body: AsyncIterable<Uint8Array>;
   readonly result: Promise<InferResult>;
+  readonly way: DoorAnswer['way'];
 }
 
 export class FallbackDoor implements GridDoor {
@@ -55,6 +56,7 @@ export class FallbackDoor implements GridDoor {
     if (others.length === 0) return await grid.ask(who, question, signal);
     const asked = grid.ask(who, question, signal);
     let nth = 1;
+    let way: DoorAnswer['way'] = 'task';
     const winner = this.first(asked, others, question, signal);
     const answered = winner.then(() => undefined);
     const task: Promise<TaskId | undefined> = asked
@@ -65,7 +67,10 @@ export class FallbackDoor implements GridDoor {
       })
       .catch(() => answered);
     const result = winner.then(async (won) => await won.result);
-    const head = winner.then((won) => won.head);
+    const head = winner.then((won) => {
+      way = won.way;
+      return won.head;
+    });
     // Who asks hears it by one of them.
     for (const told of [task, head, result]) told.catch(() => undefined);
     const body = bodyOf(winner);
@@ -73,6 +78,9 @@ export class FallbackDoor implements GridDoor {
       ...{ task, head, body, result },
       get question() {
         return nth;
+      },
+      get way() {
+        return way;
       },
     };
   }
@@ -97,7 +105,8 @@ export class FallbackDoor implements GridDoor {
     let why: GridError;
     try {
       const answer = await asked;
-      return { head: await answer.head, body: answer.body, result: answer.result };
+      const head = await answer.head;
+      return { head, body: answer.body, result: answer.result, way: answer.way };
     } catch (error) {
       if (!(error instanceof GridError) || signal.aborted || !mayAskElsewhere(error.code)) throw error;
       why = error;
@@ -139,7 +148,7 @@ export class FallbackDoor implements GridDoor {
         fail(notTaken);
       }
     };
-    return { head: { status, contentType }, body: pieces(), result };
+    return { head: { status, contentType }, body: pieces(), result, way: 'provider' };
   }
 }
 
