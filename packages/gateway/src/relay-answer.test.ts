@@ -91,12 +91,36 @@ describe('a stream', () => {
   it('that is no event stream breaks off without an end', async () => {
     fixture.grid.answers = async function* () {
       yield bytes('{"half":');
+      yield bytes('{"of":');
       throw new GridError(failure('lost.worker', 'its machine went away'));
     };
     const url = await fixture.open();
     await expect(fixture.ask(`${url}/v1/completions`, chat())).rejects.toThrow(/aborted|hang up/);
     const { body } = await fixture.ask(`${url}/metrics`, undefined);
     expect(body).toContain('requests_total{route="/v1/completions",status="502"} 1');
+  });
+
+  it('that is no event stream is refused as long as nothing of it was sent, and says how long it is when it is of one piece', async () => {
+    fixture.grid.answers = async function* () {
+      yield bytes('{"half":');
+      throw new GridError(failure('lost.worker', 'its machine went away'));
+    };
+    const url = await fixture.open();
+    const refused = await fixture.ask(`${url}/v1/completions`, chat());
+    expect(refused).toMatchObject({ status: 502, error: { code: 'lost.worker' } });
+    fixture.grid.answers = async function* () {
+      yield bytes('{"whole":1}');
+    };
+    const { status, headers, body } = await fixture.ask(`${url}/v1/completions`, chat());
+    expect([status, body]).toEqual([200, '{"whole":1}']);
+    expect(headers).toMatchObject({
+      ...{ 'content-length': '11', 'content-type': 'application/json', 'cache-control': 'no-store' },
+    });
+    fixture.grid.answers = async function* () {
+      yield bytes('{"who');
+      yield bytes('le":1}');
+    };
+    expect((await fixture.ask(`${url}/v1/completions`, chat())).body).toBe('{"whole":1}');
   });
 
   it('ends for the grid when its client leaves, and is counted', async () => {

@@ -1,8 +1,8 @@
 /**
  * An answer of the grid on its way to a client: status, kind and bytes as they come.
  *
- * 1. Nothing of it is gathered. While the client takes none, none is asked for: what waits then is the SDK's, which gives the
- *    answer up when that is too much.
+ * 1. Nothing of it is gathered, but one piece of what is no stream: half of that is of no use, and one of one piece can say how long it
+ *    is. While the client takes none, none is asked for: what waits then is the SDK's, which gives the answer up when that is too much.
  * 2. A client that takes nothing for `stallMs` has gone.
  */
 
@@ -29,18 +29,27 @@ export async function relayAnswer(answer: DoorAnswer, relay: Relay): Promise<voi
   const { response, signal, onFirstByte, onBytes } = relay;
   const head = await headOf(answer, relay);
   onFirstByte();
-  if (!response.headersSent) {
-    const { status, contentType } = head;
-    const more = isEventStream(contentType) ? streamHeaders : { 'cache-control': 'no-store' };
-    response.writeHead(status, { ...more, 'content-type': contentType });
-  } else if (!isEventStream(head.contentType)) throw await lateRefusal(head, answer.body);
+  const { status, contentType } = head;
+  const isStream = isEventStream(contentType);
+  if (response.headersSent) {
+    if (!isStream) throw await lateRefusal(head, answer.body);
+  } else if (isStream) response.writeHead(status, { ...streamHeaders, 'content-type': contentType });
+  else {
+    // Sent with the first piece that is.
+    response.statusCode = status;
+    response.setHeader('cache-control', 'no-store');
+    response.setHeader('content-type', contentType);
+  }
+  let kept: Uint8Array | undefined;
   for await (const bytes of answer.body) {
     signal.throwIfAborted();
     onBytes(bytes.length);
-    if (!response.write(bytes)) await drained(relay);
+    const sent = isStream ? bytes : kept;
+    kept = isStream ? undefined : bytes;
+    if (sent !== undefined && !response.write(sent)) await drained(relay);
   }
   signal.throwIfAborted();
-  response.end();
+  response.end(kept);
 }
 
 async function headOf(answer: DoorAnswer, { response, signal, alarms, waiting }: Relay): Promise<AnswerHead> {

@@ -43,32 +43,36 @@ export class TokenCount {
 
   /** How long the server computed the output; undefined where it did not tell. */
   outputMs(): number | undefined {
-    const found = [
-      ...this.last
-        .join('')
-        .slice(-keptBytes)
-        .matchAll(/"predicted_ms": ?([0-9]{1,12}(?:\.[0-9]{1,20})?)(?![0-9.e])/g),
-    ];
-    const ms = Number(found.at(-1)?.[1] ?? Number.NaN);
-    return Number.isFinite(ms) ? ms : undefined;
+    return lastNumber(this.tail(), 'predicted_ms', measured);
   }
 
   /** By the first of these names that is there; the last that was said of it holds. */
   private find(...names: readonly string[]): number | undefined {
-    for (const text of [this.last.join('').slice(-keptBytes), this.first])
+    const tail = this.tail();
+    // Of a short answer the beginning is the end.
+    for (const text of tail === this.first ? [tail] : [tail, this.first])
       for (const name of names) {
-        const [found] = [...text.matchAll(numberOf(name))].slice(-1);
-        if (found !== undefined) return Number(found[1]);
+        const found = lastNumber(text, name, whole);
+        if (found !== undefined) return found;
       }
     return undefined;
   }
+
+  private tail(): string {
+    return this.last.join('').slice(-keptBytes);
+  }
 }
 
-/** Made once for each name. */
-const numbers = new Map<string, RegExp>();
+const whole = / ?([0-9]{1,15})(?![0-9.e])/y;
+const measured = / ?([0-9]{1,12}(?:\.[0-9]{1,20})?)(?![0-9.e])/y;
 
-function numberOf(name: string): RegExp {
-  const made = numbers.get(name) ?? new RegExp(`"${name}": ?([0-9]{1,15})(?![0-9.e])`, 'g');
-  numbers.set(name, made);
-  return made;
+/** Behind the last `"name":` that a number of this form follows. */
+function lastNumber(text: string, name: string, form: RegExp): number | undefined {
+  const label = `"${name}":`;
+  for (let at = text.lastIndexOf(label); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(label, at - 1)) {
+    form.lastIndex = at + label.length;
+    const found = form.exec(text)?.[1];
+    if (found !== undefined) return Number(found);
+  }
+  return undefined;
 }
