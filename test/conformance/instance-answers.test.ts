@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askModel, KeptConnections, openDoor, systemClock } from '@gryphgen/runtime';
+import { askModel, hereMark, KeptConnections, openDoor, systemClock } from '@gryphgen/runtime';
 import { endProcesses, type Fence } from '@gryphgen/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChannelAsker } from './channel-asker.ts';
@@ -158,8 +158,11 @@ describe('an answer to a channel', () => {
 
   it('leaves its slot to who asked, who asks more there until it is given back', async () => {
     const { channel } = channels;
-    const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true });
+    // Who is elsewhere is offered no door.
+    const elsewhere = { loan: true, door: '0'.repeat(64) } as const;
+    const fence = life.ask('infer', chatPath, saying('one'), channel, elsewhere);
     await channels.askSlot(fence, saying('two', { stream: true }), 1);
+    expect(count(fence, 'door')).toBe(0);
     await channels.askSlot(fence, { messages: 'none' }, 2);
     // What the server refuses is an answer, too.
     await channels.askSlot(fence, saying('three'), 3);
@@ -213,7 +216,7 @@ describe('an answer to a channel', () => {
 
   it('leaves its slot to who is on this machine, who asks its server; of tokens that has counted what is believed', async () => {
     const { channel } = channels;
-    const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true, door: true });
+    const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true, door: hereMark() ?? '' });
     await channels.until(() => count(fence, 'want') === 1);
     const offered = channels.records.find((record) => record.task === fence.task && record.kind === 'door');
     if (offered?.kind !== 'door') throw new Error('no door was offered');

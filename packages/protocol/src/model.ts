@@ -122,8 +122,11 @@ export const inferBodySchema = z
     channel: channelId.optional(),
     /** Its slot is lent: once it is answered, the channel may bring more, to the same path (E41). */
     loan: z.literal(true).optional(),
-    /** And who asked would ask its server straight, should that be on their machine (E42). */
-    door: z.literal(true).optional(),
+    /** And who asked would ask its server straight, should that be where they are: a mark of that machine's boot and user (E42). */
+    door: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits')
+      .optional(),
   })
   .refine(({ request, requestBytes }) => (request === undefined) !== (requestBytes === undefined), {
     path: ['request'],

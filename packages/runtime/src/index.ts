@@ -107,6 +107,7 @@ export { askLlama, type Door, KeptConnections } from './llama/ask-llama.ts';
 export { askModel } from './llama/ask-model.ts';
 export {
   type DoorLoan,
+  hereMark,
   isShown,
   type KeptDoor,
   type OpenedDoor,

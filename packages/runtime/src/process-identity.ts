@@ -33,6 +33,11 @@ function bootOf(startedAt: string): string | undefined {
   return startedAt.split(':')[0];
 }
 
+/** Throws what the file system says where there is no /proc. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -40,7 +45,7 @@ function startOf(pid: number): string {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     // A zombie only waits for its parent to take note.
     if (fields[0] === 'Z') return 'ended';
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19] ?? ''}`;
+    return `${bootId()}:${fields[19] ?? ''}`;
   } catch {
     return ''; // no such process, or no /proc: then the number alone must do
   }

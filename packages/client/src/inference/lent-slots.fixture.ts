@@ -1,5 +1,5 @@
 /** For tests of slots that are lent: a worker's data endpoint is real, the broker is played, and time is the test's. */
-import { type AnswerRecord, type LentWriter, readAnswers } from '@gryphgen/runtime';
+import { type AnswerRecord, hereMark, type LentWriter, readAnswers } from '@gryphgen/runtime';
 import { expect } from 'vitest';
 import {
   inferenceOf,
@@ -102,7 +102,7 @@ export class LoanPlace {
   async begin(nth: number): Promise<Loan> {
     const task = await this.broker.asked(nth);
     expect(task.envelope).toMatchObject({ loan: true, attended: true, taskClass: 'loan infer tiny' });
-    expect(task.body).toMatchObject({ loan: true, door: true });
+    expect(task.body).toMatchObject({ loan: true, door: hereMark() });
     this.broker.begin(task, this.worker);
     const writer = this.worker.answer(task);
     await writer.write(Buffer.from('first'));

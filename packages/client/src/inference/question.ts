@@ -3,6 +3,7 @@
  * alone, so what they have in common is checked once, and its envelope encoded once.
  */
 import { encodeBody, limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
+import { hereMark } from '@gryphgen/runtime';
 import { type EncodedTask, prepareBody, prepareTask } from '../prepare.ts';
 
 /** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
@@ -29,10 +30,13 @@ export interface Question {
 
 export class QuestionEncoder {
   private readonly channel: string;
+  private readonly here: { readonly door?: string };
   private readonly envelopes = new Map<string, Uint8Array>();
 
   constructor(channel: string) {
     this.channel = channel;
+    const mark = hereMark();
+    this.here = mark === undefined ? {} : { door: mark };
   }
 
   /**
@@ -44,7 +48,7 @@ export class QuestionEncoder {
     const body = {
       ...{ path, channel: this.channel },
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
-      ...(loan && { loan, door: loan }),
+      ...(loan && { loan, ...this.here }),
     };
     if (prefix.length > 0) return prepareTask({ ...aboutTask(about, loan), prefix, body });
     const name = JSON.stringify({ ...about, path, loan });

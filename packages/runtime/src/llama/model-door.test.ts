@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AttemptNo, TaskId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { scratchFolder } from '../scratch.fixture.ts';
-import { isShown, type KeptDoor, offerDoor, openDoor } from './model-door.ts';
+import { hereMark, isShown, type KeptDoor, offerDoor, openDoor } from './model-door.ts';
 
 const loan = { channel: 'c'.repeat(22), task: 7 as TaskId, attempt: 1 as AttemptNo };
 const others = [{ channel: 'd'.repeat(22) }, { task: 8 as TaskId }, { attempt: 2 as AttemptNo }];
@@ -51,6 +51,11 @@ describe('a door', () => {
     );
     expect(await openDoor({ ...offerDoor(kept, loan), apiKeyFile: 'api-key' }, loan)).toBeUndefined();
   });
+});
+
+it('where somebody is does not say which machine that is', () => {
+  expect(hereMark()).toMatch(/^[0-9a-f]{64}$/);
+  expect(hereMark()).toBe(hereMark());
 });
 
 describe('no key’s file is', () => {

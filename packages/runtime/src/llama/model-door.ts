@@ -2,15 +2,17 @@
  * How who was lent a slot of a model comes to ask its server itself (E42): worker and asker show each other that both have read the
  * file with the server's key, which nobody but the OS user of that machine can.
  *
- * 1. No address is believed, and the key is told nowhere: what goes between them is a hash of it and of the loan, which opens nothing.
- * 2. Who offers a door may be another machine's, and mean harm: of the files of this one only such is read as a key's may be, nothing of
+ * 1. Where a door is, is told to nobody but who names the boot of this machine and its OS user, which nobody elsewhere could guess.
+ * 2. No address is believed, and the key is told nowhere: what goes between them is a hash of it and of the loan, which opens nothing.
+ * 3. Who offers a door may be another machine's, and mean harm: of the files of this one only such is read as a key's may be, nothing of
  *    it leaves but that hash, and nobody is asked at a socket who has not shown it first.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, readFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type { AttemptNo, TaskId } from '@gryphgen/protocol';
+import { bootId } from '../process-identity.ts';
 import type { Door } from './ask-llama.ts';
 
 const keyForm = /^[0-9a-f]{64}\n$/;
@@ -39,6 +41,15 @@ export interface OpenedDoor {
   readonly door: Door;
   /** For who offered it: that this one has the key, too. */
   readonly proof: string;
+}
+
+/** Of this boot of this machine, and of this OS user. Undefined where the system does not tell. */
+export function hereMark(): string | undefined {
+  try {
+    return hash('sha256', `${bootId()} ${process.getuid?.()}`, 'hex');
+  } catch {
+    return undefined; // no /proc: then everybody is elsewhere
+  }
 }
 
 export function offerDoor({ socketPath, apiKeyFile, apiKey }: KeptDoor, loan: DoorLoan): DoorOffer {

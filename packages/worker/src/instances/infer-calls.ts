@@ -21,7 +21,14 @@ import {
   type Read,
   readBody,
 } from '@gryphgen/protocol';
-import { type Alarms, type AnswerChannels, type AnswerWriter, askModel, type Clock } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type AnswerChannels,
+  type AnswerWriter,
+  askModel,
+  type Clock,
+  hereMark,
+} from '@gryphgen/runtime';
 import type { LlamaEngines } from '../engines/llama-engines.ts';
 import type { Call, CallOrder } from '../executors/call-executor.ts';
 import { resultBytes } from '../executors/call-executor.ts';
@@ -96,15 +103,16 @@ async function answer(
   return encoded.length > resultBytes ? tooLong : encoded;
 }
 
-/** To who asks for one: that of any instance of the model, since it is held for the slot from then on. */
+/** To who is on this machine: that of any instance of the model, since it is held for the slot from then on. */
 function offeredDoor(
   kind: ModelUse,
   { body, fence, model = '' }: CallOrder<InferBody>,
   instances: LocalInstances,
 ): OfferedDoor | undefined {
   const { door, channel } = body;
-  const instance = door === true ? instances.find(model, kind) : undefined;
-  if (instance === undefined || channel === undefined) return undefined;
+  if (channel === undefined || door === undefined || door !== hereMark()) return undefined;
+  const instance = instances.find(model, kind);
+  if (instance === undefined) return undefined;
   return { instance, loan: { channel, task: fence.task, attempt: fence.attempt } };
 }
 
