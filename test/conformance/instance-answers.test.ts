@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askModel, hereMark, KeptConnections, openDoor, systemClock } from '@gryphgen/runtime';
+import { askModel, type Door, hereMark, KeptConnections, openDoor, systemClock } from '@gryphgen/runtime';
 import { endProcesses, type Fence } from '@gryphgen/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ChannelAsker } from './channel-asker.ts';
@@ -108,6 +108,27 @@ describe('a result', () => {
     );
   });
 });
+
+/** Of a slot that is lent to who is on this machine, when that waits for a question. */
+async function openedDoor(fence: Fence) {
+  const { channel } = channels;
+  const { task, attempt } = fence;
+  await channels.until(() => count(fence, 'want') === 1);
+  const offered = channels.records.find((record) => record.task === task && record.kind === 'door');
+  if (offered?.kind !== 'door') throw new Error('no door was offered');
+  const opened = await openDoor(offered.door, { channel, task, attempt });
+  if (opened === undefined) throw new Error('its door is not opened here');
+  return opened;
+}
+
+/** `onHead`: it is answered. */
+function askStraight(door: Door, kept: KeptConnections, asked: object, onHead: () => void = () => undefined) {
+  const signal = new AbortController().signal;
+  return askModel({
+    ...{ door, kept, model: 'infer', path: chatPath, clock: systemClock, take: () => true, onHead, signal },
+    request: Buffer.from(JSON.stringify(asked)),
+  });
+}
 
 describe('an answer to a channel', () => {
   it('comes piece by piece, and the result tells its counts alone', async () => {
@@ -217,22 +238,14 @@ describe('an answer to a channel', () => {
   it('leaves its slot to who is on this machine, who asks its server; of tokens that has counted what is believed', async () => {
     const { channel } = channels;
     const fence = life.ask('infer', chatPath, saying('one'), channel, { loan: true, door: hereMark() ?? '' });
-    await channels.until(() => count(fence, 'want') === 1);
-    const offered = channels.records.find((record) => record.task === fence.task && record.kind === 'door');
-    if (offered?.kind !== 'door') throw new Error('no door was offered');
-    const opened = await openDoor(offered.door, { channel, task: fence.task, attempt: fence.attempt });
-    if (opened === undefined) throw new Error('its door is not opened here');
+    const opened = await openedDoor(fence);
     // What anybody could say opens nothing: it answers on.
     channels.tellSlot(fence, { kind: 'take', proof: '0'.repeat(64) });
     await channels.until(() => count(fence, 'want') === 2);
     channels.tellSlot(fence, { kind: 'take', proof: opened.proof });
     await channels.until(() => count(fence, 'given') === 1);
     const kept = new KeptConnections();
-    const said = await askModel({
-      ...{ door: opened.door, kept, model: 'infer', path: chatPath, clock: systemClock, take: () => true },
-      ...{ request: Buffer.from(JSON.stringify(saying('two'))), onHead: () => undefined },
-      signal: new AbortController().signal,
-    });
+    const said = await askStraight(opened.door, kept, saying('two'));
     kept.close();
     if (said === 'left' || 'code' in said) throw new Error('it did not answer');
     expect(said).toMatchObject({ status: 200, tokens: { output: 8 } });
@@ -243,7 +256,21 @@ describe('an answer to a channel', () => {
     await channels.until(() => channels.kindsOf(fence).at(-1) === 'over');
   });
 
-  it('whose asker has left ends, and frees its slot', async () => {
+  it('whose asker has left ends, and frees its slot; one that was taken, too', async () => {
+    const taken = life.ask('infer', chatPath, saying('one'), channels.channel, {
+      ...{ loan: true, door: hereMark() ?? '' },
+    });
+    const opened = await openedDoor(taken);
+    channels.tellSlot(taken, { kind: 'take', proof: opened.proof });
+    await channels.until(() => count(taken, 'given') === 1);
+    const kept = new KeptConnections();
+    let tellBegun: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      tellBegun = resolve;
+    });
+    const stream = saying('two', { ...endless, stream: true });
+    const straight = askStraight(opened.door, kept, stream, tellBegun);
+    await begun;
     const fence = life.ask(
       'infer',
       chatPath,
@@ -256,5 +283,9 @@ describe('an answer to a channel', () => {
     await channels.leave();
     const { exit } = await life.answers.find('exited', fence);
     expect(exit.failure).toMatchObject({ code: 'lost.link' });
+    expect(await life.result(taken)).toMatchObject({ questions: 1 });
+    // As the end of its process would.
+    kept.close();
+    expect(await straight).toMatchObject({ code: 'execution.model' });
   });
 });

@@ -81,6 +81,11 @@ export class PlayedWorker {
     await this.begin();
   }
 
+  /** Who asks may do so no more (E27). */
+  revoke(): void {
+    this.server?.revoke([principal]);
+  }
+
   async stop(): Promise<void> {
     await this.server?.stop();
     this.server = undefined;

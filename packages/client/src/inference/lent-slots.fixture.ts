@@ -94,12 +94,12 @@ export class LoanPlace {
   /** Asked now, its slot is lent; it is answered. */
   async lending(nth: number): Promise<Loan> {
     const answer = this.ask();
-    const loan = await this.begin(nth);
+    const loan = await this.beginLoan(nth);
     expect(await textOf(answer.body)).toBe('first');
     return loan;
   }
 
-  async begin(nth: number): Promise<Loan> {
+  async beginLoan(nth: number): Promise<Loan> {
     const task = await this.broker.asked(nth);
     expect(task.envelope).toMatchObject({ loan: true, attended: true, taskClass: 'loan infer tiny' });
     expect(task.body).toMatchObject({ loan: true, door: hereMark() });

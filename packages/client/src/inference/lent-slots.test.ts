@@ -110,7 +110,7 @@ describe('who asks often', () => {
     expect(await words(three)).toBe('');
     await place.answered(9);
     expect(await words(four)).toBe('plain');
-    await place.begin(5);
+    await place.beginLoan(5);
     expect(await words(two)).toBe('first');
   });
 

@@ -138,6 +138,32 @@ describe('who has taken a slot', () => {
     await slot.back;
   });
 
+  it('asks there no more once it is revoked, and what was begun ends', async () => {
+    await taken();
+    const begun = place.ask('one');
+    const { answer: response } = await next();
+    const closed = new Promise((resolve) => response.once('close', resolve));
+    response.write('a part');
+    await begun.head;
+    place.worker.revoke();
+    await expect(words(begun)).rejects.toMatchObject({ failure: { code: 'rejected.forbidden' } });
+    await closed;
+    place.ask('two');
+    expect((await place.broker.asked(5)).body.loan).toBe(true);
+    expect(asked).toEqual([]);
+  });
+
+  it('gives it back when it asks no more at all', async () => {
+    const { slot } = await taken();
+    const answer = place.ask('one');
+    (await next()).answer.end('whole');
+    expect(await words(answer)).toBe('whole');
+    const closing = place.inference.close();
+    await slot.back;
+    place.time.end();
+    await closing;
+  });
+
   it('asks anew what was not begun when its worker is lost', async () => {
     await taken();
     const answer = place.ask('one');

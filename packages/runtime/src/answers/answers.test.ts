@@ -1,20 +1,13 @@
 /** Answers from a worker's data endpoint to who asked, from end to end. */
-import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
+import { failure } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Alarms } from '../clock.ts';
-import { systemAlarms } from '../clock.ts';
-import { broker, curve, grid, serverOf, worker } from '../data-exec.fixture.ts';
+import { serverOf } from '../data-exec.fixture.ts';
 import type { DataServer } from '../data-server.ts';
-import { type Grant, signGrant } from '../grant.ts';
-import { afterTest, Seen } from '../scratch.fixture.ts';
-import type { AnswerWriter } from './answer-channel.ts';
+import { afterTest } from '../scratch.fixture.ts';
 import { AnswerChannels } from './answer-channels.ts';
 import type { AnswerRecord } from './answer-records.ts';
-import type { QuestionOutlet } from './question-outlet.ts';
-import { readAnswers } from './read-answers.ts';
-
-const channel = 'c'.repeat(22);
-const fenceOf = (task: number) => ({ task: task as TaskId, attempt: 1 as AttemptNo });
+import { ChannelReader, channel, fenceOf, gone, grantOf } from './answers.fixture.ts';
 
 /** Patience ends when the test says so; the rest of time is real. */
 class Hours implements Alarms {
@@ -40,56 +33,11 @@ beforeEach(async () => {
   });
 });
 
-function grantOf(changes: Partial<Grant> = {}): string {
-  const about = { worker, principal: 'p-1', expiresAt: Date.now() + 60_000 };
-  return signGrant(broker, { grid, op: 'answers', id: 'a', ...about, ...changes });
-}
-
-class Asker {
-  readonly records = new Seen<AnswerRecord>();
-  readonly opened = new Seen<QuestionOutlet>();
-  readonly over: Promise<Failure>;
-  private readonly stop = new AbortController();
-
+class Asker extends ChannelReader {
   constructor(grant = grantOf(), name = channel) {
-    const place = { endpoint, dataKey: curve.publicKey, alarms: systemAlarms };
-    const { signal } = this.stop;
-    const onRecord = (record: AnswerRecord): void => this.records.add(record);
-    this.over = readAnswers({
-      ...place,
-      grant,
-      channel: name,
-      signal,
-      onOpen: (outlet) => this.opened.add(outlet),
-      onRecord,
-    });
-    afterTest(() => this.stop.abort());
-  }
-
-  hangUp(): void {
-    this.stop.abort();
-  }
-
-  async text(task: number, letters: number): Promise<string> {
-    const found = () =>
-      this.records.all
-        .flatMap((record) => (record.task === task && record.kind === 'data' ? [record.bytes] : []))
-        .map((bytes) => Buffer.from(bytes).toString())
-        .join('');
-    await this.records.until(() => found().length >= letters);
-    return found();
-  }
-
-  ended(task: number): Promise<void> {
-    return this.records.until((all) => all.some((record) => record.task === task && record.kind === 'end'));
+    super(endpoint, grant, name);
   }
 }
-
-const gone = ({ gone: signal }: AnswerWriter): Promise<Failure> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(signal.reason);
-    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
-  });
 
 describe('a channel', () => {
   it('brings heads, bytes and ends of many answers over one connection, each in its order', async () => {

@@ -103,7 +103,7 @@ async function answer(
   return encoded.length > resultBytes ? tooLong : encoded;
 }
 
-/** To who is on this machine: that of any instance of the model, since it is held for the slot from then on. */
+/** To who is on this machine; where there are several instances one is chosen here for each question. */
 function offeredDoor(
   kind: ModelUse,
   { body, fence, model = '' }: CallOrder<InferBody>,
@@ -111,7 +111,7 @@ function offeredDoor(
 ): OfferedDoor | undefined {
   const { door, channel } = body;
   if (channel === undefined || door === undefined || door !== hereMark()) return undefined;
-  const instance = instances.find(model, kind);
+  const instance = instances.only(model, kind);
   if (instance === undefined) return undefined;
   return { instance, loan: { channel, task: fence.task, attempt: fence.attempt } };
 }

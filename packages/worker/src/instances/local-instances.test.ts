@@ -36,6 +36,16 @@ it('one that is ready, and for that use', () => {
   expect(asked('a')).toBeUndefined();
 });
 
+it('for a slot, that of which there is but one', () => {
+  const one = ready();
+  ready({ use: 'embed' });
+  expect(instances.only('tiny', 'infer')).toBe(one);
+  const other = ready();
+  expect(instances.only('tiny', 'infer')).toBeUndefined();
+  other.isReady = false;
+  expect(instances.only('tiny', 'infer')).toBe(one);
+});
+
 it('that with the fewest requests under way, where none knows the prompt', () => {
   const [first, second] = [ready(), ready()];
   const over = first.begin();

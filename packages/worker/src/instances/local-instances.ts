@@ -119,9 +119,7 @@ export class LocalInstances {
 
   /** Undefined when none of this model is ready here. `request`: what it is to be asked next. */
   find(model: string, use: ModelUse, request?: Uint8Array): LocalInstance | undefined {
-    const ready = [...this.all.values()].filter(
-      ({ isReady, facts }) => isReady && facts.model === model && facts.use === use,
-    );
+    const ready = this.readyOf(model, use);
     const isLooked = use === 'infer' && ready.length > 1 && (request?.length ?? 0) <= mostLookedBytes;
     const prefix = isLooked && request !== undefined ? prefixesOf(request) : [];
     let best: LocalInstance | undefined;
@@ -134,6 +132,18 @@ export class LocalInstances {
     }
     if (best !== undefined) this.prompts.note(keyOf(best.fence), model, prefix);
     return best;
+  }
+
+  /** Which alone is ready of this model: of several one is chosen for each request, and none for a slot. */
+  only(model: string, use: ModelUse): LocalInstance | undefined {
+    const [one, other] = this.readyOf(model, use);
+    return other === undefined ? one : undefined;
+  }
+
+  private readyOf(model: string, use: ModelUse): readonly LocalInstance[] {
+    return [...this.all.values()].filter(
+      ({ isReady, facts }) => isReady && facts.model === model && facts.use === use,
+    );
   }
 
   private rankOf({ fence, facts, underWay }: LocalInstance, prefix: readonly string[]): Rank {
