@@ -12,6 +12,7 @@ export function isHosted({ model }: Shape, { models }: WorkerView): boolean {
 
 /** Instances come and go: none is missing for ever. */
 export const hosting = {
+  concerns: ({ model }: Shape): boolean => model !== undefined,
   lack: ({ model }: Shape, { models, ledger }: WorkerView, _report: unknown, mode: Mode): number => {
     if (model === undefined || mode === 'ever') return 0;
     return (models.get(model)?.slots ?? 0) > (ledger.asking.get(model) ?? 0) ? 0 : 1;

@@ -3,12 +3,14 @@ import { allowsImage, type Needs, type Offers, reaches, type WorkerReport } from
 import type { Shape } from './shape.ts';
 
 interface OfferPredicate {
+  readonly concerns: (shape: Shape) => boolean;
   readonly lack: (shape: Shape, worker: unknown, report: WorkerReport) => number;
   readonly reasons: (shape: Shape, worker: unknown, report: WorkerReport) => readonly string[];
 }
 
 /** A worker of a version that would pass over what it does not know runs no task that says it. */
 const known: OfferPredicate = {
+  concerns: hasNeeds,
   lack: ({ needs }, _worker, { offers }) =>
     needs === undefined || (offers !== undefined && unknownTo(needs, offers).length === 0) ? 0 : 1,
   reasons: ({ needs }, _worker, { offers, version }) => {
@@ -52,6 +54,7 @@ const published = offered(
 
 /** Also of tasks without needs: any container has an image. */
 const permitted: OfferPredicate = {
+  concerns: ({ image }) => image !== undefined,
   lack: ({ image }, _worker, { offers }) =>
     image === undefined || offers?.images === undefined || allowsImage(offers.images, image) ? 0 : 1,
   reasons: ({ image }, _worker, { offers }) => [
@@ -75,6 +78,7 @@ function offered<T>(
   inWords: (what: T, offers: Offers) => string,
 ): OfferPredicate {
   return {
+    concerns: hasNeeds,
     lack: ({ needs }, _worker, { offers }) =>
       needs === undefined || offers === undefined || lacking(needs, offers).length === 0 ? 0 : 1,
     reasons: ({ needs }, _worker, { offers }) =>
@@ -82,6 +86,10 @@ function offered<T>(
         ? []
         : lacking(needs, offers).map((what) => inWords(what, offers)),
   };
+}
+
+function hasNeeds({ needs }: Shape): boolean {
+  return needs !== undefined;
 }
 
 function unknownTo(needs: Needs, offers: Offers | undefined): readonly string[] {

@@ -16,6 +16,7 @@ export function ownsShard({ shard }: Shape, { shards }: WorkerView): boolean {
 
 /** An owner may change: nobody is wrong for ever. */
 export const owning = {
+  concerns: ({ shard }: Shape): boolean => shard !== undefined,
   lack: (shape: Shape, view: WorkerView, _report: unknown, mode: Mode): number =>
     mode === 'ever' || ownsShard(shape, view) ? 0 : 1,
   reasons: ({ shard }: Shape): readonly string[] => [

@@ -21,7 +21,7 @@ import { fitOn } from './fit.ts';
 import { impossibility } from './impossibility.ts';
 import { defaultPolicy } from './placement-policy.ts';
 import { isFeasible } from './predicates.ts';
-import { enough, isWithin, looksOf, lotOf } from './sample.ts';
+import { enough, isWithin, looksOf } from './sample.ts';
 import { totalOf } from './score.ts';
 import { normalized, type Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -53,7 +53,7 @@ export function place(
   for (const upTo of looks) {
     for (const worker of workers) {
       const { report } = worker;
-      if (looks.length > 1 && !isWithin(lotOf(worker.id), from, upTo)) continue;
+      if (looks.length > 1 && !isWithin(worker.lot, from, upTo)) continue;
       if (report === null || !isFeasible(shape, worker, report)) continue;
       feasible += 1;
       const total = totalOf(shape, worker, report, demand, policy);
@@ -77,7 +77,7 @@ export function placedOn(
   report: WorkerReport,
   demand: TypicalDemand,
   total: number,
-): Placement {
+): Extract<Placement, { kind: 'placed' }> {
   const reservation = reservationOn(shape, worker, report, demand);
   return { kind: 'placed', worker: worker.id, reservation, total };
 }

@@ -25,6 +25,8 @@ import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
 interface Predicate {
+  /** False: it holds on every worker. Missing: it may fail of any shape. */
+  readonly concerns?: (shape: Shape) => boolean;
   readonly lack: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => number;
   readonly reasons: (shape: Shape, worker: WorkerView, report: WorkerReport, mode: Mode) => readonly string[];
 }
@@ -44,6 +46,7 @@ const willing: Predicate = {
 };
 
 const open: Predicate = {
+  concerns: ({ shut }) => shut !== undefined,
   lack: ({ shut }, { id }, _report, mode) =>
     mode === 'now' && shut?.some(({ worker }) => worker === id) ? 1 : 0,
   reasons: ({ shut = [] }, { id }) =>
@@ -60,6 +63,7 @@ function roundedMs(ms: number): number {
 }
 
 const named: Predicate = {
+  concerns: ({ constraints }) => constraints.worker !== undefined,
   lack: ({ constraints }, worker) =>
     constraints.worker === undefined || constraints.worker === worker.id || constraints.worker === worker.name
       ? 0
@@ -95,6 +99,7 @@ const cpu = amount(
   (has) => has.cpuMilli,
 );
 const memory: Predicate = {
+  concerns: ({ resources }) => resources.memoryBytes > 0,
   lack: ({ resources }, worker, report, mode) =>
     missing(resources.memoryBytes, mode === 'now' ? freeMemory(worker, report) : report.memoryBytes),
   reasons: ({ resources }, worker, report) => {
@@ -110,6 +115,7 @@ const memory: Predicate = {
 const disk = amount('disk', formatBytes, (has) => has.diskBytes);
 
 const labelled: Predicate = {
+  concerns: ({ constraints }) => Object.keys(constraints.labels).length > 0,
   lack: ({ constraints }, _worker, report) => {
     for (const key in constraints.labels) if (report.labels[key] !== constraints.labels[key]) return 1;
     return 0;
@@ -124,6 +130,7 @@ const labelled: Predicate = {
 };
 
 const devices: Predicate = {
+  concerns: ({ resources }) => resources.gpu !== undefined,
   lack: devicesLack,
   reasons: devicesReasons,
 };
@@ -153,9 +160,26 @@ export function lackOf(shape: Shape, worker: WorkerView, report: WorkerReport, m
   return total;
 }
 
+/** Of shapes, those that may fail of them: many workers are looked at for each. */
+const concerning = new WeakMap<Shape, readonly Predicate[]>();
+
+function concerningOf(shape: Shape): readonly Predicate[] {
+  let found = concerning.get(shape);
+  if (found === undefined) {
+    found = predicates.filter(({ concerns }) => concerns === undefined || concerns(shape));
+    concerning.set(shape, found);
+  }
+  return found;
+}
+
 /** Whether `lackOf` is 0 now, found out as cheaply as may be. */
 export function isFeasible(shape: Shape, worker: WorkerView, report: WorkerReport): boolean {
-  for (const predicate of predicates) if (predicate.lack(shape, worker, report, 'now') > 0) return false;
+  const { gpu } = shape.resources;
+  // Of most grids few have devices: those that have none are told by one look.
+  if (gpu !== undefined && report.devices.length < devicesWanted(gpu)) return false;
+  const concerned = concerningOf(shape);
+  for (let at = 0; at < concerned.length; at += 1)
+    if ((concerned[at] as Predicate).lack(shape, worker, report, 'now') > 0) return false;
   return true;
 }
 
@@ -179,6 +203,7 @@ interface Amounts {
 
 function amount(name: string, format: (value: number) => string, of: (has: Amounts) => number): Predicate {
   return {
+    concerns: ({ resources }) => of(resources) > 0,
     lack: ({ resources }, worker, report, mode) =>
       missing(of(resources), of(report) - (mode === 'now' ? of(worker.ledger) : 0)),
     reasons: ({ resources }, worker, report) => {

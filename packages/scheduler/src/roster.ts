@@ -6,7 +6,6 @@
  * 2. A worker keeps its column for as long as it is here. That another gets it later counts as a change.
  * 3. A worker is in one roster at most: copies of it (`copyOf`) are in none.
  */
-import { lotOf } from './sample.ts';
 import type { WorkerView } from './worker-view.ts';
 
 const leastColumns = 16;
@@ -34,12 +33,11 @@ export class Roster {
   }
 
   add(view: WorkerView): void {
-    const { ledger } = view;
+    const { ledger, lot } = view;
     if (ledger.onChange !== null) throw new Error(`worker ${view.id} is in a roster already`);
     const size = this.listed.length;
     const column = this.vacant.pop() ?? size;
     if (column === this.width) this.grow();
-    const lot = lotOf(view.id);
     const at = this.firstFrom(lot);
     this.order.copyWithin(at + 1, at, size);
     this.lots.copyWithin(at + 1, at, size);

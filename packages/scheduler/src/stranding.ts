@@ -32,7 +32,7 @@ export interface Leftover {
   readonly alike: Uint16Array;
 }
 
-/** An leftover with what it is kept by: reports and what is told of the demand are replaced whole. */
+/** A leftover with what it is kept by: reports and what is told of the demand are replaced whole. */
 interface Kept extends Leftover {
   readonly report: WorkerReport;
   readonly name: string;
@@ -42,7 +42,12 @@ interface Kept extends Leftover {
   /** For each typical task in turn, for each device: 1, it would do if it were free. */
   readonly suits: Uint8Array;
   before: number;
-  /** The worker's, when `before` was worked out. */
+  /** As the worker was at `version`, for those who try anew. */
+  freeCpuMilli: number;
+  freeMemoryBytes: number;
+  readonly freeVramBytes: Float64Array;
+  readonly idle: Uint8Array;
+  /** The worker's. */
   version: number;
 }
 
@@ -67,22 +72,34 @@ export function leftoverOf(worker: WorkerView, report: WorkerReport, demand: Typ
     kept = newLeftover(worker, report, demand);
     leftovers.set(worker, kept);
   }
-  const { ledger } = worker;
-  kept.cpuMilli = report.cpuMilli - ledger.cpuMilli;
-  kept.memoryBytes = freeMemory(worker, report);
-  for (let at = 0; at < report.devices.length; at += 1) {
-    const device = report.devices[at] as Device;
-    const held = ledger.devices.get(device.uuid);
-    const isBarred = device.pressure !== undefined || held?.whole === true;
-    kept.vramBytes[at] = isBarred ? 0 : Math.max(0, freeVram(device, held, 'now'));
-    kept.whole[at] = !isBarred && wholeLack(device, held, 'now') === 0 ? 1 : 0;
-  }
   const version = versionOf(worker);
-  if (kept.version !== version) {
+  const isKept = kept.version === version;
+  if (!isKept) lookAt(kept, worker);
+  kept.cpuMilli = kept.freeCpuMilli;
+  kept.memoryBytes = kept.freeMemoryBytes;
+  for (let at = 0; at < kept.sizes.length; at += 1) {
+    kept.vramBytes[at] = kept.freeVramBytes[at] as number;
+    kept.whole[at] = kept.idle[at] as number;
+  }
+  if (!isKept) {
     kept.version = version;
     kept.before = strandedOn(kept);
   }
   return kept;
+}
+
+function lookAt(kept: Kept, worker: WorkerView): void {
+  const { report } = kept;
+  const { ledger } = worker;
+  kept.freeCpuMilli = report.cpuMilli - ledger.cpuMilli;
+  kept.freeMemoryBytes = freeMemory(worker, report);
+  for (let at = 0; at < report.devices.length; at += 1) {
+    const device = report.devices[at] as Device;
+    const held = ledger.devices.get(device.uuid);
+    const isBarred = device.pressure !== undefined || held?.whole === true;
+    kept.freeVramBytes[at] = isBarred ? 0 : Math.max(0, freeVram(device, held, 'now'));
+    kept.idle[at] = !isBarred && wholeLack(device, held, 'now') === 0 ? 1 : 0;
+  }
 }
 
 /** In devices: 0 to 1.3 times those that are free. */
@@ -163,6 +180,10 @@ function newLeftover(worker: WorkerView, report: WorkerReport, demand: TypicalDe
     vramBytes: new Float64Array(devices.length),
     whole: new Uint8Array(devices.length),
     before: 0,
+    freeCpuMilli: 0,
+    freeMemoryBytes: 0,
+    freeVramBytes: new Float64Array(devices.length),
+    idle: new Uint8Array(devices.length),
     version: -1,
   };
 }

@@ -6,6 +6,7 @@
  */
 import type { WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { emptyLedger, type Ledger } from './ledger.ts';
+import { lotOf } from './sample.ts';
 
 /** A model's instances on one worker. */
 export interface HostedModel {
@@ -17,6 +18,8 @@ export interface HostedModel {
 
 export interface WorkerView {
   readonly id: WorkerId;
+  /** Its place in the order in which a large grid is looked at (sample.ts). */
+  readonly lot: number;
   readonly name: string;
   /** null: not heard of since the broker started. */
   readonly report: WorkerReport | null;
@@ -39,12 +42,13 @@ export interface WorkerView {
   readonly version: number;
 }
 
-export type ViewChange = Partial<Omit<WorkerView, 'id' | 'ledger' | 'version'>>;
+export type ViewChange = Partial<Omit<WorkerView, 'id' | 'lot' | 'ledger' | 'version'>>;
 
 /** A worker that is known by its name alone, and holds nothing. */
 export function newView(id: WorkerId, name: string): WorkerView {
   return {
     id,
+    lot: lotOf(id),
     name,
     report: null,
     connected: false,

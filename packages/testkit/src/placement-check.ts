@@ -114,8 +114,8 @@ export class PlacementCheck {
   }
 }
 
-function checkKept({ placer }: BrokerState): void {
-  const mistaken = placer.mistakenOf();
+function checkKept({ placer, planner }: BrokerState): void {
+  const mistaken = placer.mistakenOf() ?? planner.mistakenOf();
   if (mistaken === undefined) return;
   throw new SimFailure(
     'placement hears of every change',

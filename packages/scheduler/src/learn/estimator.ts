@@ -14,8 +14,9 @@ import type { PartLevel } from './lessons-due.ts';
 import { type Level, learn, shrunk } from './level.ts';
 import { learnLack, learnNeed, type NeedEstimate, needOf } from './needs.ts';
 import { Newcomers, type SavedNewcomers } from './newcomers.ts';
+import { estimateOf, leastRunMs, type MeanMs, mostRunMs, msOf, type RunEstimate } from './run-estimate.ts';
 import { allPriorOf, priorOf, Seats } from './seats.ts';
-import { believedWithin, learnSpread, meanAboveMedian, type Spread } from './spread.ts';
+import { believedWithin, learnSpread, meanAboveMedian } from './spread.ts';
 import {
   learnThreads,
   type Pair,
@@ -46,16 +47,6 @@ export interface Observation {
   readonly peakVramBytes?: number;
 }
 
-/** How long a run is expected to take. */
-export interface RunEstimate {
-  readonly p50Ms: number;
-  readonly p90Ms: number;
-  readonly meanMs: number;
-  /** Runs of the class that were seen on this seat, and anywhere. */
-  readonly here: number;
-  readonly anywhere: number;
-}
-
 export type SavedEstimates = {
   readonly classes: ReturnType<TaskClasses['save']>;
   readonly absurd: number;
@@ -63,8 +54,6 @@ export type SavedEstimates = {
   readonly newcomers?: SavedNewcomers;
 } & ReturnType<Seats['save']>;
 
-const leastRunMs = 1;
-const mostRunMs = 30 * 24 * 3600_000;
 const mostBytes = 2 ** 50;
 /** How fast a class is forgotten on one seat, and by itself. */
 const leastPairRate = 1 / 10;
@@ -139,6 +128,34 @@ export class Estimator {
     if (known === undefined) return undefined;
     const middle = known.level.at + this.seats.effectOf(this.seats.find(seatId), threads);
     return estimateOf(middle, known.spread, 0, 0);
+  }
+
+  /** The `meanMs` of `run` on seat after seat, until anything is observed: what is the same on all is worked out once. */
+  meansOf(taskClass: string, inputBytes: number): MeanMs | undefined {
+    const known = this.classes.find(taskClass);
+    if (known === undefined || known.n === 0) return undefined;
+    const { pairs, spread, bySize, inputs } = known;
+    const anywhere = onAnySeat(known);
+    const added = addedBy(bySize, inputs, inputBytes);
+    const above = meanAboveMedian(spread);
+    return (seatId) =>
+      msOf(this.expected(anywhere, this.seats.find(seatId), pairs.get(seatId)) + added + spread.p50 + above);
+  }
+
+  /** The same of `newcomer`. */
+  newcomerMeansOf(family: string, threads: number): MeanMs | undefined {
+    const known = this.newcomers.find(family);
+    if (known === undefined) return undefined;
+    const { level, spread } = known;
+    const above = meanAboveMedian(spread);
+    return (seatId) =>
+      msOf(level.at + this.seats.effectOf(this.seats.find(seatId), threads) + spread.p50 + above);
+  }
+
+  /** Runs of the class that were seen, anywhere or on this seat. */
+  countOf(taskClass: string, seatId?: string): number {
+    const known = this.classes.find(taskClass);
+    return (seatId === undefined ? known?.n : known?.pairs.get(seatId)?.n) ?? 0;
   }
 
   /** The `p50Ms` of `run`, for who asks for each task that ends. */
@@ -220,7 +237,7 @@ export class Estimator {
     pair.at += seat.jump - pair.jump;
     pair.jump = seat.jump;
     pair.seen = known.n;
-    const expected = before === 0 ? seen : this.expected(known, seat, pair);
+    const expected = before === 0 ? seen : this.expected(onAnySeat(known), seat, pair);
     const distance = seen - expected;
     const within = before < knownRuns ? mostDistance : believedWithin(spread);
     if (pair.n >= knownRuns || (before >= knownRuns && seat.effect.n >= knownSeatRuns))
@@ -238,15 +255,19 @@ export class Estimator {
   private middleOf(known: TaskClass, seatId: string, inputBytes: number): number {
     const here = known.pairs.get(seatId);
     return (
-      this.expected(known, this.seats.find(seatId), here) + addedBy(known.bySize, known.inputs, inputBytes)
+      this.expected(onAnySeat(known), this.seats.find(seatId), here) +
+      addedBy(known.bySize, known.inputs, inputBytes)
     );
   }
 
   /** ln of a run without what its inputs add. */
-  private expected(known: TaskClass, seat: ReturnType<Seats['find']>, here: Pair | undefined): number {
-    const byEffects = known.level.at + this.seats.effectOf(seat, threadsOf(known));
+  private expected(
+    { known, threads, weight }: OnAnySeat,
+    seat: ReturnType<Seats['find']>,
+    here: Pair | undefined,
+  ): number {
+    const byEffects = known.level.at + this.seats.effectOf(seat, threads);
     const alike = seat === undefined || seat.model === '' ? undefined : known.alike.get(seat.model);
-    const weight = elsewhereRuns(known.noise);
     const elsewhere = shrunk(alike, byEffects, weight);
     if (here === undefined || here.n === 0) return elsewhere;
     const moved = (seat?.jump ?? 0) - here.jump;
@@ -265,24 +286,22 @@ export class Estimator {
   }
 }
 
+/** Of a class, what is the same for each seat. */
+interface OnAnySeat {
+  readonly known: TaskClass;
+  readonly threads: number;
+  /** Of what is known of it elsewhere. */
+  readonly weight: number;
+}
+
+function onAnySeat(known: TaskClass): OnAnySeat {
+  return { known, threads: threadsOf(known), weight: elsewhereRuns(known.noise) };
+}
+
 /** What is known of a class elsewhere counts as much as so many runs here: the more, the less one of them says. */
 function elsewhereRuns(noise: Level): number {
   const runs = ((1.25 * shrunk(noise, unknownNoise, 2)) / usualDifference) ** 2;
   return Math.min(mostElsewhereRuns, Math.max(leastElsewhereRuns, runs));
-}
-
-function estimateOf(middle: number, spread: Spread, here: number, anywhere: number): RunEstimate {
-  return {
-    p50Ms: msOf(middle + spread.p50),
-    p90Ms: msOf(middle + spread.p90),
-    meanMs: msOf(middle + spread.p50 + meanAboveMedian(spread)),
-    here,
-    anywhere,
-  };
-}
-
-function msOf(ln: number): number {
-  return Math.min(mostRunMs, Math.max(leastRunMs, Math.exp(ln)));
 }
 
 /** ln: a factor of some three thousand. */

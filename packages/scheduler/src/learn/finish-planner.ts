@@ -11,18 +11,16 @@
  * 4. Who is expected to take long lets shorter ones go first, but none that came more than `mostYieldMs` after it: the wait of
  *    all together is least when the shortest goes first, and nobody is to starve for it.
  */
-import type { DeviceUuid, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import type { WorkerId } from '@gryphgen/protocol';
 import { nothingKnown, type TypicalDemand } from '../demand.ts';
-import { isHosted } from '../hosting.ts';
-import { ownsShard } from '../owning.ts';
-import { type Placement, place } from '../place.ts';
+import { type Placement, placedOn } from '../place.ts';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { isFeasible } from '../predicates.ts';
-import { totalOf } from '../score.ts';
-import { normalized, type Shape } from '../shape.ts';
+import { shapeKey } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
 import { finishScore } from './finish-score.ts';
 import type { Forecast, Foretold } from './forecast.ts';
+import { KeptSeats, type Seat } from './kept-seats.ts';
 import { Line, type Start } from './lines.ts';
 import type { Shortlist } from './shortlist.ts';
 
@@ -65,12 +63,8 @@ const mostYieldMs = 10 * 60_000;
 /** Of larger grids those on the shortlist are compared: a plan looks at each worker closely. */
 const mostWorkers = 64;
 
-interface Seat {
-  readonly view: WorkerView;
-  readonly report: WorkerReport;
-  /** That asks for this device, if there is a choice. */
-  readonly shape: Shape;
-  readonly device: DeviceUuid | undefined;
+interface Expected {
+  readonly seat: Seat;
   /** Fetch and run. */
   readonly takesMs: number;
 }
@@ -80,6 +74,7 @@ export class FinishPlanner {
   private readonly demand: { readonly typical: TypicalDemand };
   private readonly policies: PolicyInForce;
   private readonly shortlist: Pick<Shortlist, 'of'> | null;
+  private readonly seats = new KeptSeats();
   /** Of this turn. */
   private lines = new Map<WorkerId, Line>();
 
@@ -119,15 +114,10 @@ export class FinishPlanner {
   plan(task: Foretold, views: readonly WorkerView[], queued: number, mayWait = true): FinishPlan | undefined {
     const typicalMs = this.plannedMs(task);
     if (typicalMs === undefined) return undefined;
-    const shape = normalized(task.shape);
-    const now: Seat[] = [];
-    const later: Seat[] = [];
-    for (const view of this.planned(task, views, typicalMs)) {
-      if (view.report === null || !mayTake(shape, view)) continue;
-      for (const seat of this.seatsOn(task, shape, view, view.report)) {
-        (isFeasible(seat.shape, view, seat.report) ? now : later).push(seat);
-      }
-    }
+    const now: Expected[] = [];
+    const later: Expected[] = [];
+    for (const expected of this.expectedOn(task, views, typicalMs))
+      for (const each of expected) (each.seat.total === undefined ? later : now).push(each);
     const first = this.bestNow(now, typicalMs);
     if (first === undefined) return undefined;
     const worthTrying = this.worthTrying(task, now, mostTryCost * first.takesMs);
@@ -145,23 +135,19 @@ export class FinishPlanner {
   outlooks(task: Foretold, views: readonly WorkerView[]): readonly Outlook[] {
     const typicalMs = this.plannedMs(task);
     if (typicalMs === undefined) return [];
-    const shape = normalized(task.shape);
     const found: Outlook[] = [];
-    for (const view of this.planned(task, views, typicalMs)) {
-      const { report } = view;
-      if (report === null || !mayTake(shape, view)) continue;
-      const seats = this.seatsOn(task, shape, view, report);
+    const alone = (view: WorkerView) => new Line(view, this.forecast.endings(view));
+    for (const expected of this.expectedOn(task, views, typicalMs)) {
       const now = this.bestNow(
-        seats.filter((seat) => isFeasible(seat.shape, view, report)),
+        expected.filter(({ seat }) => seat.total !== undefined),
         typicalMs,
       );
-      const alone = () => new Line(view, this.forecast.endings(view));
-      const best = now === undefined ? soonest(seats, alone) : { seat: now, start: { inMs: 0 } };
+      const best = now === undefined ? soonest(expected, alone) : { expected: now, start: { inMs: 0 } };
       if (best === undefined) continue;
-      const { seat, start } = best;
-      const score = finishScore(seat.takesMs, typicalMs);
+      const { seat, takesMs } = best.expected;
+      const score = finishScore(takesMs, typicalMs);
       const total = now === undefined ? undefined : this.totalWith(now, typicalMs);
-      found.push({ worker: view.id, startMs: start.inMs, takesMs: seat.takesMs, score, total });
+      found.push({ worker: seat.view.id, startMs: best.start.inMs, takesMs, score, total });
     }
     return found;
   }
@@ -173,31 +159,55 @@ export class FinishPlanner {
     return typicalMs === undefined || typicalMs < leastMs ? undefined : typicalMs;
   }
 
-  private planned(task: Foretold, views: readonly WorkerView[], typicalMs: number): readonly WorkerView[] {
-    return views.length <= mostWorkers ? views : (this.shortlist?.of(task, typicalMs) ?? []);
+  /** By worker, of those that are compared and may take it now or when there is room. */
+  private expectedOn(
+    task: Foretold,
+    views: readonly WorkerView[],
+    typicalMs: number,
+  ): readonly (readonly Expected[])[] {
+    const runsOf = this.forecast.runsOf(task);
+    if (runsOf === undefined) return [];
+    const key = shapeKey(task.shape);
+    const seatsOn = this.seats.of(task.shape, key, this.demand.typical, this.policies.inForce);
+    const compared =
+      views.length <= mostWorkers ? views : (this.shortlist?.of(task, typicalMs, key, runsOf) ?? []);
+    return compared.map((view) => {
+      const seats = seatsOn(view);
+      if (seats.length === 0) return [];
+      const fetchMs = this.forecast.fetchMs(task, view);
+      return seats.map((seat) => ({ seat, takesMs: fetchMs + runsOf(view, seat.device) }));
+    });
   }
 
   /** The soonest of them: what may be best is known first. */
-  private worthTrying(task: Foretold, now: readonly Seat[], limitMs: number): Seat | undefined {
-    let soonest: Seat | undefined;
-    for (const seat of now) {
-      if (seat.takesMs > limitMs || (soonest !== undefined && seat.takesMs >= soonest.takesMs)) continue;
-      if (this.forecast.isWorthTrying(task, seat.view, seat.device)) soonest = seat;
+  private worthTrying(task: Foretold, now: readonly Expected[], limitMs: number): Expected | undefined {
+    let soonest: Expected | undefined;
+    for (const each of now) {
+      const { seat, takesMs } = each;
+      if (takesMs > limitMs || (soonest !== undefined && takesMs >= soonest.takesMs)) continue;
+      if (this.forecast.isWorthTrying(task, seat.view, seat.device)) soonest = each;
     }
     return soonest;
   }
 
-  private goNow(task: Foretold, seat: Seat, typicalMs: number, tries: boolean): FinishPlan {
-    const placement = place(seat.shape, [seat.view]);
-    if (placement.kind !== 'placed') throw new Error(`${seat.view.id} is feasible and does not take it`);
+  /** It is looked at again before it is taken, whatever was kept of it. */
+  private goNow(
+    task: Foretold,
+    expected: Expected,
+    typicalMs: number,
+    tries: boolean,
+  ): FinishPlan | undefined {
+    const { view, report, shape } = expected.seat;
+    if (!isFeasible(shape, view, report)) return undefined;
+    const total = this.totalWith(expected, typicalMs);
+    const placement = placedOn(shape, view, report, nothingKnown, total);
     if (tries) this.forecast.tried(task);
-    const total = this.totalWith(seat, typicalMs);
-    return { kind: 'now', placement: { ...placement, total }, finishMs: seat.takesMs, tries };
+    return { kind: 'now', placement, finishMs: expected.takesMs, tries };
   }
 
   /** Where all of the line would rather wait; undefined: one of them would not end before the limit. */
   private wait(
-    seats: readonly Seat[],
+    sooner: readonly Expected[],
     queued: number,
     limitMs: number,
     otherwiseMs: number,
@@ -205,15 +215,16 @@ export class FinishPlanner {
     const touched = new Map<WorkerId, Line>();
     let plan: FinishPlan | undefined;
     for (let each = 0; each < Math.min(queued, looksInLine); each += 1) {
-      const best = soonest(seats, (view) => touched.get(view.id) ?? this.lineOf(view));
+      const best = soonest(sooner, (view) => touched.get(view.id) ?? this.lineOf(view));
       if (best === undefined || best.finishMs >= limitMs) return undefined;
-      const { start, seat, finishMs } = best;
-      const line = touched.get(seat.view.id) ?? this.lineOf(seat.view).copy();
-      touched.set(seat.view.id, line);
+      const { start, expected, finishMs } = best;
+      const { view } = expected.seat;
+      const line = touched.get(view.id) ?? this.lineOf(view).copy();
+      touched.set(view.id, line);
       line.add({ inMs: finishMs, reservation: start.reservation });
       plan ??= {
         kind: 'later',
-        worker: seat.view.id,
+        worker: view.id,
         startMs: start.inMs,
         finishMs,
         otherwiseMs,
@@ -224,24 +235,23 @@ export class FinishPlanner {
   }
 
   /** Equals by the smaller id, as in `place`. */
-  private bestNow(seats: readonly Seat[], typicalMs: number): Seat | undefined {
-    let best: Seat | undefined;
+  private bestNow(now: readonly Expected[], typicalMs: number): Expected | undefined {
+    let best: Expected | undefined;
     let highest = -1;
-    for (const seat of seats) {
-      const { view } = seat;
-      const total = this.totalWith(seat, typicalMs);
-      if (total < highest || (total === highest && best !== undefined && best.view.id <= view.id)) continue;
-      best = seat;
+    for (const each of now) {
+      const { id } = each.seat.view;
+      const total = this.totalWith(each, typicalMs);
+      if (total < highest || (total === highest && best !== undefined && best.seat.view.id <= id)) continue;
+      best = each;
       highest = total;
     }
     return best;
   }
 
-  /** 0..1: finish, and for the rest the other terms. */
-  private totalWith({ shape, view, report, takesMs }: Seat, typicalMs: number): number {
-    const policy = this.policies.inForce;
-    const others = totalOf(shape, view, report, this.demand.typical, policy);
-    return (1 - policy.finishWeight) * others + policy.finishWeight * finishScore(takesMs, typicalMs);
+  /** 0..1: finish, and for the rest the other terms. Of one that could take it now. */
+  private totalWith({ seat: { total = 0 }, takesMs }: Expected, typicalMs: number): number {
+    const { finishWeight } = this.policies.inForce;
+    return (1 - finishWeight) * total + finishWeight * finishScore(takesMs, typicalMs);
   }
 
   private lineOf(view: WorkerView): Line {
@@ -253,46 +263,28 @@ export class FinishPlanner {
     return line;
   }
 
-  private seatsOn(task: Foretold, shape: Shape, view: WorkerView, report: WorkerReport): Seat[] {
-    const seats: Seat[] = [];
-    const fetchMs = this.forecast.fetchMs(task, view);
-    const { gpu } = shape.resources;
-    const add = (of: Shape, device: DeviceUuid | undefined): void => {
-      const runMs = this.forecast.runMs(task, view, device);
-      if (runMs !== undefined) seats.push({ view, report, shape: of, device, takesMs: fetchMs + runMs });
-    };
-    if (gpu === undefined) add(shape, undefined);
-    else if (gpu.kind === 'parts') add(shape, gpu.parts[0]?.uuid);
-    else if (gpu.kind === 'whole' && gpu.count > 1) add(shape, report.devices[0]?.uuid);
-    else
-      for (const { uuid } of report.devices) {
-        if (gpu.uuid !== undefined && gpu.uuid !== uuid) continue;
-        add({ ...shape, resources: { ...shape.resources, gpu: { ...gpu, uuid } } }, uuid);
-      }
-    return seats;
+  /** Of whom something is kept that is not so; undefined is the good answer. */
+  mistakenOf(): WorkerView | undefined {
+    return this.seats.mistakenOf();
   }
 }
 
-/** Now, or when there is room. */
-function mayTake(shape: Shape, view: WorkerView): boolean {
-  return view.connected && !view.draining && isHosted(shape, view) && ownsShard(shape, view);
-}
-
 interface Sooner {
-  readonly seat: Seat;
+  readonly expected: Expected;
   readonly start: Start;
   readonly finishMs: number;
 }
 
 /** Where it would end first. */
-function soonest(seats: readonly Seat[], lineOf: (view: WorkerView) => Line): Sooner | undefined {
+function soonest(among: readonly Expected[], lineOf: (view: WorkerView) => Line): Sooner | undefined {
   let best: Sooner | undefined;
-  for (const seat of seats) {
-    if (best !== undefined && seat.takesMs >= best.finishMs) continue;
+  for (const expected of among) {
+    const { seat, takesMs } = expected;
+    if (best !== undefined && takesMs >= best.finishMs) continue;
     const start = lineOf(seat.view).startOf(seat.shape);
     if (start === undefined) continue;
-    const finishMs = start.inMs + seat.takesMs;
-    if (best === undefined || finishMs < best.finishMs) best = { seat, start, finishMs };
+    const finishMs = start.inMs + takesMs;
+    if (best === undefined || finishMs < best.finishMs) best = { expected, start, finishMs };
   }
   return best;
 }

@@ -13,9 +13,12 @@ export interface Foretold {
   readonly inputBytes: number;
 }
 
+/** ms. `device`: that it would hold. */
+export type RunsOf = (worker: WorkerView, device: DeviceUuid | undefined) => number;
+
 export interface Forecast {
-  /** ms; undefined where nothing of its class is known. `device`: that it would hold. */
-  runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined;
+  /** Of many seats in turn, until anything else is learned; undefined where nothing of its class is known. */
+  runsOf(task: Foretold): RunsOf | undefined;
   /** ms, somewhere: by which runs are called short or long. */
   typicalMs(task: Foretold): number | undefined;
   /** Nothing of its class has ended yet: what is told is what others take. */

@@ -3,10 +3,11 @@ import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId } from '@gryphg
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { hasImage } from '../score.ts';
 import type { WorkerView } from '../worker-view.ts';
-import { Estimator, type RunEstimate } from './estimator.ts';
-import type { Forecast, Foretold } from './forecast.ts';
+import { Estimator } from './estimator.ts';
+import type { Forecast, Foretold, RunsOf } from './forecast.ts';
 import type { Ending } from './lines.ts';
 import { familyOf } from './newcomers.ts';
+import type { RunEstimate } from './run-estimate.ts';
 
 /** An attempt that holds a part of a worker. */
 export interface Underway {
@@ -105,8 +106,11 @@ export class LearnedForecast implements Forecast {
     this.fetches.observe({ taskClass: anyInput, seat: worker, runMs: (ms * GiB) / bytes });
   }
 
-  runMs(task: Foretold, worker: WorkerView, device: DeviceUuid | undefined): number | undefined {
-    return this.expected(task, seatOf(worker.id, device))?.meanMs;
+  runsOf({ shape, taskClass, inputBytes }: Foretold): RunsOf | undefined {
+    const means =
+      this.runs.meansOf(taskClass, inputBytes) ??
+      this.runs.newcomerMeansOf(familyOf(shape), threadsAsked(shape));
+    return means && (({ id }, device) => means(seatOf(id, device)));
   }
 
   typicalMs(task: Foretold): number | undefined {
@@ -116,11 +120,11 @@ export class LearnedForecast implements Forecast {
   }
 
   isGuessed({ taskClass }: Foretold): boolean {
-    return this.runs.run(taskClass, '') === undefined;
+    return this.runs.countOf(taskClass) === 0;
   }
 
   isWellKnown({ taskClass }: Foretold): boolean {
-    return (this.runs.run(taskClass, '')?.anywhere ?? 0) >= wellKnownRuns;
+    return this.runs.countOf(taskClass) >= wellKnownRuns;
   }
 
   /** The same where so much is known of the class that something may be held against it. */
@@ -132,8 +136,7 @@ export class LearnedForecast implements Forecast {
   private expected({ shape, taskClass, inputBytes }: Foretold, seat: string): RunEstimate | undefined {
     const known = this.runs.run(taskClass, seat, inputBytes);
     if (known !== undefined) return known;
-    const { cpuMilli } = shape.resources;
-    return this.runs.newcomer(familyOf(shape), seat, cpuMilli === 0 ? 1 : cpuMilli / 1000);
+    return this.runs.newcomer(familyOf(shape), seat, threadsAsked(shape));
   }
 
   fetchMs(task: Foretold, view: WorkerView): number {
@@ -155,7 +158,7 @@ export class LearnedForecast implements Forecast {
   endings(worker: WorkerView): readonly Ending[] {
     const endings: Ending[] = [];
     for (const { task, reservation, ranMs } of this.underway(worker)) {
-      const runMs = this.runMs(task, worker, reservation.devices[0]?.uuid);
+      const runMs = this.runsOf(task)?.(worker, reservation.devices[0]?.uuid);
       const inMs =
         runMs === undefined
           ? Number.POSITIVE_INFINITY
@@ -166,21 +169,28 @@ export class LearnedForecast implements Forecast {
   }
 
   isWorthTrying({ taskClass }: Foretold, worker: WorkerView, device: DeviceUuid | undefined): boolean {
+    if (this.runs.countOf(taskClass) - (this.triedAt.get(taskClass) ?? 0) < runsPerTry) return false;
     const seat = seatOf(worker.id, device);
-    const { here = 0, anywhere = 0 } = this.runs.run(taskClass, seat) ?? {};
-    if (anywhere - (this.triedAt.get(taskClass) ?? 0) < runsPerTry) return false;
-    return here < triesEach || (this.runs.unseenFor(taskClass, seat) ?? 0) > runsUntilStale;
+    return (
+      this.runs.countOf(taskClass, seat) < triesEach ||
+      (this.runs.unseenFor(taskClass, seat) ?? 0) > runsUntilStale
+    );
   }
 
   tried({ taskClass }: Foretold): void {
     if (this.triedAt.size >= keptTries) this.triedAt.clear();
-    this.triedAt.set(taskClass, this.runs.run(taskClass, '')?.anywhere ?? 0);
+    this.triedAt.set(taskClass, this.runs.countOf(taskClass));
   }
 }
 
 /** A device's uuid is one on the whole grid. */
 function seatOf(worker: string, device: DeviceUuid | undefined): string {
   return device ?? worker;
+}
+
+/** By what it asks for. */
+function threadsAsked({ resources: { cpuMilli } }: Foretold['shape']): number {
+  return cpuMilli === 0 ? 1 : cpuMilli / 1000;
 }
 
 function leftOf(runMs: number, ranMs: number | null, fetchMs: () => number): number {

@@ -7,7 +7,7 @@ import { defaultPolicy } from '../placement-policy.ts';
 import { Placer } from '../placer.ts';
 import { worker } from '../reference-grid.fixture.ts';
 import { Roster } from '../roster.ts';
-import type { Shape } from '../shape.ts';
+import { type Shape, shapeKey } from '../shape.ts';
 import { FinishPlanner } from './finish-planner.ts';
 import { LearnedForecast } from './learned-forecast.ts';
 import { Shortlist } from './shortlist.ts';
@@ -42,7 +42,7 @@ function grid(workers = 300) {
   forecast.tried(task);
   const shortlist = new Shortlist(new Placer(roster), forecast, demand, policies);
   const planner = new FinishPlanner(forecast, demand, policies, shortlist);
-  return { views, shortlist, planner };
+  return { views, shortlist, planner, forecast };
 }
 
 describe('on a large grid a task', () => {
@@ -64,8 +64,9 @@ describe('on a large grid a task', () => {
   });
 
   it('is planned with some tens of workers, however many there are', () => {
-    const { views, shortlist, planner } = grid(1500);
-    const compared = shortlist.of(task, 50_000);
+    const { views, shortlist, planner, forecast } = grid(1500);
+    const runsOf = forecast.runsOf(task) ?? (() => 0);
+    const compared = shortlist.of(task, 50_000, shapeKey(shape), runsOf);
     expect(compared.length).toBeLessThanOrEqual(32);
     expect(new Set(compared).size).toBe(compared.length);
     expect(compared.filter(({ id }) => isFast(Number(id.slice(2)))).length).toBeGreaterThan(10);

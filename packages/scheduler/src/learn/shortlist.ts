@@ -11,10 +11,10 @@ import type { TypicalDemand } from '../demand.ts';
 import type { PolicyInForce } from '../placement-policy.ts';
 import type { Placer } from '../placer.ts';
 import { lackOf } from '../predicates.ts';
-import { normalized, shapeKey } from '../shape.ts';
+import { normalized } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
 import { finishScore } from './finish-score.ts';
-import type { Forecast, Foretold } from './forecast.ts';
+import type { Forecast, Foretold, RunsOf } from './forecast.ts';
 
 const mostLooked = 512;
 const free = 24;
@@ -44,18 +44,22 @@ export class Shortlist {
     this.policies = policies;
   }
 
-  of(task: Foretold, typicalMs: number): readonly WorkerView[] {
+  /** `key`: its shape's. */
+  of(task: Foretold, typicalMs: number, key: string, runsOf: RunsOf): readonly WorkerView[] {
     const { inForce } = this.policies;
     const { finishWeight } = inForce;
     const now: Ranked[] = [];
     const later: Ranked[] = [];
     const shape = normalized(task.shape);
-    const key = shapeKey(task.shape);
     this.placer.compare(task.shape, key, this.demand.typical, inForce, mostLooked, (view, report, total) => {
-      const takesMs = this.takesMs(task, view, report);
+      const takesMs = this.forecast.fetchMs(task, view) + fastestOf(task, view, report, runsOf);
       if (total === undefined) {
         const rank = -takesMs;
-        if (isKept(later, rank, busy) && lackOf(shape, view, report, 'ever') === 0)
+        if (
+          takesMs < Number.POSITIVE_INFINITY &&
+          isKept(later, rank, busy) &&
+          lackOf(shape, view, report, 'ever') === 0
+        )
           keep(later, { view, rank }, busy);
       } else {
         const rank = (1 - finishWeight) * total + finishWeight * finishScore(takesMs, typicalMs);
@@ -64,16 +68,14 @@ export class Shortlist {
     });
     return [...now, ...later].map(({ view }) => view);
   }
+}
 
-  /** On the fastest of its devices; which of them are free, the plan sees. */
-  private takesMs(task: Foretold, view: WorkerView, { devices }: WorkerReport): number {
-    const fetchMs = this.forecast.fetchMs(task, view);
-    let runMs = Number.POSITIVE_INFINITY;
-    if (task.shape.resources.gpu === undefined) runMs = this.forecast.runMs(task, view, undefined) ?? runMs;
-    else
-      for (const { uuid } of devices) runMs = Math.min(runMs, this.forecast.runMs(task, view, uuid) ?? runMs);
-    return fetchMs + runMs;
-  }
+/** ms on the fastest of its devices, which of them are free, the plan sees; infinite where it has none. */
+function fastestOf({ shape }: Foretold, view: WorkerView, { devices }: WorkerReport, runsOf: RunsOf): number {
+  if (shape.resources.gpu === undefined) return runsOf(view, undefined);
+  let runMs = Number.POSITIVE_INFINITY;
+  for (const { uuid } of devices) runMs = Math.min(runMs, runsOf(view, uuid));
+  return runMs;
 }
 
 function isKept(kept: readonly Ranked[], rank: number, most: number): boolean {

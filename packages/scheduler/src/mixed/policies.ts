@@ -2,10 +2,10 @@
  * Who decides where the tasks of a mixed workload go. All but the last know what the scheduler is told: what a task asks
  * for, its class, its image, the bytes of its inputs.
  */
-import type { DeviceUuid, Reservation, WorkerId } from '@gryphgen/protocol';
+import type { Reservation, WorkerId } from '@gryphgen/protocol';
 import { Demand } from '../demand.ts';
 import { FinishPlanner } from '../learn/finish-planner.ts';
-import type { Forecast, Foretold } from '../learn/forecast.ts';
+import type { Forecast, Foretold, RunsOf } from '../learn/forecast.ts';
 import { LearnedForecast, type Underway } from '../learn/learned-forecast.ts';
 import type { Ending } from '../learn/lines.ts';
 import { toldSeats } from '../learn/told-seats.ts';
@@ -191,8 +191,8 @@ class PerfectForecast implements Forecast {
     this.world = world;
   }
 
-  runMs(_: Foretold, view: WorkerView, device: DeviceUuid | undefined): number {
-    return this.world.runMs(this.task as MixedTask, view, device);
+  runsOf(): RunsOf {
+    return (view, device) => this.world.runMs(this.task as MixedTask, view, device);
   }
 
   typicalMs(): number {
