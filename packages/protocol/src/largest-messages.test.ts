@@ -51,6 +51,13 @@ const report: WorkerReport = {
     memoryBytesPerS: 0.1,
     diskWriteBytesPerS: 0.1,
     diskReadBytesPerS: 0.1,
+    models: range(limits.devices + 1).map(() => ({
+      seat: long(limits.uuidChars),
+      weightsBytesPerS: 0.1,
+      promptTokensPerS: 0.1,
+      engine: 'e'.repeat(64),
+      modelBytes: most,
+    })),
   },
   dataEndpoint: long(limits.endpointChars),
   dataKey: long(64),

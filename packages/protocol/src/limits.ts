@@ -7,7 +7,7 @@ const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 
 const frameBytes = 1 * MiB;
-const reportBytes = 288 * KiB;
+const reportBytes = 304 * KiB;
 const attemptsPerWorker = 4096;
 const keptRefusals = 256;
 

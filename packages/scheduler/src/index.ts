@@ -29,7 +29,7 @@ export { type CacheType, cacheTypes, type ModelSettings } from './models/cache-m
 export { estimateMemory, type MemoryEstimate } from './models/estimate-memory.ts';
 export { HOST, type Offload, offloadLast } from './models/offload.ts';
 export { type ModelPlan, mayDivide, planModel } from './models/plan-model.ts';
-export { estimatedTokensPerS } from './models/token-speed.ts';
+export { bytesPerToken, estimatedTokensPerS } from './models/token-speed.ts';
 export { shardKey } from './owning.ts';
 export { type Placement, place } from './place.ts';
 export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';

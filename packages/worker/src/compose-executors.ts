@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { type AnswerChannels, type OpenPush, workerIdOf } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
-import type { Files } from './artifacts/attempt-files.ts';
+import type { AttemptFiles } from './artifacts/attempt-files.ts';
+import { HeldModels } from './calibration/held-models.ts';
+import { ModelRates } from './calibration/model-rates.ts';
 import type { Fence } from './core/fence.ts';
 import { readEngineList } from './engines/engine-list.ts';
 import { LlamaEngines, usualLlamaServer } from './engines/llama-engines.ts';
@@ -33,14 +35,19 @@ export interface Composed {
   readonly executors: ExecutorSet;
   /** Takes pushed images; null where the owner lets nobody. */
   readonly push: OpenPush | null;
+  /** How fast models run here, for who measures this machine. */
+  readonly rates: ModelRates;
 }
+
+/** Smaller models lie in a CPU's cache, and say nothing of others. */
+const measuredModelBytes = 64 * 1024 * 1024;
 
 export function composeExecutors(
   config: WorkerConfig,
   deps: WorkerDeps,
   docker: Docker,
   logs: LogStore,
-  files: Files,
+  files: AttemptFiles,
   channels: AnswerChannels,
   events: ComposedEvents,
 ): Composed {
@@ -104,5 +111,6 @@ export function composeExecutors(
   return {
     executors: new ExecutorSet(executors, events, { alarms, log, seesTheHost: deps.seesTheHost }),
     push: written.push ? pushes.open : null,
+    rates: new ModelRates({ engines, models: new HeldModels(files.store, measuredModelBytes), paths, log }),
   };
 }

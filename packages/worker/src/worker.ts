@@ -128,11 +128,12 @@ class Worker implements Service {
     this.undo.push(() => logs.close());
     const files = await this.openFiles(join(folder, 'artifacts'));
     const answers = new AnswerChannels(deps);
-    const { executors, push } = composeExecutors(config, deps, this.docker, logs, files, answers, {
+    const { executors, push, rates } = composeExecutors(config, deps, this.docker, logs, files, answers, {
       ...this.loop.executorEvents(),
       offersChanged: () => this.started().watch.lookNow(),
     });
     this.undo.push(() => executors.close());
+    this.probe.calibrator.measureModelsBy(rates);
     const data = await serveData(config, deps, {
       ...{ logs, executors, push, answers, adopted: this.adopted, store: files.store },
       ...{ questions: this.questions, brokerWall: () => this.brokerWall.ms(), undo: this.undo },
@@ -144,8 +145,7 @@ class Worker implements Service {
       held: () => this.running().attempts.values(),
     });
     this.parts = { logs, copies, files, executors, watch, data };
-    if (this.stopped !== null) return;
-    if (!(await this.join())) this.joinLater();
+    if (this.stopped === null && !(await this.join())) this.joinLater();
   }
 
   private openFiles(folder: string): Promise<AttemptFiles> {

@@ -1,5 +1,12 @@
 /** What a machine was measured to be, for people. */
-import { type Calibration, formatTime } from '@gryphgen/protocol';
+import {
+  type Calibration,
+  type Device,
+  formatBytes,
+  formatTime,
+  hostSeat,
+  type ModelRate,
+} from '@gryphgen/protocol';
 
 const GiB = 1024 ** 3;
 
@@ -9,20 +16,30 @@ export function calibrationWords(calibration: Calibration): string {
   const all = cpuMulti === undefined ? '' : ` (all threads ${twoDigits(cpuMulti)})`;
   return [
     cpuSingle === undefined ? '' : `${twoDigits(cpuSingle)}${all}`,
-    rate('memory', memoryBytesPerS),
-    rate('disk writes', diskWriteBytesPerS),
-    rate('reads', diskReadBytesPerS),
+    speed('memory', memoryBytesPerS),
+    speed('disk writes', diskWriteBytesPerS),
+    speed('reads', diskReadBytesPerS),
     `measured ${formatTime(at)}`,
   ]
     .filter((words) => words !== '')
     .join(', ');
 }
 
+/** `host: weights 18 GiB/s, prompts 380 tokens/s (llama.cpp 0.7.0, a model of 1.2 GiB)` */
+export function modelRateWords(rate: ModelRate, devices: readonly Device[]): string {
+  const { seat, weightsBytesPerS, promptTokensPerS, engine, modelBytes } = rate;
+  const device = devices.find(({ uuid }) => uuid === seat);
+  const place = seat === hostSeat ? 'host' : (device?.name ?? seat);
+  const prompts = `prompts ${twoDigits(promptTokensPerS)} tokens/s`;
+  const by = `llama.cpp ${engine}, a model of ${formatBytes(modelBytes)}`;
+  return `${place}: ${speed('weights', weightsBytesPerS)}, ${prompts} (${by})`;
+}
+
 function twoDigits(value: number): string {
   return String(Number(value.toPrecision(2)));
 }
 
-function rate(what: string, bytesPerS: number | undefined): string {
+function speed(what: string, bytesPerS: number | undefined): string {
   if (bytesPerS === undefined) return '';
   const [amount, unit] = bytesPerS < GiB ? [(1024 * bytesPerS) / GiB, 'MiB'] : [bytesPerS / GiB, 'GiB'];
   return `${what} ${twoDigits(amount)} ${unit}/s`;

@@ -13,7 +13,7 @@ import {
 } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
-import { calibrationWords } from './calibration-words.ts';
+import { calibrationWords, modelRateWords } from './calibration-words.ts';
 import { freeOn, ledgerTable } from './ledger-view.ts';
 import { predictionTable, predictionWords } from './prediction-view.ts';
 import { type Column, table } from './table.ts';
@@ -131,6 +131,9 @@ export function nodeLines(
     ['ghosts', node.ghosts === 0 ? '' : String(node.ghosts)],
     ...hardwareFacts(report?.hardware),
     ['speed', report?.calibration === undefined ? '' : calibrationWords(report.calibration)],
+    ...(report?.calibration?.models ?? []).map(
+      (rate) => ['llama', modelRateWords(rate, report?.devices ?? [])] as const,
+    ),
     ['data', data === null ? '' : printable(data.words)],
     ['version', report?.version ?? ''],
   ];

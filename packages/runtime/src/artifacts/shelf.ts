@@ -51,6 +51,11 @@ export class Shelf {
     return join(this.folder, 'files', id);
   }
 
+  /** Contents that take so many bytes on disk. */
+  *filesFrom(leastBytes: number): Generator<{ readonly id: string; readonly bytes: number }> {
+    for (const [id, { bytes }] of this.files) if (bytes >= leastBytes) yield { id, bytes };
+  }
+
   place(kind: 'artifacts' | 'partial' | 'trees', digest: string): string {
     const name = digest.replace(/^sha256:/, '');
     if (!digestPattern.test(name)) throw new Error(`${digest} names no artifact`);

@@ -182,6 +182,11 @@ export class ArtifactStore {
     return new Map(new Pieces(manifest).contents.map(({ id }) => [id, this.fileOf(id)]));
   }
 
+  /** Contents that take so many bytes on disk. */
+  filesFrom(leastBytes: number): Iterable<{ readonly id: string; readonly bytes: number }> {
+    return this.shelf.filesFrom(leastBytes);
+  }
+
   /** Where a content is, for who copies it. */
   fileOf(id: string): string {
     return this.shelf.fileOf(id);

@@ -1,8 +1,8 @@
-import type { Device, ModelDescription } from '@gryphgen/protocol';
+import { type Device, hostSeat, type ModelDescription } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { bandwidthOf } from './device-bandwidth.ts';
 import type { ModelPlan } from './plan-model.ts';
-import { estimatedTokensPerS } from './token-speed.ts';
+import { bytesPerToken, estimatedTokensPerS } from './token-speed.ts';
 
 const GB = 1e9;
 const layer = { keeps: 'all', heads: 2, kvHeads: 1, feedForward: 64, forward: 'gated', bytes: GB } as const;
@@ -55,6 +55,23 @@ describe('tokens a second', () => {
     expect(estimatedTokensPerS(model, plan({ kind: 'host', devices: [], hostLayers: 4 }), host)).toBeCloseTo(
       10 / 4,
     );
+  });
+
+  it('follow what was measured there with another model, where it was', () => {
+    const measured = { engine: 'b1', modelBytes: GB, promptTokensPerS: 100 };
+    const calibration = {
+      ...host.calibration,
+      models: [
+        { ...measured, seat: hostSeat, weightsBytesPerS: 20 * GB },
+        { ...measured, seat: 'RTX 3060', weightsBytesPerS: 300 * GB },
+      ],
+    };
+    const onHost = plan({ kind: 'host', devices: [], hostLayers: 4 });
+    expect(estimatedTokensPerS(model, onHost, { calibration })).toBeCloseTo(20 / 4);
+    const whole = plan({ devices: [{ device: card('RTX 3060'), layers: 4 }] });
+    expect(estimatedTokensPerS(model, whole, { calibration })).toBeCloseTo(300 / 4);
+    expect(estimatedTokensPerS(model, plan({}), { calibration })).toBeCloseTo((0.6 * 360) / 4);
+    expect(bytesPerToken(model)).toBe(4 * GB);
   });
 
   it('are more where few of many experts are used', () => {

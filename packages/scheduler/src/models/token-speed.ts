@@ -1,8 +1,15 @@
 /**
  * How fast a model would write, before it wrote anything there: for each token all weights that it uses are read once, so
- * the memory that they lie in is what bounds it. An estimate to choose by, seldom off by more than twice.
+ * the memory that they lie in is what bounds it. How fast that is was measured there with another model, or else is what
+ * makers say of a card, and what one thread copies on a host. An estimate to choose by, seldom off by more than twice.
  */
-import type { ModelDescription, WorkerReport } from '@gryphgen/protocol';
+import {
+  type Calibration,
+  type Device,
+  hostSeat,
+  type ModelDescription,
+  type WorkerReport,
+} from '@gryphgen/protocol';
 import { bandwidthOf } from './device-bandwidth.ts';
 import { HOST, offloadLast } from './offload.ts';
 import type { ModelPlan } from './plan-model.ts';
@@ -27,11 +34,28 @@ export function estimatedTokensPerS(
     const bytes = readOn(model, offload, owner);
     if (bytes === 0) continue;
     const device = devices[owner]?.device;
-    const speed = device === undefined ? calibration?.memoryBytesPerS : bandwidthOf(device);
+    const speed =
+      measuredOn(calibration, device?.uuid ?? hostSeat) ??
+      (device === undefined ? calibration?.memoryBytesPerS : reachedOn(device));
     if (speed === undefined || (device === undefined && hostLayers === 0)) return undefined;
-    seconds += bytes / (device === undefined ? speed : speed * reachedShare);
+    seconds += bytes / speed;
   }
   return seconds > 0 ? 1 / seconds : undefined;
+}
+
+function measuredOn(calibration: Calibration | undefined, seat: string): number | undefined {
+  const rate = calibration?.models?.find((measured) => measured.seat === seat)?.weightsBytesPerS ?? 0;
+  return rate > 0 ? rate : undefined;
+}
+
+function reachedOn(device: Pick<Device, 'name'>): number | undefined {
+  const bandwidth = bandwidthOf(device);
+  return bandwidth && bandwidth * reachedShare;
+}
+
+/** Of the weights, that a token of it reads where all of it lies in one memory. */
+export function bytesPerToken(model: ModelDescription): number {
+  return readOn(model, offloadLast(model.layers.length, 0, []), HOST);
 }
 
 /** For one token. */

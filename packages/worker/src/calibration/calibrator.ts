@@ -1,17 +1,18 @@
 /**
  * What this machine was measured to be, and when it is measured: once for what it is made of (CPU, memory, devices), while
- * nothing of the grid runs here.
+ * nothing of the grid runs here; then how fast models run on each of its seats, where there is something to measure with.
  *
  * 1. An attempt that starts ends a measurement; it begins anew at another time.
  * 2. What fails `mostFailures` times is left alone until the worker starts anew, and told in words.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Calibration, calibrationSchema } from '@gryphgen/protocol';
-import { type Clock, isMissing, type Log } from '@gryphgen/runtime';
+import { type Calibration, calibrationSchema, type ModelRate } from '@gryphgen/protocol';
+import { aborted, type Clock, isMissing, type Log } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { KeptFile } from '../kept-file.ts';
 import type { Measure } from './measure.ts';
+import type { ModelRates, SeatsHere } from './model-rates.ts';
 
 /** Another number where what is measured changes its meaning. */
 const format = 1;
@@ -58,6 +59,8 @@ export class Calibrator {
   private record: CalibrationRecord | null = null;
   /** As it was described last. */
   private machine = '';
+  private seats: SeatsHere = { devices: [], cores: 1 };
+  private rates: Pick<ModelRates, 'next'> | null = null;
   private running: AbortController | null = null;
   private ended: Promise<unknown> = Promise.resolve();
   private failures = 0;
@@ -93,9 +96,15 @@ export class Calibrator {
     }
   }
 
+  /** Whom it asks how fast models run here. */
+  measureModelsBy(rates: Pick<ModelRates, 'next'>): void {
+    this.rates = rates;
+  }
+
   /** `machine`: what it is made of. Undefined while it has not been measured as such. */
-  of(machine: string): Calibration | undefined {
+  of(machine: string, seats: SeatsHere): Calibration | undefined {
     this.machine = machine;
+    this.seats = seats;
     return this.record?.machine === machine ? this.record.calibration : undefined;
   }
 
@@ -105,13 +114,12 @@ export class Calibrator {
   }
 
   /**
-   * Nothing of the grid runs here: measures what is not known. Resolves with whether it is known now and was not before.
+   * Nothing of the grid runs here: measures one thing that is not known. Resolves with whether it is known now and was not before.
    * Never rejects.
    */
   async measureIfUnknown(): Promise<boolean> {
     const { machine, running, failures } = this;
-    if (machine === '' || this.of(machine) !== undefined || running !== null || failures >= mostFailures)
-      return false;
+    if (machine === '' || running !== null || failures >= mostFailures) return false;
     const measuring = this.measureAs(machine);
     this.ended = measuring;
     return measuring;
@@ -122,10 +130,12 @@ export class Calibrator {
     const abort = new AbortController();
     this.running = abort;
     try {
-      const measured = await options.measure(options.folder, abort.signal);
-      if (abort.signal.aborted) return false;
-      if (measured.cpuSingle === undefined) throw new Error('the process that measures it ended early');
-      this.record = { format, machine, calibration: { at: Math.round(options.clock.wall()), ...measured } };
+      const known = this.record?.machine === machine ? this.record.calibration : undefined;
+      const found = known
+        ? await this.measuredModel(known, abort.signal)
+        : await this.measuredMachine(abort.signal);
+      if (abort.signal.aborted || found === undefined) return false;
+      this.record = { format, machine, calibration: found };
       this.trouble = '';
       this.file.save();
       return true;
@@ -138,6 +148,25 @@ export class Calibrator {
     } finally {
       this.running = null;
     }
+  }
+
+  private async measuredMachine(signal: AbortSignal): Promise<Calibration | undefined> {
+    const { measure, folder, clock } = this.options;
+    const measured = await measure(folder, signal);
+    if (signal.aborted) return undefined;
+    if (measured.cpuSingle === undefined) throw new Error('the process that measures it ended early');
+    return { at: Math.round(clock.wall()), ...measured };
+  }
+
+  /** One seat's. Who is aborted does not wait for a driver that hangs. */
+  private async measuredModel(known: Calibration, signal: AbortSignal): Promise<Calibration | undefined> {
+    const { models = [] } = known;
+    const found: ModelRate | null | undefined = await Promise.race([
+      this.rates?.next(models, this.seats, signal),
+      aborted(signal).then(() => null),
+    ]);
+    if (!found) return undefined;
+    return { ...known, models: [...models.filter(({ seat }) => seat !== found.seat), found] };
   }
 
   /** An attempt starts. */

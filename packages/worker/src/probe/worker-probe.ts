@@ -145,9 +145,11 @@ export class WorkerProbe {
   private calibration({ cpuMilli, memoryBytes }: Machine): Calibration | undefined {
     if (this.hardware === null) return undefined;
     const { model, cores, threads } = this.hardware.cpu;
-    const devices = this.devices.devices.map(({ uuid, name }) => `${name} ${uuid}`);
-    const machine = [model, cores, threads, cpuMilli, Math.round(memoryBytes / GiB), ...devices.sort()];
-    return this.calibrator.of(machine.join(', '));
+    const { devices } = this.devices;
+    const parts = devices.map(({ uuid, name }) => `${name} ${uuid}`);
+    const machine = [model, cores, threads, cpuMilli, Math.round(memoryBytes / GiB), ...parts.sort()];
+    const most = Math.max(1, Math.floor(cpuMilli / 1000));
+    return this.calibrator.of(machine.join(', '), { devices, cores: Math.min(cores || most, most) });
   }
 
   private async probeMachine(): Promise<void> {
