@@ -105,7 +105,8 @@ export {
   revealText,
   weighed,
 } from './retrieval.ts';
-export { measureRound, promptOf, type RoundShape } from './tuning/measure-round.ts';
+export { measureRound, roundQuestions } from './tuning/measure-round.ts';
+export type { ReadingShape, RoundShape } from './tuning/round-shape.ts';
 export {
   type Measured,
   middle,

@@ -28,7 +28,10 @@ const perS = z.number().min(0).max(1e9);
 const speedsSchema = z.object({
   roundMs: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
   promptTokensPerS: perS,
+  /** 0 where the model writes nothing. */
   outputTokensPerS: perS,
+  /** Until one of its requests was answered, in the middle; who measured with an older version does not tell. */
+  requestMs: z.number().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
 });
 export type RoundSpeeds = z.infer<typeof speedsSchema>;
 

@@ -4,12 +4,11 @@
  * 1. What is loaded of the model is unloaded first, as far as it is idle: beside it nothing could be measured.
  * 2. Workers one after the other: each ends with its best kept, and one that cannot be measured is told and passed over.
  */
-import { modelNamed, type RoundShape } from '@gryphgen/client';
+import { modelNamed } from '@gryphgen/client';
 import {
   failure,
   GridError,
   kvTypes,
-  limits,
   type ModelDocument,
   type NodeDocument,
   type Serving,
@@ -33,6 +32,7 @@ import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { integer, type Value, worker } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
+import { type RoundFlags, roundShape, withRound } from '../tuning/round-flags.ts';
 import { ended } from '../tuning/settings-trial.ts';
 import { servesModels, tunableNodes } from '../tuning/tunable-nodes.ts';
 import { type TuneOptions, tuneWorker, type WorkerTuning } from '../tuning/tune-worker.ts';
@@ -41,18 +41,11 @@ import { type TuneOptions, tuneWorker, type WorkerTuning } from '../tuning/tune-
 const usualTrials = 12;
 const usualMinutes = 20;
 const countedRounds = 3;
-/** Long enough to tell batches apart, short enough to be asked dozens of times. */
-const usualPromptTokens = 512;
-const usualOutputTokens = 64;
 
-interface TuneFlags extends CommonFlags {
+interface TuneFlags extends CommonFlags, RoundFlags {
   readonly worker?: readonly string[];
   readonly trials?: number;
   readonly minutes?: number;
-  readonly load?: number;
-  readonly promptTokens?: number;
-  readonly outputTokens?: number;
-  readonly kv?: readonly Serving['kvType'][];
   readonly show?: true;
   readonly forget?: true;
 }
@@ -64,11 +57,12 @@ const kvType: Value<Serving['kvType']> = {
 
 export function tuneCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  const command = gridCommand(
+  const bounded = gridCommand(
     'tune',
     'Measure settings of a model (threads, flash attention, batch, slots) where it runs, and keep the best.',
     'tune tiny',
     'tune tiny --worker forge --load 1 --minutes 5',
+    'tune words --load 2 --texts 64',
     'tune tiny --show',
     'tune tiny --forget',
   )
@@ -81,24 +75,8 @@ export function tuneCommand(invocation: Invocation): Command {
     )
     .addOption(
       flagOf('--minutes <count>', `none is begun later (default: ${usualMinutes})`, integer(1, 1440)),
-    )
-    .addOption(
-      flagOf('--load <count>', 'requests at a time (default: its slots)', integer(1, limits.instanceSlots)),
-    )
-    .addOption(
-      flagOf(
-        '--prompt-tokens <count>',
-        `of each request (default: ${usualPromptTokens}, or half a slot)`,
-        integer(1, 65_536),
-      ),
-    )
-    .addOption(
-      flagOf(
-        '--output-tokens <count>',
-        `of each request (default: ${usualOutputTokens}, or a quarter)`,
-        integer(8, 65_536),
-      ),
-    )
+    );
+  const command = withRound(bounded)
     .addOption(listOf('--kv <type>', 'a type of the cache to try too; may be given again', kvType))
     .addOption(new Option('--show', 'what is kept for it'))
     .addOption(new Option('--forget', 'what is kept for it, everywhere or of --worker').conflicts('show'));
@@ -116,7 +94,7 @@ export function tuneCommand(invocation: Invocation): Command {
         show(terminal, left, flags);
         return 0;
       }
-      const shape = shapeOf(model, flags);
+      const shape = roundShape(model, flags);
       return await withInference(client, (inference, signal) =>
         tune(terminal, { client, inference, model, shape, signal }, flags),
       );
@@ -124,42 +102,26 @@ export function tuneCommand(invocation: Invocation): Command {
   );
 }
 
-function show(terminal: Terminal, { name, tunings = [] }: ModelDocument, { json = false }: TuneFlags): void {
+function show(terminal: Terminal, model: ModelDocument, { json = false }: TuneFlags): void {
+  const { name, use, tunings = [] } = model;
   if (json) printJson(terminal, { model: name, tunings });
-  else for (const line of keptLines(tunings, Date.now(), terminal)) terminal.out(`${line}\n`);
-}
-
-/** What each request is. Throws GridError where a slot does not hold it, or nothing of the kind is asked. */
-function shapeOf({ name, use, serving }: ModelDocument, flags: TuneFlags): RoundShape {
-  if (use !== 'infer')
-    throw invalid(
-      `${name} is a model for ${use}: those that write are tuned, its batch follows from its context`,
-    );
-  const { slotTokens, slots } = serving;
-  const quarter = Math.max(1, Math.floor(slotTokens / 4));
-  const promptTokens = flags.promptTokens ?? Math.min(usualPromptTokens, 2 * quarter);
-  const outputTokens = flags.outputTokens ?? Math.min(usualOutputTokens, quarter);
-  if (promptTokens + outputTokens > slotTokens)
-    throw invalid(
-      `found ${promptTokens} tokens of prompt and ${outputTokens} of output, expected ${slotTokens} at most together: a slot of ${name} has no more`,
-    );
-  return { load: flags.load ?? slots, promptTokens, outputTokens };
+  else for (const line of keptLines(use, tunings, Date.now(), terminal)) terminal.out(`${line}\n`);
 }
 
 type Tuning = Pick<TuneOptions, 'client' | 'inference' | 'model' | 'shape' | 'signal'>;
 
 async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promise<number> {
-  const { model } = tuning;
+  const { model, shape } = tuning;
   const { trials = usualTrials, minutes = usualMinutes, json = false } = flags;
   const tell = (line: string): void => (json ? terminal.err : terminal.out)(`${line}\n`);
   const nodes = await nodesFor(tuning, flags);
-  terminal.err(`${terminal.style.dim(boundsWords(model.name, trials, minutes * 60_000))}\n`);
+  terminal.err(`${terminal.style.dim(boundsWords(model.name, shape, trials, minutes * 60_000))}\n`);
   const endsAt = performance.now() + minutes * 60_000;
   const done: WorkerTuning[] = [];
   const failed: { readonly node: NodeDocument; readonly error: GridError }[] = [];
   for (const node of nodes) {
     tell(terminal.style.bold(printable(node.name)));
-    tell(terminal.style.dim(trialTitles()));
+    tell(terminal.style.dim(trialTitles(model.use)));
     try {
       const found = await tuneWorker(node, {
         ...tuning,
@@ -168,7 +130,7 @@ async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promi
         say: (words) => {
           if (terminal.progressColumns !== null) terminal.err(`${terminal.style.dim(printable(words))}\n`);
         },
-        onTrial: (trial, untuned) => tell(trialLine(trial, untuned, terminal)),
+        onTrial: (trial, untuned) => tell(trialLine(model.use, trial, untuned, terminal)),
       });
       done.push(found);
       tell(tunedLine(found));

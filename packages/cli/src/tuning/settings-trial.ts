@@ -11,8 +11,8 @@ import {
   type Inference,
   type Measured,
   measureRound,
-  promptOf,
   type RoundShape,
+  roundQuestions,
 } from '@gryphgen/client';
 import {
   failure,
@@ -85,10 +85,10 @@ async function roundsOf(
   name: string,
 ): Promise<Extract<Measured, { kind: 'measured' }>['rounds']> {
   const { inference, shape, rounds, signal } = place;
-  const prompt = await promptOf(inference, name, shape, { signal });
+  const ask = await roundQuestions(inference, name, shape, { signal });
   const found = [];
   for (let round = 0; round <= rounds; round++)
-    found.push(await measureRound(inference, name, prompt, shape, round * shape.load, { signal }));
+    found.push(await measureRound(ask, shape, round * shape.load));
   return found.slice(1);
 }
 

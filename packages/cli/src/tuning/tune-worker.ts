@@ -68,7 +68,7 @@ export async function tuneWorker(node: NodeDocument, options: TuneOptions): Prom
   let measuredFirst = false;
   const end = await searchSettings({
     start: model.serving,
-    dimensions: dimensionsFor({ report, isOnDevice: (seat ?? []).length > 0, load: shape.load, kvTypes }),
+    dimensions: dimensionsFor({ report, isOnDevice: (seat ?? []).length > 0, shape, kvTypes }),
     ...{ trials, isOver },
     measure: (serving) => {
       if (measuredFirst) return measure(serving);

@@ -12,8 +12,12 @@ const report: Pick<WorkerReport, 'cpuMilli' | 'hardware' | 'engines'> = {
   engines: [engine],
 };
 
+const writing = (load: number) => ({ use: 'infer', load, promptTokens: 512, outputTokens: 64 }) as const;
+const reading = (load: number, texts: number, promptTokens = 256) =>
+  ({ use: 'embed', load, texts, promptTokens }) as const;
+
 function values<K extends keyof Serving>(key: K, over: Partial<Choosing> = {}, from = serving) {
-  const dimensions = dimensionsFor({ report, isOnDevice: false, load: 8, kvTypes: [], ...over });
+  const dimensions = dimensionsFor({ report, isOnDevice: false, shape: writing(8), kvTypes: [], ...over });
   return dimensions
     .flatMap(({ choices }) => choices(from))
     .map((choice) => choice[key])
@@ -41,8 +45,26 @@ it('batches: as large as a slot at most', () => {
 
 it('slots: half and twice as many, and no more than there are requests at a time', () => {
   expect(values('slots')).toEqual([2, 8]);
-  expect(values('slots', { load: 4 })).toEqual([2]);
-  expect(values('slots', { load: 1 }, { ...serving, slots: 1 })).toEqual([]);
+  expect(values('slots', { shape: writing(4) })).toEqual([2]);
+  expect(values('slots', { shape: writing(1) }, { ...serving, slots: 1 })).toEqual([]);
+});
+
+it('of what embeds or ranks: no batch is smaller than a slot, nor larger than the texts there may be at a time', () => {
+  const small = { ...serving, slotTokens: 512 };
+  expect(values('microBatchTokens', { shape: reading(1, 8) }, small)).toEqual([1024]);
+  expect(values('batchTokens', { shape: reading(1, 8) }, small)).toEqual([1024]);
+  expect(values('microBatchTokens', { shape: reading(4, 8, 512) }, small)).toEqual([1024, 2048]);
+  expect(values('microBatchTokens', { shape: reading(1, 1) }, small)).toEqual([]);
+  const larger = { ...small, batchTokens: 1024, microBatchTokens: 1024 };
+  expect(values('microBatchTokens', { shape: reading(1, 8) }, larger)).toEqual([undefined]);
+  expect(
+    values('microBatchTokens', { shape: reading(4, 8, 32_768) }, { ...serving, slotTokens: 32_768 }),
+  ).toEqual([65_536]);
+});
+
+it('of what embeds or ranks: each text of a request may have a slot', () => {
+  expect(values('slots', { shape: reading(1, 8) })).toEqual([2, 8]);
+  expect(values('slots', { shape: reading(1, 4) })).toEqual([2]);
 });
 
 it('the type of the cache: as it is, unless others are named', () => {

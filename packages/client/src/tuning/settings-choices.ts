@@ -1,5 +1,6 @@
 /** Which settings of a model's instances are worth a measure on a machine. */
 import { limits, type Serving, usualMicroBatchTokens, type WorkerReport } from '@gryphgen/protocol';
+import type { RoundShape } from './round-shape.ts';
 import type { Dimension } from './search-settings.ts';
 
 /** llama-server's own, where nothing is said. */
@@ -14,22 +15,28 @@ export interface Choosing {
   readonly report: Pick<WorkerReport, 'cpuMilli' | 'hardware' | 'engines'>;
   /** Else on the host. */
   readonly isOnDevice: boolean;
-  /** Requests at a time: with more slots than those nothing is sooner. */
-  readonly load: number;
+  /** What is asked at a time: with more slots than that nothing is sooner. */
+  readonly shape: RoundShape;
   /** Types of the cache that may be tried; they change what a model writes, so none is unless somebody says so. */
   readonly kvTypes: readonly Serving['kvType'][];
 }
 
 /** In the order of what they matter, mostly. */
 export function dimensionsFor(choosing: Choosing): readonly Dimension[] {
-  const { report, load, kvTypes } = choosing;
+  const { report, shape, kvTypes } = choosing;
   const threads = threadsOn(choosing);
   const hasFlash = report.engines?.some(({ options }) => options?.includes('flash-attn')) ?? false;
   return [
     { name: 'threads', choices: (serving) => threads.map((count) => ({ ...serving, threads: count })) },
     { name: 'flash attention', choices: (serving) => (hasFlash ? flashChoices(serving) : []) },
-    { name: 'batch', choices: batchChoices },
-    { name: 'slots', choices: (serving) => slotChoices(serving, load) },
+    {
+      name: 'batch',
+      choices: (serving) =>
+        shape.use === 'infer'
+          ? batchChoices(serving)
+          : readBatchChoices(serving, shape.promptTokens, atATime(shape)),
+    },
+    { name: 'slots', choices: (serving) => slotChoices(serving, atATime(shape)) },
     { name: 'cache', choices: (serving) => cacheChoices(serving, kvTypes) },
   ];
 }
@@ -54,6 +61,24 @@ function batchChoices(serving: Serving): readonly Serving[] {
   return microBatches
     .filter((tokens) => tokens <= most && tokens !== (serving.microBatchTokens ?? usualMicroBatchTokens))
     .map((tokens) => ({ ...serving, batchTokens: Math.max(usualBatch, tokens), microBatchTokens: tokens }));
+}
+
+/** A text is one batch, so none is smaller than a slot; in a larger one are as many texts as there are at a time. */
+function readBatchChoices(given: Serving, textTokens: number, texts: number): readonly Serving[] {
+  const { batchTokens, microBatchTokens = usualMicroBatchTokens, ...serving } = given;
+  const usual = Math.max(serving.slotTokens, usualMicroBatchTokens);
+  const most = Math.min(texts, serving.slots) * textTokens;
+  return [usual, 2 * usual, 4 * usual]
+    .filter((tokens) => tokens <= limits.batchTokens && (tokens === usual || tokens < 2 * most))
+    .filter((tokens) => tokens !== Math.max(usual, microBatchTokens))
+    .map((tokens) =>
+      tokens === usual ? serving : { ...serving, batchTokens: tokens, microBatchTokens: tokens },
+    );
+}
+
+/** Texts of one request are in slots of their own. */
+function atATime(shape: RoundShape): number {
+  return shape.use === 'infer' ? shape.load : shape.load * shape.texts;
 }
 
 function slotChoices(serving: Serving, load: number): readonly Serving[] {

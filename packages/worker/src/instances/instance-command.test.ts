@@ -70,4 +70,11 @@ it('takes whole texts where it embeds or ranks', () => {
   const ranking = command(known, 'none', { use: 'rerank', serving });
   expect(ranking).toContain('--rerank --batch-size 512 --ubatch-size 512');
   expect(ranking).not.toContain('--cache-type');
+  const tuned = { ...serving, slotTokens: 600, batchTokens: 1200, microBatchTokens: 1200 };
+  expect(command(known, 'none', { use: 'embed', serving: tuned })).toContain(
+    '--batch-size 1200 --ubatch-size 1200',
+  );
+  expect(command(known, 'none', { use: 'embed', serving: { ...tuned, microBatchTokens: 256 } })).toContain(
+    '--batch-size 600 --ubatch-size 600',
+  );
 });

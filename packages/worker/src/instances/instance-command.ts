@@ -61,8 +61,8 @@ function byUse(use: InstanceBody['use'], serving: Serving): readonly string[] {
       ...(batchTokens === undefined ? [] : ['--batch-size', String(batchTokens)]),
       ...(microBatchTokens === undefined ? [] : ['--ubatch-size', String(microBatchTokens)]),
     ];
-  // A text that is embedded or ranked is one batch, however long it may be.
-  const tokens = String(Math.max(slotTokens, usualMicroBatchTokens));
+  // A text that is embedded or ranked is one batch, however long it may be; several are in one as far as that holds them.
+  const tokens = String(Math.max(slotTokens, microBatchTokens ?? usualMicroBatchTokens));
   const batch = ['--batch-size', tokens, '--ubatch-size', tokens];
   return use === 'embed' ? ['--embeddings', ...batch] : ['--rerank', ...batch];
 }
