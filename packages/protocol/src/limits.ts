@@ -111,6 +111,8 @@ export const limits = {
   instanceSlots: 64,
   /** Threads of one instance: more CPUs than any machine of a person has. */
   instanceThreads: 1024,
+  /** Texts of one request whose model is measured: nobody's has more. */
+  requestTexts: 2048,
   /** Tokens that one instance computes at a time: more only takes memory. */
   batchTokens: 65_536,
   /** Seats for which settings of one model are kept: some 600 B each in the journal; those kept last. */

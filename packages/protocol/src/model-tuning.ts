@@ -44,6 +44,8 @@ export const tuningFoundSchema = z.object({
   untuned: speedsSchema,
   /** Requests at a time in each round. */
   load: z.number().int().min(1).max(limits.instanceSlots),
+  /** Of each request to one that embeds or ranks: texts, or documents; who measured with an older version does not tell. */
+  texts: z.number().int().min(1).max(limits.requestTexts).optional(),
   /** Settings that were measured. */
   trials: z.number().int().min(1).max(1000),
 });

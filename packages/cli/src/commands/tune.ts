@@ -138,7 +138,8 @@ async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promi
       // With nothing measured anywhere it is the command's own error.
       if (!(error instanceof GridError) || tuning.signal.aborted || nodes.length === 1) throw error;
       failed.push({ node, error });
-      terminal.err(`${terminal.style.red(printable(node.name))}: ${printable(error.message)}\n`);
+      const where = error.message.startsWith(node.name) ? '' : `${printable(node.name)}: `;
+      terminal.err(`${terminal.style.red(`${where}${printable(error.message)}`)}\n`);
     }
   }
   if (json)

@@ -47,7 +47,9 @@ it('what is kept is told with what counts for such a model', () => {
   expect(lines('infer')[0]).toMatch(/GAIN +OUTPUT\/S +LOAD/);
   expect(lines('embed')[0]).toMatch(/GAIN +INPUT\/S +REQUEST +LOAD/);
   expect(lines('embed')[1]).toMatch(/\+50 % +812 +2/);
-  expect(lines('rerank', { ...tuning, best: { ...tuning.best, requestMs: 80 } })[1]).toMatch(/812 +80 ms +2/);
+  expect(lines('rerank', { ...tuning, texts: 8, best: { ...tuning.best, requestMs: 80 } })[1]).toMatch(
+    /812 +80 ms +2 × 8/,
+  );
 });
 
 it('before it begins it says what a round is', () => {

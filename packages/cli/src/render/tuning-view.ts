@@ -115,7 +115,11 @@ export function keptLines(
             },
           ]),
       { title: other, value: ({ best }) => otherOf(best), right: true },
-      { title: 'LOAD', value: ({ load }) => String(load), right: true },
+      {
+        title: 'LOAD',
+        value: ({ load, texts }) => (texts === undefined ? String(load) : `${load} × ${texts}`),
+        right: true,
+      },
       { title: 'MEASURED', value: ({ at }) => `${age(nowMs - at)} ago` },
       { title: 'SETTINGS', value: ({ serving }) => servingWords(serving) },
       {

@@ -10,8 +10,6 @@ const usualPromptTokens = 512;
 const usualOutputTokens = 64;
 /** Of a request: some batches full, with as many requests at a time as a model usually has slots. */
 const usualTexts = 8;
-/** Nobody's request has more. */
-const mostTexts = 2048;
 
 export interface RoundFlags {
   readonly load?: number;
@@ -44,7 +42,7 @@ export function withRound(command: Command): Command {
       flagOf(
         '--texts <count>',
         `of each request to one that embeds or ranks (default: ${usualTexts})`,
-        integer(1, mostTexts),
+        integer(1, limits.requestTexts),
       ),
     );
 }

@@ -22,7 +22,9 @@ import {
   type RoundSpeeds,
   type Serving,
 } from '@gryphgen/protocol';
+import { systemAlarms } from '@gryphgen/runtime';
 import { measureSettings, type TrialPlace } from './settings-trial.ts';
+import { stillThere, whileThere } from './while-there.ts';
 
 export interface WorkerTuning extends Pick<SearchEnd, 'trials' | 'isCut'> {
   readonly node: NodeDocument;
@@ -43,15 +45,20 @@ export interface TuneOptions extends Omit<TrialPlace, 'worker'>, Pick<Choosing, 
 
 /** Throws GridError where the model cannot be measured there as it is. */
 export async function tuneWorker(node: NodeDocument, options: TuneOptions): Promise<WorkerTuning> {
-  const { model, shape, kvTypes, trials, isOver, onTrial } = options;
+  const { client, model, shape, kvTypes, trials, isOver, onTrial } = options;
   const { report } = node;
   if (report === null) throw new GridError(failure('lost.worker', `${node.name} has not been heard of`));
   let seat: readonly string[] | undefined;
   let untuned: RoundSpeeds | undefined;
   const measure = async (serving: Serving) => {
-    const measured = await measureSettings({ ...options, worker: node.id }, serving);
+    const measured = await whileThere(
+      client,
+      node,
+      { alarms: systemAlarms, signal: options.signal },
+      (signal) => measureSettings({ ...options, worker: node.id, signal }, serving),
+    );
     if (measured.kind === 'failed') {
-      await stillThere(options, node);
+      await stillThere(client, node);
       return measured;
     }
     const { devices = [] } = measured;
@@ -84,7 +91,7 @@ async function keep(
   node: NodeDocument,
   devices: readonly string[],
   { untuned, best, trials, isCut }: SearchEnd,
-  { client, model: { name, serving }, shape: { load } }: TuneOptions,
+  { client, model: { name, serving }, shape }: TuneOptions,
 ): Promise<WorkerTuning> {
   if (untuned === undefined || best === undefined) throw new Error('the first trial was measured');
   const isKept = best.serving !== serving;
@@ -92,21 +99,13 @@ async function keep(
     ...{ name, worker: node.id },
     ...(isKept && {
       found: {
-        ...{ serving: best.serving, best: best.speeds, untuned, load, trials: trials.length },
+        ...{ serving: best.serving, best: best.speeds, untuned, load: shape.load, trials: trials.length },
+        ...(shape.use !== 'infer' && { texts: shape.texts }),
         devices: devices.map((device) => device as DeviceUuid),
       },
     }),
   });
   return { node, devices, untuned, best, trials, isCut, isKept };
-}
-
-async function stillThere({ client }: TuneOptions, { id, name }: NodeDocument): Promise<void> {
-  const node = (await client.request('nodes', {})).find((each) => each.id === id);
-  if (node?.state === 'ready') return;
-  const words = node === undefined ? 'was removed' : `is ${node.state}`;
-  throw new GridError(
-    failure('lost.worker', `${name} ${words}: it is measured no further, and nothing is kept for it`),
-  );
 }
 
 function whereWords(devices: readonly string[]): string {

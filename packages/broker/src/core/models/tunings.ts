@@ -132,8 +132,8 @@ export function workerAsked(
 }
 
 /** Its parts in one order. */
-function foundIn({ devices, serving, best, untuned, load, trials }: TuningFound): readonly unknown[] {
-  return [devices, serving, best, untuned, load, trials];
+function foundIn({ devices, serving, best, untuned, load, texts, trials }: TuningFound): readonly unknown[] {
+  return [devices, serving, best, untuned, load, texts, trials];
 }
 
 /** A worker that has told nothing in this epoch is what it was. */
