@@ -77,6 +77,8 @@ export class ApiHandler {
   /** Its last bytes are for a client that may take none any more. */
   private closeStalled(response: ServerResponse): void {
     if (response.writableFinished || response.closed) return;
+    // The system has all of it.
+    if (response.writableEnded && response.writableLength === 0) return;
     const { alarms, bounds } = this.options;
     response.once(
       'close',
@@ -180,12 +182,15 @@ export class ApiHandler {
     const { door, alarms, bounds, clock } = this.options;
     const { signal, response, route } = exchange;
     const began = clock.mono();
-    const answer = await unlessAborted(door.ask(key, question, signal), signal);
-    answer.result.then(
-      ({ tokens }) => tokens && this.metrics.used(question.model, tokens),
-      () => undefined, // told by its body
-    );
-    const task = await unlessAborted(answer.task, signal);
+    const accepted = async () => {
+      const answer = await door.ask(key, question, signal);
+      answer.result.then(
+        ({ tokens }) => tokens && this.metrics.used(question.model, tokens),
+        () => undefined, // told by its body
+      );
+      return { answer, task: await answer.task };
+    };
+    const { answer, task } = await unlessAborted(accepted(), signal);
     if (task !== undefined) exchange.task = formatQuestionId(task, answer.question);
     await relayAnswer(answer, {
       response,

@@ -77,9 +77,11 @@ async function drained({ response, signal, alarms, stallMs }: Relay): Promise<vo
 /** What is waited for may take no notice of the signal. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
     const stop = (): void => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-    if (signal.aborted) stop();
+    const settle = (): void => signal.removeEventListener('abort', stop);
+    promise.then(resolve, reject);
+    promise.then(settle, settle);
   });
 }

@@ -36,7 +36,9 @@ export class DoorWay {
   private readonly options: DoorWayOptions;
   private readonly kept = new KeptConnections();
   private readonly sum = new AnswerSum();
-  private asking: AbortController | undefined;
+  /** Of all questions until one is left: each signal costs some microseconds. */
+  private asking = new AbortController();
+  private isAsking = false;
   private cancelTell: Cancel | undefined;
 
   constructor(options: DoorWayOptions) {
@@ -44,24 +46,24 @@ export class DoorWay {
   }
 
   get isBusy(): boolean {
-    return this.asking !== undefined;
+    return this.isAsking;
   }
 
   /** `left`: nobody takes its answer any more. To be called when it is not busy. */
   async ask({ model, path, request }: Question, taking: Taking): Promise<InferResult | Failure | 'left'> {
     const { door, time } = this.options;
-    const asking = new AbortController();
-    this.asking = asking;
+    if (this.asking.signal.aborted) this.asking = new AbortController();
+    this.isAsking = true;
     const { clock } = time;
-    const question = { door, kept: this.kept, model, path, request, clock, signal: asking.signal };
-    const how = await askModel({ ...question, ...taking });
-    this.asking = undefined;
+    const { signal } = this.asking;
+    const how = await askModel({ door, kept: this.kept, model, path, request, clock, signal, ...taking });
+    this.isAsking = false;
     if (how !== 'left' && !('code' in how)) this.note(how);
     return how;
   }
 
   leave(): void {
-    this.asking?.abort();
+    if (this.isAsking) this.asking.abort();
   }
 
   /** What was not told yet. */

@@ -50,7 +50,8 @@ export class LentSlots {
   }
 
   private groupOf({ kind, model, path, priority, name }: Question): SlotGroup {
-    const key = JSON.stringify([kind, model, path, priority ?? 0, name ?? '']);
+    // No space is in what stands before the name.
+    const key = `${kind} ${model} ${path} ${priority ?? 0} ${name ?? ''}`;
     const found = this.groups.get(key);
     if (found !== undefined) return found;
     if (this.groups.size >= keptGroups)
