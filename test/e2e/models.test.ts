@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { connect, modelNamed } from '@gryphgen/client';
+import { type Client, connect, modelNamed } from '@gryphgen/client';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
@@ -183,11 +183,21 @@ describe('settings', () => {
     failed: [],
   });
   const number = expect.any(Number);
+  const asked = async (work: (client: Client) => Promise<unknown>) => {
+    const client = await connect({ home: grid.home });
+    try {
+      await work(client);
+    } finally {
+      await client.close();
+    }
+  };
 
   it('are measured where it runs, each by an instance of its own, of which nothing is left', async () => {
     // On a machine this small what others have loaded leaves no room.
-    for (const { name } of await grid.json<readonly Shown[]>('models', 'ls'))
-      await grid.grid('models', 'stop', name);
+    await asked(async (client) => {
+      for (const { name } of await client.request('models', {}))
+        await client.request('unloadModel', { name });
+    });
     await expect.poll(loaded, { timeout: 30_000 }).toBe(0);
     const written = measured({ promptTokensPerS: number, outputTokensPerS: number });
     expect(await tune('tiny', '--output-tokens', '8')).toMatchObject(written);
@@ -202,9 +212,8 @@ describe('settings', () => {
   });
 
   it('that are kept are those of the next instance, until they are forgotten', async () => {
-    const client = await connect({ home: grid.home });
     const speeds = { roundMs: 10, promptTokensPerS: 100, outputTokensPerS: 10 };
-    try {
+    await asked(async (client) => {
       const { serving } = modelNamed(await client.request('models', {}), 'tiny');
       const best = {
         ...serving,
@@ -223,9 +232,7 @@ describe('settings', () => {
         trials: 3,
       };
       await client.request('tuneModel', { name: 'tiny', worker: 'forge', found });
-    } finally {
-      await client.close();
-    }
+    });
     expect((await grid.grid('tune', 'tiny', '--show')).stdout).toMatch(
       /forge +host +\+50 %.*batch 2048\/256/,
     );

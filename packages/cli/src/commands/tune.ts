@@ -145,6 +145,7 @@ async function tune(terminal: Terminal, tuning: Tuning, flags: TuneFlags): Promi
   if (json)
     printJson(terminal, {
       model: model.name,
+      round: shape,
       workers: done.map(tuningJson),
       failed: failed.map(({ node, error }) => ({
         worker: node.id,
