@@ -98,6 +98,7 @@ export class InstancePlace {
           ...{ ...tools, events: this.answers, files: noFiles, noteSilent: () => undefined },
           beginLog: ({ task, attempt }) => logs.begin(task, attempt),
           relabelled: async () => undefined,
+          heldChanged: async () => undefined,
         }),
     );
   }

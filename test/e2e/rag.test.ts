@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { bringArtifact, type Client, ingested, ingestTask } from '@gryphgen/client';
-import type { IngestBody } from '@gryphgen/protocol';
+import { type ArtifactRef, GridError, type IngestBody, type ShardDocument } from '@gryphgen/protocol';
 import { scanPath } from '@gryphgen/runtime';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -299,8 +299,7 @@ test('in two shards, on two machines: one killed while it ingests, and away', {
     const far = shards.findIndex(({ workerName }) => workerName === 'anvil');
     const found = await scanPath(folder);
     if ('code' in found) throw new Error(found.message);
-    await bringArtifact(client, found);
-    const { digest, bytes } = found.manifest;
+    const { digest, bytes } = await brought(client, found);
     const source = { machine: 'here', path: folder };
     const inputs = [{ digest, bytes, to: '/in' }];
     const body: IngestBody = { op: 'sync', collection: 'notes', source, inputs };
@@ -314,27 +313,62 @@ test('in two shards, on two machines: one killed while it ingests, and away', {
     anvil.start();
     const ended = ingested(await near.finished, await task.finished);
     expect(ended).toMatchObject({ added: 40, failedFiles: 0 });
+    // The other has nothing to do with it yet: its copy is to come from here.
     const again = { ...body, collection: 'whole' };
+    await client.request('drain', { node: 'forge', draining: true });
     await client.request('placeCollection', { name: 'whole' });
+    await client.request('drain', { node: 'forge', draining: false });
     ingested(await client.submit(ingestTask(again)).finished);
+    expect(await asked('rag', 'replicas', 'whole', '1', '--json')).toMatchObject({ replicas: 1 });
 
     const query = (name: string, ...flags: string[]) =>
       asked<Parted>('rag', 'query', name, 'walrus number 7', '-k', '20', '--json', ...flags);
     const parted = await query('notes');
     expect(parted.results).toHaveLength(20);
     expect(parted).toEqual(await query('whole'));
+    await shardOnce(client, ({ version = 0, copies = [] }) =>
+      copies.some((copy) => version > 0 && copy.version === version),
+    );
     await anvil.kill();
     const partial = await query('notes', '--deadline', '6s');
     expect(partial).toMatchObject({ partial: true, missing: [{ number: far + 1, machine: 'anvil' }] });
     expect(partial.results.length).toBeGreaterThan(0);
-    anvil.start();
-    await present(client, 2);
-    expect(await query('notes')).toEqual(parted);
+
+    // A copy answers while its owner is away, and takes its place when that machine is gone for good.
+    expect(await query('whole')).toEqual(parted);
+    await client.request('removeNode', { node: 'anvil' });
+    const promoted = await shardOnce(client, ({ epoch }) => epoch > 1);
+    expect(promoted).toMatchObject({ workerName: 'forge', epoch: 2, copies: [] });
+    expect(promoted.lost).toBeUndefined();
+    const late = ingested(await client.submit(ingestTask(again)).finished);
+    expect(late).toMatchObject({ added: 0, unchanged: 40 });
   } finally {
     await machines.stop();
   }
   expect(machines.deaths).toEqual([]);
 });
+
+/** The store beside the broker comes up by itself, after it. */
+async function brought(client: Client, found: Parameters<typeof bringArtifact>[1]): Promise<ArtifactRef> {
+  for (;;) {
+    try {
+      return await bringArtifact(client, found);
+    } catch (error) {
+      if (!(error instanceof GridError) || error.code !== 'lost.broker') throw error;
+      await pause(100);
+    }
+  }
+}
+
+/** The only shard of `whole`, when it is so; nothing tells of it, so it is asked for again and again. */
+async function shardOnce(client: Client, isSo: (shard: ShardDocument) => boolean): Promise<ShardDocument> {
+  for (;;) {
+    const [found] = await client.request('collections', { name: 'whole' });
+    const [shard] = found?.shards ?? [];
+    if (shard !== undefined && isSo(shard)) return shard;
+    await pause(100);
+  }
+}
 
 /** So many machines with retrieval are connected; each question is one round to the broker. */
 async function present(client: Client, count: number): Promise<void> {

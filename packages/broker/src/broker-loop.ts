@@ -75,10 +75,16 @@ export class BrokerLoop {
       fsck: () => parts.fsck(),
       bodyMissing: (task, attempt, why) =>
         parts.defer(() => this.step({ kind: 'bodyMissing', task, attempt, why })),
-      instancePrepared: ({ model, since, envelope, body, words }) =>
+      prepare: (effect) =>
         parts.defer(() => {
-          const spec = specs.read(envelope, body);
-          this.step({ kind: 'instancePrepared', model, since, spec, words });
+          const spec = specs.read(effect.envelope, effect.body);
+          if (effect.kind === 'prepareInstance') {
+            const { model, since, words } = effect;
+            this.step({ kind: 'instancePrepared', model, since, spec, words });
+            return;
+          }
+          const { collection, index, principal } = effect;
+          this.step({ kind: 'copyPrepared', collection, index, principal, spec });
         }),
       findWorker: (id) => placeOf(state, id),
       findArtifact: (artifact, document) => placesOf(state, artifact, document, null),

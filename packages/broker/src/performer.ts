@@ -50,7 +50,7 @@ export interface PerformerParts {
   /** The journal does not have the body of a lease: it can never be sent. */
   readonly bodyMissing: (task: TaskId, attempt: AttemptNo, why: string) => void;
   /** Stores what it is to run, and tells the core. */
-  readonly instancePrepared: (effect: Extract<BrokerEffect, { kind: 'prepareInstance' }>) => void;
+  readonly prepare: (effect: Extract<BrokerEffect, { kind: 'prepareInstance' | 'prepareCopy' }>) => void;
   /** A question about an ended task that only the history knows. */
   readonly findWorker: (id: string) => { readonly endpoint: string; readonly dataKey: string } | undefined;
   /** Who has an artifact that the task names. */
@@ -91,7 +91,8 @@ export class Performer {
         specs.unpin(effect.body);
         return;
       case 'prepareInstance':
-        this.parts.instancePrepared(effect);
+      case 'prepareCopy':
+        this.parts.prepare(effect);
         return;
       case 'spec':
         this.spec(effect);
@@ -168,7 +169,6 @@ export class Performer {
     if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
     const { epoch, reservation } = lease;
     const envelope = this.parts.specs.envelopeBytes(task.spec.envelope);
-    const { devices } = reservation;
     this.send(session, {
       kind: 'lease',
       leaseSeq,
@@ -176,7 +176,7 @@ export class Performer {
       task: task.id,
       attempt,
       epoch,
-      devices,
+      devices: reservation.devices,
       envelope,
       body,
       principal: task.principal,

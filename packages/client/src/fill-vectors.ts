@@ -88,7 +88,7 @@ export async function fillVectors(
   const { shards } = await collectionNamed(asker, collection);
   const rest = lackingOf(asker, collection, shards.length, batchSize(embedding));
   const filler = async (): Promise<void> => {
-    for await (const { shard, passages } of { [Symbol.asyncIterator]: () => rest }) {
+    for await (const { shard, passages, epoch } of { [Symbol.asyncIterator]: () => rest }) {
       const texts = passages.map(({ text }) => text);
       const embedded = await embedTexts(inference, model, texts, {
         as: 'passage',
@@ -96,7 +96,8 @@ export async function fillVectors(
       });
       const ids = passages.map(({ id }) => id);
       const values = bytesOf(embedded.vectors);
-      const body: IngestBody = { op: 'vectors', collection, embedding, passages: ids, values };
+      const of = { collection, embedding, ...(epoch !== undefined && { epoch }) };
+      const body: IngestBody = { op: 'vectors', ...of, passages: ids, values };
       const { kept } = retrieved(await asker.submit(ingestTask(body, shard)).finished, vectorsResultSchema);
       filled += kept;
       cut += embedded.cut;
@@ -118,15 +119,15 @@ async function* lackingOf(
   collection: string,
   shards: number,
   size: number,
-): AsyncGenerator<{ readonly shard: number; readonly passages: UnembeddedResult['passages'] }, void> {
+): AsyncGenerator<UnembeddedResult & { readonly shard: number }, void> {
   for (let shard = 0; shard < shards; shard += 1)
     for (let after = 0; ; ) {
       const body = { op: 'unembedded', collection, after } as const;
-      const { passages: all } = await askRetrieval(asker, collection, body, unembeddedResultSchema, shard);
-      const passages = all.slice(0, size);
+      const lacking = await askRetrieval(asker, collection, body, unembeddedResultSchema, shard);
+      const passages = lacking.passages.slice(0, size);
       const last = passages.at(-1);
       if (last === undefined) break;
-      yield { shard, passages };
+      yield { ...lacking, shard, passages };
       after = last.id;
     }
 }

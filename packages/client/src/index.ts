@@ -88,6 +88,7 @@ export type { RetrievalAsker } from './retrieval/ask-shard.ts';
 export type { Citation, CollectionAnswer, PackedPassage } from './retrieval/ask-steps.ts';
 export { collectionNamed } from './retrieval/collection-shards.ts';
 export {
+  type BehindShard,
   type CollectionQuery,
   type Found,
   type MissingShard,

@@ -41,14 +41,17 @@ import {
 
 /** Of files that could not be read, those that are named. */
 const namedFailures = 20;
+/** Of a machine that is there and busy; one that is not is asked when it is back. */
+const copyWaitMs = 60_000;
 /** Where the one input of an ingest is; nothing reads it there. */
 const given = '/in';
 
 /**
  * For one shard of the collection, from 0; it goes to that one's owner, and waits for it. The collection is to be known
- * (`placeCollection`), and inputs to be brought, before.
+ * (`placeCollection`), and inputs to be brought, before. `copy`: to the copy that this worker has instead, of which things
+ * can be forgotten.
  */
-export function ingestTask(body: IngestBody, shard = 0): PreparedTask {
+export function ingestTask(body: IngestBody, shard = 0, copy?: string): PreparedTask {
   const { collection } = body;
   const inputs: readonly ArtifactRef[] = body.op === 'sync' ? body.inputs : [];
   const spec: TaskSpec = {
@@ -59,7 +62,8 @@ export function ingestTask(body: IngestBody, shard = 0): PreparedTask {
     resources: nothingReserved,
     retries: { limit: 2, backoffMs: 1000 },
     ...(isUnkept(body) && { durable: false }),
-    shard: { collection, index: shard },
+    shard: { collection, index: shard, ...(copy !== undefined && { at: 'copy' }) },
+    ...(copy !== undefined && { constraints: { worker: copy, labels: {} }, queueTimeoutMs: copyWaitMs }),
   };
   return prepareTask(spec, inputs);
 }

@@ -21,6 +21,12 @@ const share = fc.record({
   vramBytes: count,
   whole: fc.boolean(),
 });
+const copies = fc.record({
+  version: count,
+  base: fc.option(fc.record({ epoch: fc.integer({ min: 1, max: 2 ** 31 }), version: count })),
+  isCopy: fc.boolean(),
+  byBroker: fc.boolean(),
+});
 const fence = { task: id, attempt: id, epoch: count };
 const reservation = fc.record({
   cpuMilli: count,
@@ -182,10 +188,13 @@ export const shapes: Shapes = {
       principal: text,
       byAdmin: fc.constantFrom(undefined, true),
       shard: fc.option(
-        fc.record({
-          ...{ index: fc.nat(15), of: fc.integer({ min: 1, max: 16 }) },
-          ...{ epoch: fc.integer({ min: 1, max: 2 ** 31 }), by: text },
-        }),
+        fc.record(
+          {
+            ...{ index: fc.nat(15), of: fc.integer({ min: 1, max: 16 }) },
+            ...{ epoch: fc.integer({ min: 1, max: 2 ** 31 }), by: text, copies },
+          },
+          { requiredKeys: ['index', 'of', 'epoch', 'by'] },
+        ),
         { nil: undefined },
       ),
     },

@@ -5,6 +5,7 @@
  *    has is nobody's.
  */
 import { z } from 'zod';
+import { mostShardEpoch } from './held-shards.ts';
 import type { PrincipalId } from './ids.ts';
 import { limits } from './limits.ts';
 import { collectionLabel, collectionName, collectionPrefix } from './retrieval-body.ts';
@@ -13,6 +14,11 @@ import { collectionLabel, collectionName, collectionPrefix } from './retrieval-b
 export interface ShardName {
   readonly collection: string;
   readonly index: number;
+  /**
+   * Not for its owner alone: `any` goes to the owner or to a copy that answers as well, `copy` to the copy of the worker that
+   * its constraints name (E43). Older brokers pass over it: then it is for the owner.
+   */
+  readonly at?: 'any' | 'copy' | undefined;
 }
 
 /** What a lease says of a task's shard: the owner's epoch, and how many shards there are. */
@@ -22,20 +28,34 @@ export interface ShardHold {
   readonly epoch: number;
   /** Who had the collection placed: what is lost of it begins again as theirs. '': nobody told the broker. */
   readonly by: PrincipalId | '';
+  /** Older brokers know of no copies. */
+  readonly copies?: CopyHold | undefined;
+}
+
+export interface CopyHold {
+  /** Of the owner's last change that the broker was told of. */
+  readonly version: number;
+  /** The copy that the owner was chosen for, of a former owner's; null: it began with nothing. */
+  readonly base: { readonly epoch: number; readonly version: number } | null;
+  /** The lease is for a copy, and not for what the owner has. */
+  readonly isCopy: boolean;
+  /** The broker itself has begun the task. */
+  readonly byBroker: boolean;
 }
 
 /** Of the task that was leased: the broker's word, whatever its body says. */
 export type LeasedShard = ShardHold & ShardName;
-
-/** Far more than a collection can change its owner; one more than it is a number yet. */
-export const mostShardEpoch = 2 ** 31;
 
 const index = z
   .number()
   .int()
   .min(0)
   .max(limits.shards - 1);
-export const shardNameSchema: z.ZodType<ShardName> = z.object({ collection: collectionName, index });
+export const shardNameSchema: z.ZodType<ShardName> = z.object({
+  collection: collectionName,
+  index,
+  at: z.enum(['any', 'copy']).optional(),
+});
 
 export interface ShardDocument {
   /** Its owner; '' where nobody is: the machine was removed from the grid. */
@@ -43,10 +63,25 @@ export interface ShardDocument {
   readonly workerName: string;
   readonly epoch: number;
   readonly connected: boolean;
+  /** Of its owner's last change that the broker was told of; older brokers tell nothing of copies. */
+  readonly version?: number;
+  /** What its former owner had, where the copy that took its place was behind. */
+  readonly lost?: number;
+  readonly copies?: readonly CopyDocument[];
+}
+
+export interface CopyDocument {
+  readonly worker: string;
+  readonly workerName: string;
+  readonly connected: boolean;
+  /** Of which change it is; 0: it is not there yet. */
+  readonly version: number;
 }
 
 export interface CollectionDocument {
   readonly name: string;
+  /** Copies that each shard is to have; older brokers do not tell. */
+  readonly replicas?: number;
   /** Wall ms. */
   readonly placedAt: number;
   readonly shards: readonly ShardDocument[];
@@ -56,29 +91,41 @@ export const collectionRequestSchemas = {
   collections: z.object({ name: collectionName.optional() }),
   /**
    * It is known from now on, each shard with an owner; one that has none any more is given one. `shards`: without, as many as
-   * it has, or one. Asked again, nothing changes.
+   * it has, or one. `replicas`: copies of each shard on other workers. Asked again, nothing changes.
    */
   placeCollection: z.object({
     name: collectionName,
     shards: z.number().int().min(1).max(limits.shards).optional(),
+    replicas: z.number().int().min(0).max(limits.shardCopies).optional(),
+  }),
+  /**
+   * A copy of the shard is the owner's from now on: that of the worker `to`, or the best. `epoch`: that of the owner it has now;
+   * where it has another already, nothing is done. `anyway`: also a copy that lacks changes, which are lost then.
+   */
+  moveShard: z.object({
+    name: collectionName,
+    index,
+    epoch: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    to: z.string().min(1).max(limits.nameChars).optional(),
+    anyway: z.boolean().optional(),
   }),
 } as const;
 
 /** On workers that can hold one of several shards of a collection. */
 export const shardsLabel = { name: 'retrieval', value: 'shards' } as const;
 
-interface HeldShards {
+interface LabelledShards {
   readonly of: number;
   readonly held: readonly { readonly index: number; readonly epoch: number }[];
 }
 
 /** `here` is what older ones know: the only shard, by the first owner. */
-const whole: HeldShards = { of: 1, held: [{ index: 0, epoch: 1 }] };
+const whole: LabelledShards = { of: 1, held: [{ index: 0, epoch: 1 }] };
 
 /** The label of a worker that has these of its shards, such as `1@1,3@2 of 4`. */
 export function shardsOnLabel(
   name: string,
-  { of, held }: HeldShards,
+  { of, held }: LabelledShards,
 ): readonly [name: string, value: string] {
   const [only] = held;
   const isWhole = of === 1 && only?.epoch === 1;
@@ -87,8 +134,10 @@ export function shardsOnLabel(
 }
 
 /** What a worker's labels say that it has, by collection; what makes no sense is passed over. */
-export function shardsOfLabels(labels: Readonly<Record<string, string>>): ReadonlyMap<string, HeldShards> {
-  const found = new Map<string, HeldShards>();
+export function shardsOfLabels(
+  labels: Readonly<Record<string, string>>,
+): ReadonlyMap<string, LabelledShards> {
+  const found = new Map<string, LabelledShards>();
   for (const [label, value] of Object.entries(labels)) {
     const name = label.startsWith(collectionPrefix) ? label.slice(collectionPrefix.length) : '';
     const held = value === 'here' ? whole : readHeld(value);
@@ -97,7 +146,7 @@ export function shardsOfLabels(labels: Readonly<Record<string, string>>): Readon
   return found;
 }
 
-function readHeld(value: string): HeldShards | undefined {
+function readHeld(value: string): LabelledShards | undefined {
   const [, parts = '', count = ''] = /^(\d+@\d+(?:,\d+@\d+)*) of (\d+)$/.exec(value) ?? [];
   const of = Number(count);
   const held = parts.split(',').map((part) => {

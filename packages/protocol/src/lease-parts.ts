@@ -1,5 +1,6 @@
 /** What a lease holds beside names and numbers, by position: devices, and the shard that its task is for. */
-import { mostShardEpoch, type ShardHold } from './collection-shards.ts';
+import type { ShardHold } from './collection-shards.ts';
+import { mostShardEpoch } from './held-shards.ts';
 import type { DeviceUuid, PrincipalId } from './ids.ts';
 import { limits } from './limits.ts';
 import { Malformed, type MsgpackReader, need } from './msgpack-reader.ts';
@@ -30,8 +31,10 @@ export function readShares(reader: MsgpackReader): readonly DeviceShare[] {
   return devices;
 }
 
-export function shardTuple({ index, of, epoch, by }: ShardHold): readonly unknown[] {
-  return [index, of, epoch, by];
+export function shardTuple({ index, of, epoch, by, copies }: ShardHold): readonly unknown[] {
+  if (copies === undefined) return [index, of, epoch, by];
+  const { version, base, isCopy, byBroker } = copies;
+  return [index, of, epoch, by, version, base?.epoch ?? 0, base?.version ?? 0, isCopy, byBroker];
 }
 
 export function readShard(reader: MsgpackReader): ShardHold {
@@ -41,6 +44,18 @@ export function readShard(reader: MsgpackReader): ShardHold {
   const of = reader.integer('lease.shard.of', 1, limits.shards);
   const epoch = reader.integer('lease.shard.epoch', 1, mostShardEpoch);
   const by = reader.string('lease.shard.by', byBytes) as PrincipalId | '';
-  reader.skip(fields - 4);
-  return { index, of, epoch, by };
+  const hold = { index, of, epoch, by };
+  if (fields < 9) {
+    reader.skip(fields - 4);
+    return hold;
+  }
+  const version = reader.integer('lease.shard.version', 0, safe);
+  const base = {
+    epoch: reader.integer('lease.shard.base.epoch', 0, mostShardEpoch),
+    version: reader.integer('lease.shard.base.version', 0, safe),
+  };
+  const isCopy = reader.boolean('lease.shard.isCopy');
+  const byBroker = reader.boolean('lease.shard.byBroker');
+  reader.skip(fields - 9);
+  return { ...hold, copies: { version, base: base.epoch === 0 ? null : base, isCopy, byBroker } };
 }

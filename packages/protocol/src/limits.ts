@@ -92,6 +92,10 @@ export const limits = {
   /** Collections that a grid knows, and the shards of one: some hundred bytes of each snapshot. */
   collections: 1024,
   shards: 16,
+  /** Copies of one shard: each takes what the shard takes, and is brought each change. */
+  shardCopies: 4,
+  /** Shards that a worker reports of: all it has, and those that it had last. */
+  heldShards: 128,
   /** A label of its worker names it, with eleven characters before it. */
   collectionChars: 48,
   /** Principals that are named as readers of one. */

@@ -183,6 +183,7 @@ export interface RequestResults {
   /** By name. */
   collections: readonly CollectionDocument[];
   placeCollection: CollectionDocument;
+  moveShard: CollectionDocument;
 }
 
 export function isOperation(name: string): name is Operation {

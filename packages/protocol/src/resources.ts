@@ -4,6 +4,7 @@
  * charged once per task however many devices it holds.
  */
 import type { Calibration } from './calibration.ts';
+import type { HeldShards } from './held-shards.ts';
 import type { DeviceUuid } from './ids.ts';
 import type { Offers } from './needs.ts';
 import type { MachinePressure, Pressure } from './pressure.ts';
@@ -137,6 +138,8 @@ export interface WorkerReport {
   readonly troubles?: readonly string[];
   /** At most limits.pressures; none when it is not told. */
   readonly pressures?: readonly MachinePressure[];
+  /** What its retrieval service has of collections. */
+  readonly retrieval?: HeldShards | undefined;
   /** GRYPHGEN's version there. */
   readonly version: string;
 }

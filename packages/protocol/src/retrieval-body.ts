@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { artifactDigest, artifactRefSchema, containerPath } from './artifact.ts';
 import { principalIdSchema } from './handshake.ts';
+import { copyKeySchema } from './held-shards.ts';
 import { limits } from './limits.ts';
 import { modelName } from './model.ts';
 
@@ -73,6 +74,9 @@ export const tieSchema = z.number().int().min(0).max(0xffff_ffff);
 /** Where a passage stands in a ranking of all shards, from 1. */
 const ranks = z.array(z.tuple([tieSchema, z.number().int().min(1)])).max(limits.fusedCandidates);
 
+/** What a task that copies leaves. */
+export const copyOutput = '/out/copy';
+
 export const ingestBodySchema = z.discriminatedUnion('op', [
   /** From now on the source is what its one input holds: what is not in there any more is not answered any more. */
   z.object({
@@ -128,9 +132,26 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
     embedding,
     passages: z.array(passageId).min(1).max(limits.vectorsBrought),
     values,
+    /** Of the owner that told of these passages: another one numbers them otherwise. */
+    epoch: z.number().int().min(1).optional(),
   }),
   /** Everything that has the subject in it is taken out, and looked for in all files of the service. */
   z.object({ op: z.literal('forget'), collection, subject: z.string().max(limits.subjectChars) }),
+  /** These three the broker alone asks (E43). What the owner has of the shard is left as an artifact, for these services. */
+  z.object({
+    op: z.literal('copy'),
+    collection,
+    outputs: z.array(z.literal(copyOutput)).length(1),
+    receivers: z.array(copyKeySchema).min(1).max(limits.shardCopies),
+  }),
+  /** The copy of the shard is from now on what its one input holds. */
+  z.object({
+    op: z.literal('follow'),
+    collection,
+    inputs: z.array(artifactRefSchema.extend({ to: containerPath })).length(1),
+  }),
+  /** It is to have no copy of the shard any more. */
+  z.object({ op: z.literal('letGo'), collection }),
 ]);
 export type IngestBody = z.infer<typeof ingestBodySchema>;
 

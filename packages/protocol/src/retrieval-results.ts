@@ -19,6 +19,12 @@ const vectors = z.object({ embedding: embeddingSchema, lacking: count });
 export const embedResultSchema = vectors;
 export type EmbedResult = z.infer<typeof vectors>;
 
+/** Of `copy` and `follow`: of which change by which owner it is. */
+export interface CopyResult {
+  readonly epoch: number;
+  readonly version: number;
+}
+
 /** Of `vectors`. */
 export const vectorsResultSchema = z.object({ kept: count });
 
@@ -69,6 +75,8 @@ export const queryResultSchema = z.object({
   asked: count.optional(),
   /** Of a collection with vectors: by which `text` is to be embedded. */
   embedding: embeddingSchema.optional(),
+  /** By a copy that is behind its shard: of which change it is, and of which the shard. */
+  behind: z.object({ version: count, of: count }).optional(),
 });
 export type QueryResult = z.infer<typeof queryResultSchema>;
 
@@ -90,6 +98,8 @@ export type CandidatesResult = z.infer<typeof candidatesResultSchema>;
 /** Of `unembedded`; with no passage there are no more. */
 export const unembeddedResultSchema = z.object({
   passages: z.array(z.object({ id: passageIdSchema, text: z.string() })),
+  /** Of the shard's owner, whose the numbers of passages are. */
+  epoch: count.optional(),
 });
 export type UnembeddedResult = z.infer<typeof unembeddedResultSchema>;
 

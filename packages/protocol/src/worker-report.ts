@@ -1,6 +1,7 @@
 /** Schema of the machine that a worker says it is. */
 import { z } from 'zod';
 import { calibrationSchema } from './calibration.ts';
+import { heldShardsSchema } from './held-shards.ts';
 import type { DeviceUuid } from './ids.ts';
 import { limits } from './limits.ts';
 import { offersSchema } from './needs.ts';
@@ -91,5 +92,6 @@ export const workerReportSchema: z.ZodType<WorkerReport> = z.object({
   warm: count.optional(),
   troubles: z.array(z.string().max(limits.troubleChars)).max(limits.troubles).optional(),
   pressures: z.array(machinePressure).max(limits.pressures).optional(),
+  retrieval: heldShardsSchema.optional(),
   version: z.string().max(64),
 });

@@ -29,9 +29,10 @@ export {
   type ParsedDocument,
 } from './parse/parse-document.ts';
 export { ProcessParser } from './parse/process-parser.ts';
-export type { Beginning, Ingesting } from './service/bring-files.ts';
+export type { Ingesting } from './service/bring-files.ts';
 export type { SourceFile } from './service/given-files.ts';
 export { RetrievalService } from './service/retrieval-service.ts';
+export type { Beginning } from './service/roots.ts';
 export { filesOfShard, unitOf } from './service/shard-units.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export {

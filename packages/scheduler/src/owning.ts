@@ -1,17 +1,17 @@
-/** Whether a worker owns the shard that a task is for: one more predicate (predicates.ts). */
+/** Whether a worker has the shard that a task is for: one more predicate (predicates.ts). */
 import type { ShardName } from '@gryphgen/protocol';
 import type { Mode } from './device-fit.ts';
 import type { Shape } from './shape.ts';
 import type { WorkerView } from './worker-view.ts';
 
-/** As a worker's view has it. */
-export function shardKey({ collection, index }: ShardName): string {
-  return `${collection} ${index}`;
+/** As a worker's view has it: of an owner, and with `any` of whoever answers questions about it now. */
+export function shardKey({ collection, index, at }: ShardName): string {
+  return `${collection} ${index}${at === undefined ? '' : ` ${at}`}`;
 }
 
-/** Of a task for no shard: everywhere. */
+/** Of a task for no shard everywhere; of one for a copy where its constraints say. */
 export function ownsShard({ shard }: Shape, { shards }: WorkerView): boolean {
-  return shard === undefined || shards.has(shardKey(shard));
+  return shard === undefined || shard.at === 'copy' || shards.has(shardKey(shard));
 }
 
 /** An owner may change: nobody is wrong for ever. */
@@ -20,6 +20,6 @@ export const owning = {
   lack: (shape: Shape, view: WorkerView, _report: unknown, mode: Mode): number =>
     mode === 'ever' || ownsShard(shape, view) ? 0 : 1,
   reasons: ({ shard }: Shape): readonly string[] => [
-    `does not own shard ${(shard?.index ?? 0) + 1} of ${shard?.collection ?? ''}`,
+    `${shard?.at === 'any' ? 'has no copy that answers for' : 'does not own'} shard ${(shard?.index ?? 0) + 1} of ${shard?.collection ?? ''}`,
   ],
 };

@@ -154,6 +154,7 @@ const probes: Readonly<Record<string, Probe>> = {
   'have answers from a machine': simply('answers', { node: 'anvil' }),
   'list where collections are': simply('collections', {}),
   'have a collection begun on a machine': simply('placeCollection', { name: 'docs' }),
+  'move a shard': simply('moveShard', { name: 'docs', index: 0, epoch: 1 }),
   'make a ticket': (seat) =>
     simply('createTicket', { ...keysOf(createIdentity()), role: 'viewer', ttlMs: 60_000 })(seat),
   'list tickets': simply('tickets', {}),

@@ -27,8 +27,8 @@ import { HostPolicy } from './policy/host-policy.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 export interface ComposedEvents extends ExecutorEvents {
-  /** The report is not true any more: resolves when the new one was told. */
-  offersChanged(): Promise<void>;
+  /** The report is not true any more, about shards alone or whatever: resolves when the new one was told. */
+  offersChanged(about?: 'shards'): Promise<void>;
 }
 
 export interface Composed {
@@ -101,6 +101,7 @@ export function composeExecutors(
       new CallExecutor(call, {
         ...{ events, clock, alarms, log, files, beginLog, noteSilent },
         relabelled: () => events.offersChanged(),
+        heldChanged: () => events.offersChanged('shards'),
       }),
     );
   if (config.allowNoop) executors.push(new NoopExecutor(alarms, events, noteSilent));

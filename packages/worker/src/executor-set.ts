@@ -1,5 +1,5 @@
 /** The executors of one worker: which there are, which can work now, and whose turn it is for an attempt. */
-import { failure, type ModelEngine, type Offers, type TaskKind } from '@gryphgen/protocol';
+import { failure, type HeldShards, type ModelEngine, type Offers, type TaskKind } from '@gryphgen/protocol';
 import type { Alarms, Log } from '@gryphgen/runtime';
 import type { StartOrder, WorkerEffect } from './core/effects.ts';
 import type { AdoptedAttempt } from './core/events.ts';
@@ -64,6 +64,11 @@ export class ExecutorSet {
   /** Beside what the owner says. */
   labels(): Readonly<Record<string, string>> {
     return Object.assign({}, ...this.executors.map((executor) => executor.labels?.()));
+  }
+
+  /** Of the executor that has any. */
+  get shards(): HeldShards | undefined {
+    return this.executors.find(({ shards }) => shards !== undefined)?.shards;
   }
 
   /** What loads models. */

@@ -95,6 +95,7 @@ beforeEach(async () => {
       },
       offers: () => undefined,
       labels: () => ({}),
+      shards: undefined,
       warm: 0,
       engines: [],
     },

@@ -41,7 +41,7 @@ export interface MachineWatchOptions {
   /** `$GRID_HOME`, whose list of engines is looked at as soon as it changes. */
   readonly home?: string;
   readonly endpoint: Pick<WorkerReport, 'dataEndpoint' | 'dataKey' | 'transfers'>;
-  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm' | 'engines'>;
+  readonly executors: Pick<ExecutorSet, 'probe' | 'offers' | 'labels' | 'warm' | 'engines' | 'shards'>;
   /** The attempts that are here. */
   attempts(): Iterable<Present>;
   /** The report that stands. */
@@ -75,9 +75,10 @@ export class MachineWatch {
         holders,
       }),
     );
-    const { warm, engines } = executors;
+    const { warm, engines, shards } = executors;
     return {
       ...{ ...report, ...endpoint },
+      ...(shards && { retrieval: shards }),
       ...(warm > 0 && { warm }),
       ...(engines.length > 0 && { engines }),
     };
@@ -107,6 +108,13 @@ export class MachineWatch {
   lookNow(): Promise<void> {
     this.looks = this.looks.then(() => this.lookAtAll());
     return this.looks;
+  }
+
+  /** `about`: what alone has changed, where that is known without a look. */
+  async tellNow(about?: 'shards'): Promise<void> {
+    const { executors, standing, changed } = this.options;
+    if (about === undefined) await this.lookNow();
+    else if (!this.stopped) changed({ ...standing(), retrieval: executors.shards });
   }
 
   private watchEngines(): void {

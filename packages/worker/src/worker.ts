@@ -130,7 +130,7 @@ class Worker implements Service {
     const answers = new AnswerChannels(deps);
     const { executors, push, rates } = composeExecutors(config, deps, this.docker, logs, files, answers, {
       ...this.loop.executorEvents(),
-      offersChanged: () => this.started().watch.lookNow(),
+      offersChanged: (about) => this.started().watch.tellNow(about),
     });
     this.undo.push(() => executors.close());
     this.probe.calibrator.measureModelsBy(rates);

@@ -42,6 +42,7 @@ const recorded: Record<Operation, boolean> = {
   unloadModel: true,
   tuneModel: true,
   placeCollection: true,
+  moveShard: true,
   answers: true,
   logs: true,
   spec: true,

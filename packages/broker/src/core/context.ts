@@ -111,7 +111,7 @@ export function sendLease(context: Context, task: Task, worker: Worker): void {
   const sentAt = waits ? Number.NEGATIVE_INFINITY : context.state.watch;
   worker.unsettled.set(lease.leaseSeq, { task: task.id, attempt: task.attempt, sentAt });
   if (waits) return;
-  const shard = context.state.collections.holdOf(task.spec.envelope.shard, worker.id);
+  const shard = context.state.collections.holdOf(task.spec.envelope.shard, worker.id, task.client === '');
   context.effects.push({
     kind: 'lease',
     session: worker.session,

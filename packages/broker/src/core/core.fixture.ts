@@ -73,7 +73,8 @@ export class CoreFixture {
       const effect = made[at] as BrokerEffect;
       at += 1;
       if (effect.kind === 'revoke') made.push(...this.revoke(effect));
-      if (effect.kind === 'prepareInstance') made.push(...this.prepare(effect));
+      if (effect.kind === 'prepareInstance' || effect.kind === 'prepareCopy')
+        made.push(...this.prepare(effect));
     }
     this.effects.push(...made);
     const wrong = brokenInvariants(this.state);
@@ -87,19 +88,21 @@ export class CoreFixture {
   }
 
   /** As the shell does, by the envelope's words for its hash. */
-  private prepare({
-    model,
-    since,
-    envelope,
-    body,
-    words,
-  }: Extract<BrokerEffect, { kind: 'prepareInstance' }>): BrokerEffect[] {
+  private prepare(
+    effect: Extract<BrokerEffect, { kind: 'prepareInstance' | 'prepareCopy' }>,
+  ): BrokerEffect[] {
+    const { envelope, body } = effect;
     const read = decodeEnvelope(envelope);
     if (!read.ok) throw new Error(read.failure.message);
     const [envelopeHash, bodyHash] = [JSON.stringify(read.value), JSON.stringify([...body])];
     const hashes = { envelopeHash: envelopeHash as never, bodyHash: bodyHash as never };
     const spec = { envelope: read.value, ...hashes, shapeKey: shapeKey(read.value), bodyBytes: body.length };
-    return this.raw({ kind: 'instancePrepared', model, since, spec, words });
+    if (effect.kind === 'prepareInstance') {
+      const { model, since, words } = effect;
+      return this.raw({ kind: 'instancePrepared', model, since, spec, words });
+    }
+    const { collection, index, principal } = effect;
+    return this.raw({ kind: 'copyPrepared', collection, index, principal, spec });
   }
 
   private raw(event: BrokerEvent): BrokerEffect[] {

@@ -90,6 +90,15 @@ export type BrokerEffect =
       /** Where it is to be, and why. */
       readonly words: string;
     }
+  /** Store what a task that carries a copy is to do, as a submission's is, and tell by `copyPrepared`. */
+  | {
+      readonly kind: 'prepareCopy';
+      readonly collection: string;
+      readonly index: number;
+      readonly principal: PrincipalId | '';
+      readonly envelope: Uint8Array;
+      readonly body: Uint8Array;
+    }
   /** All that a message of the session caused has left before this: its credit comes back (E3). */
   | { readonly kind: 'answered'; readonly session: SessionId }
   /** End the session; the peer must say hello again. */

@@ -71,6 +71,14 @@ export type BrokerEvent =
       readonly spec: SubmittedSpec | Failure;
       readonly words: string;
     }
+  /** So is what is to make, take or let go a copy of a shard. */
+  | {
+      readonly kind: 'copyPrepared';
+      readonly collection: string;
+      readonly index: number;
+      readonly principal: PrincipalId | '';
+      readonly spec: SubmittedSpec | Failure;
+    }
   /** The journal does not have what this attempt is to run. */
   | { readonly kind: 'bodyMissing'; readonly task: TaskId; readonly attempt: AttemptNo; readonly why: string }
   /** The audit log is on disk up to this record: the journal, and so its witnesses, are to know. */

@@ -6,6 +6,7 @@
 import type { ClientId } from '@gryphgen/protocol';
 import { failure, formatDuration, limits } from '@gryphgen/protocol';
 import { changeView, release } from '@gryphgen/scheduler';
+import { lookAfterCopies } from './collections/carrying.ts';
 import type { Context } from './context.ts';
 import { closeSession, decide } from './context.ts';
 import { askerOf, isAttended } from './models/attended-tasks.ts';
@@ -53,6 +54,7 @@ export function onTick(context: Context): void {
   }
   endUnattended(context);
   lookAfterModels(context);
+  lookAfterCopies(context);
   recallLoans(context);
   watchPolicy(context);
   keepRoom(context);

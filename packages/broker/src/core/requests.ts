@@ -1,6 +1,7 @@
 /** Questions and orders on the slow path. Orders are idempotent: a peer repeats them after a lost connection. */
 import type { Failure, NodeDocument, Operation, Request, RequestArgs, TaskId } from '@gryphgen/protocol';
 import { failure, isEphemeral, isOperation, requestSchemas } from '@gryphgen/protocol';
+import { isMoved } from './collections/moving-shards.ts';
 import { type CollectionOrder, isPlaced, onCollections } from './collections/placing-collections.ts';
 import type { Context } from './context.ts';
 import { journalStalled, refuse, reply } from './context.ts';
@@ -57,6 +58,7 @@ function refusalInStall(
     case 'unloadModel':
     case 'tuneModel':
     case 'placeCollection':
+    case 'moveShard':
     case 'spec':
       return journalStalled;
     case 'pastTasks':
@@ -111,6 +113,7 @@ function isTaken(state: BrokerState, session: Session, op: Operation, args: unkn
     return isModelOrderTaken(state, args as Partial<RequestArgs<'addModel'> & RequestArgs<'removeModel'>>);
   if (op === 'tuneModel') return isTuningTaken(state, args as RequestArgs<'tuneModel'>);
   if (op === 'placeCollection') return isPlaced(state, args as RequestArgs<'placeCollection'>);
+  if (op === 'moveShard') return isMoved(state, args as RequestArgs<'moveShard'>);
   if (op !== 'cancel') return false;
   const task = taskOf(state, session, op, (args as RequestArgs<'cancel'>).task);
   return task !== undefined && (task.cancelRequested || task.outcome?.state === 'cancelled');
@@ -183,6 +186,7 @@ function answer(context: Context, session: Session, id: number, op: Operation, a
       return;
     case 'collections':
     case 'placeCollection':
+    case 'moveShard':
       onCollections(context, session, id, { op, args } as CollectionOrder);
       return;
     case 'store':

@@ -5,6 +5,7 @@
  * 2. Any message of a session is a sign of life of its worker.
  */
 import type { ClientId } from '@gryphgen/protocol';
+import { onCopyPrepared } from './collections/carrying.ts';
 import type { Context } from './context.ts';
 import { decide, forgetSession, workerOf } from './context.ts';
 import type { BrokerEffect } from './effects.ts';
@@ -56,6 +57,9 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'instancePrepared':
       onInstancePrepared(context, event);
+      break;
+    case 'copyPrepared':
+      onCopyPrepared(context, event);
       break;
     case 'keyRevoked':
       onKeyRevoked(context, event);

@@ -97,7 +97,7 @@ export async function collectionsOf(client: Client, only?: string): Promise<Coll
         ({ name, shard: { index, of } = { index: 0, of: 1 } }) =>
           name === document.name &&
           of === document.shards.length &&
-          document.shards[index]?.worker === worker,
+          tellerOf(document.shards[index]) === worker,
       ),
     );
     return listedCollection(document, owned);
@@ -114,6 +114,13 @@ export async function collectionsOf(client: Client, only?: string): Promise<Coll
       ? failure('rejected.forbidden', `${only} is not for you: its owner or an admin says who may ask it`)
       : failure('rejected.not-found', `nothing of ${only} is on a machine that is connected`),
   );
+}
+
+/** Who tells what is in it: its owner, or while that is away the copy that is behind least. */
+function tellerOf(shard: ShardDocument | undefined): string | undefined {
+  if (shard === undefined || shard.connected) return shard?.worker;
+  const there = (shard.copies ?? []).filter(({ connected, version }) => connected && version > 0);
+  return there.toSorted((a, b) => b.version - a.version)[0]?.worker ?? shard.worker;
 }
 
 function listedCollection(

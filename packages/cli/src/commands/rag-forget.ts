@@ -1,7 +1,7 @@
 /** `grid rag forget`: what has a name, an address or a number in it is taken out of a collection, and looked for then. */
 import { text as allOf } from 'node:stream/consumers';
-import { collectionNamed, forgotten } from '@gryphgen/client';
-import { limits } from '@gryphgen/protocol';
+import { type Client, collectionNamed, forgotten, ingestTask, type Outcome } from '@gryphgen/client';
+import { type IngestBody, limits, type ShardDocument } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { type Invocation, runs } from '../command.ts';
 import { printable } from '../printable.ts';
@@ -9,8 +9,10 @@ import { UsageError } from '../problem.ts';
 import { forgetLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
-import { printJson } from '../terminal.ts';
+import { printJson, type Terminal } from '../terminal.ts';
 import { ingestShards, onCollection } from './rag-collections.ts';
+
+type Forget = Extract<IngestBody, { op: 'forget' }>;
 
 /** It is still in the files of the service. */
 const remainsExit = 1;
@@ -30,32 +32,76 @@ export function forgetCommand(invocation: Invocation): Command {
         `the subject has ${subject.length} characters, expected 1 to ${limits.subjectChars}`,
       );
     const found = await withClient(terminal, flags, async (client) => {
-      const { shards } = await collectionNamed(client, collection);
-      const [here, away] = [true, false].map((is) =>
-        [...shards.keys()].filter((at) => shards[at]?.connected === is),
-      );
-      const body = { op: 'forget' as const, collection, subject };
-      const asked = shards.length > 1 && here !== undefined && here.length > 0 ? here : [...shards.keys()];
-      const taken = forgotten(...(await ingestShards(client, terminal, body, asked)));
-      // Where a machine has several shards, the first looked for it in all files before the others had it taken out.
-      const { searched, elsewhere } =
-        asked.length === 1 ? taken : forgotten(...(await ingestShards(client, terminal, body, asked)));
-      const result = { ...taken, searched, elsewhere };
-      const notProven = (away ?? [])
-        .filter((at) => !asked.includes(at))
-        .map((at) => ({ number: at + 1, machine: shards[at]?.workerName ?? '' }));
-      return { ...result, ...(notProven.length > 0 && { notProven }) };
+      const forget = () => forgetOnce(client, terminal, { op: 'forget', collection, subject });
+      const first = await forget();
+      // Where a machine has several of them, the first looked for it in all files before it was taken out of the others.
+      const last = first.done.length === 1 ? first : await forget();
+      const { searched, elsewhere } = forgotten(...last.done);
+      const { notProven } = last;
+      return { ...forgotten(...first.done), searched, elsewhere, ...(notProven.length > 0 && { notProven }) };
     });
     const { notProven = [] } = found;
     if (flags.json) printJson(terminal, found);
     else {
       for (const line of forgetLines(found)) terminal.out(`${line}\n`);
-      for (const { number, machine } of notProven)
+      for (const { number, machine, why } of notProven)
         terminal.out(
-          `not proven: shard ${number} on ${printable(machine || 'no machine')} was not asked, which is away: forget again when it is back\n`,
+          `not proven: shard ${number} on ${printable(machine || 'no machine')} was not looked at (${printable(why)}): forget again later\n`,
         );
     }
     const remains = notProven.length > 0 || found.searched.some((file) => file.found > 0);
     return remains ? remainsExit : 0;
   });
+}
+
+interface Unproven {
+  /** From 1. */
+  readonly number: number;
+  readonly machine: string;
+  readonly why: string;
+}
+
+interface Forgetting {
+  readonly done: readonly Outcome[];
+  readonly notProven: readonly Unproven[];
+}
+
+/** All of the shards whose owners are there lose it, and then their copies. */
+async function forgetOnce(client: Client, terminal: Terminal, body: Forget): Promise<Forgetting> {
+  const { shards } = await collectionNamed(client, body.collection);
+  const all = [...shards.keys()];
+  const here = all.filter((at) => shards[at]?.connected === true);
+  const asked = shards.length > 1 && here.length > 0 ? here : all;
+  const owners = await ingestShards(client, terminal, body, asked);
+  // Who has copies is asked after the owners: what comes to one from now on has it no more.
+  const now = (await collectionNamed(client, body.collection)).shards;
+  const copies = await forgetCopies(client, body, now);
+  const unproven = (at: number, why: string): Unproven => ({
+    ...{ number: at + 1, machine: shards[at]?.workerName ?? '', why },
+  });
+  const away = all.filter((at) => !asked.includes(at)).map((at) => unproven(at, 'it is away'));
+  const moved = asked
+    .filter((at) => now[at]?.epoch !== shards[at]?.epoch)
+    .map((at) => unproven(at, 'another took its place meanwhile'));
+  const notProven = [...away, ...moved, ...copies.notProven].toSorted((a, b) => a.number - b.number);
+  return { done: [...owners, ...copies.done], notProven };
+}
+
+/** Each by a task of its own. One that is on its way may have it still: it is not proven. */
+async function forgetCopies(
+  client: Client,
+  body: Forget,
+  shards: readonly ShardDocument[],
+): Promise<Forgetting> {
+  const done: Outcome[] = [];
+  const notProven: Unproven[] = [];
+  const all = shards.flatMap(({ copies = [] }, at) => copies.map((copy) => ({ ...copy, at })));
+  await Promise.all(
+    all.map(async ({ worker, workerName: machine, connected, at }) => {
+      const outcome = connected ? await client.submit(ingestTask(body, at, worker)).finished : undefined;
+      if (outcome?.failure === null) done.push(outcome);
+      else notProven.push({ number: at + 1, machine, why: outcome?.failure?.message ?? 'it is away' });
+    }),
+  );
+  return { done, notProven };
 }

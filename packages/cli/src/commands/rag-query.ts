@@ -6,7 +6,7 @@ import { flagOf, type Invocation, runs } from '../command.ts';
 import { withInference } from '../models/with-inference.ts';
 import { printable } from '../printable.ts';
 import { ToldSteps } from '../rag/told-steps.ts';
-import { missingLine, passageLines } from '../render/rag-view.ts';
+import { behindLine, missingLine, passageLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { duration, integer } from '../task-file/values.ts';
@@ -66,19 +66,21 @@ export function queryCommand(invocation: Invocation): Command {
         });
       }).finally(() => steps.end());
     });
-    const { meaning, wordsAlone, missing } = found;
+    const { meaning, wordsAlone, missing, behindShards } = found;
     if (flags.json) {
       const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));
       printJson(terminal, {
         results,
         ...(found.cut && { cut: true }),
         ...(missing && { partial: true, missing }),
+        ...(behindShards && { behind: behindShards }),
         ...(meaning && { meaning }),
         ...(wordsAlone !== undefined && { wordsAlone }),
       });
     } else {
       for (const line of passageLines(found, terminal)) terminal.out(`${line}\n`);
       if (missing !== undefined) terminal.err(`${terminal.style.yellow(missingLine(missing))}\n`);
+      if (behindShards !== undefined) terminal.err(`${terminal.style.yellow(behindLine(behindShards))}\n`);
       if (wordsAlone !== undefined)
         terminal.err(`${terminal.style.yellow(`found by words alone: ${printable(wordsAlone)}`)}\n`);
     }

@@ -38,6 +38,7 @@ import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
 import { queryCommand } from './rag-query.ts';
+import { moveCommand, replicaCount, replicasCommand, withReplicas } from './rag-replicas.ts';
 import { revealCommand } from './rag-reveal.ts';
 
 export function ragCommand(invocation: Invocation): Command {
@@ -57,6 +58,8 @@ export function ragCommand(invocation: Invocation): Command {
     .addCommand(feedbackCommand(invocation))
     .addCommand(weightsCommand(invocation))
     .addCommand(accessCommand(invocation))
+    .addCommand(replicasCommand(invocation))
+    .addCommand(moveCommand(invocation))
     .addCommand(forgetCommand(invocation))
     .addCommand(revealCommand(invocation))
     .addCommand(
@@ -75,6 +78,7 @@ interface AddFlags extends CommonFlags, VectorFlags {
   readonly name?: string;
   readonly redact?: string;
   readonly shards?: number;
+  readonly replicas?: number;
 }
 
 function addCommand(invocation: Invocation): Command {
@@ -86,7 +90,7 @@ function addCommand(invocation: Invocation): Command {
     'rag add notes - --name today.md < notes.md',
     'rag add docs ./docs --embed bge-small',
     'rag add letters ./letters --redact email,phone,names=people.txt',
-    'rag add library ./books --shards 3',
+    'rag add library ./books --shards 3 --replicas 1',
   )
     .argument(
       '<source...>',
@@ -106,18 +110,27 @@ function addCommand(invocation: Invocation): Command {
       integer(1, limits.shards),
     ),
   );
+  command.addOption(
+    flagOf(
+      '--replicas <count>',
+      'copies of each shard on other machines, which are asked while its own is away (default: as it is)',
+      replicaCount,
+    ),
+  );
   for (const option of vectorOptions()) command.addOption(option);
   return runs<AddFlags>(command, invocation, async (flags, [name = '', ...sources]) => {
     const { terminal } = invocation;
     const places: SourcePlace[] = [];
     for (const source of sources)
       places.push(source === '-' ? stdinPlace(flags, sources) : await writtenPlace(source));
-    const { shards } = flags;
+    const { shards, replicas } = flags;
     if (shards !== undefined && shards > 1 && flags.redact !== undefined)
       throw new UsageError('--redact: expected one shard, since others would have other pseudonyms');
     const redact = flags.redact === undefined ? undefined : await redactSetting(flags.redact);
     return await withClient(terminal, flags, async (client) => {
-      if (shards !== undefined) await client.request('placeCollection', { name, shards });
+      const parted = { name, ...(shards !== undefined && { shards }) };
+      if (replicas !== undefined) await withReplicas(client, { ...parted, replicas });
+      else if (shards !== undefined) await client.request('placeCollection', parted);
       if (redact !== undefined)
         await ingest(client, terminal, { op: 'redact', collection: name, ...redact }, true);
       return await syncAll(client, terminal, flags, { name, isRedacted: redact !== undefined }, places);

@@ -2,7 +2,14 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Failure, IngestBody, PrincipalId, Readers, RetrieveBody } from '@gryphgen/protocol';
+import {
+  copyOutput,
+  type Failure,
+  type IngestBody,
+  type PrincipalId,
+  type Readers,
+  type RetrieveBody,
+} from '@gryphgen/protocol';
 import { RetrievalService } from '@gryphgen/retrieval';
 import type { Given } from '@gryphgen/worker';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -169,4 +176,30 @@ it('collections of before there were owners are asked by everybody and changed b
     readers: 'everyone',
   });
   expect(await asked(owner, { op: 'remove', collection })).toMatchObject({ removed: 1 });
+});
+
+it('copies are made and taken by the broker’s word alone', async () => {
+  await begun('everyone');
+  const carrying: readonly IngestBody[] = [
+    { op: 'copy', collection, outputs: [copyOutput], receivers: ['k'.repeat(43)] },
+    { op: 'follow', collection, inputs: [] as never },
+    { op: 'letGo', collection },
+  ];
+  for (const body of carrying) expect(isForbidden(await asked(admin, body)), body.op).toBe(true);
+});
+
+it('a copy is changed by its owner’s alone, and vectors by who numbered the passages', async () => {
+  await begun('everyone');
+  const shard = { collection, index: 0, of: 1, epoch: 1, by: ann };
+  const copies = { version: 2, base: null, isCopy: true, byBroker: false };
+  const of = (more: object) => ({ ...owner, shard: { ...shard, ...more } }) as Asker;
+  const { embedding } = changes['have a model embed its passages'] as Extract<IngestBody, { op: 'embed' }>;
+  const passages = { passages: [1], values: new Uint8Array(8) };
+  const vectors = { op: 'vectors' as const, collection, embedding, ...passages };
+  for (const body of [vectors, changes['take files or all of it away'] as IngestBody])
+    expect(await asked(of({ copies }), body)).toMatchObject({ code: 'rejected.state' });
+  expect(await asked(of({}), { ...vectors, epoch: 9 })).toMatchObject({
+    ...{ code: 'rejected.state', message: expect.stringContaining('another owner') },
+  });
+  expect(service.names).toEqual([collection]);
 });

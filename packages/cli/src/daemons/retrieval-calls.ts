@@ -8,6 +8,7 @@ import {
   ingestBodySchema,
   type LeasedShard,
   type PrincipalId,
+  type QueryResult,
   type RetrieveBody,
   readBody,
   retrieveBodySchema,
@@ -21,6 +22,9 @@ import {
   unitOf,
 } from '@gryphgen/retrieval';
 import { type Call, type Given, resultBytes } from '@gryphgen/worker';
+import { carried, isCarrying } from './carry-copies.ts';
+
+type Changes<O extends IngestBody['op']> = Extract<IngestBody, { op: O }>;
 
 /** `opening`: rejects when its files cannot be used; then there is no retrieval here. */
 export function retrievalCalls(
@@ -41,17 +45,21 @@ export function retrievalCalls(
       hasLog: true,
       ready,
       read: (body) => readBody(ingestBodySchema, body),
-      filesOf: (body) => (body.op === 'sync' ? { inputs: body.inputs } : {}),
-      answer: async ({ body: asked, given, signal, tell, principal, byAdmin, shard }) => {
+      filesOf: ({ op, ...body }) => ({
+        ...('inputs' in body && { inputs: body.inputs }),
+        ...('outputs' in body && { outputs: body.outputs }),
+      }),
+      answer: async ({ body: asked, given, signal, leave, tell, principal, byAdmin, shard }) => {
         const service = await opening;
         const wrong = ofAnother(asked, shard);
         if (wrong !== undefined) return wrong;
         const body = ofUnit(asked, shard);
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
+        if (isCarrying(body)) return encoded(await carried(service, body, { shard, given, signal, leave }));
         const changed = async () => {
           const { collection } = body;
-          const why = shard && (await service.shards.hold(collection, shard.epoch));
+          const why = await refused(service, body, shard);
           if (why !== undefined) return why;
           const first = beginning(shard, principal);
           const beginsNot = service.access.mayBegin(asker, collection, shard);
@@ -73,7 +81,7 @@ export function retrievalCalls(
             case 'embed':
               return await service.embedBy(body);
             case 'vectors':
-              return await service.addVectors(body);
+              return renumbered(body, shard) ?? (await service.addVectors(body));
             case 'redact':
               if ((shard?.of ?? 1) > 1) return parted(asked.collection);
               if (beginsNot !== undefined) return beginsNot;
@@ -89,6 +97,7 @@ export function retrievalCalls(
         return encoded(await service.access.change<object>(asker, body, changed));
       },
       labels,
+      shards: () => opened && { copyKey: opened.copies.keyName, shards: opened.shards.told() },
     },
     {
       kind: 'retrieve',
@@ -104,17 +113,22 @@ export function retrievalCalls(
         const asker = { principal, byAdmin };
         const shows = (collection: string) => service.access.mayRead(asker, collection);
         const asked = async () => {
-          const why = shard && 'collection' in body && service.shards.stale(body.collection, shard.epoch);
-          if (why) return why;
+          const held = 'collection' in body ? standing(service, body.collection, shard) : upToDate;
+          if ('code' in held) return held;
           switch (body.op) {
             case 'query':
-              return await service.query(body, resultBytes);
+              return {
+                ...(await service.query(body, resultBytes - (held.behind ? asideBytes : 0))),
+                ...held,
+              };
             case 'statistics':
               return await service.statistics(body);
             case 'candidates':
               return await service.candidates(body);
-            case 'unembedded':
-              return await service.unembedded(body.collection, body.after, resultBytes);
+            case 'unembedded': {
+              const lacking = await service.unembedded(body.collection, body.after, resultBytes - asideBytes);
+              return 'code' in lacking || shard === undefined ? lacking : { ...lacking, epoch: shard.epoch };
+            }
             case 'list':
               return await service.list(resultBytes, shows);
             case 'weights':
@@ -129,6 +143,47 @@ export function retrievalCalls(
       },
     },
   ];
+}
+
+/** Room for what an answer says beside passages: that it is behind, whose their numbers are. */
+const asideBytes = 64;
+const upToDate: Pick<QueryResult, 'behind'> = {};
+
+/** Why it is not asked here, or by how much what is here is behind. */
+function standing(
+  service: RetrievalService,
+  unit: string,
+  shard: LeasedShard | undefined,
+): Failure | Pick<QueryResult, 'behind'> {
+  if (shard === undefined) return upToDate;
+  if (shard.copies?.isCopy !== true) return service.shards.stale(unit, shard) ?? upToDate;
+  const copied = service.shards.copied(unit, shard);
+  if ('code' in copied) return copied;
+  return copied.version < copied.of ? { behind: copied } : upToDate;
+}
+
+/** A copy took its owner's place since: its passages have other numbers. */
+function renumbered(
+  { epoch, collection }: Changes<'vectors'>,
+  shard: LeasedShard | undefined,
+): Failure | undefined {
+  if (epoch === undefined || shard === undefined || epoch === shard.epoch) return undefined;
+  return failure(
+    'rejected.state',
+    `${collection} has another owner since its passages were told, by which they are numbered: "grid rag sync ${collection}" goes on`,
+  );
+}
+
+/** Why it is not changed here. Of a copy alone what is to be forgotten is taken out: the rest comes to it from its owner. */
+async function refused(
+  service: RetrievalService,
+  { op, collection }: IngestBody,
+  shard: LeasedShard | undefined,
+): Promise<Failure | undefined> {
+  if (shard === undefined) return undefined;
+  if (shard.copies?.isCopy !== true) return await service.shards.hold(collection, shard);
+  if (op === 'forget') return await service.shards.takeOut(collection, shard);
+  return failure('rejected.state', `a copy of ${collection} is changed by what its owner has alone`);
 }
 
 /** Content is named by its chunks: what is as before need not be read. */

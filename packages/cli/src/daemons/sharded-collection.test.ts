@@ -230,7 +230,7 @@ describe('a shard', () => {
   it('is changed under no older epoch than it is known by, nor read under another', async () => {
     const older = { op: 'remove', collection: name } as const;
     const [service] = [services[1] as RetrievalService];
-    expect(await service.shards.hold('docs/1of3', 0)).toMatchObject({ code: 'rejected.state' });
+    expect(await service.shards.hold('docs/1of3', { epoch: 0 })).toMatchObject({ code: 'rejected.state' });
     expect(await answered(1, walrus, { ...holdOf(1), epoch: 2 })).toMatchObject({
       ...{ code: 'rejected.state', message: expect.stringContaining('owner epoch 1') },
     });

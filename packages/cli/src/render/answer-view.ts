@@ -3,13 +3,14 @@ import type { Citation, CollectionAnswer } from '@gryphgen/client';
 import { shownWords } from '../models/shown-words.ts';
 import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
-import { missingLine } from './rag-view.ts';
+import { behindLine, missingLine } from './rag-view.ts';
 
 export function answerLines(answer: CollectionAnswer, { isTty, style }: Terminal): readonly string[] {
-  const { citations, unknownCitations, supported, wordsAlone, missing } = answer;
+  const { citations, unknownCitations, supported, wordsAlone, missing, behind } = answer;
   const found = [
     ...(wordsAlone === undefined ? [] : [`found by words alone: ${printable(wordsAlone)}`]),
     ...(missing === undefined ? [] : [missingLine(missing)]),
+    ...(behind === undefined ? [] : [behindLine(behind)]),
   ].map((line) => style.yellow(line));
   if (answer.answer === null) return [`not in the collection: ${printable(answer.why)}`, ...found];
   const sources = [...citations].sort((a, b) => a.number - b.number).map((one) => sourceLine(one));

@@ -1,10 +1,11 @@
 /** Collections and passages, as people read them. */
-import type { MissingShard } from '@gryphgen/client';
+import type { BehindShard, MissingShard } from '@gryphgen/client';
 import {
   type ForgetResult,
   formatBytes,
   type IngestResult,
   type QueryResult,
+  type ShardDocument,
   type WeightsResult,
 } from '@gryphgen/protocol';
 import type { CollectionList, ListedCollection } from '../commands/rag-collections.ts';
@@ -33,7 +34,13 @@ export function collectionLines({ collections, cut }: CollectionList, terminal: 
   const rows = collections.flatMap(({ name, vectors, redacts = [], shards, sources }) =>
     sources.map((source) => ({ name, vectors, redacts, shards, ...source })),
   );
-  const isParted = rows.some(({ shards }) => shards.length > 1 || shards.some(({ connected }) => !connected));
+  const isParted = rows.some(
+    ({ shards }) =>
+      shards.length > 1 ||
+      shards.some(
+        ({ connected, lost, copies = [] }) => !connected || copies.length > 0 || lost !== undefined,
+      ),
+  );
   const hasVectors = rows.some(({ vectors }) => vectors !== undefined);
   const redacting = rows.some(({ redacts }) => redacts.length > 0);
   return [
@@ -61,16 +68,46 @@ function vectorWords({ vectors }: Pick<ListedCollection, 'vectors'>): string {
   const { embedding, lacking } = vectors;
   return lacking === 0 ? embedding.model : `${embedding.model}, ${lacking} to come`;
 }
-/** Who owns them, and which machines are away: `3: forge, anvil (away), forge`. */
+/** Who owns them, who has copies, and which machines are away: `3: forge + anvil, anvil (away) + forge (behind), forge`. */
 function shardWords({ shards }: Pick<ListedCollection, 'shards'>): string {
-  const owners = shards.map(({ workerName, connected }) =>
-    workerName === '' ? 'nobody' : `${printable(workerName)}${connected ? '' : ' (away)'}`,
+  return `${shards.length}: ${shards.map(holderWords).join(', ')}`;
+}
+
+function holderWords({ workerName, connected, version = 0, copies = [] }: ShardDocument): string {
+  const owner = workerName === '' ? 'nobody' : `${printable(workerName)}${connected ? '' : ' (away)'}`;
+  const others = copies.map((copy) => {
+    const state = [
+      ...(copy.connected ? [] : ['away']),
+      ...(copy.version === 0 ? ['to come'] : copy.version === version ? [] : ['behind']),
+    ];
+    return `${printable(copy.workerName || copy.worker)}${state.length === 0 ? '' : ` (${state.join(', ')})`}`;
+  });
+  return [owner, ...others].join(' + ');
+}
+
+/** One a line, with what a copy that took its owner's place did not have. */
+export function shardLines(shards: readonly ShardDocument[]): readonly string[] {
+  return shards.map((shard, at) => {
+    const { lost } = shard;
+    const words =
+      lost === undefined ? '' : `; lost with its former owner: changes up to ${lost}, sync it again`;
+    return `shard ${at + 1}: ${holderWords(shard)}${words}`;
+  });
+}
+
+/** Of an answer by copies that lack changes. */
+export function behindLine(behind: readonly BehindShard[]): string {
+  const words = behind.map(
+    ({ number, version, of }) => `shard ${number} is a copy as of change ${version} of ${of}`,
   );
-  return `${shards.length}: ${owners.join(', ')}`;
+  return `not the newest: ${words.join('; ')}`;
 }
 const redactsOf = ({ redacts }: { readonly redacts: readonly string[] }) => redacts.join(', ');
 
-export function passageLines({ results, cut }: QueryResult, { style }: Terminal): readonly string[] {
+export function passageLines(
+  { results, cut }: Pick<QueryResult, 'results' | 'cut'>,
+  { style }: Terminal,
+): readonly string[] {
   if (results.length === 0) return ['nothing in the collection has these words'];
   const lines = results.flatMap(
     ({ score, source, lines: [first, last], place, revision, title, text = '' }, index) => {

@@ -99,7 +99,7 @@ export async function askCollection(
 }
 
 /** Of the looking, what the answer tells. */
-type Told = Pick<CollectionAnswer, 'tasks' | 'meaning' | 'wordsAlone' | 'missing'>;
+type Told = Pick<CollectionAnswer, 'tasks' | 'meaning' | 'wordsAlone' | 'missing' | 'behind'>;
 
 type Looked =
   | { readonly kind: 'nothing'; readonly why: string; readonly told: Told }
@@ -122,10 +122,11 @@ async function look(
   const wanted = ranking === undefined ? count : candidatesFor(count);
   const query = { collection, text: question, count: wanted, of: 'passages' } as const;
   const found = await queryCollection(asker, query, { ...options, inference });
-  const { task, cut: partial, meaning, wordsAlone, missing } = found;
+  const { task, cut: partial, meaning, wordsAlone, missing, behindShards: behind } = found;
   const tasks = { query: task };
   const aside = { ...(meaning && { meaning }), ...(wordsAlone !== undefined && { wordsAlone }) };
-  const told = { tasks, ...aside, ...(missing && { missing: [...missing] }) };
+  const lacking = { ...(missing && { missing: [...missing] }), ...(behind && { behind: [...behind] }) };
+  const told = { tasks, ...aside, ...lacking };
   if (found.results.length === 0) return { kind: 'nothing', why: 'no passage has words of it', told };
   if (!isClose(found)) return { kind: 'nothing', why: 'no passage is close to it', told };
   // What the answer of retrieval had no room for cannot be read.

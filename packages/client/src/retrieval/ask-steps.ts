@@ -105,6 +105,8 @@ export const collectionAnswerSchema = z.object({
   wordsAlone: z.string().optional(),
   /** Shards that did not answer: what is in them was not looked at. */
   missing: z.array(z.object({ number: z.number(), machine: z.string(), why: z.string() })).optional(),
+  /** Shards that were answered for by a copy that lacks changes. */
+  behind: z.array(z.object({ number: z.number(), version: z.number(), of: z.number() })).optional(),
   budget: budgetSchema.optional(),
   /** By step. */
   tasks: z.object({ query: z.string(), count: z.string(), rerank: z.string(), answer: z.string() }).partial(),

@@ -16,7 +16,7 @@ import { embedTexts } from '../inference/embed-texts.ts';
 import type { Inference } from '../inference.ts';
 import { embeddingDigest } from '../text-prefixes.ts';
 import { askShard, patienceMs, type RetrievalAsker } from './ask-shard.ts';
-import { collectionNamed } from './collection-shards.ts';
+import { askedShard, collectionNamed } from './collection-shards.ts';
 import { queryShards } from './query-shards.ts';
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
@@ -39,7 +39,15 @@ export interface MissingShard {
   readonly why: string;
 }
 
-export interface Found extends QueryResult {
+/** A shard that was answered for by a copy that lacks its newest changes; `number` from 1. */
+export interface BehindShard {
+  readonly number: number;
+  /** The change that it is of, and the last that the shard's owner told of. */
+  readonly version: number;
+  readonly of: number;
+}
+
+export interface Found extends Omit<QueryResult, 'behind'> {
   /** That looked them up; of several shards the first that answered. */
   readonly task: string;
   /** By which model the query was embedded, and how long that took. */
@@ -48,6 +56,8 @@ export interface Found extends QueryResult {
   readonly wordsAlone?: string;
   /** Shards that did not answer: what is in them was not looked at. */
   readonly missing?: readonly MissingShard[];
+  /** Shards of which what was changed last was not looked at. */
+  readonly behindShards?: readonly BehindShard[];
 }
 
 /**
@@ -66,9 +76,10 @@ export async function queryCollection(
   if (collection.shards.length > 1) return await queryShards(asker, collection, query, embed, options);
   const ask = async (vector?: QueryVector): Promise<Found> => {
     const body = { op: 'query' as const, ...query, ...(vector && { vector }) };
-    const shard = { collection: query.collection, index: 0 };
+    const shard = askedShard(collection, 0);
     const { result, task } = await askShard(asker, shard, body, queryResultSchema, signal);
-    return { ...result, task };
+    const { behind, ...found } = result;
+    return { ...found, task, ...(behind && { behindShards: [{ number: 1, ...behind }] }) };
   };
   const byWords = await ask();
   const { embedding } = byWords;

@@ -20,6 +20,7 @@ import {
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 import { askShard, type RetrievalAsker } from './ask-shard.ts';
+import { askedShard, unaskable } from './collection-shards.ts';
 import { merged, ranksAmongAll, summed } from './merge-shards.ts';
 import type { CollectionQuery, Embedded, Found, MissingShard, QueryOptions } from './query-collection.ts';
 
@@ -49,9 +50,9 @@ class Fan {
     this.collection = collection;
     this.given = signal;
     this.ms = ms;
-    for (const [index, { worker, workerName, connected }] of collection.shards.entries()) {
-      if (worker === '') this.missing.set(index, 'it has no owner: its machine was removed');
-      else if (!connected) this.missing.set(index, `${workerName} is not connected`);
+    for (const [index, shard] of collection.shards.entries()) {
+      const why = unaskable(shard);
+      if (why !== undefined) this.missing.set(index, why);
     }
   }
 
@@ -61,7 +62,7 @@ class Fan {
     schema: z.ZodType<T>,
   ): Promise<Answers<T>> {
     const answers = new Map<number, T>();
-    const { name: collection, shards } = this.collection;
+    const { shards } = this.collection;
     const late = AbortSignal.timeout(this.ms);
     const signal = this.given === undefined ? late : AbortSignal.any([this.given, late]);
     // A task that is given up ends when its worker says so, which may be away.
@@ -70,7 +71,7 @@ class Fan {
       const body = this.missing.has(index) ? undefined : bodyOf(index);
       if (body === undefined) return;
       try {
-        const answer = askShard(this.asker, { collection, index }, body, schema, signal);
+        const answer = askShard(this.asker, askedShard(this.collection, index), body, schema, signal);
         const { result, task } = await Promise.race([answer, gaveUp]);
         answers.set(index, result);
         this.firstTask ||= task;
@@ -159,6 +160,9 @@ export async function queryShards(
     );
   }
   const missing = fan.told();
+  const behind = [...answers].flatMap(([index, { behind: by }]) =>
+    by === undefined ? [] : [{ number: index + 1, ...by }],
+  );
   return {
     ...merged([...answers.values()], count, query.of),
     asked,
@@ -167,6 +171,7 @@ export async function queryShards(
     ...(embedded !== undefined && 'meaning' in embedded && { meaning: embedded.meaning }),
     ...(embedded !== undefined && 'words' in embedded && { wordsAlone: embedded.words }),
     ...(missing.length > 0 && { missing }),
+    ...(behind.length > 0 && { behindShards: behind.toSorted((a, b) => a.number - b.number) }),
   };
 }
 

@@ -71,8 +71,7 @@ export class Redactions {
     await store.purge();
     const secret = randomBytes(keyBytes);
     const key = new RedactionKey(secret);
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    await replacePrivateFile(this.fileOf(collection), `${secret.toString('hex')}\n`);
+    await this.keep(collection, secret);
     const sealed = key.seal(sealedNames, JSON.stringify(terms.names));
     const kept = { kinds: terms.kinds, names: Buffer.from(sealed).toString('base64'), check: key.check };
     await this.roots.redact(collection, kept);
@@ -93,6 +92,19 @@ export class Redactions {
     const result = revealed(text, redaction, await store.pseudonyms(collection, pseudonymsIn(text)));
     if (Buffer.byteLength(JSON.stringify(result)) <= maxBytes) return result;
     return failure('rejected.limit', `what it stands for is over ${maxBytes} bytes: give it in parts`);
+  }
+
+  /** Its key; undefined where it has none, or none that is its own. */
+  async secretFor(collection: string): Promise<Uint8Array | undefined> {
+    const redaction = await this.of(collection);
+    return redaction instanceof Redaction ? await this.secretOf(collection) : undefined;
+  }
+
+  /** Of a collection that comes from elsewhere, before anything of it is here. */
+  async keep(collection: string, secret: Uint8Array): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await replacePrivateFile(this.fileOf(collection), `${Buffer.from(secret).toString('hex')}\n`);
+    this.known.delete(collection);
   }
 
   /** The collection is gone: nobody can tell any more what its pseudonyms stand for. */

@@ -29,7 +29,12 @@ export class AccessBook {
 
   /** `work` is done in its turn, unless it is refused. */
   change<T>(asker: Asker, body: IngestBody, work: () => Promise<T>): Promise<T | Failure> {
-    const done = this.last.then(async () => this.refusal(asker, body) ?? (await work()));
+    return this.inTurn(async () => this.refusal(asker, body) ?? (await work()));
+  }
+
+  /** Between two changes, whoever's. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
     this.last = done.catch(() => undefined);
     return done;
   }

@@ -1,5 +1,5 @@
 /** Has a source of a collection be these files, and tells how far it is. */
-import { type Failure, failure, type IngestResult, type Readers, type SourceName } from '@gryphgen/protocol';
+import { type Failure, failure, type IngestResult, type SourceName } from '@gryphgen/protocol';
 import { ParserPool } from '../parse/parser-pool.ts';
 import { RedactingParser } from '../redact/redacting-parser.ts';
 import type { Redaction } from '../redact/redaction.ts';
@@ -7,17 +7,12 @@ import type { Store } from '../store/store.ts';
 import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
 import { isOf, pathOf } from './file-key.ts';
 import { originOf, type SourceFile } from './given-files.ts';
+import type { Beginning } from './roots.ts';
 
 /** Of failed files, those that are named in the answer. */
 const namedFailures = 20;
 const causeChars = 160;
 const tellEachMs = 2000;
-
-/** Whose a collection is that begins, and who may ask it then; without: nobody's, and everybody. */
-export interface Beginning {
-  readonly owner?: string | undefined;
-  readonly readers?: Readers;
-}
 
 export interface Ingesting extends Beginning {
   /** Aborted: what is done stays done. */

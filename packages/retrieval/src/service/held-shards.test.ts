@@ -52,31 +52,31 @@ it('a file is in one shard, and each has its part', () => {
 
 it('is changed under one epoch, over a restart too, and under no older one', async () => {
   const shards = await opened();
-  expect(await shards.hold('docs', 2)).toBeUndefined();
+  expect(await shards.hold('docs', { epoch: 2 })).toBeUndefined();
   here.add('docs');
-  expect(await shards.hold('docs', 2)).toBeUndefined();
+  expect(await shards.hold('docs', { epoch: 2 })).toBeUndefined();
   const later = await opened();
-  expect(await later.hold('docs', 1)).toMatchObject({ code: 'rejected.state' });
-  expect(later.stale('docs', 1)).toMatchObject({ code: 'rejected.state' });
-  expect(later.stale('docs', 2)).toBeUndefined();
+  expect(await later.hold('docs', { epoch: 1 })).toMatchObject({ code: 'rejected.state' });
+  expect(later.stale('docs', { epoch: 1 })).toMatchObject({ code: 'rejected.state' });
+  expect(later.stale('docs', { epoch: 2 })).toBeUndefined();
   expect([...here]).toEqual(['docs']);
 });
 
 it('what others may have owned since is gone before it is changed, and not answered from', async () => {
   const shards = await opened();
   here.add('docs');
-  expect(shards.stale('docs', 1)).toBeUndefined();
-  expect(shards.stale('docs', 2)?.message).toContain('owner epoch 1');
-  expect(await shards.hold('docs', 2)).toBeUndefined();
+  expect(shards.stale('docs', { epoch: 1 })).toBeUndefined();
+  expect(shards.stale('docs', { epoch: 2 })?.message).toContain('owner epoch 1');
+  expect(await shards.hold('docs', { epoch: 2 })).toBeUndefined();
   expect([...here]).toEqual([]);
 });
 
 it('what is gone from here is begun in the epoch that the broker knows, which may have been restored', async () => {
   const shards = await opened();
   here.add('docs');
-  expect(await shards.hold('docs', 4)).toBeUndefined();
+  expect(await shards.hold('docs', { epoch: 4 })).toBeUndefined();
   expect([...here]).toEqual([]);
-  expect(await shards.hold('docs', 1)).toBeUndefined();
+  expect(await shards.hold('docs', { epoch: 1 })).toBeUndefined();
   here.add('docs');
   expect(shards.labels()).toEqual({ 'collection/docs': 'here' });
 });
@@ -84,7 +84,7 @@ it('what is gone from here is begun in the epoch that the broker knows, which ma
 it('a worker’s labels say what is here, by epoch', async () => {
   const shards = await opened();
   for (const unit of ['docs', 'notes/1of3', 'notes/3of3']) here.add(unit);
-  await shards.hold('notes/3of3', 1);
+  await shards.hold('notes/3of3', { epoch: 1 });
   expect(shards.labels()).toEqual({ 'collection/docs': 'here', 'collection/notes': '1@1,3@1 of 3' });
   expect([...shardsOfLabels(shards.labels())]).toEqual([
     ['docs', { of: 1, held: [{ index: 0, epoch: 1 }] }],

@@ -33,7 +33,8 @@ import { openSqliteStore } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
 import { type Asked, answerCandidates, answerQuery, answerStatistics } from './answer-query.ts';
-import { type Beginning, bringFiles, type Ingesting } from './bring-files.ts';
+import { bringFiles, type Ingesting } from './bring-files.ts';
+import { CopyKey } from './copy-key.ts';
 import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
@@ -43,21 +44,12 @@ import { listed } from './listed.ts';
 import { Meaning } from './meaning.ts';
 import { meantFile } from './meant-file.ts';
 import { told, unknown, unredacted } from './refusals.ts';
-import { Roots } from './roots.ts';
+import { type Beginning, Roots } from './roots.ts';
+import { ShardCopies } from './shard-copies.ts';
 import { ShardEpochs } from './shard-epochs.ts';
 
-/** Of one service: each is a label of its worker. */
-const mostCollections = 32;
-
-type Query = Extract<RetrieveBody, { op: 'query' }>;
-type Statistics = Extract<RetrieveBody, { op: 'statistics' }>;
-type Candidates = Extract<RetrieveBody, { op: 'candidates' }>;
-type Feedback = Extract<IngestBody, { op: 'feedback' }>;
-type Embed = Extract<IngestBody, { op: 'embed' }>;
-type Vectors = Extract<IngestBody, { op: 'vectors' }>;
-type Weights = Extract<IngestBody, { op: 'weights' }>;
-type Redact = Extract<IngestBody, { op: 'redact' }>;
-type Reveal = Extract<RetrieveBody, { op: 'reveal' }>;
+type Asks<O extends RetrieveBody['op']> = Extract<RetrieveBody, { op: O }>;
+type Changes<O extends IngestBody['op']> = Extract<IngestBody, { op: O }>;
 const all: Shows = () => true;
 
 export class RetrievalService {
@@ -65,6 +57,8 @@ export class RetrievalService {
   readonly access: AccessBook;
   /** Which of them are here, and as of which owner epoch: asked first, too. */
   readonly shards: HeldShards;
+  /** Of shards that others own, and for others. */
+  readonly copies: ShardCopies;
   private readonly folder: string;
   private readonly roots: Roots;
   private readonly redactions: Redactions;
@@ -74,7 +68,7 @@ export class RetrievalService {
   private readonly parser = new ParserPool();
   private last: Promise<unknown> = Promise.resolve();
 
-  private constructor(folder: string, roots: Roots, epochs: ShardEpochs) {
+  private constructor(folder: string, roots: Roots, epochs: ShardEpochs, copyKey: CopyKey) {
     this.folder = folder;
     this.roots = roots;
     this.shards = new HeldShards(epochs, {
@@ -83,13 +77,27 @@ export class RetrievalService {
     });
     this.access = new AccessBook(roots);
     this.redactions = new Redactions(join(folder, 'keys'), roots);
+    this.copies = new ShardCopies({
+      ...{ folder, roots, copyKey, redactions: this.redactions, shards: this.shards },
+      opened: () => this.opened(),
+      inTurn: (work) => this.access.inTurn(() => this.inTurn(work)),
+      drop: (unit) => this.drop(unit),
+      changed: (unit) => this.learning.forget(unit),
+    });
   }
 
   /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
   static async open(folder: string): Promise<RetrievalService> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const [roots, epochs] = [join(folder, 'roots.json'), join(folder, 'shards.json')];
-    return new RetrievalService(folder, await Roots.load(roots), await ShardEpochs.load(epochs));
+    const at = (name: string) => join(folder, name);
+    const kept = Promise.all([
+      Roots.load(at('roots.json')),
+      ShardEpochs.load(at('shards.json')),
+      CopyKey.load(at('copy.key')),
+    ]);
+    const service = new RetrievalService(folder, ...(await kept));
+    await service.copies.clear();
+    return service;
   }
 
   /** Collections, and shards of collections, that are here: units. */
@@ -108,7 +116,7 @@ export class RetrievalService {
     return this.inTurn(async () => {
       if (ingesting.mustRedact && this.roots.redactionOf(collection) === undefined)
         return unredacted(collection);
-      const why = await this.begin(collection, ingesting);
+      const why = await this.roots.begin(collection, ingesting);
       if (why !== undefined) return why;
       const redaction = await this.redactions.of(collection);
       if (redaction !== undefined && 'code' in redaction) return redaction;
@@ -146,34 +154,33 @@ export class RetrievalService {
       const others = this.roots
         .of(collection)
         .some((root) => source !== undefined && !isSource(root, source));
-      if (source !== undefined && others)
+      if (source !== undefined && others) {
         await store.apply(
           collection,
           gone.map(({ key }) => ({ kind: 'remove', key })),
         );
-      else await store.drop(collection);
-      await this.roots.forget(collection, others ? source : undefined);
-      if (!this.names.includes(collection)) await this.redactions.drop(collection);
+        await this.roots.forget(collection, source);
+      } else await this.drop(collection);
       this.learning.forget(collection);
       return { ...nothing, removed: gone.length };
     });
   }
 
   /** At most `maxBytes` of JSON. */
-  query(query: Query, maxBytes: number): Promise<QueryResult | Failure> {
+  query(query: Asks<'query'>, maxBytes: number): Promise<QueryResult | Failure> {
     return this.asked(query, (asked) => answerQuery(query, maxBytes, asked));
   }
 
-  statistics(query: Statistics): Promise<StatisticsResult | Failure> {
+  statistics(query: Asks<'statistics'>): Promise<StatisticsResult | Failure> {
     return this.asked(query, (asked) => answerStatistics(query.collection, asked));
   }
 
-  candidates(query: Candidates): Promise<CandidatesResult | Failure> {
+  candidates(query: Asks<'candidates'>): Promise<CandidatesResult | Failure> {
     return this.asked(query, (asked) => answerCandidates(query, asked));
   }
 
   private async asked<T>(
-    { collection, text }: Pick<Query, 'collection' | 'text'>,
+    { collection, text }: Pick<Asks<'query'>, 'collection' | 'text'>,
     answer: (asked: Asked) => Promise<T>,
   ): Promise<T | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
@@ -188,13 +195,13 @@ export class RetrievalService {
   }
 
   /** From now on its passages are to have vectors by this model. */
-  embedBy(body: Embed): Promise<EmbedResult | Failure> {
+  embedBy(body: Changes<'embed'>): Promise<EmbedResult | Failure> {
     return this.inTurn(async () =>
       this.names.includes(body.collection) ? await this.meaning.embedBy(body) : unknown(body.collection),
     );
   }
 
-  addVectors(body: Vectors): Promise<{ kept: number } | Failure> {
+  addVectors(body: Changes<'vectors'>): Promise<{ kept: number } | Failure> {
     return this.inTurn(async () =>
       this.names.includes(body.collection) ? await this.meaning.add(body) : unknown(body.collection),
     );
@@ -207,8 +214,9 @@ export class RetrievalService {
   }
 
   /** How a file served a query. The collection learns from it, when that is enough. */
-  feedback({ collection, text, path, machine, lines, verdict }: Feedback): Promise<WeightsResult | Failure> {
+  feedback(body: Changes<'feedback'>): Promise<WeightsResult | Failure> {
     return this.inTurn(async () => {
+      const { collection, text, path, machine, lines, verdict } = body;
       if (!this.names.includes(collection)) return unknown(collection);
       const redaction = await this.redactions.of(collection);
       if (redaction !== undefined && 'code' in redaction) return redaction;
@@ -224,7 +232,7 @@ export class RetrievalService {
     });
   }
 
-  weights({ collection, change }: Weights): Promise<WeightsResult | Failure> {
+  weights({ collection, change }: Changes<'weights'>): Promise<WeightsResult | Failure> {
     return this.inTurn(async () => {
       if (!this.names.includes(collection)) return unknown(collection);
       if (change.kind === 'learn') return await this.learning.learn(collection);
@@ -251,17 +259,17 @@ export class RetrievalService {
   }
 
   /** What is taken out of texts from now on, of a collection without files. */
-  redact(body: Redact, first: Beginning = {}): Promise<RedactResult | Failure> {
+  redact(body: Changes<'redact'>, first: Beginning = {}): Promise<RedactResult | Failure> {
     return this.inTurn(async () => {
       const { collection } = body;
-      const why = await this.begin(collection, first);
+      const why = await this.roots.begin(collection, first);
       if (why !== undefined) return why;
       return await this.redactions.set(body, await this.opened());
     });
   }
 
   /** The text with what its pseudonyms stand for; at most `maxBytes` of JSON. */
-  async reveal({ collection, text }: Reveal, maxBytes: number): Promise<RevealResult | Failure> {
+  async reveal({ collection, text }: Asks<'reveal'>, maxBytes: number): Promise<RevealResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
     return await told(async () => {
       return await this.redactions.reveal(collection, text, await this.opened(), maxBytes);
@@ -283,16 +291,11 @@ export class RetrievalService {
     await (await this.store?.catch(() => undefined))?.close();
   }
 
-  /** It is there, or begins to be its owner's. */
-  private async begin(collection: string, { owner, readers }: Beginning): Promise<Failure | undefined> {
-    if (this.names.includes(collection)) return undefined;
-    if (this.names.length >= mostCollections)
-      return failure(
-        'rejected.limit',
-        `there are ${mostCollections} collections here, and no more are taken`,
-      );
-    await this.roots.allow(collection, { owner: owner ?? null, readers: readers ?? 'everyone' });
-    return undefined;
+  private async drop(unit: string): Promise<void> {
+    await (await this.opened()).drop(unit);
+    await this.roots.forget(unit, undefined);
+    await this.redactions.drop(unit);
+    this.learning.forget(unit);
   }
 
   private revisionOf(collection: string, key: string): string | undefined {

@@ -5,7 +5,14 @@
  * 1. A root is noted before anything of it is stored, and let go when all of it is gone: nothing is in a collection without one.
  */
 import { readFile } from 'node:fs/promises';
-import { readersSchema, redactedKinds, type SourceName } from '@gryphgen/protocol';
+import {
+  type Failure,
+  failure,
+  type Readers,
+  readersSchema,
+  redactedKinds,
+  type SourceName,
+} from '@gryphgen/protocol';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 import type { Access } from '../core/access/rights.ts';
@@ -25,7 +32,8 @@ const redactionSchema = z.object({
   names: z.string(),
   check: z.string(),
 });
-const entrySchema = z.object({
+/** What is kept of one, and goes with its copies. */
+export const collectionEntrySchema = z.object({
   owner: z.string().nullable(),
   readers: readersSchema,
   redaction: redactionSchema.optional(),
@@ -34,12 +42,21 @@ const entrySchema = z.object({
 /** Of version 1 nobody is known to be an owner. */
 const fileSchema = z.discriminatedUnion('version', [
   z.object({ version: z.literal(1), collections: z.record(z.string(), rootsSchema) }),
-  z.object({ version: z.literal(2), collections: z.record(z.string(), entrySchema) }),
+  z.object({ version: z.literal(2), collections: z.record(z.string(), collectionEntrySchema) }),
 ]);
 
 export type Root = z.infer<typeof rootSchema>;
 type KeptRedaction = z.infer<typeof redactionSchema>;
-type Entry = Readonly<z.infer<typeof entrySchema>>;
+type Entry = Readonly<z.infer<typeof collectionEntrySchema>>;
+
+/** Whose a collection is that begins, and who may ask it then; without: nobody's, and everybody. */
+export interface Beginning {
+  readonly owner?: string | undefined;
+  readonly readers?: Readers;
+}
+
+/** Of one service: each is a label of its worker. */
+const mostCollections = 32;
 
 const ownerless: Entry = { owner: null, readers: 'everyone', roots: [] };
 
@@ -87,6 +104,25 @@ export class Roots {
     await this.write(collection, { ...(this.collections.get(collection) ?? ownerless), owner, readers });
   }
 
+  entryOf(collection: string): Entry | undefined {
+    return this.collections.get(collection);
+  }
+
+  /** It is there, or begins to be its owner's. */
+  async begin(collection: string, { owner, readers }: Beginning): Promise<Failure | undefined> {
+    const why = this.full(collection);
+    if (why === undefined && !this.collections.has(collection))
+      await this.allow(collection, { owner: owner ?? null, readers: readers ?? 'everyone' });
+    return why;
+  }
+
+  /** It is there as it is where it was copied from. */
+  async become(collection: string, entry: Entry): Promise<Failure | undefined> {
+    const why = this.full(collection);
+    if (why === undefined) await this.write(collection, entry);
+    return why;
+  }
+
   redactionOf(collection: string): KeptRedaction | undefined {
     return this.collections.get(collection)?.redaction;
   }
@@ -110,6 +146,12 @@ export class Roots {
     if (entry === undefined) return;
     const roots = root === undefined ? [] : entry.roots.filter((one) => !isSame(one, root));
     await this.write(collection, roots.length === 0 ? undefined : { ...entry, roots });
+  }
+
+  /** No other one is begun here. */
+  private full(collection: string): Failure | undefined {
+    if (this.collections.has(collection) || this.collections.size < mostCollections) return undefined;
+    return failure('rejected.limit', `there are ${mostCollections} collections here, and no more are taken`);
   }
 
   /** Undefined: it is gone. */

@@ -1,4 +1,9 @@
-/** Under which owner epoch each unit (shard-units.ts) was changed last: a file beside the store. */
+/**
+ * As of what each unit (shard-units.ts) is here: a file beside the store.
+ *
+ * 1. `version` counts the changes of a shard. A change is counted before anything of it is done, a copy when all of it is
+ *    there: what has a version has everything that was acknowledged by it.
+ */
 import { readFile } from 'node:fs/promises';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
@@ -6,18 +11,38 @@ import { z } from 'zod';
 /** Those of units that are gone stay, for want of who would say so: the first that were noted go first. */
 const mostEpochs = 1024;
 
-const fileSchema = z.object({
-  version: z.literal(1),
-  epochs: z.array(z.tuple([z.string(), z.number().int().min(1)])),
-});
+const epoch = z.number().int().min(1);
+const count = z.number().int().min(0);
+const fileSchema = z.discriminatedUnion('version', [
+  z.object({ version: z.literal(1), epochs: z.array(z.tuple([z.string(), epoch])) }),
+  z.object({
+    version: z.literal(2),
+    epochs: z.array(z.tuple([z.string(), epoch, count, z.boolean(), count])),
+  }),
+]);
+
+export interface Standing {
+  /** Of the owner that changed it last, or whose copy it is. */
+  readonly epoch: number;
+  /** 0: of a copy that was never all there. */
+  readonly version: number;
+  readonly isCopy: boolean;
+  /** Of a copy from which something was taken out: what is older than this version of its owner's would bring that back. */
+  readonly least?: number;
+}
+
+/** Of what was changed before changes were counted. */
+export function ownedSince(epoch: number): Standing {
+  return { epoch, version: 1, isCopy: false };
+}
 
 export class ShardEpochs {
   private readonly file: string;
-  private readonly epochs: Map<string, number>;
+  private readonly standings: Map<string, Standing>;
 
-  private constructor(file: string, epochs: Map<string, number>) {
+  private constructor(file: string, standings: Map<string, Standing>) {
     this.file = file;
-    this.epochs = epochs;
+    this.standings = standings;
   }
 
   /** Rejects when the file is there and makes no sense. */
@@ -30,22 +55,42 @@ export class ShardEpochs {
     const read = fileSchema.safeParse(JSON.parse(text));
     if (!read.success)
       throw new Error(`${file} is damaged, or of a later version: ${read.error.issues[0]?.message}`);
-    return new ShardEpochs(file, new Map(read.data.epochs));
+    if (read.data.version === 1)
+      return new ShardEpochs(
+        file,
+        new Map(read.data.epochs.map(([unit, epoch]) => [unit, ownedSince(epoch)])),
+      );
+    const known = read.data.epochs.map(
+      ([unit, epoch, version, isCopy, least]) => [unit, { epoch, version, isCopy, least }] as const,
+    );
+    return new ShardEpochs(file, new Map(known));
   }
 
   /** Undefined of one that was never changed by a lease with an epoch. */
-  of(unit: string): number | undefined {
-    return this.epochs.get(unit);
+  of(unit: string): Standing | undefined {
+    return this.standings.get(unit);
   }
 
-  async note(unit: string, epoch: number): Promise<void> {
-    const next = new Map(this.epochs);
+  /** Of units that are gone, too; the one that was noted last is the last. */
+  names(): readonly string[] {
+    return [...this.standings.keys()];
+  }
+
+  async note(unit: string, standing: Standing): Promise<void> {
+    const next = new Map(this.standings);
     next.delete(unit);
-    next.set(unit, epoch);
+    next.set(unit, standing);
     const [oldest] = next.keys();
     if (next.size > mostEpochs && oldest !== undefined) next.delete(oldest);
-    await replacePrivateFile(this.file, JSON.stringify({ version: 1, epochs: [...next] }));
-    this.epochs.set(unit, epoch);
-    if (oldest !== undefined && !next.has(oldest)) this.epochs.delete(oldest);
+    const epochs = [...next].map(([name, { epoch, version, isCopy, least = 0 }]) => [
+      name,
+      epoch,
+      version,
+      isCopy,
+      least,
+    ]);
+    await replacePrivateFile(this.file, JSON.stringify({ version: 2, epochs }));
+    this.standings.set(unit, standing);
+    if (oldest !== undefined && !next.has(oldest)) this.standings.delete(oldest);
   }
 }

@@ -1,7 +1,7 @@
 /** Feedback and what was learned from it as rows. Both are bounded: the oldest go. */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { hasSubject } from '../core/forget/subject.ts';
-import type { FeedbackEntry, KeptFeedback, LearnedVersion } from './store.ts';
+import type { CopiedLearning, FeedbackEntry, KeptFeedback, LearnedVersion } from './store.ts';
 
 /** Of a collection. What is learned takes a few seconds for as many. */
 const mostFeedback = 5000;
@@ -69,6 +69,31 @@ export function readVersions(db: DatabaseSyncInstance, collection: string): read
         JOIN collection ON collection.id = learned.collection WHERE name = ? ORDER BY version DESC`,
     )
     .all(collection) as unknown as readonly LearnedVersion[];
+}
+
+export function copiedLearning(db: DatabaseSyncInstance, collection: string): CopiedLearning {
+  const kept = readFeedback(db, collection);
+  const versions = readVersions(db, collection).map((one) => ({
+    ...one,
+    upTo: kept.filter(({ id }) => id <= one.upTo).length,
+  }));
+  return { feedback: kept.map(({ id: _, ...entry }) => entry), versions };
+}
+
+/** In place of what was there; ids are this store's own. */
+export function replaceLearning(
+  db: DatabaseSyncInstance,
+  collection: number,
+  { feedback, versions }: CopiedLearning,
+): void {
+  dropFeedback(db, collection);
+  for (const entry of feedback) insertFeedback(db, collection, entry);
+  const ids = db.prepare('SELECT id FROM feedback WHERE collection = ? ORDER BY id').all(collection) as {
+    id: number;
+  }[];
+  const insert = db.prepare('INSERT INTO learned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  for (const { version, upTo, strength, queries, before, after, at, like } of versions)
+    insert.run(...[collection, version, ids[upTo - 1]?.id ?? 0, strength, queries, before, after, at, like]);
 }
 
 /** Feedback with the subject in its query or in the name of its file. Returns how many. */

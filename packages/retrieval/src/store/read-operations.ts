@@ -6,11 +6,14 @@ import { queryTerms } from '../core/score/query-terms.ts';
 import { type IndexPart, type Ranked, rank, rankSettings, statisticsOf } from '../core/score/rank.ts';
 import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
+import { readCopied } from './copied-sources.ts';
 import { openForReading, readState, snapshot } from './database.ts';
-import { readFeedback, readVersions } from './feedback-table.ts';
+import { copiedLearning, readFeedback, readVersions } from './feedback-table.ts';
 import { readPseudonyms } from './pseudonym-table.ts';
 import { readSegments, type StoredSegment } from './segment-table.ts';
 import {
+  type CopiedLearning,
+  type CopiedSource,
   type Embedding,
   type KeptFeedback,
   type LearnedVersion,
@@ -37,6 +40,11 @@ export interface UnembeddedArgs {
   readonly collection: string;
   readonly after: number;
   readonly limit: number;
+}
+
+export interface CopiedArgs {
+  readonly collection: string;
+  readonly keys: readonly string[];
 }
 
 interface PassageRow {
@@ -128,6 +136,14 @@ export class ReadOperations {
       const rows = db.prepare('SELECT name FROM collection ORDER BY name').all() as { name: string }[];
       return rows.map(({ name }) => name);
     });
+  }
+
+  copied({ collection, keys }: CopiedArgs): readonly CopiedSource[] {
+    return this.#read((db) => readCopied(db, collection, keys));
+  }
+
+  copiedLearning(collection: string): CopiedLearning {
+    return this.#read((db) => copiedLearning(db, collection));
   }
 
   feedback(collection: string): readonly KeptFeedback[] {

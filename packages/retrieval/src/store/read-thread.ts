@@ -1,7 +1,12 @@
 /** The thread that answers questions to a store. */
 
 import { serve } from '@gryphgen/runtime/thread-calls';
-import { type OpenReadArgs, ReadOperations, type UnembeddedArgs } from './read-operations.ts';
+import {
+  type CopiedArgs,
+  type OpenReadArgs,
+  ReadOperations,
+  type UnembeddedArgs,
+} from './read-operations.ts';
 import type { NearestQuery, StoreQuery } from './store.ts';
 import { StoreError } from './store.ts';
 
@@ -15,6 +20,8 @@ const operations = {
   embedding: (collection: string) => store.embedding(collection),
   unembedded: (args: UnembeddedArgs) => store.unembedded(args),
   countUnembedded: (collection: string) => store.countUnembedded(collection),
+  copied: (args: CopiedArgs) => store.copied(args),
+  copiedLearning: (collection: string) => store.copiedLearning(collection),
   sources: (collection: string) => store.sources(collection),
   collections: (_: null) => store.collections(),
   feedback: (collection: string) => store.feedback(collection),

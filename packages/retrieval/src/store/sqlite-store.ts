@@ -4,6 +4,8 @@ import type { Statistics } from '@gryphgen/protocol';
 import { ThreadCalls } from '@gryphgen/runtime/thread-calls';
 import type { ReadThread } from './read-thread.ts';
 import type {
+  CopiedLearning,
+  CopiedSource,
   Embedding,
   FeedbackEntry,
   Forgotten,
@@ -105,6 +107,18 @@ class SqliteStore implements Store {
 
   addVectors(collection: string, vectors: readonly PassageVector[]): Promise<number> {
     return this.#writer.call('addVectors', { collection, vectors });
+  }
+
+  copied(collection: string, keys: readonly string[]): Promise<readonly CopiedSource[]> {
+    return this.#reader.call('copied', { collection, keys });
+  }
+
+  copiedLearning(collection: string): Promise<CopiedLearning> {
+    return this.#reader.call('copiedLearning', collection);
+  }
+
+  learnAs(collection: string, learning: CopiedLearning): Promise<void> {
+    return this.#writer.call('learnAs', { collection, learning });
   }
 
   sources(collection: string): Promise<readonly SourceState[]> {

@@ -29,12 +29,24 @@ export interface SealedPseudonym {
   readonly sealed: Uint8Array;
 }
 
+/** A passage's vector as it is kept: the values' scale, and 16 bits of each. */
+export interface KeptVector {
+  readonly scale: number;
+  readonly code: Uint8Array;
+}
+
+/** Of a passage that comes from another store: where it stood among its source's there, and the vector it had. */
+export interface KeptPlace {
+  readonly seq: number;
+  readonly vector: KeptVector;
+}
+
 /** `pseudonyms`: those in the file and in its name; they go with the last file that has them. */
 export type SourceChange =
   | {
       readonly kind: 'put';
       readonly source: Source;
-      readonly chunks: readonly Chunk[];
+      readonly chunks: readonly (Chunk & Partial<KeptPlace>)[];
       readonly pseudonyms?: readonly SealedPseudonym[];
     }
   /** It could not be read: its old content goes, and the cause stays until it can be. */
@@ -45,6 +57,15 @@ export type SourceChange =
       readonly pseudonyms?: readonly SealedPseudonym[];
     }
   | { readonly kind: 'remove'; readonly key: string };
+
+/** What makes a source, in a store that has the same embedding, what it is in this one. */
+export type CopiedSource = Exclude<SourceChange, { readonly kind: 'remove' }>;
+
+/** What was said of answers, oldest first, and what was learned: `upTo` is how many of the words it is learned from. */
+export interface CopiedLearning {
+  readonly feedback: readonly FeedbackEntry[];
+  readonly versions: readonly LearnedVersion[];
+}
 
 /** `cause` is null for what is there. */
 export interface SourceState extends Source {
@@ -150,6 +171,11 @@ export interface Store {
   countUnembedded(collection: string): Promise<number>;
   /** In one transaction. Those of passages that are gone, or have one, are passed over; returns how many are kept. */
   addVectors(collection: string, vectors: readonly PassageVector[]): Promise<number>;
+  /** Those of the keys that are there, in their order; the same content is told by the same values. */
+  copied(collection: string, keys: readonly string[]): Promise<readonly CopiedSource[]>;
+  copiedLearning(collection: string): Promise<CopiedLearning>;
+  /** In place of all that was said and learned. The collection is made when it is not there. */
+  learnAs(collection: string, learning: CopiedLearning): Promise<void>;
   /** By key. Empty for a collection that is not there. */
   sources(collection: string): Promise<readonly SourceState[]>;
   collections(): Promise<readonly string[]>;

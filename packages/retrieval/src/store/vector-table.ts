@@ -9,7 +9,7 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { Chunk } from '../core/chunk/block.ts';
 import { embeddedText } from '../core/vectors/embedded-text.ts';
 import { encodedVector, unit, type VectorCode } from '../core/vectors/vector-code.ts';
-import type { Embedding, PassageVector, UnembeddedPassage } from './store.ts';
+import type { Embedding, KeptVector, PassageVector, UnembeddedPassage } from './store.ts';
 
 export const VECTOR_SCHEMA = `
   CREATE TABLE embedding (collection INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, model TEXT NOT NULL,
@@ -137,10 +137,11 @@ export class KeptVectors {
     removeVectors(this.#db, chunks);
   }
 
-  add(id: number, title: string | null, chunk: Chunk): void {
-    if (this.#removed.size === 0) return;
+  /** `brought`: it comes with this one. */
+  add(id: number, title: string | null, chunk: Chunk, brought?: KeptVector): void {
+    if (this.#removed.size === 0 && brought === undefined) return;
     const content = contentOf(embeddedText(title, chunk));
-    const vector = this.#removed.get(content.toString('hex'));
+    const vector = brought === undefined ? this.#removed.get(content.toString('hex')) : codeOf(brought);
     if (vector !== undefined) vectorInsert(this.#db)(id, this.#collection, this.#stamp, content, vector);
   }
 }

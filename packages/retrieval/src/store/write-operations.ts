@@ -7,7 +7,7 @@ import { mergePlan } from '../core/index/merge-plan.ts';
 import { kill, ordinalOf } from '../core/index/segment.ts';
 import { SegmentBuilder } from '../core/index/segment-builder.ts';
 import { attempt, openForWriting, readState, type State, transaction, writeState } from './database.ts';
-import { forgetFeedback, insertFeedback, insertVersion } from './feedback-table.ts';
+import { forgetFeedback, insertFeedback, insertVersion, replaceLearning } from './feedback-table.ts';
 import { forgetRows, subjectChunks } from './forget-subject.ts';
 import { mergeSegments } from './merge.ts';
 import { forgetPseudonyms } from './pseudonym-table.ts';
@@ -20,6 +20,7 @@ import {
 } from './segment-table.ts';
 import { SourceTable } from './source-table.ts';
 import {
+  type CopiedLearning,
   type Embedding,
   type FeedbackEntry,
   type Forgotten,
@@ -117,6 +118,11 @@ export class WriteOperations {
   addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): void {
     const db = this.#opened();
     transaction(db, () => insertVersion(db, this.#table(db).collectionId(collection), version));
+  }
+
+  learnAs(collection: string, learning: CopiedLearning): void {
+    const db = this.#opened();
+    transaction(db, () => replaceLearning(db, this.#table(db).collectionId(collection), learning));
   }
 
   embedBy(collection: string, embedding: Embedding, again: boolean): void {
@@ -282,9 +288,10 @@ function addSource(
   const cause = change.kind === 'fail' ? change.cause : null;
   const id = table.insert(work.collection, source, cause, change.pseudonyms);
   if (change.kind === 'fail') return;
-  for (const [seq, chunk] of change.chunks.entries()) {
+  for (const [at, chunk] of change.chunks.entries()) {
+    const { seq = at, vector } = chunk;
     table.insertChunk(work.nextChunk, id, seq, chunk);
-    work.vectors?.add(work.nextChunk, source.title, chunk);
+    work.vectors?.add(work.nextChunk, source.title, chunk, vector);
     work.builder.add(work.nextChunk, tieOf(source, seq), indexFields(source, chunk, seq));
     work.nextChunk += 1;
   }

@@ -2,6 +2,7 @@
 
 import { serve } from '@gryphgen/runtime/thread-calls';
 import {
+  type CopiedLearning,
   type Embedding,
   type FeedbackEntry,
   type LearnedVersion,
@@ -37,6 +38,8 @@ const operations = {
     store.addFeedback(collection, entry),
   addVersion: ({ collection, version }: { readonly collection: string; readonly version: NewVersion }) =>
     store.addVersion(collection, version),
+  learnAs: ({ collection, learning }: { readonly collection: string; readonly learning: CopiedLearning }) =>
+    store.learnAs(collection, learning),
   embedBy: ({ collection, embedding, again }: EmbedArgs) => store.embedBy(collection, embedding, again),
   addVectors: ({ collection, vectors }: AddVectorsArgs) => store.addVectors(collection, vectors),
   forget: (args: ForgetArgs) => store.forget(args),

@@ -72,6 +72,7 @@ function setUp({ answer, labels = () => ({}), hasLog = false }: Setting) {
     beginLog: () => log,
     noteSilent: () => told.push('silent'),
     relabelled: async () => void told.push(`labels ${Object.keys(labels())}`),
+    heldChanged: async () => void told.push('held'),
   });
   open.push(executor);
   const start = (body: Uint8Array = encodeBody('a question')) =>

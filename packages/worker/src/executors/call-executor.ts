@@ -5,19 +5,22 @@
  * 2. Nothing outlives the worker: what a call changes is its own to make whole again, and a task of it may be tried again.
  */
 import {
+  type AttemptOutcome,
   encodeBody,
   type Failure,
   failure,
+  type HeldShards,
   isEphemeral,
   type LeasedShard,
   limits,
   type PrincipalId,
   type Read,
+  readOutcome,
   type ShardName,
   type TaskFiles,
   type TaskKind,
 } from '@gryphgen/protocol';
-import type { Alarms, Cancel, Clock, Log } from '@gryphgen/runtime';
+import { type Alarms, type Cancel, type Clock, type Log, scanPath } from '@gryphgen/runtime';
 import type { Files, Given } from '../artifacts/attempt-files.ts';
 import type { LogWriter } from '../attempt-log.ts';
 import type { StartOrder } from '../core/effects.ts';
@@ -44,6 +47,8 @@ export interface CallOrder<B> {
   readonly signal: AbortSignal;
   /** Aborted when others wait for the slot that it lends (E41). */
   readonly recalled: AbortSignal;
+  /** What lies there becomes what it is to leave, beside its answer; why not, where it cannot be kept. */
+  readonly leave: (folder: string) => Promise<Failure | null>;
   /** A line for the attempt's log; nothing where calls of this kind have none. */
   readonly tell: (line: string) => void;
 }
@@ -61,6 +66,8 @@ export interface Call<B = unknown> {
   answer(order: CallOrder<B>): Promise<Uint8Array | Failure>;
   /** Labels that its worker has for it now. */
   labels?(): Readonly<Record<string, string>>;
+  /** Shards of collections that it has now. */
+  shards?(): HeldShards | undefined;
 }
 
 /** Room for the names around it. */
@@ -88,6 +95,8 @@ export interface CallExecutorOptions {
   readonly noteSilent: (fence: Fence) => void;
   /** Its labels have changed; resolves when that was told. */
   readonly relabelled: () => Promise<void>;
+  /** So has what it holds, and nothing else. */
+  readonly heldChanged: () => Promise<void>;
 }
 
 export class CallExecutor implements Executor {
@@ -99,12 +108,14 @@ export class CallExecutor implements Executor {
   private readonly answering = new Set<Promise<void>>();
   private readonly encoder = new TextEncoder();
   private toldLabels = '';
+  private toldHeld = '';
 
   constructor(call: Call, options: CallExecutorOptions) {
     this.kind = call.kind;
     this.call = call;
     this.options = options;
     this.toldLabels = JSON.stringify(this.labels());
+    this.toldHeld = JSON.stringify(this.shards);
   }
 
   probe(): Promise<boolean> {
@@ -117,6 +128,10 @@ export class CallExecutor implements Executor {
 
   labels(): Readonly<Record<string, string>> {
     return this.call.labels?.() ?? {};
+  }
+
+  get shards(): HeldShards | undefined {
+    return this.call.shards?.();
   }
 
   start(order: StartOrder): void {
@@ -194,8 +209,15 @@ export class CallExecutor implements Executor {
       const who = { principal, byAdmin, shard: shard && envelope.shard && { ...envelope.shard, ...shard } };
       const loan = envelope.loan === true && envelope.attended === true && isEphemeral(fence.task);
       const about = { fence, body, ...who, model: envelope.model, loan, given: given.value };
-      const asked = { ...about, signal, recalled, tell };
-      await this.end(fence, running, await this.call.answer(asked));
+      let left: AttemptOutcome = {};
+      const leave = async (folder: string) => {
+        const kept = await files.keep(fence, noOutcome, (path) => scanPath(folder, { name: path }), signal);
+        if (!kept.ok) return kept.failure;
+        left = readOutcome(kept.value) ?? {};
+        return null;
+      };
+      const answer = await this.call.answer({ ...about, signal, recalled, leave, tell });
+      await this.end(fence, running, answer, left);
     } catch (error) {
       log.error({ err: error, task: fence.task }, `a call of kind ${this.kind} threw`);
       const words = error instanceof Error ? error.message : String(error);
@@ -204,14 +226,22 @@ export class CallExecutor implements Executor {
   }
 
   private async tellLabels(): Promise<void> {
-    const labels = JSON.stringify(this.labels());
-    if (labels === this.toldLabels) return;
+    const [labels, held] = [JSON.stringify(this.labels()), JSON.stringify(this.shards)];
+    const [isRelabelled, holdsOthers] = [labels !== this.toldLabels, held !== this.toldHeld];
     this.toldLabels = labels;
-    await this.options.relabelled();
+    this.toldHeld = held;
+    // A look at the machine tells both, and takes longer.
+    if (isRelabelled) await this.options.relabelled();
+    else if (holdsOthers) await this.options.heldChanged();
   }
 
   /** Once: later ends, of a call that was given up, are nobody's. */
-  private async end(fence: Fence, running: Running, end: Uint8Array | Failure): Promise<void> {
+  private async end(
+    fence: Fence,
+    running: Running,
+    end: Uint8Array | Failure,
+    left: AttemptOutcome = {},
+  ): Promise<void> {
     if (running.told) return;
     running.told = true;
     running.cancelKill();
@@ -225,7 +255,7 @@ export class CallExecutor implements Executor {
     this.options.events.exited(
       fence,
       why instanceof Uint8Array
-        ? { exitCode: 0, failure: null, outcome: encodeBody({ result: why }), stopped: false }
+        ? { exitCode: 0, failure: null, outcome: encodeBody({ ...left, result: why }), stopped: false }
         : { exitCode: -1, failure: stopped ? null : why, outcome: noOutcome, stopped },
     );
   }

@@ -8,7 +8,7 @@
  * 3. What an attempt left (container, folder) stays until `forget`: it is the worker's memory over a restart.
  * 4. No method throws or blocks; what goes wrong is told as a failure in words.
  */
-import type { Failure, ModelEngine, Offers, TaskKind } from '@gryphgen/protocol';
+import type { Failure, HeldShards, ModelEngine, Offers, TaskKind } from '@gryphgen/protocol';
 import type { StartOrder } from '../core/effects.ts';
 import type { AdoptedAttempt, Exit, Reading, ServiceState } from '../core/events.ts';
 import type { Fence } from '../core/fence.ts';
@@ -41,6 +41,8 @@ export interface Executor {
   readonly troubles?: readonly string[];
   /** What its worker is labelled with beside what its owner says, now. */
   labels?(): Readonly<Record<string, string>>;
+  /** Shards of collections that are here now. */
+  readonly shards?: HeldShards | undefined;
   /**
    * What an earlier life of this worker left behind; what cannot be adopted is removed. Before any start; once, and
    * again for as long as it says `notYet`.

@@ -8,12 +8,9 @@
  * 3. What is lost of a collection, and begins again, is of whom the collection is (`by`), whoever orders it.
  */
 import {
-  type CollectionDocument,
-  type Envelope,
   type Failure,
   failure,
   limits,
-  nearestOf,
   type PrincipalId,
   type RequestArgs,
   shardsLabel,
@@ -23,18 +20,26 @@ import {
 import { type Context, decide, refuse, reply } from '../context.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Session, Worker } from '../state.ts';
-import { type Collection, collectionSet, ownerOf, type Shard } from './collection-book.ts';
+import { type Collection, collectionSet, newShard, ownerOf, type Shard } from './collection-book.ts';
+import { documentOf } from './collection-words.ts';
+import { moveShard } from './moving-shards.ts';
+import { chooseCopies, heirOf, noteCopies, promoted } from './shard-copies.ts';
 
 type Place = RequestArgs<'placeCollection'>;
 
 export type CollectionOrder =
   | { readonly op: 'collections'; readonly args: RequestArgs<'collections'> }
-  | { readonly op: 'placeCollection'; readonly args: Place };
+  | { readonly op: 'placeCollection'; readonly args: Place }
+  | { readonly op: 'moveShard'; readonly args: RequestArgs<'moveShard'> };
 
 export function onCollections(context: Context, session: Session, id: number, order: CollectionOrder): void {
   const { state } = context;
   if (order.op === 'placeCollection') {
     place(context, session, id, order.args);
+    return;
+  }
+  if (order.op === 'moveShard') {
+    moveShard(context, session, id, order.args);
     return;
   }
   const { name } = order.args;
@@ -54,16 +59,20 @@ function place(context: Context, session: Session, id: number, order: Place): vo
   const { state, now } = context;
   for (const worker of state.workers.values()) adoptCollections(context, worker);
   const known = state.collections.known.get(order.name);
-  const shards = known === undefined ? begun(state, order) : owned(state, known, order);
+  const shards =
+    notTheirs(session, known, order) ??
+    (known === undefined ? begun(state, order) : owned(state, known, order));
   if ('code' in shards) {
     refuse(context, session.id, id, shards);
     return;
   }
+  const replicas = order.replicas ?? known?.replicas ?? 0;
   const by = placedBy(state, known, session);
-  if (shards !== known?.shards || by !== known.by) {
+  if (shards !== known?.shards || replicas !== known.replicas || by !== known.by) {
     if (known === undefined) makeRoom(context);
     const placedAt = known?.placedAt ?? now.wall;
-    decide(context, collectionSet({ name: order.name, shards, placedAt, by }));
+    decide(context, collectionSet({ name: order.name, shards, replicas, placedAt, by }));
+    chooseCopies(context, order.name);
   }
   reply(context, session.id, id, documentOf(state, state.collections.known.get(order.name) as Collection));
 }
@@ -82,16 +91,30 @@ function placedBy(
     : known.by;
 }
 
+/** Copies take room of others' machines: who began it says how many there are, or an admin. */
+function notTheirs(
+  { role, principal }: Session,
+  known: Collection | undefined,
+  { name, replicas }: Place,
+): Failure | undefined {
+  if (replicas === undefined || known === undefined || replicas === known.replicas) return undefined;
+  if (role === 'admin' || (known.by !== '' && known.by === principal)) return undefined;
+  const whose = known.by === '' ? 'an admin' : `${known.by}, who began it, or an admin`;
+  return failure('rejected.forbidden', `how many copies there are of ${name} is for ${whose} to say`);
+}
+
 /** Asked again in a stall: nothing would change. */
-export function isPlaced(state: BrokerState, { name, shards }: Place): boolean {
+export function isPlaced(state: BrokerState, { name, shards, replicas }: Place): boolean {
   const known = state.collections.known.get(name);
   if (known === undefined || known.shards.some((shard) => isLost(state, shard))) return false;
+  if ((replicas ?? known.replicas) !== known.replicas) return false;
   return shards === undefined || shards === known.shards.length;
 }
 
 /** What it is found to have, by its labels (2). */
-export function adoptCollections(context: Context, { id, view }: Worker): void {
+export function adoptCollections(context: Context, worker: Worker): void {
   const { state, now } = context;
+  const { id, view } = worker;
   if (view.report === null || state.journalStalled) return;
   for (const [name, { of, held }] of shardsOfLabels(view.report.labels)) {
     const known = state.collections.known.get(name);
@@ -101,20 +124,21 @@ export function adoptCollections(context: Context, { id, view }: Worker): void {
     const shards = before.map((shard, index) => {
       const own = held.find((one) => one.index === index);
       if (own === undefined || own.epoch < shard.epoch) return shard;
-      return own.epoch > shard.epoch || isLost(state, shard) ? { worker: id, epoch: own.epoch } : shard;
+      if (own.epoch > shard.epoch) return newShard(id, own.epoch);
+      if (!isLost(state, shard)) return shard;
+      return { ...shard, worker: id, copies: shard.copies.filter((one) => one.worker !== id) };
     });
     // Of another number of shards the one that was decided later counts.
     const isOlder =
       known !== undefined && known.shards.length !== of && newest(known.shards) >= newest(shards);
     if (isOlder || shards.every((shard, index) => shard === known?.shards[index])) continue;
-    decide(
-      context,
-      collectionSet({ name, shards, placedAt: known?.placedAt ?? now.wall, by: known?.by ?? '' }),
-    );
+    const { replicas = 0, placedAt = now.wall, by = '' } = known ?? {};
+    decide(context, collectionSet({ name, shards, replicas, placedAt, by }));
   }
+  noteCopies(context, worker);
 }
 
-const nobodys: Shard = { worker: '', epoch: 0 };
+const nobodys = newShard('', 0);
 
 /** Its owner was removed. */
 function isLost(state: BrokerState, shard: Shard): boolean {
@@ -132,7 +156,7 @@ function begun(state: BrokerState, { name, shards = 1 }: Place): readonly Shard[
       `this grid knows ${limits.collections} collections, its limit: "grid rag rm" one that nobody needs`,
     );
   const owners = chosen(state, name, shards);
-  return 'code' in owners ? owners : owners.map((worker) => ({ worker, epoch: 1 }));
+  return 'code' in owners ? owners : owners.map((worker) => newShard(worker, 1));
 }
 
 /** As they are, where nothing is to be done. */
@@ -146,16 +170,20 @@ function owned(state: BrokerState, known: Collection, { name, shards }: Place): 
         `${name} has ${has === 1 ? 'one shard' : `${has} shards`}, and is parted into ${shards} only when nothing is in it: "grid rag rm ${name}" first, with its machines connected`,
       );
     const owners = chosen(state, name, shards ?? 1);
-    return 'code' in owners ? owners : owners.map((worker) => ({ worker, epoch }));
+    return 'code' in owners ? owners : owners.map((worker) => newShard(worker, epoch));
   }
-  const lost = known.shards.filter((shard) => isLost(state, shard)).length;
-  if (lost === 0) return known.shards;
-  const owners = chosen(state, name, lost, has);
+  const orphans = known.shards.filter((shard) => isLost(state, shard));
+  if (orphans.length === 0) return known.shards;
+  const bare = orphans.filter((shard) => heirOf(state, shard) === undefined).length;
+  const owners = bare === 0 ? [] : chosen(state, name, bare, has);
   if ('code' in owners) return owners;
   const next = owners[Symbol.iterator]();
-  return known.shards.map((shard) =>
-    isLost(state, shard) ? { worker: next.next().value as WorkerId, epoch: shard.epoch + 1 } : shard,
-  );
+  return known.shards.map((shard) => {
+    if (!isLost(state, shard)) return shard;
+    const heir = heirOf(state, shard);
+    if (heir !== undefined) return promoted(state, shard, heir);
+    return newShard(next.next().value as WorkerId, shard.epoch + 1);
+  });
 }
 
 /** Who has fewest shards, again and again. `of`: how many the collection has. */
@@ -186,13 +214,16 @@ function mayPart(labels: Readonly<Record<string, string>>, of: number): boolean 
   return of === 1 || labels[shardsLabel.name] === shardsLabel.value;
 }
 
-/** By the word of all its owners, which are here to give it; and nothing for it is under way. */
+/** By the word of all who have something of it, which are here to give it; and nothing for it is under way. */
 function isEmpty(state: BrokerState, { name, shards }: Collection): boolean {
-  const isBare = (shard: Shard): boolean => {
-    const view = ownerOf(state, shard)?.view;
-    return view?.connected === true && !shardsOfLabels(view.report?.labels ?? {}).has(name);
+  const isBare = (id: WorkerId | ''): boolean => {
+    const view = id === '' ? undefined : state.workers.get(id)?.view;
+    const { labels = {}, retrieval } = view?.report ?? {};
+    const has = retrieval?.shards.some((one) => one.collection === name && one.isGone !== true) ?? false;
+    return view?.connected === true && !has && !shardsOfLabels(labels).has(name);
   };
-  if (!shards.every(isBare)) return false;
+  if (!shards.flatMap(({ worker, copies }) => [worker, ...copies.map((one) => one.worker)]).every(isBare))
+    return false;
   for (const { spec, phase } of state.tasks.values())
     if (phase !== 'ended' && spec.envelope.shard?.collection === name) return false;
   return true;
@@ -208,37 +239,4 @@ function makeRoom(context: Context): void {
   if (state.collections.known.size < limits.collections) return;
   const empty = emptyOne(state);
   if (empty !== undefined) decide(context, [decided.collectionForgotten, empty.name, now.wall]);
-}
-
-/** Why a task for a shard waits; undefined of others. */
-export function shardWords(state: BrokerState, { shard: asked }: Envelope): string | undefined {
-  if (asked === undefined) return undefined;
-  const { collection: name, index } = asked;
-  const collection = state.collections.known.get(name);
-  const which = (collection?.shards.length ?? 1) === 1 ? name : `shard ${index + 1} of ${name}`;
-  const shard = collection?.shards[index];
-  if (collection === undefined) {
-    const [near] = nearestOf(name, [...state.collections.known.keys()], 1);
-    const meant = near === undefined ? '' : `; there is ${near}`;
-    return `waits: no collection ${name} is known${meant}`;
-  }
-  if (shard === undefined) return `waits: ${name} has no shard ${index + 1}`;
-  const view = ownerOf(state, shard)?.view;
-  if (view === undefined)
-    return `waits: ${which} has no owner, whose machine was removed: "grid rag add" gives it another`;
-  const held = `waits: ${which} is held by ${view.name} (owner epoch ${shard.epoch})`;
-  if (view.connected) return `${held}, and is changed nowhere else`;
-  return `${held}, which is not connected: nothing of it is begun elsewhere`;
-}
-
-function documentOf(state: BrokerState, { name, placedAt, shards }: Collection): CollectionDocument {
-  return {
-    name,
-    placedAt,
-    shards: shards.map((shard) => {
-      const view = ownerOf(state, shard)?.view;
-      const { name: workerName = '', id: worker = '', connected = false } = view ?? {};
-      return { worker, workerName, epoch: shard.epoch, connected };
-    }),
-  };
 }

@@ -12,7 +12,7 @@ import {
   type WorkerView,
   weightsOf,
 } from '@gryphgen/scheduler';
-import { shardWords } from '../collections/placing-collections.ts';
+import { shardWords } from '../collections/collection-words.ts';
 import { nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { modelWords } from '../models/model-words.ts';

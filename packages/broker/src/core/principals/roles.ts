@@ -44,6 +44,7 @@ const rights: Record<Deed, readonly [viewer: Extent, submitter: Extent, admin: E
   tuneModel: ['none', 'none', 'all'],
   collections: ['all', 'all', 'all'],
   placeCollection: ['none', 'all', 'all'],
+  moveShard: ['none', 'none', 'all'],
   answers: ['none', 'all', 'all'],
   pastTasks: ['none', 'none', 'all'],
   promotePolicy: ['none', 'none', 'all'],

@@ -36,8 +36,8 @@ export function nameWorker(
     deadline: null,
     windows: [],
   };
-  changeView(worker.view, { shards: state.collections.ownedBy(id) });
   state.workers.set(id, worker);
+  changeView(worker.view, { shards: state.collections.heldBy(id, state.workers) });
   state.removed.delete(id);
   state.roster.add(worker.view);
 }

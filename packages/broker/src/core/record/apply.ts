@@ -175,7 +175,7 @@ export function acceptTask(state: BrokerState, made: NewTask, seq: number, floor
     const window = windowOf(state, client);
     window.tasks.set(seq, id);
     raiseFloor(window, floor);
-  }
+  } else state.collections.carrying.begun(task);
   addToShare(state, task);
   state.models.begun(task);
   // A request takes nothing of a machine.
@@ -275,6 +275,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   endLease(state, task, ending.endedAt);
   takeFromShare(state, task);
   state.models.ended(task);
+  state.collections.carrying.ended(task, state.watch);
   task.phase = 'ended';
   state.tasks.delete(task.id);
   state.ended.set(task.id, task);

@@ -54,6 +54,16 @@ export const decided = {
   collectionForgotten: 18,
 } as const;
 
+/** What follows the epoch is missing where nothing is to be told, and in what earlier versions wrote (E43). */
+export type WireShard = readonly [
+  owner: WorkerId | '',
+  epoch: number,
+  version?: number,
+  base?: readonly [epoch: number, version: number] | null,
+  lost?: number,
+  copies?: readonly (readonly [worker: WorkerId, epoch: number, version: number])[],
+];
+
 /** From `at` (wall ms) on, for `ms` or until it is resumed; with a deadline, from its begin; whether it has begun. */
 export type WireWindow = readonly [
   id: string,
@@ -190,9 +200,11 @@ export type Decision =
   | readonly [
       kind: typeof decided.collectionSet,
       name: string,
-      shards: readonly (readonly [owner: WorkerId | '', epoch: number])[],
+      shards: readonly WireShard[],
       at: number,
       by: PrincipalId | '',
+      /** Copies that each shard is to have; missing of none, and in what earlier versions wrote. */
+      replicas?: number,
     ]
   | readonly [kind: typeof decided.collectionForgotten, name: string, at: number];
 

@@ -3,6 +3,7 @@
  * once in its session, and its repeats are answered alike; a removal's in later sessions too.
  */
 import { failure, limits, type RequestArgs, type WorkerId } from '@gryphgen/protocol';
+import { promoteHeirs } from '../collections/shard-copies.ts';
 import type { Context } from '../context.ts';
 import { closeSession, decide, notFound, refuse, reply, send } from '../context.ts';
 import { nodeDocument } from '../documents.ts';
@@ -105,6 +106,7 @@ function remove(context: Context, worker: Worker): void {
       attemptFailed(context, task, failure('lost.worker', `${worker.view.name} was removed from the grid`));
   }
   decide(context, [decided.workerRemoved, worker.id, now.wall]);
+  promoteHeirs(context, worker.id);
   state.possible.workersChanged();
   state.size.workersChanged();
 }

@@ -25,6 +25,10 @@ export type Need = 'read' | 'change' | null;
 export function needOf(body: IngestBody | RetrieveBody): Need {
   switch (body.op) {
     case 'list':
+    // The broker's own: whoever has a copy keeps to what its owner says of who may ask.
+    case 'copy':
+    case 'follow':
+    case 'letGo':
       return null;
     case 'query':
     case 'statistics':

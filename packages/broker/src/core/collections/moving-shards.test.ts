@@ -1,0 +1,102 @@
+/** Whose copy takes the place of a shard's owner: when that was removed, or an admin says so, and never by itself. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { left, PlayedCopies } from './copies.fixture.ts';
+
+let played: PlayedCopies;
+beforeEach(() => {
+  played = new PlayedCopies();
+});
+
+describe('who takes the place of the owner', () => {
+  it('is nobody while it is away, and its best copy when it is removed', () => {
+    played.copied(4);
+    played.bye('w-1');
+    played.rest(60_000);
+    expect(played.now()).toMatchObject({ worker: 'w-1', epoch: 1 });
+    played.ask('removeNode', { node: 'w-1' });
+    expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2, version: 4, copies: [] });
+    expect(played.now()).not.toHaveProperty('lost');
+    const task = played.submit(1);
+    expect(task.lease?.worker).toBe('w-2');
+    const lease = played.grid.effects.findLast((effect) => effect.kind === 'lease');
+    expect(lease).toMatchObject({
+      shard: { epoch: 2, copies: { base: { epoch: 1, version: 4 }, isCopy: false } },
+    });
+  });
+
+  it('is told to lack what it lacks', () => {
+    played.copied(4);
+    played.has('w-1', 6);
+    played.ask('removeNode', { node: 'w-1' });
+    expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2, version: 4, lost: 6 });
+  });
+
+  it('is who an admin says; what was leased to the former owner is done by the next', () => {
+    played.copied(4);
+    const task = played.submit(1);
+    expect(task.lease?.worker).toBe('w-1');
+    const moved = played.document('moveShard', { name: 'docs', index: 0, epoch: 1 });
+    expect(moved.shards[0]).toMatchObject({
+      worker: 'w-2',
+      epoch: 2,
+      copies: [{ worker: 'w-1', version: 0 }],
+    });
+    expect(task.lease?.worker).toBe('w-2');
+    // Asked again, as a client does that was not answered.
+    const again = played.document('moveShard', { name: 'docs', index: 0, epoch: 1 });
+    expect(again.shards[0]).toMatchObject({ worker: 'w-2', epoch: 2 });
+    // The former owner follows.
+    played.has('w-2', 5, { epoch: 2 });
+    played.end(left);
+    played.rest();
+    expect(played.opsNow()).toContainEqual(['copy', 'w-2']);
+  });
+
+  it('is no copy that lacks what was acknowledged, unless that is said', () => {
+    played.copied(4);
+    played.has('w-1', 5);
+    played.bye('w-1');
+    const refused = played.ask('moveShard', { name: 'docs', index: 0, epoch: 1, to: 'w-2' });
+    expect(refused.failure).toMatchObject({
+      code: 'rejected.state',
+      message: expect.stringContaining('--anyway'),
+    });
+    expect(played.now()).toMatchObject({ worker: 'w-1', epoch: 1 });
+    const moved = played.document('moveShard', { name: 'docs', index: 0, epoch: 1, to: 'w-2', anyway: true });
+    expect(moved.shards[0]).toMatchObject({ worker: 'w-2', epoch: 2, lost: 5 });
+  });
+
+  it('is nobody who has no whole copy', () => {
+    played.hello('w-1', 'w-2');
+    played.place({ replicas: 1 });
+    played.has('w-1', 1);
+    expect(played.ask('moveShard', { name: 'docs', index: 0, epoch: 1 }).failure?.message).toContain(
+      'no whole copy',
+    );
+    expect(played.ask('moveShard', { name: 'docs', index: 3, epoch: 1 }).failure?.code).toBe(
+      'rejected.not-found',
+    );
+    expect(
+      played.document('moveShard', { name: 'docs', index: 0, epoch: 1, to: 'w-1' }).shards[0],
+    ).toMatchObject({
+      epoch: 1,
+    });
+  });
+
+  it('stays so when the former one is back: it is asked to follow, and is nobody’s owner', () => {
+    played.copied(4);
+    played.bye('w-1');
+    played.document('moveShard', { name: 'docs', index: 0, epoch: 1 });
+    played.hello('w-1');
+    expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2 });
+    expect(played.submit(1).lease?.worker).toBe('w-2');
+  });
+});
+
+it.each([false, true])('all of it is the same to those who replay; by a snapshot: %s', (bySnapshot) => {
+  played.copied(4);
+  played.has('w-1', 5);
+  played.document('moveShard', { name: 'docs', index: 0, epoch: 1, to: 'w-2', anyway: true });
+  const after = played.grid.restart(bySnapshot);
+  expect([...after.state.collections.known]).toEqual([...played.grid.state.collections.known]);
+});
