@@ -35,10 +35,16 @@ export function forgetCommand(invocation: Invocation): Command {
       const forget = () => forgetOnce(client, terminal, { op: 'forget', collection, subject });
       const first = await forget();
       // Where a machine has several of them, the first looked for it in all files before it was taken out of the others.
-      const last = first.done.length === 1 ? first : await forget();
-      const { searched, elsewhere } = forgotten(...last.done);
+      const last = first.owners.length + first.copies.length === 1 ? first : await forget();
+      const { searched, elsewhere } = forgotten(...last.owners, ...last.copies);
       const { notProven } = last;
-      return { ...forgotten(...first.done), searched, elsewhere, ...(notProven.length > 0 && { notProven }) };
+      // What copies had of it is not counted again.
+      return {
+        ...forgotten(...first.owners),
+        searched,
+        elsewhere,
+        ...(notProven.length > 0 && { notProven }),
+      };
     });
     const { notProven = [] } = found;
     if (flags.json) printJson(terminal, found);
@@ -61,9 +67,13 @@ interface Unproven {
   readonly why: string;
 }
 
-interface Forgetting {
-  readonly done: readonly Outcome[];
+interface ForgottenCopies {
+  readonly copies: readonly Outcome[];
   readonly notProven: readonly Unproven[];
+}
+
+interface Forgetting extends ForgottenCopies {
+  readonly owners: readonly Outcome[];
 }
 
 /** All of the shards whose owners are there lose it, and then their copies. */
@@ -75,7 +85,7 @@ async function forgetOnce(client: Client, terminal: Terminal, body: Forget): Pro
   const owners = await ingestShards(client, terminal, body, asked);
   // Who has copies is asked after the owners: what comes to one from now on has it no more.
   const now = (await collectionNamed(client, body.collection)).shards;
-  const copies = await forgetCopies(client, body, now);
+  const { copies, notProven: others } = await forgetCopies(client, body, now);
   const unproven = (at: number, why: string): Unproven => ({
     ...{ number: at + 1, machine: shards[at]?.workerName ?? '', why },
   });
@@ -83,8 +93,8 @@ async function forgetOnce(client: Client, terminal: Terminal, body: Forget): Pro
   const moved = asked
     .filter((at) => now[at]?.epoch !== shards[at]?.epoch)
     .map((at) => unproven(at, 'another took its place meanwhile'));
-  const notProven = [...away, ...moved, ...copies.notProven].toSorted((a, b) => a.number - b.number);
-  return { done: [...owners, ...copies.done], notProven };
+  const notProven = [...away, ...moved, ...others].toSorted((a, b) => a.number - b.number);
+  return { owners, copies, notProven };
 }
 
 /** Each by a task of its own. One that is on its way may have it still: it is not proven. */
@@ -92,16 +102,16 @@ async function forgetCopies(
   client: Client,
   body: Forget,
   shards: readonly ShardDocument[],
-): Promise<Forgetting> {
-  const done: Outcome[] = [];
+): Promise<ForgottenCopies> {
+  const copies: Outcome[] = [];
   const notProven: Unproven[] = [];
-  const all = shards.flatMap(({ copies = [] }, at) => copies.map((copy) => ({ ...copy, at })));
+  const all = shards.flatMap(({ copies: had = [] }, at) => had.map((copy) => ({ ...copy, at })));
   await Promise.all(
     all.map(async ({ worker, workerName: machine, connected, at }) => {
       const outcome = connected ? await client.submit(ingestTask(body, at, worker)).finished : undefined;
-      if (outcome?.failure === null) done.push(outcome);
+      if (outcome?.failure === null) copies.push(outcome);
       else notProven.push({ number: at + 1, machine, why: outcome?.failure?.message ?? 'it is away' });
     }),
   );
-  return { done, notProven };
+  return { copies, notProven };
 }
