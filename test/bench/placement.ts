@@ -9,7 +9,9 @@ import {
   defaultPolicy,
   emptyLedger,
   FinishPlanner,
+  KeptRoom,
   LearnedForecast,
+  mayFit,
   newView,
   Placer,
   place,
@@ -64,9 +66,14 @@ function stream(shape: Shape, roster: Roster, runs: number): Float64Array {
   const byId = new Map(roster.views.map((worker) => [worker.id, worker]));
   const placer = new Placer(roster);
   const key = shapeKey(shape);
+  const room = new KeptRoom(roster);
   return timesOf(
     runs,
-    () => placer.place(shape, key, typical),
+    () => {
+      const free = room.now();
+      if (free === undefined || !mayFit(shape.resources, free)) throw new Error('there is room for it');
+      return placer.place(shape, key, typical);
+    },
     ({ worker, reservation }) => {
       const { ledger } = byId.get(worker) as WorkerView;
       reserve(ledger, reservation);

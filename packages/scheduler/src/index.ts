@@ -7,6 +7,7 @@ export { type Evolution, evolve, type Flow } from './evolve/evolution.ts';
 export { historyOf } from './evolve/history.ts';
 export { type SavedWatch, SlowdownWatch, type Verdict } from './evolve/slowdown-watch.ts';
 export { explain, type WorkerDecision, weightsOf } from './explain.ts';
+export { KeptRoom } from './kept-room.ts';
 export { boundedByAsked, charged, fitsSomewhere, type Needs } from './learn/charge.ts';
 export type { SavedEstimates } from './learn/estimator.ts';
 export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';

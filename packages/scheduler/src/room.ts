@@ -19,23 +19,38 @@ export interface Room {
 
 /** Undefined: no worker takes anything now. */
 export function roomOf(workers: readonly WorkerView[]): Room | undefined {
-  let room: { -readonly [K in keyof Room]: Room[K] } | undefined;
+  let most: Room | undefined;
   for (const worker of workers) {
-    const { report, ledger, connected, draining } = worker;
-    if (report === null || !connected || draining || ledger.attempts >= report.slots) continue;
-    room ??= { cpuMilli: 0, memoryBytes: 0, diskBytes: 0, vramBytes: 0, wholeDevices: 0 };
-    room.cpuMilli = Math.max(room.cpuMilli, report.cpuMilli - ledger.cpuMilli);
-    room.memoryBytes = Math.max(room.memoryBytes, freeMemory(worker, report));
-    room.diskBytes = Math.max(room.diskBytes, report.diskBytes - ledger.diskBytes);
-    let idle = 0;
-    for (const device of report.devices) {
-      const held = ledger.devices.get(device.uuid);
-      if (held === undefined) idle += 1;
-      room.vramBytes = Math.max(room.vramBytes, freeVram(device, held, 'now'));
-    }
-    room.wholeDevices = Math.max(room.wholeDevices, idle);
+    const room = roomOn(worker);
+    if (room === undefined) continue;
+    most = {
+      cpuMilli: Math.max(most?.cpuMilli ?? 0, room.cpuMilli),
+      memoryBytes: Math.max(most?.memoryBytes ?? 0, room.memoryBytes),
+      diskBytes: Math.max(most?.diskBytes ?? 0, room.diskBytes),
+      vramBytes: Math.max(most?.vramBytes ?? 0, room.vramBytes),
+      wholeDevices: Math.max(most?.wholeDevices ?? 0, room.wholeDevices),
+    };
   }
-  return room;
+  return most;
+}
+
+/** Undefined: it takes nothing now. */
+export function roomOn(worker: WorkerView): Room | undefined {
+  const { report, ledger, connected, draining } = worker;
+  if (report === null || !connected || draining || ledger.attempts >= report.slots) return undefined;
+  let [vramBytes, wholeDevices] = [0, 0];
+  for (const device of report.devices) {
+    const held = ledger.devices.get(device.uuid);
+    if (held === undefined) wholeDevices += 1;
+    vramBytes = Math.max(vramBytes, freeVram(device, held, 'now'));
+  }
+  return {
+    cpuMilli: report.cpuMilli - ledger.cpuMilli,
+    memoryBytes: freeMemory(worker, report),
+    diskBytes: report.diskBytes - ledger.diskBytes,
+    vramBytes,
+    wholeDevices,
+  };
 }
 
 /** False: it fits nowhere now. */

@@ -3,7 +3,7 @@
  * still holds, without a look at the worker. Of ten thousand those that have not changed cost nothing.
  *
  * 1. Nobody has to tell it of a change: `changeView`, `reserve` and `release`, by which alone workers change, do.
- * 2. A worker keeps its column for as long as it is here. That another gets it later counts as a change.
+ * 2. A worker keeps its column for as long as it is here. That it goes, and that another gets the column later, count as changes.
  * 3. A worker is in one roster at most: copies of it (`copyOf`) are in none.
  */
 import type { WorkerView } from './worker-view.ts';
@@ -13,6 +13,8 @@ const leastColumns = 16;
 export class Roster {
   /** In the order in which they came. */
   readonly views: readonly WorkerView[];
+  /** Of all of them together. */
+  changed = 0;
   /** By column. */
   changes = new Uint32Array(leastColumns);
   readonly inColumn: (WorkerView | undefined)[] = [];
@@ -60,9 +62,11 @@ export class Roster {
     this.vacant.push(column);
     this.listed.splice(this.listed.indexOf(view), 1);
     view.ledger.onChange = null;
+    this.note(column);
   }
 
   private note(column: number): void {
+    this.changed += 1;
     this.changes[column] = (this.changes[column] as number) + 1;
   }
 

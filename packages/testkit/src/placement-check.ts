@@ -20,7 +20,7 @@ import {
   viewsFor,
 } from '@gryphgen/broker';
 import { formatTaskId, type TaskId } from '@gryphgen/protocol';
-import { place, type WorkerView, without } from '@gryphgen/scheduler';
+import { place, roomOf, type WorkerView, without } from '@gryphgen/scheduler';
 import { OrderModel } from './order-model.ts';
 import { isHeldBack } from './principal-check.ts';
 import { SimFailure } from './sim-failure.ts';
@@ -114,7 +114,13 @@ export class PlacementCheck {
   }
 }
 
-function checkKept({ placer, planner }: BrokerState): void {
+function checkKept({ placer, planner, room, views }: BrokerState): void {
+  const [kept, found] = [JSON.stringify(room.now()), JSON.stringify(roomOf(views))];
+  if (kept !== found)
+    throw new SimFailure(
+      'placement hears of every change',
+      `there is room for ${found}, and ${kept} is kept`,
+    );
   const mistaken = placer.mistakenOf() ?? planner.mistakenOf();
   if (mistaken === undefined) return;
   throw new SimFailure(

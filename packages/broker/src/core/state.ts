@@ -33,6 +33,7 @@ import type {
 import type {
   Demand,
   FinishPlanner,
+  KeptRoom,
   LearnedForecast,
   Placer,
   PredictionErrors,
@@ -295,6 +296,8 @@ export interface BrokerState {
   /** What it is asked for, from the tasks accepted in this epoch and those that were left of earlier ones. */
   readonly demand: Demand;
   readonly placer: Placer;
+  /** What asks for more fits on no worker now. */
+  readonly room: KeptRoom;
   readonly refusals: Refusals;
   /** Tasks wait by choice: what they wait for is looked at again with each tick. */
   choosing: boolean;

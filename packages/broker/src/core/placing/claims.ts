@@ -14,7 +14,6 @@ import {
   lackNow,
   mayFit,
   place,
-  roomOf,
   type Shape,
   type WorkerView,
   without,
@@ -88,7 +87,7 @@ export function viewsFor(
 
 function claimsNow(state: BrokerState, wall: number): Claim[] {
   const order = new TurnOrder((principal) => standingOf(state, principal, wall), starving(state, wall));
-  const room = roomOf(state.views);
+  const room = state.room.now();
   const claims: Claim[] = [];
   let looks = looksEach;
   for (let at = 0; at < mostLookedAt && claims.length < mostClaims; at += 1) {

@@ -11,7 +11,6 @@ import {
   mayFit,
   type Placement,
   place,
-  roomOf,
   shapeKey,
   type WorkerView,
 } from '@gryphgen/scheduler';
@@ -80,7 +79,7 @@ export function schedule(context: Context): void {
     // Many shapes wait on a full grid: what fits nowhere any more is not tried one by one.
     roomShrank = false;
     tries += order.size / sievedPerTry;
-    const room = roomOf(state.views);
+    const room = state.room.now();
     order.keep(({ task }) => room !== undefined && mayFit(task.spec.envelope.resources, room));
   }
 }
@@ -88,7 +87,7 @@ export function schedule(context: Context): void {
 function candidates(state: BrokerState, wall: number): Candidate[] {
   const { waiting } = state;
   const found: Candidate[] = [];
-  const room = roomOf(state.views);
+  const room = state.room.now();
   if (room === undefined) return found;
   for (const from of waiting.classes()) {
     if (from.blockedAt === waiting.capacityVersion || mayRunNoMore(state, from.owner)) continue;

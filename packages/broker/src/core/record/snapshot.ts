@@ -16,6 +16,7 @@ import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } fro
 import {
   Demand,
   FinishPlanner,
+  KeptRoom,
   LearnedForecast,
   Placer,
   PredictionErrors,
@@ -116,6 +117,7 @@ export function emptyState(
     possible: new PossibleShapes(),
     demand,
     placer,
+    room: new KeptRoom(roster),
     refusals: new Refusals(),
     choosing: false,
     wake: true,
