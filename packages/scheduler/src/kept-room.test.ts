@@ -58,3 +58,16 @@ it('is what a look at all of them finds', () => {
     }),
   );
 });
+
+it('is that of less where the grid has grown beyond its columns meanwhile', () => {
+  const most = worker('w-most', { cpuMilli: 64_000 });
+  const roster = new Roster([most]);
+  for (let come = roster.views.length; come < roster.width; come += 1) roster.add(worker(`w-${come}`));
+  const kept = new KeptRoom(roster);
+  expect(kept.now()).toMatchObject({ cpuMilli: 64_000 });
+  changeView(most, { connected: false });
+  const { width } = roster;
+  roster.add(worker('w-last'));
+  expect(roster.width).toBeGreaterThan(width);
+  expect(kept.now()).toEqual(roomOf(roster.views));
+});
