@@ -168,9 +168,13 @@ export class HeldShards {
   }
 }
 
-/** It is this owner's own, or the copy that it was made the owner for. */
+/**
+ * It is this owner's own, or the copy that it was made the owner for: or a later one, of an owner in between, which was on its
+ * way to it then.
+ */
 function isAsOf({ epoch, version, isCopy }: Standing, hold: Hold): boolean {
   if (!isCopy) return epoch === hold.epoch;
   const base = hold.copies?.base;
-  return base != null && epoch === base.epoch && version >= base.version;
+  if (base == null || version === 0 || epoch >= hold.epoch) return false;
+  return epoch > base.epoch || (epoch === base.epoch && version >= base.version);
 }

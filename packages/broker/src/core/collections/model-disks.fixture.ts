@@ -77,5 +77,6 @@ export class ModelDisks {
 function isAsOf({ epoch, version, isCopy }: Kept, hold: ShardHold): boolean {
   if (!isCopy) return epoch === hold.epoch;
   const base = hold.copies?.base;
-  return base != null && epoch === base.epoch && version >= base.version;
+  if (base == null || version === 0 || epoch >= hold.epoch) return false;
+  return epoch > base.epoch || (epoch === base.epoch && version >= base.version);
 }

@@ -24,6 +24,15 @@ describe('who takes the place of the owner', () => {
     });
   });
 
+  it('may be who has more than an owner whose files are a backup’s: no version is of two contents', () => {
+    played.copied(4);
+    played.has('w-1', 2);
+    expect(played.now()).toMatchObject({ worker: 'w-1', version: 4 });
+    played.document('moveShard', { name: 'docs', index: 0, epoch: 1 });
+    expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2, version: 4 });
+    expect(played.now()).not.toHaveProperty('lost');
+  });
+
   it('is told to lack what it lacks', () => {
     played.copied(4);
     played.has('w-1', 6);

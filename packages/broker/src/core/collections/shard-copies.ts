@@ -29,9 +29,10 @@ export function noteCopies(context: Context, { id, view }: Worker): void {
   }
 }
 
+/** It only grows: an owner whose files are a backup's goes on from what is known, so that a version is never of two contents. */
 function ownVersion(shard: Shard, { epoch, version, isCopy }: HeldShard): Shard {
   const isOwn = epoch === shard.epoch && isCopy !== true;
-  return isOwn && version !== shard.version ? { ...shard, version } : shard;
+  return isOwn && version > shard.version ? { ...shard, version } : shard;
 }
 
 function copyVersion(
@@ -41,11 +42,13 @@ function copyVersion(
   { epoch, version, isCopy }: HeldShard,
 ): Shard {
   const isAhead = version > shard.version && ownerOf(state, shard)?.view.connected === true;
-  if (isCopy !== true || epoch > shard.epoch || (epoch === shard.epoch && isAhead)) return shard;
+  if (epoch > shard.epoch || (isCopy === true && epoch === shard.epoch && isAhead)) return shard;
+  // What it changed as a former owner is no copy, whatever it had before that: it is to be given one.
+  const now = isCopy === true ? { worker, epoch, version } : { worker, epoch: shard.epoch, version: 0 };
   const isNews = (one: ShardCopy) =>
-    one.worker === worker && (one.epoch !== epoch || one.version !== version);
+    one.worker === worker && (one.epoch !== now.epoch || one.version !== now.version);
   if (!shard.copies.some(isNews)) return shard;
-  return { ...shard, copies: shard.copies.map((one) => (isNews(one) ? { worker, epoch, version } : one)) };
+  return { ...shard, copies: shard.copies.map((one) => (isNews(one) ? now : one)) };
 }
 
 export function setShard(context: Context, known: Collection, index: number, next: Shard): void {
@@ -88,8 +91,14 @@ interface Wanted {
   readonly kept: readonly ShardCopy[];
 }
 
-/** The best first: who has one already (the record may be a backup's), and then who has fewest. */
+/**
+ * The best first: who has one already (the record may be a backup's), and then who has fewest. Nobody who has been told to do
+ * something with one: what it says to have may be let go with that.
+ */
 function newHolders(state: BrokerState, { name, index, shard, kept }: Wanted): readonly WorkerId[] {
+  const { carrying } = state.collections;
+  if (carrying.transit(name, index).preparing > 0) return [];
+  const busy = new Set(carrying.underWay(name, index).map(({ worker }) => worker));
   const able = [...state.workers.values()].filter(
     ({ id, view: { connected, draining, report } }) =>
       connected &&
@@ -97,6 +106,7 @@ function newHolders(state: BrokerState, { name, index, shard, kept }: Wanted): r
       report?.retrieval !== undefined &&
       report.capabilities.includes('ingest') &&
       id !== shard.worker &&
+      !busy.has(id) &&
       kept.every(({ worker }) => worker !== id),
   );
   const loads = new Map(
@@ -145,7 +155,7 @@ export function promoted(state: BrokerState, shard: Shard, { worker, epoch, vers
 
 /** One that takes the place of an owner which has changed nothing takes over what that was known to lack. */
 function lostBy(shard: Shard, copy: ShardVersion): number {
-  if (lacks(shard, copy)) return shard.version;
+  if (lacks(shard, copy)) return Math.max(shard.version, shard.lost, 1);
   return copy.epoch === shard.epoch ? 0 : shard.lost;
 }
 
