@@ -61,6 +61,8 @@ const passageSchema = z.object({
   text: z.string().optional(),
   /** What the score is made of. */
   terms: z.record(z.string(), z.number()),
+  /** How the query names it as a whole, as it is written or in another writing: it comes before what is not, in any ranking. */
+  named: z.enum(['exactly', 'loosely']).optional(),
   /** Among passages of other shards: how it is named, the score, the tie. */
   order: orderSchema.optional(),
 });

@@ -167,7 +167,7 @@ function asker(from: 0 | 1, { away = [], silent = [] }: Playing = {}): Retrieval
 }
 
 const seen = ({ results }: Found) =>
-  results.map(({ source: file, lines, score, terms }: Passage) => ({ file, lines, score, terms }));
+  results.map(({ source, lines, score, terms, named }: Passage) => [source, lines, score, terms, named]);
 
 it('has each file once, in the shard of its key', async () => {
   const lists = await Promise.all(services.map((service) => service.list(16_000)));

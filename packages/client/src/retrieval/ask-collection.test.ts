@@ -172,6 +172,26 @@ describe('a question', () => {
     });
   });
 
+  it('that names a passage as a whole reads that first, whatever the model for ranking thinks of it', async () => {
+    const other = passage('/docs/draining.md', 'A machine is drained.', { machin: 1 });
+    found = {
+      results: [{ ...joining, named: 'exactly' }, { ...leaving, named: 'loosely' }, other],
+      ...{ cut: false, asked: 2 },
+    };
+    const answer = ask({ rerank: 'ranks', count: 2 });
+    await answered(1, '/v1/rerank', () => ({
+      results: [0.1, 0.5, 0.9].map((score, index) => ({ index, relevance_score: score })),
+    }));
+    await counted(2);
+    await said(3, { found: true, answer: 'By a ticket.', citations: [1] });
+    expect(await answer).toMatchObject({
+      passages: [
+        { source: '/docs/joining.md', score: 0.1 },
+        { source: '/docs/leaving.md', score: 0.5 },
+      ],
+    });
+  });
+
   it('reads less where there is room for less, and says so', async () => {
     const answer = ask({ budgetTokens: 24 });
     await counted();

@@ -32,8 +32,9 @@ export interface Reranked {
 }
 
 /**
- * Best first by the model's score, which takes the place of the former one and is told among its terms. Texts that are
- * too long for the model are judged by their beginnings. Throws GridError.
+ * Best first by the model's score, which takes the place of the former one and is told among its terms; what the question
+ * names as a whole stays before that, since who names something means it. Texts that are too long for the model are judged
+ * by their beginnings. Throws GridError.
  */
 export async function rerankPassages(
   inference: Inference,
@@ -69,7 +70,14 @@ export async function rerankPassages(
       );
     return { ...passage, score, terms: { ...passage.terms, [rankTerm]: score } };
   });
-  return { passages: ranked.sort((a, b) => b.score - a.score), task };
+  return { passages: ranked.sort((a, b) => levelOf(b) - levelOf(a) || b.score - a.score), task };
+}
+
+const levels = { exactly: 2, loosely: 1 } as const;
+
+/** Older services do not tell: then the model alone decides. */
+function levelOf({ named }: Passage): number {
+  return named === undefined ? 0 : levels[named];
 }
 
 /** As many as are looked up, so that `count` of them are chosen. */

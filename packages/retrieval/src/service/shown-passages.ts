@@ -11,7 +11,7 @@ export function bestOfFiles(found: readonly stored.Passage[]): readonly stored.P
 
 /** `revision`: that its source is as of. */
 export function shown(passage: stored.Passage, revision: string | undefined): Passage {
-  const { score, source, startLine, endLine, headings, symbols, place, text, terms } = passage;
+  const { score, source, startLine, endLine, headings, symbols, place, text, terms, named } = passage;
   const { key, title } = source;
   const heading = headings.at(-1) ?? title;
   const symbol = symbols.at(-1);
@@ -26,6 +26,7 @@ export function shown(passage: stored.Passage, revision: string | undefined): Pa
     ...(symbol !== undefined && { symbol }),
     text,
     terms: Object.fromEntries(terms.map((one) => [one.term, rounded(one.score)])),
+    ...(named !== null && { named }),
   };
 }
 
