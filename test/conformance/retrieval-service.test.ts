@@ -81,6 +81,27 @@ describe('a source', () => {
     expect(await found('walrus')).toEqual(['/home/ann/docs/a.md']);
   });
 
+  it('of which many files cannot be read names the first, and each of them when it is asked', async () => {
+    const names = Array.from({ length: 30 }, (_, at) => `${String(at).padStart(2, '0')}-${'n'.repeat(60)}`);
+    const files = Object.fromEntries(names.map((name) => [`${name}.txt`, Buffer.of(0, 1, 0, 2)]));
+    const synced = await sync({ ...files, 'a.md': 'A walrus.' });
+    expect(synced).toMatchObject({ failedFiles: 30, failed: { length: 20 } });
+    const told: string[] = [];
+    while (told.length < 30) {
+      const body = { op: 'failed', collection: 'notes', skip: told.length } as const;
+      const page = await service.failed(body, 1500);
+      if ('code' in page) throw new Error(page.message);
+      expect(page.total).toBe(30);
+      expect(page.failed.length).toBeGreaterThan(0);
+      expect(Buffer.byteLength(JSON.stringify(page))).toBeLessThanOrEqual(1500);
+      for (const { machine, path, cause } of page.failed) {
+        expect([machine, cause]).toEqual(['forge', expect.stringContaining('binary')]);
+        told.push(path);
+      }
+    }
+    expect(told).toEqual(names.map((name) => `/home/ann/docs/${name}.txt`));
+  });
+
   it('whose sync was stopped is gone on with by the next', async () => {
     const texts = { 'a.md': 'A walrus.', 'b.md': 'An ocelot.' };
     expect(await sync(texts, docs, AbortSignal.abort())).toMatchObject({ code: 'cancelled.user' });

@@ -132,6 +132,23 @@ export function storeConformance(name: string, make: () => Promise<StorePlace>):
       expect(await store.sources('nowhere')).toEqual([]);
     });
 
+    it('tells all sources that failed, by key, from where it is asked', async () => {
+      const store = await open();
+      const cause = 'it is binary';
+      const failing = ['e', 'b', 'd', 'c'].map((key) => {
+        const { source } = put(key) as Extract<SourceChange, { kind: 'put' }>;
+        return { kind: 'fail', source, cause } as const;
+      });
+      await store.apply('c', [put('a', 'rocket'), ...failing]);
+      await store.apply('other', failing.slice(0, 1));
+      const rows = (...names: readonly string[]) => names.map((key) => ({ key, cause }));
+      expect(await store.failed('c', 0, 3)).toEqual({ failed: rows('b', 'c', 'd'), total: 4 });
+      expect(await store.failed('c', 3, 3)).toEqual({ failed: rows('e'), total: 4 });
+      await store.apply('c', [put('b', 'rocket')]);
+      expect(await store.failed('c', 0, 3)).toEqual({ failed: rows('c', 'd', 'e'), total: 3 });
+      expect(await store.failed('nowhere', 0, 3)).toEqual({ failed: [], total: 0 });
+    });
+
     it('keeps collections apart, and asks several as one', async () => {
       const store = await open();
       await store.apply('c', [put('a', 'rocket')]);

@@ -103,6 +103,7 @@ export {
   ingested,
   ingestTask,
   listCollections,
+  listFailed,
   revealText,
   weighed,
 } from './retrieval.ts';

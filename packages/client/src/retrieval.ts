@@ -13,7 +13,9 @@ import {
   type AccessResult,
   type ArtifactRef,
   accessResultSchema,
+  type FailedResult,
   type ForgetResult,
+  failedResultSchema,
   failure,
   forgetResultSchema,
   GridError,
@@ -39,8 +41,10 @@ import {
   retrieved,
 } from './retrieval/ask-shard.ts';
 
-/** Of files that could not be read, those that are named. */
+/** Of files that could not be read, those that are named; all are by `listFailed`. */
 const namedFailures = 20;
+/** More nobody reads, and no service has: each file is tried again by each sync. */
+const mostFailed = 100_000;
 /** Of a machine that is there and busy; one that is not is asked when it is back. */
 const copyWaitMs = 60_000;
 /** Where the one input of an ingest is; nothing reads it there. */
@@ -78,6 +82,22 @@ export async function listCollections(asker: RetrievalAsker, worker: string): Pr
   const constraints = { worker, labels: {} };
   const task = questionTask({ op: 'list' }, { constraints });
   return retrieved(await asker.submit(task).finished, listResultSchema);
+}
+
+/** All files of a collection, or of one of its shards, that could not be read; of more than nobody reads, the first. */
+export async function listFailed(
+  asker: RetrievalAsker,
+  collection: string,
+  shard = 0,
+): Promise<FailedResult> {
+  const failed: FailedResult['failed'] = [];
+  for (;;) {
+    const body = { op: 'failed', collection, skip: failed.length } as const;
+    const page = await askRetrieval(asker, collection, body, failedResultSchema, shard);
+    failed.push(...page.failed);
+    const isLast = page.failed.length === 0 || failed.length >= page.total || failed.length >= mostFailed;
+    if (isLast) return { failed, total: page.total };
+  }
 }
 
 /** The text with what the pseudonyms in it stand for. Throws GridError: `rejected.forbidden` for who neither owns the collection nor is an admin. */

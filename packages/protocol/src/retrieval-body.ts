@@ -186,6 +186,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('unembedded'), collection, after: passageId }),
   /** Collections and their sources. */
   z.object({ op: z.literal('list') }),
+  /** Files that could not be read, by name, behind the first `skip` of them. */
+  z.object({ op: z.literal('failed'), collection, skip: passageId }),
   /** What a collection learned from feedback. */
   z.object({ op: z.literal('weights'), collection }),
   /** The text with what its pseudonyms stand for. */

@@ -132,6 +132,13 @@ export const listResultSchema = z.object({
 });
 export type ListResult = z.infer<typeof listResultSchema>;
 
+/** Of `failed`: as many as an answer holds, of `total`. A path that is too long has its end alone. */
+export const failedResultSchema = z.object({
+  failed: z.array(z.object({ machine: z.string(), path: z.string(), cause: z.string() })),
+  total: count,
+});
+export type FailedResult = z.infer<typeof failedResultSchema>;
+
 /** Of `access`: as it is from now on. `owner`: null where nobody knows. */
 export const accessResultSchema = z.object({ owner: z.string().nullable(), readers: readersSchema });
 export type AccessResult = z.infer<typeof accessResultSchema>;

@@ -10,7 +10,7 @@ import {
   type SourceName,
 } from '@gryphgen/protocol';
 import { Command, Option } from 'commander';
-import { flagOf, gridCommand, type Invocation, runs } from '../command.ts';
+import { flagOf, type Invocation, runs } from '../command.ts';
 import { onInterrupt } from '../follow.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
@@ -26,7 +26,7 @@ import {
   writtenPlace,
 } from '../rag/source-place.ts';
 import { SourceWatch } from '../rag/source-watch.ts';
-import { collectionLines, syncLine } from '../render/rag-view.ts';
+import { failedLines, syncLine } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
@@ -37,6 +37,7 @@ import { collectionsOf, ingest, type ListedCollection, onCollection } from './ra
 import { evalCommand } from './rag-eval.ts';
 import { forgetCommand } from './rag-forget.ts';
 import { feedbackCommand, weightsCommand } from './rag-learning.ts';
+import { listCommand } from './rag-list.ts';
 import { queryCommand } from './rag-query.ts';
 import { moveCommand, replicaCount, replicasCommand, withReplicas } from './rag-replicas.ts';
 import { revealCommand } from './rag-reveal.ts';
@@ -180,19 +181,6 @@ function syncCommand(invocation: Invocation): Command {
   });
 }
 
-function listCommand(invocation: Invocation): Command {
-  const command = gridCommand('ls', 'List collections and what is in them.', 'rag ls').argument(
-    '[collection]',
-  );
-  return runs<CommonFlags>(command, invocation, async (flags, [name]) => {
-    const { terminal } = invocation;
-    const found = await withClient(terminal, flags, (client) => collectionsOf(client, name));
-    if (flags.json) printJson(terminal, found);
-    else for (const line of collectionLines(found, terminal)) terminal.out(`${line}\n`);
-    return 0;
-  });
-}
-
 function removeCommand(invocation: Invocation): Command {
   const command = onCollection(
     'rm',
@@ -242,7 +230,7 @@ async function syncAll(
     state = vectors;
     const path = sourceName(place);
     done.push({ machine, path, ...result });
-    tellSynced(terminal, path, result, flags.json === true);
+    tellSynced(terminal, meant, path, result, flags.json === true);
   }
   const { name: collection } = meant;
   const vectors = await makeVectors(client, terminal, collection, flags, state);
@@ -270,7 +258,7 @@ async function watchAll(
       const path = sourceName(place);
       try {
         const { vectors: known, ...result } = await bringSource(client, terminal, meant, machine, place);
-        tellSynced(terminal, path, result, false);
+        tellSynced(terminal, meant, path, result, false);
         const made = await makeVectors(client, terminal, meant.name, wanted, known);
         if (made !== undefined && made.made > 0) terminal.out(`${vectorsLine(meant.name, made)}\n`);
         wanted = {};
@@ -287,8 +275,15 @@ async function watchAll(
   }
 }
 
-function tellSynced(terminal: Terminal, path: string, result: IngestResult, isJson: boolean): void {
+function tellSynced(
+  terminal: Terminal,
+  { name }: MeantCollection,
+  path: string,
+  result: IngestResult,
+  isJson: boolean,
+): void {
   if (!isJson) terminal.out(`${syncLine(path, result, terminal.style)}\n`);
-  for (const { path: file, cause } of result.failed)
-    terminal.err(`${printable(file)} cannot be read: ${printable(cause)}\n`);
+  for (const line of failedLines(result.failed)) terminal.err(`${line}\n`);
+  const others = result.failedFiles - result.failed.length;
+  if (others > 0) terminal.err(`and ${others} more: "grid rag ls ${name} --failed" names them\n`);
 }

@@ -131,6 +131,8 @@ export function retrievalCalls(
             }
             case 'list':
               return await service.list(resultBytes, shows);
+            case 'failed':
+              return await service.failed(body, resultBytes);
             case 'weights':
               return await service.learned(body.collection);
             case 'reveal':

@@ -15,9 +15,6 @@ import { type SourcePlace, sourceName } from './source-place.ts';
 /** Programs' own files, and what can be made again. */
 export const passedOver = new Set(['.git', '.hg', '.svn', 'node_modules', '__pycache__', '.venv']);
 
-/** Of the files that are not even brought, as many are named. */
-const namedFailures = 20;
-
 interface Given {
   readonly at: string;
   readonly revision?: string;
@@ -64,7 +61,8 @@ export async function bringSource(
     return {
       ...result,
       failedFiles: result.failedFiles + tooLarge.length,
-      failed: [...result.failed, ...tooLarge].slice(0, namedFailures),
+      // Those are in no collection: nobody names them later.
+      failed: [...result.failed, ...tooLarge],
     };
   });
 }

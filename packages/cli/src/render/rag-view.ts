@@ -29,6 +29,16 @@ export function syncLine(path: string, result: IngestResult, style: Style): stri
   return `${printable(path)}: ${parts.join(', ')}`;
 }
 
+/** One a line; `machine` where it is not the one that tells. */
+export function failedLines(
+  failed: readonly { readonly machine?: string; readonly path: string; readonly cause: string }[],
+): readonly string[] {
+  return failed.map(({ machine, path, cause }) => {
+    const where = machine === undefined ? '' : ` of ${printable(machine)}`;
+    return `${printable(path)}${where} cannot be read: ${printable(cause)}`;
+  });
+}
+
 export function collectionLines({ collections, cut }: CollectionList, terminal: Terminal): readonly string[] {
   if (collections.length === 0) return ['there is no collection: "grid rag add NAME PATH" makes one'];
   const rows = collections.flatMap(({ name, vectors, redacts = [], shards, sources }) =>

@@ -5,13 +5,13 @@ import { RedactingParser } from '../redact/redacting-parser.ts';
 import type { Redaction } from '../redact/redaction.ts';
 import type { Store } from '../store/store.ts';
 import { type SyncProgress, syncCollection } from '../sync/sync-collection.ts';
+import { causeChars } from './failed-files.ts';
 import { isOf, pathOf } from './file-key.ts';
 import { originOf, type SourceFile } from './given-files.ts';
 import type { Beginning } from './roots.ts';
 
-/** Of failed files, those that are named in the answer. */
+/** Of failed files, those that are named in the answer; all are by `failedFiles`. */
 const namedFailures = 20;
-const causeChars = 160;
 const tellEachMs = 2000;
 
 export interface Ingesting extends Beginning {

@@ -11,6 +11,7 @@ import { join } from 'node:path/posix';
 import {
   type CandidatesResult,
   type EmbedResult,
+  type FailedResult,
   type Failure,
   type ForgetResult,
   failure,
@@ -35,6 +36,7 @@ import { AccessBook } from './access-book.ts';
 import { type Asked, answerCandidates, answerQuery, answerStatistics } from './answer-query.ts';
 import { bringFiles, type Ingesting } from './bring-files.ts';
 import { CopyKey } from './copy-key.ts';
+import { failedFiles } from './failed-files.ts';
 import { isOf, isSource } from './file-key.ts';
 import { forgetSubject, type Shows } from './forget-subject.ts';
 import type { SourceFile } from './given-files.ts';
@@ -124,14 +126,10 @@ export class RetrievalService {
       const { parser } = this;
       const store = await this.opened();
       const result = await bringFiles({ store, parser, collection, source, files, redaction }, ingesting);
-      const syncedAt = Date.now();
-      if (!('code' in result))
-        await this.roots.note(collection, {
-          ...source,
-          syncedAt,
-          ...(revision !== undefined && { revision }),
-        });
-      const vectors = 'code' in result ? undefined : await this.meaning.of(collection);
+      if ('code' in result) return result;
+      const asOf = { syncedAt: Date.now(), ...(revision !== undefined && { revision }) };
+      await this.roots.note(collection, { ...source, ...asOf });
+      const vectors = await this.meaning.of(collection);
       return { ...result, ...(vectors && { vectors }) };
     });
   }
@@ -142,19 +140,13 @@ export class RetrievalService {
       const store = await this.opened();
       const known = await store.sources(collection);
       const gone = source === undefined ? known : known.filter(({ key }) => isOf(key, source));
-      if (
-        source !== undefined &&
-        gone.length === 0 &&
-        !this.roots.of(collection).some((root) => isSource(root, source))
-      )
+      const roots = this.roots.of(collection);
+      if (source !== undefined && gone.length === 0 && !roots.some((root) => isSource(root, source)))
         return failure(
           'rejected.not-found',
           `nothing of ${source.path} of ${source.machine} is in ${collection}`,
         );
-      const others = this.roots
-        .of(collection)
-        .some((root) => source !== undefined && !isSource(root, source));
-      if (source !== undefined && others) {
+      if (source !== undefined && roots.some((root) => !isSource(root, source))) {
         await store.apply(
           collection,
           gone.map(({ key }) => ({ kind: 'remove', key })),
@@ -283,6 +275,12 @@ export class RetrievalService {
       if (names.length === 0) return { collections: [], cut: false };
       return await listed(await this.opened(), this.meaning, this.roots, names, maxBytes);
     });
+  }
+
+  /** Those that could not be read; at most `maxBytes` of JSON. */
+  async failed({ collection, skip }: Asks<'failed'>, maxBytes: number): Promise<FailedResult | Failure> {
+    if (!this.names.includes(collection)) return unknown(collection);
+    return await told(async () => failedFiles(await this.opened(), collection, skip, maxBytes));
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,7 @@ import {
   type CopiedLearning,
   type CopiedSource,
   type Embedding,
+  type FailedSources,
   type KeptFeedback,
   type LearnedVersion,
   type NearestQuery,
@@ -39,6 +40,12 @@ export interface OpenReadArgs extends OpenArgs {
 export interface UnembeddedArgs {
   readonly collection: string;
   readonly after: number;
+  readonly limit: number;
+}
+
+export interface FailedArgs {
+  readonly collection: string;
+  readonly skip: number;
   readonly limit: number;
 }
 
@@ -129,6 +136,16 @@ export class ReadOperations {
       FROM source LEFT JOIN chunk ON chunk.source = source.id
       WHERE collection = (SELECT id FROM collection WHERE name = ?) GROUP BY source.id ORDER BY key`;
     return this.#read((db) => db.prepare(sql).all(collection) as SourceState[]);
+  }
+
+  failed({ collection, skip, limit }: FailedArgs): FailedSources {
+    const those =
+      'FROM source WHERE cause IS NOT NULL AND collection = (SELECT id FROM collection WHERE name = ?)';
+    return this.#read((db) => {
+      const { total } = db.prepare(`SELECT count(*) AS total ${those}`).get(collection) as { total: number };
+      const some = db.prepare(`SELECT key, cause ${those} ORDER BY key LIMIT ? OFFSET ?`);
+      return { failed: some.all(collection, limit, skip) as unknown as FailedSources['failed'], total };
+    });
   }
 
   collections(): readonly string[] {

@@ -3,6 +3,7 @@
 import { serve } from '@gryphgen/runtime/thread-calls';
 import {
   type CopiedArgs,
+  type FailedArgs,
   type OpenReadArgs,
   ReadOperations,
   type UnembeddedArgs,
@@ -23,6 +24,7 @@ const operations = {
   copied: (args: CopiedArgs) => store.copied(args),
   copiedLearning: (collection: string) => store.copiedLearning(collection),
   sources: (collection: string) => store.sources(collection),
+  failed: (args: FailedArgs) => store.failed(args),
   collections: (_: null) => store.collections(),
   feedback: (collection: string) => store.feedback(collection),
   versions: (collection: string) => store.versions(collection),

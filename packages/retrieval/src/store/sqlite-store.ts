@@ -7,6 +7,7 @@ import type {
   CopiedLearning,
   CopiedSource,
   Embedding,
+  FailedSources,
   FeedbackEntry,
   Forgotten,
   KeptFeedback,
@@ -123,6 +124,10 @@ class SqliteStore implements Store {
 
   sources(collection: string): Promise<readonly SourceState[]> {
     return this.#reader.call('sources', collection);
+  }
+
+  failed(collection: string, skip: number, limit: number): Promise<FailedSources> {
+    return this.#reader.call('failed', { collection, skip, limit });
   }
 
   collections(): Promise<readonly string[]> {

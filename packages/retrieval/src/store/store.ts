@@ -73,6 +73,12 @@ export interface SourceState extends Source {
   readonly cause: string | null;
 }
 
+/** Some of those that could not be read, and how many there are. */
+export interface FailedSources {
+  readonly failed: readonly { readonly key: string; readonly cause: string }[];
+  readonly total: number;
+}
+
 export interface StoreQuery {
   readonly collections: readonly string[];
   readonly text: string;
@@ -178,6 +184,8 @@ export interface Store {
   learnAs(collection: string, learning: CopiedLearning): Promise<void>;
   /** By key. Empty for a collection that is not there. */
   sources(collection: string): Promise<readonly SourceState[]>;
+  /** By key, behind the first `skip` of them. */
+  failed(collection: string, skip: number, limit: number): Promise<FailedSources>;
   collections(): Promise<readonly string[]>;
   drop(collection: string): Promise<void>;
   /** The oldest goes when there is too much. The collection is there. */

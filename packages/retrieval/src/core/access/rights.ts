@@ -34,6 +34,7 @@ export function needOf(body: IngestBody | RetrieveBody): Need {
     case 'statistics':
     case 'candidates':
     case 'unembedded':
+    case 'failed':
     case 'feedback':
       return 'read';
     case 'weights':
