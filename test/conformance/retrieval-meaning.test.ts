@@ -162,12 +162,14 @@ it('tells what has no vector in answers that a task holds, of whatever it is wri
   expect(seen.length).toBeGreaterThanOrEqual(9);
 });
 
-it('is as it was when it is opened again', async () => {
+it('is as it was when it is opened again, with however little memory', async () => {
   await sync({ 'a.md': 'A walrus dives.' });
   await service.embedBy({ op: 'embed', collection: 'notes', embedding });
   await give({});
-  await service.close();
-  service = await RetrievalService.open(join(folder, 'kept'));
-  expect((await asked('nothing', [0, 0, 1])).results).toHaveLength(1);
+  for (const memoryBytes of [undefined, 16 * 1024 ** 2]) {
+    await service.close();
+    service = await RetrievalService.open(join(folder, 'kept'), memoryBytes);
+    expect((await asked('nothing', [0, 0, 1])).results).toHaveLength(1);
+  }
   expect((await readFile(join(folder, 'kept', 'passages.sqlite'))).byteLength).toBeGreaterThan(0);
 });

@@ -88,6 +88,18 @@ describe('settings', () => {
       ],
     });
   });
+  it('say what collections may hold in memory, from what a store can work with', () => {
+    const memory = (text: string) =>
+      loadConfig({ flags: {}, env: { GRID_HOME: home({}), GRID_RETRIEVAL_MEMORY: text } });
+    expect(memory('')).toMatchObject({ config: { retrievalMemory: 'auto' } });
+    expect(memory('16MiB')).toMatchObject({ config: { retrievalMemory: 16 * 1024 ** 2 } });
+    for (const wrong of ['15MiB', '2TiB', 'much'])
+      expect(memory(wrong)).toEqual({
+        ok: false,
+        problems: ['retrievalMemory (environment): expected auto or a size from 16MiB to 1TiB'],
+      });
+  });
+
   it('name every problem and where it came from', () => {
     const GRID_HOME = home({ colour: 'blue', name: 7 });
     const result = loadConfig({ flags: { logLevel: 'loud' }, env: { GRID_HOME, GRID_LISTEN: 'http://x' } });

@@ -61,6 +61,15 @@ function parseBodyBytes(text: string): number | undefined {
   return isFit ? bytes : undefined;
 }
 
+/** With less a store reads from the disk again what it has just read; SQLite counts pages of no more. */
+const retrievalMemory = { leastBytes: 16 * 1024 ** 2, mostBytes: 1024 ** 4 };
+
+function parseRetrievalMemory(text: string): number | undefined {
+  const bytes = parseBytes(text);
+  const { leastBytes, mostBytes } = retrievalMemory;
+  return bytes !== undefined && bytes >= leastBytes && bytes <= mostBytes ? bytes : undefined;
+}
+
 /** Each is a process of the engine, of some 10 MB. */
 const mostWarm = 256;
 
@@ -114,6 +123,8 @@ const settingsSchema = z.strictObject({
   auditAge: autoOr('a time such as 720h', parseDuration),
   logsBytes: autoOr('a size such as 1GiB', parseBytes),
   logsAge: autoOr('a time such as 720h', parseDuration),
+  /** Of a worker that keeps collections: what it holds in memory of what is on the disk, pages and vectors. */
+  retrievalMemory: autoOr('a size from 16MiB to 1TiB', parseRetrievalMemory),
   maxDeviceC: autoOr(`degrees Celsius, 0 or ${deviceC.least} to ${deviceC.most}`, parseDeviceC),
   /** Of the broker: what each principal may have. */
   principalLimits: principalLimitsSchema,
@@ -162,6 +173,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   auditAge: 'GRID_AUDIT_AGE',
   logsBytes: 'GRID_LOGS_BYTES',
   logsAge: 'GRID_LOGS_AGE',
+  retrievalMemory: 'GRID_RETRIEVAL_MEMORY',
   principalLimits: 'GRID_PRINCIPAL_LIMITS',
 };
 
@@ -193,6 +205,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     auditAge: 'auto',
     logsBytes: 'auto',
     logsAge: 'auto',
+    retrievalMemory: 'auto',
     principalLimits: {},
   };
   const chosen: Record<string, unknown> = {};

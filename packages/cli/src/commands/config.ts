@@ -29,6 +29,7 @@ const names: readonly SettingName[] = [
   'auditAge',
   'logsBytes',
   'logsAge',
+  'retrievalMemory',
   'principalLimits',
 ];
 

@@ -49,6 +49,7 @@ interface WorkerFlags extends CommonFlags {
   readonly dataEndpoint?: readonly string[];
   readonly policy?: string;
   readonly retrieval?: true;
+  readonly retrievalMemory?: string;
   readonly llamaServer?: string;
 }
 
@@ -114,6 +115,7 @@ export function gatewayCommand(invocation: Invocation): Command {
 function asWorker(command: Command): Command {
   return command
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
+    .option('--retrieval-memory <size>', 'what collections here may hold in memory (GRID_RETRIEVAL_MEMORY)')
     .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
     .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
     .addOption(
@@ -131,6 +133,7 @@ async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers
   const { dataPlace } = await import('../daemons/data-place.ts');
   const config = settingsOf(terminal, flags, {
     ...{ name: flags.name, policy: flags.policy, llamaServer: flags.llamaServer },
+    retrievalMemory: flags.retrievalMemory,
   });
   const policy = await loadPolicy(config);
   const log = createLog({ daemon: 'worker', level: config.logLevel });

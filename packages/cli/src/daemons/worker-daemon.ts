@@ -44,7 +44,9 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
   const membership = loadMembership(home);
   const { failed, fail } = failure();
   const { slots, dataEndpoints, retrieval, ...rest } = choices;
-  const service = retrieval ? RetrievalService.open(join(home, 'retrieval')) : undefined;
+  const { retrievalMemory } = settings;
+  const memoryBytes = retrievalMemory === 'auto' ? undefined : retrievalMemory;
+  const service = retrieval ? RetrievalService.open(join(home, 'retrieval'), memoryBytes) : undefined;
   // It is told when the worker asks for it, which is not yet.
   service?.catch(() => undefined);
   let onSession: () => void = () => undefined;

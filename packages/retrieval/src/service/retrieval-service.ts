@@ -30,7 +30,7 @@ import {
 import { ParserPool } from '../parse/parser-pool.ts';
 import { Redaction } from '../redact/redaction.ts';
 import { Redactions } from '../redact/redactions.ts';
-import { openSqliteStore } from '../store/sqlite-store.ts';
+import { openSqliteStore, type SqliteStoreOptions } from '../store/sqlite-store.ts';
 import type * as stored from '../store/store.ts';
 import { AccessBook } from './access-book.ts';
 import { type Asked, answerCandidates, answerQuery, answerStatistics } from './answer-query.ts';
@@ -52,6 +52,7 @@ import { ShardEpochs } from './shard-epochs.ts';
 
 type Asks<O extends RetrieveBody['op']> = Extract<RetrieveBody, { op: O }>;
 type Changes<O extends IngestBody['op']> = Extract<IngestBody, { op: O }>;
+type Kept = readonly [Roots, ShardEpochs, CopyKey];
 const all: Shows = () => true;
 
 export class RetrievalService {
@@ -62,6 +63,7 @@ export class RetrievalService {
   /** Of shards that others own, and for others. */
   readonly copies: ShardCopies;
   private readonly folder: string;
+  private readonly place: SqliteStoreOptions;
   private readonly roots: Roots;
   private readonly redactions: Redactions;
   private store: Promise<stored.Store> | undefined;
@@ -70,8 +72,9 @@ export class RetrievalService {
   private readonly parser = new ParserPool();
   private last: Promise<unknown> = Promise.resolve();
 
-  private constructor(folder: string, roots: Roots, epochs: ShardEpochs, copyKey: CopyKey) {
+  private constructor(folder: string, memoryBytes: number | undefined, [roots, epochs, copyKey]: Kept) {
     this.folder = folder;
+    this.place = { path: join(folder, 'passages.sqlite'), memoryBytes };
     this.roots = roots;
     this.shards = new HeldShards(epochs, {
       names: () => this.names,
@@ -88,8 +91,8 @@ export class RetrievalService {
     });
   }
 
-  /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it. */
-  static async open(folder: string): Promise<RetrievalService> {
+  /** Rejects when what is in the folder cannot be used. The store itself is opened when something asks for it, with so much memory. */
+  static async open(folder: string, memoryBytes?: number): Promise<RetrievalService> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const at = (name: string) => join(folder, name);
     const kept = Promise.all([
@@ -97,7 +100,7 @@ export class RetrievalService {
       ShardEpochs.load(at('shards.json')),
       CopyKey.load(at('copy.key')),
     ]);
-    const service = new RetrievalService(folder, ...(await kept));
+    const service = new RetrievalService(folder, memoryBytes, await kept);
     await service.copies.clear();
     return service;
   }
@@ -263,9 +266,7 @@ export class RetrievalService {
   /** The text with what its pseudonyms stand for; at most `maxBytes` of JSON. */
   async reveal({ collection, text }: Asks<'reveal'>, maxBytes: number): Promise<RevealResult | Failure> {
     if (!this.names.includes(collection)) return unknown(collection);
-    return await told(async () => {
-      return await this.redactions.reveal(collection, text, await this.opened(), maxBytes);
-    });
+    return await told(async () => this.redactions.reveal(collection, text, await this.opened(), maxBytes));
   }
 
   /** At most `maxBytes` of JSON. */
@@ -301,7 +302,7 @@ export class RetrievalService {
   }
 
   private opened(): Promise<stored.Store> {
-    this.store ??= openSqliteStore({ path: join(this.folder, 'passages.sqlite') }).catch((error: unknown) => {
+    this.store ??= openSqliteStore(this.place).catch((error: unknown) => {
       this.store = undefined;
       throw error;
     });

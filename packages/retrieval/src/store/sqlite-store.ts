@@ -28,21 +28,24 @@ import type { WriteThread } from './write-thread.ts';
 export interface SqliteStoreOptions {
   /** Of the file; its folder is there. */
   readonly path: string;
+  /** In all, of which the next two have a third and the rest where they are not given. */
+  readonly memoryBytes?: number | undefined;
   /** For both threads' pages of the database, in bytes. Beside it: 16 bytes a passage, and the passages of one apply. */
   readonly cacheBytes?: number;
   /** Of vectors in memory; of a collection with more, as much as finds the best (vector-index.ts). */
   readonly vectorBytes?: number;
 }
 
-const CACHE_BYTES = 128 * 1024 ** 2;
-/** 300,000 passages with vectors of 384 values. */
-const VECTOR_BYTES = 256 * 1024 ** 2;
+/** The vectors' part holds 300,000 of 384 values. */
+const MEMORY_BYTES = 384 * 1024 ** 2;
+const CACHE_PART = 1 / 3;
 
 /** Rejects with StoreError: io, busy, newer. */
 export async function openSqliteStore({
   path,
-  cacheBytes = CACHE_BYTES,
-  vectorBytes = VECTOR_BYTES,
+  memoryBytes = MEMORY_BYTES,
+  cacheBytes = Math.floor(memoryBytes * CACHE_PART),
+  vectorBytes = memoryBytes - cacheBytes,
 }: SqliteStoreOptions): Promise<Store> {
   const writer = new ThreadCalls<WriteThread>(
     new URL('./write-thread.js', import.meta.url),
