@@ -5,7 +5,8 @@
  * 1. What is free is what the ledger gives away: nothing wholly held, held outside the grid, or under pressure.
  * 2. Whole comes before divided, and fewer devices before more: each further one is waited for at every token.
  * 3. A device that no engine there computes on holds nothing of a model.
- * 4. Of devices that each hold it whole, the one that has least left after it.
+ * 4. Of devices that each hold it whole, the one that writes fastest; of those about as fast, or where that is not known, the one
+ *    that has least left after it.
  * 5. Divided only where an engine is known to keep to what each device is to hold.
  */
 import type { Device, ModelDescription, ModelEngine, WorkerReport } from '@gryphgen/protocol';
@@ -18,6 +19,7 @@ import type { ModelSettings } from './cache-memory.ts';
 import { type Division, divideModel } from './divide-model.ts';
 import { estimateMemory, type MemoryEstimate } from './estimate-memory.ts';
 import { offloadLast } from './offload.ts';
+import { swiftest } from './swiftest.ts';
 
 export interface ModelPlan {
   readonly kind: 'whole' | 'divided' | 'partly' | 'host' | 'no';
@@ -27,23 +29,36 @@ export interface ModelPlan {
   readonly hostLayers: number;
   /** Absent when it does not fit. */
   readonly estimate?: MemoryEstimate;
+  /** Why on this device and not on another that holds all of it, where one was passed over. */
+  readonly preferred?: string;
   /** In words: the answer, and why nothing that comes before it was. */
   readonly reasons: readonly string[];
 }
 
-/** `deviceFactor`: how much more of a device such a model was seen to take than is estimated. */
+/** What holds layers of a model. */
+export type ModelSeat = Pick<ModelPlan, 'kind' | 'devices' | 'hostLayers'>;
+
+/**
+ * `deviceFactor`: how much more of a device such a model was seen to take than is estimated. `tokensPerS`: how fast it would write
+ * on a seat there, as far as that is known.
+ */
 export function planModel(
   model: ModelDescription,
   settings: ModelSettings,
   view: WorkerView,
   overheadBytes: number,
   deviceFactor = 1,
+  tokensPerS: (seat: ModelSeat) => number | undefined = () => undefined,
 ): ModelPlan {
   const { report } = view;
   if (report === null) return no([`${view.name} has not been heard of`]);
   if (!view.connected) return no([`${view.name} is not connected`]);
   if (view.draining) return no([`${view.name} is draining`]);
-  return new Planner(model, settings, view, report, { overheadBytes, deviceFactor }).plan();
+  return new Planner(model, settings, view, report, { overheadBytes, deviceFactor, tokensPerS }).plan();
+}
+
+export function tokensWords(tokensPerS = 0): string {
+  return `${tokensPerS < 10 ? tokensPerS.toFixed(1) : Math.round(tokensPerS)} tokens/s`;
 }
 
 const no = (reasons: readonly string[]): ModelPlan => ({ kind: 'no', devices: [], hostLayers: 0, reasons });
@@ -62,17 +77,18 @@ interface Room {
   readonly freeBytes: number;
 }
 
-/** Of each device, beside what the file says. */
-interface MoreMemory {
+/** Beside what the file says: what it takes of each device, and how fast it writes. */
+interface Known {
   readonly overheadBytes: number;
   readonly deviceFactor: number;
+  readonly tokensPerS: (seat: ModelSeat) => number | undefined;
 }
 
 class Planner {
   private readonly model: ModelDescription;
   private readonly settings: ModelSettings;
   private readonly view: WorkerView;
-  private readonly more: MoreMemory;
+  private readonly more: Known;
   /** Of every device, that with most free first. */
   private readonly rooms: readonly Room[];
   /** Devices that it may be divided over. */
@@ -86,7 +102,7 @@ class Planner {
     settings: ModelSettings,
     view: WorkerView,
     report: WorkerReport,
-    more: MoreMemory,
+    more: Known,
   ) {
     this.model = model;
     this.settings = settings;
@@ -124,11 +140,33 @@ class Planner {
       const held = this.view.ledger.devices.get(device.uuid);
       this.reasons.push(deviceReason({ kind: 'part', vramBytes: need }, device, held, 'now'));
     }
-    const least = fits.at(-1);
-    if (least === undefined || !this.hostHolds(estimate, 'all of it on a device')) return undefined;
-    const left = formatBytes(least.freeBytes - need);
-    const words = `fits whole on ${least.device.name}: ${formatBytes(need)} of ${formatBytes(least.freeBytes)} free, ${left} left`;
-    return this.answer('whole', [least], { counts: [this.all], estimate }, words);
+    const [room, preferred] = this.swiftestOf(fits.reverse());
+    if (room === undefined || !this.hostHolds(estimate, 'all of it on a device')) return undefined;
+    const left = formatBytes(room.freeBytes - need);
+    const fit = `fits whole on ${room.device.name}: ${formatBytes(need)} of ${formatBytes(room.freeBytes)} free, ${left} left`;
+    const words = preferred === undefined ? fit : `${fit}; ${preferred}`;
+    const plan = this.answer('whole', [room], { counts: [this.all], estimate }, words);
+    return preferred === undefined ? plan : { ...plan, preferred };
+  }
+
+  /** `rooms`: that with least free first. */
+  private swiftestOf(rooms: readonly Room[]): readonly [room?: Room, preferred?: string] {
+    const [least] = rooms;
+    if (least === undefined || rooms.length === 1) return [least];
+    const speeds = new Map(
+      rooms.map((room) => {
+        const devices = [{ device: room.device, layers: this.all }];
+        return [room, this.more.tokensPerS({ kind: 'whole', devices, hostLayers: 0 })];
+      }),
+    );
+    const takes = (room: Room): number | undefined => {
+      const tokensPerS = speeds.get(room);
+      return tokensPerS && 1 / tokensPerS;
+    };
+    const [room = least] = swiftest(rooms, takes);
+    if (room === least) return [least];
+    const on = (each: Room) => `${each.device.name} (${tokensWords(speeds.get(each))})`;
+    return [room, `it writes faster on ${on(room)} than on ${on(least)}`];
   }
 
   private divided(): ModelPlan | undefined {

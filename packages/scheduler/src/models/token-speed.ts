@@ -12,7 +12,7 @@ import {
 } from '@gryphgen/protocol';
 import { bandwidthOf } from './device-bandwidth.ts';
 import { HOST, offloadLast } from './offload.ts';
-import type { ModelPlan } from './plan-model.ts';
+import type { ModelSeat } from './plan-model.ts';
 
 /** Of what makers say, programs reach about so much. */
 const reachedShare = 0.6;
@@ -22,7 +22,7 @@ const sharedShare = 0.1;
 /** For one who asks alone; undefined where it cannot be said. */
 export function estimatedTokensPerS(
   model: ModelDescription,
-  { kind, devices, hostLayers }: ModelPlan,
+  { kind, devices, hostLayers }: ModelSeat,
   { calibration }: Pick<WorkerReport, 'calibration'>,
 ): number | undefined {
   if (kind === 'no' || !model.isGenerative) return undefined;

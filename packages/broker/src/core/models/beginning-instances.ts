@@ -19,6 +19,7 @@ import type { BrokerEvent } from '../events.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState } from '../state.ts';
 import { makeRoom, owedTo } from './evicting.ts';
+import { foreseenLoad, speedOfNext } from './foreseen-speeds.ts';
 import { isReady, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
@@ -124,7 +125,11 @@ function optionsFor(state: BrokerState, { spec }: Model, { shunned, lacks }: Mod
   const onHost = usableOf(state, spec.name).flatMap(({ lease }) =>
     lease?.reservation.devices.length === 0 ? [lease.worker] : [],
   );
-  return { shunned, lacks, onHost: new Set(onHost), deviceFactor: deviceFactorOf(state, spec) };
+  return {
+    ...{ shunned, lacks, onHost: new Set(onHost), deviceFactor: deviceFactorOf(state, spec) },
+    tokensPerS: speedOfNext(state, spec),
+    load: (view) => foreseenLoad(state, spec, view),
+  };
 }
 
 /** What was planned may be out of date by now: then it is planned anew. */

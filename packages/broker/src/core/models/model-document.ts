@@ -1,27 +1,20 @@
 /** A model and its instances, as people and programs see them. */
 import {
-  type Foreseen,
   formatTaskId,
   type InstanceDocument,
-  type ModelDescription,
   type ModelDocument,
   type ModelPlanDocument,
   type Serving,
   type TuningDocument,
   type WorkerId,
 } from '@gryphgen/protocol';
-import {
-  estimatedTokensPerS,
-  type ModelPlan,
-  type ModelSettings,
-  planModel,
-  type WorkerView,
-} from '@gryphgen/scheduler';
+import { type ModelPlan, type ModelSettings, planModel, type WorkerView } from '@gryphgen/scheduler';
 import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
+import { type Described, foreseenLoad, foreseenSpeed, speedOfNext } from './foreseen-speeds.ts';
 import { isEnding, isReady, slotsOf, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
-import { deviceFactorOf, seatOf, vramBytesOf } from './model-learning.ts';
+import { deviceFactorOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 import { planTuned, tuningDocument, tuningOn } from './tunings.ts';
@@ -128,11 +121,15 @@ export function modelPlanDocument(
   { name = '', ...asked }: Planned & { readonly name?: string | undefined },
 ): ModelPlanDocument {
   const settings = settingsOf(asked);
-  const factorOf = deviceFactorOf(state, { name, description: asked.description });
+  const of = { name, description: asked.description };
+  const factorOf = deviceFactorOf(state, of);
+  const writes = speedOfNext(state, of);
   return {
     workers: state.views.map((view) => {
       const planned = (served: ModelSettings): ModelPlan =>
-        planModel(asked.description, served, view, deviceOverheadBytes, factorOf(view.id));
+        planModel(asked.description, served, view, deviceOverheadBytes, factorOf(view.id), (seat) =>
+          writes(view, seat),
+        );
       const { plan, tuning } = withTuning(state, { ...asked, name }, view, planned(settings), planned);
       const { kind, hostLayers, estimate, reasons } = plan;
       return {
@@ -147,7 +144,7 @@ export function modelPlanDocument(
         hostBytes: estimate?.host.totalBytes ?? 0,
         ...(estimate && { hostMemory: estimate.host }),
         reasons,
-        ...foreseen(state, name, asked.description, view, plan),
+        ...foreseen(state, of, view, plan),
         ...(tuning && { tuning }),
       };
     }),
@@ -183,32 +180,15 @@ function withTuning(
 
 type ForeseenSpeed = Pick<ModelPlanDocument['workers'][number], 'tokensPerS' | 'loadMs'>;
 
-/** As it was measured there, or else as far as it can be estimated. */
-function foreseen(
-  state: BrokerState,
-  name: string,
-  description: ModelDescription,
-  { id, report }: WorkerView,
-  plan: ModelPlan,
-): ForeseenSpeed {
-  if (report === null || plan.kind === 'no') return {};
-  const seat = seatOf(
-    plan.devices.map(({ device }) => device),
-    id,
-  );
-  const tokensPerS = told(
-    state.models.lessons.speeds.of(name, seat)?.tokensPerS,
-    estimatedTokensPerS(description, plan, report),
-  );
-  const diskBytesPerS = report.calibration?.diskReadBytesPerS ?? 0;
-  const loadMs = told(
-    state.models.lessons.loads.of(name, id),
-    diskBytesPerS > 0 ? (1000 * description.fileBytes) / diskBytesPerS : undefined,
-  );
-  return { ...(tokensPerS && { tokensPerS }), ...(loadMs && { loadMs }) };
-}
-
-function told(measured: number | undefined, estimated: number | undefined): Foreseen | undefined {
-  if (measured !== undefined) return { value: measured, from: 'measured' };
-  return estimated === undefined ? undefined : { value: estimated, from: 'estimated' };
+function foreseen(state: BrokerState, of: Described, view: WorkerView, plan: ModelPlan): ForeseenSpeed {
+  if (view.report === null || plan.kind === 'no') return {};
+  const tokensPerS = foreseenSpeed(state, of, view, plan);
+  const { measured, estimated } = foreseenLoad(state, of, view);
+  const loadMs = measured ?? estimated;
+  return {
+    ...(tokensPerS && { tokensPerS }),
+    ...(loadMs !== undefined && {
+      loadMs: { value: loadMs, from: measured === undefined ? 'estimated' : 'measured' },
+    }),
+  };
 }

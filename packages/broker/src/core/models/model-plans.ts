@@ -1,13 +1,13 @@
 /**
  * Where the next instance of a model goes: on the worker and device that hold it best now, or why nowhere.
  *
- * 1. Whole on one device comes before divided over as few as hold it, that before partly on devices, that before the host
- *    alone; of alike the faster worker, equals by id. Where it failed to start lately comes last.
+ * 1. Of what each worker could have of it, plan-choice.ts says which.
  * 2. What is planned is asked for as any task asks, and held against the ledger as any: nothing is placed here. Of several
  *    devices it gets all that it asks for at once, or nothing.
  * 3. Divided only where an engine there is known to keep to the division.
  */
 import type {
+  Device,
   DevicePart,
   DeviceUuid,
   Envelope,
@@ -22,14 +22,17 @@ import {
   explain,
   freeVram,
   type ModelPlan,
+  type ModelSeat,
   mayDivide,
   offloadLast,
   planModel,
   type WorkerView,
 } from '@gryphgen/scheduler';
+import type { ForeseenLoad } from './foreseen-speeds.ts';
 import { slotsLabel } from './hosting.ts';
 import { lackWords, type MemoryLack, narrowed } from './memory-lacks.ts';
 import { deviceOverheadBytes, settingsOf } from './model-settings.ts';
+import { type Choice, chosen } from './plan-choice.ts';
 
 export interface InstancePlan {
   readonly worker: WorkerId;
@@ -55,12 +58,9 @@ export interface PlanOptions {
   readonly lacks: ReadonlyMap<WorkerId, MemoryLack>;
   /** How many times what is estimated of a device such an instance takes there, as was seen. */
   readonly deviceFactor: (worker: WorkerId) => number;
-}
-
-interface Ranked {
-  readonly plan: InstancePlan;
-  /** Lower is better. */
-  readonly rank: readonly [shunned: number, hostShare: number, devices: number, slowness: number];
+  /** How fast one more would write there, as far as that is known; and how long it would load, in ms. */
+  readonly tokensPerS: (view: WorkerView, seat: ModelSeat) => number | undefined;
+  readonly load: (view: WorkerView) => ForeseenLoad;
 }
 
 /** Workers looked at for a part of a model, the fastest first: some ms each, in the broker's loop. */
@@ -81,21 +81,25 @@ export function planInstance(
     .filter(({ report }) => report?.capabilities.includes('instance'))
     .sort((a, b) => (b.report?.speed ?? 0) - (a.report?.speed ?? 0) || (a.id < b.id ? -1 : 1));
   const reasons: string[] = [];
-  let best: Ranked | undefined;
-  const consider = (found: Ranked | NoPlan): void => {
-    if ('reasons' in found) reasons.push(...found.reasons);
-    else if (best === undefined || isBetter(found, best)) best = found;
-  };
+  const found: Choice[] = [];
   // How many layers a device takes in part costs a thousand looks at what they take: only where nothing holds all.
   const bytes = wholeBytes(spec);
   for (const view of able)
     if (mayHoldWhole(view, bytes * options.deviceFactor(view.id)))
-      consider(onWorker(spec, view, options, 'whole'));
-  if (best !== undefined && best.rank[0] === 0) return best.plan;
-  reasons.length = 0;
-  for (const view of able.slice(0, mostInPart)) consider(onWorker(spec, view, options, 'part'));
-  if (best !== undefined) return best.plan;
-  return { reasons: reasons.length > 0 ? reasons : ['no worker here has an engine that serves models'] };
+      found.push(...wholeOn(spec, view, options));
+  const whole = found.filter(({ kind: [shunned] }) => shunned === 0);
+  const plan = chosen(whole);
+  if (plan !== undefined) return plan;
+  for (const view of able.slice(0, mostInPart)) {
+    const inPart = inPartOn(spec, view, options);
+    if ('reasons' in inPart) reasons.push(...inPart.reasons);
+    else found.push(...inPart);
+  }
+  return (
+    chosen(found) ?? {
+      reasons: reasons.length > 0 ? reasons : ['no worker here has an engine that serves models'],
+    }
+  );
 }
 
 /** What a device takes of it that holds all of it. */
@@ -113,34 +117,23 @@ function mayHoldWhole({ report, ledger }: WorkerView, bytes: number): boolean {
   );
 }
 
-function isBetter(one: Ranked, other: Ranked): boolean {
-  const at = one.rank.findIndex((value, place) => value !== other.rank[place]);
-  if (at < 0) return one.plan.worker < other.plan.worker;
-  return (one.rank[at] as number) < (other.rank[at] as number);
+/** On the device that planModel prefers there. */
+function wholeOn(spec: ModelSpec, view: WorkerView, options: PlanOptions): readonly Choice[] {
+  const plan = planned(spec, view, options, view.report?.devices ?? []);
+  // Its reasons are told where it is looked at in part.
+  if (plan.kind !== 'whole') return [];
+  const found = choiceOf(spec, view, plan, options);
+  return lacksOn(spec, view, found.plan) === undefined ? [found] : [];
 }
 
-/** Whole on the device that has the least left after it; or with each device alone, with all together, and with none. */
-function onWorker(
-  spec: ModelSpec,
-  view: WorkerView,
-  options: PlanOptions,
-  how: 'whole' | 'part',
-): Ranked | NoPlan {
+/** With each device alone, with all together, or else with none. */
+function inPartOn(spec: ModelSpec, view: WorkerView, options: PlanOptions): readonly Choice[] | NoPlan {
   const { report } = view;
   if (report === null) return { reasons: [`${view.name} has not been heard of`] };
-  const settings = settingsOf(spec);
-  const lack = options.lacks.get(view.id);
-  const room = narrowed(view, lack);
   const reasons: string[] = [];
-  let best: Ranked | undefined;
-  const consider = (devices: typeof report.devices): void => {
-    const plan = planModel(
-      spec.description,
-      settings,
-      { ...room, report: { ...report, devices } },
-      deviceOverheadBytes,
-      options.deviceFactor(view.id),
-    );
+  const found: Choice[] = [];
+  const consider = (devices: readonly Device[]): void => {
+    const plan = planned(spec, view, options, devices);
     if (plan.kind === 'no') {
       reasons.push(...plan.reasons);
       return;
@@ -150,35 +143,42 @@ function onWorker(
       reasons.push(`${view.name} has an instance of it on the host already`);
       return;
     }
-    const found = ranked(spec, view, plan, options);
-    const lacks = lacksOn(spec, view, found.plan);
-    if (lacks !== undefined) reasons.push(lacks);
-    else if (best === undefined || isBetter(found, best)) best = found;
+    const choice = choiceOf(spec, view, plan, options);
+    const lacks = lacksOn(spec, view, choice.plan);
+    if (lacks === undefined) found.push(choice);
+    else reasons.push(lacks);
   };
-  if (how === 'whole') {
-    const plan = planModel(
-      spec.description,
-      settings,
-      room,
-      deviceOverheadBytes,
-      options.deviceFactor(view.id),
-    );
-    // Its reasons are told where it is looked at in part.
-    if (plan.kind === 'whole') consider(plan.devices.map(({ device }) => device));
-    return best ?? { reasons: [] };
-  }
   for (const device of report.devices) consider([device]);
   if (report.devices.length > 1 && mayDivide(report)) consider(report.devices);
-  if (best === undefined) consider([]);
-  return best ?? { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
+  if (found.length === 0) consider([]);
+  return found.length > 0
+    ? found
+    : { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };
 }
 
-function ranked(
+function planned(
+  { description, serving }: ModelSpec,
+  view: WorkerView,
+  { lacks, deviceFactor, tokensPerS }: PlanOptions,
+  devices: readonly Device[],
+): ModelPlan {
+  const room = narrowed(view, lacks.get(view.id));
+  return planModel(
+    description,
+    settingsOf({ description, serving }),
+    { ...room, report: view.report && { ...view.report, devices } },
+    deviceOverheadBytes,
+    deviceFactor(view.id),
+    (seat) => tokensPerS(view, seat),
+  );
+}
+
+function choiceOf(
   { serving: { threads } }: ModelSpec,
   view: WorkerView,
   plan: ModelPlan,
-  { shunned, lacks }: PlanOptions,
-): Ranked {
+  { shunned, lacks, tokensPerS, load }: PlanOptions,
+): Choice {
   const { report, name } = view;
   const { estimate } = plan;
   const on = plan.devices.map(({ device, layers }, at) => {
@@ -201,7 +201,8 @@ function ranked(
             return `${count} on ${each.device.name}, ${formatBytes(each.vramBytes)} of its memory`;
           })
           .join('; ');
-  const words = `on ${name}: ${where}`;
+  const words = `on ${name}: ${where}${plan.preferred === undefined ? '' : `; ${plan.preferred}`}`;
+  const hostShare = plan.hostLayers / all;
   return {
     plan: {
       worker: view.id,
@@ -213,8 +214,18 @@ function ranked(
       devices: plan.devices.map(({ device, layers: count }) => ({ device: device.uuid, layers: count })),
       words: isOther ? words : words + lackWords(view, lack),
     },
-    rank: [shunned.has(view.id) ? 1 : 0, plan.hostLayers / all, on.length, -(report?.speed ?? 0)],
+    kind: [shunned.has(view.id) ? 1 : 0, ...kindRank(hostShare, on.length)],
+    before: [hostShare, on.length, -(report?.speed ?? 0)],
+    place: on.length === 0 ? name : `${on.map(({ device }) => device.name).join(' and ')} of ${name}`,
+    tokensPerS: tokensPerS(view, plan),
+    load: load(view),
   };
+}
+
+/** Of those in part, how much of it is where is of account only as far as it is slower so. */
+function kindRank(hostShare: number, devices: number): readonly [kind: number, devices: number] {
+  if (hostShare === 0) return [0, devices];
+  return hostShare < 1 ? [1, 0] : [2, 0];
 }
 
 /** One is asked for as a part that may be anywhere is, so that older workers know it. */
