@@ -30,19 +30,32 @@ import { planTuned } from './tunings.ts';
 export interface Beginning {
   /** Idle instances of other models may go for it. */
   readonly mayEvict: boolean;
+  /** Only where an answer ends within so many ms, its load before it: nobody waits for it. */
+  readonly withinMs?: number;
 }
 
 /** Where nothing was found, the grid has changed little a moment later. */
 const planAgainMs = 1000;
+/** A better place for what is answered already is looked for so seldom. */
+const betterAgainMs = 10_000;
 /** No client has a name without characters: no submission is this one's. */
 const noClient = '' as ClientId;
 
-export function begin(context: Context, model: Model, life: ModelLife, { mayEvict }: Beginning): void {
+export function begin(
+  context: Context,
+  model: Model,
+  life: ModelLife,
+  { mayEvict, withinMs }: Beginning,
+): void {
   const { state } = context;
   const { spec, since } = model;
   const options = optionsFor(state, model, life);
   const views = trialViews(spec, besideClaims(state));
   const found = whole(spec, unowed(state, spec.name, planInstance(spec, views, options)));
+  if (withinMs !== undefined) {
+    life.betterAgainAt = state.watch + betterAgainMs;
+    if ('reasons' in found || (found.answerMs ?? withinMs) >= withinMs) return;
+  }
   const plan = 'reasons' in found ? found : tuned(model, views, found, options);
   if ('reasons' in plan) {
     life.reasons = plan.reasons;

@@ -4,9 +4,10 @@
  */
 import type { Foreseen, ModelDescription, ModelSpec, WorkerId } from '@gryphgen/protocol';
 import { estimatedTokensPerS, type ModelSeat, type WorkerView } from '@gryphgen/scheduler';
-import type { BrokerState } from '../state.ts';
+import type { BrokerState, Task } from '../state.ts';
 import { usableOf } from './hosting.ts';
 import { seatOf } from './model-learning.ts';
+import { answerMsAt } from './plan-choice.ts';
 
 export interface Described {
   readonly name: string;
@@ -67,6 +68,22 @@ export function speedOfNext(
     if (alone === undefined || alone === null) return undefined;
     return alone / (1 + (there.get(seatNamed(seat, view.id)) ?? 0));
   };
+}
+
+/** Of instances that have answered; undefined as long as one of them has not: what it can is to be seen first. */
+export function soonestAnswerMs(
+  { models }: BrokerState,
+  name: string,
+  instances: readonly Task[],
+): number | undefined {
+  let fastest = 0;
+  for (const { lease } of instances) {
+    const seat = lease && seatOf(lease.reservation.devices, lease.worker);
+    const tokensPerS = seat === null ? undefined : models.lessons.speeds.of(name, seat)?.tokensPerS;
+    if (tokensPerS === undefined) return undefined;
+    fastest = Math.max(fastest, tokensPerS);
+  }
+  return fastest > 0 ? answerMsAt(fastest) : undefined;
 }
 
 function seatNamed({ devices }: ModelSeat, worker: WorkerId): string {

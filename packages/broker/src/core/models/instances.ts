@@ -3,6 +3,7 @@
  * Which there are stands in the tasks; what is to become of them is looked at anew with each tick.
  *
  * 1. Never more than one instance of a model is on its way, nor do more than `replicas.max` take requests.
+ *    One more is begun while all places are taken, or where it would answer much sooner than any that is there.
  * 2. One that is idle ends when it is one too many: beyond `replicas.min` after `idleMs`, to make room for another model
  *    or a task that waits, or because it takes no requests any more. One that answers a request never does.
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
@@ -14,6 +15,7 @@ import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { type Beginning, begin } from './beginning-instances.ts';
 import { endIdle, unload } from './ending-instances.ts';
+import { soonestAnswerMs } from './foreseen-speeds.ts';
 import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
@@ -28,6 +30,8 @@ const awayMs = 2000;
 const absenceMs = 10_000;
 /** Requests that wait for so long while others are answered have another instance begun, if there may be one. */
 const anotherAfterMs = 2000;
+/** Those that answer may be slow: another is begun where the next answer would end in half the time, what loads for it included. */
+const soonerShare = 1 / 2;
 
 /** With each tick. */
 export function lookAfterModels(context: Context): void {
@@ -139,10 +143,12 @@ function whatToBegin(
   if (usable.length >= replicas.max) life.isWanted = false;
   if (usable.length >= replicas.max || !usable.every(isReady)) return undefined;
   if (usable.length < replicas.min || life.isWanted) return { mayEvict: true };
-  if (life.waitsSince === null) return undefined;
-  if (usable.length === 0) return { mayEvict: true };
-  const isUrgent = state.watch - life.waitsSince >= anotherAfterMs;
-  return isUrgent && !hasFree(state, name, usable) ? { mayEvict: false } : undefined;
+  if (usable.length === 0) return life.waitsSince === null ? undefined : { mayEvict: true };
+  const isUrgent = life.waitsSince !== null && state.watch - life.waitsSince >= anotherAfterMs;
+  if (isUrgent && !hasFree(state, name, usable)) return { mayEvict: false };
+  if (state.models.of(name).asking === 0 || state.watch < life.betterAgainAt) return undefined;
+  const answersMs = soonestAnswerMs(state, name, usable);
+  return answersMs === undefined ? undefined : { mayEvict: false, withinMs: answersMs * soonerShare };
 }
 
 /** Then what waits waits for something else than a slot, such as its principal's quota. */

@@ -37,6 +37,8 @@ export interface ModelLife {
   owed: { readonly worker: WorkerId; readonly until: number } | null;
   /** Watch time before which no place is looked for again: there was none. */
   planAgainAt: number;
+  /** Watch time before which no place is looked for that answers sooner than those that do. */
+  betterAgainAt: number;
   /** Why there was none. */
   reasons: readonly string[];
   /** Starts that failed in a row, and where. */
@@ -67,6 +69,7 @@ export function newLife(): ModelLife {
     makesRoom: [],
     owed: null,
     planAgainAt: 0,
+    betterAgainAt: 0,
     reasons: [],
     failed: 0,
     shunned: new Set(),

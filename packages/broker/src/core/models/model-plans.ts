@@ -42,6 +42,8 @@ export interface InstancePlan {
   readonly devices: readonly { readonly device: DeviceUuid; readonly layers: number }[];
   /** Where and why, for people. */
   readonly words: string;
+  /** What the first answer there would take, its load before it; missing where either is not known. */
+  readonly answerMs?: number;
 }
 
 export interface NoPlan {

@@ -11,6 +11,7 @@ import {
   instances,
   model,
   ready,
+  request,
   serving,
 } from './instances.fixture.ts';
 import { MiB, modelSpec } from './models.fixture.ts';
@@ -150,5 +151,51 @@ describe('of machines', () => {
     learned('fast', 1000);
     load();
     expect(instance().lease?.worker).toBe('w-2');
+  });
+});
+
+describe('one that answers where it is slow', () => {
+  const asked = (max = 2) => {
+    beginGrid();
+    const worker = grid.worker('w-1', { ...serving, devices: [slow], ...reads(1e9) });
+    add({ replicas: { min: 0, max } }, layerMiB);
+    request();
+    ready(worker);
+    return worker;
+  };
+
+  it('is joined by another where an answer takes less than half as long with its load, though nobody waits', () => {
+    const worker = asked();
+    const better = grid.worker('w-2', { ...serving, devices: [fast], ...reads(1e9) });
+    grid.pass(11_000, [worker, better]);
+    // Of neither it is known by answers yet.
+    expect(instances()).toHaveLength(1);
+    learned('slow', 10);
+    grid.pass(11_000, [worker, better]);
+    expect(instances().map(seat)).toEqual([['slow'], ['fast']]);
+  });
+
+  it('is not where the load takes what would be gained, or as many are there as may be', () => {
+    for (const [max, loadMs] of [
+      [2, 20_000],
+      [1, 1000],
+    ] as const) {
+      const worker = asked(max);
+      const better = grid.worker('w-2', { ...serving, devices: [fast], ...reads(1e9) });
+      learned('slow', 10);
+      loaded('w-2', loadMs);
+      grid.pass(30_000, [worker, better]);
+      expect(instances()).toHaveLength(1);
+    }
+  });
+
+  it('is not while nobody asks it', () => {
+    const worker = asked();
+    const better = grid.worker('w-2', { ...serving, devices: [fast], ...reads(1e9) });
+    for (const { id, attempt, spec } of [...grid.state.tasks.values()])
+      if (spec.envelope.kind === 'infer') grid.result(worker, id, attempt, null);
+    learned('slow', 10);
+    grid.pass(30_000, [worker, better]);
+    expect(instances()).toHaveLength(1);
   });
 });

@@ -37,14 +37,16 @@ export function chosen(plans: readonly Choice[]): InstancePlan | undefined {
     return writes && writes + (loadOf(choice) ?? 0);
   };
   const [best = first] = swiftest(swiftest(alike, takesMs), writesMs);
-  if (best === first) return first.plan;
+  const plan = { ...best.plan, ...answerMs(best) };
+  if (best === first) return plan;
   const words = (choice: Choice): string => {
     const load = loadOf(choice);
     const loads = load === undefined ? '' : ` after a load of ${formatDuration(Math.round(load))}`;
     return `${choice.place} (${tokensWords(choice.tokensPerS)}${loads})`;
   };
-  const why = `an answer ends sooner on ${words(best)} than on ${words(first)}`;
-  return { ...best.plan, words: `${best.plan.words}; ${why}` };
+  const isSooner = (takesMs(best) ?? 0) < (takesMs(first) ?? 0);
+  const why = `${isSooner ? 'an answer ends sooner' : 'it writes faster'} on ${words(best)} than on ${words(first)}`;
+  return { ...plan, words: `${plan.words}; ${why}` };
 }
 
 /** Of a kind that is known of all; else it is left out of account. */
@@ -55,7 +57,18 @@ function loadsOf(plans: readonly Choice[]): (choice: Choice) => number | undefin
 }
 
 function writesMs({ tokensPerS }: Choice): number | undefined {
-  return tokensPerS && (1000 * answerTokens) / tokensPerS;
+  return tokensPerS && answerMsAt(tokensPerS);
+}
+
+/** What a usual answer takes where a model writes so fast. */
+export function answerMsAt(tokensPerS: number): number {
+  return (1000 * answerTokens) / tokensPerS;
+}
+
+function answerMs(choice: Choice): Pick<InstancePlan, 'answerMs'> {
+  const { load } = choice;
+  const [writes, loads] = [writesMs(choice), load.measured ?? load.estimated];
+  return writes === undefined || loads === undefined ? {} : { answerMs: writes + loads };
 }
 
 function compare(one: Choice, other: Choice): number {
