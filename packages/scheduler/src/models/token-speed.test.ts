@@ -92,6 +92,12 @@ describe('tokens a second', () => {
       estimatedTokensPerS(model, plan({ kind: 'host', devices: [], hostLayers: 4 }), {}),
     ).toBeUndefined();
     expect(estimatedTokensPerS(model, plan({ kind: 'no', devices: [] }), host)).toBeUndefined();
+    for (const memoryBytesPerS of [0, 1e-300])
+      expect(
+        estimatedTokensPerS(model, plan({ kind: 'host', devices: [], hostLayers: 4 }), {
+          calibration: { at: 0, memoryBytesPerS },
+        }),
+      ).toBeUndefined();
     expect(estimatedTokensPerS({ ...model, isGenerative: false }, plan({}), host)).toBeUndefined();
   });
 });

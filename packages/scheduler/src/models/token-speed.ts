@@ -18,6 +18,8 @@ import type { ModelSeat } from './plan-model.ts';
 const reachedShare = 0.6;
 /** Of a layer with experts, what every token uses: attention, norms, the router. */
 const sharedShare = 0.1;
+/** For a token: what takes longer was measured wrongly. */
+const mostSeconds = 3600;
 
 /** For one who asks alone; undefined where it cannot be said. */
 export function estimatedTokensPerS(
@@ -37,10 +39,10 @@ export function estimatedTokensPerS(
     const speed =
       measuredOn(calibration, device?.uuid ?? hostSeat) ??
       (device === undefined ? calibration?.memoryBytesPerS : reachedOn(device));
-    if (speed === undefined || (device === undefined && hostLayers === 0)) return undefined;
+    if (!speed || (device === undefined && hostLayers === 0)) return undefined;
     seconds += bytes / speed;
   }
-  return seconds > 0 ? 1 / seconds : undefined;
+  return seconds > 0 && seconds < mostSeconds ? 1 / seconds : undefined;
 }
 
 function measuredOn(calibration: Calibration | undefined, seat: string): number | undefined {
