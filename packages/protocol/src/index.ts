@@ -16,7 +16,7 @@ export {
   reservationSchema,
   taskIdSchema,
 } from './handshake.ts';
-export type { HeldShard, HeldShards } from './held-shards.ts';
+export { type HeldShard, type HeldShards, mostShardEpoch } from './held-shards.ts';
 export * from './ids.ts';
 export * from './image-order.ts';
 export * from './image-reference.ts';

@@ -100,7 +100,7 @@ export function shardLines(shards: readonly ShardDocument[]): readonly string[] 
   return shards.map((shard, at) => {
     const { lost } = shard;
     const words =
-      lost === undefined ? '' : `; lost with its former owner: changes up to ${lost}, sync it again`;
+      lost === undefined ? '' : `; lost: changes up to ${lost}, sync it again`;
     return `shard ${at + 1}: ${holderWords(shard)}${words}`;
   });
 }

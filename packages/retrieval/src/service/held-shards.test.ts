@@ -1,5 +1,5 @@
 /** Shards of collections as a service has them: whose word counts, and which files are whose. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shardsOfLabels } from '@gryphgen/protocol';
@@ -98,4 +98,43 @@ it('a worker’s labels say what is here, by epoch', async () => {
 it('a file of epochs that makes no sense is told, and not written over', async () => {
   await writeFile(file(), '{"version":9}');
   await expect(ShardEpochs.load(file())).rejects.toThrow(/damaged, or of a later version/);
+});
+
+it('an owner that was chosen twice for a copy goes on from what it made of that in between, and from nothing else', async () => {
+  const base = { epoch: 1, version: 4 };
+  const copies = { version: 4, base, isCopy: false, byBroker: false };
+  const shards = await opened();
+  here.add('docs');
+  await shards.noteCopy('docs', 1, 4);
+  expect(await shards.hold('docs', { epoch: 2, copies })).toBeUndefined();
+  const later = await opened();
+  expect(later.stale('docs', { epoch: 4, copies })).toBeUndefined();
+  expect(later.stale('docs', { epoch: 4 })?.message).toContain('owner epoch 2');
+  const newer = { ...copies, base: { epoch: 3, version: 4 } };
+  expect(later.stale('docs', { epoch: 4, copies: newer })?.message).toContain('owner epoch 2');
+  expect(await later.hold('docs', { epoch: 4, copies })).toBeUndefined();
+  expect([...here]).toEqual(['docs']);
+  expect(later.told()).toMatchObject([{ epoch: 4, version: 6 }]);
+  expect(await later.hold('docs', { epoch: 2, copies })).toMatchObject({ code: 'rejected.state' });
+  // Another's copy since: what was here is not in it.
+  await later.beginCopy('docs', { epoch: 5, version: 9 });
+  await later.noteCopy('docs', 5, 9);
+  expect(later.stale('docs', { epoch: 6, copies })).toBeUndefined();
+  expect(
+    later.stale('docs', { epoch: 6, copies: { ...copies, base: { epoch: 5, version: 10 } } }),
+  ).toBeDefined();
+});
+
+it('what is here is known as what it is however many others are gone', async () => {
+  const epochs = await ShardEpochs.load(file());
+  const standing = { epoch: 3, version: 7, isCopy: true };
+  const others = Array.from({ length: 1024 }, (_, at) => [`gone-${at}`, 1, 1, false, 0]);
+  await epochs.note('docs', standing, ['docs']);
+  const known = JSON.parse(await readFile(file(), 'utf8'));
+  await writeFile(file(), JSON.stringify({ ...known, epochs: [...known.epochs, ...others.slice(1)] }));
+  const full = await ShardEpochs.load(file());
+  await full.note('new', standing, ['docs', 'new']);
+  expect(full.of('docs')).toMatchObject(standing);
+  expect(full.names()).toHaveLength(1024);
+  expect(full.of('gone-1')).toBeUndefined();
 });

@@ -3,7 +3,7 @@
  *
  * 1. A unit (shard-units.ts) is changed under the owner epoch that the lease names, and under no older one.
  * 2. What it has of an epoch before is gone before it is changed under another: others may have owned it in between. But for the
- *    copy that the lease says this owner was chosen for.
+ *    copy that the lease says this owner was chosen for, and what it made of that since, unheard.
  * 3. A copy is changed by what its owner has alone, and is nothing that the worker is labelled with.
  */
 import {
@@ -84,7 +84,8 @@ export class HeldShards {
     }
     // What begins anew in an epoch that was told of before is a change after that.
     const before = Math.max(isOwn ? known.version : 0, copies?.version ?? 0);
-    await this.epochs.note(unit, { epoch, version: before + 1, isCopy: false });
+    const from = isOwn ? copyIn(known) : undefined;
+    await this.note(unit, { epoch, version: before + 1, isCopy: false, from });
     return undefined;
   }
 
@@ -93,7 +94,9 @@ export class HeldShards {
     const known = this.standing(unit);
     if (known === undefined) return unknown(unit);
     if (!isAsOf(known, hold)) return this.old(unit, known, hold);
-    if (known.isCopy) await this.epochs.note(unit, { ...known, epoch: hold.epoch, isCopy: false });
+    const { epoch } = hold;
+    if (known.epoch !== epoch)
+      await this.note(unit, { epoch, version: known.version, isCopy: false, from: copyIn(known) });
     return undefined;
   }
 
@@ -117,7 +120,7 @@ export class HeldShards {
     const held = this.copied(unit, hold);
     if ('code' in held) return held;
     const { version, of: least } = held;
-    await this.epochs.note(unit, { epoch: hold.epoch, version, isCopy: true, least });
+    await this.note(unit, { epoch: hold.epoch, version, isCopy: true, least });
     return undefined;
   }
 
@@ -135,7 +138,7 @@ export class HeldShards {
     if (known !== undefined && !known.isCopy && known.epoch === epoch && this.isHere(unit))
       return failure('rejected.state', `${unit} is owned here in owner epoch ${epoch}: expected another's`);
     if (known?.isCopy && known.epoch === epoch) return undefined;
-    await this.epochs.note(unit, { epoch, version: 0, isCopy: true });
+    await this.note(unit, { epoch, version: 0, isCopy: true });
     return undefined;
   }
 
@@ -143,7 +146,11 @@ export class HeldShards {
   async noteCopy(unit: string, epoch: number, version: number): Promise<void> {
     const known = this.standing(unit);
     const least = known?.epoch === epoch ? known.least : undefined;
-    await this.epochs.note(unit, { epoch, version, isCopy: true, ...(least !== undefined && { least }) });
+    await this.note(unit, { epoch, version, isCopy: true, ...(least !== undefined && { least }) });
+  }
+
+  private async note(unit: string, standing: Standing): Promise<void> {
+    await this.epochs.note(unit, standing, this.units.names());
   }
 
   private isHere(unit: string): boolean {
@@ -170,11 +177,19 @@ export class HeldShards {
 
 /**
  * It is this owner's own, or the copy that it was made the owner for: or a later one, of an owner in between, which was on its
- * way to it then.
+ * way to it then. Or what it made of such a copy as an owner before, of which the broker has not heard: it would not have been
+ * chosen for that copy else.
  */
-function isAsOf({ epoch, version, isCopy }: Standing, hold: Hold): boolean {
-  if (!isCopy) return epoch === hold.epoch;
+function isAsOf(known: Standing, hold: Hold): boolean {
+  if (!known.isCopy && known.epoch === hold.epoch) return true;
   const base = hold.copies?.base;
-  if (base == null || version === 0 || epoch >= hold.epoch) return false;
-  return epoch > base.epoch || (epoch === base.epoch && version >= base.version);
+  const copy = copyIn(known);
+  if (base == null || copy === undefined || known.epoch >= hold.epoch) return false;
+  return copy.epoch > base.epoch || (copy.epoch === base.epoch && copy.version >= base.version);
+}
+
+/** The copy that it is, or that it went on from. */
+function copyIn({ epoch, version, isCopy, from }: Standing): Standing['from'] {
+  if (!isCopy) return from;
+  return version === 0 ? undefined : { epoch, version };
 }

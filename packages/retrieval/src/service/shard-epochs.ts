@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { isMissing, replacePrivateFile } from '@gryphgen/runtime';
 import { z } from 'zod';
 
-/** Those of units that are gone stay, for want of who would say so: the first that were noted go first. */
+/** Those of units that are gone stay, for want of who would say so: the first of these that were noted go first. */
 const mostEpochs = 1024;
 
 const epoch = z.number().int().min(1);
@@ -18,6 +18,8 @@ const fileSchema = z.discriminatedUnion('version', [
   z.object({
     version: z.literal(2),
     epochs: z.array(z.tuple([z.string(), epoch, count, z.boolean(), count])),
+    // Programs of before pass over it.
+    from: z.array(z.tuple([z.string(), epoch, count])).default([]),
   }),
 ]);
 
@@ -29,6 +31,8 @@ export interface Standing {
   readonly isCopy: boolean;
   /** Of a copy from which something was taken out: what is older than this version of its owner's would bring that back. */
   readonly least?: number;
+  /** Of what is owned: the copy that it went on from. */
+  readonly from?: { readonly epoch: number; readonly version: number } | undefined;
 }
 
 /** Of what was changed before changes were counted. */
@@ -60,8 +64,10 @@ export class ShardEpochs {
         file,
         new Map(read.data.epochs.map(([unit, epoch]) => [unit, ownedSince(epoch)])),
       );
+    const from = new Map(read.data.from.map(([unit, epoch, version]) => [unit, { epoch, version }]));
     const known = read.data.epochs.map(
-      ([unit, epoch, version, isCopy, least]) => [unit, { epoch, version, isCopy, least }] as const,
+      ([unit, epoch, version, isCopy, least]) =>
+        [unit, { epoch, version, isCopy, least, from: from.get(unit) }] as const,
     );
     return new ShardEpochs(file, new Map(known));
   }
@@ -76,11 +82,12 @@ export class ShardEpochs {
     return [...this.standings.keys()];
   }
 
-  async note(unit: string, standing: Standing): Promise<void> {
+  /** `here`: the units that are. */
+  async note(unit: string, standing: Standing, here: readonly string[]): Promise<void> {
     const next = new Map(this.standings);
     next.delete(unit);
     next.set(unit, standing);
-    const [oldest] = next.keys();
+    const oldest = [...next.keys()].find((name) => name !== unit && !here.includes(name));
     if (next.size > mostEpochs && oldest !== undefined) next.delete(oldest);
     const epochs = [...next].map(([name, { epoch, version, isCopy, least = 0 }]) => [
       name,
@@ -89,7 +96,10 @@ export class ShardEpochs {
       isCopy,
       least,
     ]);
-    await replacePrivateFile(this.file, JSON.stringify({ version: 2, epochs }));
+    const from = [...next].flatMap(([name, { from: copy }]) =>
+      copy === undefined ? [] : [[name, copy.epoch, copy.version]],
+    );
+    await replacePrivateFile(this.file, JSON.stringify({ version: 2, epochs, from }));
     this.standings.set(unit, standing);
     if (oldest !== undefined && !next.has(oldest)) this.standings.delete(oldest);
   }

@@ -134,11 +134,16 @@ function letGo(context: Context): void {
   }
 }
 
-/** Its owner says that it has it, as the record does. */
+/** Its owner says that it has it, as the record does: as its own, or as the copy that it goes on from. */
 function isTold(state: BrokerState, name: string, index: number, shard: Shard): boolean {
   const { shards = [] } = ownerOf(state, shard)?.view.report?.retrieval ?? {};
+  const { epoch } = shard.base ?? {};
   return shards.some(
-    (one) => one.collection === name && one.index === index && one.version === shard.version,
+    (one) =>
+      one.collection === name &&
+      one.index === index &&
+      one.version === shard.version &&
+      one.epoch === (one.isCopy === true ? epoch : shard.epoch),
   );
 }
 

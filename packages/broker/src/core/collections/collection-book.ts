@@ -6,7 +6,13 @@
  * 2. A worker that was removed stays named as the owner until another is chosen, or its machine is back: by another key, with what it had.
  * 3. Versions are what workers told: a copy that has its owner's epoch and version lacks nothing that was acknowledged by then.
  */
-import type { PrincipalId, ShardHold, ShardName, WorkerId } from '@gryphgen/protocol';
+import {
+  mostShardEpoch,
+  type PrincipalId,
+  type ShardHold,
+  type ShardName,
+  type WorkerId,
+} from '@gryphgen/protocol';
 import { changeView, shardKey } from '@gryphgen/scheduler';
 import { lookAgain } from '../record/apply-workers.ts';
 import { type Decision, decided, type WireShard } from '../record/decisions.ts';
@@ -28,7 +34,7 @@ export interface Shard extends ShardVersion {
   readonly worker: WorkerId | '';
   /** The copy that its owner was chosen for; null: it began with nothing. */
   readonly base: ShardVersion | null;
-  /** The version that its former owner had, where that copy was behind it; 0: it was not. */
+  /** The version that its former owner had, or this one once, where what was there to go on from is behind that; 0: it is not. */
   readonly lost: number;
   /** Who is to have it as its owner has, and as of what they have it; version 0: nothing yet. */
   readonly copies: readonly ShardCopy[];
@@ -48,6 +54,17 @@ export interface Collection {
 /** An owner's that begins with nothing. */
 export function newShard(worker: WorkerId | '', epoch: number): Shard {
   return { worker, epoch, version: 0, base: null, lost: 0, copies: [] };
+}
+
+/** Left to count on from, where the broker's own epoch is of no use any more: it goes by the clock, and will be too large in 2038. */
+const epochsToSpare = 1_000_000;
+
+/**
+ * Of the next owner: one that nobody had in a time of which a restored broker knows nothing, as its own is (restore.ts). What owners
+ * of that time left are then former owners', and no copy of theirs is taken for the next one's.
+ */
+export function nextEpoch({ epoch }: BrokerState, before: number): number {
+  return Math.max(before + 1, Math.min(epoch, mostShardEpoch - epochsToSpare));
 }
 
 export class CollectionBook {
@@ -111,7 +128,7 @@ export function collectionSet({ name, shards, replicas, placedAt, by }: Collecti
 }
 
 function wireOf({ worker, epoch, version, base, lost, copies }: Shard): WireShard {
-  if (version === 0 && base === null && copies.length === 0) return [worker, epoch];
+  if (version === 0 && base === null && lost === 0 && copies.length === 0) return [worker, epoch];
   const from = base === null ? null : ([base.epoch, base.version] as const);
   return [worker, epoch, version, from, lost, copies.map((one) => [one.worker, one.epoch, one.version])];
 }

@@ -72,7 +72,16 @@ export class PlayedCopies {
 
   /** What it has of the shard from now on, by its word. */
   has(worker: string, version: number, more: Partial<HeldShard> = {}): void {
-    this.held.set(worker, [{ collection: 'docs', index: 0, of: 1, epoch: 1, version, ...more }]);
+    this.tell(worker, [{ collection: 'docs', index: 0, of: 1, epoch: 1, version, ...more }]);
+  }
+
+  /** Its disk is another. */
+  hasNothing(worker: string): void {
+    this.tell(worker, []);
+  }
+
+  private tell(worker: string, held: readonly HeldShard[]): void {
+    this.held.set(worker, held);
     this.reports += 1;
     this.grid.say(this.sessions.get(worker) as SessionId, {
       kind: 'report',

@@ -153,6 +153,29 @@ describe('a copy', () => {
     expect(played.opsNow()).toEqual([['copy', 'w-1']]);
   });
 
+  it('is none where a machine says nothing of it any more, and is brought again', () => {
+    played.copied(3);
+    played.hasNothing('w-2');
+    expect(played.copiesNow()).toEqual([['w-2', 0]]);
+    played.rest(20_000);
+    expect(played.opsNow()).toEqual([['copy', 'w-1']]);
+  });
+
+  it('stays where it is whole, when there are to be fewer', () => {
+    played.copied(3);
+    played.hello('w-3');
+    played.place({ replicas: 2 });
+    played.document('moveShard', { name: 'docs', index: 0, epoch: 1, to: 'w-2' });
+    played.has('w-3', 3, { isCopy: true });
+    expect(played.copiesNow()).toEqual([
+      ['w-3', 0],
+      ['w-1', 0],
+    ]);
+    played.place({ replicas: 1 });
+    const shard = played.grid.state.collections.known.get('docs')?.shards[0];
+    expect(shard?.copies).toEqual([{ worker: 'w-3', epoch: 1, version: 3 }]);
+  });
+
   it('is as many as who began the collection says, or an admin', () => {
     played.hello('w-1');
     played.place();

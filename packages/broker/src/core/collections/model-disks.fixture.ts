@@ -1,5 +1,12 @@
 /** What services with retrieval have of a shard, and do as they are asked: `packages/retrieval/src/service/held-shards.ts` as a model. */
-import { decodeBody, type IngestBody, type ShardHold, shardsLabel, shardsOnLabel } from '@gryphgen/protocol';
+import {
+  type CopyHold,
+  decodeBody,
+  type IngestBody,
+  type ShardHold,
+  shardsLabel,
+  shardsOnLabel,
+} from '@gryphgen/protocol';
 
 export interface Content {
   readonly epoch: number;
@@ -10,6 +17,8 @@ export interface Content {
 /** What one machine has of the shard, on its disk. */
 interface Kept extends Content {
   readonly isCopy: boolean;
+  /** The copy that what is owned went on from. */
+  readonly from?: CopyHold['base'];
 }
 
 /** Of all machines, by worker; with the artifacts that the grid has. */
@@ -40,10 +49,10 @@ export class ModelDisks {
   changed(id: string, hold: ShardHold, change: number): object | undefined {
     const kept = this.kept.get(id);
     if (kept !== undefined && kept.version > 0 && kept.epoch > hold.epoch) return undefined;
-    const from = kept !== undefined && isAsOf(kept, hold) ? kept : { version: 0, changes: new Set<number>() };
-    const changes = new Set([...from.changes, change]);
-    const version = Math.max(from.version, hold.copies?.version ?? 0) + 1;
-    this.kept.set(id, { epoch: hold.epoch, version, isCopy: false, changes });
+    const own = kept !== undefined && isAsOf(kept, hold) ? kept : undefined;
+    const changes = new Set([...(own?.changes ?? []), change]);
+    const version = Math.max(own?.version ?? 0, hold.copies?.version ?? 0) + 1;
+    this.kept.set(id, { epoch: hold.epoch, version, isCopy: false, changes, from: own ? copyIn(own) : null });
     return {};
   }
 
@@ -53,7 +62,7 @@ export class ModelDisks {
     const kept = this.kept.get(id);
     if (body.op === 'copy') {
       if (kept === undefined || !isAsOf(kept, hold)) return undefined;
-      const owned = { ...kept, epoch: hold.epoch, isCopy: false };
+      const owned = { ...kept, epoch: hold.epoch, isCopy: false, from: copyIn(kept) };
       this.kept.set(id, owned);
       this.artifacts.push(owned);
       const digest = `sha256:${String(this.artifacts.length - 1).padStart(64, '0')}`;
@@ -74,9 +83,15 @@ export class ModelDisks {
   }
 }
 
-function isAsOf({ epoch, version, isCopy }: Kept, hold: ShardHold): boolean {
-  if (!isCopy) return epoch === hold.epoch;
+function isAsOf(kept: Kept, hold: ShardHold): boolean {
+  if (!kept.isCopy && kept.epoch === hold.epoch) return true;
   const base = hold.copies?.base;
-  if (base == null || version === 0 || epoch >= hold.epoch) return false;
-  return epoch > base.epoch || (epoch === base.epoch && version >= base.version);
+  const copy = copyIn(kept);
+  if (base == null || copy === null || kept.epoch >= hold.epoch) return false;
+  return copy.epoch > base.epoch || (copy.epoch === base.epoch && copy.version >= base.version);
+}
+
+function copyIn({ epoch, version, isCopy, from = null }: Kept): CopyHold['base'] {
+  if (!isCopy) return from;
+  return version === 0 ? null : { epoch, version };
 }

@@ -1,5 +1,7 @@
 /** Whose copy takes the place of a shard's owner: when that was removed, or an admin says so, and never by itself. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CoreFixture } from '../core.fixture.ts';
+import { apply } from '../record/apply.ts';
 import { left, PlayedCopies } from './copies.fixture.ts';
 
 let played: PlayedCopies;
@@ -31,6 +33,46 @@ describe('who takes the place of the owner', () => {
     played.document('moveShard', { name: 'docs', index: 0, epoch: 1 });
     expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2, version: 4 });
     expect(played.now()).not.toHaveProperty('lost');
+  });
+
+  it('is taken, by an admin’s order, of one that says to have less than it had: until then the record says what is lost', () => {
+    played.copied(4);
+    played.hasNothing('w-1');
+    expect(played.now()).toMatchObject({ worker: 'w-1', version: 4, lost: 4 });
+    const [docs] = played.document('moveShard', { name: 'docs', index: 0, epoch: 1 }).shards;
+    expect(docs).toMatchObject({ worker: 'w-2', epoch: 2, version: 4 });
+    expect(docs).not.toHaveProperty('lost');
+    // What it was chosen for is a backup's.
+    played.has('w-2', 3, { isCopy: true });
+    expect(played.now()).toMatchObject({ worker: 'w-2', lost: 4 });
+  });
+
+  it('begins anew where there is no copy, and the record says that it does', () => {
+    played.hello('w-1', 'w-2');
+    played.place();
+    played.has('w-1', 4);
+    played.ask('removeNode', { node: 'w-1' });
+    played.place();
+    expect(played.now()).toMatchObject({ worker: 'w-2', epoch: 2, version: 0, lost: 4 });
+    const after = played.grid.restart(false);
+    expect([...after.state.collections.known]).toEqual([...played.grid.state.collections.known]);
+  });
+
+  it('has an epoch that nobody had in a time which a restored broker does not know', () => {
+    played.copied(4);
+    const restored = new CoreFixture(1_795_000_000);
+    for (const [, decision] of played.grid.groups) apply(restored.state, restored.state.epoch, decision);
+    const asked = {
+      kind: 'request',
+      id: 1,
+      op: 'moveShard',
+      args: { name: 'docs', index: 0, epoch: 1 },
+    } as const;
+    restored.say(restored.client(), asked);
+    expect(restored.state.collections.known.get('docs')?.shards[0]).toMatchObject({
+      worker: 'w-2',
+      epoch: 1_795_000_000,
+    });
   });
 
   it('is told to lack what it lacks', () => {

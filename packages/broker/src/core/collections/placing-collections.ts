@@ -20,7 +20,14 @@ import {
 import { type Context, decide, refuse, reply } from '../context.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Session, Worker } from '../state.ts';
-import { type Collection, collectionSet, newShard, ownerOf, type Shard } from './collection-book.ts';
+import {
+  type Collection,
+  collectionSet,
+  newShard,
+  nextEpoch,
+  ownerOf,
+  type Shard,
+} from './collection-book.ts';
 import { documentOf } from './collection-words.ts';
 import { moveShard } from './moving-shards.ts';
 import { chooseCopies, heirOf, noteCopies, promoted } from './shard-copies.ts';
@@ -162,7 +169,7 @@ function begun(state: BrokerState, { name, shards = 1 }: Place): readonly Shard[
 /** As they are, where nothing is to be done. */
 function owned(state: BrokerState, known: Collection, { name, shards }: Place): readonly Shard[] | Failure {
   const has = known.shards.length;
-  const epoch = newest(known.shards) + 1;
+  const epoch = nextEpoch(state, newest(known.shards));
   if ((shards ?? has) !== has) {
     if (!isEmpty(state, known))
       return failure(
@@ -182,7 +189,8 @@ function owned(state: BrokerState, known: Collection, { name, shards }: Place): 
     if (!isLost(state, shard)) return shard;
     const heir = heirOf(state, shard);
     if (heir !== undefined) return promoted(state, shard, heir);
-    return newShard(next.next().value as WorkerId, shard.epoch + 1);
+    const begun = newShard(next.next().value as WorkerId, nextEpoch(state, shard.epoch));
+    return { ...begun, lost: Math.max(shard.version, shard.lost) };
   });
 }
 

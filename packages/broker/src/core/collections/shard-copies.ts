@@ -3,36 +3,76 @@
  *
  * 1. As of what something is, its worker says: an owner of its own shard, any other of its copy. One that says to be ahead of its
  *    owner counts for nothing while that is there to know better; else it may have what a broker that was restored does not know.
- * 2. A copy takes an owner's place when that was removed, or by an admin's order (moving-shards.ts); never because it is away.
+ * 2. Who has lost what it was known to have (its disk is another, or a backup's) is known by what it says, and by what it does not
+ *    say: it has no copy then, and of an owner the record says what it lacks.
+ * 3. A copy takes an owner's place when that was removed, or by an admin's order (moving-shards.ts); never because it is away.
  */
-import type { HeldShard, WorkerId } from '@gryphgen/protocol';
+import { type HeldShard, limits, type WorkerId } from '@gryphgen/protocol';
 import { type Context, decide } from '../context.ts';
 import type { BrokerState, Worker } from '../state.ts';
 import {
   type Collection,
   collectionSet,
+  nextEpoch,
   ownerOf,
   type Shard,
   type ShardCopy,
   type ShardVersion,
 } from './collection-book.ts';
 
-/** What a worker says that it has (1). */
+/** What a worker says that it has (1, 2). */
 export function noteCopies(context: Context, { id, view }: Worker): void {
   const { state } = context;
-  for (const held of view.report?.retrieval?.shards ?? []) {
+  const told = view.report?.retrieval?.shards ?? [];
+  for (const held of told) {
     const known = state.collections.known.get(held.collection);
     const shard = known?.shards[held.index];
     if (known === undefined || shard === undefined || known.shards.length !== held.of) continue;
     const next = shard.worker === id ? ownVersion(shard, held) : copyVersion(state, shard, id, held);
     if (next !== shard) setShard(context, known, held.index, next);
   }
+  // Others may not tell all that they have.
+  if (view.report?.retrieval !== undefined && told.length < limits.heldShards) noteUntold(context, id, told);
+}
+
+/** Nothing is there of what it was known to have and says nothing of. */
+function noteUntold(context: Context, id: WorkerId, told: readonly HeldShard[]): void {
+  const { known: all } = context.state.collections;
+  for (const name of [...all.keys()]) {
+    for (const index of all.get(name)?.shards.keys() ?? []) {
+      const known = all.get(name) as Collection;
+      const shard = known.shards[index] as Shard;
+      const isKnown = (one: ShardCopy) => one.worker === id && one.version > 0;
+      if (shard.worker === id ? isLacking(shard, 0) : shard.copies.some(isKnown)) {
+        const of = known.shards.length;
+        if (told.some((one) => one.collection === name && one.index === index && one.of === of)) continue;
+        const none = { worker: id, epoch: shard.epoch, version: 0 };
+        const copies = shard.copies.map((one) => (isKnown(one) ? none : one));
+        setShard(context, known, index, shard.worker === id ? lacking(shard) : { ...shard, copies });
+      }
+    }
+  }
 }
 
 /** It only grows: an owner whose files are a backup's goes on from what is known, so that a version is never of two contents. */
 function ownVersion(shard: Shard, { epoch, version, isCopy }: HeldShard): Shard {
-  const isOwn = epoch === shard.epoch && isCopy !== true;
-  return isOwn && version > shard.version ? { ...shard, version } : shard;
+  if (isCopy === true && epoch < shard.epoch) {
+    const { base } = shard;
+    const has = base !== null && (epoch > base.epoch || (epoch === base.epoch && version >= base.version));
+    return isLacking(shard, has ? shard.version : 0) ? lacking(shard) : shard;
+  }
+  if (epoch !== shard.epoch || isCopy === true) return shard;
+  if (isLacking(shard, version)) return lacking(shard);
+  return version > shard.version ? { ...shard, version } : shard;
+}
+
+/** The owner says to have less than it told of, and the record does not say so yet. */
+function isLacking(shard: Shard, version: number): boolean {
+  return version < shard.version && shard.lost < shard.version;
+}
+
+function lacking(shard: Shard): Shard {
+  return { ...shard, lost: shard.version };
 }
 
 function copyVersion(
@@ -58,7 +98,7 @@ export function setShard(context: Context, known: Collection, index: number, nex
   );
 }
 
-/** As many as there are to be, where there are machines for them; one that is too many is no copy any more. */
+/** As many as there are to be, where there are machines for them; one that is too many is no copy any more: first who has none yet. */
 export function chooseCopies(context: Context, name: string): void {
   const { state } = context;
   const known = state.collections.known.get(name);
@@ -67,7 +107,7 @@ export function chooseCopies(context: Context, name: string): void {
     const shard = collection.shards[index] as Shard;
     const there = shard.copies.filter(({ worker }) => worker !== shard.worker && mayHold(state, worker));
     const kept = there
-      .toSorted((a, b) => b.epoch - a.epoch || b.version - a.version)
+      .toSorted((a, b) => isWhole(b) - isWhole(a) || b.epoch - a.epoch || b.version - a.version)
       .slice(0, collection.replicas);
     const isFull = kept.length === collection.replicas || shard.worker === '';
     const lacking = collection.replicas - kept.length;
@@ -76,6 +116,10 @@ export function chooseCopies(context: Context, name: string): void {
     const copies = [...kept, ...others.map((worker) => ({ worker, epoch: shard.epoch, version: 0 }))];
     setShard(context, collection, index, { ...shard, copies });
   }
+}
+
+function isWhole({ version }: ShardCopy): number {
+  return Number(version > 0);
 }
 
 /** It is of the grid, and of no version that knows nothing of copies. */
@@ -145,7 +189,7 @@ export function heirOf(state: BrokerState, { copies }: Shard): ShardCopy | undef
 export function promoted(state: BrokerState, shard: Shard, { worker, epoch, version }: ShardCopy): Shard {
   const others = shard.copies.filter((one) => one.worker !== worker);
   const former = ownerOf(state, shard)?.id;
-  const next = shard.epoch + 1;
+  const next = nextEpoch(state, shard.epoch);
   return {
     ...{ worker, epoch: next, version, base: { epoch, version } },
     lost: lostBy(shard, { epoch, version }),
