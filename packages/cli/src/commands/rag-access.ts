@@ -1,5 +1,5 @@
 /** `grid rag access`: whose a collection is, and who may ask it. */
-import { accessed, type Client } from '@gryphgen/client';
+import { accessed, type Client, collectionNamed } from '@gryphgen/client';
 import {
   type AccessResult,
   type Failure,
@@ -13,12 +13,20 @@ import {
 } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { type Invocation, runs } from '../command.ts';
+import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { principalName } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
-import { collectionsOf, held, ingest, onCollection } from './rag-collections.ts';
+import {
+  type CopyLeftOut,
+  collectionsOf,
+  held,
+  ingest,
+  ingestCopies,
+  onCollection,
+} from './rag-collections.ts';
 
 interface AccessFlags extends CommonFlags {
   readonly readers?: string;
@@ -42,7 +50,7 @@ export function accessCommand(invocation: Invocation): Command {
     .addOption(new Option('--owner <principal>', 'give it to this one'));
   return runs<AccessFlags>(command, invocation, async (flags, [collection = '']) => {
     const { terminal } = invocation;
-    const access = await withClient(terminal, flags, async (client) => {
+    const { notTold = [], ...access } = await withClient<Told>(terminal, flags, async (client) => {
       await held(client, collection);
       if (flags.readers === undefined && flags.owner === undefined)
         return await shownAccess(client, collection);
@@ -51,12 +59,32 @@ export function accessCommand(invocation: Invocation): Command {
         ...(flags.readers !== undefined && { readers: await readersOf(client, flags.readers) }),
         ...(flags.owner !== undefined && { owner: (await principalsOf(client, [flags.owner]))[0] }),
       };
-      return accessed(...(await ingest(client, terminal, body, false)));
+      const told = accessed(...(await ingest(client, terminal, body, false)));
+      // Else one that is behind would answer whom it should not, while its owner is away.
+      const { shards } = await collectionNamed(client, collection);
+      const { leftOut } = await ingestCopies(client, { ...body, ...ofCopies(told) }, shards);
+      return { ...told, notTold: leftOut };
     });
-    if (flags.json) printJson(terminal, { collection, ...access });
-    else terminal.out(`${accessLine(access)}\n`);
+    const left = notTold.length > 0 && { notTold };
+    if (flags.json) printJson(terminal, { collection, ...access, ...left });
+    else {
+      terminal.out(`${accessLine(access)}\n`);
+      for (const { number, machine, why } of notTold)
+        terminal.out(
+          `not told: the copy of shard ${number} on ${printable(machine || 'no machine')} (${printable(why)}): until it is brought this, it answers as before while its owner is away\n`,
+        );
+    }
     return 0;
   });
+}
+
+/** All of it: they may lack what was said before. */
+function ofCopies({ owner, readers }: AccessResult): Partial<Extract<IngestBody, { op: 'access' }>> {
+  return { readers, ...(owner !== null && { owner: owner as PrincipalId }) };
+}
+
+interface Told extends AccessResult {
+  readonly notTold?: readonly CopyLeftOut[];
 }
 
 async function shownAccess(client: Client, collection: string): Promise<AccessResult> {

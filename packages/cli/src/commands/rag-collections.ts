@@ -62,6 +62,37 @@ export async function ingestShards(
   return told;
 }
 
+export interface CopyLeftOut {
+  /** Of its shard, from 1. */
+  readonly number: number;
+  readonly machine: string;
+  readonly why: string;
+}
+
+interface CopyOutcomes {
+  readonly copies: readonly Outcome[];
+  readonly leftOut: readonly CopyLeftOut[];
+}
+
+/** What the copies of these shards make of it, each by a task of its own, after their owners. */
+export async function ingestCopies(
+  client: Client,
+  body: IngestBody,
+  shards: readonly ShardDocument[],
+): Promise<CopyOutcomes> {
+  const copies: Outcome[] = [];
+  const leftOut: CopyLeftOut[] = [];
+  const all = shards.flatMap(({ copies: had = [] }, at) => had.map((copy) => ({ ...copy, at })));
+  await Promise.all(
+    all.map(async ({ worker, workerName: machine, connected, at }) => {
+      const outcome = connected ? await client.submit(ingestTask(body, at, worker)).finished : undefined;
+      if (outcome?.failure === null) copies.push(outcome);
+      else leftOut.push({ number: at + 1, machine, why: outcome?.failure?.message ?? 'it is away' });
+    }),
+  );
+  return { copies, leftOut };
+}
+
 /** Throws `rejected.not-found`, with the name that was meant. */
 export async function held(client: Client, name: string): Promise<void> {
   await collectionNamed(client, name);

@@ -1,7 +1,7 @@
 /** `grid rag forget`: what has a name, an address or a number in it is taken out of a collection, and looked for then. */
 import { text as allOf } from 'node:stream/consumers';
-import { type Client, collectionNamed, forgotten, ingestTask, type Outcome } from '@gryphgen/client';
-import { type IngestBody, limits, type ShardDocument } from '@gryphgen/protocol';
+import { type Client, collectionNamed, forgotten, type Outcome } from '@gryphgen/client';
+import { type IngestBody, limits } from '@gryphgen/protocol';
 import type { Command } from 'commander';
 import { type Invocation, runs } from '../command.ts';
 import { printable } from '../printable.ts';
@@ -10,7 +10,7 @@ import { forgetLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { printJson, type Terminal } from '../terminal.ts';
-import { ingestShards, onCollection } from './rag-collections.ts';
+import { type CopyLeftOut, ingestCopies, ingestShards, onCollection } from './rag-collections.ts';
 
 type Forget = Extract<IngestBody, { op: 'forget' }>;
 
@@ -60,20 +60,10 @@ export function forgetCommand(invocation: Invocation): Command {
   });
 }
 
-interface Unproven {
-  /** From 1. */
-  readonly number: number;
-  readonly machine: string;
-  readonly why: string;
-}
-
-interface ForgottenCopies {
-  readonly copies: readonly Outcome[];
-  readonly notProven: readonly Unproven[];
-}
-
-interface Forgetting extends ForgottenCopies {
+interface Forgetting {
   readonly owners: readonly Outcome[];
+  readonly copies: readonly Outcome[];
+  readonly notProven: readonly CopyLeftOut[];
 }
 
 /** All of the shards whose owners are there lose it, and then their copies. */
@@ -85,33 +75,15 @@ async function forgetOnce(client: Client, terminal: Terminal, body: Forget): Pro
   const owners = await ingestShards(client, terminal, body, asked);
   // Who has copies is asked after the owners: what comes to one from now on has it no more.
   const now = (await collectionNamed(client, body.collection)).shards;
-  const { copies, notProven: others } = await forgetCopies(client, body, now);
-  const unproven = (at: number, why: string): Unproven => ({
+  // One that is on its way may have it still: it is not proven.
+  const { copies, leftOut } = await ingestCopies(client, body, now);
+  const unproven = (at: number, why: string): CopyLeftOut => ({
     ...{ number: at + 1, machine: shards[at]?.workerName ?? '', why },
   });
   const away = all.filter((at) => !asked.includes(at)).map((at) => unproven(at, 'it is away'));
   const moved = asked
     .filter((at) => now[at]?.epoch !== shards[at]?.epoch)
     .map((at) => unproven(at, 'another took its place meanwhile'));
-  const notProven = [...away, ...moved, ...others].toSorted((a, b) => a.number - b.number);
+  const notProven = [...away, ...moved, ...leftOut].toSorted((a, b) => a.number - b.number);
   return { owners, copies, notProven };
-}
-
-/** Each by a task of its own. One that is on its way may have it still: it is not proven. */
-async function forgetCopies(
-  client: Client,
-  body: Forget,
-  shards: readonly ShardDocument[],
-): Promise<ForgottenCopies> {
-  const copies: Outcome[] = [];
-  const notProven: Unproven[] = [];
-  const all = shards.flatMap(({ copies: had = [] }, at) => had.map((copy) => ({ ...copy, at })));
-  await Promise.all(
-    all.map(async ({ worker, workerName: machine, connected, at }) => {
-      const outcome = connected ? await client.submit(ingestTask(body, at, worker)).finished : undefined;
-      if (outcome?.failure === null) copies.push(outcome);
-      else notProven.push({ number: at + 1, machine, why: outcome?.failure?.message ?? 'it is away' });
-    }),
-  );
-  return { copies, notProven };
 }

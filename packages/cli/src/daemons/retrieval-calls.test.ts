@@ -203,3 +203,19 @@ it('a copy is changed by its owner’s alone, and vectors by who numbered the pa
   });
   expect(service.names).toEqual([collection]);
 });
+
+it('a copy that is behind is told who may ask it, and is not brought what is older', async () => {
+  await begun('everyone');
+  await service.shards.noteCopy(collection, 1, 2);
+  const shard = { collection, index: 0, of: 1, epoch: 1, by: ann };
+  const copies = { version: 3, base: null, isCopy: true, byBroker: false };
+  const query = questions['ask it'] as RetrieveBody;
+  const of = (asker: Asker) => ({ ...asker, shard: { ...shard, copies } }) as Asker;
+  expect(await asked(of(other), query)).toMatchObject({ behind: { version: 2, of: 3 } });
+  const access = { op: 'access' as const, collection, readers: 'owner' as const };
+  expect(isForbidden(await asked(of(other), access))).toBe(true);
+  expect(await asked(of(owner), access)).toEqual({ owner: ann, readers: 'owner' });
+  expect(isForbidden(await asked(of(other), query))).toBe(true);
+  expect(await service.shards.beginCopy(collection, { epoch: 1, version: 2 })).toBeDefined();
+  expect(await service.shards.beginCopy(collection, { epoch: 1, version: 3 })).toBeUndefined();
+});

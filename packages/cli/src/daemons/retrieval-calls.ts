@@ -176,7 +176,10 @@ function renumbered(
   );
 }
 
-/** Why it is not changed here. Of a copy alone what is to be forgotten is taken out: the rest comes to it from its owner. */
+/**
+ * Why it is not changed here. From a copy alone what is to be forgotten is taken out, and it is told who may ask it: the rest comes
+ * to it from its owner.
+ */
 async function refused(
   service: RetrievalService,
   { op, collection }: IngestBody,
@@ -184,7 +187,7 @@ async function refused(
 ): Promise<Failure | undefined> {
   if (shard === undefined) return undefined;
   if (shard.copies?.isCopy !== true) return await service.shards.hold(collection, shard);
-  if (op === 'forget') return await service.shards.takeOut(collection, shard);
+  if (op === 'forget' || op === 'access') return await service.shards.takeOut(collection, shard);
   return failure('rejected.state', `a copy of ${collection} is changed by what its owner has alone`);
 }
 

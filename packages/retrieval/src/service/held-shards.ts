@@ -115,7 +115,7 @@ export class HeldShards {
     return failure('rejected.state', `there is no copy of ${unit} of owner epoch ${epoch} here`);
   }
 
-  /** Something is taken out of the copy, as it was out of what its owner has. */
+  /** Something is taken out of the copy, or told to it, as it was of what its owner has. */
   async takeOut(unit: string, hold: Hold): Promise<Failure | undefined> {
     const held = this.copied(unit, hold);
     if ('code' in held) return held;

@@ -29,7 +29,7 @@ export interface Standing {
   /** 0: of a copy that was never all there. */
   readonly version: number;
   readonly isCopy: boolean;
-  /** Of a copy from which something was taken out: what is older than this version of its owner's would bring that back. */
+  /** Of a copy from which something was taken out, or that was told who may ask it: what is older than this version of its owner's would undo that. */
   readonly least?: number;
   /** Of what is owned: the copy that it went on from. */
   readonly from?: { readonly epoch: number; readonly version: number } | undefined;
