@@ -48,7 +48,7 @@ function noteUntold(context: Context, id: WorkerId, told: readonly HeldShard[]):
         if (told.some((one) => one.collection === name && one.index === index && one.of === of)) continue;
         const none = { worker: id, epoch: shard.epoch, version: 0 };
         const copies = shard.copies.map((one) => (isKnown(one) ? none : one));
-        setShard(context, known, index, shard.worker === id ? lacking(shard) : { ...shard, copies });
+        setShard(context, known, index, shard.worker === id ? withLoss(shard) : { ...shard, copies });
       }
     }
   }
@@ -57,12 +57,13 @@ function noteUntold(context: Context, id: WorkerId, told: readonly HeldShard[]):
 /** It only grows: an owner whose files are a backup's goes on from what is known, so that a version is never of two contents. */
 function ownVersion(shard: Shard, { epoch, version, isCopy }: HeldShard): Shard {
   if (isCopy === true && epoch < shard.epoch) {
+    // It has changed nothing yet, and goes on from this.
     const { base } = shard;
     const has = base !== null && (epoch > base.epoch || (epoch === base.epoch && version >= base.version));
-    return isLacking(shard, has ? shard.version : 0) ? lacking(shard) : shard;
+    return isLacking(shard, has ? base.version : 0) ? withLoss(shard) : shard;
   }
   if (epoch !== shard.epoch || isCopy === true) return shard;
-  if (isLacking(shard, version)) return lacking(shard);
+  if (isLacking(shard, version)) return withLoss(shard);
   return version > shard.version ? { ...shard, version } : shard;
 }
 
@@ -71,7 +72,7 @@ function isLacking(shard: Shard, version: number): boolean {
   return version < shard.version && shard.lost < shard.version;
 }
 
-function lacking(shard: Shard): Shard {
+function withLoss(shard: Shard): Shard {
   return { ...shard, lost: shard.version };
 }
 
