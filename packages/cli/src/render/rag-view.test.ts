@@ -21,9 +21,7 @@ it('names owners and copies, and what is away, behind or to come', () => {
 });
 
 it('says what was lost with a former owner, and by how much an answer is behind', () => {
-  expect(shardLines([shard({ lost: 9 })])).toEqual([
-    'shard 1: forge; lost: changes up to 9, sync it again',
-  ]);
+  expect(shardLines([shard({ lost: 9 })])).toEqual(['shard 1: forge; lost: changes up to 9, sync it again']);
   expect(behindLine([{ number: 2, version: 41, of: 42 }])).toBe(
     'not the newest: shard 2 is a copy as of change 41 of 42',
   );

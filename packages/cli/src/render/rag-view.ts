@@ -99,8 +99,7 @@ function holderWords({ workerName, connected, version = 0, copies = [] }: ShardD
 export function shardLines(shards: readonly ShardDocument[]): readonly string[] {
   return shards.map((shard, at) => {
     const { lost } = shard;
-    const words =
-      lost === undefined ? '' : `; lost: changes up to ${lost}, sync it again`;
+    const words = lost === undefined ? '' : `; lost: changes up to ${lost}, sync it again`;
     return `shard ${at + 1}: ${holderWords(shard)}${words}`;
   });
 }
