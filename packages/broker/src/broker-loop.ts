@@ -17,6 +17,7 @@ import {
 import { type PeerKey, principalIdOf } from '@gryphgen/runtime';
 import type { AuditHead } from './audit/audit-chain.ts';
 import { Committer } from './committer.ts';
+import { nameOf } from './core/documents.ts';
 import type { BrokerEffect } from './core/effects.ts';
 import { BrokerEngine } from './core/engine.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
@@ -219,9 +220,9 @@ export class BrokerLoop {
         case 'opened': {
           const { session, key, principal, role, worker, hello: peer } = output;
           this.parts.seen(key);
-          this.parts.opened(peer);
           this.parts.audit?.access.opened(session, { principal, role, from: this.addressOf(key) });
           this.step({ kind: 'sessionOpened', session, principal, role, worker, peer });
+          this.parts.opened(peer, nameOf(this.engine.state, worker ?? ''));
           this.tellVoucher(session);
           if (worker !== null) this.tellRevoked(session);
           break;

@@ -145,8 +145,8 @@ export class Broker {
       stepped: () => this.endTurnSoon(),
       waits: () => this.endTurnSoon(),
       decided: () => undefined,
-      opened: (hello) => {
-        if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(hello.report.name, hello.head);
+      opened: (hello, worker) => {
+        if (hello.kind === 'worker' && hello.head !== null) this.checkWitness(worker, hello.head);
       },
       seen: (key) => authorized.seen(key, clock.wall()),
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,

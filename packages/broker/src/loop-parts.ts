@@ -42,8 +42,8 @@ export interface LoopParts {
   waits(message: RequestMessage | Hello): void;
   /** A decision enters the open group. */
   decided(decision: Decision): void;
-  /** A peer has said a hello that is believed. */
-  opened(hello: PeerHello): void;
+  /** A peer has said a hello that is believed. `worker`: what it is called here; '' of another peer. */
+  opened(hello: PeerHello, worker: string): void;
   /** A session of the key has been opened, or has ended. */
   seen(key: string): void;
   /** Lets the worker's key in no more, restarts included; resolves with it when that is on disk. */

@@ -14,4 +14,6 @@ export interface Counters {
   leaseRepeats: number;
   /** Workers beyond limits.workers. */
   turnedAway: number;
+  /** Hellos of workers under a name that is another's. */
+  namesTaken: number;
 }

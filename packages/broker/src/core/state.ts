@@ -60,6 +60,7 @@ import type { ArtifactHolders } from './workers/artifact-holders.ts';
 import type { Doubts } from './workers/doubts.ts';
 import type { DrainDeadline, DrainWindow } from './workers/drain-window.ts';
 import type { Upcoming } from './workers/windows.ts';
+import type { WorkerNames } from './workers/worker-names.ts';
 
 /** An envelope, interned or of one ephemeral task. `refs`: live tasks that use it. */
 export interface Spec {
@@ -240,6 +241,8 @@ export interface BrokerState {
   readonly keys: Map<string, KeptKey>;
   readonly clients: Map<ClientId, SubmissionWindow>;
   readonly workers: Map<WorkerId, Worker>;
+  /** Derived: who of them has which name. */
+  readonly names: WorkerNames;
   readonly policies: PolicyBook;
   /** Also, derived: which tasks have to do with each. */
   readonly models: ModelBook;

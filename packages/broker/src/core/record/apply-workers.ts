@@ -15,6 +15,8 @@ export function nameWorker(
   for (const seat of seats) state.learned.runs.describeSeat(...seat);
   const known = state.workers.get(id);
   if (known !== undefined) {
+    state.names.take(id, known.view.name);
+    state.names.give(id, name);
     changeView(known.view, { name });
     return;
   }
@@ -37,6 +39,7 @@ export function nameWorker(
     windows: [],
   };
   state.workers.set(id, worker);
+  state.names.give(id, name);
   changeView(worker.view, { shards: state.collections.heldBy(id, state.workers) });
   state.removed.delete(id);
   state.roster.add(worker.view);
@@ -89,6 +92,7 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   const worker = knownWorker(state, id);
   if (worker.tasks.size > 0) throw new Error(`${id} is removed with ${worker.tasks.size} leases`);
   state.workers.delete(id);
+  state.names.take(id, worker.view.name);
   state.roster.remove(worker.view);
   state.removed.set(id, worker.view.name);
   state.learned.runs.forgetSeat(id);

@@ -42,6 +42,7 @@ import { PrincipalUse } from '../principals/principal-use.ts';
 import type { BrokerState, Spec, Task } from '../state.ts';
 import { ArtifactHolders } from '../workers/artifact-holders.ts';
 import { wireOf } from '../workers/windows.ts';
+import { WorkerNames } from '../workers/worker-names.ts';
 import { apply } from './apply.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
 import type { Decision, WireDevice } from './decisions.ts';
@@ -83,6 +84,7 @@ export function emptyState(
     keys: new Map(),
     clients: new Map(),
     workers: new Map(),
+    names: new WorkerNames(),
     policies,
     models: new ModelBook(),
     collections: new CollectionBook(),
@@ -136,6 +138,7 @@ export function emptyState(
       forbidden: 0,
       leaseRepeats: 0,
       turnedAway: 0,
+      namesTaken: 0,
     },
   };
   return state;

@@ -5,7 +5,7 @@
 import { formatBytes, type WorkerReport } from '@gryphgen/protocol';
 import type { Worker } from '../state.ts';
 
-type Subject = 'use' | 'hardware' | 'foreign';
+type Subject = 'use' | 'hardware' | 'foreign' | 'name';
 export type Doubts = Map<Subject, { times: number; words: string }>;
 
 /** Parts come and go, sizes do not: one that says other sizes more often in one session is not believed any more. */

@@ -11,7 +11,10 @@ import { CoreFixture, report } from '../core.fixture.ts';
 import { apply } from '../record/apply.ts';
 import { CommitPipeline } from '../record/commit-pipeline.ts';
 import { decided } from '../record/decisions.ts';
+import { loadSnapshot, saveSnapshot } from '../record/snapshot.ts';
+import type { Worker } from '../state.ts';
 import { doubtLines } from './doubts.ts';
+import { findWorker } from './node-orders.ts';
 
 const most = Number.MAX_SAFE_INTEGER;
 const succeeded = {
@@ -73,6 +76,73 @@ test('the status is told while the journal takes nothing', () => {
   expect(
     pipeline.admit([{ kind: 'record', decision: [decided.workerRemoved, 'w', 0] as never }, status]),
   ).toEqual([status]);
+});
+
+test('a worker that says the name of another is known by it and its own id, told of and counted, and is given nothing meant for that', () => {
+  const grid = new CoreFixture();
+  const [honest, liar] = ['w-00000000000000aa', 'w-bbbb0000000000bb'] as WorkerId[];
+  grid.worker(honest, { name: 'forge', cpuMilli: 1000 });
+  const session = grid.worker(liar, { name: 'forge', cpuMilli: 9000 });
+  const known = (id = '') => grid.state.workers.get(id as WorkerId) as Worker;
+  expect([honest, liar].map((id) => known(id).view.name)).toEqual(['forge', 'forge-bbbb']);
+  expect(doubtLines(known(liar))).toEqual([
+    "says that its name is forge, which is another's: it is known as forge-bbbb",
+  ]);
+  expect(doubtLines(known(honest))).toEqual([]);
+  expect(grid.state.counters.namesTaken).toBe(1);
+  const client = grid.client();
+  const constraints = { labels: {}, worker: 'forge' };
+  grid.submit(client, 1, { constraints });
+  grid.submit(client, 2, { constraints });
+  expect(grid.task(1)?.lease?.worker).toBe(honest);
+  expect(grid.task(2)?.phase).toBe('waiting');
+  grid.say(session, { kind: 'report', seq: 1, report: report({ name: 'forge', memoryBytes: 1 }) });
+  grid.say(client, { kind: 'request', id: 1, op: 'drain', args: { node: 'forge', draining: true } });
+  expect([honest, liar].map((id) => known(id).view.draining)).toEqual([true, false]);
+  // By journal and by snapshot, and said again.
+  for (const snapshot of [true, false]) {
+    const next = grid.restart(snapshot);
+    expect(findWorker(next.state, 'forge')?.id).toBe(honest);
+    next.worker(liar, { name: 'forge' });
+    expect(findWorker(next.state, 'forge-bbbb')?.id).toBe(liar);
+    next.say(next.client(), { kind: 'request', id: 1, op: 'removeNode', args: { node: 'forge' } });
+    expect(next.state.workers.has(honest as WorkerId)).toBe(false);
+    expect(findWorker(next.state, 'forge')).toBe(undefined);
+    next.worker(liar, { name: 'forge' });
+    expect(findWorker(next.state, 'forge')?.id).toBe(liar);
+    expect(findWorker(next.state, 'forge-bbbb')).toBe(undefined);
+  }
+});
+
+test('nobody is called as the id of another, and what a liar may be called nobody can take from it', () => {
+  const grid = new CoreFixture();
+  const [honest, liar, third] = [
+    'w-aaaa0000000000aa',
+    'w-bbbb0000000000bb',
+    'w-bbbb0000000000cc',
+  ] as WorkerId[];
+  const nameOf = (id = '') => grid.state.workers.get(id as WorkerId)?.view.name;
+  // Said before that one is known, too.
+  grid.worker(liar, { name: honest });
+  grid.worker(honest, { name: 'forge' });
+  expect(nameOf(liar)).toBe(`${honest}-bbbb`);
+  grid.worker(third, { name: 'forge-bbbb' });
+  grid.worker(liar, { name: 'forge' });
+  expect([honest, liar, third].map(nameOf)).toEqual(['forge', 'forge-bbbb0000', 'forge-bbbb']);
+  grid.worker(honest, { name: 'anvil' });
+  grid.worker(liar, { name: 'forge' });
+  expect([honest, liar].map(nameOf)).toEqual(['anvil', 'forge']);
+});
+
+test('two of one name in an older journal load as they are; at their hellos the first in the record keeps it', () => {
+  const grid = new CoreFixture();
+  const twins = ['w-bbbb0000000000bb', 'w-aaaa0000000000aa'] as WorkerId[];
+  for (const id of twins) apply(grid.state, 1 as Epoch, [decided.workerNamed, id, 'forge', 0]);
+  const loaded = loadSnapshot(structuredClone(saveSnapshot(grid.state)), 1 as Epoch);
+  expect([...loaded.names.holdersOf('forge')]).toEqual(twins);
+  expect(findWorker(loaded, 'forge')).toBe(undefined);
+  for (const id of twins.toReversed()) grid.worker(id, { name: 'forge' });
+  expect(twins.map((id) => grid.state.workers.get(id)?.view.name)).toEqual(['forge', 'forge-aaaa']);
 });
 
 test('one worker more than the grid can know is refused in words, and nothing of it is kept', () => {

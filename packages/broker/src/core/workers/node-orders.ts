@@ -125,8 +125,8 @@ function isResumed({ windows }: Worker, { draining }: NodeOrder): boolean {
 export function findWorker(state: BrokerState, idOrName: string): Worker | undefined {
   const byId = state.workers.get(idOrName as Worker['id']);
   if (byId !== undefined) return byId;
-  const named = [...state.workers.values()].filter((worker) => worker.view.name === idOrName);
-  return named.length === 1 ? named[0] : undefined;
+  const [named, ...others] = state.names.holdersOf(idOrName);
+  return named === undefined || others.length > 0 ? undefined : state.workers.get(named);
 }
 
 /** The newest of that name. */

@@ -44,10 +44,11 @@ import { newSeats } from '../learning.ts';
 import { attemptFailed, end, leasedTo, setRunning } from '../outcomes.ts';
 import { type Decision, decided } from '../record/decisions.ts';
 import type { Worker } from '../state.ts';
-import { mayReplace } from './doubts.ts';
+import { doubt, mayReplace } from './doubts.ts';
 import { expectServed } from './serving.ts';
 import { noteUses } from './told-use.ts';
 import { followWindows, noteUpcoming } from './windows.ts';
+import { nameFor } from './worker-names.ts';
 
 type WorkerHello = Extract<PeerHello, { kind: 'worker' }>;
 
@@ -58,7 +59,8 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
     turnAway(context, session);
     return;
   }
-  const { name } = hello.report;
+  const { name: said } = hello.report;
+  const name = nameFor(state, id, said);
   const seats = newSeats(state.learned, id, hello.report);
   if (known?.view.name !== name || seats.length > 0)
     decide(context, named(id, name, context.now.wall, seats));
@@ -71,6 +73,10 @@ export function onWorkerHello(context: Context, session: SessionId, id: WorkerId
   worker.heartbeatSeq = 0;
   worker.reportSeq = 0;
   worker.doubts.clear();
+  if (name !== said) {
+    state.counters.namesTaken += 1;
+    doubt(worker, 'name', `says that its name is ${said}, which is another's: it is known as ${name}`);
+  }
   worker.nextLeaseSeq = 1;
   worker.leaseFloor = 1;
   changeView(worker.view, { report: believable(hello.report), connected: true, beyondBytes: 0 });
