@@ -2,22 +2,13 @@
  * `grid broker`, `grid worker`, `grid retrieval` and `grid gateway`: one daemon in the foreground, as a supervisor or systemd starts it. What daemons are
  * made of is imported when one runs: no other command should wait for it.
  */
-import { limits } from '@gryphgen/protocol';
 import { createLog, makeRunFolder } from '@gryphgen/runtime';
 import type { Command } from 'commander';
-import {
-  flagOf,
-  gridCommand,
-  type Invocation,
-  llamaServerFlag,
-  pairsOf,
-  policyFlag,
-  runs,
-} from '../command.ts';
+import { gridCommand, type Invocation, llamaServerFlag, policyFlag, runs } from '../command.ts';
 import { live } from '../daemons/daemon-life.ts';
 import { UsageError } from '../problem.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
-import { dataEndpoints, integer, labelName, name } from '../task-file/values.ts';
+import { type OfferFlags, withOfferFlags, withPlacedFlags } from '../systemd/worker-flags.ts';
 import type { Terminal } from '../terminal.ts';
 import { announceCommand, rotateKeyCommand } from './announcing.ts';
 
@@ -39,31 +30,24 @@ export function brokerCommand(invocation: Invocation): Command {
   });
 }
 
-interface WorkerFlags extends CommonFlags {
+interface WorkerFlags extends CommonFlags, OfferFlags {
   readonly name?: string;
-  readonly label?: Record<string, string>;
-  readonly allowProcess?: true;
   readonly noop?: true;
   readonly calibrate?: true;
-  readonly slots?: number;
-  readonly dataEndpoint?: readonly string[];
   readonly policy?: string;
-  readonly retrieval?: true;
   readonly retrievalMemory?: string;
   readonly llamaServer?: string;
 }
 
 export function workerCommand(invocation: Invocation): Command {
-  const command = asWorker(
-    gridCommand(
+  const command = withOfferFlags(
+    named(
       'worker',
       'Run a worker in the foreground. It logs to stderr.',
       'worker --broker tcp://forge:7600 --label rack=a',
     ),
   )
     .addOption(policyFlag())
-    .option('--allow-process', 'run processes too, without a container: trust who submits')
-    .option('--retrieval', 'keep collections of passages here too ("grid rag")')
     .addOption(llamaServerFlag())
     .option('--noop', 'offer tasks that do nothing, for benchmarks')
     .option('--calibrate', 'measure this machine anew: CPU, memory, disk');
@@ -71,8 +55,8 @@ export function workerCommand(invocation: Invocation): Command {
 }
 
 export function retrievalCommand(invocation: Invocation): Command {
-  const command = asWorker(
-    gridCommand(
+  const command = withPlacedFlags(
+    named(
       'retrieval',
       'Run a worker in the foreground that keeps collections of passages, and does nothing else. It logs to stderr.',
       'retrieval --broker tcp://forge:7600',
@@ -112,19 +96,10 @@ export function gatewayCommand(invocation: Invocation): Command {
   });
 }
 
-function asWorker(command: Command): Command {
-  return command
+function named(...words: Parameters<typeof gridCommand>): Command {
+  return gridCommand(...words)
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
-    .option('--retrieval-memory <size>', 'what collections here may hold in memory (GRID_RETRIEVAL_MEMORY)')
-    .addOption(pairsOf('--label <NAME=VALUE>', 'label this worker (repeatable)', labelName, name))
-    .addOption(flagOf('--slots <count>', 'tasks at once', integer(1, limits.attemptsPerWorker)))
-    .addOption(
-      flagOf(
-        '--data-endpoint <endpoints>',
-        'where its logs are read, such as tcp://10.0.0.7:7601; none: through the relay beside the broker alone',
-        dataEndpoints,
-      ),
-    );
+    .option('--retrieval-memory <size>', 'what collections here may hold in memory (GRID_RETRIEVAL_MEMORY)');
 }
 
 async function runWorker(terminal: Terminal, flags: WorkerFlags, allowContainers: boolean): Promise<number> {

@@ -29,6 +29,7 @@ import type { ServiceState } from '../systemd/service-state.ts';
 import { Systemctl, scopeHere } from '../systemd/systemctl.ts';
 import { defaultHome, unitPlace } from '../systemd/unit-place.ts';
 import type { Scope } from '../systemd/unit-text.ts';
+import { type OfferFlags, offerArgs, withOfferFlags } from '../systemd/worker-flags.ts';
 import { endpoints, ticketTtl } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { ticketLsCommand, ticketRevokeCommand } from './principals.ts';
@@ -104,7 +105,7 @@ const mostBrokers = 16;
 const unreachable =
   'the broker listens on this machine alone: start it with "grid up --listen tcp://0.0.0.0:7600", or say by --reach where others find it';
 
-interface JoinFlags extends CommonFlags {
+interface JoinFlags extends CommonFlags, OfferFlags {
   readonly name?: string;
   readonly yes?: true;
   readonly service: boolean;
@@ -112,11 +113,14 @@ interface JoinFlags extends CommonFlags {
 
 export function joinCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  const command = gridCommand(
-    'join',
-    'Join a grid with a ticket: as a machine that works for it, or as somebody who may use it.',
-    'join grid-eyJ2…',
-    'join - < ticket.txt',
+  const command = withOfferFlags(
+    gridCommand(
+      'join',
+      'Join a grid with a ticket: as a machine that works for it, or as somebody who may use it.',
+      'join grid-eyJ2…',
+      'join - < ticket.txt',
+    ),
+    'its service: ',
   )
     .addArgument(new Argument('<ticket>', 'as "grid ticket create" printed it; - reads it from stdin'))
     .option('--name <name>', 'what this machine is called (GRID_NAME)')
@@ -126,16 +130,21 @@ export function joinCommand(invocation: Invocation): Command {
     const ticket = readTicket(word === '-' ? await readAll(process.stdin) : word);
     if (typeof ticket === 'string') throw new UsageError(ticket);
     const scope = ticket.role === 'worker' && flags.service ? scopeHere(terminal.env) : undefined;
+    const args = offerArgs(flags);
+    if (scope === undefined && args.length > 0)
+      throw new UsageError(
+        `${args[0]}: no service is installed that it could be for; "grid worker" takes it`,
+      );
     const { home, name: machine } = joinSettings(terminal, flags, scope);
     const name = ticket.role === 'worker' ? machine : `${userInfo().username}@${machine}`;
     if (!flags.yes) await confirm(terminal, ticket, home, name, scope);
     // A ticket is good once: what would be in the way of the service is told before.
-    if (scope !== undefined) planWorker(terminal, scope, home);
+    if (scope !== undefined) planWorker(terminal, scope, home, args);
     makePrivateFolder(home);
     const role = await joinGrid(home, ticket, name);
     const named = flags.name === undefined ? {} : { name: machine };
     saveSettings(home, { broker: [...ticket.brokers], ...named });
-    const service = scope === undefined ? undefined : await startWorker(terminal, scope, home);
+    const service = scope === undefined ? undefined : await startWorker(terminal, scope, home, args);
     tellJoined(terminal, flags, { role, home, name, ticket, service });
     return 0;
   });
@@ -150,17 +159,21 @@ function joinSettings(terminal: Terminal, flags: JoinFlags, scope: Scope | undef
 }
 
 /** Its name and where its broker is stand in the home's settings. */
-function planWorker(terminal: Terminal, scope: Scope, home: string): ServicePlan {
+function planWorker(terminal: Terminal, scope: Scope, home: string, args: readonly string[]): ServicePlan {
   const place = unitPlace('worker', scope, undefined, terminal.env);
-  return planService({ place, config: settingsOf(terminal, { home }), args: [], docker: true });
+  return planService({ place, config: settingsOf(terminal, { home }), args, docker: true });
 }
 
-async function startWorker(terminal: Terminal, scope: Scope, home: string): Promise<ServiceState> {
-  const plan = planWorker(terminal, scope, home);
+async function startWorker(
+  terminal: Terminal,
+  scope: Scope,
+  home: string,
+  args: readonly string[],
+): Promise<ServiceState> {
+  const plan = planWorker(terminal, scope, home, args);
   const state = await carryOut(plan, new Systemctl(scope, terminal.env)).catch((error: unknown) => {
-    terminal.err(
-      'this machine has joined, and its worker does not run yet: "grid service install worker" tries again\n',
-    );
+    const again = ['grid service install worker', ...args].join(' ');
+    terminal.err(`this machine has joined, and its worker does not run yet: "${again}" tries again\n`);
     throw error;
   });
   for (const line of notesOf(plan)) terminal.err(`${line}\n`);

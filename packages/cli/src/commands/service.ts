@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
 import { failedExit } from '../exit-codes.ts';
+import { UsageError } from '../problem.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
 import { carryOut, needGrid, planService } from '../systemd/service-install.ts';
 import { uninstall } from '../systemd/service-removal.ts';
@@ -10,6 +11,7 @@ import { type ServiceState, serviceState } from '../systemd/service-state.ts';
 import { needScope, Systemctl } from '../systemd/systemctl.ts';
 import { type UnitPlace, unitPlace } from '../systemd/unit-place.ts';
 import { type DaemonName, daemons } from '../systemd/unit-text.ts';
+import { type OfferFlags, offerArgs, withOfferFlags } from '../systemd/worker-flags.ts';
 import type { Value } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 
@@ -38,28 +40,29 @@ function onDaemon(name: string, summary: string, ...examples: readonly string[])
     .addOption(flagOf('--name <name>', 'which of several grids on this machine', serviceName));
 }
 
-interface InstallFlags extends ServiceFlags {
+interface InstallFlags extends ServiceFlags, OfferFlags {
   readonly listen?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly policy?: string;
-  readonly allowProcess?: true;
   readonly docker: boolean;
 }
 
 function installCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  const command = onDaemon(
-    'install',
-    'Start it now, and whenever this machine starts: as root for the system, else for yourself.',
-    'service install broker --listen tcp://0.0.0.0:7600',
-    'service install worker',
+  const command = withOfferFlags(
+    onDaemon(
+      'install',
+      'Start it now, and whenever this machine starts: as root for the system, else for yourself.',
+      'service install broker --listen tcp://0.0.0.0:7600',
+      'service install worker --retrieval --label rack=a',
+    ),
+    'worker: ',
   )
     .option('--listen <endpoints>', 'broker, gateway: where it listens (GRID_LISTEN, GRID_GATEWAY_LISTEN)')
     .option('--tls-cert <file>', 'gateway: its certificate')
     .option('--tls-key <file>', 'gateway: the key of that')
     .addOption(policyFlag())
-    .option('--allow-process', 'worker: run processes too, without a container: trust who submits')
     .option(
       '--no-docker',
       'worker: not in group docker, which is as good as root; then it has no containers',
@@ -68,8 +71,8 @@ function installCommand(invocation: Invocation): Command {
     const { listen, policy, docker } = flags;
     const where = daemon === 'gateway' ? { gatewayListen: listen } : { listen };
     const config = settingsOf(terminal, flags, { ...where, policy });
-    const { place, systemctl } = ask(terminal, daemon as DaemonName, flags);
     const args = argsOf(daemon as DaemonName, flags);
+    const { place, systemctl } = ask(terminal, daemon as DaemonName, flags);
     const plan = planService({ place, config, args, docker });
     needGrid(place.daemon, plan.home);
     const state = await carryOut(plan, systemctl);
@@ -78,11 +81,17 @@ function installCommand(invocation: Invocation): Command {
   });
 }
 
-/** Flags of the daemon that are no settings. */
-function argsOf(daemon: DaemonName, { allowProcess, tlsCert, tlsKey }: InstallFlags): readonly string[] {
-  if (daemon !== 'gateway') return allowProcess ? ['--allow-process'] : [];
+/** Flags of the daemon that are no settings. Throws UsageError of those that are another's. */
+function argsOf(daemon: DaemonName, flags: InstallFlags): readonly string[] {
+  const { tlsCert, tlsKey } = flags;
   const files = { '--tls-cert': tlsCert, '--tls-key': tlsKey };
-  return Object.entries(files).flatMap(([flag, path]) => (path === undefined ? [] : [flag, resolve(path)]));
+  const ofGateway = Object.entries(files).flatMap(([flag, path]) =>
+    path === undefined ? [] : [flag, resolve(path)],
+  );
+  const ofWorker = offerArgs(flags);
+  const [other] = [...(daemon === 'worker' ? [] : ofWorker), ...(daemon === 'gateway' ? [] : ofGateway)];
+  if (other !== undefined) throw new UsageError(`${other}: a ${daemon} has no such flag`);
+  return [...ofWorker, ...ofGateway];
 }
 
 /** What whoever installs it should know of it. */
