@@ -1,11 +1,12 @@
 /** Secrets are planted wherever one may stand, and looked for in the bundle. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { createIdentity, loadIdentity, readArchive, writeTicket } from '@gryphgen/runtime';
 import { expect, it } from 'vitest';
 import { run } from '../program.ts';
+import { dropInText } from '../systemd/unit-text.ts';
 import { openTerminal } from '../terminal.ts';
 
 function partsOf(file: string): Record<string, string> {
@@ -96,6 +97,7 @@ it('holds what helps, and no secret', { timeout: 120_000 }, async () => {
     const names = ['doctor.json', 'fsck.json', 'nodes.json', 'settings.json', 'status.json', 'versions.json'];
     expect(Object.keys(parts).sort()).toEqual([
       ...names.slice(0, 2),
+      'journals.json',
       'logs.json',
       'logs/broker.log',
       'logs/worker.log',
@@ -142,6 +144,63 @@ it('is made whatever cannot be read, without the logs while a key file is among 
     expect(JSON.parse(listed).sort()).toEqual(['broker.log', 'old']);
     expect(JSON.parse(old)).toEqual({ unavailable: expect.stringContaining('EISDIR') });
     expect(log).toBe('the broker is up\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('holds the ends of the journals of its services, without their secrets', {
+  timeout: 120_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gg-support-'));
+  try {
+    const home = join(folder, 'home');
+    loadIdentity(home, 'broker');
+    const { signing } = JSON.parse(readFileSync(join(home, 'keys', 'broker.json'), 'utf8'));
+    const units = join(folder, 'config', 'systemd', 'user');
+    const install = (unit: string, of: string) => {
+      mkdirSync(join(units, `${unit}.d`), { recursive: true });
+      const text = dropInText({
+        ...{ scope: 'user', home: of, stateFolder: null },
+        ...{ command: null, environment: {}, groups: [] },
+      });
+      writeFileSync(join(units, unit), '');
+      writeFileSync(join(units, `${unit}.d`, 'grid.conf'), text);
+    };
+    install('gryphgen-broker.service', home);
+    install('gryphgen-worker-lab.service', home);
+    install('gryphgen-gateway.service', join(folder, 'other'));
+    // As systemd's, of a journal that never ends; nothing of the worker may be read.
+    const program = join(folder, 'bin', 'journalctl');
+    mkdirSync(join(folder, 'bin'));
+    writeFileSync(
+      program,
+      `#!/bin/sh
+case "$*" in *worker*) exit 0;; *--user*--reverse*--unit=gryphgen-broker.service*) ;; *) echo "asked $*" >&2; exit 1;; esac
+echo 'newest DB_PASSWORD=envvalue-1'
+echo 'older ${signing.secret}'
+exec yes 'oldest line'
+`,
+    );
+    chmodSync(program, 0o755);
+    const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const PATH = `${join(folder, 'bin')}:${process.env.PATH}`;
+    const env = { GRID_HOME: home, PATH, XDG_CONFIG_HOME: join(folder, 'config') };
+    const file = join(folder, 'bundle.tar');
+    expect(await run(openTerminal(sink, sink, env), ['support-bundle', file])).toBe(0);
+    const parts = partsOf(file);
+    expect(Object.keys(parts).filter((name) => name.startsWith('journals/'))).toEqual([
+      'journals/user/gryphgen-broker.service',
+      'journals/user/gryphgen-worker-lab.service',
+    ]);
+    const said = parts['journals/user/gryphgen-broker.service'] ?? '';
+    expect(said.startsWith('oldest line\n')).toBe(true);
+    expect(said.endsWith('oldest line\nolder [cut]\nnewest DB_PASSWORD=[cut]\n')).toBe(true);
+    expect(said.length).toBeGreaterThan(500 * 1024);
+    expect(said.length).toBeLessThanOrEqual(512 * 1024);
+    expect(JSON.parse(parts['journals/user/gryphgen-worker-lab.service'] ?? '')).toEqual({
+      unavailable: expect.stringContaining('this user may not read it'),
+    });
   } finally {
     rmSync(folder, { recursive: true });
   }

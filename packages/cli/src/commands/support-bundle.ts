@@ -25,12 +25,13 @@ import { gridCommand, type Invocation, runs } from '../command.ts';
 import { UsageError } from '../problem.ts';
 import { withClient } from '../session.ts';
 import { type CommonFlags, settingsOf } from '../settings.ts';
+import { type JournalUnit, journalEnd, unitsOf } from '../support/journals.ts';
 import { knownSecrets, redacted, redactedJson } from '../support/redaction.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 import { examine } from './doctor.ts';
 import { checkedHome } from './fsck.ts';
 
-/** Of each log, its end. */
+/** Of each log, of a file or of the journal, its end. */
 const logBytes = 512 * 1024;
 
 export function supportBundleCommand(invocation: Invocation): Command {
@@ -122,6 +123,16 @@ async function gather(terminal: Terminal, flags: CommonFlags): Promise<Record<st
     return named;
   });
   for (const name of named) await put(`logs/${name}`, () => redacted(endOf(join(logs, name)), secrets));
+  if (unread.length > 0) return parts;
+  let units: readonly JournalUnit[] = [];
+  await put('journals.json', () => {
+    units = unitsOf(settings.home, terminal.env);
+    return units.map(({ scope, unit }) => `${scope}/${unit}`);
+  });
+  for (const unit of units)
+    await put(`journals/${unit.scope}/${unit.unit}`, async () =>
+      redacted(await journalEnd(unit, logBytes, terminal.env), secrets),
+    );
   return parts;
 }
 
