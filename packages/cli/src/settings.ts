@@ -51,6 +51,11 @@ export function keptLogs({ logsBytes, logsAge }: Config): { maxBytes?: number; m
   };
 }
 
+/** Absent: artifacts stay for as long as there is room. */
+export function artifactsAge({ artifactsAge: age }: Config): { artifactsAgeMs?: number } {
+  return age === 'auto' || age === 0 ? {} : { artifactsAgeMs: age };
+}
+
 /** What its worker keeps started ahead; what is not said is the worker's to know. */
 export function warmLimits({ warmContainers, warmIdle }: Config): Partial<WarmLimits> {
   return {

@@ -103,6 +103,8 @@ const settingsSchema = z.strictObject({
   imagesBytes: autoOr('a size such as 50GiB', parseBytes),
   /** What artifacts may take of this machine's disk: a worker's, and, beside a broker, those that are brought. */
   artifactsBytes: autoOr('a size such as 50GiB', parseBytes),
+  /** Those that nobody used for so long go too. 0: however long. */
+  artifactsAge: autoOr('a time such as 720h', parseDuration),
   /** With which logins this machine pulls images: a file as `docker login` writes it. Empty: none. */
   registryConfig: z.string().refine((path) => path === '' || isAbsolute(path), 'expected an absolute path'),
   /** This machine takes no new work while it has less free, or a card while it is hotter. 0: however little, or hot. */
@@ -160,6 +162,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   policy: 'GRID_POLICY',
   imagesBytes: 'GRID_IMAGES_BYTES',
   artifactsBytes: 'GRID_ARTIFACTS_BYTES',
+  artifactsAge: 'GRID_ARTIFACTS_AGE',
   registryConfig: 'GRID_REGISTRY_CONFIG',
   minDiskFree: 'GRID_MIN_DISK_FREE',
   minMemoryFree: 'GRID_MIN_MEMORY_FREE',
@@ -192,6 +195,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     policy: join(home, 'policy.yaml'),
     imagesBytes: 'auto',
     artifactsBytes: 'auto',
+    artifactsAge: 'auto',
     registryConfig: '',
     minDiskFree: 'auto',
     minMemoryFree: 'auto',

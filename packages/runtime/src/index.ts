@@ -23,6 +23,7 @@ export {
   readArchive,
   writeArchive,
 } from './archive.ts';
+export { watchAge } from './artifacts/age-watch.ts';
 export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifacts/anywhere.ts';
 export { DirectMemory } from './artifacts/direct-writes.ts';
 export { freeBytes, syncFolder, writeAll } from './artifacts/disk.ts';

@@ -15,6 +15,7 @@ import {
   type OpenPush,
   RelayLink,
   RelayNote,
+  watchAge,
   workerIdOf,
 } from '@gryphgen/runtime';
 import type { BrokerQuestions } from './artifacts/broker-questions.ts';
@@ -56,13 +57,20 @@ interface DataEndpointParts {
   readonly brokerWall: () => number;
 }
 
-/** Without endpoints of its own it is had through the relay alone. `undo`: takes what ends it. */
+/**
+ * Without endpoints of its own it is had through the relay alone. What its store keeps too long goes from then on. `undo`: takes
+ * what ends it.
+ */
 export async function serveData(
   config: WorkerConfig,
   deps: WorkerDeps,
   { undo, ...parts }: DataEndpointParts & { readonly undo: (() => Promise<void>)[] },
 ): Promise<DataEndpoint> {
   undo.push(async () => parts.answers.close());
+  if (config.artifactsAgeMs !== undefined) {
+    const cancel = watchAge(parts.store, config.artifactsAgeMs, deps.alarms);
+    undo.push(async () => cancel());
+  }
   const data = createDataEndpoint(config, deps, parts);
   const { questions, push } = parts;
   const note = new RelayNote(config.home);

@@ -37,6 +37,8 @@ export interface WorkerConfig {
   readonly images?: ImageSettings;
   /** What inputs and outputs of tasks may take of the disk; by default by the size of that. */
   readonly artifactsBytes?: number | 'auto';
+  /** Those of them that nobody used for so long go; absent: they stay while there is room. */
+  readonly artifactsAgeMs?: number;
   /** Whether the machine is measured anew, and at once. */
   readonly calibrate?: boolean;
   /** Containers that are started ahead; default `defaultWarmLimits`. */

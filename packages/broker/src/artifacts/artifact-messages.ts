@@ -8,6 +8,8 @@ export interface BeginArtifacts {
   readonly endpoints: readonly string[];
   /** `auto`: by the size of the disk. */
   readonly budgetBytes: number | 'auto';
+  /** Those that nobody used for so long go; absent: they stay while there is room. */
+  readonly artifactsAgeMs?: number;
   readonly logs: KeptLogBounds;
   readonly grid: string;
   readonly brokerKey: string;

@@ -15,6 +15,7 @@ import {
   storeInto,
   systemAlarms,
   systemClock,
+  watchAge,
 } from '@gryphgen/runtime';
 import type { BeginArtifacts, FromArtifacts, ToArtifacts } from './artifact-messages.ts';
 import { KeptLogs } from './kept-logs.ts';
@@ -50,7 +51,7 @@ function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
 if (process.platform === 'linux') setPriority(0, niceness);
 
 async function begin(order: BeginArtifacts): Promise<void> {
-  const { folder, endpoints, budgetBytes, logs: bounds, wallMs, brokerKey, ...rest } = order;
+  const { folder, endpoints, budgetBytes, artifactsAgeMs, logs: bounds, wallMs, brokerKey, ...rest } = order;
   const offset = wallMs - systemClock.mono();
   const store = await ArtifactStore.open({
     folder,
@@ -59,6 +60,8 @@ async function begin(order: BeginArtifacts): Promise<void> {
     held: askHeld,
     direct: new DirectMemory(),
   });
+  // Until the end of this process.
+  if (artifactsAgeMs !== undefined) watchAge(store, artifactsAgeMs, systemAlarms);
   const logs = await KeptLogs.open({
     ...bounds,
     folder: join(folder, 'logs'),

@@ -23,6 +23,8 @@ export interface ArtifactSettings {
   readonly endpoints: readonly string[];
   /** What it may take of the disk; `auto`: by the size of that. */
   readonly budgetBytes: number | 'auto';
+  /** Those that nobody used for so long go; absent: they stay while there is room. */
+  readonly artifactsAgeMs?: number;
   /** What is kept of logs; absent: as much as by default. */
   readonly logs?: Partial<KeptLogBounds>;
 }
@@ -65,7 +67,8 @@ export class ArtifactService {
   }
 
   start(): void {
-    const { folder, endpoints, budgetBytes, logs, grid, identity, log, wallMs, held, revoked } = this.options;
+    const { folder, endpoints, budgetBytes, artifactsAgeMs, logs } = this.options;
+    const { grid, identity, log, wallMs, held, revoked } = this.options;
     const file = fileURLToPath(new URL('./artifact-process.js', import.meta.url));
     const child = fork(file, [], { execArgv: heapFlags, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child = child;
@@ -110,7 +113,8 @@ export class ArtifactService {
     });
     const { key: brokerKey, curve } = identity;
     const settings = { folder, endpoints, budgetBytes, logs: { maxBytes: defaultKeptLogBytes, ...logs } };
-    say({ kind: 'begin', ...settings, grid, brokerKey, curve, wallMs: wallMs() });
+    const aged = artifactsAgeMs === undefined ? {} : { artifactsAgeMs };
+    say({ kind: 'begin', ...settings, ...aged, grid, brokerKey, curve, wallMs: wallMs() });
     this.revoke(revoked());
   }
 

@@ -16,6 +16,8 @@ const names: readonly SettingName[] = [
   'logLevel',
   'policy',
   'imagesBytes',
+  'artifactsBytes',
+  'artifactsAge',
   'registryConfig',
   'minDiskFree',
   'minMemoryFree',

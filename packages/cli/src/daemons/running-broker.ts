@@ -18,7 +18,7 @@ import {
   voucherEndpoint,
 } from '@gryphgen/runtime';
 import { portAfter } from '../port-after.ts';
-import { keptByBroker, keptLogs } from '../settings.ts';
+import { artifactsAge, keptByBroker, keptLogs } from '../settings.ts';
 import { prepareHome } from './grid-home.ts';
 import type { HomeStanding } from './home-standing.ts';
 
@@ -65,6 +65,7 @@ export class RunningBroker {
         folder: join(home, 'artifacts'),
         endpoints: [`ipc://${runFolder(home)}/artifacts.sock`, ...config.listen.flatMap(artifactsEndpoint)],
         budgetBytes: artifactsBytes,
+        ...artifactsAge(config),
         logs: keptLogs(config),
       },
       principalLimits: limitTableOf(principalLimits),

@@ -19,7 +19,7 @@ import {
   endProcesses,
   registryLogin,
 } from '@gryphgen/worker';
-import { pressureSettings, warmLimits } from '../settings.ts';
+import { artifactsAge, pressureSettings, warmLimits } from '../settings.ts';
 import { type Daemon, failure } from './daemon-life.ts';
 import { retrievalCalls } from './retrieval-calls.ts';
 
@@ -74,6 +74,7 @@ export function workerDaemon(settings: Config, choices: WorkerChoices, log: Log)
       ...(settings.imagesBytes !== 'auto' && { budgetBytes: settings.imagesBytes }),
     },
     artifactsBytes: settings.artifactsBytes,
+    ...artifactsAge(settings),
     // One that keeps collections and does nothing else loads no models.
     llamaServer: choices.allowContainers ? settings.llamaServer : '',
     pressures: pressureSettings(settings),

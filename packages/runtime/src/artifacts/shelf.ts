@@ -129,21 +129,31 @@ export class Shelf {
 
   /** Least recently used first, until so many bytes are free or nothing more may go. Returns how many are. */
   async collect(wantedBytes: number, held: Held): Promise<number> {
-    const freshest = this.clock.wall() - freshMs;
+    const before = this.bytes;
+    await this.letGoWhile(() => before - this.bytes < wantedBytes, freshMs, held);
+    return before - this.bytes;
+  }
+
+  /** What was used last so long ago goes, if it may. */
+  async letGoUnused(unusedMs: number, held: Held): Promise<void> {
+    await this.letGoWhile(() => true, Math.max(unusedMs, freshMs), held);
+  }
+
+  private async letGoWhile(isWanted: () => boolean, unusedMs: number, held: Held): Promise<void> {
+    const newest = this.clock.wall() - unusedMs;
     const mayGo = (digest: string): boolean =>
-      (this.kept.get(digest)?.usedMs ?? Infinity) <= freshest && !this.readers.has(digest);
+      (this.kept.get(digest)?.usedMs ?? Infinity) <= newest && !this.readers.has(digest);
     const going = [...this.kept]
       .filter(([digest]) => mayGo(digest))
       .sort(([, a], [, b]) => a.usedMs - b.usedMs)
       .map(([digest]) => digest);
+    if (going.length === 0) return;
     const needed = await held(going);
-    const before = this.bytes;
     for (const digest of going) {
-      if (before - this.bytes >= wantedBytes) break;
+      if (!isWanted()) break;
       // Somebody may have been told meanwhile that it is here.
       if (!needed.has(digest) && mayGo(digest)) await this.remove(digest);
     }
-    return before - this.bytes;
   }
 
   private async remove(digest: string): Promise<void> {

@@ -2,6 +2,7 @@ import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratchFolder } from '../scratch.fixture.ts';
+import { watchAge } from './age-watch.ts';
 import { pieceBytes } from './manifest.ts';
 import { Pieces } from './pieces.ts';
 import { begun, bring, mebi, noise, place, scanned, scannedFile, Time } from './store.fixture.ts';
@@ -77,4 +78,53 @@ it('what is free on the disk is promised once', async () => {
   await intake.abandon();
   free = spareBytes + 7 * mebi;
   await begun(store, second.manifest);
+});
+
+it('what nobody has used for as long as is said goes, looked at now and then; what is held or was used stays', async () => {
+  const at = place();
+  const store = await at.open();
+  const [old, held, used] = await Promise.all([1, 2, 3].map((seed) => scannedFile(noise(mebi, seed))));
+  const digests: string[] = [];
+  for (const one of [old, held, used]) if (one !== undefined) digests.push(await bring(store, one));
+  const [first = '', second = '', third = ''] = digests;
+  at.held.add(second);
+  // When it was used last is on the disk.
+  await store.manifest(second);
+  const looks: (() => void)[] = [];
+  const ends: Promise<void>[] = [];
+  const cancel = watchAge(
+    {
+      letGoUnused: (ms) => {
+        const end = store.letGoUnused(ms);
+        ends.push(end);
+        return end;
+      },
+    },
+    3600_000,
+    {
+      after: (_ms, run) => {
+        looks.push(run);
+        return () => void looks.splice(looks.indexOf(run), 1);
+      },
+    },
+  );
+  const here = async () => {
+    await Promise.all(ends);
+    return [first, second, third].map((digest) => store.has(digest));
+  };
+  expect(await here()).toEqual([true, true, true]);
+  at.time.now += 3000_000;
+  await store.manifest(third);
+  at.time.now += 601_000;
+  looks.shift()?.();
+  expect(await here()).toEqual([false, true, true]);
+  expect(store.collected).toBe(1);
+  expect(readdirSync(join(at.folder, 'artifacts'))).toHaveLength(2);
+  // Also over a restart, by when it was used last.
+  const next = await at.open();
+  at.held.clear();
+  await next.letGoUnused(3600_000);
+  expect([second, third].map((digest) => next.has(digest))).toEqual([false, true]);
+  cancel();
+  expect(looks).toEqual([]);
 });

@@ -10,7 +10,8 @@
  * 1. A file gets its place by a rename when all of it was checked and is on disk, a manifest when all its files have
  *    theirs: a crash leaves an artifact whole or not there. What had come of one by then is checked again and gone on
  *    with when it is wanted within `partialMs`, else removed at the next start.
- * 2. It takes no more than its budget, what is under way included. What is used goes last; what is held never goes.
+ * 2. It takes no more than its budget, what is under way included. What is used goes last; what is held never goes, also
+ *    where what nobody used for long is let go (`watchAge`).
  * 3. There is one intake of an artifact at a time; who wants the same waits for its end.
  */
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -75,7 +76,7 @@ export class ArtifactStore {
     return this.shelf.bytes + this.cutBytes;
   }
 
-  /** Artifacts that went to make room. */
+  /** Artifacts that went to make room, or by their age. */
   get collected(): number {
     return this.shelf.collected;
   }
@@ -222,6 +223,14 @@ export class ArtifactStore {
       'rejected.limit',
       `the disk has no room: ${bytes} bytes are wanted, ${lacking} more than are free`,
     );
+  }
+
+  /** What was used last so long ago goes. Rejects with what the file system says. */
+  async letGoUnused(unusedMs: number): Promise<void> {
+    // Beside no other: what one frees another must not count on.
+    const letting = this.making.then(() => this.shelf.letGoUnused(unusedMs, this.options.held));
+    this.making = letting.catch(() => undefined);
+    await letting;
   }
 
   /** What was cut, then what was used longest ago. False when that is not enough. */
