@@ -46,6 +46,8 @@ afterEach(async () => {
 /** A worker of which only the data endpoint is there: a test answers. */
 export class PlayedWorker {
   readonly id: string;
+  /** It writes on, whatever is taken. */
+  isOlder = false;
   private readonly identity = createIdentity();
   private channels = new AnswerChannels({ alarms: systemAlarms });
   private server: DataServer | undefined;
@@ -72,7 +74,8 @@ export class PlayedWorker {
 
   answer({ task, body }: PlayedTask, attempt = 1): AnswerWriter {
     const fence = { task, attempt: attempt as AttemptNo };
-    return this.channels.open(body.channel ?? '', principal, fence);
+    const holdBytes = this.isOlder ? undefined : body.holdBytes;
+    return this.channels.open(body.channel ?? '', principal, fence, holdBytes);
   }
 
   /** And comes back as another life of it, at another port: that of the former may not be free yet. */

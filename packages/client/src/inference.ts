@@ -116,7 +116,7 @@ export class Inference {
     let way: Way | undefined;
     /** Of what is under way to its worker. */
     let stop: AbortController | undefined;
-    const answer = new OpenAnswer({
+    const owner: ConstructorParameters<typeof OpenAnswer>[0] = {
       cancel: () => {
         stop?.abort();
         way?.cancel();
@@ -130,8 +130,10 @@ export class Inference {
         stop ??= new AbortController();
         void this.asked.get(record.task)?.line?.send(record, question.request, stop.signal);
       },
+      wantsMore: (fence) => this.asked.get(fence.task)?.line?.tell({ kind: 'want', ...fence }),
       lookUp: (task) => void this.lookUp(task, answer),
-    });
+    };
+    const answer = new OpenAnswer(owner, this.alarms);
     const giveUp = (): void => answer.fail(failure('cancelled.user', 'the answer was given up'));
     const submit: Wished['submit'] = (slot) => this.submit(question, answer, slot, onChange);
     // Where there are several to choose from, the broker does for each.

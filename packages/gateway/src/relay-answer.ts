@@ -2,7 +2,7 @@
  * An answer of the grid on its way to a client: status, kind and bytes as they come.
  *
  * 1. Nothing of it is gathered, but one piece of what is no stream: half of that is of no use, and one of one piece can say how long it
- *    is. While the client takes none, none is asked for: what waits then is the SDK's, which gives the answer up when that is too much.
+ *    is. While the client takes none, none is asked for: what waits then is the SDK's, which has the model wait.
  * 2. A client that takes nothing for `stallMs` has gone.
  */
 

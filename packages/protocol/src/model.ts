@@ -120,6 +120,12 @@ export const inferBodySchema = z
     requestBytes: z.number().int().min(1).max(limits.questionBytes).optional(),
     /** Where the answer goes, piece by piece (E33); without, it is the task's result, if that holds it. */
     channel: channelId.optional(),
+    /** Of an answer to a channel: how much is held for who takes it. Who says so asks for half of it anew when that was taken. */
+    holdBytes: z
+      .number()
+      .int()
+      .min(64 * 1024)
+      .optional(),
     /** Its slot is lent: once it is answered, the channel may bring more, to the same path (E41). */
     loan: z.literal(true).optional(),
     /** And who asked would ask its server straight, should that be where they are: a mark of that machine's boot and user (E42). */

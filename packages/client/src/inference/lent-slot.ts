@@ -234,7 +234,8 @@ export class LentSlot implements LineUser {
       },
       take: (bytes) => {
         if (isWanted()) wish.answer.arrived(worker, { ...fence, kind: 'data', bytes });
-        return isWanted();
+        const room = wish.answer.room();
+        return room === true ? isWanted() : room.then(isWanted);
       },
     });
     const isFailed = how !== 'left' && 'code' in how;

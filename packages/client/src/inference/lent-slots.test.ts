@@ -47,6 +47,32 @@ describe('who asks often', () => {
     expect((await broker.asked(5)).body.loan).toBe(true);
   });
 
+  it('has all of long answers, which wait for who is slow', async () => {
+    const loan = await place.lent();
+    const [piece, pieces] = [Buffer.alloc(64 * 1024, 'x'), 48];
+    for (const nth of [2, 3]) {
+      const coming = await place.free(loan);
+      const answer = place.ask(`${nth}`);
+      await coming();
+      let written = 0;
+      const writing = (async () => {
+        loan.writer.head(200, 'application/json');
+        for (; written < pieces; written += 1) await loan.writer.write(Buffer.from(piece));
+        loan.lent.done(result);
+      })();
+      await answer.head;
+      let bytes = 0;
+      for await (const { length } of answer.body) {
+        bytes += length;
+        expect(written * piece.length - bytes).toBeLessThan(1024 * 1024);
+        for (let turn = 0; turn < 4; turn += 1) await new Promise(setImmediate);
+      }
+      await writing;
+      expect(bytes).toBe(pieces * piece.length);
+      expect(answer.way).toBe('lent');
+    }
+  });
+
   it('and leaves an answer has the slot again when that has said so', async () => {
     const loan = await place.lent();
     const coming = await place.free(loan);

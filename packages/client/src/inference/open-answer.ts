@@ -5,7 +5,7 @@
  * 1. Only what comes from the worker that has the attempt, by the broker's word, is of the answer. What is there before
  *    that word is held.
  * 2. Of attempts the newest counts, until something of one was passed on; then the loss of that one is the answer's end.
- * 3. At most `behindBytes` are held for whoever reads; one further behind has the answer given up.
+ * 3. For whoever reads some of it is held (HeldPieces); who takes none of that has the answer given up.
  * 4. An answer that is given up, for whatever reason, has its task cancelled.
  * 5. One that a lent slot gives (E41) has no task of its own. Should that slot be lost before its first byte, it becomes one's.
  */
@@ -17,11 +17,13 @@ import {
   readInferResult,
   type TaskId,
 } from '@gryphgen/protocol';
-import type { AnswerRecord } from '@gryphgen/runtime';
+import type { Alarms, AnswerFence, AnswerRecord } from '@gryphgen/runtime';
 import { type Deferred, deferred, type Outcome } from '../pending.ts';
 import type { LineUser } from './answer-line.ts';
+import { HeldPieces } from './held-pieces.ts';
 
-const behindBytes = 1024 * 1024;
+/** Before the broker's word of who has the attempt. */
+const earlyBytes = 1024 * 1024;
 
 export interface AnswerHead {
   /** HTTP's. */
@@ -62,6 +64,8 @@ interface AnswerOwner {
   over(): void;
   /** The attempt waits for its question. */
   wanted(record: AnswerRecord): void;
+  /** It may write more. */
+  wantsMore(fence: AnswerFence): void;
   /** Who had this task's attempt, of which the end was told first; told by `placed`. */
   lookUp(task: TaskId): void;
 }
@@ -87,12 +91,19 @@ export class OpenAnswer implements Answer, LineUser {
   private isConcluded = false;
   private held: { readonly worker: string; readonly record: AnswerRecord }[] = [];
   private heldBytes = 0;
-  private pieces: Uint8Array[] = [];
-  private behind = 0;
-  private wake: () => void = () => undefined;
+  private readonly pieces: HeldPieces;
+  /** What came last. */
+  private source: AnswerFence | undefined;
 
-  constructor(owner: AnswerOwner) {
+  constructor(owner: AnswerOwner, alarms: Alarms) {
     this.owner = owner;
+    this.pieces = new HeldPieces({
+      ...{ alarms, onFailed: (why) => this.fail(why) },
+      onTaken: () => {
+        const { source, way } = this;
+        if (source !== undefined && way !== 'straight') this.owner.wantsMore(source);
+      },
+    });
     this.task = this.accepted.promise;
     this.head = this.headTold.promise;
     this.result = this.resultTold.promise;
@@ -156,6 +167,11 @@ export class OpenAnswer implements Answer, LineUser {
     else if (this.attempt < outcome.attempts) this.owner.lookUp(outcome.task);
   }
 
+  /** Resolves when more of it may come, or no more is wanted. */
+  room(): true | Promise<void> {
+    return this.pieces.room();
+  }
+
   onBroken(why: Failure, final: boolean): void {
     if (this.ended) return;
     // What had not begun has another connection, or another attempt.
@@ -181,7 +197,7 @@ export class OpenAnswer implements Answer, LineUser {
     // Of one that has ended this changes nothing.
     this.owner.cancel();
     this.owner.over();
-    this.wake();
+    this.pieces.end();
   }
 
   /** Of what a call threw. */
@@ -193,7 +209,7 @@ export class OpenAnswer implements Answer, LineUser {
   private hold(worker: string, record: AnswerRecord): void {
     this.held.push({ worker, record });
     this.heldBytes += record.kind === 'data' ? record.bytes.length : 1;
-    if (this.heldBytes > behindBytes)
+    if (this.heldBytes > earlyBytes)
       this.fail(failure('lost.broker', 'the broker does not say who answers; the answer is given up'));
   }
 
@@ -204,7 +220,8 @@ export class OpenAnswer implements Answer, LineUser {
         return;
       case 'data':
         this.begin();
-        this.push(record.bytes);
+        this.source = { task: record.task, attempt: record.attempt };
+        this.pieces.push(record.bytes);
         return;
       case 'end':
         if (record.failure === null) {
@@ -238,7 +255,7 @@ export class OpenAnswer implements Answer, LineUser {
   private takeWhole({ status }: InferResult, body: string): void {
     this.headSeen = { status, contentType: 'application/json' };
     this.begin();
-    this.push(new TextEncoder().encode(body));
+    this.pieces.push(new TextEncoder().encode(body));
     this.end();
   }
 
@@ -248,37 +265,21 @@ export class OpenAnswer implements Answer, LineUser {
     this.headTold.resolve(this.headSeen ?? { status: 200, contentType: 'application/octet-stream' });
   }
 
-  private push(bytes: Uint8Array): void {
-    this.behind += bytes.length;
-    if (this.behind > behindBytes) {
-      this.pieces = [];
-      this.fail(failure('rejected.limit', `the answer was not taken: ${behindBytes} bytes of it wait`));
-      return;
-    }
-    this.pieces.push(bytes);
-    this.wake();
-  }
-
   private end(): void {
     if (this.failed !== undefined) return;
     this.ended = true;
-    this.wake();
+    this.pieces.end();
     if (this.isConcluded) this.owner.over();
   }
 
   private async *read(): AsyncGenerator<Uint8Array, void> {
     try {
       for (;;) {
-        const piece = this.pieces.shift();
-        if (piece !== undefined) {
-          this.behind -= piece.length;
-          yield piece;
-        } else if (this.failed !== undefined) throw this.failed;
+        const piece = this.pieces.take();
+        if (piece !== undefined) yield piece;
+        else if (this.failed !== undefined) throw this.failed;
         else if (this.ended) return;
-        else
-          await new Promise<void>((resolve) => {
-            this.wake = resolve;
-          });
+        else await this.pieces.filled();
       }
     } finally {
       if (!this.ended) this.fail(failure('cancelled.user', 'nobody takes the answer any more'));

@@ -5,6 +5,7 @@
 import { encodeBody, limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
 import { hereMark } from '@gryphgen/runtime';
 import { type EncodedTask, prepareBody, prepareTask } from '../prepare.ts';
+import { holdBytes } from './held-pieces.ts';
 
 /** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
 const inlineBytes = limits.bodyBytes - 1024;
@@ -46,7 +47,7 @@ export class QuestionEncoder {
   encode(question: Question, prefix: readonly string[], loan = false): EncodedTask {
     const { path, request, ...about } = question;
     const body = {
-      ...{ path, channel: this.channel },
+      ...{ path, channel: this.channel, holdBytes },
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
       ...(loan && { loan, ...this.here }),
     };

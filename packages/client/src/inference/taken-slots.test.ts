@@ -105,6 +105,21 @@ describe('who has taken a slot', () => {
     expect(await words(other)).toBe('of the other');
   });
 
+  it('has all of a long answer, which waits for who is slow', async () => {
+    await taken();
+    const answer = place.ask('one');
+    const long = Buffer.alloc(8 * 1024 * 1024, 'x').toString();
+    (await next()).answer.end(long);
+    let text = '';
+    for await (const bytes of answer.body) {
+      text += Buffer.from(bytes).toString();
+      // More comes in these turns than is taken.
+      for (let turn = 0; turn < 4; turn += 1) await new Promise(setImmediate);
+    }
+    expect(text === long).toBe(true);
+    expect(answer.way).toBe('straight');
+  });
+
   it('finishes what is under way when it is called back, and gives it back then', async () => {
     const { loan, slot } = await taken();
     const answer = place.ask('one');

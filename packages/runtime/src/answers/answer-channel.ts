@@ -7,9 +7,11 @@
  * 3. Nobody takes what waits for `patienceMs`: its writers are told that the asker is gone.
  * 4. A connection that ends takes with it the answers of which something was given to it: how much of them arrived, nobody
  *    knows. The others go to the next.
- * 5. A writer whose slot is lent (E41) writes one answer after the other, each from its question on.
+ * 5. Of one answer no more is written than who asked says to hold (`holdBytes`), and as much again as they say to have taken: who is slow
+ *    holds up that answer alone.
+ * 6. A writer whose slot is lent (E41) writes one answer after the other, each from its question on.
  */
-import { type Failure, failure } from '@gryphgen/protocol';
+import { type AttemptNo, type Failure, failure, type TaskId } from '@gryphgen/protocol';
 import type { Alarms, Cancel } from '../clock.ts';
 import type { DataStream } from '../data-stream.ts';
 import type { TransferEnd } from '../data-wire.ts';
@@ -58,12 +60,12 @@ export class AnswerChannel {
   /** `onIdle`: nobody writes, and nobody takes. */
   constructor(alarms: Alarms, room: QuestionRoom, onIdle: () => void) {
     this.alarms = alarms;
-    this.questions = new QuestionIntake(alarms, room, this.lent);
+    this.questions = new QuestionIntake(alarms, room, this.lent, (fence) => this.isWanted(fence));
     this.onIdle = onIdle;
   }
 
-  open(fence: AnswerFence): AnswerWriter {
-    const writer = new Writer(fence, this);
+  open(fence: AnswerFence, holdBytes?: number): AnswerWriter {
+    const writer = new Writer(fence, this, holdBytes);
     this.writers.add(writer);
     return writer;
   }
@@ -168,6 +170,10 @@ export class AnswerChannel {
     this.lookIdle();
   }
 
+  private isWanted({ task, attempt }: AnswerFence): void {
+    for (const writer of this.writers) if (writer.isOf(task, attempt)) writer.wanted();
+  }
+
   private takeAll(): Uint8Array {
     const pieces = this.queue.flatMap((queued) => queued.pieces);
     for (const { writer } of this.queue) writer.begun = true;
@@ -223,11 +229,25 @@ class Writer implements AnswerWriter {
   private ended = false;
   private isLent = false;
   private questionBytes = 0;
+  private readonly holdBytes: number;
+  /** Written of this answer, and not said to be taken. */
+  private untaken = 0;
+  private letMore: () => void = () => undefined;
 
-  constructor(fence: AnswerFence, channel: AnswerChannel) {
+  constructor(fence: AnswerFence, channel: AnswerChannel, holdBytes = Number.POSITIVE_INFINITY) {
     this.fence = fence;
     this.channel = channel;
+    this.holdBytes = holdBytes;
     this.gone = this.losing.signal;
+  }
+
+  isOf(task: TaskId, attempt: AttemptNo): boolean {
+    return this.fence.task === task && this.fence.attempt === attempt;
+  }
+
+  wanted(): void {
+    this.untaken = Math.max(0, this.untaken - this.holdBytes / 2);
+    this.letMore();
   }
 
   async question(bytes: number, signal: AbortSignal): Promise<Uint8Array | Failure> {
@@ -238,11 +258,18 @@ class Writer implements AnswerWriter {
   }
 
   head(status: number, contentType: string): void {
+    this.untaken = 0;
     if (this.isOpen) void this.channel.put(this, { ...this.fence, kind: 'head', status, contentType });
   }
 
   async write(bytes: Uint8Array): Promise<boolean> {
-    if (this.isOpen && bytes.length > 0) await this.channel.put(this, { ...this.fence, kind: 'data', bytes });
+    if (!this.isOpen || bytes.length === 0) return this.isOpen;
+    this.untaken += bytes.length;
+    await this.channel.put(this, { ...this.fence, kind: 'data', bytes });
+    while (this.untaken >= this.holdBytes && this.isOpen)
+      await new Promise<void>((resolve) => {
+        this.letMore = resolve;
+      });
     return this.isOpen;
   }
 
@@ -268,6 +295,7 @@ class Writer implements AnswerWriter {
 
   lose(why: Failure): void {
     this.losing.abort(why);
+    this.letMore();
   }
 
   private get isOpen(): boolean {

@@ -43,9 +43,9 @@ export class AnswerChannels {
   }
 
   /** Where an attempt of `principal`'s task puts its answer; one whose asker is gone from the first where there is no room. */
-  open(channel: string, principal: string, fence: AnswerFence): AnswerWriter {
+  open(channel: string, principal: string, fence: AnswerFence, holdBytes?: number): AnswerWriter {
     const found = this.channel({ channel, principal });
-    return found instanceof AnswerChannel ? found.open(fence) : nobody(found);
+    return found instanceof AnswerChannel ? found.open(fence, holdBytes) : nobody(found);
   }
 
   readonly serve: ServeAnswers = async (request, stream, input) => {

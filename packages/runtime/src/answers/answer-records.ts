@@ -46,7 +46,7 @@ export type AnswerRecord = AnswerFence &
     | { readonly kind: 'head'; readonly status: number; readonly contentType: string }
     | { readonly kind: 'data'; readonly bytes: Uint8Array }
     | { readonly kind: 'end'; readonly failure: Failure | null }
-    /** The attempt waits for its question, or its slot is lent, and waits for the next. */
+    /** The attempt waits for its question, or its slot is lent, and waits for the next. To there: half of what is held of its answer was taken. */
     | { readonly kind: 'want' }
     /** To a slot that is lent and waits: what it is to answer. */
     | { readonly kind: 'ask'; readonly bytes: Uint8Array }

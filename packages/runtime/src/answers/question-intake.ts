@@ -38,17 +38,19 @@ interface Wanted {
   readonly tell: (what: Uint8Array | Failure) => void;
 }
 
-/** Of one channel. `lent`: to whom goes what comes for slots that are lent. */
+/** Of one channel. `lent`: to whom goes what comes for slots that are lent; `onWanted`: that more of an answer is wanted. */
 export class QuestionIntake {
   private readonly alarms: Alarms;
   private readonly room: QuestionRoom;
   private readonly lent: LentSlots;
+  private readonly onWanted: (fence: AnswerFence) => void;
   private readonly wanted = new Map<string, Wanted>();
 
-  constructor(alarms: Alarms, room: QuestionRoom, lent: LentSlots) {
+  constructor(alarms: Alarms, room: QuestionRoom, lent: LentSlots, onWanted: (fence: AnswerFence) => void) {
     this.alarms = alarms;
     this.room = room;
     this.lent = lent;
+    this.onWanted = onWanted;
   }
 
   /** What has come when `signal` is aborted is let go. `release` once it is needed no more, in any case. */
@@ -84,6 +86,7 @@ export class QuestionIntake {
       for (const record of records.take(bytes)) {
         if (record === 'malformed') return false;
         if (record.kind === 'data' || record.kind === 'end') this.take(record);
+        else if (record.kind === 'want') this.onWanted(record);
         else this.lent.take(record);
       }
       return true;

@@ -10,7 +10,7 @@ import { type AnswerFence, type AnswerRecord, writeRecord } from './answer-recor
 const pieceBytes = 32 * 1024;
 
 /** What is said to a slot that is lent. */
-type LentWord = 'ask' | 'leave' | 'take' | 'done' | 'over';
+type SlotWord = 'ask' | 'leave' | 'take' | 'done' | 'over';
 
 export class QuestionOutlet {
   private readonly say: (bytes: Uint8Array) => Promise<void>;
@@ -34,8 +34,8 @@ export class QuestionOutlet {
     this.wake();
   }
 
-  /** To a slot that is lent (E41, E42): what is small. Lost with the connection. */
-  tell(record: Extract<AnswerRecord, { kind: LentWord }>): void {
+  /** To a slot that is lent (E41, E42), or that more of an answer is wanted: what is small. Lost with the connection. */
+  tell(record: Extract<AnswerRecord, { kind: SlotWord | 'want' }>): void {
     void this.put(record);
   }
 

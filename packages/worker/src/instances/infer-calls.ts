@@ -79,7 +79,7 @@ async function answer(
   const writer =
     channel === undefined || principal === undefined
       ? new CollectedAnswer()
-      : channels.open(channel, principal, fence);
+      : channels.open(channel, principal, fence, body.holdBytes);
   const beganMono = clock.mono();
   const first = await relay(kind, order, writer, { instances, clock });
   const ended =
