@@ -3,7 +3,8 @@
  *
  * 1. What was answered is told to the worker in sum, `tellMs` after the first of which it was not told, and at the end: it costs nothing
  *    for each. What was not told, a crash forgets.
- * 2. Its connection ends with it, and with that what is under way there.
+ * 2. Once it is called back in the middle of an answer it says each `wordMs` that this goes on.
+ * 3. Its connection ends with it, and with that what is under way there.
  */
 import type { Failure, InferResult } from '@gryphgen/protocol';
 import {
@@ -18,6 +19,7 @@ import {
 import type { Question } from './question.ts';
 
 const tellMs = 500;
+const wordMs = 2000;
 
 export interface DoorWayTime {
   readonly clock: Clock;
@@ -40,6 +42,7 @@ export class DoorWay {
   private asking = new AbortController();
   private isAsking = false;
   private cancelTell: Cancel | undefined;
+  private cancelWord: Cancel | undefined;
 
   constructor(options: DoorWayOptions) {
     this.options = options;
@@ -71,14 +74,25 @@ export class DoorWay {
     if (this.cancelTell === undefined) return;
     this.cancelTell();
     this.cancelTell = undefined;
-    this.options.tell(this.sum.with({ status: 200, firstMs: 0, restMs: 0 }));
+    this.tell();
+  }
+
+  /** Until it is closed. */
+  sayBusy(): void {
+    this.cancelWord = this.options.time.alarms.after(wordMs, () => this.sayBusy());
+    this.tell();
   }
 
   close(): void {
     this.cancelTell?.();
     this.cancelTell = undefined;
+    this.cancelWord?.();
     this.leave();
     this.kept.close();
+  }
+
+  private tell(): void {
+    this.options.tell(this.sum.with({ status: 200, firstMs: 0, restMs: 0 }));
   }
 
   private note(result: InferResult): void {

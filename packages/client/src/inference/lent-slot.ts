@@ -215,8 +215,10 @@ export class LentSlot implements LineUser {
   /** Of one that is taken, what is under way goes on, unless its attempt has ended. */
   private isCalledBack(why: OverReason): void {
     if (this.way !== undefined && why !== 'ended') {
+      const isFirst = this.calledBack === undefined;
       this.calledBack = why;
       if (!this.way.isBusy) this.conclude(why);
+      else if (isFirst) this.way.sayBusy();
       return;
     }
     this.leaveCurrent(failure('lost.worker', 'the slot was lost in the middle of the answer'));

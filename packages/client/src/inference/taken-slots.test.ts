@@ -54,6 +54,9 @@ async function next() {
   }
 }
 
+const told = async (slot: TakenSlot) => {
+  while (slot.told === undefined) await new Promise(setImmediate);
+};
 const words = async ({ body }: Answer) => await textOf(body);
 const usage = '{"usage":{"prompt_tokens":3,"completion_tokens":2}}';
 
@@ -126,6 +129,10 @@ describe('who has taken a slot', () => {
     const { answer: response } = await next();
     loan.lent.callBack('recalled');
     await place.told('over', 1);
+    await told(slot);
+    const word = slot.told;
+    place.time.pass(2000);
+    while (slot.told === word) await new Promise(setImmediate);
     response.end('whole');
     expect(await words(answer)).toBe('whole');
     await slot.back;

@@ -112,7 +112,7 @@ function offeredDoor(
   const { door, channel } = body;
   if (channel === undefined || door === undefined || door !== hereMark()) return undefined;
   const instance = instances.only(model, kind);
-  if (instance === undefined) return undefined;
+  if (instance === undefined || !instance.mayBeTaken) return undefined;
   return { instance, loan: { channel, task: fence.task, attempt: fence.attempt } };
 }
 

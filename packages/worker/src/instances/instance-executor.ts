@@ -220,7 +220,7 @@ export class InstanceExecutor implements Executor {
   private unwatch(held: Held): void {
     held.watch?.stop();
     if (held.instance === null) return;
-    held.instance.isReady = false;
+    held.instance.lose();
     this.options.instances.remove(held.fence);
   }
 

@@ -97,6 +97,7 @@ export class InstanceWatch {
     const counters = readCounters((await this.text('/metrics', limitMs)) ?? '');
     // What is asked straight it tells itself.
     if (computing === 0 && counters?.requests === 0) return true;
+    instance.counters = counters ?? instance.counters;
     const decodes = counters?.decodes ?? this.decodes;
     const isMore = decodes !== this.decodes;
     this.decodes = decodes;

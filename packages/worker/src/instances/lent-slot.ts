@@ -75,7 +75,7 @@ export async function answerLent(first: InferResult, options: LentOptions): Prom
         const isTheirs =
           instance !== undefined && loan !== undefined && isShown(instance.door, loan, next.proof);
         if (!isTheirs) continue;
-        const told = await keepTaken({ instance, lent, alarms, ending: ending.signal, signal });
+        const told = await keepTaken({ instance, lent, clock, alarms, ending: ending.signal, signal });
         if (told === 'refused') continue;
         if (told !== undefined) sum.add(told);
         lent.over('back');

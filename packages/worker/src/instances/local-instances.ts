@@ -11,11 +11,14 @@ import { type Clock, KeptConnections, type KeptDoor, prefixesOf } from '@gryphge
 import { PromptPrefixes } from '@gryphgen/scheduler';
 import type { Fence } from '../core/fence.ts';
 import { keyOf } from '../core/fence.ts';
+import type { ServerCounters } from './server-counters.ts';
 
 /** Of a longer request the beginning is not looked for: it would hold up the others. */
 const mostLookedBytes = 1024 * 1024;
 /** Of a chat that goes on: what was answered, and what is asked next. */
 const newBeginnings = 2;
+/** One whose slots cannot be taken is offered to nobody for so long. */
+const refusedMs = 30_000;
 /** Of some 100 B each. */
 const keptBeginnings = 8192;
 
@@ -35,6 +38,12 @@ export class LocalInstance {
   /** By which it is asked. */
   readonly kept = new KeptConnections();
   isReady = false;
+  /** What it told last. */
+  counters: ServerCounters | undefined;
+  /** What it is being asked to tell. */
+  looking: Promise<ServerCounters | undefined> | undefined;
+  private readonly losing = new AbortController();
+  private refusedMono = Number.NEGATIVE_INFINITY;
   private readonly clock: Clock;
   private count = 0;
   private takenCount = 0;
@@ -56,6 +65,24 @@ export class LocalInstance {
   /** Slots by which others ask it straight (E42): what is under way there, it alone knows. */
   get taken(): number {
     return this.takenCount;
+  }
+
+  /** It takes no more requests. */
+  get gone(): AbortSignal {
+    return this.losing.signal;
+  }
+
+  lose(): void {
+    this.isReady = false;
+    this.losing.abort();
+  }
+
+  get mayBeTaken(): boolean {
+    return this.counters?.requests !== undefined || this.clock.mono() - this.refusedMono >= refusedMs;
+  }
+
+  refuseTaking(): void {
+    this.refusedMono = this.clock.mono();
   }
 
   /** Requests of which something is to come from the server, and not to be taken by who asked. */

@@ -3,24 +3,38 @@
  *
  * 1. It is called back when its loan is to end, and ends when it is given back, or when who had it is gone: their connections to the server
  *    end with them. What is under way when it is called back may end before.
- * 2. Who does not give back what was called back has it for no longer than the server is asked anything: it is looked at each `lookMs`.
- * 3. Of what is told of the answers no more is believed than the server has counted meanwhile.
+ * 2. Who has not given back what was called back says that they go on; who says nothing for `quietMs` has it no longer. Whose server is no
+ *    longer there has nothing to go on with.
+ * 3. Of what is told of the answers no more is believed than the server has counted meanwhile, and can be.
+ * 4. It waits for no server: one that computes long steps tells late, and what it tells then is known to the next.
  */
 import type { InferResult } from '@gryphgen/protocol';
-import type { Alarms, LentWriter, OverReason } from '@gryphgen/runtime';
+import {
+  type Alarms,
+  type Clock,
+  type LentWriter,
+  type OverReason,
+  pause,
+  type TakenSlot,
+} from '@gryphgen/runtime';
 import type { LocalInstance } from './local-instances.ts';
 import { lookAt, readCounters, type ServerCounters } from './server-counters.ts';
 
-/** Seldom: a question holds up its noticing of who has left. */
-const lookMs = 5000;
-/** It answers between two steps of computing. */
-const answerMs = 2000;
+/** Five words of who goes on. */
+const quietMs = 10_000;
+const answerMs = 150;
+const lateMs = 10_000;
 /** Of one loan: some thousands a second. */
 const mostQuestions = 100_000;
+/** Of a question that is lent to: twice its bytes. */
+const mostPrompt = 128 * 1024;
+/** Nothing writes a million tokens a second. */
+const leastTokenMs = 0.001;
 
 export interface TakenOptions {
   readonly instance: LocalInstance;
   readonly lent: Pick<LentWriter, 'give' | 'callBack'>;
+  readonly clock: Clock;
   readonly alarms: Alarms;
   /** Its loan is to end; its reason is an OverReason. */
   readonly ending: AbortSignal;
@@ -30,43 +44,67 @@ export interface TakenOptions {
 
 /** Resolves when it is back, with the sums of what was answered, as far as they were told. `refused`: it was not given. */
 export async function keepTaken(options: TakenOptions): Promise<InferResult | undefined | 'refused'> {
-  const { instance, lent, alarms, ending, signal } = options;
-  const look = async (over: AbortSignal): Promise<ServerCounters | undefined> =>
-    readCounters(
-      (await lookAt(instance.door, { path: '/metrics', limitMs: answerMs, alarms, signal: over })) ?? '',
-    );
-  const before = await look(ending);
+  const { instance, lent, clock, alarms, ending, signal } = options;
+  // Older ones bound what is believed the less.
+  const before = (await look(instance, alarms, ending)) ?? instance.counters;
+  if (ending.aborted || instance.gone.aborted) return 'refused';
   // One that does not say what is under way could not be told from one that hangs.
-  if (before?.requests === undefined || ending.aborted) return 'refused';
+  if (before?.requests === undefined) {
+    instance.refuseTaking();
+    return 'refused';
+  }
   const back = instance.take();
+  const beganMono = clock.mono();
   try {
     // Those who have it now need the server's threads for theirs.
     instance.kept.closeIdle();
     const taken = lent.give();
-    await untilBack(taken.back, look, options);
+    await untilBack(taken, options);
     if (taken.told === undefined || signal.aborted) return taken.told && withoutTokens(taken.told);
-    const after = await look(signal);
-    return after === undefined ? withoutTokens(taken.told) : believed(taken.told, before, after);
+    const heldMs = clock.mono() - beganMono;
+    const after = await look(instance, alarms, signal);
+    return after === undefined ? withoutTokens(taken.told) : believed(taken.told, { before, after, heldMs });
   } finally {
     back();
   }
 }
 
+/** Undefined: not in time. One look at a time: each takes one of the server's threads. */
+async function look(
+  instance: LocalInstance,
+  alarms: Alarms,
+  signal: AbortSignal,
+): Promise<ServerCounters | undefined> {
+  let counters: ServerCounters | undefined;
+  const enough = new AbortController();
+  instance.looking ??= lookLong(instance, alarms);
+  void instance.looking.then((found) => {
+    counters = found;
+    enough.abort();
+  });
+  await pause(alarms, answerMs, AbortSignal.any([signal, enough.signal]));
+  return counters;
+}
+
+/** Never rejects. */
+async function lookLong(instance: LocalInstance, alarms: Alarms): Promise<ServerCounters | undefined> {
+  const { door, gone } = instance;
+  const text = await lookAt(door, { path: '/metrics', limitMs: lateMs, alarms, signal: gone });
+  const counters = readCounters(text ?? '');
+  instance.counters = counters ?? instance.counters;
+  instance.looking = undefined;
+  return counters;
+}
+
 async function untilBack(
-  back: Promise<void>,
-  look: (over: AbortSignal) => Promise<ServerCounters | undefined>,
+  taken: TakenSlot,
   { instance, lent, alarms, ending, signal }: TakenOptions,
 ): Promise<void> {
   const over = new AbortController();
-  let cancelLook = (): void => undefined;
-  const lookLater = (): void => {
-    cancelLook = alarms.after(lookMs, () => {
-      void look(over.signal).then((counters) => {
-        if (over.signal.aborted) return;
-        if (counters?.requests === 0 && instance.computing === 0) over.abort();
-        else lookLater();
-      });
-    });
+  let cancelQuiet = (): void => undefined;
+  const awaitWord = (last: InferResult | undefined): void => {
+    // Each word is one of its own.
+    cancelQuiet = alarms.after(quietMs, () => (taken.told === last ? end() : awaitWord(taken.told)));
   };
   const end = (): void => {
     if (over.signal.aborted) return;
@@ -79,21 +117,23 @@ async function untilBack(
       return;
     }
     lent.callBack(ending.reason as OverReason);
-    lookLater();
+    awaitWord(taken.told);
   };
   const isOver = new Promise<void>((resolve) => {
     over.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   ending.addEventListener('abort', callBack, { once: true });
   signal.addEventListener('abort', end, { once: true });
+  instance.gone.addEventListener('abort', end, { once: true });
   if (ending.aborted) callBack();
   try {
-    await Promise.race([back, isOver]);
+    await Promise.race([taken.back, isOver]);
   } finally {
     ending.removeEventListener('abort', callBack);
     signal.removeEventListener('abort', end);
+    instance.gone.removeEventListener('abort', end);
     over.abort();
-    cancelLook();
+    cancelQuiet();
   }
 }
 
@@ -101,13 +141,24 @@ function withoutTokens({ tokens: _, outputMs: __, ...rest }: InferResult): Infer
   return bounded(rest);
 }
 
-function believed(told: InferResult, before: ServerCounters, after: ServerCounters): InferResult {
-  const { tokens } = told;
-  if (tokens === undefined) return bounded(told);
-  const cached = Math.min(tokens.cached, tokens.prompt);
+interface Meanwhile {
+  readonly before: ServerCounters;
+  readonly after: ServerCounters;
+  readonly heldMs: number;
+}
+
+function believed(told: InferResult, { before, after, heldMs }: Meanwhile): InferResult {
+  const { tokens, outputMs, ...rest } = bounded(told);
+  if (tokens === undefined) return rest;
+  const cached = Math.min(tokens.cached, tokens.prompt, (rest.questions ?? 0) * mostPrompt);
   const computed = atMost(tokens.prompt - cached, before.prompt, after.prompt);
   const output = atMost(tokens.output, before.output, after.output);
-  return bounded({ ...told, tokens: { prompt: cached + computed, cached, output } });
+  const isSpeed =
+    outputMs !== undefined &&
+    output === tokens.output &&
+    outputMs >= output * leastTokenMs &&
+    outputMs <= heldMs;
+  return { ...rest, tokens: { prompt: cached + computed, cached, output }, ...(isSpeed && { outputMs }) };
 }
 
 function atMost(told: number, before: number | undefined, after: number | undefined): number {
