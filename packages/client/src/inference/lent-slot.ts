@@ -177,6 +177,8 @@ export class LentSlot implements LineUser {
   }
 
   private waits(): void {
+    // Of one that is taken nobody says so but here.
+    if (this.way !== undefined) return;
     this.current = undefined;
     // Who asked first has left, so its task is being cancelled: what was asked here now would end with that.
     if (this.first.hasFailed) {
@@ -197,16 +199,18 @@ export class LentSlot implements LineUser {
   }
 
   private takes(opened: OpenedDoor | undefined): void {
-    if (this.ended) return;
+    if (this.ended || this.way !== undefined) return;
     this.opened = opened;
     if (opened === undefined) this.owner?.free();
     else this.tell({ kind: 'take', proof: opened.proof });
   }
 
   private isGiven(): void {
-    if (this.opened === undefined) return;
+    const { opened } = this;
+    if (opened === undefined || this.way !== undefined) return;
+    this.opened = undefined;
     this.way = new DoorWay({
-      ...{ door: this.opened.door, time: this.place },
+      ...{ door: opened.door, time: this.place },
       tell: (result) => this.tell({ kind: 'done', result }),
     });
     this.owner?.free();

@@ -22,7 +22,7 @@ let wake: () => void;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'gg-door-'));
   const apiKey = 'ab'.repeat(32);
-  kept = { socketPath: join(folder, 's.sock'), apiKeyFile: join(folder, 'api-key'), apiKey };
+  kept = { socketPath: join(folder, 'm-0123456789ab.sock'), apiKeyFile: join(folder, 'api-key'), apiKey };
   writeFileSync(kept.apiKeyFile, `${apiKey}\n`, { mode: 0o600 });
   [asked, wake] = [[], () => undefined];
   server = createServer((request, answer) => void take(request, answer));
@@ -184,6 +184,21 @@ describe('who has taken a slot', () => {
     await slot.back;
     place.time.end();
     await closing;
+  });
+
+  it('has it once, whatever its worker says', async () => {
+    const { loan } = await taken();
+    loan.lent.give();
+    await place.told('given', 2);
+    loan.lent.next(running);
+    await place.told('want', 2);
+    const one = place.ask('one');
+    place.ask('two');
+    // For that one there is no slot.
+    expect((await place.broker.asked(5)).body.loan).toBe(true);
+    (await next()).answer.end('of one');
+    expect(await words(one)).toBe('of one');
+    expect(asked).toEqual([]);
   });
 
   it('asks anew what was not begun when its worker is lost', async () => {

@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { AttemptNo, TaskId } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { scratchFolder } from '../scratch.fixture.ts';
+import { afterTest, scratchFolder } from '../scratch.fixture.ts';
 import { hereMark, isShown, type KeptDoor, offerDoor, openDoor } from './model-door.ts';
 
 const loan = { channel: 'c'.repeat(22), task: 7 as TaskId, attempt: 1 as AttemptNo };
@@ -11,11 +12,19 @@ const apiKey = '0f'.repeat(32);
 
 let folder: string;
 let kept: KeptDoor;
-beforeEach(() => {
+beforeEach(async () => {
   folder = scratchFolder();
-  kept = { socketPath: join(folder, 'm.sock'), apiKeyFile: join(folder, 'api-key'), apiKey };
+  kept = { socketPath: await listening('m-0123456789ab.sock'), apiKeyFile: join(folder, 'api-key'), apiKey };
   writeFileSync(kept.apiKeyFile, `${apiKey}\n`, { mode: 0o600 });
 });
+
+async function listening(name: string): Promise<string> {
+  const path = join(folder, name);
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(path, resolve));
+  afterTest(() => new Promise<void>((resolve) => void server.close(() => resolve())));
+  return path;
+}
 
 const opened = () => openDoor(offerDoor(kept, loan), loan);
 
@@ -53,12 +62,36 @@ describe('a door', () => {
   });
 });
 
+describe('no model’s socket is', () => {
+  it('another than was offered, though the key is right', async () => {
+    const socketPath = await listening('m-ba9876543210.sock');
+    expect(await openDoor({ ...offerDoor(kept, loan), socketPath }, loan)).toBeUndefined();
+    expect(await openDoor(offerDoor({ ...kept, socketPath }, loan), loan)).toBeDefined();
+  });
+
+  it('one of another name, a link, a file, nor what is not there', async () => {
+    const link = join(folder, 'm-111111111111.sock');
+    symlinkSync(kept.socketPath, link);
+    const file = join(folder, 'm-222222222222.sock');
+    writeFileSync(file, '');
+    const none = join(folder, 'm-333333333333.sock');
+    for (const socketPath of [await listening('podman.sock'), link, file, none])
+      expect(await openDoor(offerDoor({ ...kept, socketPath }, loan), loan)).toBeUndefined();
+  });
+});
+
 it('where somebody is does not say which machine that is', () => {
   expect(hereMark()).toMatch(/^[0-9a-f]{64}$/);
   expect(hereMark()).toBe(hereMark());
 });
 
 describe('no key’s file is', () => {
+  it('one of another name', async () => {
+    const apiKeyFile = join(folder, 'content');
+    writeFileSync(apiKeyFile, `${apiKey}\n`, { mode: 0o600 });
+    expect(await openDoor(offerDoor({ ...kept, apiKeyFile }, loan), loan)).toBeUndefined();
+  });
+
   it('one that others may read', async () => {
     chmodSync(kept.apiKeyFile, 0o640);
     expect(await opened()).toBeUndefined();
@@ -72,9 +105,11 @@ describe('no key’s file is', () => {
   });
 
   it('a link, nor a folder', async () => {
-    const link = join(folder, 'link');
+    const [links, folders] = [join(folder, 'links'), join(folder, 'folders')];
+    for (const one of [links, folders]) mkdirSync(one);
+    const link = join(links, 'api-key');
     symlinkSync(kept.apiKeyFile, link);
-    const inside = join(folder, 'inside');
+    const inside = join(folders, 'api-key');
     mkdirSync(inside, { mode: 0o700 });
     for (const apiKeyFile of [link, inside])
       expect(await openDoor(offerDoor({ ...kept, apiKeyFile }, loan), loan)).toBeUndefined();
