@@ -21,7 +21,6 @@ beforeEach(async () => {
 });
 
 const text = (words: string) => Buffer.from(words);
-const pieceBytes = 64 * 1024;
 
 /** Asked, placed, and its first piece there. */
 async function begun(nth = 1) {
@@ -111,30 +110,11 @@ describe('an answer', () => {
     expect(worker.streams).toBe(1);
   });
 
-  it('that is not taken holds up no other', async () => {
-    const stuck = await begun(1);
-    const other = await begun(2);
-    const long = Buffer.alloc(4 * 1024 * 1024, 'x').toString();
-    const written = (async () => {
-      for (let at = 0; at < long.length; at += pieceBytes)
-        await stuck.writer.write(Buffer.from(long.slice(at, at + pieceBytes)));
-      await stuck.writer.end(null);
-    })();
-    await other.writer.end(null);
-    broker.end(other.task);
-    expect(await textOf(other.answer.body)).toBe('one ');
-    const text = textOf(stuck.answer.body);
-    await written;
-    broker.end(stuck.task);
-    expect((await text) === `one ${long}`).toBe(true);
-  });
-
-  it('that is not taken is given up when too much of it waits, where an older worker writes on', async () => {
+  it('that is not taken holds up no other, and is given up when too much of it waits, as of older workers', async () => {
     worker.isOlder = true;
     const stuck = await begun(1);
     const other = await begun(2);
-    const piece = Buffer.alloc(pieceBytes);
-    for (let nth = 0; nth < 17; nth += 1) await stuck.writer.write(piece);
+    for (let nth = 0; nth < 17; nth += 1) await stuck.writer.write(Buffer.alloc(64 * 1024));
     await broker.untilCancelled(stuck.task);
     await expect(textOf(stuck.answer.body)).rejects.toMatchObject({ failure: { code: 'rejected.limit' } });
     await other.writer.end(null);
