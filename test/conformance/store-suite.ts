@@ -1,4 +1,5 @@
 /** What every store of passages must do (packages/retrieval/src/store/store.ts, whose numbers are cited). */
+import type { ChosenFiles } from '@gryphgen/protocol';
 import type { Chunk, Passage, SourceChange, Store } from '@gryphgen/retrieval';
 import { StoreError } from '@gryphgen/retrieval';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -225,6 +226,35 @@ export function storeConformance(name: string, make: () => Promise<StorePlace>):
       expect((await found(store, 'Reader.parseHttpHeader'))[0]?.named).toBe('exactly');
       expect(keys(await found(store, 'parse the http header')).slice(0, 40)).toContain('lib/a.ts');
       expect(keys(await found(store, 'a.ts'))[0]).toBe('lib/a.ts');
+    });
+
+    it('answers the best of the files that are chosen, scored as among all', async () => {
+      const store = await open();
+      const often = Array.from({ length: 150 }, (_, at) =>
+        put(`forge\n/often/${at}.md`, 'rocket rocket rocket'),
+      );
+      const rest = Array.from({ length: 5 }, (_, at) =>
+        put(`anvil\n/docs/${at}.${at % 2 ? 'ts' : 'md'}`, `rocket and much else ${at}`),
+      );
+      await store.apply('c', [...often, ...rest]);
+      const choose = async (files: ChosenFiles, limit = 3, text = 'rocket') =>
+        await store.search({ collections: ['c'], text, limit, files });
+      const all = await found(store, 'rocket and much');
+      const some = await choose({ paths: ['docs/**'] }, 3, 'rocket and much');
+      expect(some).toHaveLength(3);
+      expect(some).toEqual(all.filter(({ source }) => source.key.includes('/docs/')).slice(0, 3));
+      expect(keys(await choose({ extensions: ['ts'] }, 9))).toEqual([
+        'anvil\n/docs/1.ts',
+        'anvil\n/docs/3.ts',
+      ]);
+      expect(await choose({ machines: ['anvil'] }, 99)).toHaveLength(5);
+      expect(await choose({ machines: ['forge'], paths: ['docs/**'] })).toEqual([]);
+      await store.apply('c', [
+        put('anvil\n/docs/9.md', 'rocket'),
+        { kind: 'remove', key: 'anvil\n/docs/1.ts' },
+      ]);
+      expect(await choose({ paths: ['/docs/*'] }, 99)).toHaveLength(5);
+      expect(await store.search({ collections: ['other'], text: 'rocket', limit: 3, files: {} })).toEqual([]);
     });
 
     it('answers strange queries, of any size and script', async () => {

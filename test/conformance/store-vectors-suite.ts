@@ -191,6 +191,12 @@ export function storeVectorConformance(name: string, make: () => Promise<StorePl
           const found = await store.nearest({ collection: 'c', vector: query, limit: 10 });
           expect(found).toHaveLength(10);
           for (const { text } of found) if (best.has(text)) right += 1;
+          const [{ key = '' } = {}] = there.values();
+          const files = { paths: [key] };
+          const own = scored.filter(({ text }) => there.get(text)?.key === key).slice(0, 10);
+          // Few enough to be compared one by one, however far down they are among all.
+          const chosen = await store.nearest({ collection: 'c', vector: query, limit: 10, files });
+          expect(chosen.map(({ text }) => text).sort()).toEqual(own.map(({ text }) => text).sort());
         }
         expect(right).toBeGreaterThanOrEqual(45);
       }

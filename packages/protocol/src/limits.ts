@@ -140,6 +140,9 @@ export const limits = {
   queryTerms: 128,
   /** Passages of each ranking that a shard tells of: with their scores they fit into an answer. */
   fusedCandidates: 150,
+  /** Of a choice of files, the patterns of each sort; each is held against every file's name. */
+  filePatterns: 32,
+  filePatternChars: 1024,
   /** Values of a vector: those of the largest models that embed. */
   dimensions: 8192,
   /** Vectors that one task brings. */

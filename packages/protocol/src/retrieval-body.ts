@@ -74,6 +74,19 @@ export const tieSchema = z.number().int().min(0).max(0xffff_ffff);
 /** Where a passage stands in a ranking of all shards, from 1. */
 const ranks = z.array(z.tuple([tieSchema, z.number().int().min(1)])).max(limits.fusedCandidates);
 
+const pattern = z.string().min(1).max(limits.filePatternChars);
+const patterns = z.array(pattern).min(1).max(limits.filePatterns);
+/**
+ * Files that may be answered, by one of each that is given. In a path `*` and `?` stand for any characters and one of a name, `**`
+ * for any folders; one that does not begin with `/` begins at any folder. An extension is without its dot, in any case.
+ */
+export const chosenFilesSchema = z.object({
+  paths: patterns.optional(),
+  extensions: patterns.optional(),
+  machines: patterns.optional(),
+});
+export type ChosenFiles = z.infer<typeof chosenFilesSchema>;
+
 /** What a task that copies leaves. */
 export const copyOutput = '/out/copy';
 
@@ -164,6 +177,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     count: z.number().int().min(1).max(limits.passages),
     /** `passages`: of a file as many as there are. `files`: of each its best passage, without its text. */
     of: z.enum(['passages', 'files']),
+    /** Of these files alone; the answer says so (`chosen`), and that of an older service does not. */
+    files: chosenFilesSchema.optional(),
     /** Of `text`, by the collection's model; by another's, or without, words alone are asked. */
     vector: z.object({ digest: artifactDigest, values }).optional(),
     /** Of all shards: then passages are scored as in one index of all, and each tells its order. */
@@ -179,6 +194,7 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     collection,
     text: z.string().max(limits.queryChars),
     count: z.number().int().min(1).max(limits.fusedCandidates),
+    files: chosenFilesSchema.optional(),
     vector: z.object({ digest: artifactDigest, values }),
     statistics: statisticsSchema,
   }),

@@ -73,6 +73,8 @@ export const queryResultSchema = z.object({
   cut: z.boolean(),
   /** Results are missing, and not only texts. */
   more: z.literal(true).optional(),
+  /** They are of the files that were asked for. */
+  chosen: z.literal(true).optional(),
   /** Words that the query was looked up by, each once; older services do not tell. */
   asked: count.optional(),
   /** Of a collection with vectors: by which `text` is to be embedded. */

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, runs } from '../command.ts';
 import { withInference } from '../models/with-inference.ts';
 import { UsageError } from '../problem.ts';
+import { type ChoiceFlags, choiceOptions, chosenFiles } from '../rag/chosen-files.ts';
 import { ToldSteps } from '../rag/told-steps.ts';
 import { answerJson, answerLines } from '../render/answer-view.ts';
 import { withClient } from '../session.ts';
@@ -13,7 +14,7 @@ import { printJson } from '../terminal.ts';
 import { maxTokensBound } from './infer.ts';
 import { held, onCollection } from './rag-collections.ts';
 
-interface AskFlags extends CommonFlags {
+interface AskFlags extends CommonFlags, ChoiceFlags {
   readonly model?: string;
   readonly rerank?: string;
   readonly count?: number;
@@ -49,11 +50,13 @@ export function askCommand(invocation: Invocation): Command {
         integer(1, maxTokensBound),
       ),
     );
+  for (const option of choiceOptions()) command.addOption(option);
   return runs<AskFlags>(command, invocation, async (flags, [collection = '', question = '']) => {
     if (question.trim() === '') throw new UsageError('found an empty question, expected words');
     const { model, rerank, count, budget: budgetTokens } = flags;
+    const files = chosenFiles(flags);
     const asked = {
-      ...{ collection, question },
+      ...{ collection, question, ...(files && { files }) },
       ...(model !== undefined && { model }),
       ...(rerank !== undefined && { rerank }),
       ...(count !== undefined && { count }),

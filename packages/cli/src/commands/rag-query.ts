@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, runs } from '../command.ts';
 import { withInference } from '../models/with-inference.ts';
 import { printable } from '../printable.ts';
+import { type ChoiceFlags, choiceOptions, chosenFiles } from '../rag/chosen-files.ts';
 import { ToldSteps } from '../rag/told-steps.ts';
 import { behindLine, missingLine, passageLines } from '../render/rag-view.ts';
 import { withClient } from '../session.ts';
@@ -16,7 +17,7 @@ import { held, onCollection } from './rag-collections.ts';
 
 const defaultCount = 10;
 
-interface QueryFlags extends CommonFlags {
+interface QueryFlags extends CommonFlags, ChoiceFlags {
   readonly words?: true;
   readonly count?: number;
   readonly rerank?: string;
@@ -30,6 +31,7 @@ export function queryCommand(invocation: Invocation): Command {
     'rag query docs "how does a machine join"',
     'rag query docs "parseHttpHeader" -k 3 --json',
     'rag query docs "how does a machine join" --rerank ranks',
+    'rag query code "parse a header" --path "src/**" --type ts',
   )
     .argument('<text>')
     .addOption(
@@ -44,11 +46,13 @@ export function queryCommand(invocation: Invocation): Command {
       ),
     )
     .addOption(new Option('--words', 'by words alone, also where the collection has vectors'));
+  for (const option of choiceOptions()) command.addOption(option);
   return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
     const { terminal } = invocation;
     const { count = defaultCount, rerank, deadline: deadlineMs } = flags;
     const within = deadlineMs === undefined ? {} : { deadlineMs };
-    const query = { collection: name, text, count, of: 'passages' } as const;
+    const files = chosenFiles(flags);
+    const query = { collection: name, text, count, of: 'passages', ...(files && { files }) } as const;
     const found: Found = await withClient(terminal, flags, async (client) => {
       await held(client, name);
       if (flags.words && rerank === undefined) return await queryCollection(client, query, within);

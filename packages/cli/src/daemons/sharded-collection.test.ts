@@ -311,5 +311,9 @@ it('by meaning, too, the order is that of one index', async () => {
     expect(parted.meaning?.model).toBe('words');
     expect(one.results.some(({ terms }) => '(meaning)' in terms)).toBe(true);
     expect(seen(parted)).toEqual(seen(one));
+    const few = { ...query, files: { paths: ['notes-1*'] } };
+    const chosen = await queryCollection(asker(1), few, { inference });
+    expect(chosen.results.every(({ source: path }) => path.startsWith('/notes/notes-1'))).toBe(true);
+    expect(seen(chosen)).toEqual(seen(await queryCollection(asker(0), few, { inference })));
   }
 }, 60_000);

@@ -145,6 +145,13 @@ describe('a question', () => {
     expect(queries).toBe(3);
   });
 
+  it('of chosen files is not answered from all of them by a service that knows of no choice', async () => {
+    const files = { paths: ['docs/**'] };
+    await expect(ask({ files })).rejects.toThrow('shard 1 of docs is on a machine with an older program');
+    found = { results: [], cut: false, asked: 2, chosen: true };
+    expect(await ask({ files })).toMatchObject({ found: false });
+  });
+
   it('to a collection with vectors, whose model is away, says that it was looked up by words alone', async () => {
     const embedding = { model: 'words', digest: `sha256:${'0'.repeat(64)}`, dimension: 4 };
     found = { results: [joining], cut: false, asked: 2, embedding };

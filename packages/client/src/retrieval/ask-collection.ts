@@ -6,7 +6,14 @@
  * 2. No model is asked what the collection can have no answer to; which is told, not guessed at.
  * 3. Each step is a task of whoever asks, with their rights: a query, a count of tokens, a ranking, an answer.
  */
-import { failure, GridError, limits, type ModelDocument, type Passage } from '@gryphgen/protocol';
+import {
+  type ChosenFiles,
+  failure,
+  GridError,
+  limits,
+  type ModelDocument,
+  type Passage,
+} from '@gryphgen/protocol';
 import { askChat, readChat } from '../inference/chat.ts';
 import type { Inference, InferenceAsker } from '../inference.ts';
 import { modelFor } from '../model-choice.ts';
@@ -38,6 +45,8 @@ export interface CollectionQuestion {
   readonly model?: string;
   /** A model by which passages are ranked again. */
   readonly rerank?: string;
+  /** The only ones that are looked into. */
+  readonly files?: ChosenFiles;
   /** Passages that are looked at, 1 to `mostPassagesAsked`. */
   readonly count?: number;
   /** The most that passages may take of the model's context, in its tokens; by default all that is left. */
@@ -115,12 +124,13 @@ type Looked =
 async function look(
   asker: CollectionAsker,
   inference: Inference,
-  { collection, question, count = usualCount }: CollectionQuestion,
+  { collection, question, count = usualCount, files }: CollectionQuestion,
   ranking: ModelDocument | undefined,
   options: AskCollectionOptions,
 ): Promise<Looked> {
   const wanted = ranking === undefined ? count : candidatesFor(count);
-  const query = { collection, text: question, count: wanted, of: 'passages' } as const;
+  const chosen = files && { files };
+  const query = { collection, text: question, count: wanted, of: 'passages', ...chosen } as const;
   const found = await queryCollection(asker, query, { ...options, inference });
   const { task, cut: partial, meaning, wordsAlone, missing, behindShards: behind } = found;
   const tasks = { query: task };

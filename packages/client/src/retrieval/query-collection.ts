@@ -16,6 +16,7 @@ import { embedTexts } from '../inference/embed-texts.ts';
 import type { Inference } from '../inference.ts';
 import { embeddingDigest } from '../text-prefixes.ts';
 import { askShard, patienceMs, type RetrievalAsker } from './ask-shard.ts';
+import { chosenAlone } from './chosen-alone.ts';
 import { askedShard, collectionNamed } from './collection-shards.ts';
 import { queryShards } from './query-shards.ts';
 
@@ -47,7 +48,7 @@ export interface BehindShard {
   readonly of: number;
 }
 
-export interface Found extends Omit<QueryResult, 'behind'> {
+export interface Found extends Omit<QueryResult, 'behind' | 'chosen'> {
   /** That looked them up; of several shards the first that answered. */
   readonly task: string;
   /** By which model the query was embedded, and how long that took. */
@@ -78,7 +79,7 @@ export async function queryCollection(
     const body = { op: 'query' as const, ...query, ...(vector && { vector }) };
     const shard = askedShard(collection, 0);
     const { result, task } = await askShard(asker, shard, body, queryResultSchema, signal);
-    const { behind, ...found } = result;
+    const { behind, chosen: _, ...found } = chosenAlone(query, 0, result);
     return { ...found, task, ...(behind && { behindShards: [{ number: 1, ...behind }] }) };
   };
   const byWords = await ask();

@@ -20,6 +20,7 @@ import {
 } from '@gryphgen/protocol';
 import type { z } from 'zod';
 import { askShard, type RetrievalAsker } from './ask-shard.ts';
+import { chosenAlone } from './chosen-alone.ts';
 import { askedShard, unaskable } from './collection-shards.ts';
 import { merged, ranksAmongAll, summed } from './merge-shards.ts';
 import type { CollectionQuery, Embedded, Found, MissingShard, QueryOptions } from './query-collection.ts';
@@ -137,7 +138,7 @@ export async function queryShards(
   embed: (embedding: Embedding) => Promise<Embedded | undefined>,
   options: QueryOptions,
 ): Promise<Found> {
-  const { text, count } = query;
+  const { text, count, files } = query;
   const { name } = collection;
   const fan = new Fan(asker, collection, options);
   const first = await fan.ask(() => ({ op: 'statistics', collection: name, text }), statisticsResultSchema);
@@ -151,7 +152,7 @@ export async function queryShards(
   if (vector === undefined) answers = await fan.ask(() => body, queryResultSchema);
   else {
     const deep = Math.min(limits.fusedCandidates, Math.max(depth, count));
-    const rest = { collection: name, text, count: deep, vector, statistics };
+    const rest = { collection: name, text, count: deep, vector, statistics, ...(files && { files }) };
     const best = await fan.ask(() => ({ op: 'candidates', ...rest }), candidatesResultSchema);
     const ranks = ranksAmongAll(best, deep);
     answers = await fan.ask(
@@ -159,6 +160,7 @@ export async function queryShards(
       queryResultSchema,
     );
   }
+  for (const [index, answer] of answers) chosenAlone(query, index, answer);
   const missing = fan.told();
   const behind = [...answers].flatMap(([index, { behind: by }]) =>
     by === undefined ? [] : [{ number: index + 1, ...by }],

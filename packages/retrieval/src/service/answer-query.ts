@@ -37,7 +37,7 @@ export interface Asked {
 
 /** At most `maxBytes` of JSON. */
 export async function answerQuery(
-  { collection, count, of, vector, statistics, ranked }: Query,
+  { collection, count, of, vector, statistics, ranked, files }: Query,
   maxBytes: number,
   { text, learning, meaning, revisionOf }: Asked,
 ): Promise<QueryResult> {
@@ -45,14 +45,16 @@ export async function answerQuery(
   const aside = {
     ...(of === 'passages' && { asked: askedWords(text) }),
     ...(embedding && { embedding }),
+    ...(files && { chosen: true as const }),
   };
   const room = maxBytes - JSON.stringify(aside).length;
-  const words = (limit: number) => learning.search(collection, text, limit, statistics);
+  const within = { collection, files };
+  const words = (limit: number) => learning.search(collection, text, limit, { statistics, files });
   const byMeaning = vector !== undefined && vector.digest === embedding?.digest;
   const ask = async (limit: number) => {
     if (ranked !== undefined && vector !== undefined)
-      return (await meaning.ranked(collection, vector, ranked, words)).slice(0, limit);
-    return byMeaning ? await meaning.search(collection, vector, limit, words) : await words(limit);
+      return (await meaning.ranked(within, vector, ranked, words)).slice(0, limit);
+    return byMeaning ? await meaning.search(within, vector, limit, words) : await words(limit);
   };
   const cited = (passage: stored.Passage) => ({
     ...shown(passage, revisionOf(passage.source.key)),
@@ -84,14 +86,14 @@ export async function answerStatistics(
 
 /** The vector of another model than the shard's finds nothing there. */
 export async function answerCandidates(
-  { collection, count, vector, statistics }: Candidates,
+  { collection, count, vector, statistics, files }: Candidates,
   { text, learning, meaning }: Asked,
 ): Promise<CandidatesResult> {
   const embedding = await meaning.embedding(collection);
   const isAlike = vector.digest === embedding?.digest;
   const [words, near] = await Promise.all([
-    learning.search(collection, text, count, statistics),
-    isAlike ? meaning.nearest(collection, vector, count) : [],
+    learning.search(collection, text, count, { statistics, files }),
+    isAlike ? meaning.nearest({ collection, files }, vector, count) : [],
   ]);
   return { words: words.map(orderOf), meaning: near.map(orderOf) };
 }

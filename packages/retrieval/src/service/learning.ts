@@ -7,10 +7,17 @@
  *    without it and than by what is in force; or by a person's order.
  * 3. What a query names as a whole still comes first.
  */
-import { type Failure, failure, type Statistics, type WeightsResult } from '@gryphgen/protocol';
+import { type Failure, failure, type WeightsResult } from '@gryphgen/protocol';
 import { type Candidate, type Feedback, type Learned, learnFrom, relearned } from '../core/learn/learned.ts';
 import { type Replayed, replay } from '../core/learn/replay.ts';
-import type { FeedbackEntry, KeptFeedback, LearnedVersion, Passage, Store } from '../store/store.ts';
+import type {
+  FeedbackEntry,
+  KeptFeedback,
+  LearnedVersion,
+  Passage,
+  Store,
+  StoreQuery,
+} from '../store/store.ts';
 import { bestOfFiles } from './shown-passages.ts';
 
 /** What feedback moves is looked for among as many. */
@@ -37,11 +44,11 @@ export class Learning {
     collection: string,
     text: string,
     limit: number,
-    statistics?: Statistics,
+    within: Pick<StoreQuery, 'statistics' | 'files'> = {},
   ): Promise<readonly Passage[]> {
     const store = await this.store();
     const learned = await this.inForce(collection);
-    const query = { collections: [collection], text, statistics };
+    const query = { ...within, collections: [collection], text };
     if (learned.strength === 0) return await store.search({ ...query, limit });
     const found = await store.search({ ...query, limit: Math.max(limit, depth) });
     const levels = ['exactly', 'loosely', null] as const;

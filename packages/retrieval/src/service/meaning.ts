@@ -17,7 +17,7 @@ import {
 } from '@gryphgen/protocol';
 import { fuse } from '../core/fuse/reciprocal-rank.ts';
 import { tieOf } from '../core/index/index-fields.ts';
-import type { Passage, Store } from '../store/store.ts';
+import type { NearestQuery, Passage, Store } from '../store/store.ts';
 
 /** Of each ranking, at least: what is far down in both is not far up in their fusion. */
 const depth = 100;
@@ -32,6 +32,7 @@ const valueBytes = 4;
 
 type Embed = Extract<IngestBody, { op: 'embed' }>;
 type Vectors = Extract<IngestBody, { op: 'vectors' }>;
+type Within = Pick<NearestQuery, 'collection' | 'files'>;
 export type QueryVector = NonNullable<Extract<RetrieveBody, { op: 'query' }>['vector']>;
 
 export class Meaning {
@@ -98,7 +99,7 @@ export class Meaning {
 
   /** `words`: the ranking by them, as deep as it is asked for. */
   async search(
-    collection: string,
+    within: Within,
     { values }: QueryVector,
     limit: number,
     words: (limit: number) => Promise<readonly Passage[]>,
@@ -108,14 +109,14 @@ export class Meaning {
     const vector = floatsOf(values);
     const [byWords, byMeaning] = await Promise.all([
       words(deep),
-      store.nearest({ collection, vector, limit: deep }),
+      store.nearest({ ...within, vector, limit: deep }),
     ]);
     return fused(byWords, byMeaning).slice(0, limit);
   }
 
   /** Those of a shard that are among the best of all shards, as they stand among these. `words`: as for `search`. */
   async ranked(
-    collection: string,
+    within: Within,
     { values }: QueryVector,
     { words, meaning }: Ranks,
     search: (limit: number) => Promise<readonly Passage[]>,
@@ -123,7 +124,7 @@ export class Meaning {
     const store = await this.store();
     const [byWords, byMeaning] = await Promise.all([
       search(limits.fusedCandidates),
-      store.nearest({ collection, vector: floatsOf(values), limit: limits.fusedCandidates }),
+      store.nearest({ ...within, vector: floatsOf(values), limit: limits.fusedCandidates }),
     ]);
     const [inWords, inMeaning] = [new Map(words), new Map(meaning)];
     const those = (found: readonly Passage[], standing: ReadonlyMap<number, number>) =>
@@ -131,8 +132,8 @@ export class Meaning {
     return fused(those(byWords, inWords), those(byMeaning, inMeaning), [inWords, inMeaning]);
   }
 
-  async nearest(collection: string, { values }: QueryVector, limit: number): Promise<readonly Passage[]> {
-    return await (await this.store()).nearest({ collection, vector: floatsOf(values), limit });
+  async nearest(within: Within, { values }: QueryVector, limit: number): Promise<readonly Passage[]> {
+    return await (await this.store()).nearest({ ...within, vector: floatsOf(values), limit });
   }
 }
 

@@ -1,11 +1,12 @@
 /** What the reading thread does. Each question is answered as of one moment, while the other thread writes. */
-import type { Statistics } from '@gryphgen/protocol';
+import type { ChosenFiles, Statistics } from '@gryphgen/protocol';
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { tieOf } from '../core/index/index-fields.ts';
 import { queryTerms } from '../core/score/query-terms.ts';
 import { type IndexPart, type Ranked, rank, rankSettings, statisticsOf } from '../core/score/rank.ts';
 import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
+import { ChosenPassages } from './chosen-passages.ts';
 import { readCopied } from './copied-sources.ts';
 import { openForReading, readState, snapshot } from './database.ts';
 import { copiedLearning, readFeedback, readVersions } from './feedback-table.ts';
@@ -80,17 +81,20 @@ export class ReadOperations {
   #posting: StatementSyncInstance | undefined;
   #passage: StatementSyncInstance | undefined;
   #vectors: VectorCache | undefined;
+  #chosen: ChosenPassages | undefined;
 
   open({ path, cacheBytes, vectorBytes }: OpenReadArgs): void {
     this.#db = openForReading(path, cacheBytes);
     this.#posting = this.#db.prepare('SELECT list FROM posting WHERE segment = ? AND term = ?');
     this.#passage = this.#db.prepare(PASSAGE);
     this.#vectors = new VectorCache(this.#db, vectorBytes);
+    this.#chosen = new ChosenPassages(this.#db);
   }
 
-  search({ collections, text, limit, settings = rankSettings, statistics }: StoreQuery): readonly Passage[] {
+  search(query: StoreQuery): readonly Passage[] {
+    const { collections, text, limit, settings = rankSettings, statistics, files } = query;
     return this.#read((db) => {
-      const parts = this.#partsOf(db, collections);
+      const parts = this.#partsOf(db, collections, files);
       const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
       if (parts.length === 0 || wanted === 0) return [];
       const found = rank(parts, queryTerms(text), wanted, settings, statistics);
@@ -102,13 +106,15 @@ export class ReadOperations {
     return this.#read((db) => statisticsOf(this.#partsOf(db, [collection]), queryTerms(text)));
   }
 
-  nearest({ collection, vector, limit }: NearestQuery): readonly Passage[] {
+  nearest({ collection, vector, limit, files }: NearestQuery): readonly Passage[] {
     return this.#read((db) => {
       const embedding = readEmbedding(db, collection);
       const query = unit(vector);
       const wanted = Math.max(0, Math.min(Math.floor(limit), MAX_LIMIT));
       if (embedding === undefined || query === undefined || query.length !== embedding.dimension) return [];
-      const near = this.#vectors?.nearest(embedding, readState(db).generation, query, wanted) ?? [];
+      const { generation } = readState(db);
+      const chosen = files && this.#chosen?.of(collection, files, generation);
+      const near = this.#vectors?.nearest(embedding, generation, query, wanted, chosen) ?? [];
       return near
         .flatMap((one) => this.#shown({ ...one, named: null, terms: [] }))
         .sort((a, b) => b.score - a.score || tieOf(a.source, a.seq) - tieOf(b.source, b.seq))
@@ -197,12 +203,17 @@ export class ReadOperations {
     return this.#remembered.segments;
   }
 
-  #partsOf(db: DatabaseSyncInstance, collections: readonly string[]): readonly IndexPart[] {
+  #partsOf(db: DatabaseSyncInstance, names: readonly string[], files?: ChosenFiles): readonly IndexPart[] {
     const named = db.prepare('SELECT id FROM collection WHERE name = ?');
-    const ids = new Set(collections.map((name) => (named.get(name) as { id: number } | undefined)?.id));
+    const { generation } = readState(db);
+    const chosen = new Map<number, ReadonlySet<number> | undefined>();
+    for (const name of names) {
+      const { id } = (named.get(name) as { id: number } | undefined) ?? {};
+      if (id !== undefined) chosen.set(id, files && this.#chosen?.of(name, files, generation));
+    }
     return this.#segments(db)
-      .filter(({ collection }) => ids.has(collection))
-      .map((segment) => this.#part(segment));
+      .filter(({ collection }) => chosen.has(collection))
+      .map((segment) => ({ ...this.#part(segment), chosen: chosen.get(segment.collection) }));
   }
 
   #part({ id, segment, totals }: StoredSegment): IndexPart {

@@ -8,7 +8,7 @@
  * 4. A search does not wait for an apply.
  * 5. A passage that an apply replaces by one of the same text keeps its vector; else vectors go with their passages.
  */
-import type { Statistics } from '@gryphgen/protocol';
+import type { ChosenFiles, Statistics } from '@gryphgen/protocol';
 import type { Chunk } from '../core/chunk/block.ts';
 import type { Feedback } from '../core/learn/learned.ts';
 import type { RankSettings, TermScore } from '../core/score/rank.ts';
@@ -87,6 +87,8 @@ export interface StoreQuery {
   readonly settings?: RankSettings;
   /** Of the collection of which this is a shard: passages are scored as there. */
   readonly statistics?: Statistics | undefined;
+  /** The best of these, scored as among all; by their keys. */
+  readonly files?: ChosenFiles | undefined;
 }
 
 export interface Passage extends Chunk {
@@ -123,6 +125,8 @@ export interface NearestQuery {
   readonly collection: string;
   readonly vector: Float32Array;
   readonly limit: number;
+  /** The nearest of these. */
+  readonly files?: ChosenFiles | undefined;
 }
 
 /** On a source that was answered to a query. `lines`: of the passage that was meant. */

@@ -44,12 +44,13 @@ export class VectorCache {
     generation: number,
     query: Float32Array,
     limit: number,
+    chosen?: ReadonlySet<number>,
   ): readonly Near[] {
     const { collection } = embedding;
     const current = this.#refreshed(embedding, generation) ?? this.#loaded(embedding, generation);
     this.#cached.delete(collection);
     this.#cached.set(collection, current);
-    return current.index.nearest(query, limit + current.removed);
+    return current.index.nearest(query, limit + current.removed, chosen);
   }
 
   #refreshed({ collection, epoch }: StoredEmbedding, generation: number): Cached | undefined {

@@ -36,6 +36,8 @@ export interface IndexPart {
   readonly segment: Segment;
   readonly totals: Totals;
   readonly postings: (term: string) => Uint8Array | undefined;
+  /** Passages (by their ids) that may be answered; without it all. The others count in the scores of these. */
+  readonly chosen?: ReadonlySet<number> | undefined;
 }
 
 /** What one term added to the score. */
@@ -86,6 +88,7 @@ export function rank(
       scores[place] = (scores[place] as number) + (added[at] as number);
     }
   const named = namedPlaces(parts, bases, query);
+  passOver(parts, bases, scores, named);
   return best(parts, bases, scores, named, limit).map((place) => {
     const part = partOf(bases, place);
     const level = named.get(place);
@@ -196,7 +199,7 @@ function namedPlaces(
   parts: readonly IndexPart[],
   bases: readonly number[],
   { names }: QueryTerms,
-): ReadonlyMap<number, number> {
+): Map<number, number> {
   const named = new Map<number, number>();
   // The exact writing last: it overrules.
   for (const [term, level] of [
@@ -211,6 +214,24 @@ function namedPlaces(
         if (!isDead(segment.dead, reader.ordinal)) named.set((bases[part] as number) + reader.ordinal, level);
     });
   return named;
+}
+
+/** What was not chosen has no score, and is not named. */
+function passOver(
+  parts: readonly IndexPart[],
+  bases: readonly number[],
+  scores: Float32Array,
+  named: Map<number, number>,
+): void {
+  parts.forEach(({ segment, chosen }, part) => {
+    if (chosen === undefined) return;
+    const base = bases[part] as number;
+    for (let ordinal = 0; ordinal < segment.count; ordinal += 1) {
+      if (chosen.has(segment.chunks[ordinal] as number)) continue;
+      scores[base + ordinal] = 0;
+      named.delete(base + ordinal);
+    }
+  });
 }
 
 /** The places of the best, best first: a heap's worth, kept sorted, since `limit` is small beside what is looked at. */

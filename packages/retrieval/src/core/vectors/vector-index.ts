@@ -68,10 +68,10 @@ export class VectorIndex {
     this.#count += 1;
   }
 
-  /** Best first. `query`: of length 1. */
-  nearest(query: Float32Array, limit: number): readonly Near[] {
+  /** Best first. `query`: of length 1. `chosen`: the best of these, by their ids. */
+  nearest(query: Float32Array, limit: number, chosen?: ReadonlySet<number>): readonly Near[] {
     const found: Near[] = [];
-    for (const at of this.#candidates(query, limit)) {
+    for (const at of this.#candidates(query, limit, chosen)) {
       const chunk = this.#chunks[at] as number;
       const vector = this.#vector(at, chunk);
       if (vector !== undefined) found.push({ chunk, score: cosine(query, vector) });
@@ -109,12 +109,23 @@ export class VectorIndex {
     return { scale: this.#scales[at] as number, code };
   }
 
-  #candidates(query: Float32Array, limit: number): Iterable<number> {
-    const part = Math.ceil(this.#count * comparedPart);
+  #candidates(query: Float32Array, limit: number, chosen?: ReadonlySet<number>): Iterable<number> {
+    const places = chosen && this.#placesOf(chosen);
+    const count = places?.length ?? this.#count;
+    const part = Math.ceil(count * comparedPart);
     const most = Math.max(limit, this.#options.keepsCodes ? Math.max(part, exactUpTo) : mostRead);
-    if (this.#options.centre === undefined || this.#count <= most)
-      return Array.from({ length: this.#count }, (_, at) => at);
-    return highest(this.#judgments(query), most);
+    if (this.#options.centre === undefined || count <= most)
+      return places ?? Array.from({ length: this.#count }, (_, at) => at);
+    const judged = this.#judgments(query);
+    if (places === undefined) return highest(judged, most);
+    const those = Float32Array.from(places, (at) => judged[at] as number);
+    return highest(those, most).map((at) => places[at] as number);
+  }
+
+  #placesOf(chosen: ReadonlySet<number>): readonly number[] {
+    const places: number[] = [];
+    for (let at = 0; at < this.#count; at += 1) if (chosen.has(this.#chunks[at] as number)) places.push(at);
+    return places;
   }
 
   /** Of each, nearly its score, but for what the centre adds to all. */
