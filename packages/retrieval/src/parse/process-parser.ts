@@ -106,7 +106,12 @@ function answered(child: ChildProcess, request: ParseRequest): Promise<ParseAnsw
     };
     const exited = (code: number | null, signal: string | null): void =>
       settle(refused(`it ended the process that reads (${signal ?? `exit ${code}`})`));
-    const failed = (error: Error): void => settle(refused(`the process that reads failed: ${error.message}`));
+    // Where there is a process, it cannot be written to: it ends, or has ended. How, its exit says.
+    const failed = (error: Error): void => {
+      if (child.pid === undefined)
+        settle(refused(`the process that reads cannot be begun: ${error.message}`));
+      else child.kill('SIGKILL');
+    };
     child.on('message', settle);
     child.on('exit', exited);
     child.on('error', failed);
