@@ -121,6 +121,37 @@ describe('a source', () => {
   });
 });
 
+describe('a document of the web', () => {
+  it('is one file, read as what it is called, also where the address of another goes on from its own', async () => {
+    const web = (path: string) => ({ machine: 'forge', path: `https://host${path}` });
+    const bring = async (path: string, text: string, file: string) =>
+      await service.sync('notes', web(path), await filesOf({ '': text }), {
+        signal: never,
+        tell: () => undefined,
+        file,
+      });
+    expect(await bring('/docs?page=1', '<h1>Sea</h1><p>A walrus.</p>', 'docs.html')).toMatchObject({
+      added: 1,
+    });
+    expect(await bring('/docs?page=1/more', '# Sea\n\nAn ocelot.', 'more.md')).toMatchObject({ added: 1 });
+    expect(await bring('/docs?page=1', '<h1>Sea</h1><p>A pelican.</p>', 'docs.html')).toMatchObject({
+      changed: 1,
+      removed: 0,
+    });
+    expect([await found('walrus'), await found('ocelot'), await found('pelican')]).toEqual([
+      [],
+      ['https://host/docs?page=1/more'],
+      ['https://host/docs?page=1'],
+    ]);
+    const query = { op: 'query', collection: 'notes', text: 'pelican', count: 1, of: 'passages' } as const;
+    expect(await service.query(query, maxBytes)).toMatchObject({
+      results: [{ text: 'Sea\nA pelican.', title: 'Sea' }],
+    });
+    expect(await service.remove('notes', web('/docs?page=1'))).toMatchObject({ removed: 1 });
+    expect(await found('ocelot')).toHaveLength(1);
+  });
+});
+
 describe('removing', () => {
   it('takes a source, and with the last of them the collection', async () => {
     const old = { machine: 'forge', path: '/old' };

@@ -1,9 +1,10 @@
-/** What collections are made of beside files and folders: stdin, revisions of a repository, and what is watched. */
+/** What collections are made of beside files and folders: stdin, revisions of a repository, the web, and what is watched. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Repository } from '../../packages/cli/src/rag/made-repository.fixture.ts';
+import { WebServer } from '../../packages/client/src/download/web-server.fixture.ts';
 import { GridFixture, gridCommand } from './cli-grid.fixture.ts';
 
 interface Result {
@@ -55,6 +56,33 @@ it('stdin is a file of the name that it is given', async () => {
   const nameless = await grid.grid('rag', 'add', 'all', '-');
   expect([nameless.code, nameless.stderr]).toEqual([2, expect.stringContaining('--name gives it one')]);
   expect((await grid.grid('rag', 'sync', 'all')).code).toBe(3);
+});
+
+it('a document of the web is followed by its ETag, and gone when it is there no more', async () => {
+  const server = await WebServer.open();
+  try {
+    const pages = ['A puffin dives.', 'A gannet dives.'].map((text) => `<html><p>${text}</p></html>`);
+    server.answer = ({ headers }, response) => {
+      const isFirst = headers['if-none-match'] === undefined;
+      response
+        .writeHead(200, { etag: isFirst ? '"one"' : '"two"', 'content-type': 'text/html' })
+        .end(pages[isFirst ? 0 : 1]);
+    };
+    const source = server.url('/birds').href;
+    expect((await grid.grid('rag', 'add', 'all', `${source}#top`)).stdout).toContain('1 added');
+    expect(await asked('puffin')).toEqual([{ source }]);
+    await grid.grid('rag', 'sync', 'all');
+    expect(await asked('gannet')).toEqual([{ source }]);
+    server.answer = (_, response) => void response.writeHead(410).end();
+    expect((await grid.grid('rag', 'sync', 'all')).stdout).toContain('1 removed');
+    expect(server.asked.map(({ headers }) => headers['if-none-match'])).toEqual([
+      undefined,
+      '"one"',
+      '"two"',
+    ]);
+  } finally {
+    await server.close();
+  }
 });
 
 it('a watched folder is followed until Ctrl-C, and what is too large is named and not brought', async () => {

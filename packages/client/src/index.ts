@@ -16,6 +16,7 @@ export type { ClientEvent } from './core/events.ts';
 export { type ClientBounds, type ClientState, createClientState } from './core/state.ts';
 export { composeClientHello, stepClient } from './core/step.ts';
 export { engineRelease, type WantedRelease } from './download/engine-release.ts';
+export { documentAddress, type FetchedDocument, fetchDocument } from './download/fetch-document.ts';
 export { type FileFetch, fetchFile } from './download/fetch-file.ts';
 export { type FetchedModel, type FetchOptions, fetchModel, sourceOf } from './download/fetch-model.ts';
 export type { ModelSource } from './download/model-source.ts';

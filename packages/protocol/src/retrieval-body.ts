@@ -42,6 +42,8 @@ export type Readers = z.infer<typeof readersSchema>;
 export const redactedKinds = ['key', 'token', 'email', 'phone', 'name'] as const;
 export type RedactedKind = (typeof redactedKinds)[number];
 
+/** What a document of the web is called by its kind: its address may not say it. */
+const fileName = z.string().regex(/^[\w][\w.+-]{0,200}$/, 'expected the name of a file, such as page.html');
 /** A commit, whose files these are. */
 const revision = z.string().regex(/^[0-9a-f]{40,64}$/, 'expected a commit in 40 to 64 hex digits');
 const line = z.number().int().min(1).max(limits.sourceLines);
@@ -98,6 +100,8 @@ export const ingestBodySchema = z.discriminatedUnion('op', [
     source,
     inputs: z.array(artifactRefSchema.extend({ to: containerPath })).length(1),
     revision: revision.optional(),
+    /** Of a source that is one file, and has another name; older services go by the end of its path. */
+    file: fileName.optional(),
     /** Refused where texts of the collection are kept as they are. */
     redacted: z.literal(true).optional(),
   }),

@@ -85,9 +85,10 @@ interface AddFlags extends CommonFlags, VectorFlags {
 function addCommand(invocation: Invocation): Command {
   const command = onCollection(
     'add',
-    'Bring files, folders, a revision or stdin of this machine into a collection, or up to date in it.',
+    'Bring files, folders, a revision or stdin of this machine, or a document of the web, into a collection, or up to date in it.',
     'rag add docs ./docs README.md',
     'rag add code ./repository@main',
+    'rag add docs https://example.com/guide.html',
     'rag add notes - --name today.md < notes.md',
     'rag add docs ./docs --embed bge-small',
     'rag add letters ./letters --redact email,phone,names=people.txt',
@@ -95,7 +96,7 @@ function addCommand(invocation: Invocation): Command {
   )
     .argument(
       '<source...>',
-      `files and folders (not: ${[...passedOver].join(', ')}; links), PATH@REVISION or git+file:///PATH@REVISION of a git repository, "-" for stdin`,
+      `files and folders (not: ${[...passedOver].join(', ')}; links), PATH@REVISION or git+file:///PATH@REVISION of a git repository, https://… for one document, "-" for stdin`,
     )
     .addOption(new Option('--name <file>', 'what stdin is called, with the ending that says what it is'))
     .addOption(
@@ -219,14 +220,14 @@ async function syncAll(
   places: readonly SourcePlace[],
   known?: EmbedResult,
 ): Promise<number> {
-  const { name: machine } = settingsOf(terminal, flags);
+  const { name: machine, home } = settingsOf(terminal, flags);
   const { embed } = flags;
   // Sooner than behind a long ingest.
   if (embed !== undefined) modelFor(await client.request('models', {}), 'embed', embed);
   const done: (SourceName & IngestResult)[] = [];
   let state = known;
   for (const place of places) {
-    const { vectors, ...result } = await bringSource(client, terminal, meant, machine, place);
+    const { vectors, ...result } = await bringSource(client, terminal, meant, { machine, home }, place);
     state = vectors;
     const path = sourceName(place);
     done.push({ machine, path, ...result });
@@ -247,7 +248,7 @@ async function watchAll(
   meant: MeantCollection,
   places: readonly SourcePlace[],
 ): Promise<number> {
-  const { name: machine } = settingsOf(terminal, flags);
+  const { name: machine, home } = settingsOf(terminal, flags);
   // What is asked for once is not done again with each change.
   let wanted: VectorFlags = flags;
   const ended = new AbortController();
@@ -257,7 +258,8 @@ async function watchAll(
     for await (const place of watch.changes()) {
       const path = sourceName(place);
       try {
-        const { vectors: known, ...result } = await bringSource(client, terminal, meant, machine, place);
+        const brought = await bringSource(client, terminal, meant, { machine, home }, place);
+        const { vectors: known, ...result } = brought;
         tellSynced(terminal, meant, path, result, false);
         const made = await makeVectors(client, terminal, meant.name, wanted, known);
         if (made !== undefined && made.made > 0) terminal.out(`${vectorsLine(meant.name, made)}\n`);

@@ -66,10 +66,10 @@ export function retrievalCalls(
           switch (body.op) {
             case 'sync': {
               if (beginsNot !== undefined) return beginsNot;
-              const { source, revision } = body;
+              const { source, revision, file } = body;
               const files = filesOfShard(source, given.flatMap(filesOf), shard);
               const mustRedact = body.redacted === true;
-              const ingesting = { signal, tell, ...first, mustRedact };
+              const ingesting = { signal, tell, ...first, mustRedact, file };
               return await service.sync(collection, source, files, ingesting, revision);
             }
             case 'remove':

@@ -3,10 +3,11 @@ import type { Stats } from 'node:fs';
 import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Client, ingested } from '@gryphgen/client';
-import { formatBytes, type IngestBody, type IngestResult, limits } from '@gryphgen/protocol';
+import { type Client, type FetchedDocument, fetchDocument, ingested } from '@gryphgen/client';
+import { formatBytes, GridError, type IngestBody, type IngestResult, limits } from '@gryphgen/protocol';
 import { bringInputs, scanInputs } from '../bring-inputs.ts';
 import { ingest } from '../commands/rag-collections.ts';
+import { fetchShown } from '../models/fetch-shown.ts';
 import { UsageError } from '../problem.ts';
 import type { Terminal } from '../terminal.ts';
 import { commitOf, extractCommit } from './git-revision.ts';
@@ -18,6 +19,15 @@ export const passedOver = new Set(['.git', '.hg', '.svn', 'node_modules', '__pyc
 interface Given {
   readonly at: string;
   readonly revision?: string;
+  /** What it is called, where the source's name does not say it. */
+  readonly file?: string;
+}
+
+/** Who brings it, and where what comes from the web is kept. */
+export interface Bringer {
+  readonly machine: string;
+  /** `$GRID_HOME`. */
+  readonly home: string;
 }
 
 /** `isRedacted`: it is known to redact its texts, and nothing is brought to one of its name that does not. */
@@ -31,15 +41,20 @@ export async function bringSource(
   client: Client,
   terminal: Terminal,
   { name: collection, isRedacted }: MeantCollection,
-  machine: string,
+  { machine, home }: Bringer,
   place: SourcePlace,
 ): Promise<IngestResult> {
   const source = { machine, path: sourceName(place) };
-  return await withFiles(place, async ({ at, revision }) => {
+  const remove = async (): Promise<IngestResult | undefined> => {
+    const [known] = await client.request('collections', { name: collection });
+    if (known === undefined) return undefined;
+    return ingested(...(await ingest(client, terminal, { op: 'remove', collection, source }, false)));
+  };
+  const bring = async ({ at, revision, file }: Given): Promise<IngestResult> => {
     if (await isEmptyFolder(at)) {
-      const [known] = await client.request('collections', { name: collection });
-      if (known === undefined) throw new UsageError(`${source.path} is empty: there is nothing to bring`);
-      return ingested(...(await ingest(client, terminal, { op: 'remove', collection, source }, false)));
+      const removed = await remove();
+      if (removed === undefined) throw new UsageError(`${source.path} is empty: there is nothing to bring`);
+      return removed;
     }
     const inputs = [{ from: at, to: '/in' }];
     const tooLarge: { path: string; cause: string }[] = [];
@@ -55,6 +70,7 @@ export async function bringSource(
     const body: IngestBody = {
       ...{ op: 'sync', collection, source, inputs: brought },
       ...(revision !== undefined && { revision }),
+      ...(file !== undefined && { file }),
       ...(isRedacted && { redacted: true }),
     };
     const result = ingested(...(await ingest(client, terminal, body, true)));
@@ -64,11 +80,47 @@ export async function bringSource(
       // Those are in no collection: nobody names them later.
       failed: [...result.failed, ...tooLarge],
     };
-  });
+  };
+  if (place.kind !== 'web') return await withFiles(place, bring);
+  return await withDocument(terminal, home, place.url, bring, remove);
+}
+
+/** What is not there any more is taken out, where it was in. */
+async function withDocument(
+  terminal: Terminal,
+  home: string,
+  url: URL,
+  bring: (given: Given) => Promise<IngestResult>,
+  remove: () => Promise<IngestResult | undefined>,
+): Promise<IngestResult> {
+  let document: FetchedDocument;
+  try {
+    document = await fetchShown(terminal, ({ signal, onPart, onMoved }) => {
+      onPart(url.href);
+      return fetchDocument(url, { home, env: terminal.env, signal, onMoved });
+    });
+  } catch (error) {
+    if (!(error instanceof GridError) || error.code !== 'rejected.not-found') throw error;
+    const removed = await remove().catch((other: unknown) => {
+      // Nothing of it was in the collection.
+      if (other instanceof GridError && other.code === 'rejected.not-found') throw error;
+      throw other;
+    });
+    if (removed === undefined) throw error;
+    return removed;
+  }
+  try {
+    return await bring({ at: document.path, file: document.name });
+  } finally {
+    document.release();
+  }
 }
 
 /** What is not there as files is put into a folder for as long as it is used. */
-async function withFiles<T>(place: SourcePlace, use: (given: Given) => Promise<T>): Promise<T> {
+async function withFiles<T>(
+  place: Exclude<SourcePlace, { readonly kind: 'web' }>,
+  use: (given: Given) => Promise<T>,
+): Promise<T> {
   if (place.kind === 'path') {
     const { size, isFile } = await sizeOf(place.path);
     if (isFile && size > limits.documentBytes)

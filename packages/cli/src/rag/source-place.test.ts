@@ -40,6 +40,7 @@ describe('a source', () => {
       [`git+file://${repository}`, `git+file://${repository}@HEAD`],
       [`${repository}/docs@main`, `git+file://${repository}/docs@main`],
       ['stdin:notes.md', 'stdin:notes.md'],
+      ['https://Example.com/guide#install', 'https://example.com/guide'],
     ] as const) {
       const place = await writtenPlace(text);
       expect([text, sourceName(place)]).toEqual([text, name]);
@@ -62,6 +63,7 @@ describe('a source', () => {
     ])
       await expect(writtenPlace(text), text).rejects.toThrow(/is not there|found/);
     expect(() => stdinName('')).toThrow("expected a file's");
+    await expect(writtenPlace('http://example.com/guide')).rejects.toThrow('expected https');
   });
 });
 

@@ -1,9 +1,10 @@
 /**
- * What is added to a collection, as it is written: a path, `git+file:///path@revision` or PATH@REVISION, `stdin:NAME`. It is kept
- * by that name, and found by it again.
+ * What is added to a collection, as it is written: a path, `git+file:///path@revision` or PATH@REVISION, `https://…`, `stdin:NAME`.
+ * It is kept by that name, and found by it again.
  */
 import { realpath, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { documentAddress } from '@gryphgen/client';
 import { isMissing } from '@gryphgen/runtime';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
@@ -12,6 +13,8 @@ export type SourcePlace =
   | { readonly kind: 'path'; readonly path: string }
   /** `folder`: within a repository; what is below it is meant. */
   | { readonly kind: 'git'; readonly folder: string; readonly revision: string }
+  /** A document of the web. */
+  | { readonly kind: 'web'; readonly url: URL }
   | { readonly kind: 'stdin'; readonly name: string };
 
 const gitPrefix = 'git+file://';
@@ -24,6 +27,8 @@ export function sourceName(place: SourcePlace): string {
       return place.path;
     case 'git':
       return `${gitPrefix}${place.folder}@${place.revision}`;
+    case 'web':
+      return place.url.href;
     case 'stdin':
       return `${stdinPrefix}${place.name}`;
     default:
@@ -31,8 +36,10 @@ export function sourceName(place: SourcePlace): string {
   }
 }
 
-/** As a person wrote it. Throws UsageError for what is not there. */
+/** As a person wrote it. Throws UsageError for what is not there, GridError for an address that nothing is brought from. */
 export async function writtenPlace(text: string): Promise<SourcePlace> {
+  const url = documentAddress(text);
+  if (url !== undefined) return { kind: 'web', url };
   if (text.startsWith(stdinPrefix)) return { kind: 'stdin', name: stdinName(text.slice(stdinPrefix.length)) };
   if (text.startsWith(gitPrefix)) {
     const rest = text.slice(gitPrefix.length);
@@ -54,9 +61,11 @@ export async function writtenPlace(text: string): Promise<SourcePlace> {
   throw new UsageError(`${printable(text)} is not there`);
 }
 
-/** As the collection knows it. */
+/** As the collection knows it. Throws GridError for an address that nothing is brought from. */
 export function knownPlace(name: string): SourcePlace {
   if (name.startsWith(stdinPrefix)) return { kind: 'stdin', name: name.slice(stdinPrefix.length) };
+  const url = documentAddress(name);
+  if (url !== undefined) return { kind: 'web', url };
   if (!name.startsWith(gitPrefix)) return { kind: 'path', path: name };
   const rest = name.slice(gitPrefix.length);
   // The path may have one too, and so may a revision; no revision with one is taken.
@@ -67,6 +76,8 @@ export function knownPlace(name: string): SourcePlace {
 /** What it would be known by, whether it is there or not. */
 export async function nameToRemove(text: string): Promise<string> {
   if (text.startsWith(stdinPrefix) || text.startsWith(gitPrefix)) return text;
+  const url = documentAddress(text);
+  if (url !== undefined) return url.href;
   return await realpath(text).catch(() => resolve(text));
 }
 

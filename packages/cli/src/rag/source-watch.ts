@@ -25,6 +25,8 @@ const defaultLookMs = 10_000;
 /** After a change, others come: a look when there was none for so long, and in any case after the second. */
 const quietMs = 300;
 const mostQuietMs = 2000;
+/** Others' servers are asked less often than the disk. */
+const webEachMs = 5 * 60_000;
 /** Systems bound how many there may be for a user; beyond these the looks alone find changes. */
 const mostWatched = 2048;
 
@@ -64,9 +66,9 @@ export class SourceWatch {
     }
   }
 
-  /** What was made of it failed: it is told again by the next look. */
+  /** What was made of it failed: it is told again by the next look; of the web when its server is asked again. */
   again(place: SourcePlace): void {
-    this.seen.delete(sourceName(place));
+    if (place.kind !== 'web') this.seen.delete(sourceName(place));
   }
 }
 
@@ -75,6 +77,8 @@ async function looked(place: SourcePlace, folders: string[]): Promise<string> {
   try {
     if (place.kind === 'git') return await commitOf(place.folder, place.revision);
     if (place.kind === 'stdin') return '';
+    // Its server is asked whether it has changed when it is brought.
+    if (place.kind === 'web') return String(Math.floor(performance.now() / webEachMs));
     const hash = createHash('sha256');
     let left: number = limits.artifactEntries;
     const look = async (path: string): Promise<void> => {

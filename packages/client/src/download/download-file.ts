@@ -14,7 +14,15 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Failure, failure, formatBytes, GridError, limits } from '@gryphgen/protocol';
 import { type Alarms, type Clock, freeBytes, Pace, pause, slowWords, writeAll } from '@gryphgen/runtime';
-import { type DownloadNote, readNote, sizeOf, strongTag, writeNote } from './download-note.ts';
+import {
+  changeTime,
+  type DownloadNote,
+  mediaType,
+  readNote,
+  sizeOf,
+  strongTag,
+  writeNote,
+} from './download-note.ts';
 import {
   dismiss,
   placeOf,
@@ -41,6 +49,8 @@ export interface WantedFile {
   readonly sha256?: string | undefined;
   /** Where that is known beforehand. */
   readonly bytes?: number | undefined;
+  /** No more is brought; default: what an artifact may have. */
+  readonly mostBytes?: number;
   readonly token?: WebToken | undefined;
   /** By its first bytes: what is wrong with it, in words; '' when nothing is. */
   readonly amiss: (head: Buffer) => string;
@@ -97,8 +107,8 @@ class Try {
     const note = await readNote(path);
     const isWhole = note.sha256 !== '' && (await sizeOf(path)) > 0;
     if (isWhole && sha256 === note.sha256) return note.sha256;
-    const isAsked = isWhole && sha256 === undefined && note.etag !== '';
-    const asked = isAsked ? { 'if-none-match': note.etag } : await this.goingOn(note);
+    const known = isWhole && sha256 === undefined ? sinceThen(note) : undefined;
+    const asked = known ?? (await this.goingOn(note));
     const { signal } = this.options;
     const answer = await this.options.web.get(url, { headers: asked, token, signal });
     if (answer.status === 304 && isWhole) {
@@ -157,10 +167,20 @@ class Try {
     const all = coming === undefined ? undefined : this.have + coming;
     if (all !== undefined && wanted.bytes !== undefined && all !== wanted.bytes)
       throw refused(`${placeOf(url)} has ${all} bytes, expected ${wanted.bytes}`);
+    if (all !== undefined && all > this.most)
+      throw new GridError(
+        failure('rejected.limit', `${placeOf(url)} has ${all} bytes, expected at most ${this.most}`),
+      );
     await this.checkRoom((all ?? wanted.bytes ?? this.have) - this.have);
-    await writeNote(wanted.path, { etag, sha256: '' });
+    const modified = changeTime(headers['last-modified']);
+    const note = { etag, sha256: '', modified, type: mediaType(headers['content-type']) };
+    await writeNote(wanted.path, note);
     const broken = await this.write(answer, all ?? wanted.bytes);
-    return broken ?? (await this.finish(url, all ?? wanted.bytes, etag));
+    return broken ?? (await this.finish(url, all ?? wanted.bytes, note));
+  }
+
+  private get most(): number {
+    return Math.min(this.wanted.mostBytes ?? limits.artifactBytes, limits.artifactBytes);
   }
 
   private beginAnew(): void {
@@ -181,8 +201,8 @@ class Try {
         pace.moved(bytes.length);
         if (pace.isSlow) throw refused(`${url.host} ${slowWords}: what came is kept for another try`);
         if (head !== undefined) head = this.look(Buffer.concat([head, bytes.subarray(0, headBytes)]), url);
-        if (this.have + bytes.length > Math.min(all ?? limits.artifactBytes, limits.artifactBytes))
-          throw refused(`${placeOf(url)} sends more than ${all ?? limits.artifactBytes} bytes`);
+        if (this.have + bytes.length > Math.min(all ?? this.most, this.most))
+          throw refused(`${placeOf(url)} sends more than ${all ?? this.most} bytes`);
         await writeAll(file, bytes, this.have);
         this.hash.update(bytes);
         this.have += bytes.length;
@@ -214,7 +234,7 @@ class Try {
     return undefined;
   }
 
-  private async finish(url: URL, all: number | undefined, etag: string): Promise<string | Broken> {
+  private async finish(url: URL, all: number | undefined, note: DownloadNote): Promise<string | Broken> {
     const { path, sha256 } = this.wanted;
     if (all !== undefined && this.have < all) {
       const words = `${placeOf(url)} ended after ${this.have} of ${all} bytes`;
@@ -227,7 +247,7 @@ class Try {
       throw new GridError(failure('rejected.invalid', words));
     }
     await rename(this.part, path);
-    await writeNote(path, { etag, sha256: digest });
+    await writeNote(path, { ...note, sha256: digest });
     return digest;
   }
 
@@ -239,6 +259,12 @@ class Try {
     const words = `${formatBytes(coming)} are still to come, and ${folder} has ${formatBytes(free)} free, of which ${formatBytes(spareBytes)} stay so`;
     throw new GridError(failure('rejected.limit', words));
   }
+}
+
+/** With what is asked whether it is still the same; undefined where there is nothing to ask by. */
+function sinceThen({ etag, modified }: DownloadNote): Record<string, string> | undefined {
+  if (etag !== '') return { 'if-none-match': etag };
+  return modified === '' ? undefined : { 'if-modified-since': modified };
 }
 
 function rangeStart(range: string | string[] | undefined): number | undefined {

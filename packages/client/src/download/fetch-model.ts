@@ -4,21 +4,20 @@
  *
  * 1. What nobody vouches for is not brought: over plain http only with a digest, from a hub on another machine alike.
  * 2. The hub's token goes to the hub, and over plain http to one on this machine alone.
- * 3. One process at a time brings a model; what nobody came back for in `keptMs` goes with the next.
+ * 3. One process at a time brings a model; what nobody came back for in a week goes with the next.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { failure, GridError } from '@gryphgen/protocol';
 import { isMissing, systemAlarms, systemClock } from '@gryphgen/runtime';
-import { lockFolder } from '@gryphgen/runtime/folder-lock';
 import { type DownloadOptions, downloadFile } from './download-file.ts';
+import { downloadFolder } from './download-folder.ts';
 import { type Hub, hubFiles, hubFileUrl } from './hub-files.ts';
 import { type ModelSource, readModelSource } from './model-source.ts';
-import { WebClient, type WebEnvironment } from './web-client.ts';
+import { isHere, WebClient, type WebEnvironment } from './web-client.ts';
 
-const keptMs = 7 * 24 * 3600_000;
 const usualHub = 'https://huggingface.co';
 const mostParts = 1024;
 const tokenChars = 1024;
@@ -63,24 +62,18 @@ export function sourceOf(text: string): ModelSource | undefined {
 
 /** Throws GridError; the signal's reason when that is aborted. */
 export async function fetchModel(source: ModelSource, options: FetchOptions): Promise<FetchedModel> {
-  const downloads = join(options.home, 'downloads');
-  await forgetOld(downloads);
-  const folder = join(downloads, keyOf(source));
-  const locked = lockFolder(downloads, keyOf(source), `pid ${process.pid}`);
-  if ('heldBy' in locked)
-    throw new GridError(failure('rejected.state', `it is being brought already, by ${locked.heldBy}`));
+  const { folder, release } = await downloadFolder(options.home, keyOf(source));
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
     const sha256s = await bring(source, folder, options);
     const names = sha256s.map(({ name }) => name);
     return {
       path: join(folder, names[0] ?? ''),
       sha256s: sha256s.map(({ sha256 }) => sha256),
       discard: () => rm(folder, { recursive: true, force: true }),
-      release: () => locked.lock.release(),
+      release,
     };
   } catch (error) {
-    locked.lock.release();
+    release();
     throw error;
   }
 }
@@ -190,27 +183,10 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-function isHere({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-}
-
 function keyOf(source: ModelSource): string {
   const named =
     source.kind === 'hub' ? [source.repo, source.revision, source.which].join('\n') : source.url.href;
   return createHash('sha256').update(named).digest('hex').slice(0, 24);
-}
-
-/** Whoever goes on with one has it locked. */
-async function forgetOld(downloads: string): Promise<void> {
-  await mkdir(downloads, { recursive: true, mode: 0o700 });
-  for (const entry of await readdir(downloads, { withFileTypes: true })) {
-    const path = join(downloads, entry.name);
-    if (!entry.isDirectory() || systemClock.wall() - (await stat(path)).mtimeMs < keptMs) continue;
-    const locked = lockFolder(downloads, entry.name, `pid ${process.pid}`);
-    if ('heldBy' in locked) continue;
-    await rm(path, { recursive: true, force: true });
-    locked.lock.release();
-  }
 }
 
 function invalid(words: string): GridError {

@@ -113,6 +113,11 @@ function ledTo(from: URL, location: string | string[] | undefined): URL {
   );
 }
 
+/** On this machine: nobody is on the way. */
+export function isHere({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
 /** Nobody reads it. */
 export function dismiss(body: WebAnswer['body']): void {
   body.on('error', () => undefined).destroy();

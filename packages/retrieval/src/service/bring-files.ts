@@ -21,6 +21,8 @@ export interface Ingesting extends Beginning {
   readonly tell: (line: string) => void;
   /** Nothing is brought to a collection that keeps texts as they are. */
   readonly mustRedact?: boolean;
+  /** What the source is called that is one file, where its path does not say it. */
+  readonly file?: string | undefined;
 }
 
 interface Bringing {
@@ -34,7 +36,7 @@ interface Bringing {
 
 export async function bringFiles(
   { store, parser: pool, collection, source, files, redaction }: Bringing,
-  { signal, tell }: Ingesting,
+  { signal, tell, file }: Ingesting,
 ): Promise<IngestResult | Failure> {
   let toldAt = performance.now();
   const onProgress = ({ done, files: of }: SyncProgress): void => {
@@ -51,7 +53,7 @@ export async function bringFiles(
     } = await syncCollection({
       ...{ store, collection, signal, onProgress },
       parser: redacting ?? pool,
-      origin: originOf(source, files, redaction),
+      origin: originOf(source, files, redaction, file),
       atOnce: ParserPool.size,
       owns: (key) => isOf(key, source),
     });

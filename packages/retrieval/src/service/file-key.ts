@@ -7,8 +7,17 @@ export function keyOf({ machine, path }: SourceName, inside: string): string {
   return `${machine}\n${inside === '' ? path : `${path.endsWith('/') ? path : `${path}/`}${inside}`}`;
 }
 
-/** What a source is about, without where it is: `git+file:///src/grid@main` is grid, `stdin:notes.md` notes.md. */
+/** A document of the web is one file, also where another's address goes on from its own. */
+function isAddress(path: string): boolean {
+  return /^https?:\/\//.test(path);
+}
+
+/**
+ * What a source is about, without where it is: `git+file:///src/grid@main` is grid, `stdin:notes.md` notes.md, and an address
+ * the end of its path.
+ */
 export function ownName(path: string): string {
+  if (isAddress(path)) return basename(path.replace(/[?#].*$/s, ''));
   if (path.startsWith('git+file:')) return basename(path.slice(0, path.lastIndexOf('@')));
   return basename(path.replace(/^stdin:/, ''));
 }
@@ -23,6 +32,7 @@ export function pathOf(key: string): string {
 
 export function isOf(key: string, { machine, path }: SourceName): boolean {
   const whole = `${machine}\n${path}`;
+  if (isAddress(path)) return key === whole;
   return key === whole || key.startsWith(whole.endsWith('/') ? whole : `${whole}/`);
 }
 

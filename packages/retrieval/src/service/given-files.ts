@@ -15,13 +15,22 @@ export interface SourceFile {
   readonly at: string;
 }
 
-/** Paths in the collection begin with the source's own name: that is a part of what a file is about, and its place is not. */
-export function originOf(source: SourceName, files: readonly SourceFile[], redaction?: Redaction): Origin {
+/**
+ * Paths in the collection begin with the source's own name: that is a part of what a file is about, and its place is not.
+ * `name`: of one that is a file, and called otherwise than its path ends.
+ */
+export function originOf(
+  source: SourceName,
+  files: readonly SourceFile[],
+  redaction?: Redaction,
+  name = ownName(source.path),
+): Origin {
   const byKey = new Map<string, OriginFile>();
   const at = new Map<string, string>();
   for (const file of files) {
     const { path, bytes } = file;
-    const named = redaction === undefined ? plain(source, file) : redacted(source, file, redaction);
+    const own = join(name, path);
+    const named = redaction === undefined ? plain(source, file, own) : redacted(source, file, own, redaction);
     let { key } = named;
     // Two names that were of one subject each are two files still.
     for (let n = 2; byKey.has(key); n += 1) key = `${named.key}~${n}`;
@@ -37,16 +46,21 @@ export function originOf(source: SourceName, files: readonly SourceFile[], redac
   };
 }
 
-function plain(source: SourceName, { path, hash }: SourceFile): OriginFile {
-  return { key: keyOf(source, path), path: join(ownName(source.path), path), hash };
+function plain(source: SourceName, { path, hash }: SourceFile, own: string): OriginFile {
+  return { key: keyOf(source, path), path: own, hash };
 }
 
 /** The source keeps its name, by which it is found again. */
-function redacted(source: SourceName, { path, hash }: SourceFile, redaction: Redaction): OriginFile {
+function redacted(
+  source: SourceName,
+  { path, hash }: SourceFile,
+  own: string,
+  redaction: Redaction,
+): OriginFile {
   const redactor = redaction.redactor();
   return {
     key: keyOf(source, redactor.text(path)),
-    path: redactor.text(join(ownName(source.path), path)),
+    path: redactor.text(own),
     hash: redaction.key.blind(hash),
     pseudonyms: redaction.sealed(redactor),
   };
