@@ -180,6 +180,8 @@ export interface ModelDocument extends ModelSpec {
   readonly running: number;
   /** Why no instance could be begun lately, in words; '' if none failed. */
   readonly trouble: string;
+  /** No machine that there is could hold it, as `trouble` says. */
+  readonly isImpossible?: true;
   /** How many times what is estimated of a device's memory instances of it, or of its architecture, were seen to take. */
   readonly memory?: {
     readonly factor: number;
@@ -247,6 +249,11 @@ export interface ModelPlanDocument {
     readonly hostBytes: number;
     readonly hostMemory?: MemoryUse;
     readonly reasons: readonly string[];
+    /** Where it does not fit now: how it would with nothing else on that machine, in short. Older brokers do not tell. */
+    readonly whenEmpty?: {
+      readonly kind: 'whole' | 'divided' | 'partly' | 'host' | 'no';
+      readonly reasons: readonly string[];
+    };
     /** What one who asks alone may expect there; missing where nothing is known. */
     readonly tokensPerS?: Foreseen;
     /** From its being planned until it is ready; what is estimated counts without bringing its file. */

@@ -52,6 +52,23 @@ export function beside(worker: WorkerView, claim: Reservation): WorkerView {
   return { ...worker, ledger };
 }
 
+/** The worker as it would be with nothing on it, of the grid or of others, and at work again. */
+export function emptied(worker: WorkerView): WorkerView {
+  const { report } = worker;
+  const bare = {
+    ...worker,
+    connected: true,
+    draining: false,
+    ledger: emptyLedger(),
+    models: new Map(),
+    beyondBytes: 0,
+  };
+  if (report === null) return bare;
+  const { pressures: _, ...rest } = report;
+  const devices = report.devices.map(({ pressure: _, ...device }) => ({ ...device, foreignBytes: 0 }));
+  return { ...bare, report: { ...rest, foreignBytes: 0, devices } };
+}
+
 /** The worker as it is when these attempts have ended. */
 export function without(worker: WorkerView, ended: readonly Reservation[]): WorkerView {
   const ledger = copyOf(worker.ledger);

@@ -1,6 +1,6 @@
 /** Which worker takes which task, on which devices, and why the others do not. */
 
-export { beside, claimOn, lackNow, without } from './claim.ts';
+export { beside, claimOn, emptied, lackNow, without } from './claim.ts';
 export { Demand, nothingKnown, type TypicalDemand } from './demand.ts';
 export { freeVram } from './device-fit.ts';
 export { type Evolution, evolve, type Flow } from './evolve/evolution.ts';

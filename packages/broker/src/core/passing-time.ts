@@ -12,6 +12,7 @@ import { closeSession, decide } from './context.ts';
 import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { lookAfterModels } from './models/instances.ts';
 import { recallLoans } from './models/loans.ts';
+import { modelWords } from './models/model-words.ts';
 import { writeLessons } from './models/writing-lessons.ts';
 import { attemptFailed, cancel, end, listenerMs, tellChanged } from './outcomes.ts';
 import { keepRoom } from './placing/claims.ts';
@@ -93,7 +94,8 @@ function checkWorker(context: Context, worker: Worker): void {
 
 function queueTimedOut(context: Context, task: Task): void {
   const { queueTimeoutMs } = task.spec.envelope;
-  const words = `no place was found within ${formatDuration(queueTimeoutMs)}`;
+  const why = modelWords(context.state, task)?.replace(/^waits: /, ': ') ?? '';
+  const words = `no place was found within ${formatDuration(queueTimeoutMs)}${why}`;
   end(context, task, 'failed', failure('unplaceable.timeout', words));
 }
 

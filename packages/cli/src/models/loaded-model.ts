@@ -25,7 +25,12 @@ export async function loadedModel(
     if (model.instances.some(({ state }) => state === 'ready')) return model;
     const under = model.instances.filter(({ state }) => state !== 'failed' && state !== 'draining');
     if (under.length === 0 && model.trouble !== '')
-      throw new GridError(failure('execution.model', `${name} cannot be loaded: ${model.trouble}`));
+      throw new GridError(
+        failure(
+          model.isImpossible ? 'rejected.impossible' : 'execution.model',
+          `${name} cannot be loaded: ${model.trouble}`,
+        ),
+      );
     const words = under.map(({ task, state, workerName, words: why }) =>
       [`${task} is ${state}`, workerName === '' ? '' : `on ${workerName}`, why === '' ? '' : `(${why})`]
         .filter((part) => part !== '')

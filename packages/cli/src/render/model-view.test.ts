@@ -47,3 +47,19 @@ it('says of what the bytes are made, of each device and of the host', () => {
     'forge  host  0  -  -  256 MiB  -  -  256 MiB',
   ]);
 });
+
+it('tells what does not fit now from what never would', () => {
+  const terminal = openTerminal(process.stdout, process.stderr, { TERM: 'dumb' });
+  const no = { ...worker, kind: 'no', hostLayers: 0, hostBytes: 0, reasons: ['2 GiB short'] } as const;
+  const workers: ModelPlanDocument['workers'] = [
+    { ...no, whenEmpty: { kind: 'host', reasons: ['fits on the host alone'] } },
+    { ...no, whenEmpty: { kind: 'no', reasons: ['1 GiB short', 'no devices'] } },
+    no,
+  ];
+  const lines = planLines({ workers }, terminal).map((line) => line.replace(/ {2,}/g, '  '));
+  expect(lines.slice(1)).toEqual([
+    'forge  not now  -  -  -  -  on the host with nothing else there; 2 GiB short',
+    'forge  never fits  -  -  -  -  even with nothing else there: 1 GiB short; no devices',
+    'forge  does not fit  -  -  -  -  2 GiB short',
+  ]);
+});

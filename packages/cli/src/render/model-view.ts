@@ -149,7 +149,10 @@ function placeLines(workers: readonly WorkerPlan[], { columns, style }: Terminal
     workers,
     [
       { title: 'WORKER', value: ({ name }) => printable(name) },
-      { title: 'FITS', value: ({ kind }) => (kind === 'no' ? style.red(planWords[kind]) : planWords[kind]) },
+      {
+        title: 'FITS',
+        value: (plan) => (plan.kind === 'no' ? style.red(unfitWords(plan)) : planWords[plan.kind]),
+      },
       {
         title: 'DEVICES',
         value: ({ devices }) =>
@@ -168,14 +171,32 @@ function placeLines(workers: readonly WorkerPlan[], { columns, style }: Terminal
       { title: 'LOADS IN', value: ({ loadMs }) => foreseenWords(loadMs, formatDuration), right: true },
       {
         title: 'WHY',
-        value: ({ reasons, tuning }) =>
-          [...(tuning === undefined ? [] : [`tuned: ${tuningWords(tuning)}`]), ...reasons]
+        value: ({ reasons, tuning, whenEmpty }) =>
+          [
+            ...(tuning === undefined ? [] : [`tuned: ${tuningWords(tuning)}`]),
+            ...(whenEmpty === undefined ? reasons : emptyWords(whenEmpty, reasons)),
+          ]
             .map(printable)
             .join('; '),
       },
     ],
     columns,
   );
+}
+
+function unfitWords({ whenEmpty }: WorkerPlan): string {
+  if (whenEmpty === undefined) return planWords.no;
+  return whenEmpty.kind === 'no' ? 'never fits' : 'not now';
+}
+
+/** Of what never fits, what is lacking now is of no account. */
+function emptyWords(
+  { kind, reasons }: NonNullable<WorkerPlan['whenEmpty']>,
+  now: readonly string[],
+): readonly string[] {
+  if (kind !== 'no') return [`${planWords[kind]} with nothing else there`, ...now];
+  const [first = '', ...others] = reasons;
+  return [`even with nothing else there: ${first}`, ...others];
 }
 
 /** Of what the bytes are made, on each device that it is planned for and beside them on the host. */

@@ -25,6 +25,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
+import { isNever, judged } from './never-fits.ts';
 import { planTuned } from './tunings.ts';
 
 export interface Beginning {
@@ -60,6 +61,8 @@ export function begin(
   if ('reasons' in plan) {
     life.reasons = plan.reasons;
     life.planAgainAt = state.watch + planAgainMs;
+    life.never = judged(state, spec, trialViews(spec, state.views), options);
+    if (isNever(state, life)) return;
     if (mayEvict) makeRoom(context, model, life, options);
     return;
   }

@@ -78,14 +78,16 @@ describe('an instance on demand', () => {
   });
 
   it('waits where it fits nowhere, and says why', () => {
-    grid.worker('w-1', { ...serving, memoryBytes: 150 * MiB });
+    const others = 874 * MiB - 32 * MiB;
+    grid.worker('w-1', { ...serving, foreignBytes: others });
     add({}, 60);
     const task = request();
     expect(instances()).toEqual([]);
     const { decision } = explainDocument(grid.state, task, grid.wall);
     expect(decision).toMatch(
-      /^waits: tiny fits nowhere now: w-1: memory: 251.2 MiB asked, it has 150 MiB: .* short$/,
+      /^waits: tiny fits nowhere now: w-1: memory: 251.2 MiB asked, 150 MiB free of 1 GiB .*: 101.2 MiB short$/,
     );
+    expect(grid.state.tasks.has(task.id)).toBe(true);
     grid.worker('w-2', serving);
     grid.pass(2000);
     expect(instance().lease?.worker).toBe('w-2');

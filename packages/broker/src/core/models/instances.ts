@@ -20,6 +20,7 @@ import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
+import { isNever } from './never-fits.ts';
 import { makeRoomForTasks } from './room-for-tasks.ts';
 import { noteLoad } from './untold-lessons.ts';
 
@@ -63,7 +64,10 @@ function lookAfter(context: Context, name: string): void {
   replan(context, life, tasks);
   endIdle(context, name, life);
   const beginning = model && whatToBegin(state, model, life);
-  if (model !== undefined && beginning !== undefined) begin(context, model, life, beginning);
+  if (model !== undefined && beginning !== undefined) {
+    begin(context, model, life, beginning);
+    if (life.waitsSince !== null && isNever(state, life)) endHopeless(context, name, life, tasks);
+  }
   if (model === undefined && state.models.of(name).instances.size === 0) state.models.forget(name);
 }
 
@@ -116,6 +120,8 @@ function endHopeless(context: Context, name: string, life: ModelLife, instances:
   const { state } = context;
   if (!state.models.known.has(name))
     endWaiting(context, name, failure('rejected.not-found', `model "${name}" was removed from the grid`));
+  else if (life.never !== null && isNever(state, life) && !instances.some(isReady))
+    endWaiting(context, name, failure('rejected.impossible', life.never.words));
   else if (life.trouble !== '' && state.watch < life.tryAgainAt && !instances.some(isReady))
     endWaiting(context, name, failure('execution.model', life.trouble));
 }
@@ -137,7 +143,7 @@ function whatToBegin(
   { spec: { name, replicas } }: Model,
   life: ModelLife,
 ): Beginning | undefined {
-  if (life.isPreparing || life.makesRoom.length > 0) return undefined;
+  if (life.isPreparing || life.makesRoom.length > 0 || isNever(state, life)) return undefined;
   if (state.watch < life.tryAgainAt || state.watch < life.planAgainAt) return undefined;
   const usable = usableOf(state, name);
   if (usable.length >= replicas.max) life.isWanted = false;

@@ -8,7 +8,7 @@ import {
   type TuningDocument,
   type WorkerId,
 } from '@gryphgen/protocol';
-import { type ModelPlan, type ModelSettings, planModel, type WorkerView } from '@gryphgen/scheduler';
+import { emptied, type ModelPlan, type ModelSettings, planModel, type WorkerView } from '@gryphgen/scheduler';
 import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { type Described, foreseenLoad, foreseenSpeed, speedOfNext } from './foreseen-speeds.ts';
@@ -17,6 +17,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
+import { neverWords } from './never-fits.ts';
 import { planTuned, tuningDocument, tuningOn } from './tunings.ts';
 
 /** Idle instances that would make room for a trial have had their chance by then. */
@@ -32,6 +33,7 @@ export function modelDocument(
   const { spec, owner, addedAt } = model;
   const { instances, asking, placed } = state.models.of(spec.name);
   const left = new Map<string, number>();
+  const never = neverWords(state, spec.name);
   return {
     ...spec,
     owner,
@@ -43,7 +45,8 @@ export function modelDocument(
     }),
     waiting: asking - placed,
     running: placed,
-    trouble: state.models.lifeOf(spec.name).trouble || noRoomWords(state, model, wall),
+    trouble: never || state.models.lifeOf(spec.name).trouble || noRoomWords(state, model, wall),
+    ...(never !== '' && { isImpossible: true as const }),
     // Of a worker that has told nothing yet.
     memory: state.models.lessons.memory.factor(spec.name, spec.description.architecture, ''),
     tunings: model.tunings.map((tuning) => tuningDocument(state, model, tuning)),
@@ -126,10 +129,15 @@ export function modelPlanDocument(
   const writes = speedOfNext(state, of);
   return {
     workers: state.views.map((view) => {
-      const planned = (served: ModelSettings): ModelPlan =>
-        planModel(asked.description, served, view, deviceOverheadBytes, factorOf(view.id), (seat) =>
+      const plannedOn = (on: WorkerView, served: ModelSettings): ModelPlan =>
+        planModel(asked.description, served, on, deviceOverheadBytes, factorOf(view.id), (seat) =>
           writes(view, seat),
         );
+      const planned = (served: ModelSettings): ModelPlan => plannedOn(view, served);
+      const planEmptied = () => {
+        const { kind, reasons } = plannedOn(emptied(view), settings);
+        return { kind, reasons };
+      };
       const { plan, tuning } = withTuning(state, { ...asked, name }, view, planned(settings), planned);
       const { kind, hostLayers, estimate, reasons } = plan;
       return {
@@ -144,6 +152,7 @@ export function modelPlanDocument(
         hostBytes: estimate?.host.totalBytes ?? 0,
         ...(estimate && { hostMemory: estimate.host }),
         reasons,
+        ...(kind === 'no' && { whenEmpty: planEmptied() }),
         ...foreseen(state, of, view, plan),
         ...(tuning && { tuning }),
       };

@@ -41,6 +41,8 @@ export interface ModelLife {
   betterAgainAt: number;
   /** Why there was none. */
   reasons: readonly string[];
+  /** Why no machine could hold it, were nothing else there; and of which version of the workers that was found. */
+  never: { readonly words: string; readonly version: number } | null;
   /** Starts that failed in a row, and where. */
   failed: number;
   readonly shunned: Set<WorkerId>;
@@ -71,6 +73,7 @@ export function newLife(): ModelLife {
     planAgainAt: 0,
     betterAgainAt: 0,
     reasons: [],
+    never: null,
     failed: 0,
     shunned: new Set(),
     lacks: new Map(),
@@ -83,6 +86,7 @@ export function newLife(): ModelLife {
 /** What failed is of no account any more: it is served in another way, or somebody wants it tried again. */
 export function startAfresh(life: ModelLife): void {
   Object.assign(life, { failed: 0, trouble: '', troubles: 0, tryAgainAt: 0, planAgainAt: 0, reasons: [] });
+  life.never = null;
   life.shunned.clear();
   life.lacks.clear();
 }

@@ -25,6 +25,7 @@ import { noteInstances } from './hosting.ts';
 import { type Model, modelSet } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { startAfresh } from './model-life.ts';
+import { neverWords } from './never-fits.ts';
 import { isTuned, tuningsWith, workerAsked } from './tunings.ts';
 
 /** More would hide the likely ones. */
@@ -161,11 +162,13 @@ export function refusalByModel(state: BrokerState, { kind, model }: Envelope): F
   if (model === undefined) return failure('rejected.invalid', `a task of kind ${kind} names its model`);
   const known = state.models.known.get(model);
   if (known === undefined) return unknownModel(state, model);
-  if (known.spec.use === kind) return undefined;
-  return failure(
-    'rejected.invalid',
-    `model "${model}" is for ${known.spec.use}, and this asks it to ${kind}`,
-  );
+  if (known.spec.use !== kind)
+    return failure(
+      'rejected.invalid',
+      `model "${model}" is for ${known.spec.use}, and this asks it to ${kind}`,
+    );
+  const never = neverWords(state, model);
+  return never === '' ? undefined : failure('rejected.impossible', never);
 }
 
 /** Whether it was done already: its answer may wait for the journal still. */

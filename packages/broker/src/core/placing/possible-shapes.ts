@@ -5,6 +5,7 @@ import { place, type WorkerView } from '@gryphgen/scheduler';
 export class PossibleShapes {
   /** Found possible since the workers last changed. */
   private readonly known = new Set<string>();
+  private changes = 0;
 
   /** Why the shape can never be placed on these workers, or undefined. */
   refusal(shapeKey: string, envelope: Envelope, workers: readonly WorkerView[]): Failure | undefined {
@@ -19,5 +20,11 @@ export class PossibleShapes {
   /** A worker came, went for good, or has other things than before. */
   workersChanged(): void {
     this.known.clear();
+    this.changes += 1;
+  }
+
+  /** As long as it is the same, what could never be placed never could. */
+  get version(): number {
+    return this.changes;
   }
 }
