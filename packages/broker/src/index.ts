@@ -26,6 +26,7 @@ export { step } from './core/step.ts';
 export { chargedAs } from './core/workers/charging.ts';
 export type { DrainDeadline, DrainWindow } from './core/workers/drain-window.ts';
 export * as fold from './fold.ts';
+export { checkArtifacts } from './fsck/check-artifacts.ts';
 export { checkStoppedHome } from './fsck/check-home.ts';
 export type { Folder } from './journal/folder.ts';
 export type {

@@ -58,6 +58,7 @@ const usage: readonly (readonly [args: string, expected: string])[] = [
   ['submt', 'Did you mean submit?'],
   ['evolve --dry-run', '--dry-run goes with --replay'],
   ['evolve --replay --rollback', '--replay and --rollback cannot be given together'],
+  ['fsck --put-aside', '--put-aside goes with --artifacts'],
   ['node drian forge', 'Did you mean drain?'],
   ['principal revoke alice', 'found "alice", expected a principal such as p-0123456789abcdef'],
   ['ticket revoke p-0123456789abcdef', 'expected a ticket’s id such as ticket-0123456789abcdef'],

@@ -229,6 +229,22 @@ export interface CheckDocument {
   /** Workers whose newest witnessed commit was compared with the journal. */
   readonly witnesses: number;
   readonly findings: readonly CheckFinding[];
+  /** Where it was asked for. */
+  readonly artifacts?: ArtifactsCheckDocument;
+}
+
+/** Of the files of tasks and the logs that a home keeps. */
+export interface ArtifactsCheckDocument {
+  readonly artifacts: number;
+  readonly logs: number;
+  /** Logs that older brokers kept, of which nothing says what they were. */
+  readonly logsWithoutSum: number;
+  /** That were read. */
+  readonly bytes: number;
+  readonly badArtifacts: number;
+  readonly badLogs: number;
+  /** The folders that hold what was put aside. */
+  readonly putAside: readonly string[];
 }
 
 /** Somebody or something with a key of its own that is no machine's. */

@@ -32,6 +32,7 @@ export { type Scanned, type ScanOptions, scanPath } from './artifacts/scan-path.
 export { fetchFrom, storeInto } from './artifacts/serving.ts';
 export { ArtifactStore } from './artifacts/store.ts';
 export { storeBudget } from './artifacts/store-budget.ts';
+export { type BadArtifact, checkStore, setAside } from './artifacts/store-check.ts';
 export { takeScanned } from './artifacts/transfer.ts';
 export { copyOut } from './artifacts/tree.ts';
 export { UselessPlaces } from './artifacts/useless-places.ts';
@@ -116,7 +117,7 @@ export {
   openDoor,
 } from './llama/model-door.ts';
 export { createLog, type Log, type LogLevel, type LogOptions } from './log.ts';
-export { isMissing } from './missing.ts';
+export { isMissing, namesIn } from './missing.ts';
 export type { PushOutcome } from './outbox.ts';
 export { Pace, slowWords } from './pace.ts';
 export { aborted, pause } from './pause.ts';

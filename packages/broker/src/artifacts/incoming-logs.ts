@@ -1,4 +1,5 @@
 /** Logs on their way from a worker: each is kept when all of it has come. What was cut off is brought again. */
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, rm } from 'node:fs/promises';
 import { type Failure, failure } from '@gryphgen/protocol';
 import {
@@ -14,14 +15,15 @@ import {
 export interface LogPlace {
   /** A draft to write into; or why there is no room. */
   begin(): Promise<{ readonly path: string; readonly file: FileHandle } | Failure>;
-  /** It has all of its bytes. */
-  keep(draft: string, log: KeptLogHeader): Promise<void>;
+  /** It has all of its bytes, which have this sha-256. */
+  keep(draft: string, log: KeptLogHeader, sha256: string): Promise<void>;
 }
 
 interface Coming {
   readonly head: KeptLogHeader;
   readonly path: string;
   readonly file: FileHandle;
+  readonly hash: Hash;
   done: number;
 }
 
@@ -76,6 +78,7 @@ export class IncomingLogs implements Duplex {
         continue;
       }
       const part = bytes.subarray(at, at + coming.head.bytes - coming.done);
+      coming.hash.update(part);
       await writeAll(coming.file, part, coming.done);
       at += part.length;
       coming.done += part.length;
@@ -89,14 +92,14 @@ export class IncomingLogs implements Duplex {
     if (head === undefined) return this.over(noLog());
     const draft = await this.place.begin();
     if ('code' in draft) return this.over(draft);
-    this.coming = { head, ...draft, done: 0 };
+    this.coming = { head, ...draft, hash: createHash('sha256'), done: 0 };
     if (head.bytes === 0) await this.keep(this.coming);
   }
 
-  private async keep({ head, path, file }: Coming): Promise<void> {
+  private async keep({ head, path, file, hash }: Coming): Promise<void> {
     await file.close();
     this.coming = undefined;
-    await this.place.keep(path, head);
+    await this.place.keep(path, head, hash.digest('hex'));
   }
 
   private over(why: Failure | null): void {

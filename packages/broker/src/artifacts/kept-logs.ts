@@ -2,13 +2,16 @@
  * Logs of attempts that have ended, as their workers brought them: read from here when a worker is gone.
  *
  *   WORKER/tTASK.ATTEMPT.log
+ *   WORKER/tTASK.ATTEMPT.sum   the sha-256 of its bytes, for `grid fsck --artifacts` (fsck/check-artifacts)
  *
  * 1. File names are made of a worker's id, as its grant has it, and of numbers: a worker writes in its own folder alone.
  * 2. A log gets its place by a rename when all of it has come.
  * 3. They take no more than a budget of bytes and of files, and stay no longer than their age; those that were brought
  *    first go first.
+ * 4. A sum is of the log beside it, or is not there: it goes before the log does, and comes behind it. Logs of before there
+ *    were sums have none.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Failure, failure } from '@gryphgen/protocol';
 import {
@@ -37,7 +40,7 @@ const spareBytes = 256 * 1024 * 1024;
 const lookMs = 600_000;
 const chunkBytes = 64 * 1024;
 const workerPattern = /^[\w-]{1,64}$/;
-const filePattern = /^t[0-9]+\.[0-9]+\.log$/;
+export const keptLogPattern = /^t[0-9]+\.[0-9]+\.log$/;
 
 export interface KeptLogsOptions extends KeptLogBounds {
   readonly folder: string;
@@ -84,7 +87,7 @@ export class KeptLogs {
     if (!workerPattern.test(worker))
       return { failure: failure('rejected.invalid', 'this grant names no worker whose logs are kept') };
     return new IncomingLogs(
-      { begin: () => this.begin(), keep: (draft, log) => this.keep(worker, draft, log) },
+      { begin: () => this.begin(), keep: (draft, log, sum) => this.keep(worker, draft, log, sum) },
       signal,
     );
   }
@@ -107,11 +110,15 @@ export class KeptLogs {
     return { path, file: await open(path, 'w', 0o600) };
   }
 
-  private async keep(worker: string, draft: string, log: KeptLogHeader): Promise<void> {
+  private async keep(worker: string, draft: string, log: KeptLogHeader, sum: string): Promise<void> {
     const { folder, clock } = this.options;
     const name = nameOf(worker, log);
+    const path = join(folder, name);
     await mkdir(join(folder, worker), { recursive: true, mode: 0o700 });
-    await rename(draft, join(folder, name));
+    await rm(sumOf(path), { force: true });
+    await rename(draft, path);
+    // A log without one is a log all the same, where the disk is full by now; what came of the sum is none.
+    await writeFile(sumOf(path), sum, { mode: 0o600 }).catch(() => rm(sumOf(path), { force: true }));
     this.note(name, { bytes: log.bytes, keptMs: clock.wall() });
     await this.letGo();
   }
@@ -129,6 +136,7 @@ export class KeptLogs {
       if (this.bytes <= maxBytes && this.kept.size <= maxFiles && keptMs >= oldestMs) return;
       this.kept.delete(name);
       this.bytes -= bytes;
+      await rm(sumOf(join(folder, name)), { force: true });
       await rm(join(folder, name), { force: true });
     }
   }
@@ -150,13 +158,18 @@ export class KeptLogs {
       else
         for (const file of await readdir(join(folder, entry.name))) {
           const name = join(entry.name, file);
-          if (!filePattern.test(file)) continue;
+          if (!keptLogPattern.test(file)) continue;
           const { size, mtimeMs } = await stat(join(folder, name));
           found.push([name, { bytes: size, keptMs: mtimeMs }]);
         }
     }
     for (const [name, log] of found.sort(([, a], [, b]) => a.keptMs - b.keptMs)) this.note(name, log);
   }
+}
+
+/** Where the sum of this log is. */
+export function sumOf(path: string): string {
+  return path.replace(/\.log$/, '.sum');
 }
 
 function nameOf(worker: string, { task, attempt }: Pick<KeptLogHeader, 'task' | 'attempt'>): string {

@@ -37,7 +37,11 @@ export function holeDigest(): Buffer {
   return hole;
 }
 
-export function contentId({ bytes, executable, chunks }: FileEntry): string {
+export function contentId({
+  bytes,
+  executable,
+  chunks,
+}: Pick<FileEntry, 'bytes' | 'executable' | 'chunks'>): string {
   const size = Buffer.alloc(8);
   size.writeBigUInt64BE(BigInt(bytes));
   return `${createHash('sha256').update(size).update(chunks).digest('hex')}${executable ? 'x' : ''}`;
