@@ -12,6 +12,7 @@ import {
   type TaskId,
 } from '@gryphgen/protocol';
 import { foretold } from './core/learning.ts';
+import { foretoldAndSeen } from './core/placing/explaining.ts';
 import { noOutcome } from './core/record/apply.ts';
 import { unknownEnd } from './core/watching.ts';
 import type { HistoryPage } from './journal/journal.ts';
@@ -20,9 +21,10 @@ export function unknownTask(task: TaskId): Failure {
   return failure('rejected.not-found', `no task ${formatTaskId(task)} on this grid`);
 }
 
-export function withoutScores({ id, state }: TaskDocument): ExplainDocument {
+export function withoutScores(document: TaskDocument): ExplainDocument {
+  const { id, state, endedAt } = document;
   const decision = 'it ended long ago; the scores of its placement were not kept';
-  return { id, state, when: 'placed', decision, workers: [] };
+  return { id, state, when: 'placed', decision, workers: [], ...foretoldAndSeen(document, endedAt) };
 }
 
 export function bodyGone(): Failure {

@@ -24,6 +24,8 @@ export interface TaskDocument {
   readonly queuedAt: number;
   /** When its last attempt was placed; older brokers do not tell. */
   readonly placedAt?: number;
+  /** What was expected then: until what it needs is there, and of its run; where something was known. Older brokers do not tell. */
+  readonly foretold?: { readonly fetchMs: number; readonly runMs: number };
   readonly startedAt: number;
   readonly endedAt: number;
   readonly failure: Failure | null;
@@ -97,6 +99,10 @@ export interface NodeDocument {
     readonly run?: PredictionError;
     readonly memory?: PredictionError;
     readonly vram?: PredictionError;
+    /** Until its image and inputs are there; until there is room for one that waits for this worker by choice; of a model, until it is loaded. */
+    readonly fetch?: PredictionError;
+    readonly start?: PredictionError;
+    readonly load?: PredictionError;
   }[];
   /** What the worker said in this session that cannot be, in words. Older brokers do not tell. */
   readonly doubts?: readonly string[];
@@ -125,6 +131,8 @@ export interface ExpectedRun {
   readonly startMs?: number;
   /** Fetch and run, ms. */
   readonly takesMs: number;
+  /** Of a placed one: of that, until what it needed was there; missing where it was. */
+  readonly fetchMs?: number;
 }
 
 /** `when`: 'now' for what would be decided now; 'placed' and 'refused' for the decision as it was taken. */
@@ -141,6 +149,8 @@ export interface ExplainDocument {
   readonly expected?: ExpectedRun;
   /** How long it has run, or ran. */
   readonly ranMs?: number;
+  /** How long it took from its placement until it ran, where something was to be brought first. */
+  readonly fetchedMs?: number;
   /** Of what fits nowhere now: the worker that lacks least, and what it lacks. */
   readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
   /** Of a task that waits for its turn; older brokers do not tell. */

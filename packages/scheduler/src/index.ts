@@ -12,7 +12,7 @@ export { boundedByAsked, charged, fitsSomewhere, type Needs } from './learn/char
 export type { SavedEstimates } from './learn/estimator.ts';
 export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';
 export type { Foretold } from './learn/forecast.ts';
-export { LearnedForecast, type Underway } from './learn/learned-forecast.ts';
+export { fetchesOf, LearnedForecast, type Underway } from './learn/learned-forecast.ts';
 export { LessonsDue, type PartLevel } from './learn/lessons-due.ts';
 export { ModelLessons, type SavedModelLessons, type Taught } from './learn/model-lessons.ts';
 export { speedName } from './learn/model-speeds.ts';

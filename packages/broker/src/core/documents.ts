@@ -14,7 +14,7 @@ import { freeMemory, freeVram } from '@gryphgen/scheduler';
 import type { CoreStatus } from './effects.ts';
 import { nothingHeld } from './principals/held.ts';
 import { ceilingOf, limitsOf, partUsed } from './principals/shares.ts';
-import type { BrokerState, Task, Worker } from './state.ts';
+import type { BrokerState, Task, TaskLease, Worker } from './state.ts';
 import { servedOf } from './workers/addresses.ts';
 import { doubtLines } from './workers/doubts.ts';
 import type { DrainWindow } from './workers/drain-window.ts';
@@ -46,16 +46,22 @@ export function taskFields(state: BrokerState, task: Task): Omit<TaskDocument, '
     principal: task.principal,
     body: task.body,
   };
+  const times = (lease ?? outcome)?.times ?? null;
   // Of most that ended there is nothing more, and spreads take longer than all the rest.
-  if (lease === null && (outcome === null || (outcome.outcome.length === 0 && outcome.usage === null)))
-    return fields;
+  const leftNothing = outcome === null || (outcome.outcome.length === 0 && outcome.usage === null);
+  if (lease === null && leftNothing && times === null) return fields;
   return {
     ...fields,
+    ...foretoldIn(times),
     ...leftBy(task),
     ...(outcome?.usage && { usage: outcome.usage }),
     ...(lease?.use && { use: lease.use }),
     ...servedOf(state, lease),
   };
+}
+
+export function foretoldIn(times: TaskLease['times']): Pick<TaskDocument, 'foretold'> {
+  return times === null ? {} : { foretold: { fetchMs: times[0], runMs: times[1] } };
 }
 
 function leftBy({ outcome }: Task): Pick<TaskDocument, 'image' | 'outputs'> {
@@ -81,7 +87,7 @@ const predictionsShown = 12;
 
 /** `sees`: which of its tasks are named. */
 export function nodeDocument(
-  { tasks: live, errors }: Pick<BrokerState, 'tasks' | 'errors'>,
+  { tasks: live, errors, models }: Pick<BrokerState, 'tasks' | 'errors' | 'models'>,
   worker: Worker,
   sees: (task: TaskId) => boolean = () => true,
 ): NodeDocument {
@@ -106,7 +112,7 @@ export function nodeDocument(
       })),
     },
     ...(view.report && { ledger: ledgerOf(live, worker, view.report) }),
-    predictions: errors.of(worker.id, predictionsShown),
+    predictions: [errors, models.lessons.loadErrors].flatMap((of) => of.of(worker.id, predictionsShown)),
     doubts: doubtLines(worker),
     tasks: [...worker.tasks].filter(sees).map(formatTaskId),
     ghosts: worker.ghosts.size,

@@ -7,7 +7,9 @@ import {
   type WorkerId,
 } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
+import { withoutScores } from '../ended-answers.ts';
 import { CoreFixture } from './core.fixture.ts';
+import { taskDocument } from './documents.ts';
 import { foretold } from './learning.ts';
 import { explainDocument } from './placing/explaining.ts';
 import { decided } from './record/decisions.ts';
@@ -59,6 +61,7 @@ class Taught {
   }
 }
 
+const errorsOf = ({ state }: CoreFixture, worker: string) => state.errors.of(worker, 1)[0];
 const expected = ({ state }: CoreFixture, worker: string) => state.learned.runs.run('train', worker)?.p50Ms;
 
 describe('what runs teach', () => {
@@ -133,6 +136,13 @@ describe('a task of which something is known', () => {
     }
     taught.end(task, 11_000);
     expect(explainDocument(taught.grid.state, task, 0).ranMs).toBe(11_000);
+    const foretoldThen = { expected: foreseen, ranMs: 11_000 };
+    for (const through of [false, true]) {
+      const { state } = taught.grid.restart(through);
+      const ended = state.ended.get(task.id) as Task;
+      expect(explainDocument(state, ended, 0)).toMatchObject(foretoldThen);
+      expect(withoutScores(taskDocument(state, ended))).toMatchObject(foretoldThen);
+    }
   });
 
   it('waits by choice for a worker that ends it sooner, tells so, and goes there when it is free', () => {
@@ -146,8 +156,15 @@ describe('a task of which something is known', () => {
     );
     expect(foreseen).toMatchObject({ worker: 'w-fast' });
     expect(workers.map(({ feasible }) => feasible)).toEqual([false, true]);
-    taught.end(first, 10_000);
+    taught.grid.pass(12_000, [taught.fast, taught.slow]);
+    taught.end(first, 0);
     expect(second.lease?.worker).toBe('w-fast');
+    const start = errorsOf(taught.grid, 'w-fast')?.start;
+    expect(start?.seen).toBe(1);
+    // About ten seconds were foretold.
+    expect(start?.factor).toBeCloseTo(1.2, 1);
+    for (const through of [false, true])
+      expect(errorsOf(taught.grid.restart(through), 'w-fast')).toEqual(errorsOf(taught.grid, 'w-fast'));
   });
 
   it.each([
@@ -206,10 +223,9 @@ describe('what a task waits for before it runs', () => {
   };
   /** Placed on a worker, and started so many ms later. */
   function started(grid: CoreFixture, seq: number, over: Partial<Envelope>, afterMs: number): void {
-    const session = [...grid.state.workers.values()][0]?.session as SessionId;
     grid.submit(grid.client(), seq, { kind: 'container', ...over });
     const task = grid.task(seq) as Task;
-    expect(task.lease).not.toBeNull();
+    const session = grid.state.workers.get(task.lease?.worker as WorkerId)?.session as SessionId;
     grid.wall += afterMs;
     grid.say(session, { kind: 'started', task: task.id, attempt: task.attempt, epoch: grid.state.epoch });
   }
@@ -222,6 +238,61 @@ describe('what a task waits for before it runs', () => {
     started(grid, 2, { image: 'big:1' }, 90_000);
     expect(fetchMs(grid, { image: 'big:1' }, 'w-1') / 90_000).toBeCloseTo(1, 0);
     expect(fetchMs(grid, { image: 'there:1' }, 'w-1')).toBe(0);
+  });
+
+  it('is expected to take longer where the disk writes slower than a network brings, until it was seen', () => {
+    const grid = new CoreFixture();
+    const calibration = (diskWriteBytesPerS: number) => ({ calibration: { at: 1, diskWriteBytesPerS } });
+    grid.worker('w-card', calibration(GiB / 40));
+    grid.worker('w-disk', calibration(GiB));
+    grid.worker('w-lies', calibration(1));
+    const inputs = { inputs: [{ digest: digest(9), bytes: GiB }] };
+    const both = (over: Partial<Envelope>) =>
+      ['w-card', 'w-disk', 'w-lies'].map((id) => fetchMs(grid, over, id));
+    expect(both({ image: 'big:1' })).toEqual([80_000, 20_000, 320_000]);
+    expect(both(inputs)).toEqual([40_000, 10_000, 160_000]);
+    started(grid, 1, { image: 'big:1', constraints: { worker: 'w-disk', labels: {} } }, 50_000);
+    const [card = 0, disk = 0] = both({ image: 'big:1' });
+    expect(disk / 50_000).toBeCloseTo(1, 0);
+    expect(card / disk).toBeCloseTo(4, 0);
+  });
+
+  it('is known after a restart, and how far off it was', () => {
+    const grid = new CoreFixture();
+    const session = grid.worker('w-1');
+    const pulled = { image: 'big:1', taskClass: 'big' };
+    started(grid, 1, { image: 'big:1' }, 90_000);
+    grid.pass(1000, [session]);
+    const before = fetchMs(grid, pulled, 'w-1');
+    expect(before).toBeGreaterThan(60_000);
+    for (const through of [false, true]) {
+      const next = grid.restart(through);
+      next.worker('w-1');
+      expect(fetchMs(next, pulled, 'w-1')).toBe(before);
+      // A minute is written at most, of each image and of all.
+      const lessons = grid.groups.filter(
+        ([, [kind, , , , taught]]) => kind === decided.keysForgotten && taught,
+      );
+      expect(lessons).toHaveLength(1);
+    }
+  });
+
+  it('is foretold with the run, and its error is kept', () => {
+    const taught = new Taught();
+    const task = taught.submit({
+      image: 'big:1',
+      kind: 'container',
+      constraints: { worker: 'w-fast', labels: {} },
+    });
+    const { expected: foreseen } = explainDocument(taught.grid.state, task, 0);
+    expect(foreseen).toMatchObject({ fetchMs: 20_000 });
+    taught.grid.wall += 40_000;
+    const { id, attempt } = task;
+    taught.grid.say(taught.fast, { kind: 'started', task: id, attempt, epoch: taught.grid.state.epoch });
+    taught.end(task, 10_000);
+    expect(explainDocument(taught.grid.state, task, 0)).toMatchObject({ fetchedMs: 40_000, ranMs: 10_000 });
+    for (const grid of [taught.grid, taught.grid.restart(), taught.grid.restart(true)])
+      expect(errorsOf(grid, 'w-fast')?.fetch).toMatchObject({ seen: 1, factor: expect.closeTo(2) });
   });
 
   it('is learned of inputs by their bytes; a worker that has them waits for none', () => {

@@ -1,7 +1,7 @@
 /**
  * What the broker learns of runs, and where it goes in. What runs take and need is learned where an attempt's end is
- * applied, so that a replay learns the same and a restart forgets nothing; how long images take is observed, and begins
- * anew with each epoch.
+ * applied, so that a replay learns the same and a restart forgets nothing; how long images and inputs take is observed, and
+ * written down now and then (untold-lessons.ts).
  */
 import {
   asksModel,
@@ -14,6 +14,7 @@ import {
 } from '@gryphgen/protocol';
 import {
   type Foretold,
+  fetchesOf,
   hasImage,
   type LearnedForecast,
   type ToldSeat,
@@ -43,7 +44,7 @@ export function learnFromEnd(
   lease: TaskLease,
   ended: TaskOutcome,
 ): void {
-  const { state, startedAt, endedAt, usage } = ended;
+  const { state, leasedAt, startedAt, endedAt, usage } = ended;
   if (state !== 'succeeded' || startedAt === 0 || spec.envelope.restart !== undefined) return;
   const { worker, reservation } = lease;
   const task = foretold(spec.envelope);
@@ -54,12 +55,24 @@ export function learnFromEnd(
     run: [runs.typicalMs(taskClass, reservation.devices[0]?.uuid ?? worker, inputBytes), runMs],
     memory: [runs.need(taskClass, 'memory', inputBytes)?.p50Bytes, usage?.peakMemoryBytes],
     vram: [runs.need(taskClass, 'vram', inputBytes)?.p50Bytes, usage?.peakVramBytes],
+    fetch: [lease.times?.[0], startedAt - leasedAt],
   });
   const usual = isEphemeral(id) ? undefined : learned.knownMs(task);
   if (usual !== undefined) policies.ended(submittedAt, Math.max(1, endedAt - submittedAt) / usual);
   if (isEphemeral(id) && asksModel(spec.envelope.kind))
     models.untold.classes.note(taskClass, () => runs.levelsOf(taskClass));
   learned.learn({ task, worker, reservation, runMs, usage });
+}
+
+/** Notes how far off it was when one was to start that had waited by choice. */
+export function noteStart(
+  { errors }: BrokerState,
+  { spec }: Task,
+  worker: WorkerId,
+  times: TaskLease['times'],
+): void {
+  const [, , startMs, waitedMs] = times ?? [];
+  if (startMs !== undefined) errors.note(worker, classOf(spec.envelope), { start: [startMs, waitedMs] });
 }
 
 /** Of an attempt that was ended for want of memory: its class needs more than it had. */
@@ -108,7 +121,7 @@ export function missingBytes(
 
 /** The attempt runs since now: of one that had something to fetch, and only one thing, the wait tells how long that takes. */
 export function learnFromStart(
-  { learned }: BrokerState,
+  { learned, models, workers }: BrokerState,
   { spec }: Task,
   lease: TaskLease,
   wall: number,
@@ -117,8 +130,13 @@ export function learnFromStart(
   const waitedMs = wall - lease.leasedAt;
   lease.fetches = false;
   lease.bringsBytes = 0;
-  if (!fetches) learned.learnTransfer(bringsBytes, worker, waitedMs);
-  else if (bringsBytes === 0) learned.learnFetch(spec.envelope.image ?? '', worker, waitedMs);
+  if (fetches === bringsBytes > 0) return;
+  const seat = { id: worker, report: workers.get(worker)?.view.report ?? null };
+  const { image = '' } = spec.envelope;
+  for (const name of fetchesOf(fetches ? image : undefined))
+    models.untold.fetches.note(name, () => learned.fetches.levelsOf(name));
+  if (fetches) learned.learnFetch(image, seat, waitedMs);
+  else learned.learnTransfer(bringsBytes, seat, waitedMs);
 }
 
 /** What is underway on a worker, as far as the forecast asks. */

@@ -56,6 +56,7 @@ import type { WaitingQueue } from './placing/waiting-queue.ts';
 import type { GridSize } from './principals/grid-size.ts';
 import type { PrincipalUse } from './principals/principal-use.ts';
 import type { Share } from './principals/shares.ts';
+import type { WireForetold } from './record/decisions.ts';
 import type { ArtifactHolders } from './workers/artifact-holders.ts';
 import type { Doubts } from './workers/doubts.ts';
 import type { DrainDeadline, DrainWindow } from './workers/drain-window.ts';
@@ -74,8 +75,6 @@ export interface Spec {
 export interface PlacementNote {
   decision: string;
   workers: readonly WorkerDecision[];
-  /** Fetch and run, from its lease on; missing where nothing was known, and after a restart. */
-  expectedMs?: number;
   /** The version of the policy that decided; missing where an earlier version of gryphgen did. */
   policy?: number;
 }
@@ -104,6 +103,8 @@ export interface TaskLease {
   /** What its worker saw it use last; null when it saw nothing. An observation. */
   use: Use | null;
   note: PlacementNote | null;
+  /** What was foretold of it; null where nothing was known. */
+  readonly times: WireForetold | null;
   /** What was not there when it was placed, and may be on its way: its image, and so much of its inputs. Observations. */
   fetches: boolean;
   bringsBytes: number;
@@ -123,6 +124,7 @@ export interface TaskOutcome {
   readonly usage: Usage | null;
   readonly reservation: Reservation | null;
   readonly note: PlacementNote | null;
+  readonly times: WireForetold | null;
 }
 
 /** waiting: in the queue or in backoff · leased: placed, not known to run · running · ended. */
@@ -262,7 +264,7 @@ export interface BrokerState {
   readonly waiting: WaitingQueue;
   /** Backoffs and queue timeouts, by watch time. */
   readonly deadlines: Deadlines;
-  /** What runs take and need; of it, what is told of images is an observation. */
+  /** What runs take and need; of it, what is told of images and inputs is an observation, until it is written down. */
   readonly learned: LearnedForecast;
   /** How far off what was learned has been. */
   readonly errors: PredictionErrors;

@@ -30,6 +30,13 @@ it('tells weights, and what was expected beside what is', () => {
   expect(text).toContain('FINISH ×0.80');
 });
 
+it('tells of what had to be fetched first how long that was to take, and took', () => {
+  const fetched = { ...placed, expected: { takesMs: 32_000, fetchMs: 20_000 }, fetchedMs: 41_000 };
+  expect(explainLines(fetched, styleOf(false), 100)).toContain(
+    'expected to take about 32 s, of that 20 s until what it needed was there, ran after 41 s, has run for 9 s',
+  );
+});
+
 it('tells when a waiting task is expected to start, and what would let it start now', () => {
   const text = explainLines(waiting, styleOf(false), 100).join('\n');
   expect(text).toContain('expected to end first on forge: starts in about 1 m 5 s, takes about 400 ms');

@@ -48,14 +48,17 @@ function byPolicy({ policy = 0 }: ExplainDocument): string {
 }
 
 /** What was or is expected of its run, how long that was, and what would let it start now. */
-function expectedLines({ expected, ranMs, nearest, when }: ExplainDocument): readonly string[] {
+function expectedLines({ expected, ranMs, fetchedMs, nearest, when }: ExplainDocument): readonly string[] {
   const lines: string[] = [];
   if (when === 'now' && expected?.name !== undefined) {
     const { name, startMs = 0, takesMs } = expected;
     const starts = startMs < 1000 ? 'now' : `in about ${about(startMs)}`;
     lines.push(`expected to end first on ${name}: starts ${starts}, takes about ${about(takesMs)}`);
   } else if (when !== 'now') {
-    const said = expected === undefined ? [] : [`expected to take about ${about(expected.takesMs)}`];
+    const { takesMs, fetchMs = 0 } = expected ?? {};
+    const before = fetchMs === 0 ? '' : `, of that ${about(fetchMs)} until what it needed was there`;
+    const said = takesMs === undefined ? [] : [`expected to take about ${about(takesMs)}${before}`];
+    if (fetchedMs !== undefined) said.push(`ran after ${about(fetchedMs)}`);
     if (ranMs !== undefined) said.push(`has run for ${about(ranMs)}`);
     if (said.length > 0) lines.push(said.join(', '));
   }

@@ -77,5 +77,12 @@ it('says how far what was foretold was from what came, short for the machine and
     ]),
   );
   expect(nodeJson({ ...node, predictions }).predictions).toEqual(predictions);
+  const fetched = [{ taskClass: 'container train', fetch: error(3, 4), start: error(1, 1.25) }];
+  const more = nodeLines({ ...node, predictions: fetched }, styleOf(false), 200).join('\n');
+  expect(more).toMatch(/VRAM OFF BY +FETCH OFF BY +START OFF BY\n/);
+  expect(more).toMatch(/train +- +- +- +×4\.0 of 3 +×1\.3 of 1/);
+  expect(nodeTable([{ ...node, predictions: fetched }], styleOf(false), 200)[1]).toContain(
+    'fetch ×4.0, start ×1.3',
+  );
   expect(nodeTable([node], styleOf(false), 200)[0]).not.toContain('FORETOLD');
 });

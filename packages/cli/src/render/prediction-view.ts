@@ -3,8 +3,10 @@ import type { NodeDocument, PredictionError } from '@gryphgen/protocol';
 import { table } from './table.ts';
 
 type Predictions = NonNullable<NodeDocument['predictions']>;
-const parts = ['run', 'memory', 'vram'] as const;
+const parts = ['run', 'memory', 'vram', 'fetch', 'start', 'load'] as const;
 type Part = (typeof parts)[number];
+/** Of a class that runs. */
+const always = 3;
 
 /** `run ×1.4, memory ×1.1`, over all its classes; empty where nothing was foretold. */
 export function predictionWords({ predictions = [] }: NodeDocument): string {
@@ -24,7 +26,7 @@ export function predictionTable({ predictions = [] }: NodeDocument, columns: num
       predictions,
       [
         { title: 'FORETOLD OF', value: ({ taskClass }) => taskClass },
-        ...parts.map((part) => ({
+        ...partsIn(predictions).map((part) => ({
           title: `${part.toUpperCase()} OFF BY`,
           value: (errors: Predictions[number]) => errorWords(errors[part]),
           right: true,
@@ -33,6 +35,11 @@ export function predictionTable({ predictions = [] }: NodeDocument, columns: num
       columns,
     ),
   ];
+}
+
+/** Those that every class has, and of the rest what any has. */
+function partsIn(predictions: Predictions): readonly Part[] {
+  return parts.filter((part, place) => place < always || predictions.some((errors) => errors[part]));
 }
 
 /** `×1.4 of 12, came ×1.2`: over 12 attempts; the second only where it leans. */

@@ -28,7 +28,14 @@ type Placed = Extract<Placement, { kind: 'placed' }>;
 
 /** Times in ms from now. */
 export type FinishPlan =
-  | { readonly kind: 'now'; readonly placement: Placed; readonly finishMs: number; readonly tries: boolean }
+  | {
+      readonly kind: 'now';
+      readonly placement: Placed;
+      readonly finishMs: number;
+      /** Of that, until what it needs is there. */
+      readonly fetchMs: number;
+      readonly tries: boolean;
+    }
   /** It waits by choice: on `worker` it ends `finishMs` from now, on the best that could take it now `otherwiseMs`. */
   | {
       readonly kind: 'later';
@@ -65,6 +72,7 @@ const mostWorkers = 64;
 
 interface Expected {
   readonly seat: Seat;
+  readonly fetchMs: number;
   /** Fetch and run. */
   readonly takesMs: number;
 }
@@ -175,7 +183,7 @@ export class FinishPlanner {
       const seats = seatsOn(view);
       if (seats.length === 0) return [];
       const fetchMs = this.forecast.fetchMs(task, view);
-      return seats.map((seat) => ({ seat, takesMs: fetchMs + runsOf(view, seat.device) }));
+      return seats.map((seat) => ({ seat, fetchMs, takesMs: fetchMs + runsOf(view, seat.device) }));
     });
   }
 
@@ -202,7 +210,8 @@ export class FinishPlanner {
     const total = this.totalWith(expected, typicalMs);
     const placement = placedOn(shape, view, report, nothingKnown, total);
     if (tries) this.forecast.tried(task);
-    return { kind: 'now', placement, finishMs: expected.takesMs, tries };
+    const { fetchMs, takesMs: finishMs } = expected;
+    return { kind: 'now', placement, finishMs, fetchMs, tries };
   }
 
   /** Where all of the line would rather wait; undefined: one of them would not end before the limit. */

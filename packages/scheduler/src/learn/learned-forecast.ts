@@ -1,5 +1,5 @@
 /** The forecast that was learned (estimator.ts): of runs by class and seat, of images by name and worker. */
-import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId } from '@gryphgen/protocol';
+import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId, WorkerReport } from '@gryphgen/protocol';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { hasImage } from '../score.ts';
 import type { WorkerView } from '../worker-view.ts';
@@ -54,9 +54,17 @@ const GiB = 1024 ** 3;
 const unknownTransferMs = 10_000;
 /** Less is there before it can be told from the start of an attempt. */
 const leastBytes = 16 * 1024 ** 2;
+/** A worker's word: on one that says less it takes no longer for it. */
+const mostDiskTimes = 16;
+
+/** What a wait for it teaches of, for `fetches`: the image, and every image; without one, inputs. */
+export function fetchesOf(image: string | undefined): readonly string[] {
+  return image === undefined ? [anyInput] : [image, anyImage];
+}
 
 export class LearnedForecast implements Forecast {
   readonly runs = new Estimator();
+  /** On a disk that writes as fast as a usual network brings: what a slower one adds was measured, and need not be learned. */
   readonly fetches = new Estimator();
   /** What is underway on a worker, asked when a plan needs it. */
   private readonly underway: (worker: WorkerView) => Iterable<Underway>;
@@ -96,14 +104,16 @@ export class LearnedForecast implements Forecast {
   }
 
   /** How long an attempt waited for an image that was not there. */
-  learnFetch(image: string, worker: string, ms: number): void {
-    for (const taskClass of [image, anyImage]) this.fetches.observe({ taskClass, seat: worker, runMs: ms });
+  learnFetch(image: string, { id, report }: FetchSeat, ms: number): void {
+    const runMs = ms / diskTimes(report);
+    for (const taskClass of fetchesOf(image)) this.fetches.observe({ taskClass, seat: id, runMs });
   }
 
   /** How long one waited for so much of its inputs. */
-  learnTransfer(bytes: number, worker: string, ms: number): void {
+  learnTransfer(bytes: number, { id, report }: FetchSeat, ms: number): void {
     if (bytes < leastBytes) return;
-    this.fetches.observe({ taskClass: anyInput, seat: worker, runMs: (ms * GiB) / bytes });
+    const runMs = ((ms / diskTimes(report)) * GiB) / bytes;
+    this.fetches.observe({ taskClass: anyInput, seat: id, runMs });
   }
 
   runsOf({ shape, taskClass, inputBytes }: Foretold): RunsOf | undefined {
@@ -146,13 +156,14 @@ export class LearnedForecast implements Forecast {
   private transferMs(task: Foretold, view: WorkerView): number {
     const bytes = task.inputs === undefined ? 0 : this.missingBytes(task.inputs, view.id);
     if (bytes === 0) return 0;
-    return (bytes / GiB) * (this.fetches.run(anyInput, view.id)?.meanMs ?? unknownTransferMs);
+    const ms = this.fetches.run(anyInput, view.id)?.meanMs ?? unknownTransferMs;
+    return (bytes / GiB) * ms * diskTimes(view.report);
   }
 
   private pullMs({ shape: { image } }: Foretold, { id, report }: WorkerView): number {
     if (image === undefined || (report !== null && hasImage(report, image))) return 0;
     const known = this.fetches.run(image, id) ?? this.fetches.run(anyImage, id);
-    return known?.meanMs ?? unknownFetchMs;
+    return (known?.meanMs ?? unknownFetchMs) * diskTimes(report);
   }
 
   endings(worker: WorkerView): readonly Ending[] {
@@ -181,6 +192,16 @@ export class LearnedForecast implements Forecast {
     if (this.triedAt.size >= keptTries) this.triedAt.clear();
     this.triedAt.set(taskClass, this.runs.countOf(taskClass));
   }
+}
+
+/** Whose word it is, and what was measured there. */
+type FetchSeat = Pick<WorkerView, 'id' | 'report'>;
+
+/** How many times longer than on a disk that keeps up with the network; 1 where that was not measured. */
+function diskTimes(report: WorkerReport | null): number {
+  const { diskWriteBytesPerS = 0 } = report?.calibration ?? {};
+  if (diskWriteBytesPerS <= 0) return 1;
+  return Math.min(mostDiskTimes, Math.max(1, (GiB * 1000) / unknownTransferMs / diskWriteBytesPerS));
 }
 
 /** A device's uuid is one on the whole grid. */

@@ -2,6 +2,7 @@
 import { ModelLoads, type SavedModelLoads } from './model-loads.ts';
 import { ModelMemory, type SavedModelMemory } from './model-memory.ts';
 import { ModelSpeeds, type SavedModelSpeeds } from './model-speeds.ts';
+import { PredictionErrors, type SavedErrors } from './prediction-errors.ts';
 import type { SavedClass } from './task-classes.ts';
 
 export interface SavedModelLessons {
@@ -9,19 +10,25 @@ export interface SavedModelLessons {
   readonly speeds: SavedModelSpeeds;
   /** Missing in what earlier versions wrote. */
   readonly loads?: SavedModelLoads;
+  readonly loadErrors?: SavedErrors;
 }
 
-/** What is known of classes of questions, and of models' speeds and loads: those of which it is written down by itself. */
+/** What is known of classes of questions, of models' speeds and loads, and of fetches: those of which it is written down by itself. */
 export type Taught = readonly [
   classes: readonly SavedClass[],
   speeds: SavedModelSpeeds,
   loads: SavedModelLoads,
+  /** Of those loads; this and what follows is missing in what earlier versions wrote. */
+  loadErrors?: SavedErrors,
+  fetches?: readonly SavedClass[],
 ];
 
 export class ModelLessons {
   readonly memory = new ModelMemory();
   readonly speeds = new ModelSpeeds();
   readonly loads = new ModelLoads();
+  /** How far off what was foretold of them was. */
+  readonly loadErrors = new PredictionErrors();
 
   /** It is another file under this name. */
   forget(model: string): void {
@@ -31,12 +38,19 @@ export class ModelLessons {
   }
 
   save(): SavedModelLessons {
-    return { memory: this.memory.save(), speeds: this.speeds.save(), loads: this.loads.save() };
+    const { memory, speeds, loads, loadErrors } = this;
+    return {
+      memory: memory.save(),
+      speeds: speeds.save(),
+      loads: loads.save(),
+      loadErrors: loadErrors.save(),
+    };
   }
 
-  load({ memory, speeds, loads = [] }: SavedModelLessons): void {
+  load({ memory, speeds, loads = [], loadErrors = [] }: SavedModelLessons): void {
     this.memory.load(memory);
     this.speeds.load(speeds);
     this.loads.load(loads);
+    this.loadErrors.load(loadErrors);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * How far what was foretold of tasks was from what came: for each class on each worker, of its run, its memory and its
- * device memory.
+ * device memory, of how long what it needs takes to be there, of when there is room for those that wait for it by choice, and of
+ * how long models load.
  *
  * 1. An error is the logarithm of what was seen over what was foretold (the median), so that twice and half as much are as
  *    far off; the mean of its size forgets at `rate`.
@@ -10,7 +11,8 @@
 import type { PredictionError } from '@gryphgen/protocol';
 import { RecentMap } from '../recency.ts';
 
-export const foretoldParts = ['run', 'memory', 'vram'] as const;
+/** In the order in which they are saved: new ones come at the end. */
+export const foretoldParts = ['run', 'memory', 'vram', 'fetch', 'start', 'load'] as const;
 export type ForetoldPart = (typeof foretoldParts)[number];
 
 /** `off`: mean size of the error; `lean`: its mean, more than 0 where more was seen than was foretold. */
@@ -82,14 +84,23 @@ export class PredictionErrors {
     this.latest = undefined;
   }
 
+  /** One class on one worker, as it is saved. */
+  pairIn(worker: string, taskClass: string): SavedErrors[number] | undefined {
+    const pair = this.pairs.get(keyOf({ worker, taskClass }));
+    return pair && savedPair(pair);
+  }
+
+  /** In place of what is known of that pair. */
+  put([worker, taskClass, rows]: SavedErrors[number]): void {
+    const { means } = this.pairOf(worker, taskClass);
+    for (const [index, n, off, lean] of rows) {
+      const part = foretoldParts[index];
+      if (part !== undefined) means[part] = { n, off, lean };
+    }
+  }
+
   save(): SavedErrors {
-    return [...this.pairs.values()].map(({ worker, taskClass, means }) => {
-      const rows = foretoldParts.flatMap((part, index) => {
-        const mean = means[part];
-        return mean === undefined ? [] : [[index, mean.n, mean.off, mean.lean] as const];
-      });
-      return [worker, taskClass, rows] as const;
-    });
+    return [...this.pairs.values()].map(savedPair);
   }
 
   /** Instead of what is known. */
@@ -97,13 +108,7 @@ export class PredictionErrors {
     this.pairs.clear();
     this.byWorker.clear();
     this.latest = undefined;
-    for (const [worker, taskClass, rows] of saved) {
-      const { means } = this.pairOf(worker, taskClass);
-      for (const [index, n, off, lean] of rows) {
-        const part = foretoldParts[index];
-        if (part !== undefined) means[part] = { n, off, lean };
-      }
-    }
+    for (const pair of saved) this.put(pair);
   }
 
   private pairOf(worker: string, taskClass: string): Pair {
@@ -134,6 +139,14 @@ export class PredictionErrors {
 
 function keyOf({ worker, taskClass }: Pick<Pair, 'worker' | 'taskClass'>): string {
   return `${worker} ${taskClass}`;
+}
+
+function savedPair({ worker, taskClass, means }: Pair): SavedErrors[number] {
+  const rows = foretoldParts.flatMap((part, index) => {
+    const mean = means[part];
+    return mean === undefined ? [] : [[index, mean.n, mean.off, mean.lean] as const];
+  });
+  return [worker, taskClass, rows] as const;
 }
 
 function attemptsOf({ means }: Pair): number {

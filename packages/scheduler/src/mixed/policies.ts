@@ -149,8 +149,7 @@ export function learned(
     },
     ended({ task, view, reservation, leasedAt, beginsAt, endsAt }) {
       const { image } = task.of.shape;
-      if (image !== undefined && beginsAt > leasedAt)
-        forecast.learnFetch(image, view.id, beginsAt - leasedAt);
+      if (image !== undefined && beginsAt > leasedAt) forecast.learnFetch(image, view, beginsAt - leasedAt);
       const runMs = endsAt - beginsAt;
       forecast.learn({ task: foretold(task), worker: view.id, reservation, runMs, usage: null });
     },

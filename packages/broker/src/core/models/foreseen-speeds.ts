@@ -40,10 +40,12 @@ export function foreseenLoad(
   { id, report }: WorkerView,
 ): ForeseenLoad {
   const measured = models.lessons.loads.of(name, id);
-  const diskBytesPerS = report?.calibration?.diskReadBytesPerS ?? 0;
+  const { diskReadBytesPerS = 0, memoryBytesPerS = 0 } = report?.calibration ?? {};
+  // It is read from the disk and copied in memory, at a time: the slower of both tells.
+  const bytesPerS = Math.min(diskReadBytesPerS, memoryBytesPerS || diskReadBytesPerS);
   return {
     ...(measured !== undefined && { measured }),
-    ...(diskBytesPerS > 0 && { estimated: (1000 * description.fileBytes) / diskBytesPerS }),
+    ...(bytesPerS > 0 && { estimated: (1000 * description.fileBytes) / bytesPerS }),
   };
 }
 

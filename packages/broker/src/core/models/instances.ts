@@ -9,20 +9,19 @@
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
 import { type ClientId, failure, type WorkerId } from '@gryphgen/protocol';
-import { speedName } from '@gryphgen/scheduler';
 import { type Context, decide, mustWait } from '../context.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { type Beginning, begin } from './beginning-instances.ts';
 import { endIdle, unload } from './ending-instances.ts';
-import { soonestAnswerMs } from './foreseen-speeds.ts';
+import { foreseenLoad, soonestAnswerMs } from './foreseen-speeds.ts';
 import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
 import { isNever } from './never-fits.ts';
 import { makeRoomForTasks } from './room-for-tasks.ts';
-import { noteLoad } from './untold-lessons.ts';
+import { learnLoad } from './untold-lessons.ts';
 
 /** Something else took the place meanwhile, and may keep it for long; a machine that is away is seldom back at once. */
 const placeMs = 10_000;
@@ -111,8 +110,10 @@ function follow(state: BrokerState, life: ModelLife, instances: readonly Task[])
 
 function loaded(state: BrokerState, model: string | undefined, worker: WorkerId, ms: number): void {
   if (model === undefined || state.models.isTrial(model)) return;
-  noteLoad(state, speedName(model, worker));
-  state.models.lessons.loads.note(model, worker, ms);
+  const { spec } = state.models.known.get(model) ?? {};
+  const view = state.workers.get(worker)?.view;
+  const { measured, estimated } = spec && view ? foreseenLoad(state, spec, view) : {};
+  learnLoad(state, model, worker, ms, measured ?? estimated);
 }
 
 /** Requests that wait for nothing that could come. */

@@ -1,6 +1,7 @@
 /** What instances and answers teach of models, and what plans make of it. */
 import { encodeBody, type Failure, failure, type ModelPlanDocument, type Usage } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { nodeDocument } from '../documents.ts';
 import type { Task } from '../state.ts';
 import {
   add,
@@ -16,7 +17,7 @@ import {
   request,
   serving,
 } from './instances.fixture.ts';
-import { modelSpec } from './models.fixture.ts';
+import { MiB, modelSpec } from './models.fixture.ts';
 
 const layerMiB = 400;
 const minuteMs = 60_000;
@@ -120,6 +121,27 @@ describe('how fast it is', () => {
     for (const outcome of [answer(3, 1), answer(100, 0), answer(2 ** 40, 1), { status: 'x' }, {}])
       ends(request(), { outcome });
     expect(planned()?.tokensPerS).toBeUndefined();
+  });
+
+  it('is told of loads how far off they were foretold: by what was measured of the machine first', () => {
+    const calibration = { at: 0, memoryBytesPerS: 64 * MiB, diskReadBytesPerS: 128 * MiB };
+    beginGrid();
+    worker = grid.worker('w-1', { ...serving, devices, calibration });
+    add({}, layerMiB);
+    request();
+    const task = instance();
+    grid.pass(3000, [worker]);
+    ready(worker, task);
+    grid.pass(1000, [worker]);
+    const told = ({ state }: typeof grid) =>
+      nodeDocument(state, state.workers.get('w-1' as never) as never).predictions;
+    expect(told(grid)).toEqual([
+      {
+        taskClass: 'instance tiny',
+        load: { seen: 1, factor: expect.closeTo(3, 0), lean: expect.anything() },
+      },
+    ]);
+    for (const through of [false, true]) expect(told(grid.restart(through))).toEqual(told(grid));
   });
 
   it('is estimated by the card, and the load by the disk, before anything was asked', () => {

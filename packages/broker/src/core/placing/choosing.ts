@@ -9,6 +9,7 @@ import { formatDuration, type WorkerId } from '@gryphgen/protocol';
 import { type FinishPlan, looksInLine, versionOf } from '@gryphgen/scheduler';
 import { foretold } from '../learning.ts';
 import { classOwner } from '../principals/shares.ts';
+import type { WireForetold } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { chargedAs } from '../workers/charging.ts';
 import type { WaitingClass } from './waiting-queue.ts';
@@ -17,9 +18,10 @@ type Later = Extract<FinishPlan, { kind: 'later' }>;
 
 export interface Choice {
   readonly plan: Later;
-  /** The first of the line, and the watch time since which it waits by choice. */
+  /** The first of the line, and the watch time since which it waits by choice: then it was to start there after `startMs`. */
   readonly task: number;
   readonly since: number;
+  readonly startMs: number;
   /** Watch time at which it was planned, and the worker's version then. */
   readonly at: number;
   readonly version: number;
@@ -40,9 +42,21 @@ export function planFor(state: BrokerState, from: WaitingClass, task: Task): Fin
   from.choice = null;
   if (plan?.kind !== 'later') return plan;
   const version = versionFor(state, plan.worker);
-  from.choice = { plan, task: task.id, since: before?.since ?? watch, at: watch, version, queued };
+  const { since, startMs } = before ?? { since: watch, startMs: plan.startMs };
+  from.choice = { plan, task: task.id, since, startMs, at: watch, version, queued };
   state.choosing = true;
   return plan;
+}
+
+/** What a plan foretells of an attempt, beside what its choice had foretold. */
+export function foretoldOf(
+  { watch }: BrokerState,
+  { finishMs, fetchMs, placement }: Extract<FinishPlan, { kind: 'now' }>,
+  choice: Choice | null,
+): WireForetold {
+  const times = [Math.round(fetchMs), Math.round(finishMs - fetchMs)] as const;
+  if (choice === null || choice.plan.worker !== placement.worker) return times;
+  return [...times, Math.ceil(choice.startMs), Math.ceil(watch - choice.since)];
 }
 
 export function choiceStands(state: BrokerState, from: WaitingClass): boolean {

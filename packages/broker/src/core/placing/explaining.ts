@@ -2,7 +2,13 @@
  * Why a task is where it is, or why it waits (invariant 6): the decision, what each worker was or is worth to it, and what
  * was expected of its run.
  */
-import type { ExpectedRun, ExplainDocument, PrincipalId, TurnDocument } from '@gryphgen/protocol';
+import type {
+  ExpectedRun,
+  ExplainDocument,
+  PrincipalId,
+  TaskDocument,
+  TurnDocument,
+} from '@gryphgen/protocol';
 import { formatTaskId, formatTime } from '@gryphgen/protocol';
 import {
   defaultPolicy,
@@ -13,7 +19,7 @@ import {
   weightsOf,
 } from '@gryphgen/scheduler';
 import { shardWords } from '../collections/collection-words.ts';
-import { nameOf, stateOf } from '../documents.ts';
+import { foretoldIn, nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { modelWords } from '../models/model-words.ts';
 import { roomWords } from '../models/room-for-tasks.ts';
@@ -35,7 +41,6 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
     const { decision, workers, policy } = note;
     // Where none is named, a program decided that knew of one alone.
     const weights = weightsOf(workers, state.policies.find(policy ?? 0) ?? defaultPolicy);
-    const ranMs = ranFor(task, wall);
     return {
       id,
       state: phase,
@@ -44,8 +49,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       workers,
       ...(weights && { weights }),
       ...(policy !== undefined && { policy }),
-      ...(note.expectedMs !== undefined && { expected: { takesMs: note.expectedMs } }),
-      ...(ranMs !== undefined && { ranMs }),
+      ...foretoldAndSeen(placedOf(task), wall),
     };
   }
   if (task.phase !== 'waiting') {
@@ -53,7 +57,14 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
     const decision = where
       ? `placed on ${nameOf(state, where)} by an earlier broker epoch; the scores were not kept${endingWords(task)}`
       : neverRan(task);
-    return { id, state: phase, when: 'placed', decision, workers: [] };
+    return {
+      id,
+      state: phase,
+      when: 'placed',
+      decision,
+      workers: [],
+      ...foretoldAndSeen(placedOf(task), wall),
+    };
   }
   const envelope = chargedAs(state, task.spec.envelope);
   const outlooks = outlooksOf(state, envelope);
@@ -152,9 +163,25 @@ function soonest(state: BrokerState, outlooks: readonly Outlook[]): { readonly e
   return { expected: { worker, name: nameOf(state, worker), startMs, takesMs } };
 }
 
-function ranFor({ lease, outcome }: Task, wall: number): number | undefined {
-  const startedAt = (lease ?? outcome)?.startedAt ?? 0;
-  return startedAt === 0 ? undefined : Math.max(0, (outcome?.endedAt ?? wall) - startedAt);
+type Placed = Pick<TaskDocument, 'placedAt' | 'startedAt' | 'endedAt' | 'foretold'>;
+
+function placedOf({ lease, outcome }: Task): Placed {
+  const { leasedAt: placedAt = 0, startedAt = 0, times = null } = lease ?? outcome ?? {};
+  return { placedAt, startedAt, endedAt: outcome?.endedAt ?? 0, ...foretoldIn(times) };
+}
+
+/** What was expected of its last attempt, and what came of it; `wall`: now, of one that has not ended. */
+export function foretoldAndSeen(
+  { placedAt = 0, startedAt, endedAt, foretold: times }: Placed,
+  wall: number,
+): Pick<ExplainDocument, 'expected' | 'ranMs' | 'fetchedMs'> {
+  const { fetchMs = 0, runMs = 0 } = times ?? {};
+  const expected = { takesMs: fetchMs + runMs, ...(fetchMs > 0 && { fetchMs }) };
+  return {
+    ...(times !== undefined && { expected }),
+    ...(startedAt > 0 && { ranMs: Math.max(0, (endedAt || wall) - startedAt) }),
+    ...(startedAt > 0 && fetchMs > 0 && { fetchedMs: Math.max(0, startedAt - placedAt) }),
+  };
 }
 
 function turnDocument(state: BrokerState, task: Task, wall: number): TurnDocument {

@@ -25,7 +25,7 @@ import { decided } from '../record/decisions.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from '../state.ts';
 import { chargedAs } from '../workers/charging.ts';
 import { agedPriority } from './aging.ts';
-import { aboutMs, choiceStands, planFor } from './choosing.ts';
+import { aboutMs, choiceStands, foretoldOf, planFor } from './choosing.ts';
 import { dropClaim, viewsFor } from './claims.ts';
 import { outlooksOf, withCharge } from './explaining.ts';
 import { type Candidate, dueAt, TurnOrder } from './turn-order.ts';
@@ -111,6 +111,7 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const views = viewsFor(state, task, now.wall);
   const envelope = chargedAs(state, task.spec.envelope);
   // Beside room that is kept for others nothing is planned: it takes what it may have.
+  const choice = from.choice?.task === task.id ? from.choice : null;
   const plan = views === state.views ? planFor(state, from, task) : undefined;
   if (plan?.kind === 'later') return false;
   const first = plan?.placement ?? placeFirst(state, task, envelope, views);
@@ -129,12 +130,12 @@ function placeTask(context: Context, { from, task }: Candidate): boolean {
   const part = state.size.partOf(placement.reservation, views);
   const { memoryBytes } = placement.reservation;
   const charge = memoryBytes === task.spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
+  // What was kept of a prefix, or a quota, may have led it elsewhere than the plan.
+  const times = plan?.placement === placement ? foretoldOf(state, plan, choice) : undefined;
   state.counters.leased += 1;
-  decide(
-    context,
-    [decided.leased, task.id, attempt, placement.worker, devices, now.wall, kept, part, charge],
-    durable,
-  );
+  const { worker: to } = placement;
+  const leased = [decided.leased, task.id, attempt, to, devices, now.wall, kept, part, charge] as const;
+  decide(context, times === undefined ? leased : [...leased, times], durable);
   state.planner.changed(placement.worker);
   const worker = state.workers.get(placement.worker) as Worker;
   const lease = task.lease as TaskLease;
@@ -179,5 +180,5 @@ function reasons(
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';
   const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;
-  return { ...why, decision, expectedMs: plan.finishMs };
+  return { ...why, decision };
 }

@@ -96,7 +96,9 @@ export function removeWorker(state: BrokerState, id: WorkerId): void {
   state.roster.remove(worker.view);
   state.removed.set(id, worker.view.name);
   state.learned.runs.forgetSeat(id);
+  state.learned.fetches.forgetSeat(id);
   state.errors.forgetWorker(id);
+  state.models.lessons.loadErrors.forgetWorker(id);
   lookAgain(state);
   if (state.removed.size > limits.removedWorkers) state.removed.delete(firstOf(state.removed));
 }

@@ -10,7 +10,7 @@ import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/prot
 import { asksModel, isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { changeCollection } from '../collections/collection-book.ts';
-import { learnFromEnd, learnFromLack } from '../learning.ts';
+import { learnFromEnd, learnFromLack, noteStart } from '../learning.ts';
 import { changeModel, noteInstance } from '../models/hosting.ts';
 import { learnOfModel } from '../models/model-learning.ts';
 import { readNote } from '../placing/journaled-note.ts';
@@ -53,12 +53,13 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
       return;
     }
     case decided.leased: {
-      const [, id, attempt, worker, devices, leasedAt, why, part = 0, memoryBytes] = decision;
+      const [, id, attempt, worker, devices, leasedAt, why, part = 0, memoryBytes, times = null] = decision;
       const note = why === undefined ? null : readNote(why, state.workers);
       if (note !== null) state.notes.keep(note);
       const task = liveTask(state, id);
       const reservation = reservationOf(task.spec.envelope, devices, memoryBytes);
-      leaseTask(state, task, attempt, worker, { epoch, reservation, leasedAt, part, note });
+      leaseTask(state, task, attempt, worker, { epoch, reservation, leasedAt, part, note, times });
+      noteStart(state, task, worker, times);
       return;
     }
     case decided.ended: {
@@ -199,7 +200,8 @@ function leaseTask(
     leasedAt,
     part,
     note,
-  }: Pick<TaskLease, 'epoch' | 'reservation' | 'leasedAt' | 'part' | 'note'>,
+    times,
+  }: Pick<TaskLease, 'epoch' | 'reservation' | 'leasedAt' | 'part' | 'note' | 'times'>,
 ): void {
   const worker = knownWorker(state, workerId);
   if (task.lease !== null)
@@ -223,6 +225,7 @@ function leaseTask(
     served: null,
     use: null,
     note,
+    times,
     fetches: false,
     bringsBytes: 0,
   };
@@ -249,7 +252,7 @@ function endLease(state: BrokerState, task: Task, wall: number): void {
   state.wake = true;
 }
 
-type Ending = Omit<TaskOutcome, 'worker' | 'reservation' | 'note' | 'leasedAt'>;
+type Ending = Omit<TaskOutcome, 'worker' | 'reservation' | 'note' | 'times' | 'leasedAt'>;
 
 function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const lease = task.lease;
@@ -266,6 +269,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
     usage: ending.usage,
     reservation: lease?.reservation ?? null,
     note: lease?.note ?? null,
+    times: lease?.times ?? null,
   };
   if (lease !== null) learnFromEnd(state, task, lease, task.outcome);
   learnOfModel(state, task, ending);

@@ -87,6 +87,12 @@ export type WireNote = readonly [
   policy?: number,
 ];
 
+/**
+ * Whole ms, as foretold when an attempt was placed: until what it needs is there, and of its run; of one that had waited by choice for
+ * this worker also when it was to start, by the first word, and after how long it did.
+ */
+export type WireForetold = readonly [fetchMs: number, runMs: number, startMs?: number, waitedMs?: number];
+
 export type Decision =
   | readonly [kind: typeof decided.envelope, hash: BlobHash, envelope: Envelope, shapeKey: string]
   | readonly [
@@ -118,6 +124,8 @@ export type Decision =
       part?: number | undefined,
       /** Host memory held for it; missing where that is what it asks for, and in what earlier versions wrote. */
       memoryBytes?: number | undefined,
+      /** Missing where nothing was known, and in what earlier versions wrote. */
+      foretold?: WireForetold | undefined,
     ]
   | readonly [
       kind: typeof decided.ended,

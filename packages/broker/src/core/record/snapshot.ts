@@ -170,6 +170,7 @@ export interface Snapshot {
   readonly use?: readonly (readonly [principal: PrincipalId, average: number, at: number])[];
   /** These are missing in what earlier versions wrote. */
   readonly learned?: SavedEstimates;
+  readonly fetches?: SavedEstimates;
   readonly modelLessons?: SavedModelLessons;
   readonly errors?: SavedErrors;
   readonly policies?: SavedPolicies;
@@ -234,6 +235,7 @@ export function savedInTurn(state: BrokerState): SnapshotInTurn {
     tries,
     use: state.use.save(),
     learned: state.learned.runs.save(),
+    fetches: state.learned.fetches.save(),
     modelLessons: state.models.lessons.save(),
     errors: state.errors.save(),
     policies: state.policies.save(),
@@ -258,7 +260,8 @@ function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
     const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
     const { memoryBytes } = held.reservation;
     const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
-    yield [lease?.epoch ?? epoch, [...leased, lease?.part, charge]];
+    const placed = [...leased, lease?.part, charge] as const;
+    yield [lease?.epoch ?? epoch, held.times === null ? placed : [...placed, held.times]];
     const { by, at } = lease?.preempted ?? {};
     if (by !== undefined && at !== undefined) yield [epoch, [decided.preempted, id, task.attempt, by, at]];
   }
@@ -307,6 +310,7 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.use.load(snapshot.use ?? []);
   // Without it, what the tasks that ended of late teach is all there is.
   if (snapshot.learned !== undefined) state.learned.runs.load(snapshot.learned);
+  if (snapshot.fetches !== undefined) state.learned.fetches.load(snapshot.fetches);
   if (snapshot.modelLessons !== undefined) state.models.lessons.load(snapshot.modelLessons);
   if (snapshot.errors !== undefined) state.errors.load(snapshot.errors);
   if (snapshot.policies !== undefined) state.policies.load(snapshot.policies);
