@@ -194,15 +194,9 @@ function leaseTask(
   task: Task,
   attempt: AttemptNo,
   workerId: WorkerId,
-  {
-    epoch,
-    reservation,
-    leasedAt,
-    part,
-    note,
-    times,
-  }: Pick<TaskLease, 'epoch' | 'reservation' | 'leasedAt' | 'part' | 'note' | 'times'>,
+  made: Pick<TaskLease, 'epoch' | 'reservation' | 'leasedAt' | 'part' | 'note' | 'times'>,
 ): void {
+  const { epoch, reservation, leasedAt, part, note, times } = made;
   const worker = knownWorker(state, workerId);
   if (task.lease !== null)
     throw new Error(`t${task.id} is leased a second time while attempt ${task.attempt} holds`);

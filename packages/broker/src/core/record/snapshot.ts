@@ -294,15 +294,8 @@ export function loadSnapshot(snapshot: Snapshot, epoch: Epoch, settings: StateSe
   state.nextTask = snapshot.nextTask;
   const [seq, digest] = snapshot.audited ?? [];
   if (seq !== undefined && digest !== undefined) state.audited = { seq, digest };
-  for (const [
-    id,
-    attempt,
-    failures,
-    losses,
-    lastFailure,
-    requeuedAt = 0,
-    preemptions = 0,
-  ] of snapshot.tries) {
+  for (const [id, attempt, failures, losses, lastFailure, ...later] of snapshot.tries) {
+    const [requeuedAt = 0, preemptions = 0] = later;
     const task = state.tasks.get(id) ?? state.ended.get(id);
     const tried = { attempt, failures, losses, lastFailure, requeuedAt, preemptions };
     if (task !== undefined) Object.assign(task, tried);
