@@ -61,6 +61,8 @@ export const modelDescriptionSchema = z.object({
   /** Generates text: false for models that embed or rank, which keep nothing of the past. */
   isGenerative: z.boolean(),
   hasChatTemplate: z.boolean(),
+  /** That template takes tools; missing of one that was added before this was read, and without a template. */
+  takesTools: z.boolean().optional(),
   /** Of all files. */
   fileBytes: bytes,
 });

@@ -167,7 +167,16 @@ export const inferResultSchema = z.object({
 });
 export type InferResult = z.infer<typeof inferResultSchema>;
 
-export const instanceStates = ['waiting', 'pulling', 'starting', 'ready', 'draining', 'failed'] as const;
+/** `draining`: it takes no more requests, and answers those it has; `stopping`: it was told to end. */
+export const instanceStates = [
+  'waiting',
+  'pulling',
+  'starting',
+  'ready',
+  'draining',
+  'stopping',
+  'failed',
+] as const;
 
 /** A model as the broker tells of it. */
 export interface ModelDocument extends ModelSpec {
@@ -175,6 +184,8 @@ export interface ModelDocument extends ModelSpec {
   readonly owner: string;
   readonly addedAt: number;
   readonly instances: readonly InstanceDocument[];
+  /** Workers that have its file in their stores, as far as is known: a worker makes room as it must. Missing of an older broker. */
+  readonly heldOn?: readonly { readonly worker: string; readonly name: string }[];
   /** Requests that wait for an instance, and that run. */
   readonly waiting: number;
   readonly running: number;

@@ -74,6 +74,8 @@ function wrongFailure({ failure }: Ending, past: TaskPast): string | undefined {
   const { kind } = script.envelope;
   // What waits for a model that is in trouble, or was removed.
   if (asksModel(kind) && (code === 'execution.model' || code === 'rejected.not-found')) return undefined;
+  // No machine that is left could hold its model: the one that could was removed.
+  if (asksModel(kind) && !durable && code === 'rejected.impossible') return undefined;
   if (code.startsWith('execution.')) {
     if (past.cancelAsked && past.cancelToldAt !== null)
       return 'its cancel was acknowledged, so it is never a failure';

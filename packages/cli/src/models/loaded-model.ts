@@ -7,6 +7,9 @@ import { Exit } from '../problem.ts';
 /** A load takes seconds: nobody sees less. */
 const lookMs = 300;
 
+/** It is not on its way to being ready. */
+const over: ReadonlySet<string> = new Set(['failed', 'draining', 'stopping']);
+
 /** What of a `Client` it needs. */
 export interface ModelLoader {
   request(op: 'loadModel', args: RequestArgs<'loadModel'>): Promise<ModelDocument>;
@@ -23,7 +26,7 @@ export async function loadedModel(
   let model: ModelDocument | undefined = await client.request('loadModel', { name });
   for (let said = ''; ; ) {
     if (model.instances.some(({ state }) => state === 'ready')) return model;
-    const under = model.instances.filter(({ state }) => state !== 'failed' && state !== 'draining');
+    const under = model.instances.filter(({ state }) => !over.has(state));
     if (under.length === 0 && model.trouble !== '')
       throw new GridError(
         failure(

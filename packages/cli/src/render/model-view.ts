@@ -14,6 +14,9 @@ import { table } from './table.ts';
 import { age } from './task-view.ts';
 import { rounded, tuningWords } from './tuning-view.ts';
 
+/** In a table of all models. */
+const shownHolders = 3;
+
 /** Without what its file says of each layer. */
 export function modelJson({ description: { layers, ...description }, ...model }: ModelDocument) {
   return { ...model, description: { ...description, layers: layers.length } };
@@ -32,6 +35,7 @@ export function modelTable(
       { title: 'KIND', value: (model) => kindOf(model) },
       { title: 'SIZE', value: ({ artifact }) => formatBytes(artifact.bytes), right: true },
       { title: 'CONTEXT', value: ({ serving }) => `${serving.slots} × ${serving.slotTokens}`, right: true },
+      { title: 'FILE ON', value: (model) => heldWords(model, shownHolders) },
       { title: 'READY', value: readyWords, right: true },
       { title: 'RUNNING', value: ({ running }) => String(running), right: true },
       { title: 'WAITING', value: ({ waiting }) => String(waiting), right: true },
@@ -44,6 +48,21 @@ export function modelTable(
 function kindOf({ description: { architecture, quantization, parameters } }: ModelDocument): string {
   const size = parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)}B` : `${(parameters / 1e6).toFixed(1)}M`;
   return [architecture, size, quantization].filter((part) => part !== '').join(' ');
+}
+
+/** Beside the broker it always is. */
+function heldWords({ heldOn = [] }: ModelDocument, most: number): string {
+  const names = heldOn.map(({ name }) => name);
+  const more = names.length - most;
+  return [...names.slice(0, most), ...(more > 0 ? [`and ${more} more`] : [])].join(' ');
+}
+
+/** Nothing of one that does not write. */
+function chatWords({ use, description: { hasChatTemplate, takesTools } }: ModelDocument): string {
+  if (use !== 'infer') return '';
+  if (!hasChatTemplate) return 'its file has no template: its server uses a usual one';
+  if (takesTools === undefined) return 'by the template of its file';
+  return `by the template of its file, ${takesTools ? 'with tools' : 'which takes no tools'}`;
 }
 
 /** What is there, in JSON: a space at the end counts. */
@@ -64,7 +83,9 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
     ['model', terminal.style.bold(model.name)],
     ['use', model.use],
     ['kind', kindOf(model)],
+    ['chat', chatWords(model)],
     ['size', formatBytes(model.artifact.bytes)],
+    ['file on', heldWords(model, Number.POSITIVE_INFINITY)],
     [
       'context',
       `${serving.slots} × ${serving.slotTokens} tokens (made for ${description.contextTokens}), ${serving.kvType}`,

@@ -83,12 +83,21 @@ export function describeModel({ metadata, tensors, fileBytes }: GgufModel): Mode
     tiedBytes: isGenerative ? weights.tiedBytes : 0,
     isGenerative,
     hasChatTemplate: metadata.has('tokenizer.chat_template'),
+    ...toolsOf(metadata),
     fileBytes,
   };
   const checked = modelDescriptionSchema.safeParse(description);
   if (checked.success) return checked.data;
   const [first] = checked.error.issues;
   throw new GgufProblem(`what it says is impossible: ${first?.path.join('.')}: ${first?.message}`);
+}
+
+/** A template for tools names what it is given of them; some files have one of its own for that. */
+function toolsOf(metadata: Metadata): Pick<ModelDescription, 'takesTools'> {
+  const template = metadata.text('tokenizer.chat_template');
+  if (template === undefined) return {};
+  const takesTools = metadata.has('tokenizer.chat_template.tool_use') || /\btools\b/.test(template);
+  return { takesTools };
 }
 
 interface Weights {

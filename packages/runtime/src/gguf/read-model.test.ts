@@ -85,7 +85,10 @@ describe('a model', () => {
       'tokenizer.chat_template': string('{{ messages }}'),
     };
     const model = await described({ ...llama, metadata });
-    expect([model.quantization, model.hasChatTemplate]).toEqual(['Q4_K_M', true]);
+    expect([model.quantization, model.hasChatTemplate, model.takesTools]).toEqual(['Q4_K_M', true, false]);
+    const tools = string('{% if tools %}{{ tools | tojson }}{% endif %}{{ messages }}');
+    const other = await described({ ...llama, metadata: { ...metadata, 'tokenizer.chat_template': tools } });
+    expect(other.takesTools).toBe(true);
   });
 
   it('without an output matrix uses its embeddings', async () => {

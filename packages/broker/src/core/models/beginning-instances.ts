@@ -25,7 +25,7 @@ import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
 import { instanceLife, type ModelLife } from './model-life.ts';
 import { envelopeOf, type InstancePlan, type NoPlan, type PlanOptions, planInstance } from './model-plans.ts';
-import { isNever, judged } from './never-fits.ts';
+import { neverWords, trialViews } from './never-fits.ts';
 import { planTuned } from './tunings.ts';
 
 export interface Beginning {
@@ -61,8 +61,7 @@ export function begin(
   if ('reasons' in plan) {
     life.reasons = plan.reasons;
     life.planAgainAt = state.watch + planAgainMs;
-    life.never = judged(state, spec, trialViews(spec, state.views), options);
-    if (isNever(state, life)) return;
+    if (neverWords(state, model) !== '') return;
     if (mayEvict) makeRoom(context, model, life, options);
     return;
   }
@@ -84,13 +83,6 @@ export function begin(
     body: encodeBody(body),
     words,
   });
-}
-
-/** A trial is measured on one worker. */
-function trialViews({ trial }: ModelSpec, views: readonly WorkerView[]): readonly WorkerView[] {
-  return trial === undefined
-    ? views
-    : views.filter(({ id, name }) => id === trial.worker || name === trial.worker);
 }
 
 /** One in part on a device and in part on the host would measure the division. */

@@ -42,7 +42,10 @@ describe('an instance ends', () => {
     expect(task.cancelRequested).toBe(false);
     done(worker, first);
     expect(sent(grid.pass(9000, [worker]), 'stop')).toEqual([]);
-    stop(grid.pass(1500, [worker]), task);
+    const effects = grid.pass(1500, [worker]);
+    expect(model().instances).toMatchObject([{ state: 'stopping' }]);
+    expect(model().heldOn).toEqual([{ worker: 'w-1', name: 'w-1' }]);
+    stop(effects, task);
     expect(task.outcome).toMatchObject({
       state: 'cancelled',
       failure: { code: 'cancelled.broker', message: 'nobody asked for 10 s' },

@@ -8,7 +8,7 @@
  *    or a task that waits, or because it takes no requests any more. One that answers a request never does.
  * 3. One that finds no place within `placeMs`, or `awayMs` where its machine is away, is ended, and planned anew.
  */
-import { type ClientId, failure, type WorkerId } from '@gryphgen/protocol';
+import { type ClientId, failure, isEphemeral, type WorkerId } from '@gryphgen/protocol';
 import { type Context, decide, mustWait } from '../context.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, Task } from '../state.ts';
@@ -19,7 +19,7 @@ import { isReady, slotsOf, usableOf } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
-import { isNever } from './never-fits.ts';
+import { neverWords } from './never-fits.ts';
 import { makeRoomForTasks } from './room-for-tasks.ts';
 import { learnLoad } from './untold-lessons.ts';
 
@@ -65,7 +65,7 @@ function lookAfter(context: Context, name: string): void {
   const beginning = model && whatToBegin(state, model, life);
   if (model !== undefined && beginning !== undefined) {
     begin(context, model, life, beginning);
-    if (life.waitsSince !== null && isNever(state, life)) endHopeless(context, name, life, tasks);
+    if (life.waitsSince !== null && neverWords(state, model) !== '') endHopeless(context, name, life, tasks);
   }
   if (model === undefined && state.models.of(name).instances.size === 0) state.models.forget(name);
 }
@@ -119,10 +119,11 @@ function loaded(state: BrokerState, model: string | undefined, worker: WorkerId,
 /** Requests that wait for nothing that could come. */
 function endHopeless(context: Context, name: string, life: ModelLife, instances: readonly Task[]): void {
   const { state } = context;
-  if (!state.models.known.has(name))
+  const model = state.models.known.get(name);
+  const never = model === undefined ? '' : neverWords(state, model);
+  if (model === undefined)
     endWaiting(context, name, failure('rejected.not-found', `model "${name}" was removed from the grid`));
-  else if (life.never !== null && isNever(state, life) && !instances.some(isReady))
-    endWaiting(context, name, failure('rejected.impossible', life.never.words));
+  else if (never !== '') endWaiting(context, name, failure('rejected.impossible', never), isEphemeral);
   else if (life.trouble !== '' && state.watch < life.tryAgainAt && !instances.some(isReady))
     endWaiting(context, name, failure('execution.model', life.trouble));
 }
@@ -144,7 +145,7 @@ function whatToBegin(
   { spec: { name, replicas } }: Model,
   life: ModelLife,
 ): Beginning | undefined {
-  if (life.isPreparing || life.makesRoom.length > 0 || isNever(state, life)) return undefined;
+  if (life.isPreparing || life.makesRoom.length > 0) return undefined;
   if (state.watch < life.tryAgainAt || state.watch < life.planAgainAt) return undefined;
   const usable = usableOf(state, name);
   if (usable.length >= replicas.max) life.isWanted = false;

@@ -33,7 +33,7 @@ export function modelDocument(
   const { spec, owner, addedAt } = model;
   const { instances, asking, placed } = state.models.of(spec.name);
   const left = new Map<string, number>();
-  const never = neverWords(state, spec.name);
+  const never = neverWords(state, model);
   return {
     ...spec,
     owner,
@@ -43,6 +43,7 @@ export function modelDocument(
       const document = instanceDocument(state, model, task, left, wall);
       return sees(task) ? document : { ...document, task: '' };
     }),
+    heldOn: heldOn(state, model).map((worker) => ({ worker, name: nameOf(state, worker) })),
     waiting: asking - placed,
     running: placed,
     trouble: never || state.models.lifeOf(spec.name).trouble || noRoomWords(state, model, wall),
@@ -51,6 +52,17 @@ export function modelDocument(
     memory: state.models.lessons.memory.factor(spec.name, spec.description.architecture, ''),
     tunings: model.tunings.map((tuning) => tuningDocument(state, model, tuning)),
   };
+}
+
+/** By what is known of copies in general, and by what is loaded of it. */
+function heldOn(state: BrokerState, { spec: { name, artifact } }: Model): readonly WorkerId[] {
+  const loaded = state.models.instancesOf(name).flatMap((id) => {
+    const { lease = null, phase } = state.tasks.get(id) ?? {};
+    return lease !== null && phase === 'running' && state.models.isCurrent(name, id) ? [lease.worker] : [];
+  });
+  return [...new Set([...loaded, ...state.holders.of(artifact.digest)])].filter((id) =>
+    state.workers.has(id),
+  );
 }
 
 /** Of a trial, which is measured where there is room and nowhere else: why there is none, as long as none is being made. */
@@ -113,7 +125,8 @@ function askingOn({ workers }: BrokerState, { lease, spec }: Task): number {
 function stateOf(state: BrokerState, task: Task): InstanceDocument['state'] {
   const { phase, notBefore, lease, spec, id } = task;
   if (lease === null) return notBefore > 0 ? 'failed' : 'waiting';
-  if (isEnding(task) || !takesRequests(state, spec.envelope.model ?? '', id)) return 'draining';
+  if (isEnding(task)) return 'stopping';
+  if (!takesRequests(state, spec.envelope.model ?? '', id)) return 'draining';
   if (phase !== 'running') return 'pulling';
   return isReady(task) ? 'ready' : 'starting';
 }

@@ -167,7 +167,7 @@ export function refusalByModel(state: BrokerState, { kind, model }: Envelope): F
       'rejected.invalid',
       `model "${model}" is for ${known.spec.use}, and this asks it to ${kind}`,
     );
-  const never = neverWords(state, model);
+  const never = neverWords(state, known);
   return never === '' ? undefined : failure('rejected.impossible', never);
 }
 

@@ -4,6 +4,7 @@ import { nameOf } from '../documents.ts';
 import type { BrokerState, Task } from '../state.ts';
 import { isReady, usableOf } from './hosting.ts';
 import { instanceLife } from './model-life.ts';
+import { neverWords } from './never-fits.ts';
 
 /** Undefined of what asks none. */
 export function modelWords(state: BrokerState, { spec: { envelope } }: Task): string | undefined {
@@ -20,6 +21,8 @@ export function modelWords(state: BrokerState, { spec: { envelope } }: Task): st
     const one = usable.length === 1 ? 'its instance has' : `its ${usable.length} instances have`;
     return `waits: ${name} is loaded, ${one} no slot free for it; there may be ${max}`;
   }
+  const never = neverWords(state, model);
+  if (never !== '') return `waits: ${never}`;
   if (life.trouble !== '' && state.watch < life.tryAgainAt) return `waits: ${life.trouble}`;
   if (life.reasons.length > 0) return `waits: ${name} fits nowhere now: ${life.reasons.join('; ')}`;
   return `waits: an instance of ${name} is about to be begun`;

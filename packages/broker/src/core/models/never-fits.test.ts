@@ -2,6 +2,7 @@
 import type { ModelPlanDocument } from '@gryphgen/protocol';
 import { beforeEach, expect, it } from 'vitest';
 import { sent } from '../core.fixture.ts';
+import { explainDocument } from '../placing/explaining.ts';
 import {
   add,
   admin,
@@ -28,28 +29,42 @@ const submit = (seq: number) =>
     'refused',
   )[0]?.failure;
 
-it('ends who asks first at once, and refuses the others, with numbers of each machine', () => {
+it('refuses who asks, with numbers of each machine', () => {
   grid.worker('w-1', small);
   grid.worker('w-2', { ...small, devices: [gpu('GPU-small', 64)] });
   add({}, 60);
-  const first = request();
-  expect(first.outcome).toMatchObject({ state: 'failed', failure: { code: 'rejected.impossible' } });
-  const words = first.outcome?.failure?.message;
+  const refusal = submit(1);
+  expect(refusal?.code).toBe('rejected.impossible');
+  const words = refusal?.message;
   expect(words).toMatch(
     /^no machine of this grid could hold tiny, of 64 MiB with a context of 2 × 256 tokens/,
   );
   expect(words).toMatch(
     /w-2 has 150 MiB of memory, 64 MiB on GPU-small: .*251.2 MiB asked.*; w-1 has 150 MiB/,
   );
-  expect(submit(2)).toEqual({ code: 'rejected.impossible', message: words });
   expect(instances()).toEqual([]);
   expect(model()).toMatchObject({ isImpossible: true, trouble: words, waiting: 0 });
+});
+
+it('ends who waits when the machine that could is removed; a durable task waits on, and says for what', () => {
+  const large = grid.worker('w-1', { ...serving, foreignBytes: 900 * MiB });
+  grid.worker('w-2', small);
+  add({}, 60);
+  const [first, kept] = [request(), request('tiny', { durable: true })];
+  grid.pass(2000, [large]);
+  expect([first.phase, kept.phase]).toEqual(['waiting', 'waiting']);
+  ask('removeNode', { node: 'w-1' });
+  grid.pass(2000);
+  expect(first.outcome).toMatchObject({ state: 'failed', failure: { code: 'rejected.impossible' } });
+  expect(kept.phase).toBe('waiting');
+  expect(explainDocument(grid.state, kept, grid.wall).decision).toMatch(
+    /^waits: no machine of this grid could/,
+  );
 });
 
 it('is taken as soon as a machine comes that holds it, and waits while that is full', () => {
   grid.worker('w-1', small);
   add({}, 60);
-  request();
   expect(submit(2)).toMatchObject({ code: 'rejected.impossible' });
   grid.worker('w-2', { ...serving, foreignBytes: 900 * MiB });
   grid.pass(2000);

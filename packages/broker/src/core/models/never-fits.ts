@@ -3,13 +3,14 @@
  *
  * 1. Judged only where every worker has reported: refusing is for good, waiting is not.
  * 2. It holds until a worker comes, goes for good, or has other things than before.
- * 3. Of machines that are alike one is looked at. Where there are more kinds than that, nothing is said: it waits.
+ * 3. A durable task that was taken before is not ended for it: such a machine may come back.
+ * 4. Of machines that are alike one is looked at. Where there are more kinds than that, nothing is said: it waits.
  */
 import { formatBytes, type ModelSpec } from '@gryphgen/protocol';
 import { emptied, type WorkerView } from '@gryphgen/scheduler';
 import type { BrokerState } from '../state.ts';
-import { isReady, usableOf } from './hosting.ts';
-import type { ModelLife } from './model-life.ts';
+import type { Model } from './model-book.ts';
+import { deviceFactorOf } from './model-learning.ts';
 import { type PlanOptions, planInstance } from './model-plans.ts';
 
 /** Some ms each, in the broker's loop, once for all that ask until the workers change. */
@@ -17,32 +18,39 @@ const mostKinds = 32;
 /** More would hide the likely ones. */
 const workersShown = 3;
 
-/** Null: some machine could hold it, or may. `views`: as they are; `options`: of a plan that has found no place. */
-export function judged(
-  state: BrokerState,
-  spec: ModelSpec,
-  views: readonly WorkerView[],
-  options: PlanOptions,
-): ModelLife['never'] {
+/** '' where some machine could hold it, or may. Of one that has instances nothing is looked at. */
+export function neverWords(state: BrokerState, { spec }: Pick<Model, 'spec'>): string {
+  if (state.models.of(spec.name).instances.size > 0) return '';
+  const life = state.models.lifeOf(spec.name);
   const { version } = state.possible;
-  const before = state.models.lifeOf(spec.name).never;
-  if (before?.version === version && before.words === '') return before;
-  const words = usableOf(state, spec.name).some(isReady) ? '' : whyNever(spec, views, options);
-  return { words, version };
+  if (life.never?.version !== version) life.never = { words: whyNever(state, spec), version };
+  return life.never.words;
 }
 
-/** '' where it could be held, or that is not known. */
-function whyNever(spec: ModelSpec, views: readonly WorkerView[], options: PlanOptions): string {
+/** A trial is measured on one worker. */
+export function trialViews({ trial }: ModelSpec, views: readonly WorkerView[]): readonly WorkerView[] {
+  return trial === undefined
+    ? views
+    : views.filter(({ id, name }) => id === trial.worker || name === trial.worker);
+}
+
+function whyNever(state: BrokerState, spec: ModelSpec): string {
+  const views = trialViews(spec, state.views);
+  const asked: PlanOptions = {
+    ...{ shunned: new Set(), onHost: new Set(), lacks: new Map() },
+    deviceFactor: deviceFactorOf(state, spec),
+    tokensPerS: () => undefined,
+    load: () => ({}),
+  };
   if (views.length === 0 || views.some(({ report }) => report === null)) return '';
   const kinds = new Map<string, { readonly view: WorkerView; count: number }>();
   for (const view of views) {
-    const kind = kindOf(view, options);
+    const kind = kindOf(view, asked);
     const known = kinds.get(kind);
     if (known === undefined) kinds.set(kind, { view, count: 1 });
     else known.count += 1;
   }
   if (kinds.size > mostKinds) return '';
-  const asked: PlanOptions = { ...options, shunned: new Set(), onHost: new Set(), lacks: new Map() };
   const lacking: string[] = [];
   for (const { view, count } of [...kinds.values()].sort((a, b) => roomOf(b.view) - roomOf(a.view))) {
     const plan = planInstance(spec, [emptied(view)], asked);
@@ -54,17 +62,6 @@ function whyNever(spec: ModelSpec, views: readonly WorkerView[], options: PlanOp
   const others = more > 0 ? `; nor ${more} more, of which "grid models plan ${spec.name}" tells` : '';
   const what = `${spec.name}, of ${formatBytes(spec.description.fileBytes)} with a context of ${spec.serving.slots} × ${spec.serving.slotTokens} tokens`;
   return `no machine of this grid could hold ${what}, even with nothing else on it. ${lacking.slice(0, workersShown).join('; ')}${others}`;
-}
-
-/** Whether no machine could hold it, as was found of the workers that there are. */
-export function isNever({ possible }: BrokerState, { never }: ModelLife): boolean {
-  return never !== null && never.words !== '' && never.version === possible.version;
-}
-
-/** '' where that is not so. */
-export function neverWords(state: BrokerState, name: string): string {
-  const life = state.models.lifeOf(name);
-  return isNever(state, life) ? (life.never?.words ?? '') : '';
 }
 
 function kindOf({ id, report }: WorkerView, { deviceFactor }: PlanOptions): string {
