@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { behind } from './behind.ts';
 import type { Benchmark } from './benchmark.ts';
 import { container } from './container.ts';
 import { cost } from './cost.ts';
@@ -20,6 +21,7 @@ import { retrieval } from './retrieval.ts';
 import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
+import { traces } from './traces.ts';
 import { transfer } from './transfer.ts';
 import { vectors } from './vectors.ts';
 
@@ -29,6 +31,7 @@ const benchmarks: readonly Benchmark[] = [
   peers,
   cost,
   memory,
+  behind,
   placement,
   mixed,
   reconnect,
@@ -39,6 +42,8 @@ const benchmarks: readonly Benchmark[] = [
   gateway,
   gatewayLarge,
 ];
+/** Too long for who asks for all. */
+const byName: readonly Benchmark[] = [traces];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -65,8 +70,9 @@ if (values.drawing !== undefined) writeFileSync(values.drawing, learningDrawing(
 process.stdout.write(`${values.json ? JSON.stringify(rows, undefined, 2) : renderRows(rows)}\n`);
 
 function named(name: string): Benchmark {
-  const found = benchmarks.find((benchmark) => benchmark.name === name);
+  const all = [...benchmarks, ...byName];
+  const found = all.find((benchmark) => benchmark.name === name);
   if (found !== undefined) return found;
-  process.stderr.write(`no benchmark ${name}: there are ${benchmarks.map((each) => each.name).join(', ')}\n`);
+  process.stderr.write(`no benchmark ${name}: there are ${all.map((each) => each.name).join(', ')}\n`);
   process.exit(2);
 }

@@ -11,6 +11,8 @@ export interface Scale {
     readonly taught: number;
     readonly measured: number;
   };
+  /** Of the published trace: nodes and lists from the first on, and seeds. */
+  readonly traces: { readonly nodes: number; readonly lists: number; readonly seeds: readonly number[] };
   /** Repetitions of what is compared; rounds of both sides are interleaved. */
   readonly rounds: number;
   /** No-op tasks of one round. */
@@ -57,6 +59,7 @@ export interface Scale {
 
 export const fullScale: Scale = {
   mixed: { grids: 4, ...mixedScale },
+  traces: { nodes: 10_000, lists: 100, seeds: [42, 43, 44, 45, 46, 47, 48, 49, 50, 51] },
   rounds: 5,
   tasks: 100_000,
   outstanding: 1000,
@@ -82,6 +85,7 @@ export const fullScale: Scale = {
 
 export const tinyScale: Scale = {
   mixed: { grids: 1, loads: [0.5], seeds: [1], taught: 50, measured: 50 },
+  traces: { nodes: 50, lists: 1, seeds: [42] },
   rounds: 1,
   tasks: 200,
   outstanding: 50,

@@ -30,6 +30,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   peers: ['peers.3+3', 'peers.1+1'],
   cost: ['cost.broker', 'cost.worker', 'cost.client', 'cost.wire', 'cost.written'],
   memory: ['memory.resident', 'memory.heap', 'memory.buffers', 'memory.accepted'],
+  behind: ['behind.none', 'behind.accepted', 'behind.tasks'],
   placement: ['placement.10.cpu.first.p50', 'placement.20.vram.stream.p99'],
   mixed: [
     'mixed.reference.50.mean',
@@ -37,6 +38,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'mixed.reference.slowdown-noticed',
     'mixed.learning.50.100',
   ],
+  traces: ['traces.default.default.130', 'traces.default.ahead.100', 'traces.seconds'],
   transfer: [
     'transfer.brought',
     'transfer.floor.pipe',

@@ -14,8 +14,13 @@ export type LoadOrder =
   | { readonly kind: 'steady'; readonly ratePerS: number; readonly seconds: number }
   /** Open loop, of three kinds at a time: tasks, questions that the broker answers alone, and a bare echo. */
   | { readonly kind: 'control'; readonly ratePerS: number; readonly seconds: number }
-  /** Submits and waits for acceptance only; each body differs. */
-  | { readonly kind: 'queue'; readonly tasks: number; readonly bodyBytes: number }
+  /** Submits and waits for acceptance only; each body differs. With `shapes`, of so many, all for the whole processor, of which a task has a part. */
+  | {
+      readonly kind: 'queue';
+      readonly tasks: number;
+      readonly bodyBytes: number;
+      readonly shapes?: number;
+    }
   /** One container after the other. */
   | {
       readonly kind: 'container';

@@ -2,7 +2,7 @@
  * The process that submits: clients of the SDK, told over IPC what to do. Its clock is the one that latencies are
  * measured by.
  */
-
+import { cpus } from 'node:os';
 import { type Client, connect, type Outcome, type PreparedTask, prepareTask } from '@gryphgen/client';
 import { encodeBody, failure, GridError } from '@gryphgen/protocol';
 import { createLog } from '@gryphgen/runtime';
@@ -16,6 +16,8 @@ const noResources = { cpuMilli: 0, memoryBytes: 0, diskBytes: 0 };
 const noop = prepareTask({ kind: 'noop', resources: noResources });
 /** One client that queues this many is closed for the next: what it still awaits is not what is measured. */
 const queuedPerClient = 50_000;
+/** Longer than a benchmark. */
+const holdMs = 3_600_000;
 
 let home = '';
 let endpoint = '';
@@ -33,7 +35,7 @@ async function obey(order: Exclude<LoadOrder, { kind: 'control' }>): Promise<Loa
     case 'steady':
       return steady(order, (index) => finished(clients[index % clients.length] as Client));
     case 'queue':
-      return queue(order.tasks, order.bodyBytes);
+      return queue(order);
     case 'container':
       return one(
         prepareTask({
@@ -143,7 +145,23 @@ function steady(
   });
 }
 
-async function queue(tasks: number, bodyBytes: number): Promise<LoadReport> {
+async function queue({
+  tasks,
+  bodyBytes,
+  shapes = 0,
+}: Extract<LoadOrder, { kind: 'queue' }>): Promise<LoadReport> {
+  const cpuMilli = 1000 * cpus().length;
+  const whole = Array.from({ length: shapes }, (_, shape) =>
+    prepareTask({ kind: 'noop', resources: { cpuMilli, memoryBytes: shape, diskBytes: 0 } }),
+  );
+  if (shapes > 0) {
+    const holder = {
+      kind: 'noop',
+      resources: { ...noResources, cpuMilli: 1000 },
+      body: { sleepMs: holdMs },
+    } as const;
+    await (clients[0] as Client).submit(prepareTask(holder)).accepted;
+  }
   const begun = performance.now();
   const latencies: number[] = [];
   for (let from = 0; from < tasks; from += queuedPerClient) {
@@ -152,7 +170,8 @@ async function queue(tasks: number, bodyBytes: number): Promise<LoadReport> {
     for (let index = from; index < Math.min(tasks, from + queuedPerClient); index++) {
       await client.room();
       const at = performance.now();
-      const { accepted: answer } = client.submit({ ...noop, bodyBytes: distinctBody(index, bodyBytes) });
+      const task = whole[index % shapes] ?? noop;
+      const { accepted: answer } = client.submit({ ...task, bodyBytes: distinctBody(index, bodyBytes) });
       accepted.push(answer.then(() => void latencies.push(performance.now() - at)));
     }
     await Promise.all(accepted);
