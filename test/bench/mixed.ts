@@ -5,21 +5,29 @@
 import {
   completedFrom,
   completionsOf,
+  type GridName,
   gridNames,
   type MixedCell,
   type MixedPolicyName,
+  machinesOf,
   runsUntilNoticed,
+  SeededRandom,
 } from '@gryphgen/scheduler';
 import type { Benchmark } from './benchmark.ts';
 import { learningRows } from './learning-curve.ts';
 import { comparedRow, type Row, row } from './row.ts';
+import type { Scale } from './scale.ts';
 import { percentile } from './statistics.ts';
 
 const others = ['round-robin', 'least-loaded', 'bin-packing'] as const satisfies readonly MixedPolicyName[];
 const timesSlower = 4;
+/** Runs within which it is to be noticed: who ran fewer and was not noticed is left out. */
+const toldWithin = 20;
 /** Tasks of which the regret is told together, and how many of them from the first on. */
 const atOnce = 100;
 const untilTold = 800;
+/** By then the regret is to have halved. */
+const untilLearned = 200;
 
 /** Regrets, each of the tasks from the same one on: how much longer they took than with perfect knowledge. */
 type Regrets = number[][];
@@ -36,10 +44,7 @@ export const mixed: Benchmark = {
         say(`  ${grid}, load ${load}`);
         rows.push(...rowsOf(`mixed.${grid}.${load * 100}`, seeds, { grid, load, taught, measured }, regrets));
       }
-      const noticed = seeds.map((seed) =>
-        runsUntilNoticed({ grid, load: loads[0] ?? 0.5, seed, taught, measured }, timesSlower),
-      );
-      rows.push(row(`mixed.${grid}.slowdown-noticed`, Math.max(...noticed), 'runs'));
+      rows.push(...slowdownRows(grid, scale.mixed));
     }
     const told = regrets.map((each, at) => row(`mixed.regret.${at * atOnce}`, meanOf(each), 'of its mean'));
     return [...rows, ...told, ...learningRows(scale.mixed, say)];
@@ -58,12 +63,32 @@ function rowsOf(
     meanOf(completions.map((each) => of(completedFrom(each, taught, measured)))) / 1000;
   const own = runs('learned');
   const knowing = runs('knowing');
-  noteRegrets(regrets, own, knowing);
+  const ofCell: Regrets = [];
+  for (const noted of [ofCell, regrets]) noteRegrets(noted, own, knowing);
   const rivals = [...others, 'perfect-knowledge' as const].map((policy) => [policy, runs(policy)] as const);
-  return [...rivals, ['knowing', knowing] as const].flatMap(([policy, rival]) => [
+  const against = [...rivals, ['knowing', knowing] as const].flatMap(([policy, rival]) => [
     comparedRow(`${name}.mean`, over(own, meanOf), 's', { name: policy, value: over(rival, meanOf) }),
     comparedRow(`${name}.p99`, over(own, p99Of), 's', { name: policy, value: over(rival, p99Of) }),
   ]);
+  const regretFrom = (from: number): Row[] => {
+    const noted = ofCell[from / atOnce];
+    return noted === undefined ? [] : [row(`${name}.regret.${from}`, meanOf(noted), 'of its mean')];
+  };
+  return [...against, ...regretFrom(0), ...regretFrom(untilLearned)];
+}
+
+/** Each machine in turn becomes slower. Of one that hardly anything runs on, nobody can tell. */
+function slowdownRows(grid: GridName, { loads, seeds, taught, measured }: Scale['mixed']): Row[] {
+  const load = loads[0] ?? 0.5;
+  const found = machinesOf(grid, new SeededRandom(0)).map((_, machine) => {
+    const seed = seeds[machine % seeds.length] ?? 1;
+    return runsUntilNoticed({ grid, load, seed, taught, measured }, machine, timesSlower);
+  });
+  const told = found.filter(({ runs, isNoticed }) => isNoticed || runs >= toldWithin);
+  return [
+    row(`mixed.${grid}.slowdown-noticed`, Math.max(...told.map(({ runs }) => runs)), 'runs'),
+    row(`mixed.${grid}.slowdown-untold`, found.length - told.length, `of ${found.length} machines`),
+  ];
 }
 
 type Completions = ReturnType<typeof completionsOf>;

@@ -22,7 +22,7 @@ export { Shortlist } from './learn/shortlist.ts';
 export { type ToldSeat, toldSeats } from './learn/told-seats.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { foreignMemory, freeMemory } from './memory-fit.ts';
-export { gridNames } from './mixed/machines.ts';
+export { type GridName, gridNames, machinesOf } from './mixed/machines.ts';
 export { completedFrom, completionsOf, type MixedCell, runsUntilNoticed } from './mixed/measure.ts';
 export type { MixedPolicyName } from './mixed/policies.ts';
 export { mixedScale } from './mixed/workload.ts';

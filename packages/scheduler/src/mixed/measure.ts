@@ -34,22 +34,26 @@ export function completedFrom(completions: readonly Completion[], from: number, 
   return completions.filter(({ first }) => first >= from && first < from + count).map(({ ms }) => ms);
 }
 
-/** Runs that ended on a machine after it became so many times slower, until what is expected there has doubled. */
-export function runsUntilNoticed({ grid, load, seed, taught, measured }: MixedCell, times: number): number {
+/** Runs that ended on a machine after it became so many times slower, until what is expected there has doubled; all of them where it never did. */
+export function runsUntilNoticed(
+  { grid, load, seed, taught, measured }: MixedCell,
+  machine: number,
+  times: number,
+): { readonly runs: number; readonly isNoticed: boolean } {
   const random = new SeededRandom(`${grid} ${load} ${seed}`);
   const machines = machinesOf(grid, random.split('machines'));
   const workload = mixedWorkload(machines, load, taught + measured, random.split('workload'));
   const at = workload.tasks[taught]?.at ?? 0;
-  const slow = machines[0]?.id ?? '';
+  const slow = machines[machine]?.id ?? '';
   const classes = [...new Set(workload.tasks.filter(({ of }) => of.bySpeed > 0).map(({ of }) => of.name))];
   let expected = (): readonly number[] => [];
   let before: readonly number[] | undefined;
-  let ended = 0;
-  let noticed = Number.POSITIVE_INFINITY;
+  let runs = 0;
+  let isNoticed = false;
   simulateMixed({
     machines,
     workload,
-    slowed: { machine: 0, at, times },
+    slowed: { machine, at, times },
     policy: (world) => {
       const forecast = new LearnedForecast((view) => underway(world, view));
       expected = () => classes.map((name) => forecast.runs.run(name, slow)?.p50Ms ?? 0);
@@ -57,12 +61,12 @@ export function runsUntilNoticed({ grid, load, seed, taught, measured }: MixedCe
     },
     ended: ({ view, index, leasedAt }) => {
       const bySpeed = workload.tasks[index]?.of.bySpeed ?? 0;
-      if (view.id !== slow || bySpeed === 0 || leasedAt < at || noticed !== Number.POSITIVE_INFINITY) return;
+      if (view.id !== slow || bySpeed === 0 || leasedAt < at || isNoticed) return;
       before ??= expected();
-      ended += 1;
+      runs += 1;
       const ratios = expected().map((ms, index) => ms / (before?.[index] || 1));
-      if (ratios.filter((ratio) => ratio >= 2).length > ratios.length / 2) noticed = ended;
+      isNoticed = ratios.filter((ratio) => ratio >= 2).length > ratios.length / 2;
     },
   });
-  return noticed;
+  return { runs, isNoticed };
 }
