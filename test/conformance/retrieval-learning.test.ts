@@ -112,6 +112,16 @@ describe('feedback', () => {
     expect(await first('n0.md')).toBe('/docs/n0.md');
   });
 
+  it('of what was merely used is one word for a query and a file, and none beside what a person said', async () => {
+    await topics();
+    expect(await say('topic0', wanted(0), 'used')).toMatchObject({ feedback: 1 });
+    expect(await say('topic0', wanted(0), 'used')).toMatchObject({ feedback: 1 });
+    expect(await say('topic0', wanted(0), 'bad')).toMatchObject({ feedback: 2 });
+    expect(await say('topic0', wanted(0), 'used')).toMatchObject({ feedback: 2 });
+    for (let at = 1; at < 20; at += 1)
+      expect((await say(`topic${at % 4} query${at}`, wanted(at % 4), 'used')).replay).toBeUndefined();
+  });
+
   it('is on files that are there', async () => {
     await topics();
     const about = { op: 'feedback', collection: 'notes', text: 'x', verdict: 'bad' } as const;

@@ -184,6 +184,9 @@ describe('a collection', () => {
     const people = await grid.grid(...about, '-k', '2', '--budget', '400');
     expect(people.stderr).toContain('tiny reads 1 passage …');
     expect(people.stdout).toContain(`\n[1] ${source}:`);
+    // What they cited is told to the collection, once: a good answer is there from before.
+    const weights = () => grid.json<{ feedback: number }>('rag', 'weights', 'docs');
+    await expect.poll(async () => (await weights()).feedback).toBe(2);
     const small = await grid.grid(...about, '--budget', '9');
     expect([small.code, small.stderr]).toEqual([2, expect.stringContaining('room for 9 of tiny')]);
     const far = await grid.grid('rag', 'ask', 'docs', 'Which pelicans?');

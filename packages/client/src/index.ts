@@ -97,6 +97,7 @@ export {
   queryCollection,
 } from './retrieval/query-collection.ts';
 export { queryReranked } from './retrieval/rerank-passages.ts';
+export { tellUsed, type UsedFiles, type UsedTeller } from './retrieval/tell-used.ts';
 export {
   accessed,
   collectionWeights,

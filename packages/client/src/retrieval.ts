@@ -3,7 +3,8 @@
  *
  * 1. A task goes to the worker that owns the collection's shard, by the broker's word (E40), and nowhere else.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
- *    forgetting, or saying which names are to be taken out: those are in no journal. Nor are vectors: they are made again.
+ *    forgetting, or saying which names are to be taken out, or what a question's answer came from: those are in no journal. Nor
+ *    are vectors: they are made again.
  * 3. Nothing is reserved for either. A service makes one change after the other, by two processes that read: what it takes of a machine is
  *    little and bounded, while the cores of a small one are its loaded models' even while nobody asks them.
  * 4. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
@@ -47,6 +48,8 @@ const namedFailures = 20;
 const mostFailed = 100_000;
 /** Of a machine that is there and busy; one that is not is asked when it is back. */
 const copyWaitMs = 60_000;
+/** As long as a person would wait who asked for it. */
+const usedWaitMs = 60_000;
 /** Where the one input of an ingest is; nothing reads it there. */
 const given = '/in';
 
@@ -66,6 +69,7 @@ export function ingestTask(body: IngestBody, shard = 0, copy?: string): Prepared
     resources: nothingReserved,
     retries: { limit: 2, backoffMs: 1000 },
     ...(isUnkept(body) && { durable: false }),
+    ...(isUsed(body) && { queueTimeoutMs: usedWaitMs }),
     shard: { collection, index: shard, ...(copy !== undefined && { at: 'copy' }) },
     ...(copy !== undefined && { constraints: { worker: copy, labels: {} }, queueTimeoutMs: copyWaitMs }),
   };
@@ -73,8 +77,14 @@ export function ingestTask(body: IngestBody, shard = 0, copy?: string): Prepared
 }
 
 /** What is not for the journal, or is made again. */
-function isUnkept({ op }: IngestBody): boolean {
-  return op === 'forget' || op === 'redact' || op === 'vectors';
+function isUnkept(body: IngestBody): boolean {
+  const { op } = body;
+  return op === 'forget' || op === 'redact' || op === 'vectors' || isUsed(body);
+}
+
+/** Nobody said it, and nobody waits for it. */
+function isUsed(body: IngestBody): boolean {
+  return body.op === 'feedback' && body.verdict === 'used';
 }
 
 /** What one retrieval service has. */

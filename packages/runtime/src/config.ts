@@ -94,6 +94,8 @@ const settingsSchema = z.strictObject({
   gatewayListen: z.string().refine((text) => readHostPort(text) !== undefined, 'expected HOST:PORT'),
   /** What the gateway takes as one request's body. */
   gatewayBodyBytes: autoOr('a size from 1KiB to 16MiB', parseBodyBytes),
+  /** Whether collections are told which of their files answers came from, and learn from it. */
+  ragSignals: z.enum(['on', 'off']),
   /** What this machine is called. */
   name: z.string().min(1).max(256),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
@@ -177,6 +179,7 @@ export const settingVariables: Readonly<Record<keyof Settings, string>> = {
   logsBytes: 'GRID_LOGS_BYTES',
   logsAge: 'GRID_LOGS_AGE',
   retrievalMemory: 'GRID_RETRIEVAL_MEMORY',
+  ragSignals: 'GRID_RAG_SIGNALS',
   principalLimits: 'GRID_PRINCIPAL_LIMITS',
 };
 
@@ -210,6 +213,7 @@ export function loadConfig({ flags, env }: ConfigSources): ConfigResult {
     logsBytes: 'auto',
     logsAge: 'auto',
     retrievalMemory: 'auto',
+    ragSignals: 'on',
     principalLimits: {},
   };
   const chosen: Record<string, unknown> = {};

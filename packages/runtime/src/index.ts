@@ -134,6 +134,7 @@ export { brokerSocketPath, makeRunFolder, removeRunFolder, runFolder } from './r
 export type { LogRange } from './serve-transfer.ts';
 export { endSignal, type Service, startAll, stopAll } from './service.ts';
 export { type ServiceManager, serviceManager } from './service-manager.ts';
+export { shardOfKey } from './shard-of-key.ts';
 export { tarBlockBytes, tarPadding, writeTarHeader } from './tar-header.ts';
 export { type TarEntry, TarWalk } from './tar-walk.ts';
 export { readTicket, signEnrolment, type Ticket, verifyEnrolment, writeTicket } from './ticket.ts';

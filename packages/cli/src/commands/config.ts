@@ -32,6 +32,7 @@ const names: readonly SettingName[] = [
   'logsBytes',
   'logsAge',
   'retrievalMemory',
+  'ragSignals',
   'principalLimits',
 ];
 

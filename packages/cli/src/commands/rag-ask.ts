@@ -1,14 +1,16 @@
 /** `grid rag ask`: a question answered from a collection, with where it says so. */
-import { askCollection, mostPassagesAsked } from '@gryphgen/client';
+import { askCollection, mostPassagesAsked, tellUsed } from '@gryphgen/client';
+import { GridError } from '@gryphgen/protocol';
 import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, runs } from '../command.ts';
 import { withInference } from '../models/with-inference.ts';
+import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
 import { type ChoiceFlags, choiceOptions, chosenFiles } from '../rag/chosen-files.ts';
 import { ToldSteps } from '../rag/told-steps.ts';
 import { answerJson, answerLines } from '../render/answer-view.ts';
 import { withClient } from '../session.ts';
-import type { CommonFlags } from '../settings.ts';
+import { type CommonFlags, settingsOf } from '../settings.ts';
 import { integer } from '../task-file/values.ts';
 import { printJson } from '../terminal.ts';
 import { maxTokensBound } from './infer.ts';
@@ -19,6 +21,7 @@ interface AskFlags extends CommonFlags, ChoiceFlags {
   readonly rerank?: string;
   readonly count?: number;
   readonly budget?: number;
+  readonly signals: boolean;
 }
 
 export function rerankFlag(): Option {
@@ -49,11 +52,18 @@ export function askCommand(invocation: Invocation): Command {
         'that passages may take (default: what the question and the answer leave)',
         integer(1, maxTokensBound),
       ),
+    )
+    .addOption(
+      new Option(
+        '--no-signals',
+        'the collection is not told which of its files the answer came from, to learn from it',
+      ),
     );
   for (const option of choiceOptions()) command.addOption(option);
   return runs<AskFlags>(command, invocation, async (flags, [collection = '', question = '']) => {
     if (question.trim() === '') throw new UsageError('found an empty question, expected words');
     const { model, rerank, count, budget: budgetTokens } = flags;
+    const tells = flags.signals && settingsOf(terminal, flags).ragSignals === 'on';
     const files = chosenFiles(flags);
     const asked = {
       ...{ collection, question, ...(files && { files }) },
@@ -70,6 +80,16 @@ export function askCommand(invocation: Invocation): Command {
       ).finally(() => steps.end());
       if (flags.json) printJson(terminal, answerJson(answer));
       else for (const line of answerLines(answer, terminal)) terminal.out(`${line}\n`);
+      if (tells && answer.supported)
+        await tellUsed(client, { collection, question, citations: answer.citations }).catch(
+          (error: unknown) => {
+            // The answer is there all the same.
+            if (!(error instanceof GridError)) throw error;
+            terminal.err(
+              `${terminal.style.yellow(`the collection does not learn from it: ${printable(error.message)}`)}\n`,
+            );
+          },
+        );
       return 0;
     });
   });

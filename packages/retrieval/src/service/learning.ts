@@ -24,15 +24,16 @@ import { bestOfFiles } from './shown-passages.ts';
 const depth = 100;
 /** Newest queries that a replay asks again. */
 const mostReplayed = 500;
-/** New words before it learns again by itself. */
-const replayEach = 10;
+/** Ten new words before it learns again by itself; five times that it was used count as one. */
+const replayEach = 50;
+const countsAs = { good: 5, bad: 5, used: 1 } as const;
 /** In the terms of a score; no word is written so. */
 const learnedTerm = '(feedback)';
 
 export class Learning {
   private readonly store: () => Promise<Store>;
   private readonly known = new Map<string, Learned>();
-  /** Words that came since the last replay, of this life of the service. */
+  /** What came since the last replay, of this life of the service. */
   private readonly since = new Map<string, number>();
 
   constructor(store: () => Promise<Store>) {
@@ -59,7 +60,7 @@ export class Learning {
   async add(collection: string, entry: FeedbackEntry): Promise<WeightsResult> {
     const store = await this.store();
     await store.addFeedback(collection, entry);
-    const since = (this.since.get(collection) ?? 0) + 1;
+    const since = (this.since.get(collection) ?? 0) + countsAs[entry.verdict];
     this.since.set(collection, since);
     return since < replayEach ? await this.told(collection) : await this.learn(collection);
   }
@@ -157,9 +158,14 @@ function until({ upTo }: Pick<LearnedVersion, 'upTo'>, kept: readonly KeptFeedba
   return lastWords(kept.filter(({ id }) => id <= upTo)).map(feedbackOf);
 }
 
-/** Who says something else of an answer later means that. */
+/** Who says something else of an answer later means that; that it was used later is nobody's word. */
 function lastWords(kept: readonly KeptFeedback[]): readonly KeptFeedback[] {
-  return [...new Map(kept.map((one) => [`${one.key}\n${one.query}`, one])).values()];
+  const last = new Map<string, KeptFeedback>();
+  for (const one of kept) {
+    const about = `${one.key}\n${one.query}`;
+    if (one.verdict !== 'used' || !last.has(about)) last.set(about, one);
+  }
+  return [...last.values()];
 }
 
 function reranked(

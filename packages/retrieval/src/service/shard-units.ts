@@ -4,8 +4,8 @@
  *
  * 1. A file is in one shard, by a hash of its key: wherever it is brought, and however often.
  */
-import { createHash } from 'node:crypto';
 import type { ShardHold, SourceName } from '@gryphgen/protocol';
+import { shardOfKey } from '@gryphgen/runtime';
 import { keyOf } from './file-key.ts';
 import type { SourceFile } from './given-files.ts';
 
@@ -31,8 +31,4 @@ export function filesOfShard(
 ): readonly SourceFile[] {
   if (shard === undefined || shard.of === 1) return files;
   return files.filter(({ path }) => shardOfKey(keyOf(source, path), shard.of) === shard.index);
-}
-
-function shardOfKey(key: string, of: number): number {
-  return createHash('sha256').update(key).digest().readUInt32BE() % of;
 }

@@ -5,6 +5,8 @@ import type { CopiedLearning, FeedbackEntry, KeptFeedback, LearnedVersion } from
 
 /** Of a collection. What is learned takes a few seconds for as many. */
 const mostFeedback = 5000;
+/** Of these, at most so many that say only what was used: people's words are not crowded out. */
+const mostUsed = 2500;
 const mostVersions = 20;
 
 export const FEEDBACK_SCHEMA = `
@@ -16,7 +18,20 @@ export const FEEDBACK_SCHEMA = `
     alike INTEGER, PRIMARY KEY (collection, version)) WITHOUT ROWID;
 `;
 
-export function insertFeedback(
+/** That it was used says nothing of a file that has a word for the query already. */
+export function addFeedback(db: DatabaseSyncInstance, collection: number, entry: FeedbackEntry): void {
+  if (entry.verdict === 'used') {
+    const same = 'SELECT 1 FROM feedback WHERE collection = ? AND key = ? AND query = ? LIMIT 1';
+    if (db.prepare(same).get(collection, entry.key, entry.query) !== undefined) return;
+    db.prepare(
+      `DELETE FROM feedback WHERE collection = ?1 AND verdict = 'used' AND id <=
+        (SELECT id FROM feedback WHERE collection = ?1 AND verdict = 'used' ORDER BY id DESC LIMIT 1 OFFSET ${mostUsed - 1})`,
+    ).run(collection);
+  }
+  insertFeedback(db, collection, entry);
+}
+
+function insertFeedback(
   db: DatabaseSyncInstance,
   collection: number,
   { key, query, lines, verdict }: FeedbackEntry,

@@ -7,7 +7,7 @@ import { mergePlan } from '../core/index/merge-plan.ts';
 import { kill, ordinalOf } from '../core/index/segment.ts';
 import { SegmentBuilder } from '../core/index/segment-builder.ts';
 import { attempt, openForWriting, readState, type State, transaction, writeState } from './database.ts';
-import { forgetFeedback, insertFeedback, insertVersion, replaceLearning } from './feedback-table.ts';
+import { addFeedback, forgetFeedback, insertVersion, replaceLearning } from './feedback-table.ts';
 import { forgetRows, subjectChunks } from './forget-subject.ts';
 import { mergeSegments } from './merge.ts';
 import { forgetPseudonyms } from './pseudonym-table.ts';
@@ -112,7 +112,7 @@ export class WriteOperations {
 
   addFeedback(collection: string, entry: FeedbackEntry): void {
     const db = this.#opened();
-    transaction(db, () => insertFeedback(db, this.#table(db).collectionId(collection), entry));
+    transaction(db, () => addFeedback(db, this.#table(db).collectionId(collection), entry));
   }
 
   addVersion(collection: string, version: Omit<LearnedVersion, 'version'>): void {

@@ -27,6 +27,18 @@ it('what was bad goes down, what was merely used goes up less', () => {
   expect(of('bad')).toBeLessThan(0);
 });
 
+it('however often it was merely used, one word against it weighs more', () => {
+  const used = Array.from(
+    { length: 50 },
+    (_, n): Feedback => ({ query: `rocket n${n}`, id: 'a', verdict: 'used' }),
+  );
+  expect(scoreOf(used, 'rocket', 'a')).toBeGreaterThan(0);
+  expect(scoreOf([...used, { query: 'rocket', id: 'a', verdict: 'bad' }], 'rocket', 'a')).toBeLessThan(0);
+  expect(scoreOf([...used, good('rocket', 'b')], 'rocket', 'b')).toBeGreaterThan(
+    scoreOf([...used, good('rocket', 'b')], 'rocket', 'a'),
+  );
+});
+
 it('moves candidates by what was learned, and says by how much', () => {
   const learned = learnFrom([good('rocket', 'b')], 1);
   const candidates = [

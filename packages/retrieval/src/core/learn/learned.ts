@@ -4,6 +4,7 @@
  * 1. What is learned is data made from the feedback alone: the same feedback makes the same, so an earlier state comes back
  *    by leaving out what came later.
  * 2. It only moves what the words found already; how far, `strength` says, and replay.ts finds.
+ * 3. What was merely used counts up to `mostUsed` for a document and a word, however often: one word against it weighs more.
  */
 import { queryTerms } from '../score/query-terms.ts';
 
@@ -31,9 +32,10 @@ export interface Candidate {
 }
 
 const COUNTS = { good: 1, used: 0.5, bad: -1 } as const;
+const mostUsed = 0.75;
 
 export function learnFrom(feedback: readonly Feedback[], strength: number): Learned {
-  const documents = new Map<string, Map<string, number>>();
+  const [said, used] = [new Map<string, Map<string, number>>(), new Map<string, Map<string, number>>()];
   const queriesWith = new Map<string, number>();
   const termsOf = new Map<string, readonly string[]>();
   for (const { query, id, verdict } of feedback) {
@@ -43,11 +45,17 @@ export function learnFrom(feedback: readonly Feedback[], strength: number): Lear
       termsOf.set(query, terms);
       for (const term of terms) queriesWith.set(term, (queriesWith.get(term) ?? 0) + 1);
     }
+    const documents = verdict === 'used' ? used : said;
     const counts = documents.get(id) ?? new Map<string, number>();
     for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + COUNTS[verdict]);
     documents.set(id, counts);
   }
-  return { strength, queries: termsOf.size, queriesWith, documents };
+  for (const [id, counts] of used) {
+    const all = said.get(id) ?? new Map<string, number>();
+    for (const [term, count] of counts) all.set(term, (all.get(term) ?? 0) + Math.min(count, mostUsed));
+    said.set(id, all);
+  }
+  return { strength, queries: termsOf.size, queriesWith, documents: said };
 }
 
 /** Best first; what scores alike keeps its order. `learned`: what was added to the score, in the same units. */
