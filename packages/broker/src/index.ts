@@ -3,8 +3,15 @@
 export type { ArtifactSettings } from './artifacts/artifact-service.ts';
 export { type AuditQuestion, readAudit, type ShownEntry } from './audit/audit-check.ts';
 export type { AuditBounds } from './audit/audit-desk.ts';
-export type { BackupDocument } from './backup/backup-file.ts';
-export { type RestoreDocument, readBackup, restore } from './backup/restore.ts';
+export { type ArtifactsOrder, verifyArtifacts } from './backup/backup-artifacts.ts';
+export type { ArtifactsLeftOut, BackupDocument } from './backup/backup-file.ts';
+export {
+  artifactsOf,
+  type RestoreDocument,
+  readBackup,
+  restore,
+  restoreWithArtifacts,
+} from './backup/restore.ts';
 export { writeBackup } from './backup/write-backup.ts';
 export { Broker } from './broker.ts';
 export { BrokerLoop } from './broker-loop.ts';

@@ -33,6 +33,7 @@ export { fetchFrom, storeInto } from './artifacts/serving.ts';
 export { ArtifactStore } from './artifacts/store.ts';
 export { storeBudget } from './artifacts/store-budget.ts';
 export { type BadArtifact, checkStore, setAside } from './artifacts/store-check.ts';
+export { copyStore, pruneCopy, type StoreCopy } from './artifacts/store-copy.ts';
 export { takeScanned } from './artifacts/transfer.ts';
 export { copyOut } from './artifacts/tree.ts';
 export { UselessPlaces } from './artifacts/useless-places.ts';

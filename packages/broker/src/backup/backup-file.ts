@@ -17,6 +17,15 @@ export interface BackupAbout {
   readonly withKeys: boolean;
   readonly epoch: number;
   readonly head: JournalHead;
+  /** The files of tasks that were kept with it, in a folder of their own (backup-artifacts.ts); absent: none. */
+  readonly artifacts?: BackupArtifacts | undefined;
+}
+
+export interface BackupArtifacts {
+  /** The sha-256 of the list of them, by which that is named. */
+  readonly list: string;
+  readonly count: number;
+  readonly bytes: number;
 }
 
 /** A manifest that is whole can be another program's, or anyone's. */
@@ -26,6 +35,13 @@ export const backupAboutSchema: z.ZodType<BackupAbout> = z.object({
   withKeys: z.boolean(),
   epoch: z.number().int().min(0),
   head: journalHeadSchema,
+  artifacts: z
+    .object({
+      list: z.string().regex(/^[0-9a-f]{64}$/),
+      count: z.number().int().min(0),
+      bytes: z.number().int().min(0),
+    })
+    .optional(),
 });
 
 /** What `grid backup` and `grid restore` tell of the file. */
@@ -33,4 +49,14 @@ export interface BackupDocument extends BackupAbout {
   readonly file: string;
   readonly bytes: number;
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+/** What of the artifacts was not as it should be. */
+export interface ArtifactsLeftOut {
+  /** What is in the store, or in the backup's folder, is not what was stored; the first, and how many. */
+  readonly damaged: number;
+  readonly firstDamaged: string;
+  /** That were to be there and are not: of a backup those that unfinished tasks are given, of a restore those of its list. */
+  readonly lacking: number;
+  readonly firstLacking: string;
 }

@@ -36,7 +36,15 @@ import { readEpochFile, syncFolder, writeEpochFile } from '../journal/journal-fi
 import { openStore } from '../journal/open-store.ts';
 import { journalSettings } from '../journal/settings.ts';
 import { encodeDecisions } from '../records.ts';
-import { type BackupDocument, backupAboutSchema, backupKind, backupNames } from './backup-file.ts';
+import { type ArtifactsOrder, takeArtifacts, withFolder } from './backup-artifacts.ts';
+import {
+  type ArtifactsLeftOut,
+  type BackupArtifacts,
+  type BackupDocument,
+  backupAboutSchema,
+  backupKind,
+  backupNames,
+} from './backup-file.ts';
 
 export interface RestoreOrder {
   readonly file: string;
@@ -47,6 +55,8 @@ export interface RestoreOrder {
   readonly wallMs: number;
   /** Told where the home is made, all of it, before it gets its place: what is written there comes with it or not at all. */
   readonly complete?: (draft: string) => void;
+  /** A folder beside the home that becomes its store of artifacts. */
+  readonly store?: string;
 }
 
 export interface RestoreDocument {
@@ -63,11 +73,41 @@ const leastJump = 1000;
 const tasksPerMinute = 100_000;
 const leastTaskJump = 1_000_000;
 
-/** Throws GridError, in words, and what the file system says. Nothing is left of a restore that failed. */
-export function restore({ file, home: path, keys, wallMs, complete }: RestoreOrder): RestoreDocument {
-  const home = resolve(path);
+/** With the files of tasks that were kept with it. Rejects like `restore` throws. */
+export async function restoreWithArtifacts(
+  order: RestoreOrder,
+  artifacts: ArtifactsOrder,
+): Promise<RestoreDocument & { readonly leftOut: ArtifactsLeftOut }> {
+  const home = resolve(order.home);
+  mustBeEmpty(home);
+  const kept = artifactsOf(readBackup(order.file));
+  if (!existsSync(artifacts.folder)) throw refused(`${artifacts.folder}: there is no such folder`);
+  const store = `${home}.${randomBytes(6).toString('hex')}.draft`;
+  mkdirSync(store, { recursive: true, mode: 0o711 });
+  try {
+    const take = () => takeArtifacts(kept, store, artifacts);
+    const leftOut = await withFolder(artifacts.folder, home, take);
+    return { ...restore({ ...order, store }), leftOut };
+  } finally {
+    rmSync(store, { recursive: true, force: true });
+  }
+}
+
+/** Throws GridError `rejected.state` of a backup that was made without files of tasks. */
+export function artifactsOf({ file, artifacts }: BackupDocument): BackupArtifacts {
+  if (artifacts !== undefined) return artifacts;
+  throw refused(`${file} was made without the files of tasks: leave out --with-artifacts`);
+}
+
+function mustBeEmpty(home: string): void {
   if (existsSync(home) && (!statSync(home).isDirectory() || readdirSync(home).length > 0))
     throw refused(`${home} is not empty: restore into a folder that is not there yet, or move this one away`);
+}
+
+/** Throws GridError, in words, and what the file system says. Nothing is left of a restore that failed. */
+export function restore({ file, home: path, keys, wallMs, complete, store }: RestoreOrder): RestoreDocument {
+  const home = resolve(path);
+  mustBeEmpty(home);
   const backup = readBackup(file);
   const draft = `${home}.${randomBytes(6).toString('hex')}.draft`;
   mkdirSync(draft, { recursive: true, mode: 0o700 });
@@ -75,6 +115,7 @@ export function restore({ file, home: path, keys, wallMs, complete }: RestoreOrd
     unpack(file, draft);
     takeKeys(backup, keys, draft);
     const restored = settle(join(draft, 'journal'), wallMs);
+    if (store !== undefined) renameSync(store, join(draft, 'artifacts'));
     complete?.(draft);
     syncAll(draft);
     renameSync(draft, home);

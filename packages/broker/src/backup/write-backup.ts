@@ -42,13 +42,35 @@ import {
 } from '../journal/journal-files.ts';
 import { journalSettings } from '../journal/settings.ts';
 import { failureOfWrite } from '../journal/sqlite-failure.ts';
-import { type BackupAbout, type BackupDocument, backupKind, backupNames } from './backup-file.ts';
+import {
+  type ArtifactsOrder,
+  copyArtifacts,
+  leftOut,
+  listArtifacts,
+  neededBy,
+  withFolder,
+} from './backup-artifacts.ts';
+import {
+  type ArtifactsLeftOut,
+  type BackupAbout,
+  type BackupArtifacts,
+  type BackupDocument,
+  backupKind,
+  backupNames,
+} from './backup-file.ts';
 
 export interface BackupOrder {
   readonly home: string;
   readonly file: string;
   readonly withKeys: boolean;
   readonly wallMs: number;
+  /** Where the files of tasks are to be kept; absent: they are left out. */
+  readonly artifacts?: ArtifactsOrder;
+}
+
+/** `leftOut`: null of one without files of tasks. */
+export interface BackupMade extends BackupDocument {
+  readonly leftOut: ArtifactsLeftOut | null;
 }
 
 /** As often is a journal copied that changes under the copy's hands (a snapshot is taken). */
@@ -58,14 +80,22 @@ const beside = ['grid.json', 'config.json', 'policy.yaml'];
 const authorizedName = 'authorized.json';
 
 /** Rejects with GridError, in words, and with what the file system says. */
-export async function writeBackup({ home, file, withKeys, wallMs }: BackupOrder): Promise<BackupDocument> {
-  const path = resolve(file);
+export async function writeBackup(order: BackupOrder): Promise<BackupMade> {
+  const path = resolve(order.file);
   if (existsSync(path)) throw refused(`${path} is there already: choose another name, or move it away`);
-  const grid = gridOf(home);
+  const grid = gridOf(order.home);
+  const { artifacts } = order;
+  if (artifacts === undefined) return await write({ ...order, file: path }, grid);
+  return await withFolder(artifacts.folder, order.home, () => write({ ...order, file: path }, grid));
+}
+
+async function write(order: BackupOrder, grid: string): Promise<BackupMade> {
+  const { home, file: path, withKeys, wallMs } = order;
   const draft = `${path}.${randomBytes(6).toString('hex')}.draft`;
   mkdirSync(join(draft, 'journal'), { recursive: true, mode: 0o700 });
   try {
-    const { epoch, head } = await copyJournal(join(home, 'journal'), join(draft, 'journal'));
+    const { inspection, artifacts, leftOut: out } = await copyAll(order, join(draft, 'journal'));
+    const { epoch, head } = inspection;
     copyAudit(join(home, 'audit'), join(draft, 'audit'));
     copyKeys(home, draft, withKeys);
     for (const name of beside)
@@ -76,6 +106,7 @@ export async function writeBackup({ home, file, withKeys, wallMs }: BackupOrder)
       withKeys,
       epoch,
       head: { seq: head.seq, digest: hex(head.digest) },
+      ...(artifacts !== null && { artifacts }),
     };
     const unfinished = join(draft, 'backup.tar');
     const content = {
@@ -88,11 +119,31 @@ export async function writeBackup({ home, file, withKeys, wallMs }: BackupOrder)
     const bytes = statSync(unfinished).size;
     renameSync(unfinished, path);
     syncFolder(dirname(path));
-    return { file: path, bytes, ...about, files };
+    return { file: path, bytes, ...about, files, leftOut: out };
   } catch (error) {
     throw spaceless(error, path);
   } finally {
     rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+interface Copied {
+  readonly inspection: Inspection;
+  readonly artifacts: BackupArtifacts | null;
+  readonly leftOut: ArtifactsLeftOut | null;
+}
+
+/** The journal, and the files that its unfinished tasks are given (backup-artifacts.ts, 2). */
+async function copyAll({ home, artifacts: order }: BackupOrder, to: string): Promise<Copied> {
+  for (let left = tries; ; left -= 1) {
+    const inspection = await copyJournal(join(home, 'journal'), to);
+    if (order === undefined) return { inspection, artifacts: null, leftOut: null };
+    const needed = neededBy(to, inspection.epoch);
+    const copied = await copyArtifacts(home, order);
+    const out = leftOut(copied, needed);
+    // Only a worker may have one: then it lacks in each try.
+    if (out.lacking > 0 && left > 1) continue;
+    return { inspection, artifacts: await listArtifacts(order.folder, copied), leftOut: out };
   }
 }
 
