@@ -80,7 +80,11 @@ function givenTo(task: number, digest: string): void {
   const dir = join(home, 'journal');
   const { store } = openStore({ dir, settings: journalSettings, program: '0.1.0', wallMs: 0 });
   const envelopeHash = String(task).padStart(64, 'a') as BlobHash;
-  const envelope = { ...envelopeDefaults, kind: 'noop', inputs: [{ digest, bytes: 21, to: '/in/input' }] };
+  const envelope = {
+    ...envelopeDefaults,
+    kind: 'noop' as const,
+    inputs: [{ digest, bytes: 21, to: '/in/input' }],
+  };
   const bytes = Buffer.from(`the command of task ${task}`);
   const hash = createHash('sha256').update(bytes).digest();
   const body = hash.toString('hex') as BlobHash;
