@@ -1,14 +1,17 @@
 /**
  * Hosts of their own on this machine: network namespaces on one bridge, which is the first host's. Each has an address and a
- * `grid` of its own; what goes from one to another can be dropped, or slowed down.
+ * `grid` of its own; what goes from one to another can be dropped or refused (iptables), slowed down (tc), or take long (a line).
  *
  * 1. What comes in is dropped where it arrives, so that whoever sent it hears nothing of that.
  * 2. At the end no namespace, and no process in one, is left.
  */
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { GridFixture } from './cli-grid.fixture.ts';
 
 const bridge = 'lan';
+const farLine = fileURLToPath(new URL('./far-line.ts', import.meta.url));
 /** One packet is more than what a bucket of less can let through. */
 const bucketBytes = 16_000;
 
@@ -35,6 +38,12 @@ export class Host extends GridFixture {
     this.run('iptables', '-w', '-I', 'INPUT', '-s', other.address, '-j', 'DROP');
   }
 
+  /** Has all its connections with the other ended, and takes none from there, as by a firewall between them. */
+  refuse(other: Host): void {
+    const reset = ['-j', 'REJECT', '--reject-with', 'tcp-reset'];
+    this.run('iptables', '-w', '-I', 'INPUT', '-s', other.address, '-p', 'tcp', ...reset);
+  }
+
   /** Takes no connection from elsewhere any more, as behind a NAT; those it has, and makes, go on. */
   takeNoConnections(): void {
     this.run('iptables', '-w', '-I', 'INPUT', '!', '-i', 'lo', '-p', 'tcp', '--syn', '-j', 'DROP');
@@ -55,6 +64,17 @@ export class Host extends GridFixture {
   slow(kbitPerS: number): void {
     const rate = ['rate', `${kbitPerS}kbit`, 'burst', `${bucketBytes}`, 'latency', '1s'];
     this.run('tc', 'qdisc', 'replace', 'dev', 'eth0', 'root', 'tbf', ...rate);
+  }
+
+  /**
+   * A long line to another host: whoever here talks to these ports of 127.0.0.1 talks to the other's, and what is said takes so
+   * long, and a bit, each way. It stands for netem, which this kernel may not have.
+   */
+  async farFrom(other: Host, delayMs: number, jitterMs: number, ...ports: readonly number[]): Promise<void> {
+    const line = [farLine, other.address, ...[delayMs, jitterMs, ...ports].map(String)];
+    const inside = ['netns', 'exec', this.namespace, process.execPath, '--import', 'tsx', ...line];
+    const child = spawn('ip', inside, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await Promise.race([once(child.stdout, 'data'), endOf(child)]);
   }
 
   override async stop(): Promise<void> {
@@ -88,6 +108,11 @@ export function hosts(...names: readonly string[]): readonly Host[] {
     if (host === first) host.run('ip', 'link', 'set', bridge, 'up');
   }
   return made;
+}
+
+async function endOf(child: ChildProcess): Promise<never> {
+  const [code] = await once(child, 'exit');
+  throw new Error(`the line to another host ended with ${code}`);
 }
 
 function kill(pid: number): void {
