@@ -82,8 +82,14 @@ export class ApiHandler {
     const { alarms, bounds } = this.options;
     response.once(
       'close',
-      alarms.after(bounds.stallMs, () => response.destroy()),
+      alarms.after(bounds.stallMs, () => this.giveUp(response)),
     );
+  }
+
+  /** Who takes nothing cannot be told so: it is counted. */
+  private giveUp(response: ServerResponse): void {
+    this.metrics.badConnection('answer not taken');
+    response.destroy();
   }
 
   /** Ends what is under way, in words. */
@@ -195,8 +201,10 @@ export class ApiHandler {
     await relayAnswer(answer, {
       response,
       signal,
+      clock,
       alarms,
       stallMs: bounds.stallMs,
+      onStalled: () => this.giveUp(response),
       waiting: isStream ? { everyMs: bounds.waitingMs, model: question.model } : undefined,
       onFirstByte: () => {
         onHead();

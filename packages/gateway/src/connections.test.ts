@@ -21,6 +21,23 @@ describe('a connection', () => {
     expect(await fixture.raw(hasty, slow)).toContain('HTTP/1.1 408');
   });
 
+  it('whose body trickles in is told so, counted, and holds no place of a request', async () => {
+    const url = await fixture.open({ headersMs: 2000, requestMs: 2000 });
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    const head = `POST /v1/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${fixture.key}`;
+    socket.write(`${head}\r\ncontent-length: 100000\r\n\r\n{`);
+    const trickle = setInterval(() => socket.write(' '), 10);
+    const told = await text(socket);
+    clearInterval(trickle);
+    socket.destroy();
+    expect(told).toMatch(/^HTTP\/1.1 408 .*"the request did not come in time"/s);
+    const { body } = await fixture.ask(`${url}/metrics`, undefined);
+    expect(body).toContain('bad_connections_total{reason="too slow"} 1');
+    expect(body).toContain('gateway_open_requests 1\n');
+    expect(fixture.grid.asked).toEqual([]);
+  });
+
   it('is used again for what is asked next, also after a refusal', async () => {
     const url = await fixture.open({ bodyBytes: 1000 });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -23,7 +23,7 @@ export const defaultBounds = {
   firstByteMs: 15 * 60_000,
   /** Between two signs of life of a stream that has not begun: proxies give up after half a minute at the soonest. */
   waitingMs: 5000,
-  /** A client that takes nothing of its answer for so long has gone. */
+  /** A client that takes next to nothing of its answer in so long a wait has gone. */
   stallMs: 60_000,
   /** For answers under way when the gateway stops. */
   drainMs: 5000,

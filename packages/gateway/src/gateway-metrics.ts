@@ -70,7 +70,10 @@ export class GatewayMetrics {
       labelNames: ['model', 'kind'],
     });
     this.badConnections = new Counter({
-      ...named('bad_connections_total', 'What was no request: too slow, too large, no HTTP'),
+      ...named(
+        'bad_connections_total',
+        'What was no request (too slow, too large, no HTTP), and clients that do not take their answers',
+      ),
       labelNames: ['reason'],
     });
     new Gauge({

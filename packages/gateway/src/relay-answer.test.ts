@@ -1,11 +1,14 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { IncomingMessage, request, ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { AnswerHead } from '@gryphgen/client';
 import { failure, GridError } from '@gryphgen/protocol';
+import { systemAlarms, systemClock } from '@gryphgen/runtime';
 import { describe, expect, it } from 'vitest';
 import { bytes, chat, deferred, GatewayFixture } from './gateway.fixture.ts';
+import { relayAnswer } from './relay-answer.ts';
 
 const fixture = new GatewayFixture();
 
@@ -174,6 +177,44 @@ describe('a stream', () => {
     );
     await over;
     expect(made).toBeLessThan(1000);
+    await expect
+      .poll(async () => (await fixture.ask(`${url}/metrics`, undefined)).body)
+      .toContain('bad_connections_total{reason="answer not taken"} 1');
     socket.destroy();
+  });
+
+  it('ends for a client that takes a little of it again and again', async () => {
+    const slow = new Duplex({
+      writableHighWaterMark: 1024,
+      read: () => undefined,
+      write: (_, __, taken) => void setTimeout(taken, 20),
+    });
+    const response = new ServerResponse(new IncomingMessage(slow as Socket));
+    response.assignSocket(slow as Socket);
+    // As the server does.
+    slow.on('drain', () => response.emit('drain'));
+    const gone = new AbortController();
+    let sent = 0;
+    const answer = (async function* () {
+      for (;;) yield new Uint8Array(1024);
+    })();
+    const relayed = relayAnswer(
+      {
+        ...{ task: Promise.resolve(undefined), question: 1, way: 'task', body: answer },
+        head: Promise.resolve({ status: 200, contentType: 'text/event-stream' }),
+        result: new Promise(() => undefined),
+      },
+      {
+        ...{ response, signal: gone.signal, clock: systemClock, alarms: systemAlarms, stallMs: 300 },
+        onStalled: () => gone.abort(),
+        ...{ waiting: undefined, onFirstByte: () => undefined },
+        onBytes: (count) => {
+          sent += count;
+        },
+      },
+    );
+    await expect(relayed).rejects.toMatchObject({ name: 'AbortError' });
+    expect(sent).toBeGreaterThan(1024);
+    expect(sent).toBeLessThan(64 * 1024);
   });
 });

@@ -3,21 +3,24 @@
  *
  * 1. Nothing of it is gathered, but one piece of what is no stream: half of that is of no use, and one of one piece can say how long it
  *    is. While the client takes none, none is asked for: what waits then is the SDK's, which has the model wait.
- * 2. A client that takes nothing for `stallMs` has gone.
+ * 2. A client that draws its answer out has gone: one that takes next to nothing (pace.ts) of it in `stallMs` in which it is waited for.
  */
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AnswerHead } from '@gryphgen/client';
-import type { Alarms } from '@gryphgen/runtime';
+import { type Alarms, type Clock, Pace } from '@gryphgen/runtime';
 import type { DoorAnswer } from './grid-door.ts';
 import { lateRefusal, sendWaitingLines, streamHeaders } from './waiting-lines.ts';
 
 export interface Relay {
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
   readonly alarms: Alarms;
   readonly stallMs: number;
+  /** The client is given up. */
+  readonly onStalled: () => void;
   /** The client asked for a stream, and hears while it waits. */
   readonly waiting: { readonly everyMs: number; readonly model: string } | undefined;
   readonly onFirstByte: () => void;
@@ -26,7 +29,7 @@ export interface Relay {
 
 /** Rejects with why it has no head, or breaks off. */
 export async function relayAnswer(answer: DoorAnswer, relay: Relay): Promise<void> {
-  const { response, signal, onFirstByte, onBytes } = relay;
+  const { response, signal, clock, stallMs, onFirstByte, onBytes } = relay;
   const head = await headOf(answer, relay);
   onFirstByte();
   const { status, contentType } = head;
@@ -40,13 +43,16 @@ export async function relayAnswer(answer: DoorAnswer, relay: Relay): Promise<voi
     response.setHeader('cache-control', 'no-store');
     response.setHeader('content-type', contentType);
   }
+  const pace = new Pace(clock, stallMs);
   let kept: Uint8Array | undefined;
   for await (const bytes of answer.body) {
     signal.throwIfAborted();
     onBytes(bytes.length);
     const sent = isStream ? bytes : kept;
     kept = isStream ? undefined : bytes;
-    if (sent !== undefined && !response.write(sent)) await drained(relay);
+    if (sent === undefined) continue;
+    if (!response.write(sent)) await drained(relay, pace);
+    pace.moved(sent.length);
   }
   signal.throwIfAborted();
   response.end(kept);
@@ -65,12 +71,14 @@ export function isEventStream(contentType: unknown): boolean {
   return typeof contentType === 'string' && contentType.startsWith('text/event-stream');
 }
 
-async function drained({ response, signal, alarms, stallMs }: Relay): Promise<void> {
-  const cancel = alarms.after(stallMs, () => response.destroy());
+async function drained({ response, signal, alarms, onStalled }: Relay, pace: Pace): Promise<void> {
+  pace.waits();
+  const cancel = alarms.after(Math.max(0, pace.leftMs), onStalled);
   try {
     await once(response, 'drain', { signal });
   } finally {
     cancel();
+    pace.goesOn();
   }
 }
 

@@ -4,21 +4,23 @@
  */
 import type { Clock } from './clock.ts';
 
-const spanMs = 60_000;
+const usualSpanMs = 60_000;
 /** Of the slowest line that is worth waiting for: a kilobyte a second. */
 const leastBytes = 64 * 1024;
 
-export const slowWords = `moves less than ${leastBytes / 1024} KiB in ${spanMs / 1000} s`;
+export const slowWords = `moves less than ${leastBytes / 1024} KiB in ${usualSpanMs / 1000} s`;
 
 export class Pace {
   private readonly clock: Clock;
+  private readonly spanMs: number;
   private waitedMs = 0;
   private bytes = 0;
   /** Clock.mono; null while it is not the peer that is waited for. */
   private since: number | null = null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, spanMs = usualSpanMs) {
     this.clock = clock;
+    this.spanMs = spanMs;
   }
 
   waits(): void {
@@ -39,7 +41,12 @@ export class Pace {
   }
 
   get isSlow(): boolean {
+    return this.leftMs < 0;
+  }
+
+  /** How much longer it may be waited for, unless it moves. */
+  get leftMs(): number {
     const now = this.since === null ? 0 : this.clock.mono() - this.since;
-    return this.waitedMs + now > spanMs;
+    return this.spanMs - this.waitedMs - now;
   }
 }
