@@ -98,7 +98,11 @@ export function hosts(...names: readonly string[]): readonly Host[] {
     const host = new Host(namespace, `10.77.0.${index + 1}`);
     made.push(host);
     const first = made[0] as Host;
-    if (host === first) host.run('ip', 'link', 'add', bridge, 'type', 'bridge');
+    if (host === first) {
+      host.run('ip', 'link', 'add', bridge, 'type', 'bridge');
+      // Else it answers for its host, too, and what comes is not seen to come (`received`).
+      host.run('sh', '-c', `echo 1 > /proc/sys/net/ipv4/conf/${bridge}/arp_ignore`);
+    }
     const port = `port${index}`;
     first.run('ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', `${port}-peer`);
     first.run('ip', 'link', 'set', `${port}-peer`, 'netns', namespace, 'name', 'eth0');
