@@ -15,6 +15,7 @@ import { type Command, Option } from 'commander';
 import { type Invocation, runs } from '../command.ts';
 import { printable } from '../printable.ts';
 import { UsageError } from '../problem.ts';
+import { withoutRoles } from '../rag/role-readers.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
 import { principalName } from '../task-file/values.ts';
@@ -40,11 +41,12 @@ export function accessCommand(invocation: Invocation): Command {
     'rag access docs',
     'rag access docs --readers owner',
     'rag access docs --readers ann@laptop,p-0123456789abcdef',
+    'rag access docs --readers role:admin',
   )
     .addOption(
       new Option(
         '--readers <who>',
-        'everyone, owner, or principals beside the owner: names (for admins) or ids, with commas between',
+        'everyone, owner, or beside the owner, with commas between: role:submitter, role:admin, and principals by name (for admins) or id',
       ),
     )
     .addOption(new Option('--owner <principal>', 'give it to this one'));
@@ -104,9 +106,12 @@ async function readersOf(client: Client, text: string): Promise<Readers> {
   const names = [...new Set(text.split(',').map((name) => name.trim()))];
   if (names.includes('') || names.length > limits.collectionReaders)
     throw new UsageError(
-      `--readers: found ${JSON.stringify(text)}, expected everyone, owner, or 1 to ${limits.collectionReaders} principals with commas between`,
+      `--readers: found ${JSON.stringify(text)}, expected everyone, owner, or 1 to ${limits.collectionReaders} principals or roles with commas between`,
     );
-  return [...(await principalsOf(client, names))];
+  const persons = withoutRoles(names);
+  if (persons === 'everyone') return persons;
+  // Admins may ask what is its owner's alone.
+  return persons.length === 0 ? 'owner' : [...(await principalsOf(client, persons))];
 }
 
 /** Names are looked up, which admins alone may. */
