@@ -180,6 +180,30 @@ it('passages come with where they stand and what their score is made of', async 
   expect(Object.keys(results[0]?.terms ?? {})).toHaveLength(2);
 });
 
+it('distinct passages: no near copy, and other files before the fourth of one', async () => {
+  const about = (n: number) =>
+    `## Part ${n}\n\nA walrus swims: ${'abcdefgh'
+      .slice(0, n + 1)
+      .split('')
+      .join(`${n} `)}.\n`;
+  const long = Array.from({ length: 40 }, (_, n) => `word${n}`).join(' ');
+  await sync({
+    'many.md': `# Walrus\n\n${[1, 2, 3, 4, 5].map((n) => `${about(n)}\n${`filler${n} `.repeat(200)}\n`).join('\n')}`,
+    'one.md': `Of a walrus, among others: ${long}.`,
+    'copy.md': `Of a walrus, among others: ${long}, now.`,
+  });
+  const query = { op: 'query', collection: 'notes', text: 'walrus', count: 50, of: 'passages' } as const;
+  const sources = async (more: { distinct?: true }) => {
+    const answer = await service.query({ ...query, ...more }, 1024 ** 2);
+    return 'code' in answer ? [] : answer.results.map(({ source }) => source.replace('/home/ann/docs/', ''));
+  };
+  const [every, distinct] = [await sources({}), await sources({ distinct: true })];
+  expect(every.filter((one) => one === 'many.md').length).toBeGreaterThan(3);
+  expect(every).toEqual(expect.arrayContaining(['one.md', 'copy.md']));
+  expect(distinct).toHaveLength(every.length - 1);
+  expect(distinct.slice(0, 4).filter((one) => one === 'many.md')).toHaveLength(3);
+});
+
 it('a collection that is not there is not found, and more than a worker can tell of are refused', async () => {
   const query = { op: 'query', collection: 'notes', text: 'walrus', count: 1, of: 'files' } as const;
   expect(await service.query(query, maxBytes)).toMatchObject({ code: 'rejected.not-found' });

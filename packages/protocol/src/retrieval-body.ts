@@ -183,6 +183,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     of: z.enum(['passages', 'files']),
     /** Of these files alone; the answer says so (`chosen`), and that of an older service does not. */
     files: chosenFilesSchema.optional(),
+    /** Passages that nearly repeat a better one are left out, and more than a few of one file come after those of others. Not with `statistics`. */
+    distinct: z.literal(true).optional(),
     /** Of `text`, by the collection's model; by another's, or without, words alone are asked. */
     vector: z.object({ digest: artifactDigest, values }).optional(),
     /** Of all shards: then passages are scored as in one index of all, and each tells its order. */

@@ -11,7 +11,6 @@ export {
   reciprocalRank,
 } from './core/evaluate/measures.ts';
 export { readQrels, readRun, type TrecRead } from './core/evaluate/trec.ts';
-export { type DiversityLimits, diverse, diversityLimits } from './core/fuse/diversity.ts';
 export { type Fused, fuse, type Ranking } from './core/fuse/reciprocal-rank.ts';
 export {
   type Candidate,

@@ -19,6 +19,7 @@ const defaultCount = 10;
 
 interface QueryFlags extends CommonFlags, ChoiceFlags {
   readonly words?: true;
+  readonly every?: true;
   readonly count?: number;
   readonly rerank?: string;
   readonly deadline?: number;
@@ -45,14 +46,28 @@ export function queryCommand(invocation: Invocation): Command {
         duration,
       ),
     )
-    .addOption(new Option('--words', 'by words alone, also where the collection has vectors'));
+    .addOption(new Option('--words', 'by words alone, also where the collection has vectors'))
+    .addOption(
+      new Option(
+        '--every',
+        'also passages that nearly repeat a better one, and of one file as many as there are',
+      ),
+    );
   for (const option of choiceOptions()) command.addOption(option);
   return runs<QueryFlags>(command, invocation, async (flags, [name = '', text = '']) => {
     const { terminal } = invocation;
     const { count = defaultCount, rerank, deadline: deadlineMs } = flags;
     const within = deadlineMs === undefined ? {} : { deadlineMs };
     const files = chosenFiles(flags);
-    const query = { collection: name, text, count, of: 'passages', ...(files && { files }) } as const;
+    const distinct = flags.every !== true && { distinct: true as const };
+    const query = {
+      collection: name,
+      text,
+      count,
+      of: 'passages' as const,
+      ...(files && { files }),
+      ...distinct,
+    };
     const found: Found = await withClient(terminal, flags, async (client) => {
       await held(client, name);
       if (flags.words && rerank === undefined) return await queryCollection(client, query, within);

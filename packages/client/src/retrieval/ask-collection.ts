@@ -130,7 +130,14 @@ async function look(
 ): Promise<Looked> {
   const wanted = ranking === undefined ? count : candidatesFor(count);
   const chosen = files && { files };
-  const query = { collection, text: question, count: wanted, of: 'passages', ...chosen } as const;
+  const query = {
+    collection,
+    text: question,
+    count: wanted,
+    of: 'passages',
+    distinct: true,
+    ...chosen,
+  } as const;
   const found = await queryCollection(asker, query, { ...options, inference });
   const { task, cut: partial, meaning, wordsAlone, missing, behindShards: behind } = found;
   const tasks = { query: task };

@@ -12,6 +12,7 @@ import {
   type RetrieveBody,
   type StatisticsResult,
 } from '@gryphgen/protocol';
+import { diverse } from '../core/fuse/diversity.ts';
 import { askedWords } from '../core/score/query-terms.ts';
 import type * as stored from '../store/store.ts';
 import { fitted } from './answer-size.ts';
@@ -19,8 +20,8 @@ import type { Learning } from './learning.ts';
 import { type Meaning, tieOfPassage } from './meaning.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
 
-/** Passages looked at for one file: those of large files crowd others out. */
-const passagesPerFile = 4;
+/** Passages looked at for one that is shown, or for one file: those of large files crowd others out. */
+const passagesEach = 4;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Candidates = Extract<RetrieveBody, { op: 'candidates' }>;
@@ -37,7 +38,7 @@ export interface Asked {
 
 /** At most `maxBytes` of JSON. */
 export async function answerQuery(
-  { collection, count, of, vector, statistics, ranked, files }: Query,
+  { collection, count, of, vector, statistics, ranked, files, distinct }: Query,
   maxBytes: number,
   { text, learning, meaning, revisionOf }: Asked,
 ): Promise<QueryResult> {
@@ -60,11 +61,16 @@ export async function answerQuery(
     ...shown(passage, revisionOf(passage.source.key)),
     ...(statistics && { order: orderOf(passage) }),
   });
-  if (of === 'passages') return { ...fitted((await ask(count)).map(cited), room), ...aside };
-  for (let limit = count * passagesPerFile; ; limit *= passagesPerFile) {
+  if (of === 'passages') {
+    // Of a shard its asker knows what the others have: it is told all, in order.
+    const isChosen = distinct === true && statistics === undefined;
+    const found = isChosen ? diverse(await ask(count * passagesEach), count) : await ask(count);
+    return { ...fitted(found.map(cited), room), ...aside };
+  }
+  for (let limit = count * passagesEach; ; limit *= passagesEach) {
     const found = await ask(limit);
     const best = bestOfFiles(found).slice(0, count);
-    if (best.length === count || found.length < limit || limit >= limits.passages * passagesPerFile)
+    if (best.length === count || found.length < limit || limit >= limits.passages * passagesEach)
       return {
         ...fitted(
           best.map((passage) => withoutText(cited(passage))),

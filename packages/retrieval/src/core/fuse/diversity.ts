@@ -1,14 +1,14 @@
 /** A choice of results that do not say the same: near copies are left out, and one document does not fill the page. */
 import { runsOf } from '../terms/terms.ts';
 
-export interface DiversityLimits {
+interface DiversityLimits {
   /** More of one source come only after all others. */
   readonly perSource: number;
   /** Share of common word triples (Jaccard) from which a text is a copy of one before it. */
   readonly copyShare: number;
 }
 
-export const diversityLimits: DiversityLimits = { perSource: 3, copyShare: 0.85 };
+const diversityLimits: DiversityLimits = { perSource: 3, copyShare: 0.85 };
 
 interface Candidate {
   readonly source: { readonly key: string };
@@ -29,7 +29,7 @@ export function diverse<Result extends Candidate>(
   for (const result of results) {
     if (taken.length === limit) break;
     const triples = triplesOf(result.text);
-    if (shown.some((before) => jaccard(before, triples) >= copyShare)) continue;
+    if (shown.some((before) => isAlike(before, triples, copyShare))) continue;
     shown.push(triples);
     const source = JSON.stringify([result.collection, result.source.key]);
     const count = (bySource.get(source) ?? 0) + 1;
@@ -45,8 +45,14 @@ function triplesOf(text: string): ReadonlySet<string> {
   return new Set(words.slice(2).map((word, at) => `${words[at]} ${words[at + 1]} ${word}`));
 }
 
-function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let common = 0;
-  for (const each of a) if (b.has(each)) common += 1;
-  return common / (a.size + b.size - common);
+/** Whether the sets share so much of both together (Jaccard). Of most texts the beginning says no. */
+function isAlike(a: ReadonlySet<string>, b: ReadonlySet<string>, share: number): boolean {
+  let mayLack = a.size - (share * (a.size + b.size)) / (1 + share);
+  if (mayLack < 0) return false;
+  for (const each of a) {
+    if (b.has(each)) continue;
+    mayLack -= 1;
+    if (mayLack < 0) return false;
+  }
+  return true;
 }

@@ -38,3 +38,15 @@ it('leaves out copies, and puts the fourth of one source after all others', () =
   expect(shown(2)).toEqual(['a0', 'a1']);
   expect(diverse([], 3)).toEqual([]);
 });
+
+it('a copy has 85 of 100 of the triples of both together, and no fewer', () => {
+  const words = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, n) => `w${n + from}`).join(' ');
+  const count = (one: string, other: string) =>
+    diverse([passage('a', 0, one), passage('b', 0, other)], 10).length;
+  // Of 100 triples the other has the first 85, or 84.
+  expect([count(words(102), words(87)), count(words(87), words(102))]).toEqual([1, 1]);
+  expect([count(words(102), words(86)), count(words(86), words(102))]).toEqual([2, 2]);
+  expect(count(words(102), words(102, 8))).toBe(1);
+  expect(count(words(102), words(102, 9))).toBe(2);
+});
