@@ -27,6 +27,7 @@ import {
   type Pending,
 } from './pending.ts';
 import { type EncodedTask, prepareTask, type TaskSpec } from './prepare.ts';
+import { silence } from './silence.ts';
 
 /** Room for a hello on a busy machine; longer, and there is no broker. */
 const defaultFirstSessionMs = 10_000;
@@ -294,10 +295,9 @@ export class Client {
     const { alarms, brokers } = this.options;
     this.cancelPatience();
     this.cancelPatience = alarms.after(ms, () => {
-      const { trouble } = this.link;
-      const where = brokers.map(({ endpoint }) => endpoint).join(', ');
-      const silence = failure('lost.broker', `no broker answered at ${where} for ${ms / 1000} s`);
-      this.leave(trouble === undefined || trouble.code === 'lost.broker' ? silence : trouble);
+      const { trouble, hungUpAt } = this.link;
+      const isSilence = trouble === undefined || trouble.code === 'lost.broker';
+      this.leave(isSilence ? silence(brokers, ms, hungUpAt) : trouble);
     });
   }
 

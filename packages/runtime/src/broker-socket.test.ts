@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
 import { BrokerSocket, type PeerKey } from './broker-socket.ts';
 import { type Alarms, systemAlarms } from './clock.ts';
+import { dialBroker } from './dealer.ts';
 import { afterTest, Seen, scratchFolder } from './scratch.fixture.ts';
 
 const curve = curveKeyPair();
@@ -155,6 +156,17 @@ describe('a peer', () => {
     await failed;
     await introduced();
     expect(frames.all).toHaveLength(1);
+  });
+  it('that takes somebody else for the broker hears that nobody proves to be it', async () => {
+    const [endpoint = ''] = endpoints;
+    const broker = { endpoint, curveKey: curveKeyPair().publicKey };
+    await new Promise<void>((onHungUp) => {
+      const none = () => undefined;
+      const heard = { onFrame: none, onTurnedAway: none, onHungUp, onBroken: none };
+      const misled = dialBroker(broker, known, systemAlarms, heard);
+      afterTest(() => misled.close());
+    });
+    expect(frames.all).toEqual([]);
   });
   it('that sends what is no frame of ours is counted, and goes on', async () => {
     const { dealer } = await introduced();

@@ -33,6 +33,8 @@ export interface DealerEvents {
   onFrame(frame: Buffer): void;
   /** The broker's door refuses this CURVE key. libzmq does not try again on this socket. */
   onTurnedAway(): void;
+  /** What listens there ended the connection before it proved the key. libzmq tries again. */
+  onHungUp(): void;
   /** The socket cannot go on; it is closed. */
   onBroken(error: unknown): void;
 }
@@ -95,6 +97,10 @@ class BrokerDealer implements BrokerConnection {
     this.socket = openSocket(() => new Dealer(optionsFor(broker, curve)));
     this.socket.events.on('handshake:error:auth', () => {
       if (!this.closing) this.events.onTurnedAway();
+    });
+    // Who does not have the key cannot read what it is sent, and can say nothing but this.
+    this.socket.events.on('handshake:error:other', () => {
+      if (!this.closing) this.events.onHungUp();
     });
     this.socket.connect(broker.endpoint);
     this.receiving = this.receive();

@@ -15,7 +15,6 @@
  */
 import {
   type Challenge,
-  type Direction,
   type DirectionMessages,
   decodeFrame,
   type Failure,
@@ -84,6 +83,8 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private readonly closing = new Set<Promise<void>>();
   private readonly round: BrokerRound;
   broker: BrokerAddress | undefined;
+  /** Where something hung up since there was a session last: it has not proved the broker's key. */
+  hungUpAt: string | undefined;
   private lastTrouble: Failure | undefined;
   private turnedAway = 0;
   private session = '';
@@ -131,18 +132,18 @@ export class Link<D extends 'toClient' | 'toWorker'> {
   private connect(): void {
     const broker = this.round.take();
     this.broker = broker;
-    const dealer = this.dial(broker, {
+    const events: DealerEvents = {
       onFrame: (frame) => this.onFrame(dealer, frame),
       onTurnedAway: () => this.onTurnedAway(broker),
+      onHungUp: () => {
+        this.hungUpAt = broker.endpoint;
+      },
       onBroken: (error) => this.retry(lost(`the connection failed: ${String(error)}`)),
-    });
+    };
+    const { dial, identity, alarms } = this.options;
+    const dealer = dial?.(broker, events) ?? dialBroker(broker, identity.curve, alarms, events);
     this.dealer = dealer;
     this.knock();
-  }
-
-  private dial(broker: BrokerAddress, events: DealerEvents): BrokerConnection {
-    const { dial, identity, alarms } = this.options;
-    return dial?.(broker, events) ?? dialBroker(broker, identity.curve, alarms, events);
   }
 
   private knock(): void {
@@ -166,8 +167,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
 
   private onFrame(dealer: BrokerConnection, frame: Buffer): void {
     if (dealer !== this.dealer) return;
-    const direction: Direction = this.options.direction;
-    const decoded = decodeFrame(frame, direction);
+    const decoded = decodeFrame<'toClient' | 'toWorker'>(frame, this.options.direction);
     this.counters.frames++;
     if (!decoded.ok) {
       this.counters.malformed++;
@@ -250,6 +250,7 @@ export class Link<D extends 'toClient' | 'toWorker'> {
     this.session = welcome.session;
     this.credit.reset(welcome.credit);
     this.lastTrouble = undefined;
+    this.hungUpAt = undefined;
     this.turnedAway = 0;
     this.counters.sessions++;
     this.watch(welcome.timers.leaseMs / looksPerLease, welcome.timers.leaseMs);

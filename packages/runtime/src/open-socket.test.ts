@@ -40,7 +40,12 @@ it('says what there is too little of, and what else went wrong as it is', () => 
 
 it('an address that is none is told at once, also where a link would try again', () => {
   const { curve } = createIdentity();
-  const events = { onFrame: () => undefined, onTurnedAway: () => undefined, onBroken: () => undefined };
+  const events = {
+    onFrame: () => undefined,
+    onTurnedAway: () => undefined,
+    onHungUp: () => undefined,
+    onBroken: () => undefined,
+  };
   const broker = { endpoint: 'nowhere', curveKey: curve.publicKey };
   expect(() => dialBroker(broker, curve, systemAlarms, events)).toThrow();
 });
