@@ -9,6 +9,34 @@ const share = z.number().min(0).max(1);
 /** What sums of rounded weights may be off by. */
 const sumError = 1e-6;
 
+const correctionsSchema = z.object({
+  /** Runs of a class seen from which on what it needs of memory is charged. */
+  leastSeen: z.number().int().min(1).max(50),
+  /** What is charged: so much of the way from what half of its runs needed to what nine of ten did. */
+  chargeReach: share,
+  /** One in so many runs of a class may be a try where it is hardly known, which may take so many times longer than the best. */
+  runsPerTry: z.number().int().min(2).max(1000),
+  tryCost: z.number().min(1).max(10),
+  /** Runs of a class from which on one of it may wait by choice. */
+  waitRuns: z.number().int().min(1).max(100),
+  /** So many times what a task takes it lets others go first that came after it and take nothing. */
+  yieldShare: z.number().min(0).max(16),
+});
+
+/** How far what was learned is gone by. */
+export type PolicyCorrections = z.infer<typeof correctionsSchema>;
+
+/** Of policies that tell of none: they are of before there were other ones. */
+export const usualCorrections: PolicyCorrections = {
+  leastSeen: 3,
+  chargeReach: 1,
+  runsPerTry: 12,
+  tryCost: 3,
+  /** A wrong guess among free workers costs one task time; one for which others wait costs the grid, near full load for long. */
+  waitRuns: 10,
+  yieldShare: 4,
+};
+
 export const policyPartsSchema = z.object({
   weights: z
     .object({ fit: share, image: share, reliability: share, load: share, spread: share, speed: share })
@@ -22,6 +50,7 @@ export const policyPartsSchema = z.object({
   waitGain: share,
   /** Runs of a class that must have ended well before its expected finish counts; 0: until the first, what new classes take does. */
   leastRuns: z.number().int().min(0).max(50),
+  corrections: correctionsSchema.default(usualCorrections),
 });
 
 export type PolicyParts = z.infer<typeof policyPartsSchema>;

@@ -34,7 +34,7 @@ export { swiftest } from './models/swiftest.ts';
 export { bytesPerToken, estimatedTokensPerS } from './models/token-speed.ts';
 export { shardKey } from './owning.ts';
 export { type Placement, place } from './place.ts';
-export { defaultPolicy, type PolicyInForce } from './placement-policy.ts';
+export { completePolicy, defaultPolicy, type PolicyInForce } from './placement-policy.ts';
 export { Placer } from './placer.ts';
 export { PromptPrefixes, warmest, withPrefix } from './prefix.ts';
 export { freesMemory, placesAlike } from './report-essence.ts';

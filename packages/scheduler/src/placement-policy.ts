@@ -3,7 +3,7 @@
  *
  * 1. A policy changes where tasks go and how long they may wait for it, never whether they can.
  */
-import type { PlacementPolicy } from '@gryphgen/protocol';
+import { type PlacementPolicy, type PolicyParts, scoreTerms, usualCorrections } from '@gryphgen/protocol';
 
 /** Keep the reasons true. */
 export const defaultPolicy: PlacementPolicy = {
@@ -31,7 +31,17 @@ export const defaultPolicy: PlacementPolicy = {
   waitGain: 0.8,
   /** What new classes take is a better guess than none, and the first run a better one. */
   leastRuns: 0,
+  corrections: usualCorrections,
 };
+
+/** As any version wrote it: a term that it did not know weighs nothing, any other part is as this program has it. */
+export function completePolicy<P extends PolicyParts>(written: P): P {
+  const terms = scoreTerms.map((term) => [term, written.weights[term] ?? 0] as const);
+  const weights = Object.fromEntries(terms) as PolicyParts['weights'];
+  const corrections = { ...usualCorrections, ...written.corrections };
+  const { version: _, ...parts } = defaultPolicy;
+  return { ...parts, ...written, weights, corrections };
+}
 
 /** What decides, for those who hold on to it while it changes. */
 export interface PolicyInForce {

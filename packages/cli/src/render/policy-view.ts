@@ -6,6 +6,7 @@ import {
   type PolicyDocument,
   type PolicyEvidence,
   type PolicyParts,
+  usualCorrections,
 } from '@gryphgen/protocol';
 import type { Evolution, Flow } from '@gryphgen/scheduler';
 import { printable } from '../printable.ts';
@@ -129,12 +130,20 @@ function partsOf({
   finishWeight,
   waitGain,
   leastRuns,
+  // Older brokers do not tell.
+  corrections = usualCorrections,
 }: PolicyParts): readonly (readonly [string, string])[] {
   return [
     ...Object.entries(weights).map(([term, weight]) => [`weight of ${term}`, weight.toFixed(3)] as const),
     ['share of the expected finish, where it is known', finishWeight.toFixed(3)],
     ['of the time, below which a wait is worth it', waitGain.toFixed(3)],
     ['runs from which on a class is known', String(leastRuns)],
+    ['runs from which on what a class needs is charged', String(corrections.leastSeen)],
+    ['of the way from what half of them needed to nine of ten', corrections.chargeReach.toFixed(3)],
+    ['runs for each that is a try', String(corrections.runsPerTry)],
+    ['times the best that a try may take', corrections.tryCost.toFixed(3)],
+    ['runs from which on one may wait by choice', String(corrections.waitRuns)],
+    ['times what it takes that it lets others go first', corrections.yieldShare.toFixed(3)],
   ];
 }
 

@@ -10,7 +10,7 @@ import type { PlacementPolicy, PolicyEvidence, PolicyParts } from '@gryphgen/pro
 import { LearnedForecast } from '../learn/learned-forecast.ts';
 import { learned, underway } from '../mixed/policies.ts';
 import { simulateMixed } from '../mixed/simulate.ts';
-import { defaultPolicy } from '../placement-policy.ts';
+import { completePolicy, defaultPolicy } from '../placement-policy.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import { type Step, stepInAll, steps } from './candidates.ts';
 import { beginningOf, type History } from './history.ts';
@@ -89,7 +89,8 @@ export function evolve(
   return { ...found, tried, candidate, training, evidence, ...verdictOn(evidence) };
 }
 
-function partsOf({ version: _, ...parts }: PlacementPolicy): PolicyParts {
+function partsOf(policy: PlacementPolicy): PolicyParts {
+  const { version: _, ...parts } = completePolicy(policy);
   return parts;
 }
 

@@ -1,3 +1,4 @@
+import { usualCorrections } from '@gryphgen/protocol';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { reserve } from '../ledger.ts';
@@ -16,7 +17,7 @@ const part = (vramBytes: number) => shape({ kind: 'part', vramBytes }, { memoryB
 
 it('a task is charged what its class was seen to need, if that is more', () => {
   const task = part(2 * GiB);
-  const { resources } = charged(task, { memory: need(3 * GiB), vram: need(5 * GiB) });
+  const { resources } = charged(task, { memory: need(3 * GiB), vram: need(5 * GiB) }, usualCorrections);
   expect(resources).toEqual({
     ...task.resources,
     memoryBytes: 3 * GiB,
@@ -26,11 +27,14 @@ it('a task is charged what its class was seen to need, if that is more', () => {
 
 it('is the very task where its class needs no more, is not known, or was hardly seen', () => {
   const task = part(2 * GiB);
-  expect(charged(task, nothing)).toBe(task);
-  expect(charged(task, { memory: need(GiB), vram: need(GiB) })).toBe(task);
-  expect(charged(task, { memory: need(9 * GiB, 2), vram: undefined })).toBe(task);
+  expect(charged(task, nothing, usualCorrections)).toBe(task);
+  expect(charged(task, { memory: need(GiB), vram: need(GiB) }, usualCorrections)).toBe(task);
+  expect(charged(task, { memory: need(9 * GiB, 2), vram: undefined }, usualCorrections)).toBe(task);
+  const sooner = { ...usualCorrections, leastSeen: 2, chargeReach: 0.5 };
+  const { memoryBytes } = charged(task, { memory: need(8 * GiB, 2), vram: undefined }, sooner).resources;
+  expect(memoryBytes).toBe(6 * GiB);
   const whole = shape({ kind: 'whole', count: 1 });
-  expect(charged(whole, { memory: undefined, vram: need(5 * GiB) })).toBe(whole);
+  expect(charged(whole, { memory: undefined, vram: need(5 * GiB) }, usualCorrections)).toBe(whole);
 });
 
 it('never charges less than is asked, whatever was learned', () => {
@@ -42,7 +46,7 @@ it('never charges less than is asked, whatever was learned', () => {
   fc.assert(
     fc.property(maybe, maybe, fc.maxSafeNat(), (memory, vram, asked) => {
       const task = shape({ kind: 'part', vramBytes: asked + 1 }, { memoryBytes: asked });
-      const { memoryBytes, gpu } = charged(task, { memory, vram }).resources;
+      const { memoryBytes, gpu } = charged(task, { memory, vram }, usualCorrections).resources;
       expect(memoryBytes).toBeGreaterThanOrEqual(asked);
       expect(Number.isSafeInteger(memoryBytes)).toBe(true);
       expect(gpu?.kind === 'part' && gpu.vramBytes).toBeGreaterThanOrEqual(asked + 1);
@@ -52,10 +56,12 @@ it('never charges less than is asked, whatever was learned', () => {
 
 it('charges what runs lacked: of a device, and of memory where none was asked for', () => {
   const lacking = { memory: need(0, 0, 3 * GiB), vram: need(GiB, 9, 5 * GiB) };
-  const { gpu, memoryBytes } = charged(part(2 * GiB), lacking).resources;
+  const { gpu, memoryBytes } = charged(part(2 * GiB), lacking, usualCorrections).resources;
   expect(gpu).toEqual({ kind: 'part', vramBytes: 5 * GiB });
   expect(memoryBytes).toBe(GiB);
-  expect(charged(shape(undefined, { memoryBytes: 0 }), lacking).resources.memoryBytes).toBe(3 * GiB);
+  expect(charged(shape(undefined, { memoryBytes: 0 }), lacking, usualCorrections).resources.memoryBytes).toBe(
+    3 * GiB,
+  );
 });
 
 it('is bounded by what is asked where one worker alone told of it', () => {

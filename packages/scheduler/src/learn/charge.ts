@@ -8,7 +8,7 @@
  * 4. What one worker alone told is charged everywhere, so it is bounded, unless no other could take the task anyway.
  * 5. That runs were ended for want of memory counts where none was asked for: what was asked for is their limit.
  */
-import type { WorkerReport } from '@gryphgen/protocol';
+import type { PolicyCorrections, WorkerReport } from '@gryphgen/protocol';
 import { freeVram } from '../device-fit.ts';
 import { foreignMemory } from '../memory-fit.ts';
 import { lackOf } from '../predicates.ts';
@@ -16,8 +16,6 @@ import { normalized, type Shape } from '../shape.ts';
 import type { WorkerView } from '../worker-view.ts';
 import type { NeedEstimate } from './needs.ts';
 
-/** Of a class seen less often nothing is concluded. */
-const leastSeen = 3;
 /** Times what is asked for, by the word of one worker alone; but so much is no harm. */
 const mostAlone = 4;
 const leastAlone = 1024 ** 3;
@@ -28,13 +26,13 @@ export interface Needs {
   readonly vram: NeedEstimate | undefined;
 }
 
-/** The very shape where its class needs no more than it asks for. */
-export function charged<S extends Shape>(task: S, { memory, vram }: Needs): S {
+/** The very shape where its class needs no more than it asks for. `by`: how much of what was seen, and when it counts. */
+export function charged<S extends Shape>(task: S, { memory, vram }: Needs, by: PolicyCorrections): S {
   const { resources } = task;
   const { gpu } = resources;
   const lackBytes = resources.memoryBytes === 0 ? (memory?.lackBytes ?? 0) : 0;
-  const memoryBytes = Math.max(resources.memoryBytes, bytesOf(memory), Math.ceil(lackBytes));
-  const needed = Math.max(bytesOf(vram), Math.ceil(vram?.lackBytes ?? 0));
+  const memoryBytes = Math.max(resources.memoryBytes, bytesOf(memory, by), Math.ceil(lackBytes));
+  const needed = Math.max(bytesOf(vram, by), Math.ceil(vram?.lackBytes ?? 0));
   const vramBytes = gpu?.kind === 'part' ? Math.max(gpu.vramBytes, needed) : 0;
   const more = gpu?.kind === 'part' && vramBytes > gpu.vramBytes ? { gpu: { ...gpu, vramBytes } } : {};
   if (memoryBytes === resources.memoryBytes && !('gpu' in more)) return task;
@@ -82,7 +80,13 @@ function leftTo(report: WorkerReport): WorkerReport {
   return { ...report, memoryBytes: report.memoryBytes - foreignMemory(report), devices };
 }
 
-/** Nine of ten needed no more. */
-function bytesOf(need: NeedEstimate | undefined): number {
-  return need === undefined || need.seen < leastSeen ? 0 : Math.ceil(need.p90Bytes);
+/** No more than nine of ten needed, nor than is believed. */
+function bytesOf(
+  need: NeedEstimate | undefined,
+  { leastSeen, chargeReach }: Pick<PolicyCorrections, 'leastSeen' | 'chargeReach'>,
+): number {
+  if (need === undefined || need.seen < leastSeen) return 0;
+  const { p50Bytes, p90Bytes } = need;
+  const lower = Math.min(p50Bytes, p90Bytes);
+  return Math.ceil(p90Bytes - (1 - chargeReach) * (p90Bytes - lower));
 }

@@ -62,10 +62,6 @@ const leastRunMs = 1000;
 const leastAskMs = 20;
 /** Of one line, those of which it is looked for where they would go. */
 export const looksInLine = 12;
-/** How many times longer a try may take than what is best. */
-const mostTryCost = 3;
-/** So many times what a task takes it lets others go first that came after it and take nothing. */
-const yieldShare = 4;
 const mostYieldMs = 10 * 60_000;
 /** Of larger grids those on the shortlist are compared: a plan looks at each worker closely. */
 const mostWorkers = 64;
@@ -112,6 +108,7 @@ export class FinishPlanner {
   /** By how much later than it did it counts as having come: of two that wait, who so comes first goes first. */
   yieldsMs(task: Foretold): number {
     if (this.forecast.isGuessed(task)) return 0;
+    const { yieldShare } = this.policies.inForce.corrections;
     return Math.min(mostYieldMs, yieldShare * (this.forecast.typicalMs(task) ?? 0));
   }
 
@@ -128,10 +125,11 @@ export class FinishPlanner {
       for (const each of expected) (each.seat.total === undefined ? later : now).push(each);
     const first = this.bestNow(now, typicalMs);
     if (first === undefined) return undefined;
-    const worthTrying = this.worthTrying(task, now, mostTryCost * first.takesMs);
+    const { corrections, waitGain } = this.policies.inForce;
+    const worthTrying = this.worthTrying(task, now, corrections.tryCost * first.takesMs);
     if (worthTrying !== undefined) return this.goNow(task, worthTrying, typicalMs, true);
     if (mayWait && this.forecast.isWellKnown(task)) {
-      const limitMs = this.policies.inForce.waitGain * first.takesMs;
+      const limitMs = waitGain * first.takesMs;
       const sooner = later.filter(({ takesMs }) => takesMs < limitMs);
       const waits = sooner.length === 0 ? undefined : this.wait(sooner, queued, limitMs, first.takesMs);
       if (waits !== undefined) return waits;

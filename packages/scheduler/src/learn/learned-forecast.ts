@@ -36,10 +36,6 @@ const unknownFetchMs = 20_000;
 const lateShare = 0.3;
 /** Runs of a class from which on more than a place goes by what is usual of it. */
 const knownRuns = 5;
-/** A wrong guess among free workers costs one task time; one for which others wait costs the grid, near full load for long. */
-const wellKnownRuns = 10;
-/** One in so many runs of a class may be a try. */
-const runsPerTry = 12;
 /** Tries after which a seat is known, and runs of the class elsewhere after which it is worth another. */
 const triesEach = 2;
 const runsUntilStale = 60;
@@ -134,7 +130,7 @@ export class LearnedForecast implements Forecast {
   }
 
   isWellKnown({ taskClass }: Foretold): boolean {
-    return this.runs.countOf(taskClass) >= wellKnownRuns;
+    return this.runs.countOf(taskClass) >= this.policies.inForce.corrections.waitRuns;
   }
 
   /** The same where so much is known of the class that something may be held against it. */
@@ -180,6 +176,7 @@ export class LearnedForecast implements Forecast {
   }
 
   isWorthTrying({ taskClass }: Foretold, worker: WorkerView, device: DeviceUuid | undefined): boolean {
+    const { runsPerTry } = this.policies.inForce.corrections;
     if (this.runs.countOf(taskClass) - (this.triedAt.get(taskClass) ?? 0) < runsPerTry) return false;
     const seat = seatOf(worker.id, device);
     return (

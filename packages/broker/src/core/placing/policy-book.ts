@@ -7,7 +7,13 @@
  * 3. Bounded: `keptEarlier` policies to go back to, `keptChanges` changes to tell of.
  */
 import type { PlacementPolicy, PolicyEvidence, PrincipalId } from '@gryphgen/protocol';
-import { defaultPolicy, type PolicyInForce, type SavedWatch, SlowdownWatch } from '@gryphgen/scheduler';
+import {
+  completePolicy,
+  defaultPolicy,
+  type PolicyInForce,
+  type SavedWatch,
+  SlowdownWatch,
+} from '@gryphgen/scheduler';
 
 export interface PolicyChange {
   readonly kind: 'promoted' | 'rolledBack';
@@ -96,11 +102,6 @@ export class PolicyBook implements PolicyInForce {
   }
 }
 
-/** As any version wrote it: a term that it did not know weighs nothing, any other part is as this program has it. */
 function readPolicy(written: PlacementPolicy): PlacementPolicy {
-  if (written.version === defaultPolicy.version) return defaultPolicy;
-  const { weights } = written;
-  const terms = Object.keys(defaultPolicy.weights) as (keyof typeof weights)[];
-  const known = Object.fromEntries(terms.map((term) => [term, weights[term] ?? 0])) as typeof weights;
-  return { ...defaultPolicy, ...written, weights: known };
+  return written.version === defaultPolicy.version ? defaultPolicy : completePolicy(written);
 }

@@ -108,6 +108,23 @@ describe('a promoted policy', () => {
     expect(state.policies.save()).toEqual(grid.state.policies.save());
   });
 
+  it('is as gryphgen comes with it in what an earlier version did not know of', () => {
+    const { grid } = twoWorkers();
+    const { corrections: _, ...older } = bySpeed;
+    const written = { ...older, version: 1 } as typeof defaultPolicy;
+    grid.state.policies.apply({
+      kind: 'promoted',
+      policy: written,
+      at: 1,
+      by: '',
+      reason: '',
+      evidence: null,
+    });
+    expect(grid.state.policies.inForce).toEqual({ ...bySpeed, version: 1 });
+    const { document } = ask(grid, grid.client(), 'promotePolicy', { from: 1, parts: older, evidence });
+    expect(document?.inForce).toEqual({ ...bySpeed, version: 2 });
+  });
+
   it('is promoted once, however often it is asked for', () => {
     const { grid, client } = twoWorkers();
     const { document } = promote(grid, client);

@@ -46,12 +46,13 @@ function neededBy(state: BrokerState, envelope: Envelope): Envelope {
   // What it takes was planned from its file, for the place that it is to have.
   if (envelope.kind === 'instance') return envelope;
   const needs = needsOf(state, envelope);
-  const needed = charged(envelope, needs);
+  const { corrections } = state.policies.inForce;
+  const needed = charged(envelope, needs, corrections);
   const teller = needs.memory?.teller ?? needs.vram?.teller;
   if (needed === envelope || teller === undefined) return needed;
   // By the word of one worker alone no other is barred.
   return fitsSomewhere(envelope, state.views, teller)
-    ? charged(envelope, boundedByAsked(envelope, needs))
+    ? charged(envelope, boundedByAsked(envelope, needs), corrections)
     : needed;
 }
 
