@@ -26,6 +26,7 @@ const started = [
   'broker/dist/journal/fold-thread',
   'broker/dist/fold',
   'broker/dist/fsck/fsck-thread',
+  'broker/dist/judging/judge-thread',
   'broker/dist/artifacts/artifact-process',
   'retrieval/dist/store/read-thread',
   'retrieval/dist/store/write-thread',

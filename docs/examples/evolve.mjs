@@ -23,7 +23,7 @@ try {
   console.log(`${history.tasks.length} tasks replayed, under ${tried} other policies: ${why}`);
   if (evidence) console.log(`the best of them ends tasks ${(100 * evidence.gain).toFixed(1)} % sooner`);
 
-  // The broker refuses evidence of no gain, and a policy that was judged against another than the one in force.
+  // The broker replays it once more by its own journal, and refuses what is no better, or was judged against another than the one in force.
   if (promotes && mayPromote) {
     const promoted = await client.request('promotePolicy', {
       from: inForce.version,

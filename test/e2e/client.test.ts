@@ -34,6 +34,29 @@ it('carries thousands of tasks, as fast as the grid takes them', async () => {
   expect(outcomes.every(({ state }) => state === 'succeeded')).toBe(true);
 });
 
+it('puts no placement policy in force on the word of who asks: the broker judges it by what ran', async () => {
+  const { version: from, ...parts } = (await client.request('policy', {})).inForce;
+  const [since, pair] = [Date.now(), { before: 9000, after: 1 }];
+  const lie = {
+    trained: 7000,
+    judged: 3000,
+    since,
+    until: since,
+    mean: pair,
+    p99: pair,
+    gain: 0.99,
+    leastGain: 0.9,
+  };
+  const asked = client.request('promotePolicy', {
+    from,
+    parts: { ...parts, finishWeight: 0.1 },
+    evidence: lie,
+  });
+  const words = expect.stringContaining("only if the broker's own replay of the history is better with it");
+  await expect(asked).rejects.toMatchObject({ code: 'rejected.state', message: words });
+  expect((await client.request('policy', {})).inForce.version).toBe(from);
+});
+
 it('refuses what exceeds its window, in words', async () => {
   const submitted = Array.from({ length: 200 }, () => client.submit(noop));
   const accepted = await Promise.allSettled(submitted.map((each) => each.accepted));

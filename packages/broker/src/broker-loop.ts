@@ -10,11 +10,13 @@ import {
   type Epoch,
   type Failure,
   failure,
+  GridError,
   limits,
   type PrincipalId,
   type SessionId,
 } from '@gryphgen/protocol';
 import { type PeerKey, principalIdOf } from '@gryphgen/runtime';
+import type { Judgement } from '@gryphgen/scheduler';
 import type { AuditHead } from './audit/audit-chain.ts';
 import { Committer } from './committer.ts';
 import { nameOf } from './core/documents.ts';
@@ -71,7 +73,7 @@ export class BrokerLoop {
       answered: (session) => this.output(sessions.answered(session, 1)),
       grant: (op, session, about) => parts.grant(op, session, about),
       shellStatus: () => parts.shellStatus(),
-      revoke: (effect) => this.revoke(effect),
+      outside: (effect) => (effect.kind === 'revoke' ? this.revoke(effect) : this.judge(effect)),
       enrolment: (effect) => parts.enrolment(effect),
       fsck: () => parts.fsck(),
       bodyMissing: (task, attempt, why) =>
@@ -290,6 +292,17 @@ export class BrokerLoop {
           told(failure('internal.bug', words.slice(0, limits.messageChars)));
         }),
     );
+  }
+
+  private judge({ session, request, order }: Extract<BrokerEffect, { kind: 'judgePolicy' }>): void {
+    const told = (judgement: Judgement | Failure): void =>
+      this.parts.defer(() => this.step({ kind: 'policyJudged', session, request, order, judgement }));
+    this.parts.judge(order).then(told, (error: unknown) => {
+      if (error instanceof GridError) return told(error.failure);
+      this.parts.log.error({ err: error }, 'a policy could not be judged');
+      const words = `the policy could not be judged: ${String(error)}`;
+      return told(failure('internal.bug', words.slice(0, limits.messageChars)));
+    });
   }
 
   private readonly performOne = (effect: BrokerEffect): void => this.performer.perform(effect);

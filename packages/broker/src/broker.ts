@@ -30,6 +30,7 @@ import { RunningCheck } from './fsck/running-check.ts';
 import { grantFor } from './grant-signing.ts';
 import type { Finding, Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open-journal.ts';
+import { PolicyJudge } from './judging/policy-judge.ts';
 import { recover } from './recovery.ts';
 import { announce } from './standing.ts';
 
@@ -48,6 +49,7 @@ export class Broker {
   private cancelTick: Cancel = () => undefined;
   private stopping: Promise<void> | undefined;
   private readonly checking: RunningCheck;
+  private judge: PolicyJudge | undefined;
   private desk: AuditDesk | undefined;
   /** What the journal found damaged or missing when it was opened. */
   findings: readonly Finding[] = [];
@@ -127,6 +129,8 @@ export class Broker {
       },
     );
     this.socket = socket;
+    const judge = new PolicyJudge(journal, alarms);
+    this.judge = judge;
     const loop = new BrokerLoop({
       grid,
       state,
@@ -156,6 +160,7 @@ export class Broker {
       },
       voucher: () => this.options.standing?.voucher ?? '',
       fsck: () => this.checking.check(),
+      judge: (order) => judge.judge(order),
       revoked: () => authorized.revokedPrincipals(),
       voided: (principals) => this.artifacts?.revoke(principals),
       grant: (...asked) => grantFor({ grid, identity, random, loop }, ...asked),
@@ -209,6 +214,7 @@ export class Broker {
   private async shutDown(): Promise<void> {
     this.cancelTick();
     await this.checking.stop();
+    await this.judge?.stop();
     await this.artifacts?.stop();
     await this.loop?.committer.stop();
     await this.socket?.stop();

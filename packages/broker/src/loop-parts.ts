@@ -10,10 +10,12 @@ import type {
   WorkerId,
 } from '@gryphgen/protocol';
 import type { Alarms, Clock, Log, PeerKey, PushOutcome, Random } from '@gryphgen/runtime';
+import type { Judgement } from '@gryphgen/scheduler';
 import type { Beside } from './artifacts/permission.ts';
 import type { AuditDesk } from './audit/audit-desk.ts';
 import type { BrokerEffect, EnrolmentEffect, GrantSubject, ShellStatus } from './core/effects.ts';
 import type { BrokerEvent, Now } from './core/events.ts';
+import type { JudgedOrder } from './core/placing/policy-orders.ts';
 import type { Decision } from './core/record/decisions.ts';
 import type { BrokerState } from './core/state.ts';
 import type { KnownKeys } from './introduction.ts';
@@ -56,6 +58,8 @@ export interface LoopParts {
   revoked(): readonly PrincipalId[];
   /** Has the broker's own data endpoint know it. */
   voided(principals: readonly PrincipalId[]): void;
+  /** Judges a policy by what has run, off the loop; rejects with GridError where it is refused. */
+  judge(order: JudgedOrder): Promise<Judgement>;
   /** Checks the home, off the loop. */
   fsck(): Promise<CheckDocument>;
   grant(op: TransferOp, session: SessionId, about: GrantSubject): string;

@@ -42,7 +42,8 @@ export interface PerformerParts {
   /** What keeps artifacts and logs beside the broker, and relays; null while it is not there. */
   readonly beside: () => Beside | null;
   readonly shellStatus: () => ShellStatus;
-  readonly revoke: (effect: Extract<BrokerEffect, { kind: 'revoke' }>) => void;
+  /** What comes of it is told to the core. */
+  readonly outside: (effect: Extract<BrokerEffect, { kind: 'revoke' | 'judgePolicy' }>) => void;
   /** Resolves with the answer when it is on disk; rejects with GridError where it is refused. */
   readonly enrolment: (effect: EnrolmentEffect) => Promise<unknown>;
   /** Resolves with what a check of the home found. */
@@ -115,7 +116,8 @@ export class Performer {
         this.pastTasks(effect);
         return;
       case 'revoke':
-        this.parts.revoke(effect);
+      case 'judgePolicy':
+        this.parts.outside(effect);
         return;
       case 'enrolment':
         this.answerWith(effect, this.parts.enrolment(effect), 'the list of who may enter cannot be written');
@@ -314,7 +316,4 @@ export class Performer {
 
 type LookupReply = Extract<Extract<BrokerEffect, { kind: 'lookup' }>['answer'], { kind: 'reply' }>;
 
-interface Asker {
-  readonly session: SessionId;
-  readonly request: number;
-}
+type Asker = Pick<Extract<BrokerEffect, { kind: 'fsck' }>, 'session' | 'request'>;

@@ -3,7 +3,7 @@
 export { beside, claimOn, emptied, lackNow, without } from './claim.ts';
 export { Demand, nothingKnown, type TypicalDemand } from './demand.ts';
 export { freeVram } from './device-fit.ts';
-export { type Evolution, evolve, type Flow } from './evolve/evolution.ts';
+export { type Evolution, evolve, type Flow, type Judgement, judgePolicy } from './evolve/evolution.ts';
 export { historyOf } from './evolve/history.ts';
 export { type SavedWatch, SlowdownWatch, type Verdict } from './evolve/slowdown-watch.ts';
 export { explain, type WorkerDecision, weightsOf } from './explain.ts';

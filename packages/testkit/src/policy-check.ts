@@ -5,8 +5,8 @@
  * 2. One version is one policy, whoever is told of it, whenever.
  */
 import type { BrokerState } from '@gryphgen/broker';
-import type { Message, PolicyDocument } from '@gryphgen/protocol';
-import { defaultPolicy } from '@gryphgen/scheduler';
+import type { Message, PolicyDocument, PolicyEvidence, PolicyParts } from '@gryphgen/protocol';
+import { defaultPolicy, type Judgement } from '@gryphgen/scheduler';
 import type { SeededRandom } from './seeded-random.ts';
 import { SimFailure } from './sim-failure.ts';
 
@@ -38,20 +38,20 @@ export function policyOperations(random: SeededRandom, others: readonly string[]
 export function argsOf({ op, from, finishWeight }: PolicyOperation): object {
   if (op === 'rollBackPolicy') return { from };
   const { version: _, ...parts } = defaultPolicy;
-  const pair = { before: 2, after: 1 };
-  const since = Number.MAX_SAFE_INTEGER;
-  const evidence = {
-    trained: 7,
-    judged: 3,
-    since,
-    until: since,
-    mean: pair,
-    p99: pair,
-    gain: 0.5,
-    leastGain: 0.1,
-  };
   return { from, parts: { ...parts, finishWeight }, evidence };
 }
+
+/** What a replay would have said; no run here is long enough for one. */
+export function judgementOf({ finishWeight }: PolicyParts): Judgement {
+  return { promotes: finishWeight > 0, why: 'it is as it was ordered', evidence };
+}
+
+const pair = { before: 2, after: 1 };
+const since = Number.MAX_SAFE_INTEGER;
+const evidence: PolicyEvidence = {
+  ...{ trained: 7, judged: 3, since, until: since, mean: pair, p99: pair },
+  ...{ gain: 0.5, leastGain: 0.1 },
+};
 
 export class PolicyCheck {
   private newest = 0;

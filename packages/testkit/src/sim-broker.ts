@@ -15,6 +15,7 @@ import {
 import { type AuthorizedKey, type Log, type PeerKey, principalIdOf } from '@gryphgen/runtime';
 import type { Sender } from './authority-check.ts';
 import { describeDecision } from './message-line.ts';
+import { judgementOf } from './policy-check.ts';
 import { compareReplay } from './replay-check.ts';
 import { randomPort, type SeededRandom } from './seeded-random.ts';
 import type { SimClock } from './sim-clock.ts';
@@ -170,6 +171,7 @@ export class SimBroker extends SimNode {
       voucher: () => '',
       revoked: () => this.revoked,
       voided: () => undefined,
+      judge: ({ parts }) => this.answer(judgementOf(parts)),
       fsck: () => Promise.reject(new Error('there is no home to be checked')),
       grant: () => 'grant',
       beside: () => null,

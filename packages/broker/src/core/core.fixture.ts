@@ -6,6 +6,7 @@ import type {
   Epoch,
   Failure,
   Message,
+  PolicyEvidence,
   PrincipalId,
   PrincipalLimitTable,
   Role,
@@ -48,6 +49,12 @@ export function report(over: Partial<WorkerReport> = {}): WorkerReport {
   };
 }
 
+const pair = { before: 1000, after: 900 };
+export const betterEvidence: PolicyEvidence = {
+  ...{ trained: 700, judged: 300, since: 1_699_999_000_000, until: 1_700_000_100_000 },
+  ...{ mean: pair, p99: pair, gain: 0.1, leastGain: 0.02 },
+};
+
 export class CoreFixture {
   state: BrokerState;
   mono = 1000;
@@ -55,6 +62,12 @@ export class CoreFixture {
   effects: BrokerEffect[] = [];
   /** Whether keys are revoked at once; else a test says when. */
   revokes = true;
+  /** What a replay says of each policy, at once; null: a test says when. */
+  judgement: Extract<BrokerEvent, { kind: 'policyJudged' }>['judgement'] | null = {
+    promotes: true,
+    why: 'it is better',
+    evidence: betterEvidence,
+  };
   readonly groups: [Epoch, Extract<BrokerEffect, { kind: 'record' }>['decision']][] = [];
   private sessions = 0;
 
@@ -73,6 +86,7 @@ export class CoreFixture {
       const effect = made[at] as BrokerEffect;
       at += 1;
       if (effect.kind === 'revoke') made.push(...this.revoke(effect));
+      if (effect.kind === 'judgePolicy') made.push(...this.judge(effect));
       if (effect.kind === 'prepareInstance' || effect.kind === 'prepareCopy')
         made.push(...this.prepare(effect));
     }
@@ -85,6 +99,12 @@ export class CoreFixture {
   /** As the shell does, when the key is off the list. */
   private revoke({ worker, session, request }: Extract<BrokerEffect, { kind: 'revoke' }>): BrokerEffect[] {
     return this.revokes ? this.raw({ kind: 'keyRevoked', worker, session, request, failure: null }) : [];
+  }
+
+  private judge({ kind: _, ...asked }: Extract<BrokerEffect, { kind: 'judgePolicy' }>): BrokerEffect[] {
+    return this.judgement === null
+      ? []
+      : this.raw({ kind: 'policyJudged', ...asked, judgement: this.judgement });
   }
 
   /** As the shell does, by the envelope's words for its hash. */

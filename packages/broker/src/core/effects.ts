@@ -19,6 +19,7 @@ import type {
   TransferOp,
   WorkerId,
 } from '@gryphgen/protocol';
+import type { JudgedOrder } from './placing/policy-orders.ts';
 import type { Decision } from './record/decisions.ts';
 import type { Task } from './state.ts';
 
@@ -155,6 +156,13 @@ export type BrokerEffect =
       readonly worker: WorkerId;
       readonly session: SessionId;
       readonly request: number;
+    }
+  /** Have a policy judged by what has run, off the loop, and tell by `policyJudged`. */
+  | {
+      readonly kind: 'judgePolicy';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly order: JudgedOrder;
     }
   /** Ask the door about who may enter, or tell it: it answers the request. */
   | {

@@ -12,6 +12,8 @@ import type {
   ToBroker,
   WorkerId,
 } from '@gryphgen/protocol';
+import type { Judgement } from '@gryphgen/scheduler';
+import type { JudgedOrder } from './placing/policy-orders.ts';
 
 /** Milliseconds. `mono` never goes back within one life of the process; `wall` may jump. */
 export interface Now {
@@ -62,6 +64,14 @@ export type BrokerEvent =
       readonly session: SessionId;
       readonly request: number;
       readonly failure: Failure | null;
+    }
+  /** What a replay of the history says of a policy that is to be in force, or why there was none. */
+  | {
+      readonly kind: 'policyJudged';
+      readonly session: SessionId;
+      readonly request: number;
+      readonly order: JudgedOrder;
+      readonly judgement: Judgement | Failure;
     }
   /** What an instance is to run is stored: it may be accepted. */
   | {

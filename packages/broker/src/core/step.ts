@@ -15,6 +15,7 @@ import { lookAfterDue } from './models/instances.ts';
 import { recallLoans } from './models/loans.ts';
 import { onResult, onStarted } from './outcomes.ts';
 import { advanceWatch, onTick } from './passing-time.ts';
+import { onPolicyJudged } from './placing/policy-orders.ts';
 import { schedule } from './placing/scheduling.ts';
 import { passes } from './principals/gate.ts';
 import { decided } from './record/decisions.ts';
@@ -63,6 +64,9 @@ export function step(state: BrokerState, event: BrokerEvent, now: Now): BrokerEf
       break;
     case 'keyRevoked':
       onKeyRevoked(context, event);
+      break;
+    case 'policyJudged':
+      onPolicyJudged(context, event);
       break;
     case 'bodyMissing':
       onBodyMissing(context, event);

@@ -62,17 +62,9 @@ export function evolve(
   from: PlacementPolicy,
   { since = 0, seed = 1, progress = () => {} }: EvolutionOptions = {},
 ): Evolution {
-  const { tasks } = history;
-  const fresh = tasks.findIndex(({ queuedAt }) => queuedAt >= since);
-  const trained = Math.max(Math.floor(trainedShare * tasks.length), fresh === -1 ? tasks.length : fresh);
-  const judged = tasks.length - trained;
+  const { trained, judged, tooFew } = dividedAt(history, since);
   const found = { tried: 0, trained, judged, candidate: null, training: null, evidence: null };
-  if (judged < leastJudged)
-    return {
-      ...found,
-      promotes: false,
-      why: `${judged} tasks to judge by are too few: ${leastJudged} are needed`,
-    };
+  if (tooFew !== undefined) return { ...found, promotes: false, why: tooFew };
   const search = new Search(beginningOf(history, trained), partsOf(from), progress);
   const random = new SeededRandom(seed);
   const all = [
@@ -87,6 +79,35 @@ export function evolve(
   const evidence = judge(history, trained, from, candidate);
   const training = { before, after };
   return { ...found, tried, candidate, training, evidence, ...verdictOn(evidence) };
+}
+
+export interface Judgement {
+  readonly promotes: boolean;
+  readonly why: string;
+  /** Null: there is too little to judge by. */
+  readonly evidence: PolicyEvidence | null;
+}
+
+/** What the same history says of a policy that somebody else has found; `since`: as of `evolve`. */
+export function judgePolicy(
+  history: History,
+  from: PlacementPolicy,
+  candidate: PolicyParts,
+  { since }: { readonly since: number },
+): Judgement {
+  const { trained, tooFew } = dividedAt(history, since);
+  if (tooFew !== undefined) return { promotes: false, why: tooFew, evidence: null };
+  const evidence = judge(history, trained, partsOf(from), candidate);
+  return { evidence, ...verdictOn(evidence) };
+}
+
+/** Into what a policy is chosen by and what judges it; `tooFew` words where that is too little. */
+function dividedAt({ tasks }: History, since: number) {
+  const fresh = tasks.findIndex(({ queuedAt }) => queuedAt >= since);
+  const trained = Math.max(Math.floor(trainedShare * tasks.length), fresh === -1 ? tasks.length : fresh);
+  const judged = tasks.length - trained;
+  const words = `${judged} tasks to judge by are too few: ${leastJudged} are needed`;
+  return { trained, judged, tooFew: judged < leastJudged ? words : undefined };
 }
 
 function partsOf(policy: PlacementPolicy): PolicyParts {

@@ -2,23 +2,12 @@ import type { Device, Epoch, PolicyDocument, Quota, SessionId } from '@gryphgen/
 import { defaultPolicy } from '@gryphgen/scheduler';
 import { describe, expect, it } from 'vitest';
 import { decodeDecisions, decodeSnapshot, encodeDecisions, encodeSnapshot } from '../../records.ts';
-import { CoreFixture, sent } from '../core.fixture.ts';
+import { CoreFixture, betterEvidence as evidence, sent } from '../core.fixture.ts';
 import { decided } from '../record/decisions.ts';
 import { loadSnapshot, saveSnapshot } from '../record/snapshot.ts';
 import type { Task } from '../state.ts';
 import { explainDocument } from './explaining.ts';
 
-const pair = { before: 1000, after: 900 };
-const evidence = {
-  trained: 700,
-  judged: 300,
-  since: 1_699_999_000_000,
-  until: 1_700_000_100_000,
-  mean: pair,
-  p99: pair,
-  gain: 0.1,
-  leastGain: 0.02,
-};
 /** By which speed is all that counts. */
 const { version: _, ...shipped } = defaultPolicy;
 const bySpeed = { ...shipped, weights: { fit: 0, image: 0, reliability: 0, load: 0, spread: 0, speed: 1 } };
@@ -29,8 +18,8 @@ function ask(grid: CoreFixture, client: SessionId, op: string, args: unknown) {
   const [answer] = sent(grid.say(client, { kind: 'request', id: requests, op, args } as never), 'reply');
   return { document: answer?.result as PolicyDocument | null, failure: answer?.failure };
 }
-const promote = (grid: CoreFixture, client: SessionId, from = 0, over: Partial<typeof evidence> = {}) =>
-  ask(grid, client, 'promotePolicy', { from, parts: bySpeed, evidence: { ...evidence, ...over } });
+const promote = (grid: CoreFixture, client: SessionId, from = 0) =>
+  ask(grid, client, 'promotePolicy', { from, parts: bySpeed, evidence });
 
 /** One worker has a load that its speed makes up for, by one policy and not by the other. */
 function twoWorkers(quota: Quota = {}, devices: readonly Device[] = []) {
@@ -132,14 +121,60 @@ describe('a promoted policy', () => {
     expect(grid.state.policies.changes).toHaveLength(1);
   });
 
-  it.each([
-    ['for another version', 3, {}, /version 0 of the placement policy is in force, not 3/],
-    ['without a gain', 0, { leastGain: 0 }, /only if a replay/],
-    ['on no task', 0, { judged: 0 }, /only if a replay/],
-  ])('is refused %s', (_, from, over, words) => {
+  it('is refused for another version than is in force', () => {
     const { grid, client } = twoWorkers();
-    expect(promote(grid, client, from, over).failure?.message).toMatch(words);
+    const { failure } = promote(grid, client, 3);
+    expect(failure?.message).toMatch(/version 0 of the placement policy is in force, not 3/);
+  });
+
+  it("is refused where the broker's own replay finds no gain, whatever who asks says", () => {
+    const { grid, client } = twoWorkers();
+    for (const evidenceFound of [null, { ...evidence, gain: -1, leastGain: -2 }]) {
+      grid.judgement = { promotes: false, why: 'it is worse', evidence: evidenceFound };
+      const { failure } = promote(grid, client);
+      expect([failure?.code, failure?.message]).toEqual([
+        'rejected.state',
+        "a policy is promoted only if the broker's own replay of the history is better with it: it is worse",
+      ]);
+    }
+    grid.judgement = { code: 'rejected.state', message: 'another policy is being judged' };
+    expect(promote(grid, client).failure).toEqual(grid.judgement);
     expect(grid.state.policies.inForce).toBe(defaultPolicy);
+  });
+
+  it.each(['is gone', 'another came in force', 'one was rolled back', 'the journal stalled'])(
+    'is not promoted when, while it was judged, %s',
+    (what) => {
+      const { grid, client } = twoWorkers();
+      promote(grid, client);
+      const other = { ...bySpeed, finishWeight: 0.5 };
+      grid.judgement = null;
+      ask(grid, client, 'promotePolicy', { from: 1, parts: other, evidence });
+      const asked = grid.effects.findLast((effect) => effect.kind === 'judgePolicy');
+      if (asked?.kind !== 'judgePolicy') throw new Error('it is judged');
+      if (what === 'is gone') grid.step({ kind: 'sessionClosed', session: client });
+      else if (what === 'the journal stalled') grid.step({ kind: 'journalStalled', stalled: true });
+      else ask(grid, client, 'rollBackPolicy', { from: 1 });
+      grid.judgement = { promotes: true, why: '', evidence };
+      if (what === 'another came in force') promote(grid, client);
+      const { kind: _, ...order } = asked;
+      grid.step({ kind: 'policyJudged', ...order, judgement: grid.judgement });
+      expect(grid.state.policies.inForce.finishWeight).not.toBe(0.5);
+    },
+  );
+
+  it('is judged beside the one in force, on the machines there are, by what came after a rollback', () => {
+    const { grid, client } = twoWorkers();
+    promote(grid, client);
+    ask(grid, client, 'rollBackPolicy', { from: 1 });
+    promote(grid, client);
+    const orders = grid.effects.flatMap((effect) => (effect.kind === 'judgePolicy' ? [effect.order] : []));
+    expect(orders.map(({ since }) => since)).toEqual([0, grid.wall]);
+    expect(orders[0]).toMatchObject({ inForce: { version: 0 }, parts: bySpeed });
+    expect(orders[0]?.machines.map(({ id, report }) => [id, report.speed])).toEqual([
+      ['w-many', 0.5],
+      ['w-swift', 0.7],
+    ]);
   });
 
   it.each([
@@ -165,8 +200,7 @@ describe('a rollback', () => {
     ]);
     expect(ask(grid, client, 'rollBackPolicy', { from: 1 }).document).toEqual(document);
     expect(ask(grid, client, 'rollBackPolicy', { from: 0 }).failure?.message).toMatch(/no policy is known/);
-    expect(promote(grid, client).failure?.message).toMatch(/submitted after it/);
-    expect(promote(grid, client, 0, { since: grid.wall }).document?.inForce.version).toBe(2);
+    expect(promote(grid, client).document?.inForce.version).toBe(2);
     expect(grid.restart(true).state.policies.save()).toEqual(grid.state.policies.save());
   });
 });

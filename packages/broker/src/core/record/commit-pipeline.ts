@@ -123,6 +123,7 @@ function leavesAtOnce(effect: BrokerEffect): boolean {
     case 'pinBody':
     case 'unpinBody':
     case 'revoke':
+    case 'judgePolicy':
     case 'enrolment':
       return true;
     case 'send':
