@@ -151,6 +151,8 @@ export interface ExplainDocument {
   readonly ranMs?: number;
   /** How long it took from its placement until it ran, where something was to be brought first. */
   readonly fetchedMs?: number;
+  /** Of a question to a model that was answered. */
+  readonly answer?: AnswerTimes;
   /** Of what fits nowhere now: the worker that lacks least, and what it lacks. */
   readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
   /** Of a task that waits for its turn; older brokers do not tell. */
@@ -159,6 +161,21 @@ export interface ExplainDocument {
   readonly quota?: QuotaDocument;
   /** Of a dry run: why it would not be taken at all; older brokers do not tell. */
   readonly refused?: Failure;
+}
+
+/** Where the time of an answer went, in ms. Of a slot that was lent: waited, first and rest of its first question, the others of all that it answered. */
+export interface AnswerTimes {
+  /** From its submission until it had its place, earlier attempts and a load included. */
+  readonly queueMs: number;
+  /** From the model's server being asked until its first byte, and until its last. */
+  readonly firstMs: number;
+  readonly restMs: number;
+  /** For which the server computed the prompt, without what it knew of it, and the output. Missing where it does not tell. */
+  readonly promptMs?: number;
+  readonly outputMs?: number;
+  readonly tokens?: { readonly prompt: number; readonly cached: number; readonly output: number };
+  /** Answered by its slot; missing of one that was not lent. */
+  readonly questions?: number;
 }
 
 /** Amounts in the unit that `of` names. */

@@ -26,6 +26,7 @@ const document = fc.record(
     status: often(fc.constantFrom(100, 200, 599)),
     body: often(fc.string()),
     tokens: often(tokens),
+    promptMs: often(number),
     outputMs: often(number),
     firstMs: often(number),
     restMs: often(number),
@@ -54,7 +55,7 @@ it('is read as its schema has it', () => {
 it('what tells no more than was asked is whole, and what is none is none', () => {
   const whole = {
     ...{ status: 200, tokens: { prompt: 3, cached: 1, output: 2 } },
-    ...{ outputMs: 1.5, firstMs: 2, restMs: 0 },
+    ...{ promptMs: 0.5, outputMs: 1.5, firstMs: 2, restMs: 0 },
   };
   expect(readInferResult(outcomeOf(JSON.stringify(whole)))).toEqual(whole);
   for (const json of ['', '{', 'null', '[]', '"x"', '{"__proto__":{"status":200},"firstMs":1,"restMs":1}'])

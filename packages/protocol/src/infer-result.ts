@@ -38,6 +38,7 @@ const fields: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['status', (value) => isCount(value) && (value as number) >= 100 && (value as number) <= 599],
   ['body', (value) => typeof value === 'string'],
   ['tokens', (value) => isOf(tokens, value) && Object.keys(value).length === tokens.size],
+  ['promptMs', isAmount],
   ['outputMs', isAmount],
   ['firstMs', isAmount],
   ['restMs', isAmount],

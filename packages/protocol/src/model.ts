@@ -157,7 +157,8 @@ export const inferResultSchema = z.object({
   body: z.string().optional(),
   /** Missing where the server does not tell. `cached`: of the prompt, what was not computed anew. */
   tokens: z.object({ prompt: tokens, cached: tokens, output: tokens }).optional(),
-  /** For which it computed the output, as the server says. */
+  /** For which it computed the prompt, without what was there of it, and the output, as the server says; older workers tell the latter alone. */
+  promptMs: z.number().min(0).optional(),
   outputMs: z.number().min(0).optional(),
   /** In the server's queue and prompt until the first byte, and from there to the last. */
   firstMs: z.number().min(0),

@@ -53,3 +53,14 @@ it('names the policy that decided where that is another than gryphgen comes with
   expect(words(3)).toContain('as it was decided then by version 3 of the placement policy:');
   for (const policy of [undefined, 0]) expect(words(policy)).toContain('as it was decided then:');
 });
+
+it('tells of an answer where its time went', () => {
+  const tokens = { prompt: 512, cached: 256, output: 64 };
+  const answer = { queueMs: 12.4, firstMs: 360, restMs: 2100, promptMs: 340, outputMs: 2000, tokens };
+  const words = (over = {}) =>
+    explainLines({ ...placed, answer: { ...answer, ...over } }, styleOf(false), 100).join('\n');
+  expect(words()).toContain(
+    "waited 12 ms for its place, a prompt of 512 tokens (256 were known) computed in 340 ms, 64 tokens written in 2 s (32 tokens/s), its first byte after 360 ms at the model's server, its last 2 s later",
+  );
+  expect(words({ questions: 9 })).toContain('9 questions answered by its slot, in all');
+});

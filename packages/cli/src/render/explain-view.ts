@@ -1,5 +1,6 @@
 /** Why a task is where it is: the decision, then each worker with its scores or its reasons. */
 import {
+  type AnswerTimes,
   type ExplainDocument,
   formatDuration,
   type TurnDocument,
@@ -9,6 +10,7 @@ import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
 import { age } from './task-view.ts';
+import { rounded } from './tuning-view.ts';
 
 /** cli.md's document, and when the decision was taken. */
 export function explainJson({ id, state, ...document }: ExplainDocument) {
@@ -28,6 +30,7 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
   const lines = [head];
   if (turn !== undefined) lines.push(style.dim(turnWords(turn)));
   lines.push(...expectedLines(printed).map((line) => style.dim(line)));
+  if (printed.answer !== undefined) lines.push(style.dim(answerWords(printed.answer)));
   if (when !== 'now' && workers.length > 0)
     lines.push(style.dim(`as it was decided then${byPolicy(document)}:`));
   if (feasible.length > 0)
@@ -65,6 +68,25 @@ function expectedLines({ expected, ranMs, fetchedMs, nearest, when }: ExplainDoc
   if (nearest !== undefined)
     lines.push(`could start now on ${nearest.name}, were it not for this: ${nearest.reasons.join('; ')}`);
   return lines;
+}
+
+/** Where the time of an answer went, in the order in which it passed. */
+function answerWords(answer: AnswerTimes): string {
+  const { queueMs, firstMs, restMs, promptMs, outputMs, tokens, questions = 1 } = answer;
+  const said = [`waited ${about(queueMs)} for its place`];
+  if (questions > 1) said.push(`${questions} questions answered by its slot, in all`);
+  if (promptMs !== undefined) {
+    const known = tokens && tokens.cached > 0 ? ` (${tokens.cached} were known)` : '';
+    const prompt = tokens === undefined ? 'its prompt' : `a prompt of ${tokens.prompt} tokens${known}`;
+    said.push(`${prompt} computed in ${about(promptMs)}`);
+  }
+  if (outputMs !== undefined && tokens !== undefined) {
+    const rate = outputMs > 0 ? ` (${rounded((1000 * tokens.output) / outputMs)} tokens/s)` : '';
+    said.push(`${tokens.output} tokens written in ${about(outputMs)}${rate}`);
+  }
+  const first = questions > 1 ? 'the first byte of the first' : 'its first byte';
+  said.push(`${first} after ${about(firstMs)} at the model's server, its last ${about(restMs)} later`);
+  return said.join(', ');
 }
 
 function about(ms: number): string {

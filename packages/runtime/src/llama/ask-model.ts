@@ -47,8 +47,12 @@ export async function askModel(question: ModelQuestion): Promise<InferResult | F
     const firstMs = (firstMono ?? clock.mono()) - beganMono;
     // A stream that ends before its first word tells no counts.
     const tokens = count.tokens() ?? (isEventStream(contentType) && status < 400 ? noTokens : undefined);
-    const outputMs = count.outputMs();
-    const counted = { ...(tokens && { tokens }), ...(outputMs !== undefined && { outputMs }) };
+    const [promptMs, outputMs] = [count.promptMs(), count.outputMs()];
+    const counted = {
+      ...(tokens && { tokens }),
+      ...(promptMs !== undefined && { promptMs }),
+      ...(outputMs !== undefined && { outputMs }),
+    };
     return { status, ...counted, firstMs, restMs: clock.mono() - beganMono - firstMs };
   } catch (error) {
     if (signal.aborted) return 'left';

@@ -13,13 +13,13 @@ it('counts by timings, where the prompt is what was computed and what was there'
   expect(counted('data: {"choices":[{}]}\n\n', last)).toEqual({ prompt: 14, cached: 13, output: 3 });
 });
 
-it('tells how long the output took, where the server does', () => {
+it('tells how long prompt and output took, where the server does', () => {
   const count = new TokenCount();
-  expect(count.outputMs()).toBeUndefined();
+  expect([count.promptMs(), count.outputMs()]).toEqual([undefined, undefined]);
   count.add(
-    Buffer.from('{"content":"\\"predicted_ms\\": 7","timings":{"predicted_n":3,"predicted_ms":12.25}}'),
+    Buffer.from('{"content":"\\"predicted_ms\\": 7","timings":{"prompt_ms":4.5,"predicted_n":3,"predicted_ms":12.25}}'),
   );
-  expect(count.outputMs()).toBe(12.25);
+  expect([count.promptMs(), count.outputMs()]).toEqual([4.5, 12.25]);
 });
 
 it('counts by usage, in the words of each API', () => {

@@ -41,7 +41,11 @@ export class TokenCount {
     return prompt === undefined ? undefined : { prompt, cached, output };
   }
 
-  /** How long the server computed the output; undefined where it did not tell. */
+  /** How long the server computed the prompt, and the output; undefined where it did not tell. */
+  promptMs(): number | undefined {
+    return lastNumber(this.tail(), 'prompt_ms', measured);
+  }
+
   outputMs(): number | undefined {
     return lastNumber(this.tail(), 'predicted_ms', measured);
   }

@@ -137,7 +137,7 @@ async function untilBack(
   }
 }
 
-function withoutTokens({ tokens: _, outputMs: __, ...rest }: InferResult): InferResult {
+function withoutTokens({ tokens: _, promptMs: __, outputMs: ___, ...rest }: InferResult): InferResult {
   return bounded(rest);
 }
 
@@ -148,7 +148,7 @@ interface Meanwhile {
 }
 
 function believed(told: InferResult, { before, after, heldMs }: Meanwhile): InferResult {
-  const { tokens, outputMs, ...rest } = bounded(told);
+  const { tokens, promptMs, outputMs, ...rest } = bounded(told);
   if (tokens === undefined) return rest;
   const cached = Math.min(tokens.cached, tokens.prompt, (rest.questions ?? 0) * mostPrompt);
   const computed = atMost(tokens.prompt - cached, before.prompt, after.prompt);
@@ -158,7 +158,9 @@ function believed(told: InferResult, { before, after, heldMs }: Meanwhile): Infe
     output === tokens.output &&
     outputMs >= output * leastTokenMs &&
     outputMs <= heldMs;
-  return { ...rest, tokens: { prompt: cached + computed, cached, output }, ...(isSpeed && { outputMs }) };
+  const isRead = promptMs !== undefined && computed === tokens.prompt - cached && promptMs <= heldMs;
+  const times = { ...(isRead && { promptMs }), ...(isSpeed && { outputMs }) };
+  return { ...rest, tokens: { prompt: cached + computed, cached, output }, ...times };
 }
 
 function atMost(told: number, before: number | undefined, after: number | undefined): number {

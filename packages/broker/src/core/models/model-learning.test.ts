@@ -2,6 +2,7 @@
 import { encodeBody, type Failure, failure, type ModelPlanDocument, type Usage } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { nodeDocument } from '../documents.ts';
+import { explainDocument } from '../placing/explaining.ts';
 import type { Task } from '../state.ts';
 import {
   add,
@@ -113,6 +114,22 @@ describe('how fast it is', () => {
     expect(planned()?.tokensPerS).toEqual({ value: expect.closeTo(50), from: 'measured' });
     expect(planned('another')?.tokensPerS).toBeUndefined();
     expect(planned()?.loadMs).toMatchObject({ from: 'measured' });
+  });
+
+  it('is told of each with where its time went', () => {
+    const first = request();
+    ready(worker, instance());
+    const outcome = { ...answer(100, 2000), promptMs: 7, firstMs: 9 };
+    const queueMs = (first.lease?.leasedAt ?? 0) - first.submittedAt;
+    ends(first, { outcome });
+    const { answer: told } = explainDocument(grid.state, first, grid.wall);
+    expect(told).toEqual({
+      ...{ queueMs, firstMs: 9, restMs: 1, promptMs: 7, outputMs: 2000 },
+      tokens: { prompt: 1, cached: 0, output: 100 },
+    });
+    const second = request();
+    ends(second, { outcome: { status: 'x' } });
+    expect(explainDocument(grid.state, second, grid.wall).answer).toBeUndefined();
   });
 
   it('is not learned of what cannot be, or of a few tokens', () => {

@@ -21,6 +21,7 @@ import {
 import { shardWords } from '../collections/collection-words.ts';
 import { foretoldIn, nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
+import { answerTimes } from '../models/answer-times.ts';
 import { modelWords } from '../models/model-words.ts';
 import { roomWords } from '../models/room-for-tasks.ts';
 import { foreseenRefusal } from '../principals/foreseen-refusal.ts';
@@ -37,6 +38,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const id = formatTaskId(task.id);
   const phase = stateOf(task);
   const note = (task.lease ?? task.outcome)?.note ?? null;
+  const answer = answerTimes(task);
   if (note !== null) {
     const { decision, workers, policy } = note;
     // Where none is named, a program decided that knew of one alone.
@@ -50,6 +52,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       ...(weights && { weights }),
       ...(policy !== undefined && { policy }),
       ...foretoldAndSeen(placedOf(task), wall),
+      ...(answer && { answer }),
     };
   }
   if (task.phase !== 'waiting') {
@@ -64,6 +67,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       decision,
       workers: [],
       ...foretoldAndSeen(placedOf(task), wall),
+      ...(answer && { answer }),
     };
   }
   const envelope = chargedAs(state, task.spec.envelope);
