@@ -9,7 +9,7 @@ import type { DeviceUuid } from '@gryphgen/protocol';
 import { readModel } from '@gryphgen/runtime';
 import { estimateMemory, offloadLast } from '@gryphgen/scheduler';
 import { tinyLlama, writeGguf } from '@gryphgen/testkit';
-import { endProcesses } from '@gryphgen/worker';
+import { type DeviceLooks, endProcesses } from '@gryphgen/worker';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { makePlace, type Place, textOf } from './executor-suite.ts';
 import { type RpcDevice, startRpcDevice } from './fit-params.ts';
@@ -24,6 +24,7 @@ let folder: string;
 let cards: readonly RpcDevice[];
 let place: Place;
 let life: InstancePlace;
+let seen: DeviceLooks['seen'];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gg-divided-'));
@@ -37,7 +38,14 @@ afterAll(async () => {
 
 beforeEach(async () => {
   place = await makePlace();
-  life = new InstancePlace(place, { programs: await cudaBuild() });
+  seen = [];
+  const looks = {
+    get seen() {
+      return seen;
+    },
+    look: () => Promise.resolve(seen),
+  };
+  life = new InstancePlace(place, { programs: await cudaBuild(), looks });
   expect(await life.executor.probe()).toBe(true);
   await life.executor.adopt();
 });
@@ -66,14 +74,17 @@ fi
 case "$CUDA_VISIBLE_DEVICES" in
 ${large},${small}) cards=${first},${second};;
 ${small},${large}) cards=${second},${first};;
-*) exec ${server} "$@";;
+*) cards=;;
 esac
 for word do
   shift
   if [ "$word" = CUDA0,CUDA1 ]; then word=RPC0,RPC1; fi
+  # As of a build that has no kernels for the card.
+  if [ "$word" = CUDA0 ]; then word=none; fi
   set -- "$@" "$word"
 done
-exec ${server} --rpc "$cards" "$@" --log-verbosity 4
+if [ -n "$cards" ]; then set -- --rpc "$cards" "$@" --log-verbosity 4; fi
+exec ${server} "$@"
 `;
   await writeFile(path, script, { mode: 0o755 });
   return path;
@@ -117,4 +128,22 @@ it.each([
     expect(mibOf('KV')).toBeCloseTo(cacheBytes / MiB, 1);
     expect(Math.abs(mibOf('compute') - computeBytes / MiB)).toBeLessThan(nearMiB);
   }
+});
+
+it('one that computes on the host in silence takes no request, and says so', async () => {
+  const path = join(folder, 'model.gguf');
+  const { metadata, tensors } = tinyLlama();
+  await writeGguf(path, metadata, tensors);
+  seen = [{ uuid: large, name: 'RTX 3060', freeBytes: 2 ** 30, unlistedBytes: 0, usedBy: new Map() }];
+  const fence = life.start(path, 'infer', { device: large, deviceLayers: 2 });
+  const { exit } = await place.events.find('exited', fence);
+  expect(exit.failure).toMatchObject({
+    code: 'execution.model',
+    message: expect.stringMatching(
+      /of RTX 3060 were planned for it, .* it held 0 B: it computes on the host/,
+    ),
+  });
+  expect(
+    place.events.told.some((told) => told.kind === 'served' && told.service.health?.state === 'healthy'),
+  ).toBe(false);
 });

@@ -30,6 +30,7 @@ import {
 import { type TinyModel, tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import {
   CallExecutor,
+  type DeviceLooks,
   type Fence,
   type Given,
   InstanceExecutor,
@@ -63,6 +64,7 @@ export async function tinyModel(folder: string, use: ModelUse): Promise<string> 
 export interface InstancePlaceOptions {
   readonly programs?: string;
   readonly stillMs?: number;
+  readonly looks?: DeviceLooks;
 }
 
 /** Who submits what is asked here. */

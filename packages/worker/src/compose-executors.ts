@@ -17,6 +17,7 @@ import { NoopExecutor } from './executors/noop-executor.ts';
 import { ProcessExecutor } from './executors/process-executor.ts';
 import { defaultWarmLimits } from './executors/warm-pool.ts';
 import { ImageStore } from './images/image-store.ts';
+import type { DeviceLooks } from './instances/device-memory.ts';
 import { inferCalls } from './instances/infer-calls.ts';
 import { InstanceExecutor } from './instances/instance-executor.ts';
 import { LocalInstances } from './instances/local-instances.ts';
@@ -29,6 +30,8 @@ import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 export interface ComposedEvents extends ExecutorEvents {
   /** The report is not true any more, about shards alone or whatever: resolves when the new one was told. */
   offersChanged(about?: 'shards'): Promise<void>;
+  /** Who looks at the devices, from the start of the first attempt on. */
+  readonly looks: () => DeviceLooks;
 }
 
 export interface Composed {
@@ -94,7 +97,13 @@ export function composeExecutors(
   const paths = { path, libraries };
   const engines = new LlamaEngines({ programs, added: () => readEngineList(home), paths, clock, log });
   const instances = new LocalInstances();
-  executors.push(new InstanceExecutor({ ...shared, clock, random, engines, paths, instances }));
+  const looks: DeviceLooks = {
+    get seen() {
+      return events.looks().seen;
+    },
+    look: () => events.looks().look(),
+  };
+  executors.push(new InstanceExecutor({ ...shared, clock, random, engines, paths, instances, looks }));
   const noteSilent = ({ task, attempt }: Fence) => logs.noteSilent(task, attempt);
   for (const call of [...(deps.calls ?? []), ...inferCalls({ engines, instances, channels, clock, alarms })])
     executors.push(

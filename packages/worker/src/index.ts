@@ -27,6 +27,7 @@ export { endProcesses, keeperPlace } from './executors/process-keeper-place.ts';
 export { defaultWarmLimits, type WarmLimits } from './executors/warm-pool.ts';
 export { type ImageSettings, ImageStore, type ImageStoreOptions } from './images/image-store.ts';
 export { registryLogin } from './images/registry-credentials.ts';
+export type { DeviceLooks } from './instances/device-memory.ts';
 export { inferCalls } from './instances/infer-calls.ts';
 export { InstanceExecutor } from './instances/instance-executor.ts';
 export { LocalInstances } from './instances/local-instances.ts';

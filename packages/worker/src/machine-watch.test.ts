@@ -58,6 +58,7 @@ beforeEach(async () => {
   watch = new MachineWatch({
     probe: {
       report: async () => found,
+      seen: [],
       refreshDevices: async () => {
         looks += 1;
         return found;
@@ -155,6 +156,14 @@ it('looks at once when asked to, after the look under way, and goes on as before
   await Promise.all(both);
   expect(changed.at(-1)?.images).toEqual(['app:1', 'app:2']);
   expect(due.map((alarm) => alarm.ms).sort()).toEqual([30_000, 5000]);
+});
+
+it('looks at the devices at once when asked to, and goes on as before', async () => {
+  attempts = [holding];
+  await Promise.all([watch.look(), watch.look()]);
+  expect(looks).toBeGreaterThan(0);
+  expect(due.map((alarm) => alarm.ms).sort()).toEqual([30_000, 5000]);
+  await pass(5000);
 });
 
 it('measures the machine after a look at which nothing runs here, and tells at once', async () => {

@@ -12,6 +12,7 @@ import type { TaskKind, WorkerReport } from '@gryphgen/protocol';
 import type { Alarms, Cancel, Log } from '@gryphgen/runtime';
 import { placesAlike } from '@gryphgen/scheduler';
 import type { Calibrator } from './calibration/calibrator.ts';
+import type { SeenDevice } from './core/device-claims.ts';
 import { type Fence, keyOf } from './core/fence.ts';
 import type { LeaseFacts } from './core/state.ts';
 import { watchEngineList } from './engines/engine-list.ts';
@@ -32,7 +33,7 @@ interface Present {
 }
 
 export interface MachineWatchOptions {
-  readonly probe: Pick<WorkerProbe, 'report' | 'refreshDevices'> & {
+  readonly probe: Pick<WorkerProbe, 'report' | 'refreshDevices' | 'seen'> & {
     readonly calibrator: Pick<Calibrator, 'measureIfUnknown'>;
   };
   readonly pressures: Pick<PressureWatch, 'start' | 'stop' | 'report' | 'addTo'>;
@@ -110,6 +111,16 @@ export class MachineWatch {
     return this.looks;
   }
 
+  get seen(): readonly SeenDevice[] {
+    return this.options.probe.seen;
+  }
+
+  /** At the devices that attempts hold, now; the same look as anybody's who asks meanwhile. */
+  async look(): Promise<readonly SeenDevice[]> {
+    await this.lookAtDevices();
+    return this.seen;
+  }
+
   /** `about`: what alone has changed, where that is known without a look. */
   async tellNow(about?: 'shards'): Promise<void> {
     const { executors, standing, changed } = this.options;
@@ -131,6 +142,7 @@ export class MachineWatch {
   }
 
   private devicesLater(): void {
+    this.cancelDevices();
     this.cancelDevices = this.options.alarms.after(devicesEveryMs, () => void this.lookAtDevices());
   }
 

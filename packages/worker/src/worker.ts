@@ -131,6 +131,7 @@ class Worker implements Service {
     const { executors, push, rates } = composeExecutors(config, deps, this.docker, logs, files, answers, {
       ...this.loop.executorEvents(),
       offersChanged: (about) => this.started().watch.tellNow(about),
+      looks: () => this.started().watch,
     });
     this.undo.push(() => executors.close());
     this.probe.calibrator.measureModelsBy(rates);
@@ -294,8 +295,7 @@ class Worker implements Service {
       probe,
       pressures: new PressureWatch({ ...this.deps, home: config.home, settings, docker, attemptBytes }),
       ...{ executors, endpoint, home: config.home },
-      attempts: () => this.running().attempts.values(),
-      standing: () => this.running().report,
+      ...{ attempts: () => this.running().attempts.values(), standing: () => this.running().report },
       changed: (report) => {
         executors.press((report.pressures ?? []).some(({ stops }) => stops.includes('container')));
         this.loop.post({ kind: 'reportChanged', report });

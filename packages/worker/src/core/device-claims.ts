@@ -17,6 +17,8 @@ export interface SeenDevice {
   readonly uuid: DeviceUuid;
   readonly name: string;
   readonly freeBytes: number;
+  /** In use, and of no process that the driver lists: where it lists none, what attempts hold is among it. */
+  readonly unlistedBytes?: number;
   /** What each attempt holds, by its key; undefined when it cannot be told whose memory is whose. */
   readonly usedBy: ReadonlyMap<string, number> | undefined;
 }

@@ -6,10 +6,18 @@
  *    takes requests; from the request to end on it takes no more.
  * 2. It never ends well by itself: an end that nobody asked for is a failure, with what the server said of it.
  * 3. What is hung is killed with all its group, and fails in words (instance-watch.ts).
+ * 4. One that is to compute on devices and does not is ended before it takes a request. Its end is told when the devices have back
+ *    what it held, or after a bound: until then its place is nobody else's (device-memory.ts).
  */
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { type Failure, failure, type ModelEngine, type PublishedPort } from '@gryphgen/protocol';
+import {
+  type DeviceShare,
+  type Failure,
+  failure,
+  type ModelEngine,
+  type PublishedPort,
+} from '@gryphgen/protocol';
 import type { Alarms, Clock, KeptDoor, Log, Random } from '@gryphgen/runtime';
 import type { Files } from '../artifacts/attempt-files.ts';
 import type { StartOrder } from '../core/effects.ts';
@@ -22,6 +30,7 @@ import type { Adoption, Executor, ExecutorEvents } from '../executors/executor.t
 import { ProcessExecutor, type ProcessExecutorOptions } from '../executors/process-executor.ts';
 import { type KeeperPlace, keeperPlace } from '../executors/process-keeper-place.ts';
 import type { ProcessOwner } from '../executors/process-owner.ts';
+import { type DeviceLooks, untilBack, whyNotThere } from './device-memory.ts';
 import { apiKeyFile, readInstance, removeSocket, socketPathOf } from './instance-home.ts';
 import { planInstance } from './instance-plan.ts';
 import { InstanceWatch } from './instance-watch.ts';
@@ -39,6 +48,8 @@ export interface InstanceExecutorOptions
   readonly paths: ProgramPaths;
   /** Where calls find what is ready. */
   readonly instances: LocalInstances;
+  /** By which it is seen what they hold of devices; without, nothing is held against them. */
+  readonly looks?: DeviceLooks;
   /** One of which nothing moves for so long is hung; by default some minutes. */
   readonly stillMs?: number;
 }
@@ -50,6 +61,8 @@ interface Held {
   /** What it is and where: known from its preparation on. */
   known: { readonly facts: InstanceFacts; readonly door: KeptDoor } | null;
   instance: LocalInstance | null;
+  /** What it was given of devices; nothing of one that an earlier life started. */
+  shares: readonly DeviceShare[];
   watch: InstanceWatch | null;
   wasReady: boolean;
   /** Why we end it. */
@@ -66,6 +79,7 @@ export class InstanceExecutor implements Executor {
   private readonly processes: ProcessExecutor;
   private readonly held = new Map<string, Held>();
   private readonly clearing = new Set<Promise<void>>();
+  private readonly closing = new AbortController();
 
   constructor(options: InstanceExecutorOptions) {
     const { home, files, engines, paths, random, beginLog, resumeLog } = options;
@@ -132,6 +146,7 @@ export class InstanceExecutor implements Executor {
   }
 
   start(order: StartOrder): void {
+    this.hold(order.fence).shares = order.devices;
     this.processes.start(order);
   }
 
@@ -154,6 +169,7 @@ export class InstanceExecutor implements Executor {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
     for (const held of this.held.values()) this.unwatch(held);
     await this.processes.close();
     await Promise.all(this.clearing);
@@ -162,7 +178,14 @@ export class InstanceExecutor implements Executor {
   private hold(fence: Fence): Held {
     const before = this.held.get(keyOf(fence));
     if (before !== undefined) return before;
-    const nothing = { known: null, instance: null, watch: null, wasReady: false, condemned: null };
+    const nothing = {
+      known: null,
+      shares: [],
+      instance: null,
+      watch: null,
+      wasReady: false,
+      condemned: null,
+    };
     const held: Held = { fence, tail: new OutputTail(), ...nothing };
     this.held.set(keyOf(fence), held);
     return held;
@@ -190,7 +213,7 @@ export class InstanceExecutor implements Executor {
         const held = this.hold(fence);
         this.unwatch(held);
         this.clear(this.socketOf(fence));
-        events.exited(fence, endOf(held, exit));
+        this.tellEnd(held, endOf(held, exit));
       },
     };
   }
@@ -204,6 +227,7 @@ export class InstanceExecutor implements Executor {
     instances.add(instance);
     held.watch = new InstanceWatch(instance, {
       ...{ clock, alarms, stillMs },
+      refused: (signal) => this.whyOnHost(held, signal),
       served: (health) => {
         held.wasReady ||= health.state === 'healthy';
         events.served(fence, { ports: noPorts, health });
@@ -214,6 +238,38 @@ export class InstanceExecutor implements Executor {
       log.error({ err: error, task: fence.task }, 'an instance cannot be watched');
       this.condemn(held, failure('internal.bug', `it cannot be watched: ${String(error)}`));
     });
+  }
+
+  private async whyOnHost(
+    { fence, known, shares, tail }: Held,
+    signal: AbortSignal,
+  ): Promise<Failure | null> {
+    const { looks, clock, alarms } = this.options;
+    if (known?.facts.onHost !== false || shares.length === 0) return null;
+    const said = tail.noDevice();
+    if (said !== undefined)
+      return failure('execution.model', `it found no device, and is not to compute on the host: ${said}`);
+    return looks ? whyNotThere({ looks, clock, alarms }, { key: keyOf(fence), shares, signal }) : null;
+  }
+
+  /** Its place is free from then on. */
+  private tellEnd({ fence, shares }: Held, exit: Exit): void {
+    const { looks, clock, alarms, events, log } = this.options;
+    if (looks === undefined || shares.length === 0) {
+      events.exited(fence, exit);
+      return;
+    }
+    const { signal } = this.closing;
+    const told = untilBack({ looks, clock, alarms }, { key: keyOf(fence), before: looks.seen, signal })
+      .catch((error: unknown) => `whether its memory came back cannot be seen: ${String(error)}`)
+      .then((lacking) => {
+        if (lacking !== '') log.warn({ task: fence.task, why: lacking }, 'an instance left memory behind');
+        const why = exit.failure;
+        const words = lacking === '' || why === null ? why : failure(why.code, `${why.message}; ${lacking}`);
+        events.exited(fence, { ...exit, failure: words });
+      })
+      .finally(() => this.clearing.delete(told));
+    this.clearing.add(told);
   }
 
   /** It takes no more requests. */

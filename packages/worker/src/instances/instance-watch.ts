@@ -25,6 +25,8 @@ export interface InstanceWatchOptions {
   readonly alarms: Alarms;
   /** Default: some minutes, by where it computes. */
   readonly stillMs?: number | undefined;
+  /** Once it answers, and before it takes requests: why it may not. */
+  readonly refused?: (signal: AbortSignal) => Promise<Failure | null>;
   /** When it changes. */
   readonly served: (health: Health) => void;
   /** It is to be ended, for this. */
@@ -61,7 +63,8 @@ export class InstanceWatch {
     const beganMono = clock.mono();
     for (let waitMs = firstLookMs; !signal.aborted; waitMs = Math.min(2 * waitMs, loadLookMs)) {
       if ((await this.text('/health', answerMs)) !== null) {
-        if (signal.aborted) return null;
+        const why = await this.options.refused?.(signal);
+        if (signal.aborted || why) return why ?? null;
         this.instance.isReady = true;
         served({ state: 'healthy', words: '' });
         return null;

@@ -38,3 +38,12 @@ describe('of a server that ended', () => {
     expect(tail.failure('it ended', true).message).toBe('it ended: error: now');
   });
 });
+
+it('what it said of finding no device is told, and nothing else is taken for that', async () => {
+  const tail = await said(
+    '0.1 W warning: no usable GPU found, --gpu-layers option will be ignored\n',
+    'more\n',
+  );
+  expect(tail.noDevice()).toBe('warning: no usable GPU found, --gpu-layers option will be ignored');
+  expect((await said('offloaded 5/5 layers to GPU\n')).noDevice()).toBeUndefined();
+});

@@ -13,6 +13,9 @@ const lastLines = 20;
 
 const outOfMemory =
   /out of (?:\w+ )?memory|OutOfDeviceMemory|OutOfHostMemory|failed to allocate|unable to allocate|cudaMalloc failed|bad_alloc/i;
+/** It warns of it, and computes on the host. */
+const noDevice =
+  /no usable GPU found|failed to initialize (?:CUDA|Vulkan|ROCm)|no (?:CUDA|ROCm)-capable device/i;
 /** What llama.cpp says of what went wrong; the lines after it tell only what follows from that. */
 const telling = /\b(?:error|failed|invalid|unknown|unsupported|cannot|could not|couldn't|missing|abort)/i;
 /** `0.00.190.064 I srv  operator(): `: when, how serious and where. */
@@ -31,6 +34,12 @@ export class OutputTail {
       },
       end: () => log.end(),
     };
+  }
+
+  /** What it said of finding no device to compute on; undefined where it said nothing of that. */
+  noDevice(): string | undefined {
+    const line = this.text.split('\n').find((one) => noDevice.test(one));
+    return line === undefined ? undefined : shown(line.replace(prefix, '').trim());
   }
 
   /**

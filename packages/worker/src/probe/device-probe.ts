@@ -39,6 +39,7 @@ export class DeviceProbe {
   private readonly askOwners: Question<Owners | undefined>;
   private pids: readonly number[] = [];
   private holders: readonly Holder[] = [];
+  private last: readonly SeenDevice[] = [];
 
   constructor(options: DeviceProbeOptions) {
     this.options = options;
@@ -54,6 +55,11 @@ export class DeviceProbe {
 
   get devices(): readonly Device[] {
     return this.known.devices;
+  }
+
+  /** What the last look was told of. */
+  get seen(): readonly SeenDevice[] {
+    return this.last;
   }
 
   /** What is wrong, in words; empty when nothing is. */
@@ -89,7 +95,8 @@ export class DeviceProbe {
   }
 
   private take(found: DevicesFound, holders: readonly Holder[], owners?: Owners): void {
-    this.options.onSeen(this.known.take(found, holders, owners));
+    this.last = this.known.take(found, holders, owners);
+    this.options.onSeen(this.last);
   }
 }
 

@@ -35,6 +35,7 @@ export function attribute(
   before: Device | undefined,
 ): DeviceUse {
   const usedBy = new Map<string, number>();
+  const listedBytes = processes.reduce((sum, { vramBytes = 0 }) => sum + vramBytes, 0);
   const foreign: ForeignUse[] = [];
   let goneBytes = 0;
   let isTold = owners !== undefined;
@@ -57,6 +58,7 @@ export function attribute(
       uuid: device.uuid,
       name: device.name,
       freeBytes: device.vramBytes - device.foreignBytes,
+      unlistedBytes: Math.max(0, device.foreignBytes - listedBytes),
       usedBy: isTold ? usedBy : undefined,
     },
   };

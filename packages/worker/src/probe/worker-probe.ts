@@ -19,6 +19,7 @@ import type { Alarms, Clock, Log } from '@gryphgen/runtime';
 import type Docker from 'dockerode';
 import { Calibrator } from '../calibration/calibrator.ts';
 import { type Measure, measureWith } from '../calibration/measure.ts';
+import type { SeenDevice } from '../core/device-claims.ts';
 import { namesIn, questionsTo } from '../executors/engine-questions.ts';
 import { DeviceProbe, type DeviceProbeOptions, type Holder } from './device-probe.ts';
 import { ascii, probeHardware } from './hardware.ts';
@@ -99,6 +100,11 @@ export class WorkerProbe {
       alarms,
       put: (signal) => describeEngine(docker, signal),
     });
+  }
+
+  /** Devices that attempts hold, as of the last look at them. */
+  get seen(): readonly SeenDevice[] {
+    return this.devices.seen;
   }
 
   /** Throws when there is none to give, at first or at all. */
