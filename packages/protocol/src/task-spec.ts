@@ -72,6 +72,8 @@ export interface Envelope {
   readonly loan?: boolean;
   /** Hashes of ever longer beginnings of its prompt: it goes where they are known, among workers that are as good. */
   readonly prefix?: readonly string[];
+  /** How long that is, as its server is sent it, and its answer at most: it goes where it is expected to end first. */
+  readonly asks?: { readonly promptBytes: number; readonly maxTokens?: number | undefined };
   /** Tasks of one class are expected to run alike; without it, those of one kind and image. */
   readonly taskClass?: string;
   /** Of `ingest` and `retrieve`: it goes to that shard's owner, and waits for it (E40). */
@@ -131,6 +133,12 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   attended: z.boolean().optional(),
   loan: z.boolean().optional(),
   prefix: z.array(z.string().min(1).max(32)).max(limits.prefixes).optional(),
+  asks: z
+    .object({
+      promptBytes: count.max(limits.questionBytes),
+      maxTokens: count.max(2 ** 31 - 1).optional(),
+    })
+    .optional(),
   taskClass: z.string().refine(isTaskClass, `expected ${taskClassWords}`).optional(),
   shard: shardNameSchema.optional(),
 });

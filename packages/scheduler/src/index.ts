@@ -15,7 +15,7 @@ export type { Foretold } from './learn/forecast.ts';
 export { fetchesOf, LearnedForecast, type Underway } from './learn/learned-forecast.ts';
 export { LessonsDue, type PartLevel } from './learn/lessons-due.ts';
 export { ModelLessons, type SavedModelLessons, type Taught } from './learn/model-lessons.ts';
-export { speedName } from './learn/model-speeds.ts';
+export { answerLength, promptBytesEach, promptOn, speedName } from './learn/model-speeds.ts';
 export type { NeedEstimate } from './learn/needs.ts';
 export { PredictionErrors, type SavedErrors } from './learn/prediction-errors.ts';
 export { Shortlist } from './learn/shortlist.ts';

@@ -30,7 +30,8 @@ export function classOf({ kind, image, taskClass }: Envelope): string {
 
 export function foretold(envelope: Envelope): Foretold {
   const { inputs } = envelope;
-  return { shape: envelope, taskClass: classOf(envelope), inputs, inputBytes: inputBytesOf(envelope) };
+  const task = { shape: envelope, taskClass: classOf(envelope), inputs, inputBytes: inputBytesOf(envelope) };
+  return envelope.asks === undefined ? task : { ...task, question: envelope };
 }
 
 export function inputBytesOf({ inputs }: Envelope): number {

@@ -5,6 +5,7 @@
 import { encodeBody, limits, type ModelPath, type ModelUse } from '@gryphgen/protocol';
 import { hereMark } from '@gryphgen/runtime';
 import { type EncodedTask, prepareBody, prepareTask } from '../prepare.ts';
+import { askedOf } from './asked.ts';
 import { holdBytes } from './held-pieces.ts';
 
 /** What a task's body holds of a request, less what stands around it; the rest goes by the channel. */
@@ -51,7 +52,8 @@ export class QuestionEncoder {
       ...(request.length > inlineBytes ? { requestBytes: request.length } : { request }),
       ...(loan && { loan, ...this.here }),
     };
-    if (prefix.length > 0) return prepareTask({ ...aboutTask(about, loan), prefix, body });
+    if (prefix.length > 0)
+      return prepareTask({ ...aboutTask(about, loan), prefix, asks: askedOf(request), body });
     const name = JSON.stringify({ ...about, path, loan });
     const envelopeBytes = this.envelopes.get(name);
     if (envelopeBytes !== undefined) {

@@ -17,7 +17,9 @@ it('tells how long prompt and output took, where the server does', () => {
   const count = new TokenCount();
   expect([count.promptMs(), count.outputMs()]).toEqual([undefined, undefined]);
   count.add(
-    Buffer.from('{"content":"\\"predicted_ms\\": 7","timings":{"prompt_ms":4.5,"predicted_n":3,"predicted_ms":12.25}}'),
+    Buffer.from(
+      '{"content":"\\"predicted_ms\\": 7","timings":{"prompt_ms":4.5,"predicted_n":3,"predicted_ms":12.25}}',
+    ),
   );
   expect([count.promptMs(), count.outputMs()]).toEqual([4.5, 12.25]);
 });

@@ -9,6 +9,8 @@ export interface Foretold {
   readonly shape: Shape;
   readonly taskClass: string;
   readonly inputs?: Envelope['inputs'];
+  /** Of a question to a model that tells how long it is. */
+  readonly question?: Pick<Envelope, 'model' | 'prefix' | 'asks'>;
   /** Of all of them; 0: none, or not known. */
   readonly inputBytes: number;
 }

@@ -20,6 +20,11 @@ export interface Underway {
 /** What the worker does not have of inputs. */
 export type MissingBytes = (inputs: NonNullable<Envelope['inputs']>, worker: WorkerId) => number;
 
+/** How long an answer takes on a worker, as far as it is known how fast its model reads and writes there. */
+export type AnswersOf = (
+  question: NonNullable<Foretold['question']>,
+) => ((worker: WorkerId) => number | undefined) | undefined;
+
 /** What an attempt taught. */
 export interface Lesson {
   readonly task: Pick<Foretold, 'shape' | 'taskClass' | 'inputBytes'>;
@@ -66,6 +71,7 @@ export class LearnedForecast implements Forecast {
   private readonly underway: (worker: WorkerView) => Iterable<Underway>;
   private readonly policies: PolicyInForce;
   private readonly missingBytes: MissingBytes;
+  private readonly answersOf: AnswersOf;
   /** By class: its runs when the last try was made. */
   private readonly triedAt = new Map<string, number>();
 
@@ -73,10 +79,12 @@ export class LearnedForecast implements Forecast {
     underway: (worker: WorkerView) => Iterable<Underway>,
     policies = defaultInForce,
     missingBytes: MissingBytes = () => 0,
+    answersOf: AnswersOf = () => undefined,
   ) {
     this.underway = underway;
     this.policies = policies;
     this.missingBytes = missingBytes;
+    this.answersOf = answersOf;
   }
 
   learn({ task: { shape, taskClass, inputBytes }, worker, reservation, runMs, usage }: Lesson): void {
@@ -112,11 +120,12 @@ export class LearnedForecast implements Forecast {
     this.fetches.observe({ taskClass: anyInput, seat: id, runMs });
   }
 
-  runsOf({ shape, taskClass, inputBytes }: Foretold): RunsOf | undefined {
+  runsOf({ shape, taskClass, inputBytes, question }: Foretold): RunsOf | undefined {
     const means =
       this.runs.meansOf(taskClass, inputBytes) ??
       this.runs.newcomerMeansOf(familyOf(shape), threadsAsked(shape));
-    return means && (({ id }, device) => means(seatOf(id, device)));
+    const answers = question && this.answersOf(question);
+    return means && (({ id }, device) => answers?.(id) ?? means(seatOf(id, device)));
   }
 
   typicalMs(task: Foretold): number | undefined {

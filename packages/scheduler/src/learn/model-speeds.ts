@@ -1,7 +1,10 @@
 /**
- * How many tokens a second a model writes on a seat (a device, or a worker's host), learned of the answers it gave there.
+ * How many tokens a second a model writes on a seat (a device, or a worker's host), and how many of a prompt it reads there
+ * (`promptOn`), learned of the answers it gave there. Beside them, of the model alone, how long its answers are (`answerLength`), and how
+ * many bytes of a question are a token of it (`promptBytesEach`).
  *
  * 1. By the word of that worker alone, about its own seats: what it says changes nothing of another's.
+ *    What is of the model alone is moved by all answers, and by what who asked said of the question: it counts for all workers alike.
  * 2. One answer moves it by little, however wild; so many pairs are kept, those used last.
  */
 import { RecentMap } from '../recency.ts';
@@ -9,12 +12,12 @@ import { type Level, learn, unknownLevel } from './level.ts';
 
 export type SavedModelSpeeds = readonly (readonly [pair: string, n: number, at: number])[];
 
-const kept = 1024;
+const kept = 2048;
 const leastRate = 1 / 10;
 /** ln 1.5. */
 const mostStep = Math.log(1.5);
-/** More than any machine writes for one. */
-const mostPerS = 1e5;
+/** More than any machine writes for one, or reads. */
+const mostPerS = 1e6;
 
 export class ModelSpeeds {
   private readonly pairs = new RecentMap<Level>(kept);
@@ -61,6 +64,14 @@ export class ModelSpeeds {
     this.pairs.clear();
     for (const [key, n, at] of saved) this.pairs.add(key, { n, at });
   }
+}
+
+/** In place of a seat: of none is it the name. */
+export const answerLength = 'answer length';
+export const promptBytesEach = 'prompt bytes';
+
+export function promptOn(seat: string): string {
+  return `${seat} prompt`;
 }
 
 /** No model's name has a space. */

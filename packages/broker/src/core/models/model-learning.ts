@@ -3,18 +3,19 @@
  *
  * 1. What an instance held of its devices, of all together, is told by its worker, believed as far as told-use.ts has it, and held against
  *    what was reserved for it. One that was loaded for a moment only may not have held all of it yet: then less says nothing.
- * 2. How fast it writes is told by the server with an answer. Of most answers nothing is read here: the first of each model and
+ * 2. How fast it writes and reads is told by the server with an answer. Of most answers nothing is read here: the first of each model and
  *    every eighth teach enough. Of ephemeral ones nothing is journaled but what they taught together (untold-lessons.ts).
  */
 import {
   type DeviceShare,
+  type Envelope,
   isEphemeral,
   type ModelSpec,
   type Reservation,
   readInferResult,
   type WorkerId,
 } from '@gryphgen/protocol';
-import { speedName } from '@gryphgen/scheduler';
+import { answerLength, promptBytesEach, promptOn, speedName } from '@gryphgen/scheduler';
 import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
 import { noteSpeed } from './untold-lessons.ts';
 
@@ -27,6 +28,11 @@ const mostReadBytes = 4096;
 const firstAnswers = 8;
 const everyAnswer = 8;
 const leastTokens = 8;
+/** Fewer are read in a step or two, however many they are. */
+const leastPromptTokens = 64;
+/** A token is hardly less of a text than that, or more; who asks may say anything. */
+const leastBytesEach = 1 / 2;
+const mostBytesEach = 32;
 
 /** `startedAt` is not journaled with an attempt that is tried again: then more than was planned is learned, and less is not. */
 type Ended = Pick<TaskOutcome, 'failure' | 'usage'> & Partial<TaskOutcome>;
@@ -71,7 +77,7 @@ function learnFromAnswer(
   { worker }: TaskLease,
   outcome: Uint8Array,
 ): void {
-  const { kind, model: name } = spec.envelope;
+  const { kind, model: name, asks } = spec.envelope;
   if (kind !== 'infer' || name === undefined || outcome.byteLength === 0) return;
   if (outcome.byteLength > mostReadBytes || state.models.isTrial(name)) return;
   const seats = seatsOf(state, name, worker);
@@ -79,13 +85,13 @@ function learnFromAnswer(
   if (seat === undefined || seats.size > 1) return;
   const known = state.models.lessons.speeds.of(name, seat)?.seen ?? 0;
   if (known >= firstAnswers && id % everyAnswer !== 0) return;
-  const tokensPerS = tokensPerSOf(outcome);
-  if (tokensPerS === undefined) return;
-  if (isEphemeral(id)) noteSpeed(state, speedName(name, seat));
-  state.models.lessons.speeds.observe(name, seat, tokensPerS);
+  for (const [of, value] of taughtBy(outcome, seat, asks)) {
+    if (isEphemeral(id)) noteSpeed(state, speedName(name, of));
+    state.models.lessons.speeds.observe(name, of, value);
+  }
 }
 
-function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId): ReadonlySet<string> {
+export function seatsOf({ models, tasks }: BrokerState, name: string, worker: WorkerId): ReadonlySet<string> {
   const seats = new Set<string>();
   for (const id of models.of(name).instances) {
     const lease = tasks.get(id)?.lease;
@@ -109,11 +115,26 @@ export function vramBytesOf({ devices }: Reservation): number {
   return devices.reduce((sum, { vramBytes }) => sum + vramBytes, 0);
 }
 
-function tokensPerSOf(outcome: Uint8Array): number | undefined {
-  const { tokens, outputMs = 0 } = readInferResult(outcome) ?? {};
+/** Of which seat, or of the model alone, what: how fast it wrote and read there, how long the answer was, what of the question is a token. */
+function taughtBy(
+  outcome: Uint8Array,
+  seat: string,
+  asks: Envelope['asks'],
+): readonly (readonly [of: string, value: number])[] {
+  const { tokens, promptMs = 0, outputMs = 0, questions = 1 } = readInferResult(outcome) ?? {};
   // Of a few tokens the time is mostly of something else.
-  if (tokens === undefined || tokens.output < leastTokens || outputMs <= 0) return undefined;
-  return (1000 * tokens.output) / outputMs;
+  if (tokens === undefined || tokens.output < leastTokens || outputMs <= 0) return [];
+  const taught: [string, number][] = [
+    [seat, (1000 * tokens.output) / outputMs],
+    [answerLength, tokens.output / Math.max(1, questions)],
+  ];
+  const computed = tokens.prompt - tokens.cached;
+  if (computed >= leastPromptTokens && promptMs > 0)
+    taught.push([promptOn(seat), (1000 * computed) / promptMs]);
+  const bytesEach = questions === 1 && asks !== undefined ? asks.promptBytes / tokens.prompt : 0;
+  if (tokens.prompt >= leastPromptTokens && bytesEach >= leastBytesEach && bytesEach <= mostBytesEach)
+    taught.push([promptBytesEach, bytesEach]);
+  return taught;
 }
 
 /** By which the estimate of a device's memory is multiplied for an instance there. */

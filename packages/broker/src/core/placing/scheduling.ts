@@ -17,6 +17,7 @@ import {
 import type { Context } from '../context.ts';
 import { decide, sendLease } from '../context.ts';
 import { noteFetches } from '../learning.ts';
+import { answerWords } from '../models/foreseen-answers.ts';
 import { explainedPrefix, nearPrefix, notePrefix } from '../models/near-prefix.ts';
 import { tellChanged } from '../outcomes.ts';
 import { placedWithin, quotaAgainst } from '../principals/quotas.ts';
@@ -179,6 +180,7 @@ function reasons(
   const why = { ...explained, decision: charged, workers, policy: inForce.version };
   if (plan?.kind !== 'now') return why;
   const tries = plan.tries ? ', to learn how it runs there' : '';
-  const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${tries}`;
+  const asked = plan.placement.kind === 'placed' ? answerWords(state, envelope, plan.placement.worker) : '';
+  const decision = `${why.decision}, expected to end in ${aboutMs(plan.finishMs)}${asked}${tries}`;
   return { ...why, decision };
 }

@@ -30,6 +30,7 @@ import { CollectionBook, collectionSet } from '../collections/collection-book.ts
 import { Deadlines } from '../deadlines.ts';
 import { IdRing } from '../id-ring.ts';
 import { missingBytes, underwayOn } from '../learning.ts';
+import { foreseenAnswers } from '../models/foreseen-answers.ts';
 import { ModelBook, modelSet } from '../models/model-book.ts';
 import { writeNote } from '../placing/journaled-note.ts';
 import { PlacementNotes } from '../placing/placement-notes.ts';
@@ -66,6 +67,7 @@ export function emptyState(
     (view) => underwayOn(state, view),
     policies,
     (inputs, worker) => missingBytes(state, inputs, worker),
+    (question) => foreseenAnswers(state, question),
   );
   const roster = new Roster();
   const placer = new Placer(roster);
