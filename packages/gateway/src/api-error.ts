@@ -55,7 +55,9 @@ export function problemOf(error: unknown): { readonly problem: ApiProblem; reado
 function problemOfFailure({ code, message }: Failure): ApiProblem {
   const status = statusOf(code);
   const told = { status, type: typesByStatus[status] ?? 'server_error', code, message };
-  return status === 429 || status === 503 ? { ...told, retryAfterS: soonS } : told;
+  // Asked again a second later it would be refused again: that takes another machine.
+  const isSoon = status === 429 || (status === 503 && code !== 'rejected.impossible');
+  return isSoon ? { ...told, retryAfterS: soonS } : told;
 }
 
 /** HTTP's word for a failure of the grid. */

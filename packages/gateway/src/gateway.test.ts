@@ -71,6 +71,15 @@ describe('a request', () => {
     expect(await fixture.ask(`${url}/v1/chat/completions`, body)).toMatchObject({ status: 200 });
   });
 
+  it('for a model that no machine could hold is told so, and not to ask again soon', async () => {
+    const url = await fixture.open();
+    const why = failure('rejected.impossible', 'no machine of this grid could hold it');
+    fixture.grid.head = () => Promise.reject(new GridError(why));
+    const answer = await fixture.ask(`${url}/v1/chat/completions`, chat());
+    expect(answer).toMatchObject({ status: 503, error: { code: 'rejected.impossible' } });
+    expect(answer.headers).not.toHaveProperty('retry-after');
+  });
+
   it('for what is not there is told what is', async () => {
     const url = await fixture.open();
     expect(await fixture.ask(`${url}/v1/chat`, chat())).toMatchObject({
