@@ -9,7 +9,6 @@
  * 4. One that is to compute on devices and does not is ended before it takes a request. Its end is told when the devices have back
  *    what it held, or after a bound: until then its place is nobody else's (device-memory.ts).
  */
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import {
   type DeviceShare,
@@ -31,6 +30,7 @@ import { ProcessExecutor, type ProcessExecutorOptions } from '../executors/proce
 import { type KeeperPlace, keeperPlace } from '../executors/process-keeper-place.ts';
 import type { ProcessOwner } from '../executors/process-owner.ts';
 import { type DeviceLooks, untilBack, whyNotThere } from './device-memory.ts';
+import { endOf } from './instance-end.ts';
 import { apiKeyFile, readInstance, removeSocket, socketPathOf } from './instance-home.ts';
 import { planInstance } from './instance-plan.ts';
 import { InstanceWatch } from './instance-watch.ts';
@@ -61,8 +61,10 @@ interface Held {
   /** What it is and where: known from its preparation on. */
   known: { readonly facts: InstanceFacts; readonly door: KeptDoor } | null;
   instance: LocalInstance | null;
-  /** What it was given of devices; nothing of one that an earlier life started. */
+  /** What it was given of devices. */
   shares: readonly DeviceShare[];
+  /** An earlier life started it, and saw where it computes. */
+  isAdopted: boolean;
   watch: InstanceWatch | null;
   wasReady: boolean;
   /** Why we end it. */
@@ -134,8 +136,10 @@ export class InstanceExecutor implements Executor {
   async adopt(): Promise<Adoption> {
     const adopted = await this.processes.adopt();
     if ('notYet' in adopted) return adopted;
-    for (const { fence, found, stopping } of adopted) {
+    for (const { fence, facts, found, stopping } of adopted) {
       const held = this.hold(fence);
+      held.isAdopted = true;
+      held.shares = facts.reservation.devices;
       if (found.phase === 'ended') continue;
       held.known = await readInstance(this.scratchOf(fence), this.socketOf(fence));
       if (held.known === null)
@@ -181,6 +185,7 @@ export class InstanceExecutor implements Executor {
     const nothing = {
       known: null,
       shares: [],
+      isAdopted: false,
       instance: null,
       watch: null,
       wasReady: false,
@@ -241,11 +246,11 @@ export class InstanceExecutor implements Executor {
   }
 
   private async whyOnHost(
-    { fence, known, shares, tail }: Held,
+    { fence, known, shares, isAdopted, tail }: Held,
     signal: AbortSignal,
   ): Promise<Failure | null> {
     const { looks, clock, alarms } = this.options;
-    if (known?.facts.onHost !== false || shares.length === 0) return null;
+    if (isAdopted || known?.facts.onHost !== false || shares.length === 0) return null;
     const said = tail.noDevice();
     if (said !== undefined)
       return failure('execution.model', `it found no device, and is not to compute on the host: ${said}`);
@@ -293,26 +298,4 @@ export class InstanceExecutor implements Executor {
       .finally(() => this.clearing.delete(cleared));
     this.clearing.add(cleared);
   }
-}
-
-/** What its end is to the broker. */
-function endOf({ condemned, tail, wasReady }: Held, exit: Exit): Exit {
-  if (condemned !== null) return { ...exit, failure: condemned, stopped: false };
-  if (exit.stopped || exit.failure !== null) return exit;
-  const how = `llama-server ${howEnded(exit)}`;
-  if (!wasReady) return { ...exit, failure: tail.failure(`${how} before it was ready`, false) };
-  const { code, message } = tail.failure(how, true);
-  if (code === 'execution.oom') return { ...exit, failure: failure(code, message) };
-  // Of a signal from outside it says nothing itself.
-  const words = exit.exitCode === killed || exit.exitCode === ended ? how : message;
-  return { ...exit, failure: failure('execution.exit', words) };
-}
-
-const killed = 128 + constants.signals.SIGKILL;
-const ended = 128 + constants.signals.SIGTERM;
-
-/** A shell's code is 128 and the signal's number. */
-function howEnded({ exitCode }: Exit): string {
-  if (exitCode > 128) return `was ended by signal ${exitCode - 128}`;
-  return exitCode === 0 ? 'ended by itself' : `ended with exit code ${exitCode}`;
 }
