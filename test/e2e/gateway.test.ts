@@ -1,12 +1,13 @@
 /** The gateway of `grid up` before a real grid with tiny models, asked by OpenAI's client. */
 import { join } from 'node:path';
+import type { ModelDocument } from '@gryphgen/protocol';
 import { tinyBert, tinyLlama, writeGguf } from '@gryphgen/testkit';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { llamaProgram } from '../conformance/llama-program.ts';
 import { openaiAt, openaiSuite } from '../conformance/openai-suite.ts';
 import { GridFixture } from './cli-grid.fixture.ts';
-import { llamaServersOf } from './llama-servers.ts';
+import { daemonsOf, llamaServersOf, slotsInUse } from './llama-servers.ts';
 
 const grid = new GridFixture();
 let gateway = '';
@@ -97,18 +98,47 @@ it('asked again and again, answers from slots that are lent, by their server, an
 it('streams of an instance that is killed end in words, and those that wait go on', async () => {
   const client = openaiAt(place());
   await client.chat.completions.create(chat);
+  const killServers = () => kill(llamaServersOf(grid.home));
   // On a busy machine the one that began may have ended before the signal comes, and no other begun.
-  let told = await endsOfKilled(client);
-  if (told.every((end) => end === 'whole')) told = await endsOfKilled(client);
+  let told = await endsOf(client, killServers);
+  if (told.every((end) => end === 'whole')) told = await endsOf(client, killServers);
   expect(new Set(told).size).toBeGreaterThan(1);
   expect(told).toContain('whole');
-  expect(told.filter((end) => !/^(whole|lost\.|execution\.)/.test(end))).toEqual([]);
+  expect(told.filter((end) => !honest.test(end))).toEqual([]);
   expect((await client.chat.completions.create(chat)).choices).toHaveLength(1);
 });
 
-/** How streams end of which some are under way when their instance is killed. */
-async function endsOfKilled(client: OpenAI): Promise<readonly string[]> {
-  const servers = llamaServersOf(grid.home);
+it('streams of a worker that is killed end in words or go on, its server is the next one’s, and all slots are there again', async () => {
+  const client = openaiAt(place());
+  await client.chat.completions.create(chat);
+  const told = await endsOf(client, () => kill(daemonsOf(grid.home, 'worker')));
+  expect(told.filter((end) => !honest.test(end))).toEqual([]);
+  await nothingRunsOn();
+  expect(new Set(await endsOf(client, () => undefined))).toEqual(new Set(['whole']));
+  // What runs is known, so it was adopted or has ended.
+  const ready = async () =>
+    (await modelsOf()).flatMap(({ instances }) => instances.filter(({ state }) => state === 'ready')).length;
+  await expect
+    .poll(async () => llamaServersOf(grid.home).length - (await ready()), { timeout: 60_000 })
+    .toBe(0);
+}, 180_000);
+
+it('of a gateway that is killed nothing runs on', async () => {
+  const client = openaiAt(place());
+  await client.chat.completions.create(chat);
+  const told = await endsOf(client, () => kill(daemonsOf(grid.home, 'gateway')));
+  expect(told).toContain('cut');
+  expect(told.filter((end) => !/^(whole|cut)$/.test(end))).toEqual([]);
+  await nothingRunsOn();
+  await expect.poll(isUp, { timeout: 60_000 }).toBe(true);
+  expect(new Set(await endsOf(client, () => undefined))).toEqual(new Set(['whole']));
+}, 180_000);
+
+/** Of a stream that ends. */
+const honest = /^(whole|lost\.|execution\.)/;
+
+/** How 32 streams end, the first of which is under way when `act` is called. `cut`: without a word. */
+async function endsOf(client: OpenAI, act: () => void): Promise<readonly string[]> {
   const began = deferred();
   const ends = Array.from({ length: 32 }, async () => {
     try {
@@ -117,13 +147,46 @@ async function endsOfKilled(client: OpenAI): Promise<readonly string[]> {
       for await (const _ of await client.chat.completions.create(long)) began.resolve();
       return 'whole';
     } catch (error) {
-      if (!(error instanceof OpenAI.APIError)) throw error;
-      return String(error.code);
+      return error instanceof OpenAI.APIError && error.code ? String(error.code) : 'cut';
     }
   });
   await began.promise;
-  for (const pid of servers) process.kill(pid, 'SIGKILL');
+  act();
   return await Promise.all(ends);
+}
+
+function kill(pids: readonly number[]): void {
+  expect(pids).not.toEqual([]);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+}
+
+/** At the broker, and at the models' servers. */
+async function nothingRunsOn(): Promise<void> {
+  await expect.poll(underWay, { timeout: 60_000 }).toEqual([]);
+  const inUse = async () => await Promise.all(llamaServersOf(grid.home).map(slotsInUse));
+  await expect
+    .poll(async () => (await inUse()).filter((count) => count > 0), { timeout: 60_000 })
+    .toEqual([]);
+}
+
+/** What the broker has under way for who asks models: tasks that have not ended, and slots that are lent to any. */
+async function underWay(): Promise<readonly unknown[]> {
+  const tasks = await grid.json<readonly { id: string; kind: string }[]>('ps');
+  const busy = (await modelsOf()).filter(({ instances }) => instances.some((instance) => instance.busy > 0));
+  return [
+    ...tasks.filter(({ kind }) => kind === 'infer').map(({ id }) => id),
+    ...busy.map(({ name }) => name),
+  ];
+}
+
+const modelsOf = () => grid.json<readonly ModelDocument[]>('models', 'ls');
+
+async function isUp(): Promise<boolean> {
+  try {
+    return (await fetch(`${gateway}/health`)).ok;
+  } catch {
+    return false;
+  }
 }
 
 it('counts what was asked, and holds nothing when all has ended', async () => {
@@ -146,7 +209,6 @@ function post(path: string, body: object): Promise<Response> {
   return fetch(gateway + path, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-/** The llama-servers that a grid's worker has started. */
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve: () => void = () => undefined;
   const promise = new Promise<void>((done) => {
