@@ -1,10 +1,12 @@
 /** What collections are made of beside files and folders: stdin, revisions of a repository, the web, and what is watched. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect, queryCollection } from '@gryphgen/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Repository } from '../../packages/cli/src/rag/made-repository.fixture.ts';
 import { WebServer } from '../../packages/client/src/download/web-server.fixture.ts';
+import { pdfBomb } from '../../packages/retrieval/src/parse/made-documents.fixture.ts';
 import { GridFixture, gridCommand } from './cli-grid.fixture.ts';
 
 interface Result {
@@ -12,6 +14,12 @@ interface Result {
   readonly revision?: string;
 }
 
+interface Synced {
+  readonly added: number;
+  readonly failed: readonly { readonly path: string; readonly cause: string }[];
+}
+
+const MiB = 2 ** 20;
 const grid = new GridFixture();
 const folder = join(grid.home, 'code');
 const docs = join(grid.home, 'docs');
@@ -103,4 +111,38 @@ it('a watched folder is followed until Ctrl-C, and what is too large is named an
   expect(await asked('heron')).toEqual([]);
   watching.child.kill('SIGINT');
   expect((await watching.end()).code).toBe(0);
+});
+
+it('what is hostile is refused in words, file by file, and so is a question; what stands beside it is found', async () => {
+  const hostile = join(grid.home, 'hostile');
+  mkdirSync(hostile);
+  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(hostile, name), content);
+  write('scripts.md', 'Морж плывёт к берегу.\n\nセイウチは海で泳ぐ。\n\nفقمة تسبح في البحر.\n');
+  write('bomb.pdf', pdfBomb(600 * MiB));
+  write('bytes.txt', Buffer.from([0xc3, 0x28, 0xff, 0xfe, 0x20, 0x80]));
+  symlinkSync('.', join(hostile, 'loop'));
+  symlinkSync('itself', join(hostile, 'itself'));
+  const { sources } = await grid.json<{ sources: readonly Synced[] }>('rag', 'add', 'worst', 'hostile');
+  expect(sources).toMatchObject([{ added: 1, failedFiles: 2 }]);
+  expect(sources[0]?.failed).toEqual([
+    { path: join(hostile, 'bomb.pdf'), cause: expect.stringMatching(/^reading it takes over /) },
+    { path: join(hostile, 'bytes.txt'), cause: 'it is not valid UTF-8' },
+  ]);
+  const nothing = await grid.grid('rag', 'query', 'worst', '"*()^:-+{}[]~ && || !');
+  expect(nothing).toMatchObject({ code: 0, stdout: 'there is no word in this that passages are found by\n' });
+
+  const client = await connect({ home: grid.home });
+  try {
+    const query = (text: string) =>
+      queryCollection(client, { collection: 'worst', text, count: 10, of: 'passages' });
+    for (const text of ['морж', 'セイウチ', 'فقمة', 'морж '.repeat(20_000)])
+      expect((await query(text)).results, text.slice(0, 10)).toHaveLength(1);
+    for (const text of ['', '"'.repeat(100_000)]) expect((await query(text)).results).toEqual([]);
+    await expect(query('x'.repeat(100_001))).rejects.toMatchObject({
+      code: 'rejected.invalid',
+      message: expect.stringContaining('100000'),
+    });
+  } finally {
+    await client.close();
+  }
 });

@@ -114,9 +114,10 @@ export function behindLine(behind: readonly BehindShard[]): string {
 const redactsOf = ({ redacts }: { readonly redacts: readonly string[] }) => redacts.join(', ');
 
 export function passageLines(
-  { results, cut }: Pick<QueryResult, 'results' | 'cut'>,
+  { results, cut, asked }: Pick<QueryResult, 'results' | 'cut' | 'asked'>,
   { style }: Terminal,
 ): readonly string[] {
+  if (results.length === 0 && asked === 0) return ['there is no word in this that passages are found by'];
   if (results.length === 0) return ['nothing in the collection has these words'];
   const lines = results.flatMap(
     ({ score, source, lines: [first, last], place, revision, title, text = '' }, index) => {
