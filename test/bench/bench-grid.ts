@@ -5,7 +5,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AuthorizedKeys, loadIdentity } from '@gryphgen/runtime';
+import { type Client, connect } from '@gryphgen/client';
+import { AuthorizedKeys, createLog, loadIdentity } from '@gryphgen/runtime';
 import { BenchProcess } from './bench-process.ts';
 import type { Setting } from './benchmark.ts';
 import type { ProcessUse } from './process-meter.ts';
@@ -26,6 +27,8 @@ export interface GridShape {
   readonly clients: number;
   /** Workers that do not look at the machine: as many as there shall be. */
   readonly bare?: boolean;
+  /** The one worker keeps collections, too. */
+  readonly retrieval?: boolean;
 }
 
 interface Ready {
@@ -61,11 +64,14 @@ export class BenchGrid {
     }
   }
 
-  private async startAll({ workers, clients, bare = false }: GridShape): Promise<void> {
+  private async startAll({ workers, clients, bare = false, retrieval = false }: GridShape): Promise<void> {
     if (workers > 1) this.enrol(workers);
     await this.startBroker('tcp://127.0.0.1:*');
     if (workers === 1 && !bare) {
-      this.workers = this.spawn('worker', program, ['worker', '--noop', '--slots', String(slots)]);
+      this.workers = this.spawn('worker', program, [
+        ...['worker', '--noop', '--slots', String(slots)],
+        ...(retrieval ? ['--retrieval'] : []),
+      ]);
     } else if (workers > 1) {
       this.workers = this.spawnOwn(bare ? 'bare-workers' : 'workers', [
         this.home,
@@ -135,6 +141,12 @@ export class BenchGrid {
 
   bring(file: string): TransferOrder {
     return { kind: 'bring', file, home: this.home, endpoint: this.endpoint };
+  }
+
+  /** A session of this process's own; who opens it closes it before the grid stops. */
+  client(): Promise<Client> {
+    const log = createLog({ daemon: 'bench', level: 'warn' });
+    return connect({ home: this.home, endpoints: [this.endpoint], log });
   }
 
   /** After a garbage collection. */

@@ -18,6 +18,7 @@ import { peers } from './peers.ts';
 import { placement } from './placement.ts';
 import { reconnect } from './reconnect.ts';
 import { retrieval } from './retrieval.ts';
+import { retrievalBus } from './retrieval-bus.ts';
 import { type Row, renderRows } from './row.ts';
 import { fullScale, tinyScale } from './scale.ts';
 import { tasks } from './tasks.ts';
@@ -38,6 +39,7 @@ const benchmarks: readonly Benchmark[] = [
   container,
   transfer,
   retrieval,
+  retrievalBus,
   vectors,
   gateway,
   gatewayLarge,

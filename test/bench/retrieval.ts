@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DocumentParser, openSqliteStore, type SourceChange, type Store } from '@gryphgen/retrieval';
 import type { Benchmark } from './benchmark.ts';
+import { type GluedFile, glued } from './glued-files.ts';
 import {
   collectionsFolder,
   cosqaDocuments,
@@ -95,37 +96,12 @@ async function quality(
   return rows;
 }
 
-interface File {
-  readonly path: string;
-  readonly bytes: Buffer;
-}
-
-/** Files of the size that people have, each other than all before: so many documents one after the other. */
-function glued(
-  documents: readonly JudgedDocument[],
-  each: number,
-  extension: string,
-  bytes: number,
-): readonly File[] {
-  const files: File[] = [];
-  for (let size = 0, n = 0; size < bytes; n += 1) {
-    const texts = Array.from(
-      { length: each },
-      (_, at) => documents[(n * each + at * (n + 1)) % documents.length]?.text,
-    );
-    const content = Buffer.from(texts.join('\n\n'));
-    files.push({ path: `folder-${n % 50}/file-${n}.${extension}`, bytes: content });
-    size += content.byteLength;
-  }
-  return files;
-}
-
 /** MB a second, from bytes to what can be searched and is on the disk; beside it, parsing the same alone. */
 async function ingest(
   store: Store,
   parser: DocumentParser,
   kind: 'text' | 'code',
-  files: readonly File[],
+  files: readonly GluedFile[],
 ): Promise<Row[]> {
   const bytes = files.reduce((sum, file) => sum + file.bytes.byteLength, 0);
   const rate = (sinceMs: number) => bytes / 1000 / (performance.now() - sinceMs);
@@ -137,7 +113,7 @@ async function ingest(
   for (let from = 0; from < files.length; ) {
     const changes: SourceChange[] = [];
     for (let size = 0; size < BATCH_BYTES && from < files.length; from += 1) {
-      const { path, bytes: content } = files[from] as File;
+      const { path, bytes: content } = files[from] as GluedFile;
       const parsed = await parser.parse(path, content);
       if (parsed.kind === 'refused') throw new Error(`${path}: ${parsed.reason}`);
       const source = { key: path, path, title: parsed.title, revision: null, hash: path };

@@ -54,6 +54,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'retrieval.ingest.code',
     'retrieval.100.query.p50',
   ],
+  'retrieval-bus': [
+    'retrieval.bus.ingest.text',
+    'retrieval.bus.ingest.code',
+    'retrieval.bus.task.p50',
+    'retrieval.bus.100.query.p50',
+  ],
   vectors: ['vectors.texts.query.p50', 'vectors.noise.recall10'],
   gateway: [
     'gateway.gateway.requests.1',
