@@ -207,12 +207,14 @@ describe('a collection', () => {
     expect(await synced()).toMatchObject({ added: 2 });
     const found = await grid.grid('rag', 'query', 'docs', 'lovelace');
     expect(found.stdout).toContain(`${file('sea.pdf')}:1-1 (page 1)`);
+    const told = ['rag', 'feedback', 'docs', '--query', 'who is Ada Lovelace', 'docs/people.docx', 'good'];
+    expect((await grid.grid(...told)).code).toBe(0);
     const { stdout, code } = await grid.grid('rag', 'forget', 'docs', 'ada lovelace', '--json');
     const { searched, ...counts } = JSON.parse(stdout);
-    expect([code, counts]).toEqual([0, { passages: 2, files: 0, feedback: 0, elsewhere: [] }]);
+    expect([code, counts]).toEqual([0, { passages: 2, files: 0, feedback: 1, elsewhere: [] }]);
     expect(searched.every((one: { found: number }) => one.found === 0)).toBe(true);
     expect(await asked('lovelace')).toEqual([]);
-    // Nor is it in what the grid keeps of the task; the files themselves are kept as artifacts.
+    // Nor is it in what the grid keeps of the tasks; the files themselves are kept as artifacts.
     const { GRID_HOME: home = '' } = grid.env;
     const kept = [...filesIn(home)].filter(
       ([path]) => !path.startsWith(docs) && !/artifact/.test(dirname(path)),

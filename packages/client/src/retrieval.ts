@@ -3,8 +3,8 @@
  *
  * 1. A task goes to the worker that owns the collection's shard, by the broker's word (E40), and nowhere else.
  * 2. What changes a collection is durable, and may be tried again; a question is not: it is asked again by who needs it. Nor is
- *    forgetting, or saying which names are to be taken out, or what a question's answer came from: those are in no journal. Nor
- *    are vectors: they are made again.
+ *    forgetting, or saying which names are to be taken out, or what was asked and how it was answered: those are in no
+ *    journal. Nor are vectors: they are made again.
  * 3. Nothing is reserved for either. A service makes one change after the other, by two processes that read: what it takes of a machine is
  *    little and bounded, while the cores of a small one are its loaded models' even while nobody asks them.
  * 4. Where a collection has vectors, who asks has the query embedded. Whatever is in the way of that, words are asked, and the
@@ -77,9 +77,8 @@ export function ingestTask(body: IngestBody, shard = 0, copy?: string): Prepared
 }
 
 /** What is not for the journal, or is made again. */
-function isUnkept(body: IngestBody): boolean {
-  const { op } = body;
-  return op === 'forget' || op === 'redact' || op === 'vectors' || isUsed(body);
+function isUnkept({ op }: IngestBody): boolean {
+  return op === 'forget' || op === 'redact' || op === 'vectors' || op === 'feedback';
 }
 
 /** Nobody said it, and nobody waits for it. */
