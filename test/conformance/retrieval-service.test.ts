@@ -204,6 +204,23 @@ it('distinct passages: no near copy, and other files before the fourth of one', 
   expect(distinct.slice(0, 4).filter((one) => one === 'many.md')).toHaveLength(3);
 });
 
+it('passages come with what stands beside them, each in one place, as far as there is room', async () => {
+  const part = (n: number, word: string) => `## Part ${n}\n\n${word} ${`filler${n} `.repeat(100)}\n`;
+  const words = ['one', 'walrus', 'three', 'walrus', 'five', 'six'];
+  await sync({ 'a.md': `# A\n\n${words.map((word, at) => part(at, word)).join('\n')}` });
+  const query = { op: 'query', collection: 'notes', text: 'walrus', count: 9, of: 'passages' } as const;
+  const beside = async (bytes: number) => {
+    const answer = await service.query({ ...query, around: 1 }, bytes);
+    if ('code' in answer) throw new Error(answer.message);
+    expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThanOrEqual(bytes);
+    return answer.results.map(({ around = [] }) => around.map(({ title }) => title));
+  };
+  expect((await beside(maxBytes * 10)).flat().sort()).toEqual(['Part 0', 'Part 2', 'Part 4']);
+  const plain = await service.query(query, maxBytes * 10);
+  const room = async (bytes: number) => (await beside(JSON.stringify(plain).length + bytes)).flat().length;
+  expect([await room(200), await room(1300), await room(2000)]).toEqual([0, 1, 2]);
+});
+
 it('a collection that is not there is not found, and more than a worker can tell of are refused', async () => {
   const query = { op: 'query', collection: 'notes', text: 'walrus', count: 1, of: 'files' } as const;
   expect(await service.query(query, maxBytes)).toMatchObject({ code: 'rejected.not-found' });

@@ -66,6 +66,27 @@ export function storeConformance(name: string, make: () => Promise<StorePlace>):
       expect(passage?.score).toBeCloseTo(sum ?? 0, 4);
     });
 
+    it('tells what stands beside a passage in its source, in order', async () => {
+      const store = await open();
+      const source = { key: 'k', path: 'k', title: null, revision: null, hash: '' };
+      const chunks = ['zero', 'one', 'two', 'three'].map((text, at) =>
+        chunk(text, { startLine: at + 1, endLine: at + 1 }),
+      );
+      await store.apply('c', [{ kind: 'put', source, chunks }, put('l', 'other')]);
+      const places = [0, 2, 9].map((seq) => ({ key: 'k', seq }));
+      const told = await store.neighbours('c', places, 1);
+      expect(told.map((each) => each.map(({ text, seq }) => [text, seq]))).toEqual([
+        [['one', 1]],
+        [
+          ['one', 1],
+          ['three', 3],
+        ],
+        [],
+      ]);
+      expect(told[0]?.[0]).toMatchObject(chunks[1] ?? {});
+      expect(await store.neighbours('d', places, 1)).toEqual([[], [], []]);
+    });
+
     it('keeps what was applied (1)', async () => {
       await (await open()).apply('c', [put('a', 'rocket')]);
       await opened[0]?.close();

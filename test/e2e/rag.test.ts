@@ -169,7 +169,11 @@ describe('a collection', () => {
     expect(answer).toMatchObject({
       ...{ answer: 't', found: true, supported: true, model: 'tiny', unknownCitations: [] },
       citations: [{ number: 1, source, lines: expect.stringMatching(/^[0-9]+-[0-9]+$/) }],
-      passages: [{ number: 1, source, text: expect.stringContaining('line.split') }],
+      // What stands before it is read too.
+      passages: [
+        { number: 1, source, lines: '1-1' },
+        { number: 2, source, text: expect.stringContaining('line.split') },
+      ],
       budget: { slotTokens: 2048, counted: 'by the model' },
       tasks: {
         query: expect.stringMatching(/^e/),
@@ -182,7 +186,7 @@ describe('a collection', () => {
     const ahead = passages.reduce((sum, passage) => sum + passage.tokens, budget.frameTokens);
     expect(tokens.prompt).toBeLessThanOrEqual(ahead);
     const people = await grid.grid(...about, '-k', '2', '--budget', '400');
-    expect(people.stderr).toContain('tiny reads 1 passage …');
+    expect(people.stderr).toContain('tiny reads 2 passages …');
     expect(people.stdout).toContain(`\n[1] ${source}:`);
     // What they cited is told to the collection, once: a good answer is there from before.
     const weights = () => grid.json<{ feedback: number }>('rag', 'weights', 'docs');

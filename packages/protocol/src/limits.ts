@@ -136,6 +136,8 @@ export const limits = {
   subjectChars: 200,
   /** Of one answer. */
   passages: 1000,
+  /** Of a passage that is found, those before it and after it that come with it. */
+  passagesAround: 3,
   /** Terms that a query is looked up by. */
   queryTerms: 128,
   /** Passages of each ranking that a shard tells of: with their scores they fit into an answer. */

@@ -185,6 +185,8 @@ export const retrieveBodySchema = z.discriminatedUnion('op', [
     files: chosenFilesSchema.optional(),
     /** Passages that nearly repeat a better one are left out, and more than a few of one file come after those of others. Not with `statistics`. */
     distinct: z.literal(true).optional(),
+    /** With each passage so many that stand before it, and after it, as far as an answer has room. */
+    around: z.number().int().min(1).max(limits.passagesAround).optional(),
     /** Of `text`, by the collection's model; by another's, or without, words alone are asked. */
     vector: z.object({ digest: artifactDigest, values }).optional(),
     /** Of all shards: then passages are scored as in one index of all, and each tells its order. */

@@ -44,6 +44,14 @@ export type IngestResult = z.infer<typeof ingestResultSchema>;
 const orderSchema = z.tuple([z.number().int().min(0).max(2), z.number(), tieSchema]);
 export type PassageOrder = z.infer<typeof orderSchema>;
 
+/** One that stands beside a passage that was found, in the same file (and page, or cell). */
+const neighbourSchema = z.object({
+  lines: z.tuple([count, count]),
+  title: z.string().optional(),
+  text: z.string(),
+});
+export type Neighbour = z.infer<typeof neighbourSchema>;
+
 const passageSchema = z.object({
   score: z.number(),
   /** Of the file. */
@@ -63,6 +71,8 @@ const passageSchema = z.object({
   terms: z.record(z.string(), z.number()),
   /** How the query names it as a whole, as it is written or in another writing: it comes before what is not, in any ranking. */
   named: z.enum(['exactly', 'loosely']).optional(),
+  /** Those before it and after it that were asked for, in the order of the file; none that is a result itself. */
+  around: z.array(neighbourSchema).optional(),
   /** Among passages of other shards: how it is named, the score, the tie. */
   order: orderSchema.optional(),
 });

@@ -20,6 +20,7 @@ const defaultCount = 10;
 interface QueryFlags extends CommonFlags, ChoiceFlags {
   readonly words?: true;
   readonly every?: true;
+  readonly around?: number;
   readonly count?: number;
   readonly rerank?: string;
   readonly deadline?: number;
@@ -46,6 +47,13 @@ export function queryCommand(invocation: Invocation): Command {
         duration,
       ),
     )
+    .addOption(
+      flagOf(
+        '--around <count>',
+        'with each result so many passages before it and behind it, as far as an answer holds them',
+        integer(1, limits.passagesAround),
+      ),
+    )
     .addOption(new Option('--words', 'by words alone, also where the collection has vectors'))
     .addOption(
       new Option(
@@ -60,6 +68,7 @@ export function queryCommand(invocation: Invocation): Command {
     const within = deadlineMs === undefined ? {} : { deadlineMs };
     const files = chosenFiles(flags);
     const distinct = flags.every !== true && { distinct: true as const };
+    const around = flags.around !== undefined && { around: flags.around };
     const query = {
       collection: name,
       text,
@@ -67,6 +76,7 @@ export function queryCommand(invocation: Invocation): Command {
       of: 'passages' as const,
       ...(files && { files }),
       ...distinct,
+      ...around,
     };
     const found: Found = await withClient(terminal, flags, async (client) => {
       await held(client, name);
@@ -87,7 +97,10 @@ export function queryCommand(invocation: Invocation): Command {
     });
     const { meaning, wordsAlone, missing, behindShards } = found;
     if (flags.json) {
-      const results = found.results.map(({ lines, ...rest }) => ({ ...rest, lines: lines.join('-') }));
+      const results = found.results.map(({ lines, around: beside, ...rest }) => ({
+        ...{ ...rest, lines: lines.join('-') },
+        ...(beside && { around: beside.map((one) => ({ ...one, lines: one.lines.join('-') })) }),
+      }));
       printJson(terminal, {
         results,
         ...(found.cut && { cut: true }),

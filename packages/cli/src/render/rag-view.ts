@@ -120,7 +120,7 @@ export function passageLines(
   if (results.length === 0 && asked === 0) return ['there is no word in this that passages are found by'];
   if (results.length === 0) return ['nothing in the collection has these words'];
   const lines = results.flatMap(
-    ({ score, source, lines: [first, last], place, revision, title, text = '' }, index) => {
+    ({ score, source, lines: [first, last], place, revision, title, text = '', around = [] }, index) => {
       const within = place === undefined ? '' : ` (${printable(place)})`;
       const asOf = revision === undefined ? '' : ` at ${revision.slice(0, 12)}`;
       const where = `${printable(source)}:${first}-${last}${within}${asOf}`;
@@ -130,6 +130,14 @@ export function passageLines(
         ...(index > 0 ? [''] : []),
         `${style.bold(where)}${heading}  ${style.dim(score.toFixed(2))}`,
         ...body.map((line) => `  ${printable(line)}`),
+        ...around.flatMap((beside) => {
+          const [from, to] = beside.lines;
+          const begins = beside.text.split('\n').slice(0, shownLines);
+          return [
+            style.dim(`  beside it, ${from}-${to}:`),
+            ...begins.map((line) => style.dim(`  ${printable(line)}`)),
+          ];
+        }),
       ];
     },
   );

@@ -6,14 +6,7 @@
  * 2. No model is asked what the collection can have no answer to; which is told, not guessed at.
  * 3. Each step is a task of whoever asks, with their rights: a query, a count of tokens, a ranking, an answer.
  */
-import {
-  type ChosenFiles,
-  failure,
-  GridError,
-  limits,
-  type ModelDocument,
-  type Passage,
-} from '@gryphgen/protocol';
+import { type ChosenFiles, failure, GridError, limits, type ModelDocument } from '@gryphgen/protocol';
 import { askChat, readChat } from '../inference/chat.ts';
 import type { Inference, InferenceAsker } from '../inference.ts';
 import { modelFor } from '../model-choice.ts';
@@ -26,6 +19,7 @@ import {
   contextPackSchema,
   promptSchema,
 } from './ask-steps.ts';
+import { type ReadPassage, withBeside } from './beside-passages.ts';
 import { checkAnswer } from './check-answer.ts';
 import { isClose } from './closeness.ts';
 import { measurePassages, tooSmall } from './measure-passages.ts';
@@ -115,7 +109,7 @@ type Looked =
   | {
       readonly kind: 'passages';
       /** Best first. */
-      readonly passages: readonly Passage[];
+      readonly passages: readonly ReadPassage[];
       /** Their texts may be cut. */
       readonly partial: boolean;
       readonly told: Told;
@@ -136,6 +130,7 @@ async function look(
     count: wanted,
     of: 'passages',
     distinct: true,
+    around: 1,
     ...chosen,
   } as const;
   const found = await queryCollection(asker, query, { ...options, inference });
@@ -149,9 +144,9 @@ async function look(
   // What the answer of retrieval had no room for cannot be read.
   const readable = found.results.filter(({ text = '' }) => text !== '');
   if (readable.length === 0) return { kind: 'nothing', why: 'what is close to it has no text', told };
-  if (ranking === undefined) return { kind: 'passages', passages: readable, partial, told };
+  if (ranking === undefined) return { kind: 'passages', passages: withBeside(readable), partial, told };
   const ranked = await rerankPassages(inference, ranking, question, readable, options);
-  const passages = ranked.passages.slice(0, count);
+  const passages = withBeside(ranked.passages.slice(0, count));
   return { kind: 'passages', passages, partial, told: { ...told, tasks: { ...tasks, rerank: ranked.task } } };
 }
 

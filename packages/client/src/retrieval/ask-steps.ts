@@ -20,6 +20,8 @@ export const chunkSchema = passageSchema.extend({
   text: z.string().min(1),
   /** The text may end before its lines do: the answer of retrieval held no more. */
   partial: z.boolean(),
+  /** It was not found itself: it stands beside what was. */
+  beside: z.literal(true).optional(),
   /** As it is quoted, with its heading. */
   tokens,
 });
@@ -56,7 +58,7 @@ export const contextPackSchema = z
     /** By their numbers: 1, 2, … */
     passages: z.array(packedSchema),
     tokens,
-    /** Chunks for which there was no room, and that say what another says. */
+    /** Chunks that were found and for which there was no room, and that say what another says. */
     leftOut: tokens,
     copies: tokens,
   })

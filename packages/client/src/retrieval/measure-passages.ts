@@ -1,9 +1,10 @@
 /** How the context of a model is shared out among instructions, question, passages and answer, in its own tokens. */
-import { failure, GridError, type ModelDocument, type Passage } from '@gryphgen/protocol';
+import { failure, GridError, type ModelDocument } from '@gryphgen/protocol';
 import type { Inference } from '../inference.ts';
 import { type AskCollectionOptions, questionOptions } from './ask-progress.ts';
 import { fenceFor, framingOf, quotationOf } from './ask-prompt.ts';
 import { type Budget, budgetSchema, type Chunk, chunkSchema } from './ask-steps.ts';
+import type { ReadPassage } from './beside-passages.ts';
 import { countTokens } from './count-tokens.ts';
 
 const usualAnswerTokens = 1024;
@@ -17,7 +18,7 @@ const jointTokens = 8;
 const countedNumber = 999;
 
 interface Readable {
-  readonly passages: readonly Passage[];
+  readonly passages: readonly ReadPassage[];
   /** Their texts may be cut. */
   readonly partial: boolean;
 }

@@ -31,9 +31,14 @@ export function packContext(chunks: readonly Chunk[], budgetTokens: number): Con
   return {
     passages: [...byFile(taken).values()].flatMap(runsOf).map(packed),
     tokens,
-    leftOut: distinct.length - taken.length,
-    copies: chunks.length - distinct.length,
+    leftOut: foundOf(distinct) - foundOf(taken),
+    copies: foundOf(chunks) - foundOf(distinct),
   };
+}
+
+/** How many were found themselves. */
+function foundOf(chunks: readonly Chunk[]): number {
+  return chunks.filter(({ beside }) => beside !== true).length;
 }
 
 function withoutCopies(chunks: readonly Chunk[]): readonly Chunk[] {

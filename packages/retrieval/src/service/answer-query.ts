@@ -19,9 +19,12 @@ import { fitted } from './answer-size.ts';
 import type { Learning } from './learning.ts';
 import { type Meaning, tieOfPassage } from './meaning.ts';
 import { bestOfFiles, shown, withoutText } from './shown-passages.ts';
+import { withNeighbours } from './with-neighbours.ts';
 
 /** Passages looked at for one that is shown, or for one file: those of large files crowd others out. */
 const passagesEach = 4;
+/** More are not compared with each other: no answer holds them. */
+const mostDistinct = 128;
 
 type Query = Extract<RetrieveBody, { op: 'query' }>;
 type Candidates = Extract<RetrieveBody, { op: 'candidates' }>;
@@ -38,9 +41,9 @@ export interface Asked {
 
 /** At most `maxBytes` of JSON. */
 export async function answerQuery(
-  { collection, count, of, vector, statistics, ranked, files, distinct }: Query,
+  { collection, count, of, vector, statistics, ranked, files, distinct, around }: Query,
   maxBytes: number,
-  { text, learning, meaning, revisionOf }: Asked,
+  { text, store, learning, meaning, revisionOf }: Asked,
 ): Promise<QueryResult> {
   const embedding = await meaning.embedding(collection);
   const aside = {
@@ -63,9 +66,12 @@ export async function answerQuery(
   });
   if (of === 'passages') {
     // Of a shard its asker knows what the others have: it is told all, in order.
-    const isChosen = distinct === true && statistics === undefined;
+    const isChosen = distinct === true && statistics === undefined && count <= mostDistinct;
     const found = isChosen ? diverse(await ask(count * passagesEach), count) : await ask(count);
-    return { ...fitted(found.map(cited), room), ...aside };
+    const answer = fitted(found.map(cited), room);
+    return around === undefined
+      ? { ...answer, ...aside }
+      : { ...(await withNeighbours(answer, found, around, room, store)), ...aside };
   }
   for (let limit = count * passagesEach; ; limit *= passagesEach) {
     const found = await ask(limit);

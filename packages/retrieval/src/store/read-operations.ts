@@ -10,6 +10,7 @@ import { ChosenPassages } from './chosen-passages.ts';
 import { readCopied } from './copied-sources.ts';
 import { openForReading, readState, snapshot } from './database.ts';
 import { copiedLearning, readFeedback, readVersions } from './feedback-table.ts';
+import { type NeighboursArgs, readNeighbours } from './neighbours.ts';
 import { readPseudonyms } from './pseudonym-table.ts';
 import { readSegments, type StoredSegment } from './segment-table.ts';
 import {
@@ -21,6 +22,7 @@ import {
   type LearnedVersion,
   type NearestQuery,
   type Passage,
+  type PlacedChunk,
   type SealedPseudonym,
   type SourceState,
   StoreError,
@@ -104,6 +106,10 @@ export class ReadOperations {
 
   statistics({ collection, text }: { readonly collection: string; readonly text: string }): Statistics {
     return this.#read((db) => statisticsOf(this.#partsOf(db, [collection]), queryTerms(text)));
+  }
+
+  neighbours(args: NeighboursArgs): readonly (readonly PlacedChunk[])[] {
+    return this.#read((db) => readNeighbours(db, args));
   }
 
   nearest({ collection, vector, limit, files }: NearestQuery): readonly Passage[] {

@@ -1,6 +1,7 @@
 /** The thread that answers questions to a store. */
 
 import { serve } from '@gryphgen/runtime/thread-calls';
+import type { NeighboursArgs } from './neighbours.ts';
 import {
   type CopiedArgs,
   type FailedArgs,
@@ -17,6 +18,7 @@ const operations = {
   open: (args: OpenReadArgs) => store.open(args),
   search: (query: StoreQuery) => store.search(query),
   statistics: (asked: { readonly collection: string; readonly text: string }) => store.statistics(asked),
+  neighbours: (args: NeighboursArgs) => store.neighbours(args),
   nearest: (query: NearestQuery) => store.nearest(query),
   embedding: (collection: string) => store.embedding(collection),
   unembedded: (args: UnembeddedArgs) => store.unembedded(args),

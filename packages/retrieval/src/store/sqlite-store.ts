@@ -14,7 +14,9 @@ import type {
   LearnedVersion,
   NearestQuery,
   Passage,
+  PassagePlace,
   PassageVector,
+  PlacedChunk,
   SealedPseudonym,
   SourceChange,
   SourceState,
@@ -87,6 +89,14 @@ class SqliteStore implements Store {
 
   statistics(collection: string, text: string): Promise<Statistics> {
     return this.#reader.call('statistics', { collection, text });
+  }
+
+  neighbours(
+    collection: string,
+    places: readonly PassagePlace[],
+    distance: number,
+  ): Promise<readonly (readonly PlacedChunk[])[]> {
+    return this.#reader.call('neighbours', { collection, places, distance });
   }
 
   nearest(query: NearestQuery): Promise<readonly Passage[]> {

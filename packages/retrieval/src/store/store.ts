@@ -101,6 +101,10 @@ export interface Passage extends Chunk {
   readonly terms: readonly TermScore[];
 }
 
+export interface PlacedChunk extends Chunk {
+  readonly seq: number;
+}
+
 /** What makes a collection's vectors: another file under a model's name makes others. */
 export interface Embedding {
   readonly model: string;
@@ -113,6 +117,12 @@ export interface UnembeddedPassage {
   readonly id: number;
   /** What a model is to be shown of it. */
   readonly text: string;
+}
+
+/** A passage, by its source's key and its place there. */
+export interface PassagePlace {
+  readonly key: string;
+  readonly seq: number;
 }
 
 export interface PassageVector {
@@ -169,6 +179,12 @@ export interface Store {
   /** In one transaction, in order; the collection is made when it is not there. */
   apply(collection: string, changes: readonly SourceChange[]): Promise<void>;
   search(query: StoreQuery): Promise<readonly Passage[]>;
+  /** For each place the passages at most `distance` before or behind it in its source, in order, without itself. */
+  neighbours(
+    collection: string,
+    places: readonly PassagePlace[],
+    distance: number,
+  ): Promise<readonly (readonly PlacedChunk[])[]>;
   /** What other shards need to score alike. */
   statistics(collection: string, text: string): Promise<Statistics>;
   /** Those with vectors, by the cosine, which is their score; none without a model or for a vector of another dimension. */
