@@ -27,7 +27,7 @@ import { type CommonFlags, settingsOf } from '../settings.ts';
 import { carryOut, planService, type ServicePlan } from '../systemd/service-install.ts';
 import type { ServiceState } from '../systemd/service-state.ts';
 import { Systemctl, scopeHere } from '../systemd/systemctl.ts';
-import { defaultHome, unitPlace } from '../systemd/unit-place.ts';
+import { defaultHome, refuseSecondWorker, unitPlace } from '../systemd/unit-place.ts';
 import type { Scope } from '../systemd/unit-text.ts';
 import { type OfferFlags, offerArgs, withOfferFlags } from '../systemd/worker-flags.ts';
 import { endpoints, ticketTtl } from '../task-file/values.ts';
@@ -161,6 +161,7 @@ function joinSettings(terminal: Terminal, flags: JoinFlags, scope: Scope | undef
 /** Its name and where its broker is stand in the home's settings. */
 function planWorker(terminal: Terminal, scope: Scope, home: string, args: readonly string[]): ServicePlan {
   const place = unitPlace('worker', scope, undefined, terminal.env);
+  refuseSecondWorker(place, home, { name: undefined, env: terminal.env });
   return planService({ place, config: settingsOf(terminal, { home }), args, docker: true });
 }
 

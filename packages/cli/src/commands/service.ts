@@ -1,4 +1,4 @@
-/** `grid service`: broker, worker and gateway as services of systemd. */
+/** `grid service`: broker, worker, retrieval and gateway as services of systemd. */
 import { resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 import { flagOf, gridCommand, type Invocation, policyFlag, runs } from '../command.ts';
@@ -9,7 +9,7 @@ import { carryOut, needGrid, planService } from '../systemd/service-install.ts';
 import { uninstall } from '../systemd/service-removal.ts';
 import { type ServiceState, serviceState } from '../systemd/service-state.ts';
 import { needScope, Systemctl } from '../systemd/systemctl.ts';
-import { type UnitPlace, unitPlace } from '../systemd/unit-place.ts';
+import { refuseSecondWorker, type UnitPlace, unitPlace } from '../systemd/unit-place.ts';
 import { type DaemonName, daemons } from '../systemd/unit-text.ts';
 import { type OfferFlags, offerArgs, withOfferFlags } from '../systemd/worker-flags.ts';
 import type { Value } from '../task-file/values.ts';
@@ -26,7 +26,7 @@ const serviceName: Value<string> = {
 
 export function serviceCommand(invocation: Invocation): Command {
   return new Command('service')
-    .description('Broker, worker and gateway as services of systemd.')
+    .description('Broker, worker, retrieval and gateway as services of systemd.')
     .helpCommand(false)
     .addHelpText('after', '\nExamples:\n  $ sudo grid service install worker\n  $ grid service status broker')
     .addCommand(installCommand(invocation))
@@ -58,6 +58,7 @@ function installCommand(invocation: Invocation): Command {
       'service install worker --retrieval --label rack=a',
     ),
     'worker: ',
+    'worker, retrieval: ',
   )
     .option('--listen <endpoints>', 'broker, gateway: where it listens (GRID_LISTEN, GRID_GATEWAY_LISTEN)')
     .option('--tls-cert <file>', 'gateway: its certificate')
@@ -74,6 +75,7 @@ function installCommand(invocation: Invocation): Command {
     const args = argsOf(daemon as DaemonName, flags);
     const { place, systemctl } = ask(terminal, daemon as DaemonName, flags);
     const plan = planService({ place, config, args, docker });
+    refuseSecondWorker(place, plan.home, { name: flags.name, env: terminal.env });
     needGrid(place.daemon, plan.home);
     const state = await carryOut(plan, systemctl);
     if (!flags.json) for (const line of notesOf(plan)) terminal.err(`${line}\n`);
@@ -89,9 +91,16 @@ function argsOf(daemon: DaemonName, flags: InstallFlags): readonly string[] {
     path === undefined ? [] : [flag, resolve(path)],
   );
   const ofWorker = offerArgs(flags);
-  const [other] = [...(daemon === 'worker' ? [] : ofWorker), ...(daemon === 'gateway' ? [] : ofGateway)];
+  const [other] = [...(daemon === 'gateway' ? [] : ofGateway), ...foreignTo(daemon, flags)];
   if (other !== undefined) throw new UsageError(`${other}: a ${daemon} has no such flag`);
   return [...ofWorker, ...ofGateway];
+}
+
+/** Which of a worker's flags are none of its. */
+function foreignTo(daemon: DaemonName, flags: OfferFlags): readonly string[] {
+  if (daemon === 'worker') return [];
+  const all = offerArgs(flags);
+  return daemon === 'retrieval' ? all.filter((arg) => ['--allow-process', '--retrieval'].includes(arg)) : all;
 }
 
 /** What whoever installs it should know of it. */

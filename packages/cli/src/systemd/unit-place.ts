@@ -62,6 +62,22 @@ export function chosenHome({ dropInPath }: UnitPlace): string | undefined {
   return existsSync(dropInPath) ? homeOfDropIn(readFileSync(dropInPath, 'utf8')) : undefined;
 }
 
+/** Both work with the key that the home has for its machine. Throws UsageError while the other is installed with it. */
+export function refuseSecondWorker(
+  { daemon, scope }: UnitPlace,
+  home: string,
+  { name, env }: { name: string | undefined; env: Parameters<typeof unitPlace>[3] },
+): void {
+  if (daemon !== 'worker' && daemon !== 'retrieval') return;
+  const other = unitPlace(daemon === 'worker' ? 'retrieval' : 'worker', scope, name, env);
+  if (chosenHome(other) !== home) return;
+  const wanted =
+    'one service works for the grid on this machine: "grid service install worker --retrieval" does both';
+  throw new UsageError(
+    `${other.unit} is there for ${home} already: ${wanted}, after "grid service uninstall ${other.daemon}${name === undefined ? '' : ` --name ${name}`}"`,
+  );
+}
+
 /** Undefined when there is no such unit. */
 export function installedHome(place: UnitPlace): string | undefined {
   const chosen = chosenHome(place);

@@ -5,7 +5,7 @@
  */
 import { UsageError } from '../problem.ts';
 
-export const daemons = ['broker', 'worker', 'gateway'] as const;
+export const daemons = ['broker', 'worker', 'retrieval', 'gateway'] as const;
 export type DaemonName = (typeof daemons)[number];
 
 /** Of the system's manager, or of this user's. */

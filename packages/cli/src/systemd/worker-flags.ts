@@ -33,8 +33,9 @@ export function withPlacedFlags(command: Command, whose = ''): Command {
     );
 }
 
-export function withOfferFlags(command: Command, whose = ''): Command {
-  return withPlacedFlags(command, whose)
+/** `whosePlace`: the same of those that retrieval has too. */
+export function withOfferFlags(command: Command, whose = '', whosePlace = whose): Command {
+  return withPlacedFlags(command, whosePlace)
     .option('--allow-process', `${whose}run processes too, without a container: trust who submits`)
     .option('--retrieval', `${whose}keep collections of passages here too ("grid rag")`);
 }
