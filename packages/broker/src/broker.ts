@@ -12,6 +12,7 @@ import {
   decodeFrame,
   defaultTimers,
   type JournalHead,
+  noPrincipalLimits,
   productVersion,
   type RequestArgs,
   type StandingDocument,
@@ -156,7 +157,8 @@ export class Broker {
       revoke: async (worker) => (await authorized.revokeWorker(worker))?.key,
       enrolment: (effect) => {
         const tools = { grid, authorized, loop, reachableAt: () => this.reachableAt() };
-        return onEnrolment(effect, { ...tools, announce: (order) => this.announce(order, loop) });
+        const stored = () => this.artifacts?.stored ?? null;
+        return onEnrolment(effect, { ...tools, stored, announce: (order) => this.announce(order, loop) });
       },
       voucher: () => this.options.standing?.voucher ?? '',
       fsck: () => this.checking.check(),
@@ -199,6 +201,7 @@ export class Broker {
     this.artifacts = new ArtifactService({
       ...{ ...artifacts, grid, identity, alarms, random, log },
       wallMs: () => loop.sessions.wallMs(),
+      principalLimits: this.options.principalLimits ?? noPrincipalLimits,
       held: (asked) => heldOf(loop.engine.state, asked),
       revoked: () => loop.revoked(),
     });

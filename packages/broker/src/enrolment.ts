@@ -32,6 +32,8 @@ export interface EnrolmentTools {
   readonly reachableAt: () => readonly string[];
   readonly announce: (order: RequestArgs<'announce'>) => Promise<RequestResults['announce']>;
   readonly loop: Pick<BrokerLoop, 'sessions' | 'engine' | 'endSessions'>;
+  /** Of the files that are kept beside the broker; null while nothing is. */
+  readonly stored: () => Readonly<Record<string, number>> | null;
 }
 
 export async function onEnrolment(
@@ -109,14 +111,16 @@ async function revokeTicket(
 
 function principals(
   { limit }: RequestArgs<'principals'>,
-  { authorized, loop: { sessions, engine } }: EnrolmentTools,
+  { authorized, stored, loop: { sessions, engine } }: EnrolmentTools,
 ): PrincipalDocument[] {
+  const kept = stored();
   return authorized
     .list()
     .filter(({ role }) => role !== 'worker')
     .map(({ key, name, role, addedAt }) => {
       const id = principalIdOf(key);
       const seenAt = authorized.seenAt(key);
+      const { has, limits } = shareDocument(engine.state, id, role, sessions.wallMs());
       return {
         id,
         name,
@@ -124,7 +128,8 @@ function principals(
         addedAt,
         seenAt,
         sessions: sessions.countOf(key),
-        ...shareDocument(engine.state, id, role, sessions.wallMs()),
+        has: { ...has, storedBytes: kept === null ? null : (kept[id] ?? 0) },
+        limits,
       };
     })
     .sort((a, b) => b.seenAt - a.seenAt)

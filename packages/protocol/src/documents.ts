@@ -288,6 +288,8 @@ export interface PrincipalDocument {
     readonly queued: number;
     readonly running: number;
     readonly bodiesBytes: number;
+    /** Of its files that are kept beside the broker; null while nothing is kept there. Older brokers do not tell. */
+    readonly storedBytes?: number | null;
     /** Of the grid, of late, 0..1; older brokers do not tell. */
     readonly use?: number;
     /** What its tasks hold, as quotas count it; older brokers do not tell. */

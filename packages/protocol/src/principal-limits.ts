@@ -24,6 +24,8 @@ export interface PrincipalLimits {
   readonly submitBurst?: number;
   /** Bodies of its unfinished tasks, each counted for itself. */
   readonly bodiesBytes?: number;
+  /** Of files kept beside the broker that it brought, or that its tasks have left. */
+  readonly storedBytes?: number;
   /** -100..100: a submission of a higher priority is refused. Of everybody's, one that an admin makes is not held to it. */
   readonly highestPriority?: number;
   /** A task that alone needs more is refused, one that must wait for others of its principal waits. */

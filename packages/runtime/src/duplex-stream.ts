@@ -51,8 +51,8 @@ export type OpenExec = (request: ExecRequest, signal: AbortSignal) => Promise<Du
 export interface StoreRequest {
   readonly artifact: string;
   readonly manifestBytes: number;
-  /** Who it was granted to. */
-  readonly principal: string;
+  /** Whose it is to be: who brings it, or whose task has left it. */
+  readonly owner: string;
 }
 
 /** The same of an artifact that is brought. `failure` null: it is here. */

@@ -23,6 +23,7 @@ const grantSchema = z.object({
   artifact: artifactDigest.optional(),
   principal: z.string().max(64).optional(),
   by: z.string().max(64).optional(),
+  owner: z.string().max(64).optional(),
   /** The broker's wall clock, ms. */
   expiresAt: z.number(),
 });
@@ -42,6 +43,8 @@ export interface Grant {
   readonly principal?: string | undefined;
   /** The delegate that asked for it, for the principal. */
   readonly by?: string | undefined;
+  /** Of `store` by a worker: whose task has left it. */
+  readonly owner?: string | undefined;
   readonly expiresAt: number;
 }
 

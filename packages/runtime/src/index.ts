@@ -28,6 +28,7 @@ export { type AnywhereOptions, fetchAnywhere, storeBesideBroker } from './artifa
 export { DirectMemory } from './artifacts/direct-writes.ts';
 export { freeBytes, syncFolder, writeAll } from './artifacts/disk.ts';
 export type { Manifest } from './artifacts/manifest.ts';
+export { ArtifactOwners } from './artifacts/owners.ts';
 export { type Scanned, type ScanOptions, scanPath } from './artifacts/scan-path.ts';
 export { fetchFrom, storeInto } from './artifacts/serving.ts';
 export { ArtifactStore } from './artifacts/store.ts';

@@ -59,6 +59,7 @@ const limitsSchema = z.strictObject({
   submitsPerSecond: limit(0.001, mostPerSecond, `a number from 0.001 to ${mostPerSecond}`).optional(),
   submitBurst: whole(1).optional(),
   bodiesBytes: size.optional(),
+  storedBytes: size.optional(),
   highestPriority: whole(-mostPriority, mostPriority).optional(),
   cpu: limit(0, mostCpus, 'a number of CPUs such as 2 or 500m', cpus).optional(),
   memory: size.optional(),

@@ -36,7 +36,7 @@ export interface LogRange {
 export async function serveTransfer(
   { open, exec, push, fetch, store, keep, answers }: Served,
   request: OpenRequest,
-  { id = '', principal = '', worker = '' }: Grant,
+  { id = '', principal = '', worker = '', owner = principal }: Grant,
   stream: DataStream,
   duplex: DuplexStream | null,
 ): Promise<TransferEnd> {
@@ -52,7 +52,7 @@ export async function serveTransfer(
   if (request.kind === 'store') {
     const { artifact, manifestBytes } = request;
     if (store === undefined || duplex === null) return notOffered('artifacts');
-    return duplex.run(() => store({ artifact, manifestBytes, principal }, signal));
+    return duplex.run(() => store({ artifact, manifestBytes, owner }, signal));
   }
   if (request.kind === 'keepLogs') {
     if (keep === undefined || duplex === null) return notOffered('logs');

@@ -11,6 +11,11 @@ export interface BeginArtifacts {
   /** Those that nobody used for so long go; absent: they stay while there is room. */
   readonly artifactsAgeMs?: number;
   readonly logs: KeptLogBounds;
+  /** What a principal may have stored, those first that are named; null: as much as there is room for. */
+  readonly mostStored: {
+    readonly named: Readonly<Record<string, number | null>>;
+    readonly everybody: number | null;
+  };
   readonly grid: string;
   readonly brokerKey: string;
   readonly curve: { readonly publicKey: string; readonly secretKey: string };
@@ -33,4 +38,9 @@ export type FromArtifacts =
   | { readonly kind: 'asksHeld'; readonly id: number; readonly artifacts: readonly string[] }
   /** Which workers are connected to the relay, all of them. */
   | { readonly kind: 'relayed'; readonly workers: readonly string[] }
-  | { readonly kind: 'counters'; readonly counters: Readonly<Record<string, number>> };
+  /** `stored`: the bytes of each principal that has any. */
+  | {
+      readonly kind: 'counters';
+      readonly counters: Readonly<Record<string, number>>;
+      readonly stored: Readonly<Record<string, number>>;
+    };

@@ -7,6 +7,7 @@ import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import {
+  ArtifactOwners,
   ArtifactStore,
   DataServer,
   DirectMemory,
@@ -51,7 +52,17 @@ function askHeld(artifacts: readonly string[]): Promise<ReadonlySet<string>> {
 if (process.platform === 'linux') setPriority(0, niceness);
 
 async function begin(order: BeginArtifacts): Promise<void> {
-  const { folder, endpoints, budgetBytes, artifactsAgeMs, logs: bounds, wallMs, brokerKey, ...rest } = order;
+  const {
+    folder,
+    endpoints,
+    budgetBytes,
+    artifactsAgeMs,
+    logs: bounds,
+    wallMs,
+    brokerKey,
+    ...others
+  } = order;
+  const { mostStored, ...rest } = others;
   const offset = wallMs - systemClock.mono();
   const store = await ArtifactStore.open({
     folder,
@@ -59,6 +70,13 @@ async function begin(order: BeginArtifacts): Promise<void> {
     clock: systemClock,
     held: askHeld,
     direct: new DirectMemory(),
+  });
+  const owners = await ArtifactOwners.open({
+    ...{ folder, store, held: askHeld },
+    mostBytes: (owner) => {
+      const named = mostStored.named[owner];
+      return (named === undefined ? mostStored.everybody : named) ?? undefined;
+    },
   });
   // Until the end of this process.
   if (artifactsAgeMs !== undefined) watchAge(store, artifactsAgeMs, systemAlarms);
@@ -78,16 +96,21 @@ async function begin(order: BeginArtifacts): Promise<void> {
     alarms: systemAlarms,
     open: (range) => logs.read(range),
     fetch: fetchFrom(store),
-    store: storeInto(store),
+    store: storeInto(store, owners),
     keep: async (worker, signal) => logs.take(worker, signal),
     onRelayed: (workers) => say({ kind: 'relayed', workers }),
   });
   server.revoke(revoked);
   say({ kind: 'ready', endpoints: await server.start() });
-  tellCounters(server, store, logs);
+  tellCounters(server, store, owners, logs);
 }
 
-function tellCounters({ counters, relay }: DataServer, store: ArtifactStore, logs: KeptLogs): void {
+function tellCounters(
+  { counters, relay }: DataServer,
+  store: ArtifactStore,
+  owners: ArtifactOwners,
+  logs: KeptLogs,
+): void {
   const { refused, malformed, silent, overrun, slow } = counters;
   const { usedBytes, collected } = store;
   const told = {
@@ -103,8 +126,8 @@ function tellCounters({ counters, relay }: DataServer, store: ArtifactStore, log
     overrun,
     slow,
   };
-  say({ kind: 'counters', counters: told });
-  systemAlarms.after(countersMs, () => server && tellCounters(server, store, logs));
+  say({ kind: 'counters', counters: told, stored: owners.stored });
+  systemAlarms.after(countersMs, () => server && tellCounters(server, store, owners, logs));
 }
 
 async function end(): Promise<void> {

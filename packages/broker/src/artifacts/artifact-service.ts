@@ -5,9 +5,9 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { PrincipalId } from '@gryphgen/protocol';
+import type { PrincipalId, PrincipalLimitTable } from '@gryphgen/protocol';
 import { type Alarms, Backoff, type Cancel, type Identity, type Log, type Random } from '@gryphgen/runtime';
-import type { FromArtifacts, ToArtifacts } from './artifact-messages.ts';
+import type { BeginArtifacts, FromArtifacts, ToArtifacts } from './artifact-messages.ts';
 import { defaultKeptLogBytes, type KeptLogBounds } from './kept-logs.ts';
 import type { Beside } from './permission.ts';
 
@@ -35,6 +35,7 @@ export interface ArtifactServiceOptions extends ArtifactSettings {
   readonly alarms: Alarms;
   readonly random: Random;
   readonly log: Log;
+  readonly principalLimits: PrincipalLimitTable;
   /** By which grants expire, ms. */
   readonly wallMs: () => number;
   /** Which of these live tasks need. */
@@ -45,6 +46,8 @@ export interface ArtifactServiceOptions extends ArtifactSettings {
 
 export class ArtifactService {
   counters: Readonly<Record<string, number>> = {};
+  /** The bytes of each principal that has any; null while nothing is known of it. */
+  stored: Readonly<Record<string, number>> | null = null;
   private readonly options: ArtifactServiceOptions;
   private readonly backoff: Backoff;
   private child: ChildProcess | undefined;
@@ -92,6 +95,7 @@ export class ArtifactService {
           return;
         case 'counters':
           this.counters = message.counters;
+          this.stored = message.stored;
           return;
         default:
           message satisfies never;
@@ -103,6 +107,7 @@ export class ArtifactService {
         this.child = undefined;
         this.bound = [];
         this.relayed = new Set();
+        this.stored = null;
         resolve();
         if (this.stopping) return;
         log.warn({ how, words }, 'the process that keeps artifacts has ended; it is started again');
@@ -114,7 +119,8 @@ export class ArtifactService {
     const { key: brokerKey, curve } = identity;
     const settings = { folder, endpoints, budgetBytes, logs: { maxBytes: defaultKeptLogBytes, ...logs } };
     const aged = artifactsAgeMs === undefined ? {} : { artifactsAgeMs };
-    say({ kind: 'begin', ...settings, ...aged, grid, brokerKey, curve, wallMs: wallMs() });
+    const mostStored = storedOf(this.options.principalLimits);
+    say({ kind: 'begin', ...settings, ...aged, mostStored, grid, brokerKey, curve, wallMs: wallMs() });
     this.revoke(revoked());
   }
 
@@ -137,4 +143,9 @@ export class ArtifactService {
   private say(child: ChildProcess, message: ToArtifacts): void {
     if (child.connected) child.send(message, () => undefined);
   }
+}
+
+function storedOf({ everybody, named }: PrincipalLimitTable): BeginArtifacts['mostStored'] {
+  const each = [...named].map(([id, { storedBytes }]) => [id, storedBytes ?? null]);
+  return { everybody: everybody.storedBytes ?? null, named: Object.fromEntries(each) };
 }

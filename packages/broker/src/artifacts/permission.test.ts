@@ -1,4 +1,4 @@
-import { type Failure, failure, type WorkerId } from '@gryphgen/protocol';
+import { type Failure, failure, type PrincipalId, type WorkerId } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { type Beside, type PermitOrder, permission } from './permission.ts';
 
@@ -42,6 +42,15 @@ it('of those that have an artifact it is told who is had through the relay', () 
   expect(permission(fetch, sign, beside('w-1', 'w-2'))).toMatchObject({ relayed: ['w-1'], broker: place });
   expect(permission(fetch, sign, beside())).not.toHaveProperty('relayed');
   expect((permission(fetch, sign, null) as Failure).code).toBe('lost.broker');
+});
+
+it('whose an artifact is to be that a worker brings is signed', () => {
+  const store: PermitOrder = {
+    ...{ kind: 'artifact', op: 'store', ...asked, artifact: 'a', workers: [], away: [], connected: [] },
+  };
+  expect(permission(store, sign, beside())).toMatchObject({ grant: 'store {"artifact":"a"}' });
+  const left = { ...store, owner: 'p-1' as PrincipalId };
+  expect(permission(left, sign, beside())).toMatchObject({ grant: 'store {"artifact":"a","owner":"p-1"}' });
 });
 
 it('a worker is permitted to be relayed while there is a relay', () => {

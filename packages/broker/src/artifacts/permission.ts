@@ -48,14 +48,14 @@ export function permission(
 }
 
 function anywhere(
-  { op, artifact, workers, away, connected }: ArtifactOrder,
+  { op, artifact, owner, workers, away, connected }: ArtifactOrder,
   sign: Sign,
   beside: Beside | null,
 ): ArtifactGrantDocument | Failure {
   const relayed = connected.filter((worker) => beside?.relayed.has(worker));
   if (beside !== null || workers.length > 0)
     return {
-      grant: sign(op, { artifact }),
+      grant: sign(op, { artifact, ...(owner && { owner }) }),
       workers,
       ...(away.length > 0 && { away }),
       ...(relayed.length > 0 && { relayed }),

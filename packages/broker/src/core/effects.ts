@@ -33,7 +33,7 @@ export interface AskedOfTask {
 
 /** Of `fetch` and `store` the artifact; else the worker, of `logs` and `exec` with the attempt. */
 export type GrantSubject =
-  | { readonly artifact: string }
+  | { readonly artifact: string; readonly owner?: PrincipalId }
   | { readonly task: TaskId; readonly attempt: AttemptNo | number; readonly worker: string }
   | { readonly worker: WorkerId };
 
@@ -182,6 +182,8 @@ export type BrokerEffect =
       readonly session: SessionId;
       readonly request: number;
       readonly artifact: string;
+      /** Of `store` by a worker: whose task has left it. */
+      readonly owner?: PrincipalId;
       readonly workers: readonly DataPlaceDocument[];
       /** The names of those that have it and are not connected. */
       readonly away: readonly string[];

@@ -27,10 +27,20 @@ export function principalTable(
       value: ({ has, limits }) => ofMost(has.bodiesBytes, limits.bodiesBytes, formatBytes),
       right: true,
     },
+    ...storedColumn(principals),
     ...quotaColumns(principals),
     { title: 'A SECOND', value: ({ limits }) => String(limits.submitsPerSecond ?? ''), right: true },
   ];
   return table(principals, shown, columns);
+}
+
+/** Where anybody has any, or may not have more. */
+function storedColumn(principals: readonly PrincipalDocument[]): readonly Column<PrincipalDocument>[] {
+  const isShown = principals.some(({ has, limits }) => has.storedBytes || limits.storedBytes !== undefined);
+  if (!isShown) return [];
+  const value = ({ has, limits }: PrincipalDocument): string =>
+    ofMost(has.storedBytes ?? 0, limits.storedBytes, formatBytes);
+  return [{ title: 'FILES', value, right: true }];
 }
 
 /** Of what some of them may not hold as much of as they like. */

@@ -7,6 +7,7 @@ import type { TransferEnd } from '../data-wire.ts';
 import type { Duplex, DuplexOutput, StoreRequest } from '../duplex-stream.ts';
 import type { ArtifactIntake } from './intake.ts';
 import { readManifest } from './manifest.ts';
+import type { ArtifactOwners } from './owners.ts';
 import type { ArtifactStore } from './store.ts';
 
 export class IncomingArtifact implements Duplex {
@@ -18,11 +19,14 @@ export class IncomingArtifact implements Duplex {
   private manifestBytes = 0;
   private intake: ArtifactIntake | null = null;
   private isOver = false;
+  private readonly owners: ArtifactOwners | undefined;
+  private isAdmitted = false;
   private tellEnd: (end: TransferEnd) => void = () => undefined;
   private tellRuns: (runs: readonly number[] | null) => void = () => undefined;
 
-  constructor(store: ArtifactStore, request: StoreRequest, signal: AbortSignal) {
+  constructor(store: ArtifactStore, request: StoreRequest, signal: AbortSignal, owners?: ArtifactOwners) {
     this.store = store;
+    this.owners = owners;
     this.request = request;
     const runs = new Promise<readonly number[] | null>((resolve) => {
       this.tellRuns = resolve;
@@ -69,6 +73,11 @@ export class IncomingArtifact implements Duplex {
     if ('code' in manifest) return manifest;
     if (manifest.digest !== artifact)
       return failure('rejected.invalid', `this is the manifest of ${manifest.digest}, not of ${artifact}`);
+    const refused = (await this.owners?.admit(this.request.owner, manifest)) ?? null;
+    if (refused !== null) return refused;
+    this.isAdmitted = true;
+    if (this.isOver) this.settle();
+    if (this.isOver) return null;
     const intake = await this.store.begin(manifest);
     if (intake === null) {
       await this.over(null);
@@ -86,8 +95,14 @@ export class IncomingArtifact implements Duplex {
     if (this.isOver) return;
     this.isOver = true;
     await this.intake?.abandon();
+    this.settle();
     this.tellRuns(null);
     this.tellEnd({ failure: why });
+  }
+
+  private settle(): void {
+    if (this.isAdmitted) this.owners?.settle(this.request.owner, this.request.artifact);
+    this.isAdmitted = false;
   }
 }
 

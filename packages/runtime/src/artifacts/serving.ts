@@ -2,6 +2,7 @@
 import type { DataServerOptions } from '../data-server.ts';
 import type { OpenStore } from '../duplex-stream.ts';
 import { IncomingArtifact } from './incoming-artifact.ts';
+import type { ArtifactOwners } from './owners.ts';
 import { type ArtifactStore, notHere } from './store.ts';
 
 export function fetchFrom(store: ArtifactStore): NonNullable<DataServerOptions['fetch']> {
@@ -12,11 +13,15 @@ export function fetchFrom(store: ArtifactStore): NonNullable<DataServerOptions['
   };
 }
 
-export function storeInto(store: ArtifactStore): OpenStore {
+/** `owners`: absent where nobody's part is bounded. */
+export function storeInto(store: ArtifactStore, owners?: ArtifactOwners): OpenStore {
   return async (request, signal) => {
     // It counts as used: it is about to be asked for.
-    if ((await store.manifest(request.artifact)) !== undefined) return { failure: null };
-    return new IncomingArtifact(store, request, signal);
+    const manifest = await store.manifest(request.artifact);
+    if (manifest === undefined) return new IncomingArtifact(store, request, signal, owners);
+    const why = (await owners?.admit(request.owner, manifest)) ?? null;
+    if (why === null) owners?.settle(request.owner, request.artifact);
+    return { failure: why };
   };
 }
 

@@ -134,6 +134,24 @@ export class Shelf {
     return before - this.bytes;
   }
 
+  /** On disk, what it shares with others included; undefined when it is not here. */
+  bytesOf(digest: string): number | undefined {
+    const kept = this.kept.get(digest);
+    return kept?.contents.reduce((sum, id) => sum + (this.files.get(id)?.bytes ?? 0), kept.manifestBytes);
+  }
+
+  /** Undefined when it is not here. */
+  usedMs(digest: string): number | undefined {
+    return this.kept.get(digest)?.usedMs;
+  }
+
+  /** One that nothing under way needs: false where it was used just now, or is being read. */
+  async letGoOne(digest: string): Promise<boolean> {
+    if (!this.mayGo(digest, this.clock.wall() - freshMs)) return false;
+    await this.remove(digest);
+    return true;
+  }
+
   /** What was used last so long ago goes, if it may. */
   async letGoUnused(unusedMs: number, held: Held): Promise<void> {
     await this.letGoWhile(() => true, Math.max(unusedMs, freshMs), held);
@@ -141,8 +159,7 @@ export class Shelf {
 
   private async letGoWhile(isWanted: () => boolean, unusedMs: number, held: Held): Promise<void> {
     const newest = this.clock.wall() - unusedMs;
-    const mayGo = (digest: string): boolean =>
-      (this.kept.get(digest)?.usedMs ?? Infinity) <= newest && !this.readers.has(digest);
+    const mayGo = (digest: string): boolean => this.mayGo(digest, newest);
     const going = [...this.kept]
       .filter(([digest]) => mayGo(digest))
       .sort(([, a], [, b]) => a.usedMs - b.usedMs)
@@ -154,6 +171,10 @@ export class Shelf {
       // Somebody may have been told meanwhile that it is here.
       if (!needed.has(digest) && mayGo(digest)) await this.remove(digest);
     }
+  }
+
+  private mayGo(digest: string, newestMs: number): boolean {
+    return (this.kept.get(digest)?.usedMs ?? Infinity) <= newestMs && !this.readers.has(digest);
   }
 
   private async remove(digest: string): Promise<void> {

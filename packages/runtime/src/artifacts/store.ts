@@ -85,6 +85,23 @@ export class ArtifactStore {
     return this.shelf.has(digest);
   }
 
+  /** On disk; undefined when it is not here. */
+  bytesOf(digest: string): number | undefined {
+    return this.shelf.bytesOf(digest);
+  }
+
+  /** When it was used last, by the wall clock; undefined when it is not here. */
+  usedMs(digest: string): number | undefined {
+    return this.shelf.usedMs(digest);
+  }
+
+  /** One that nothing under way needs. False: it stays, since it was used just now. Rejects with what the file system says. */
+  async letGo(digest: string): Promise<boolean> {
+    const letting = this.making.then(() => this.shelf.letGoOne(digest));
+    this.making = letting.catch(() => undefined);
+    return await letting;
+  }
+
   /** All of it is here; undefined when it is not. It counts as used. */
   manifest(digest: string): Promise<Manifest | undefined> {
     return this.shelf.manifest(digest);

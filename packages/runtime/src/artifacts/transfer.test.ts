@@ -12,6 +12,7 @@ import { createIdentity } from '../keys.ts';
 import { Pace } from '../pace.ts';
 import { afterTest, Seen } from '../scratch.fixture.ts';
 import { pieceBytes } from './manifest.ts';
+import { ArtifactOwners } from './owners.ts';
 import type { Scanned } from './scan-path.ts';
 import { fetchFrom, storeInto } from './serving.ts';
 import { bring, mebi, noise, place, scannedFile, Time } from './store.fixture.ts';
@@ -84,6 +85,33 @@ describe('an artifact', () => {
     };
     expect(await storeArtifact(same, { ...transfer('store', nameOf(same)), onMoved })).toBe(null);
     expect(of).toBe(-1);
+  });
+
+  it('counts for whom the grant names, also where the store has it, and is refused before it is sent', async () => {
+    const [at, most] = [place(), 2 * mebi];
+    const store = await at.open();
+    const owners = await ArtifactOwners.open({
+      ...{ folder: at.folder, store, held: () => at.held },
+      mostBytes: () => most,
+    });
+    const { transfer } = await serve(store, { store: storeInto(store, owners) });
+    const [small, large] = [await scannedFile(noise(mebi)), await scannedFile(noise(2 * mebi, 2))];
+    const byWorker = { principal: 'p-worker', owner: 'p-anna' };
+    for (const by of [byWorker, { principal: 'p-bert' }])
+      expect(await storeArtifact(small, transfer('store', nameOf(small), by))).toBe(null);
+    expect(Object.keys(owners.stored).sort()).toEqual(['p-anna', 'p-bert']);
+    let moved = 0;
+    const refused = await storeArtifact(large, {
+      ...transfer('store', nameOf(large), byWorker),
+      onMoved: (bytes) => {
+        moved += bytes;
+      },
+    });
+    expect(refused).toMatchObject({
+      code: 'rejected.limit',
+      message: expect.stringContaining('p-anna may keep 2 MiB'),
+    });
+    expect([moved, store.has(nameOf(large)), store.counters.full]).toEqual([0, false, 0]);
   });
 
   it('goes on where a transfer was cut', async () => {

@@ -132,8 +132,12 @@ describe('an artifact', () => {
   test('is brought by who may submit, and by a worker for a task it has', () => {
     const { core, worker, owner } = grid();
     const granted = { kind: 'artifact', op: 'store', artifact: other };
-    expect(answer(core, owner, 'store', { artifact: other })).toMatchObject(granted);
-    expect(answer(core, worker, 'store', { artifact: other, task: 1 })).toMatchObject(granted);
+    const byOwner = answer(core, owner, 'store', { artifact: other });
+    expect(byOwner).toMatchObject(granted);
+    expect(byOwner).not.toHaveProperty('owner');
+    // It is whose the task is.
+    const byWorker = answer(core, worker, 'store', { artifact: other, task: 1 });
+    expect(byWorker).toMatchObject({ ...granted, owner: 'p-1' });
     for (const args of [{ artifact: other }, { artifact: other, task: 2 }])
       expect(answer(core, worker, 'store', args)).toMatchObject({ code: 'rejected.forbidden' });
     expect(answer(core, core.client('viewer', 'c3'), 'store', { artifact: other })).toMatchObject({

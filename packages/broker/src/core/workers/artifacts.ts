@@ -56,6 +56,7 @@ export function onStore(
     session: session.id,
     request: id,
     artifact,
+    ...(session.worker !== null && leaves !== undefined && { owner: leaves.principal }),
     ...{ workers: [], away: [], connected: [] },
     gated,
   });
