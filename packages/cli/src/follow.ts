@@ -9,7 +9,7 @@ import { dividedLog } from './divided-log.ts';
 import { interruptedExit } from './exit-codes.ts';
 import { printable } from './printable.ts';
 import { Exit } from './problem.ts';
-import { addressWords } from './render/task-view.ts';
+import { addressWords, fetchedInTenths } from './render/task-view.ts';
 import type { Terminal } from './terminal.ts';
 
 /** For the last of the output, when the task has ended. */
@@ -48,9 +48,10 @@ export async function follow(
   try {
     const finished = client.watch(task, {
       signal: given.signal,
-      onChange: ({ state, worker, workerName, attempt, addresses = [] }) => {
+      onChange: ({ state, worker, workerName, attempt, addresses = [], fetched }) => {
         const where = worker === '' ? '' : ` on ${printable(workerName ?? worker)}, try ${attempt}`;
-        say(`${formatTaskId(task)} is ${state}${where}`);
+        const comes = fetched === undefined ? '' : `, ${fetchedInTenths(fetched)}`;
+        say(`${formatTaskId(task)} is ${state}${where}${comes}`);
         if (tellsAddresses) tellReached(addressWords(addresses));
       },
     });

@@ -43,7 +43,15 @@ const usage = fc
   .record({ cpuMs: count, peakMemoryBytes: count, peakVramBytes: count }, { requiredKeys: [] })
   .map((known) => (Object.keys(known).length === 0 ? { cpuMs: 0 } : known));
 const use = fc
-  .record({ cpuMilli: count, memoryBytes: count, vramBytes: count }, { requiredKeys: [] })
+  .record(
+    {
+      cpuMilli: count,
+      memoryBytes: count,
+      vramBytes: count,
+      fetched: fc.record({ bytes: count, of: count }),
+    },
+    { requiredKeys: [] },
+  )
   .map((known) => (Object.keys(known).length === 0 ? { vramBytes: 0 } : known));
 const listed = fc.oneof(fc.tuple(id, id), fc.tuple(id, id, use));
 const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 32 });

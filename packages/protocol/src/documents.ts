@@ -8,7 +8,7 @@ import type { PrincipalLimits, Quota } from './principal-limits.ts';
 import type { DeviceShare, WorkerReport } from './resources.ts';
 import type { Address, Health } from './service-state.ts';
 import type { Envelope } from './task-spec.ts';
-import type { Usage, Use } from './usage.ts';
+import type { Fetched, Usage, Use } from './usage.ts';
 
 export interface TaskDocument {
   readonly id: string;
@@ -153,6 +153,8 @@ export interface ExplainDocument {
   readonly fetchedMs?: number;
   /** Of a question to a model that was answered. */
   readonly answer?: AnswerTimes;
+  /** Before it runs: how much has come of what it is given, as its worker told last. */
+  readonly fetched?: Fetched;
   /** Of what fits nowhere now: the worker that lacks least, and what it lacks. */
   readonly nearest?: { readonly worker: string; readonly name: string; readonly reasons: readonly string[] };
   /** Of a task that waits for its turn; older brokers do not tell. */

@@ -140,7 +140,7 @@ export function hotBytes(m: HotMessage): number {
     case 'finished':
       return 128 + (m.failure?.message.length ?? 0) * utf8BytesPerChar + m.outcome.length;
     case 'heartbeat':
-      return 64 + m.attempts.length * 47;
+      return 64 + m.attempts.length * 65;
     case 'heartbeatAck':
       return 128;
     default:

@@ -48,7 +48,7 @@ export type { Address, Health, PublishedPort } from './service-state.ts';
 export { isEnvironmentName, isLabelName } from './string-map.ts';
 export * from './task-spec.ts';
 export * from './units.ts';
-export { type Usage, type Use, usageOf, usageTuple, type WireUsage } from './usage.ts';
+export { type Fetched, type Usage, type Use, usageOf, usageTuple, type WireUsage } from './usage.ts';
 export * from './version.ts';
 export {
   type DecodedFrame,

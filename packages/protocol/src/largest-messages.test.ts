@@ -149,8 +149,9 @@ describe('the largest legal', () => {
   });
 
   it('heartbeat fits a frame', () => {
+    const use = { cpuMilli: most, memoryBytes: most, vramBytes: most, fetched: { bytes: most, of: most } };
     const attempts = range(limits.attemptsListed).map(
-      (no) => [(most - no) as TaskId, most as AttemptNo] as const,
+      (no) => [(most - no) as TaskId, most as AttemptNo, use] as const,
     );
     expect(travels(session, { kind: 'heartbeat', seq: most, attempts })).toMatchObject({
       ok: true,

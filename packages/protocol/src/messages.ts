@@ -11,7 +11,7 @@ import type { AttemptNo, ClientId, Epoch, PrincipalId, TaskId } from './ids.ts';
 import type { Timers } from './limits.ts';
 import type { DeviceShare, Reservation, WorkerReport } from './resources.ts';
 import type { Address, Health, PublishedPort } from './service-state.ts';
-import type { Usage, Use } from './usage.ts';
+import type { Fetched, Usage, Use } from './usage.ts';
 
 /** What a key is let in for. */
 export const enrolledRoles = ['admin', 'submitter', 'viewer', 'worker', 'delegate'] as const;
@@ -181,6 +181,8 @@ export interface Changed {
   /** Of a service that runs, once its worker has told. */
   readonly addresses?: readonly Address[] | undefined;
   readonly health?: Health | undefined;
+  /** Before it runs: how much has come of what it is given, told again as that grows. Older brokers do not tell. */
+  readonly fetched?: Fetched | undefined;
 }
 /** A question or order on the slow path; `args` is checked by the operation's schema. Orders are idempotent. */
 export interface Request {

@@ -44,6 +44,7 @@ export const slowSchemas = {
     workerName: z.string().max(limits.nameChars).optional(),
     addresses: z.array(addressSchema).max(limits.ports).optional(),
     health: healthStateSchema.optional(),
+    fetched: z.object({ bytes: count, of: count }).optional(),
   }) satisfies Header<Changed>,
   request: z.object({
     id: count,

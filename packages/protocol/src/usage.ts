@@ -18,6 +18,13 @@ export interface Use {
   readonly cpuMilli?: number;
   readonly memoryBytes?: number;
   readonly vramBytes?: number;
+  /** Before it begins: how much has come of what it is given. */
+  readonly fetched?: Fetched;
+}
+
+export interface Fetched {
+  readonly bytes: number;
+  readonly of: number;
 }
 
 /** -1: not known. Later versions may add positions at the end. */
@@ -25,6 +32,7 @@ export type WireUsage = readonly [cpuMs: number, peakMemoryBytes: number, peakVr
 
 const unknown = -1;
 const positions = 3;
+const usePositions = 5;
 
 /** Undefined where nothing is known. */
 export function usageTuple(usage: Usage | undefined): WireUsage | undefined {
@@ -46,25 +54,29 @@ export function usageOf([cpuMs, peakMemoryBytes, peakVramBytes]: WireUsage): Usa
 /** Positions of a list that has others before them; none where nothing is known. */
 export function useParts(use: Use | undefined): readonly number[] {
   if (use === undefined) return [];
-  const { cpuMilli = unknown, memoryBytes = unknown, vramBytes = unknown } = use;
-  return [cpuMilli, memoryBytes, vramBytes];
+  const { cpuMilli = unknown, memoryBytes = unknown, vramBytes = unknown, fetched } = use;
+  const known = [cpuMilli, memoryBytes, vramBytes];
+  return fetched === undefined ? known : [...known, fetched.bytes, fetched.of];
 }
 
 /** `count` positions follow, as `useParts` wrote them, or more. Throws Malformed. */
 export function readUse(reader: MsgpackReader, count: number): Use | undefined {
   const part = (index: number, name: string) =>
     index < count ? reader.integer(`use.${name}`, unknown, Number.MAX_SAFE_INTEGER) : unknown;
-  const [cpuMilli, memoryBytes, vramBytes] = [
+  const [cpuMilli, memoryBytes, vramBytes, bytes, of] = [
     part(0, 'cpuMilli'),
     part(1, 'memoryBytes'),
     part(2, 'vramBytes'),
+    part(3, 'fetched.bytes'),
+    part(4, 'fetched.of'),
   ];
-  if (count > positions) reader.skip(count - positions);
-  if (Math.max(cpuMilli, memoryBytes, vramBytes) < 0) return undefined;
+  if (count > usePositions) reader.skip(count - usePositions);
+  if (Math.max(cpuMilli, memoryBytes, vramBytes, of) < 0) return undefined;
   return {
     ...(cpuMilli >= 0 && { cpuMilli }),
     ...(memoryBytes >= 0 && { memoryBytes }),
     ...(vramBytes >= 0 && { vramBytes }),
+    ...(bytes >= 0 && of >= 0 && { fetched: { bytes, of } }),
   };
 }
 

@@ -165,7 +165,7 @@ describe('a newer peer', () => {
         ['bye', { reason: 'x' }, 1, 2],
         [77, [1], Buffer.of()],
         ['teleport', { to: 'x' }],
-        [9, [1, [[1, 2, -1, -1, -1, 'new']], 'new']],
+        [9, [1, [[1, 2, -1, -1, -1, -1, -1, 'new']], 'new']],
       ],
       'new',
     ]);

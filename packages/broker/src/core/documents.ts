@@ -1,5 +1,6 @@
 /** The state as people and programs see it. */
 import type {
+  Fetched,
   NodeDocument,
   PrincipalDocument,
   PrincipalId,
@@ -146,6 +147,11 @@ function ledgerOf(
     devices,
   };
   return { observed, beyondBytes, free };
+}
+
+/** While it comes: how much has come of what its attempt is given. */
+export function fetchedOf({ phase, lease }: Task): Fetched | undefined {
+  return phase === 'leased' ? lease?.use?.fetched : undefined;
 }
 
 /** What a principal has, and what it may have. */

@@ -28,7 +28,7 @@ import { changeView } from '@gryphgen/scheduler';
 import { cancelledBecause, noteCancel } from './cancelled-because.ts';
 import type { Context } from './context.ts';
 import { decide, mention, mustWait, send, sendStop, setIdle, tell } from './context.ts';
-import { nameOf } from './documents.ts';
+import { fetchedOf, nameOf } from './documents.ts';
 import { learnFromStart } from './learning.ts';
 import { askerOf, isAttended } from './models/attended-tasks.ts';
 import { givesUp } from './models/failed-starts.ts';
@@ -259,7 +259,11 @@ export function changedMessage(state: BrokerState, task: Task, phase: Changed['s
   const { id, attempt } = task;
   const workerName = nameOf(state, worker);
   const served = servedOf(state, task.lease);
-  return { kind: 'changed', task: id, state: phase, attempt, worker, workerName, ...served };
+  const fetched = fetchedOf(task);
+  return {
+    ...{ kind: 'changed', task: id, state: phase, attempt, worker, workerName, ...served },
+    ...(fetched && { fetched }),
+  };
 }
 
 /** Cancels a task, or asks its worker to (E15). Repeating it changes nothing. */

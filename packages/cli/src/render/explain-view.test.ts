@@ -43,6 +43,12 @@ it('tells when a waiting task is expected to start, and what would let it start 
   expect(text).toContain('could start now on forge, were it not for this: 2 CPU free, 4 asked');
 });
 
+it('tells how much has come of what a task is given', () => {
+  const fetched = { bytes: 3 * 1024 ** 3, of: 4 * 1024 ** 3 };
+  const text = explainLines({ ...placed, state: 'leased', fetched }, styleOf(false), 100).join('\n');
+  expect(text).toContain('fetching its inputs: 3 GiB of 4 GiB (75%)');
+});
+
 it('is all in the document', () => {
   expect(explainJson(placed)).toEqual(placed);
 });

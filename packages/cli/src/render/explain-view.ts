@@ -9,7 +9,7 @@ import {
 import { printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { type Column, table } from './table.ts';
-import { age } from './task-view.ts';
+import { age, fetchedWords } from './task-view.ts';
 import { rounded } from './tuning-view.ts';
 
 /** cli.md's document, and when the decision was taken. */
@@ -31,6 +31,7 @@ export function explainLines(document: ExplainDocument, style: Style, columns: n
   if (turn !== undefined) lines.push(style.dim(turnWords(turn)));
   lines.push(...expectedLines(printed).map((line) => style.dim(line)));
   if (printed.answer !== undefined) lines.push(style.dim(answerWords(printed.answer)));
+  if (printed.fetched !== undefined) lines.push(fetchedWords(printed.fetched));
   if (when !== 'now' && workers.length > 0)
     lines.push(style.dim(`as it was decided then${byPolicy(document)}:`));
   if (feasible.length > 0)

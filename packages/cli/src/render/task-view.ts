@@ -3,6 +3,7 @@ import type { Outcome } from '@gryphgen/client';
 import {
   type Address,
   type Envelope,
+  type Fetched,
   formatBytes,
   formatComputeCapability,
   formatDuration,
@@ -113,7 +114,7 @@ export function taskTable(
     ...(tasks.some(({ addresses }) => addresses !== undefined)
       ? [{ title: 'ADDRESS', value: ({ addresses = [] }: TaskDocument) => addressWords(addresses) || '-' }]
       : []),
-    { title: 'WHY', value: ({ failure }) => failure?.message ?? '' },
+    { title: 'WHY', value: (task) => task.failure?.message ?? fetchedWords(fetchedOf(task)) },
   ];
   return table(printableDocument(tasks), layout, columns);
 }
@@ -141,6 +142,7 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
     ['started', when(task.startedAt, nowMs)],
     ['ended', when(task.endedAt, nowMs)],
     ['ran', ranFor(task, nowMs)],
+    ['inputs', fetchedWords(fetchedOf(task))],
     ['uses', useWords(task.use)],
     ['used', usageWords(task.usage)],
     ['labels', pairs(envelope.labels)],
@@ -150,6 +152,25 @@ export function taskLines(document: TaskDocument, nowMs: number, style: Style): 
   return rows
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${style.dim(name.padEnd(10))} ${value}`);
+}
+
+/** What has come of its inputs, while they come. */
+function fetchedOf({ state, use }: TaskDocument): Fetched | undefined {
+  return state === 'leased' ? use?.fetched : undefined;
+}
+
+/** `fetching its inputs: 30% of 4 GiB`: for lines that stay, so few of them. */
+export function fetchedInTenths({ bytes, of }: Fetched): string {
+  const tenths = of === 0 ? 0 : Math.floor((10 * bytes) / of);
+  return `fetching its inputs: ${10 * tenths}% of ${formatBytes(of)}`;
+}
+
+/** `fetching its inputs: 1.2 GiB of 4 GiB (30%)` */
+export function fetchedWords(fetched: Fetched | undefined): string {
+  if (fetched === undefined) return '';
+  const { bytes, of } = fetched;
+  const part = of === 0 ? 0 : Math.floor((100 * bytes) / of);
+  return `fetching its inputs: ${formatBytes(bytes)} of ${formatBytes(of)} (${part}%)`;
 }
 
 function outputWords({ path, bytes, copied }: TaskOutput): string {

@@ -155,6 +155,23 @@ describe('inputs', () => {
     expect(asked.map(({ op, args }) => [op, args])).toEqual([['fetch', { task: 7, artifact: input.digest }]]);
   });
 
+  it('are told as far as they have come, for each attempt that waits, and no more once it has them', async () => {
+    const files = await life();
+    const [small, large] = [await brought('hello'), await brought('x'.repeat(9 * mebi))];
+    const inputs = [
+      { ...small, to: '/in/x' },
+      { ...large, to: '/in/y' },
+    ];
+    const told: string[] = [];
+    const tell = () => {
+      // The first is here by now, and nothing yet of what is announced in the log.
+      for (const { bytes, of } of files.fetched.values()) told.push(`${bytes} of ${of}`);
+    };
+    mustBe(await files.give(fence, { inputs }, { ...options, tell }));
+    expect(told).toEqual([`${small.bytes} of ${small.bytes + large.bytes}`]);
+    expect(files.fetched.size).toBe(0);
+  });
+
   it('that are not there any more fail the attempt, in words', async () => {
     const files = await life();
     const input = { digest: `sha256:${'0'.repeat(64)}`, bytes: 5, to: '/in/x' };

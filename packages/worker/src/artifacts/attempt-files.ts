@@ -12,6 +12,7 @@ import {
   type ArtifactRef,
   encodeBody,
   type Failure,
+  type Fetched,
   failure,
   fileFields,
   formatBytes,
@@ -87,6 +88,10 @@ export class AttemptFiles {
   private readonly options: AttemptFilesOptions;
   private readonly notes = new Map<string, TaskFiles>();
   private readonly fetching = new Map<string, Promise<Failure | null>>();
+  /** What attempts wait for, by their keys. */
+  private readonly awaited = new Map<string, readonly ArtifactRef[]>();
+  /** Of what is being fetched, how many of its bytes are here. */
+  private readonly come = new Map<string, number>();
   private readonly useless: UselessPlaces;
 
   private constructor(store: ArtifactStore, options: AttemptFilesOptions) {
@@ -121,6 +126,7 @@ export class AttemptFiles {
     if (inputs.length + outputs.length === 0) return { ok: true, value: [] };
     try {
       await this.note(fence, { inputs, outputs });
+      this.awaited.set(keyOf(fence), inputs);
       const given: Given[] = [];
       for (const input of inputs) {
         const why = await this.bring(fence, input, options);
@@ -138,7 +144,23 @@ export class AttemptFiles {
         ok: false,
         failure: failure('lost.worker', `its inputs cannot be put in place: ${wordsOf(error)}`),
       };
+    } finally {
+      this.awaited.delete(keyOf(fence));
     }
+  }
+
+  /** How much has come for each attempt that waits for what it is given, by its key. */
+  get fetched(): ReadonlyMap<string, Fetched> {
+    return new Map([...this.awaited].map(([key, inputs]) => [key, this.fetchedOf(inputs)]));
+  }
+
+  private fetchedOf(inputs: readonly ArtifactRef[]): Fetched {
+    let [here, of] = [0, 0];
+    for (const { digest, bytes } of inputs) {
+      of += bytes;
+      here += this.store.has(digest) ? bytes : Math.min(bytes, this.come.get(digest) ?? 0);
+    }
+    return { bytes: here, of };
   }
 
   /** What the attempt is to leave. */
@@ -201,7 +223,10 @@ export class AttemptFiles {
       }
       const fetching = this.fetch(fence, digest, bytes, options);
       this.fetching.set(digest, fetching);
-      const why = await fetching.finally(() => this.fetching.delete(digest));
+      const why = await fetching.finally(() => {
+        this.fetching.delete(digest);
+        this.come.delete(digest);
+      });
       if (why !== null) return why;
     }
     return null;
@@ -219,6 +244,8 @@ export class AttemptFiles {
       ask: () => questions.ask('fetch', { task, artifact: digest }, signal),
       ...{ clock, alarms, signal, useless: this.useless },
       brokerEndpoint: () => questions.brokerEndpoint,
+      // What need not be moved is here, or a hole.
+      onMoved: (moved, of) => this.come.set(digest, Math.max(0, bytes - of + moved)),
       onPassedOver: (endpoint, why) =>
         log.warn({ artifact: digest, endpoint, why: why.message }, 'an input did not come'),
     });

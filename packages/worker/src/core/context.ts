@@ -48,6 +48,7 @@ export function holdAttempt(
     startedMono: context.now.mono,
     stopping: null,
     reading: null,
+    fetched: null,
     vramBytes: null,
     peakVramBytes: null,
     overuse: null,

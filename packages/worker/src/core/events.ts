@@ -1,5 +1,14 @@
 /** What may happen to the worker. The shell turns messages, timers and the executors' reports into these. */
-import type { Epoch, Failure, Served, Timers, ToWorker, Usage, WorkerReport } from '@gryphgen/protocol';
+import type {
+  Epoch,
+  Failure,
+  Fetched,
+  Served,
+  Timers,
+  ToWorker,
+  Usage,
+  WorkerReport,
+} from '@gryphgen/protocol';
 import type { SeenDevice } from './device-claims.ts';
 import type { Fence } from './fence.ts';
 import type { LeaseFacts, StopWhy } from './state.ts';
@@ -58,6 +67,8 @@ export type WorkerEvent =
   | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
   /** Now and then, while it runs; also late. */
   | { readonly kind: 'used'; readonly fence: Fence; readonly reading: Reading }
+  /** All attempts that wait for what they are given, by their keys; of no other anything comes now. */
+  | { readonly kind: 'fetching'; readonly fetched: ReadonlyMap<string, Fetched> }
   | { readonly kind: 'served'; readonly fence: Fence; readonly service: ServiceState }
   | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
   | { readonly kind: 'reportChanged'; readonly report: WorkerReport }

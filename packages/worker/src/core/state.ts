@@ -9,6 +9,7 @@ import type {
   DeviceUuid,
   Envelope,
   Epoch,
+  Fetched,
   OnLinkLost,
   Reservation,
   Result,
@@ -50,6 +51,8 @@ export interface Attempt {
   stopping: { readonly why: StopWhy; readonly words: string; killByMono: number } | null;
   /** What its executor saw last; null until then. `cpuMilli`: since the look before; undefined of the first. */
   reading: (Reading & { readonly atMono: number; readonly cpuMilli: number | undefined }) | null;
+  /** How much has come of what it is given, while that comes. */
+  fetched: Fetched | null;
   /** What the last look found it to hold of its devices' memory; null when it could not tell. */
   vramBytes: number | null;
   /** The most of its devices' memory that a look found it to hold; null when none could tell. */

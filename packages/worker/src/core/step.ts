@@ -16,7 +16,7 @@ import { onServed } from './serving.ts';
 import { onHeartbeatAck, onResultAck, onSessionClosed, onSessionOpened } from './sessions.ts';
 import type { WorkerState } from './state.ts';
 import { onRecall, onStop } from './stops.ts';
-import { onUsed } from './use.ts';
+import { noteFetched, onUsed } from './use.ts';
 
 export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): WorkerEffect[] {
   const context: Context = { state, now, effects: [] };
@@ -41,6 +41,9 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
       break;
     case 'used':
       onUsed(context, event.fence, event.reading);
+      break;
+    case 'fetching':
+      noteFetched(state, event.fetched);
       break;
     case 'served':
       onServed(context, event.fence, event.service);

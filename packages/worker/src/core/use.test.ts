@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
+import { keyOf } from './fence.ts';
 import { memoryOfAttempts } from './use.ts';
 import { fence, heartbeats, success, WorkerUnderTest } from './worker-core.fixture.ts';
 
@@ -27,6 +28,16 @@ it('a heartbeat tells what an attempt uses: its processors since the look before
   worker.mono += 100;
   used(9000, 8 * MiB);
   expect(listed()).toEqual([[7, 1, { cpuMilli: 250, memoryBytes: 8 * MiB }]]);
+});
+
+it('a heartbeat tells how much has come of what an attempt is given, for as long as that comes', () => {
+  const fetched = { bytes: MiB, of: 5 * MiB };
+  worker.step({ kind: 'fetching', fetched: new Map([[keyOf(task), fetched]]) });
+  expect(listed()).toEqual([[7, 1, { fetched }]]);
+  used(3000, 5 * MiB);
+  expect(listed()).toMatchObject([[7, 1, { memoryBytes: 5 * MiB, fetched }]]);
+  worker.step({ kind: 'fetching', fetched: new Map() });
+  expect(listed()?.[0]?.[2]).not.toHaveProperty('fetched');
 });
 
 it('of one that has ended nothing is told, and a late look changes nothing', () => {

@@ -1,5 +1,5 @@
 /** What attempts use while they run: what executors and looks at the devices see of it, and what is told of that. */
-import type { Use } from '@gryphgen/protocol';
+import type { Fetched, Use } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import type { SeenDevice } from './device-claims.ts';
 import type { Reading } from './events.ts';
@@ -31,6 +31,10 @@ export function onUsed({ state, now }: Context, fence: Fence, { cpuMs, memoryByt
         };
 }
 
+export function noteFetched({ attempts }: WorkerState, fetched: ReadonlyMap<string, Fetched>): void {
+  for (const attempt of attempts.values()) attempt.fetched = fetched.get(attempt.key) ?? null;
+}
+
 /** Of several devices it is told only when of all of them it can be. */
 export function noteVram({ attempts }: WorkerState, seen: readonly SeenDevice[]): void {
   for (const attempt of attempts.values()) {
@@ -48,12 +52,13 @@ export function noteVram({ attempts }: WorkerState, seen: readonly SeenDevice[])
 }
 
 /** Undefined where nothing is known, and of one that has ended. */
-export function useOf({ phase, reading, vramBytes }: Attempt): Use | undefined {
-  if (phase === 'ended' || (reading === null && vramBytes === null)) return undefined;
+export function useOf({ phase, reading, vramBytes, fetched }: Attempt): Use | undefined {
+  if (phase === 'ended' || (reading === null && vramBytes === null && fetched === null)) return undefined;
   return {
     ...(reading?.cpuMilli !== undefined && { cpuMilli: reading.cpuMilli }),
     ...(reading !== null && { memoryBytes: reading.memoryBytes }),
     ...(vramBytes !== null && { vramBytes }),
+    ...(fetched !== null && { fetched }),
   };
 }
 

@@ -19,7 +19,7 @@ import {
   weightsOf,
 } from '@gryphgen/scheduler';
 import { shardWords } from '../collections/collection-words.ts';
-import { foretoldIn, nameOf, stateOf } from '../documents.ts';
+import { fetchedOf, foretoldIn, nameOf, stateOf } from '../documents.ts';
 import { foretold } from '../learning.ts';
 import { answerTimes } from '../models/answer-times.ts';
 import { modelWords } from '../models/model-words.ts';
@@ -39,6 +39,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
   const phase = stateOf(task);
   const note = (task.lease ?? task.outcome)?.note ?? null;
   const answer = answerTimes(task);
+  const fetched = fetchedOf(task);
   if (note !== null) {
     const { decision, workers, policy } = note;
     // Where none is named, a program decided that knew of one alone.
@@ -53,6 +54,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       ...(policy !== undefined && { policy }),
       ...foretoldAndSeen(placedOf(task), wall),
       ...(answer && { answer }),
+      ...(fetched && { fetched }),
     };
   }
   if (task.phase !== 'waiting') {
@@ -68,6 +70,7 @@ export function explainDocument(state: BrokerState, task: Task, wall: number): E
       workers: [],
       ...foretoldAndSeen(placedOf(task), wall),
       ...(answer && { answer }),
+      ...(fetched && { fetched }),
     };
   }
   const envelope = chargedAs(state, task.spec.envelope);

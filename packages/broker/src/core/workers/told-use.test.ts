@@ -1,8 +1,9 @@
 import type { AttemptNo, TaskId, Usage, Use } from '@gryphgen/protocol';
 import { failure } from '@gryphgen/protocol';
 import { expect, test } from 'vitest';
-import { CoreFixture } from '../core.fixture.ts';
+import { CoreFixture, sent } from '../core.fixture.ts';
 import { nodeDocument, taskDocument } from '../documents.ts';
+import { explainDocument } from '../placing/explaining.ts';
 
 const GiB = 1024 ** 3;
 
@@ -96,6 +97,34 @@ test('nothing new is placed on memory that an attempt holds beyond its reservati
   expect(nodeOf(grid).ledger).toMatchObject({ beyondBytes: 4 * GiB, free: { memoryBytes: 3 * GiB } });
   use({ memoryBytes: 2 * GiB });
   expect(grid.task(2)?.phase).toBe('leased');
+});
+
+test('how much has come of what it is given is told with it and to who watches, as far as that can be, until it runs', () => {
+  const grid = new CoreFixture();
+  const worker = grid.worker();
+  const client = grid.client();
+  grid.submit(client, 1, { inputs: [{ digest: `sha256:${'a'.repeat(64)}`, bytes: 100 }] });
+  grid.say(client, { kind: 'watch', tasks: [1 as TaskId], progress: true });
+  const beat = (seq: number, fetched?: Use['fetched']) =>
+    sent(grid.heartbeat(worker, seq, [[1, 1, { fetched }] as never]), 'changed').map((told) => told.fetched);
+  expect(beat(1, { bytes: 40, of: 100 })).toEqual([{ bytes: 40, of: 100 }]);
+  // What was told is not told again.
+  expect(beat(2, { bytes: 40, of: 100 })).toEqual([]);
+  const task = () => grid.task(1) as never;
+  expect(taskDocument(grid.state, task()).use?.fetched).toEqual({ bytes: 40, of: 100 });
+  expect(explainDocument(grid.state, task(), grid.wall).fetched).toEqual({ bytes: 40, of: 100 });
+  for (const impossible of [
+    { bytes: 50, of: 101 },
+    { bytes: 101, of: 100 },
+  ])
+    expect(beat(3, impossible)).toEqual([]);
+  expect(beat(4, { bytes: 70, of: 100 })).toEqual([{ bytes: 70, of: 100 }]);
+  const fence = { task: 1 as TaskId, attempt: 1 as AttemptNo, epoch: grid.state.epoch };
+  expect(sent(grid.say(worker, { kind: 'started', ...fence }), 'changed')).toMatchObject([
+    { state: 'running' },
+  ]);
+  expect(beat(5, { bytes: 80, of: 100 })).toEqual([]);
+  expect(explainDocument(grid.state, task(), grid.wall)).not.toHaveProperty('fetched');
 });
 
 test('a use that the machine does not have counts for nothing, and is told', () => {

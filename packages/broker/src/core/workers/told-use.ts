@@ -16,8 +16,7 @@ import {
   type WorkerReport,
 } from '@gryphgen/protocol';
 import { changeView } from '@gryphgen/scheduler';
-import type { Context } from '../context.ts';
-import type { BrokerState, TaskLease, Worker } from '../state.ts';
+import type { BrokerState, Task, TaskLease, Worker } from '../state.ts';
 import { doubt } from './doubts.ts';
 
 /** Clocks differ, and time on processors is counted in ticks. */
@@ -46,23 +45,30 @@ export function believableUsage(
   };
 }
 
-/** Of all attempts that a heartbeat lists. */
-export function noteUses({ state }: Context, worker: Worker, { attempts }: Heartbeat): void {
-  const { report, beyondBytes: before } = worker.view;
-  if (report === null) return;
+/** Of all attempts that a heartbeat lists. Returns the tasks of which more has come of what they are given. */
+export function noteUses(state: BrokerState, worker: Worker, { attempts }: Heartbeat): readonly Task[] {
+  const { tasks } = state;
+  const moved: Task[] = [];
+  const { report, beyondBytes: heldBefore } = worker.view;
+  if (report === null) return moved;
   let beyondBytes = 0;
   for (const [id, attempt, use] of attempts) {
     const held = holderOf(state, worker, id, attempt);
     if (held === undefined) continue;
-    const seen = use && believableUse(worker, report, formatTaskId(id), use);
+    const task = tasks.get(id);
+    const seen = use && believableUse(worker, report, formatTaskId(id), task, use);
+    const before = 'use' in held ? held.use?.fetched : undefined;
     if ('use' in held) held.use = seen ?? null;
+    const isLeased = task?.phase === 'leased';
+    if (isLeased && seen?.fetched !== undefined && seen.fetched.bytes !== before?.bytes) moved.push(task);
     beyondBytes += Math.max(0, (seen?.memoryBytes ?? 0) - held.reservation.memoryBytes);
   }
   beyondBytes = Math.ceil(beyondBytes / beyondStep) * beyondStep;
   changeView(worker.view, { beyondBytes });
-  if (beyondBytes >= before) return;
+  if (beyondBytes >= heldBefore) return moved;
   state.waiting.capacityVersion += 1;
   state.wake = true;
+  return moved;
 }
 
 /** The lease, or the ghost, that this attempt has here. */
@@ -79,12 +85,20 @@ function holderOf(
   return undefined;
 }
 
-function believableUse(worker: Worker, report: WorkerReport, name: string, use: Use): Use {
-  const { cpuMilli, memoryBytes, vramBytes } = use;
+function believableUse(
+  worker: Worker,
+  report: WorkerReport,
+  name: string,
+  task: Task | undefined,
+  use: Use,
+): Use {
+  const { cpuMilli, memoryBytes, vramBytes, fetched } = use;
+  const given = (task?.spec.envelope.inputs ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     ...(isWithin(cpuMilli, slackFactor * 1000 * threadsOf(report)) && { cpuMilli }),
     ...(hasMemory(worker, report, name, memoryBytes) && { memoryBytes }),
     ...(hasVram(worker, report, name, vramBytes) && { vramBytes }),
+    ...(fetched !== undefined && fetched.bytes <= fetched.of && fetched.of <= given && { fetched }),
   };
 }
 

@@ -41,7 +41,7 @@ import {
 } from '../context.ts';
 import type { BrokerEvent } from '../events.ts';
 import { newSeats } from '../learning.ts';
-import { attemptFailed, end, leasedTo, setRunning } from '../outcomes.ts';
+import { attemptFailed, end, leasedTo, setRunning, tellChanged } from '../outcomes.ts';
 import { type Decision, decided } from '../record/decisions.ts';
 import type { Worker } from '../state.ts';
 import { doubt, mayReplace } from './doubts.ts';
@@ -197,7 +197,8 @@ export function onWorkerHeartbeat(context: Context, worker: Worker, message: Hea
     state.waiting.capacityVersion += 1;
     state.wake = true;
   }
-  noteUses(context, worker, message);
+  // Once a heartbeat at the most.
+  for (const task of noteUses(state, worker, message)) tellChanged(context, task);
   repeatUnsettled(context, worker, listed);
 }
 
