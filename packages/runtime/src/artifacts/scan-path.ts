@@ -35,6 +35,8 @@ export interface ScanOptions {
   readonly name?: string;
   /** Files, folders and links; absent: as many as an artifact may have. */
   readonly maxEntries?: number;
+  /** Of all files, holes included; absent: as many as an artifact may have. */
+  readonly maxBytes?: number;
   /** What is left out, by its path in the artifact, instead of being brought or refused. */
   readonly passOver?: (path: string, found: Stats) => boolean;
   /** Bytes looked at so far. */
@@ -124,7 +126,9 @@ class Scan {
   private async addFile(at: string, path: string): Promise<void> {
     const file = await openFile(at);
     try {
-      const { mode } = await file.stat();
+      const { mode, size } = await file.stat();
+      // Before it is read: a sparse file of some terabytes costs its owner nothing to make.
+      this.mustFit(size);
       const chunks: Buffer[] = [];
       let bytes = 0;
       for (;;) {
@@ -132,8 +136,7 @@ class Scan {
         if (read === 0) break;
         bytes += read;
         this.bytes += read;
-        if (this.bytes > limits.artifactBytes)
-          throw new Refused(`: there are more than ${limits.artifactBytes} bytes`, 'rejected.limit');
+        this.mustFit(0);
         chunks.push(digest);
         if (read < pieceBytes) break;
       }
@@ -144,6 +147,12 @@ class Scan {
     } finally {
       await file.close();
     }
+  }
+
+  private mustFit(more: number): void {
+    const { maxBytes = limits.artifactBytes } = this.options;
+    if (this.bytes + more > maxBytes)
+      throw new Refused(`: there are more than ${maxBytes} bytes`, 'rejected.limit');
   }
 
   private async hashPiece(file: FileHandle, at: number): Promise<{ digest: Buffer; read: number }> {
