@@ -134,7 +134,9 @@ it('a backup is whole while the broker works and folds and is killed; what came 
   await again.worker('forge', endsAll, {}, undefined, { seq: before + 2, digest: 'a'.repeat(64) });
   expect(await other.watch(next)).toMatchObject({ state: 'succeeded' });
   const { findings } = await other.request('fsck', {});
-  expect(findings).toMatchObject([{ level: 'damage', place: `commit ${before + 2}` }]);
+  // That the log goes on from an older journal is a note, where it does.
+  const damage = findings.filter(({ level }) => level === 'damage');
+  expect(damage).toMatchObject([{ place: `commit ${before + 2}` }]);
   await broker.stop();
   await expect(stopFlow()).rejects.toBeDefined();
 });

@@ -3,9 +3,13 @@
  * checkpoint that the grid's key did not sign, an end that was cut.
  *
  * 1. After the first bad record nothing is judged: what follows could be anything.
+ * 2. A checkpoint is signed for a commit of the journal, too: one that the journal has otherwise now was written anew
+ *    there, without the grid's key. Where later records name earlier commits than records before them, the journal was an
+ *    older one from there on (a backup's, or one whose end was lost): what was signed for beyond it proves nothing more,
+ *    and that it happened is told.
  */
 import { basename, join } from 'node:path';
-import type { CheckDocument, CheckFinding } from '@gryphgen/protocol';
+import type { CheckDocument, CheckFinding, JournalHead } from '@gryphgen/protocol';
 import { parseJson } from '@gryphgen/runtime';
 import {
   type AuditEntry,
@@ -29,10 +33,24 @@ export interface AuditCheckOptions {
   readonly anchor: AuditHead | null;
   /** A broker writes meanwhile. */
   readonly live: boolean;
+  /** The digest that the journal has of this commit, if it knows one; absent: there is no journal to compare with. */
+  readonly commit?: (seq: number) => string | undefined;
 }
+
+/** A commit as a checkpoint was signed for it. */
+interface SignedCommit {
+  readonly file: string;
+  readonly record: number;
+  readonly journal: JournalHead;
+}
+
+const mostNamed = 10;
 
 const keeping =
   'keep the file as it is, and compare it with a backup; what the log says up to here stands, what follows proves nothing';
+
+const comparing =
+  'keep both as they are, and compare the journal with a backup and with what workers have seen (witnesses)';
 
 export function checkAudit(options: AuditCheckOptions): {
   readonly facts: CheckDocument['audit'];
@@ -56,6 +74,9 @@ class Walk {
   /** The newest checkpoint. */
   signed = 0;
   private readonly options: AuditCheckOptions;
+  /** In the order of their commits: each was signed for, and no later record names an earlier one. */
+  private commits: SignedCommit[] = [];
+  private newestCommit = 0;
   private digest = auditGenesis;
   private atAnchor = '';
   private unsigned = 0;
@@ -93,6 +114,7 @@ class Walk {
   }
 
   end(): void {
+    this.compareCommits();
     const { anchor } = this.options;
     if (anchor === null || this.isBroken) return;
     if (anchor.seq > this.last)
@@ -102,6 +124,38 @@ class Walk {
       );
     else if (anchor.seq >= this.first && this.atAnchor !== anchor.digest)
       this.damage(anchor.seq, 'the journal names another record of this number: the log was written anew');
+  }
+
+  /** What was signed for up to the record that the journal names is in it by now (audit-chain.ts, 1). */
+  private compareCommits(): void {
+    const { commit, anchor } = this.options;
+    if (commit === undefined || anchor === null) return;
+    let named = 0;
+    for (const { file, record, journal } of this.commits) {
+      if (record > anchor.seq) break;
+      const known = commit(journal.seq);
+      if (known === undefined || known === journal.digest || named >= mostNamed) continue;
+      named += 1;
+      const what = `it is signed for commit ${journal.seq} with the digest ${journal.digest}, and the journal has ${known}: the journal was written anew, or is another`;
+      this.findings.push({ level: 'damage', file, place: `record ${record}`, what, fix: comparing });
+    }
+  }
+
+  private noteCommit(record: AuditRecord): void {
+    const { journal } = record;
+    if (!Number.isSafeInteger(journal?.seq)) return;
+    if (journal.seq < this.newestCommit) {
+      this.commits = this.commits.filter((signed) => signed.journal.seq <= journal.seq);
+      const what = `it names commit ${journal.seq}, and one before it commit ${this.newestCommit}: the journal was an older one from here on, such as a backup's (grid restore)`;
+      this.note(
+        record.seq,
+        what,
+        'nothing, where a backup was restored then; else see what the journal lacks',
+      );
+    }
+    this.newestCommit = journal.seq;
+    if (record.kind !== 'checkpoint' || journal.seq === 0) return;
+    this.commits.push({ file: this.name, record: record.seq, journal });
   }
 
   private record(line: string, beginsFile: boolean): string | undefined {
@@ -124,6 +178,7 @@ class Walk {
       if (this.unsigned > 2 * checkpointEvery)
         return `${this.unsigned} records follow the last checkpoint, more than the broker ever leaves unsigned`;
     }
+    this.noteCommit(parsed);
     this.digest = digest;
     this.last = parsed.seq;
     if (isFirst) this.first = parsed.seq;
@@ -155,8 +210,11 @@ class Walk {
     this.findings.push({ level: 'damage', file: this.name, place: `record ${record}`, what, fix: keeping });
   }
 
-  private note(record: number, what: string): void {
-    const fix = 'nothing: the next start of the broker cuts it off';
+  private note(
+    record: number,
+    what: string,
+    fix = 'nothing: the next start of the broker cuts it off',
+  ): void {
     this.findings.push({ level: 'note', file: this.name, place: `record ${record}`, what, fix });
   }
 }

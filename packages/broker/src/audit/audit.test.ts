@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { JournalHead } from '@gryphgen/protocol';
 import { createIdentity } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditHead, digestOf } from './audit-chain.ts';
@@ -42,14 +43,19 @@ afterEach(() => {
   expect(troubles.splice(0)).toEqual([]);
 });
 
-async function written(count: number, anchor: AuditHead | null = null, maxBytes = 1e9): Promise<AuditHead> {
+async function written(
+  count: number,
+  anchor: AuditHead | null = null,
+  maxBytes = 1e9,
+  journal: JournalHead = { seq: 7, digest: 'aa' },
+): Promise<AuditHead> {
   const log = new AuditLog({
     dir,
     grid,
     signer,
     maxBytes,
     maxAgeMs: 1e12,
-    journalHead: () => ({ seq: 7, digest: 'aa' }),
+    journalHead: () => journal,
     wallMs: () => Date.now(),
     onTrouble: (error, at) => troubles.push({ error, at }),
   });
@@ -84,6 +90,32 @@ describe('an audit log', () => {
     expect(readAudit(dir, { since: wall, principal: 'p-1', limit: 10 })).toHaveLength(1);
     expect(readAudit(dir, { since: 0, principal: 'p-2', limit: 10 })).toEqual([]);
     expect(statSync(file()).mode & 0o777).toBe(0o600);
+  });
+
+  it('is signed for commits: a journal that has another of one was written anew, and one that begins again is told', async () => {
+    const heads = [5, 9, 12].map((seq) => ({ seq, digest: String(seq).repeat(32) }));
+    let newest: AuditHead | null = null;
+    for (const head of heads) newest = await written(2, newest, 1e9, head);
+    const asked = (known: Record<number, string>, anchor = newest) =>
+      checkAudit({ dir, grid, key: signer.key, anchor, live: false, commit: (seq) => known[seq] }).findings;
+    const sound = Object.fromEntries(heads.map(({ seq, digest }) => [seq, digest]));
+    expect(asked(sound)).toEqual([]);
+    const other = asked({ ...sound, 9: 'f'.repeat(64) });
+    expect(other.map(({ level, place }) => [level, place])).toEqual([
+      ['damage', 'record 5'],
+      ['damage', 'record 8'],
+    ]);
+    expect(other[0]?.what).toContain('signed for commit 9');
+    // Of what the journal does not name yet it may not have all.
+    expect(asked({ ...sound, 12: 'f'.repeat(64) }, { seq: 8, digest: newest?.digest ?? '' })).toMatchObject([
+      { what: expect.stringContaining('another record of this number') },
+    ]);
+    newest = await written(1, newest, 1e9, { seq: 7, digest: '7'.repeat(64) });
+    const since = asked({ 5: sound[5] ?? '', 7: '7'.repeat(64), 9: 'new', 12: 'new' });
+    expect(since).toMatchObject([
+      { level: 'note', what: expect.stringContaining('an older one from here on') },
+    ]);
+    expect(asked({ 5: 'f'.repeat(64) }).filter(({ level }) => level === 'damage')).toHaveLength(2);
   });
 
   it('with any bit flipped names the first record that is not as it was', async () => {

@@ -6,11 +6,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CheckDocument, type JournalHead, journalHeadSchema, productVersion } from '@gryphgen/protocol';
 import { gridIdOf, parseJson } from '@gryphgen/runtime';
-import type { AuditHead } from '../audit/audit-chain.ts';
 import { checkAudit } from '../audit/audit-check.ts';
+import { closeReader, openForReading } from '../journal/database.ts';
+import { knownDigest } from '../journal/digest-audit.ts';
+import { hex } from '../journal/digest-chain.ts';
+import { generationsIn, journalPath } from '../journal/journal-files.ts';
 import { lockJournal } from '../journal/lock.ts';
+import { journalSettings } from '../journal/settings.ts';
 import { checkFiles } from './check-files.ts';
-import { checkJournal } from './check-journal.ts';
+import { checkJournal, type JournalCheck } from './check-journal.ts';
 
 export interface HomeCheck {
   readonly home: string;
@@ -26,7 +30,7 @@ export function checkHome({ home, live }: HomeCheck): CheckDocument {
   const checked = existsSync(dir)
     ? checkJournal(dir, witnessed, live)
     : { facts: null, audited: null, findings: [] };
-  const audit = checkAuditOf(home, checked.audited, live);
+  const audit = checkAuditOf(home, checked, live);
   return {
     home,
     live,
@@ -39,13 +43,34 @@ export function checkHome({ home, live }: HomeCheck): CheckDocument {
 }
 
 /** Read after the journal: what that names must be in it. */
-function checkAuditOf(home: string, anchor: AuditHead | null, live: boolean): ReturnType<typeof checkAudit> {
+function checkAuditOf(
+  home: string,
+  { audited: anchor, facts }: Pick<JournalCheck, 'audited' | 'facts'>,
+  live: boolean,
+): ReturnType<typeof checkAudit> {
   const dir = join(home, 'audit');
   // A broker that was given no key of the grid's signs with its own.
   const key = ['grid', 'broker'].map((name) => publicKeyIn(home, name)).find((found) => found !== undefined);
   const isNone = !existsSync(dir) && anchor === null;
   if (isNone || key === undefined) return { facts: null, findings: [] };
-  return checkAudit({ dir, grid: gridIdOf(key), key, anchor, live });
+  const options = { dir, grid: gridIdOf(key), key, anchor, live };
+  const path = facts === null ? undefined : newestJournal(join(home, 'journal'));
+  if (path === undefined) return checkAudit(options);
+  const db = openForReading(path, journalSettings);
+  try {
+    const commit = (seq: number): string | undefined => {
+      const known = knownDigest(db, seq);
+      return known && hex(known);
+    };
+    return checkAudit({ ...options, commit });
+  } finally {
+    closeReader(db);
+  }
+}
+
+function newestJournal(dir: string): string | undefined {
+  const newest = generationsIn(dir).at(-1);
+  return newest === undefined ? undefined : journalPath(dir, newest);
 }
 
 function publicKeyIn(home: string, name: string): string | undefined {
