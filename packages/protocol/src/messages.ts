@@ -181,7 +181,6 @@ export interface Changed {
   /** Of a service that runs, once its worker has told. */
   readonly addresses?: readonly Address[] | undefined;
   readonly health?: Health | undefined;
-  /** Before it runs: how much has come of what it is given, told again as that grows. Older brokers do not tell. */
   readonly fetched?: Fetched | undefined;
 }
 /** A question or order on the slow path; `args` is checked by the operation's schema. Orders are idempotent. */

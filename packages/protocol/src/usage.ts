@@ -22,6 +22,7 @@ export interface Use {
   readonly fetched?: Fetched;
 }
 
+/** Told again as it grows; older brokers do not tell. */
 export interface Fetched {
   readonly bytes: number;
   readonly of: number;

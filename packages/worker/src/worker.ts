@@ -279,10 +279,8 @@ class Worker implements Service {
   }
 
   private tick(): void {
-    const { tickMs } = this.running().timers;
-    this.cancelTick = this.deps.alarms.after(tickMs, () => {
-      if (this.parts !== null) this.loop.post({ kind: 'fetching', fetched: this.parts.files.fetched });
-      this.loop.post({ kind: 'tick' });
+    this.cancelTick = this.deps.alarms.after(this.running().timers.tickMs, () => {
+      this.loop.post({ kind: 'tick', fetched: this.parts?.files.awaited.fetched });
       this.tick();
     });
   }

@@ -60,7 +60,8 @@ function flip(path: string, at: number): void {
 
 it('finds nothing in a sound home, says what is there, and changes nothing', () => {
   // What other parts of the grid keep in it.
-  for (const name of ['artifacts', 'worker', 'run', 'logs']) mkdirSync(join(home, name));
+  for (const name of ['artifacts', 'worker', 'retrieval', 'engines', 'run', 'logs'])
+    mkdirSync(join(home, name));
   const before = readdirSync(join(home, 'journal')).filter((name) => !/^journal\.(lock|holder)/.test(name));
   const found = checkStoppedHome(home);
   expect(found).toMatchObject({ home, live: false, version: productVersion, witnesses: 0, findings: [] });

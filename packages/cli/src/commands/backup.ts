@@ -174,7 +174,7 @@ function backupLines(backup: BackupDocument): string[] {
     artifacts === undefined
       ? []
       : [
-          `With it ${artifacts.count} artifacts of ${formatBytes(artifacts.bytes)}: delete lists/${artifacts.list} when you delete it.`,
+          `With it ${artifacts.count} ${artifacts.count === 1 ? 'artifact' : 'artifacts'} of ${formatBytes(artifacts.bytes)}: delete lists/${artifacts.list} when you delete it.`,
         ];
   return [
     `${file}: ${formatBytes(bytes)}, ${files.length} files of grid ${grid}, as of ${formatTime(madeAt)}, commit ${head.seq} of epoch ${epoch}`,

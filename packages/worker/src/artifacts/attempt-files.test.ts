@@ -165,11 +165,11 @@ describe('inputs', () => {
     const told: string[] = [];
     const tell = () => {
       // The first is here by now, and nothing yet of what is announced in the log.
-      for (const { bytes, of } of files.fetched.values()) told.push(`${bytes} of ${of}`);
+      for (const { bytes, of } of files.awaited.fetched.values()) told.push(`${bytes} of ${of}`);
     };
     mustBe(await files.give(fence, { inputs }, { ...options, tell }));
     expect(told).toEqual([`${small.bytes} of ${small.bytes + large.bytes}`]);
-    expect(files.fetched.size).toBe(0);
+    expect(files.awaited.fetched.size).toBe(0);
   });
 
   it('that are not there any more fail the attempt, in words', async () => {

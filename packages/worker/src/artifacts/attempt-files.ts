@@ -12,7 +12,6 @@ import {
   type ArtifactRef,
   encodeBody,
   type Failure,
-  type Fetched,
   failure,
   fileFields,
   formatBytes,
@@ -38,7 +37,9 @@ import {
 } from '@gryphgen/runtime';
 import { z } from 'zod';
 import { type Fence, keyOf } from '../core/fence.ts';
+import { AwaitedInputs } from './awaited-inputs.ts';
 import type { BrokerQuestions } from './broker-questions.ts';
+import { inputFailure, outputFailure, stopped, wordsOf } from './file-failures.ts';
 
 /** Larger outputs stay on the worker alone. */
 const copiedBytes = 10 * 1024 ** 3;
@@ -85,17 +86,16 @@ export const noFiles: Files = {
 
 export class AttemptFiles {
   readonly store: ArtifactStore;
+  /** What attempts wait for, and how much of it has come. */
+  readonly awaited: AwaitedInputs;
   private readonly options: AttemptFilesOptions;
   private readonly notes = new Map<string, TaskFiles>();
   private readonly fetching = new Map<string, Promise<Failure | null>>();
-  /** What attempts wait for, by their keys. */
-  private readonly awaited = new Map<string, readonly ArtifactRef[]>();
-  /** Of what is being fetched, how many of its bytes are here. */
-  private readonly come = new Map<string, number>();
   private readonly useless: UselessPlaces;
 
   private constructor(store: ArtifactStore, options: AttemptFilesOptions) {
     this.store = store;
+    this.awaited = new AwaitedInputs((digest) => store.has(digest));
     this.options = options;
     this.useless = new UselessPlaces(options.clock);
   }
@@ -126,7 +126,7 @@ export class AttemptFiles {
     if (inputs.length + outputs.length === 0) return { ok: true, value: [] };
     try {
       await this.note(fence, { inputs, outputs });
-      this.awaited.set(keyOf(fence), inputs);
+      this.awaited.begin(keyOf(fence), inputs);
       const given: Given[] = [];
       for (const input of inputs) {
         const why = await this.bring(fence, input, options);
@@ -145,22 +145,8 @@ export class AttemptFiles {
         failure: failure('lost.worker', `its inputs cannot be put in place: ${wordsOf(error)}`),
       };
     } finally {
-      this.awaited.delete(keyOf(fence));
+      this.awaited.end(keyOf(fence));
     }
-  }
-
-  /** How much has come for each attempt that waits for what it is given, by its key. */
-  get fetched(): ReadonlyMap<string, Fetched> {
-    return new Map([...this.awaited].map(([key, inputs]) => [key, this.fetchedOf(inputs)]));
-  }
-
-  private fetchedOf(inputs: readonly ArtifactRef[]): Fetched {
-    let [here, of] = [0, 0];
-    for (const { digest, bytes } of inputs) {
-      of += bytes;
-      here += this.store.has(digest) ? bytes : Math.min(bytes, this.come.get(digest) ?? 0);
-    }
-    return { bytes: here, of };
   }
 
   /** What the attempt is to leave. */
@@ -225,7 +211,7 @@ export class AttemptFiles {
       this.fetching.set(digest, fetching);
       const why = await fetching.finally(() => {
         this.fetching.delete(digest);
-        this.come.delete(digest);
+        this.awaited.settled(digest);
       });
       if (why !== null) return why;
     }
@@ -244,8 +230,7 @@ export class AttemptFiles {
       ask: () => questions.ask('fetch', { task, artifact: digest }, signal),
       ...{ clock, alarms, signal, useless: this.useless },
       brokerEndpoint: () => questions.brokerEndpoint,
-      // What need not be moved is here, or a hole.
-      onMoved: (moved, of) => this.come.set(digest, Math.max(0, bytes - of + moved)),
+      onMoved: (moved, of) => this.awaited.moved({ digest, bytes }, moved, of),
       onPassedOver: (endpoint, why) =>
         log.warn({ artifact: digest, endpoint, why: why.message }, 'an input did not come'),
     });
@@ -321,24 +306,4 @@ function readNote(text: string): TaskFiles | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What may be different elsewhere is tried elsewhere. */
-function inputFailure(to: string, { code, message }: Failure): Failure {
-  const words = `its input ${to} cannot be had: ${message}`;
-  if (code === 'rejected.not-found' || code === 'rejected.invalid') return failure('execution.input', words);
-  return failure(code === 'cancelled.user' ? code : 'lost.worker', words);
-}
-
-function outputFailure(path: string, { code, message }: Failure): Failure {
-  const words = `its output ${path} cannot be kept: ${message}`;
-  return failure(code === 'lost.worker' ? code : 'execution.output', words);
-}
-
-function stopped(): Failure {
-  return failure('cancelled.user', 'it was stopped before all its inputs were there');
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -67,11 +67,10 @@ export type WorkerEvent =
   | { readonly kind: 'exited'; readonly fence: Fence; readonly exit: Exit }
   /** Now and then, while it runs; also late. */
   | { readonly kind: 'used'; readonly fence: Fence; readonly reading: Reading }
-  /** All attempts that wait for what they are given, by their keys; of no other anything comes now. */
-  | { readonly kind: 'fetching'; readonly fetched: ReadonlyMap<string, Fetched> }
   | { readonly kind: 'served'; readonly fence: Fence; readonly service: ServiceState }
   | { readonly kind: 'startFailed'; readonly fence: Fence; readonly failure: Failure }
   | { readonly kind: 'reportChanged'; readonly report: WorkerReport }
   /** A look at the devices; empty when it failed. */
   | { readonly kind: 'devicesSeen'; readonly devices: readonly SeenDevice[] }
-  | { readonly kind: 'tick' };
+  /** `fetched`: of all attempts that wait for what they are given, by their keys; absent: as before. */
+  | { readonly kind: 'tick'; readonly fetched?: ReadonlyMap<string, Fetched> | undefined };

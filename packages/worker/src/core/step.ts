@@ -42,9 +42,6 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
     case 'used':
       onUsed(context, event.fence, event.reading);
       break;
-    case 'fetching':
-      noteFetched(state, event.fetched);
-      break;
     case 'served':
       onServed(context, event.fence, event.service);
       break;
@@ -60,6 +57,7 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, now: Now): Wo
       onDevicesSeen(context, event.devices);
       break;
     case 'tick':
+      if (event.fetched !== undefined) noteFetched(state, event.fetched);
       onTick(context);
       break;
     default:

@@ -32,11 +32,11 @@ it('a heartbeat tells what an attempt uses: its processors since the look before
 
 it('a heartbeat tells how much has come of what an attempt is given, for as long as that comes', () => {
   const fetched = { bytes: MiB, of: 5 * MiB };
-  worker.step({ kind: 'fetching', fetched: new Map([[keyOf(task), fetched]]) });
+  worker.step({ kind: 'tick', fetched: new Map([[keyOf(task), fetched]]) });
   expect(listed()).toEqual([[7, 1, { fetched }]]);
   used(3000, 5 * MiB);
   expect(listed()).toMatchObject([[7, 1, { memoryBytes: 5 * MiB, fetched }]]);
-  worker.step({ kind: 'fetching', fetched: new Map() });
+  worker.step({ kind: 'tick', fetched: new Map() });
   expect(listed()?.[0]?.[2]).not.toHaveProperty('fetched');
 });
 
