@@ -118,12 +118,15 @@ test('how much has come of what it is given is told with it and to who watches, 
     { bytes: 101, of: 100 },
   ])
     expect(beat(3, impossible)).toEqual([]);
-  expect(beat(4, { bytes: 70, of: 100 })).toEqual([{ bytes: 70, of: 100 }]);
+  // Nothing is told of what it goes back by, nor of what it comes to again.
+  for (const [seq, bytes] of [10, undefined, 40].entries())
+    expect(beat(4 + seq, bytes === undefined ? bytes : { bytes, of: 100 })).toEqual([]);
+  expect(beat(8, { bytes: 70, of: 100 })).toEqual([{ bytes: 70, of: 100 }]);
   const fence = { task: 1 as TaskId, attempt: 1 as AttemptNo, epoch: grid.state.epoch };
   expect(sent(grid.say(worker, { kind: 'started', ...fence }), 'changed')).toMatchObject([
     { state: 'running' },
   ]);
-  expect(beat(5, { bytes: 80, of: 100 })).toEqual([]);
+  expect(beat(9, { bytes: 80, of: 100 })).toEqual([]);
   expect(explainDocument(grid.state, task(), grid.wall)).not.toHaveProperty('fetched');
 });
 

@@ -7,6 +7,7 @@
  */
 
 import {
+  type Fetched,
   formatBytes,
   formatTaskId,
   type Heartbeat,
@@ -55,12 +56,14 @@ export function noteUses(state: BrokerState, worker: Worker, { attempts }: Heart
   for (const [id, attempt, use] of attempts) {
     const held = holderOf(state, worker, id, attempt);
     if (held === undefined) continue;
-    const task = tasks.get(id);
-    const seen = use && believableUse(worker, report, formatTaskId(id), task, use);
-    const before = 'use' in held ? held.use?.fetched : undefined;
-    if ('use' in held) held.use = seen ?? null;
-    const isLeased = task?.phase === 'leased';
-    if (isLeased && seen?.fetched !== undefined && seen.fetched.bytes !== before?.bytes) moved.push(task);
+    const seen = use && believableUse(worker, report, formatTaskId(id), use);
+    if ('use' in held) {
+      const task = tasks.get(id);
+      const before = held.use?.fetched;
+      const fetched = task?.phase === 'leased' ? fetchedBy(task, before, use?.fetched) : undefined;
+      held.use = seen || fetched ? { ...seen, ...(fetched && { fetched }) } : null;
+      if (task !== undefined && percentOf(fetched) > percentOf(before)) moved.push(task);
+    }
     beyondBytes += Math.max(0, (seen?.memoryBytes ?? 0) - held.reservation.memoryBytes);
   }
   beyondBytes = Math.ceil(beyondBytes / beyondStep) * beyondStep;
@@ -85,20 +88,27 @@ function holderOf(
   return undefined;
 }
 
-function believableUse(
-  worker: Worker,
-  report: WorkerReport,
-  name: string,
-  task: Task | undefined,
-  use: Use,
-): Use {
-  const { cpuMilli, memoryBytes, vramBytes, fetched } = use;
-  const given = (task?.spec.envelope.inputs ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
+/** It only grows in a lease, so who watches is told a hundred times at most, whatever a worker says how often. */
+function fetchedBy(
+  { spec: { envelope } }: Task,
+  before: Fetched | undefined,
+  said: Fetched | undefined,
+): Fetched | undefined {
+  const given = (envelope.inputs ?? []).reduce((sum, { bytes }) => sum + bytes, 0);
+  if (said === undefined || said.of !== given || said.bytes > given) return before;
+  return said.bytes > (before?.bytes ?? -1) ? said : before;
+}
+
+function percentOf(fetched: Fetched | undefined): number {
+  return fetched === undefined ? -1 : Math.floor((100 * fetched.bytes) / Math.max(1, fetched.of));
+}
+
+function believableUse(worker: Worker, report: WorkerReport, name: string, use: Use): Use {
+  const { cpuMilli, memoryBytes, vramBytes } = use;
   return {
     ...(isWithin(cpuMilli, slackFactor * 1000 * threadsOf(report)) && { cpuMilli }),
     ...(hasMemory(worker, report, name, memoryBytes) && { memoryBytes }),
     ...(hasVram(worker, report, name, vramBytes) && { vramBytes }),
-    ...(fetched !== undefined && fetched.bytes <= fetched.of && fetched.of <= given && { fetched }),
   };
 }
 
