@@ -8,8 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Question } from '@gryphgen/client';
 import { formatQuestionId, GridError } from '@gryphgen/protocol';
 import type { Alarms, ApiKey, ApiKeys, Clock, Log, Random } from '@gryphgen/runtime';
-import { Admission } from './admission.ts';
-import { ApiError } from './api-error.ts';
+import { Admission, type Admitted } from './admission.ts';
+import { ApiError, problemOf } from './api-error.ts';
 import { dialectOf, type Route, routeOf } from './api-routes.ts';
 import { Exchange } from './exchange.ts';
 import type { GatewayBounds } from './gateway-bounds.ts';
@@ -109,12 +109,14 @@ export class ApiHandler {
     }
     const { keys, clock } = this.options;
     const key = keyHolder(headers, route.scope, keys, clock);
-    const leave = this.admission.enter(key);
+    const admitted = this.admission.enter(key);
     try {
       if (route.kind !== 'ask') await this.tell(exchange, route, key);
-      else await this.ask(exchange, route, key, goOn);
+      else await this.ask(exchange, route, key, goOn).then(admitted.answered);
+    } catch (error) {
+      throw withRetryAfter(error, admitted);
     } finally {
-      leave();
+      admitted.leave();
     }
   }
 
@@ -143,7 +145,7 @@ export class ApiHandler {
     goOn: (() => void) | undefined,
   ): Promise<void> {
     goOn?.();
-    const held = this.bodies.open();
+    const held = this.bodies.open(key.id);
     try {
       const most = Math.min(key.bodyBytes ?? Infinity, this.options.bounds.bodyBytes);
       await this.askFor(exchange, { use, path }, key, await readQuestion(exchange.request, most, held));
@@ -166,6 +168,7 @@ export class ApiHandler {
       path,
       request,
       name: key.name,
+      party: key.id,
       ...(priority !== undefined && { priority }),
     };
     const cancel = alarms.after(bounds.firstByteMs, () => exchange.end(tooLate(bounds.firstByteMs)));
@@ -226,6 +229,14 @@ export class ApiHandler {
     }
     return models.some(({ name }) => name === model) ? error : unknownModel(model, models);
   }
+}
+
+/** What there is no room for now is told when there may be. */
+function withRetryAfter(error: unknown, admitted: Admitted): unknown {
+  const isKnown = error instanceof ApiError || error instanceof GridError;
+  const { problem } = problemOf(error);
+  if (!isKnown || problem.status !== 429) return error;
+  return new ApiError({ ...problem, retryAfterS: admitted.retryAfterS() }, error);
 }
 
 function tooLate(ms: number): ApiError {

@@ -29,6 +29,9 @@ export const defaultBounds = {
   drainMs: 5000,
 } as const;
 
+/** What one key has under way, in places or bytes, of what is still free: four fifths of all where it is alone, less the more others have. */
+export const aheadOfFree = 4;
+
 export type GatewayBounds = { readonly [K in keyof typeof defaultBounds]: number };
 
 /** What a request may ask for; more is a mistake, and would keep a model busy with it. */

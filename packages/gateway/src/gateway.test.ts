@@ -17,6 +17,17 @@ describe('a request', () => {
     expect(Buffer.from(question?.request ?? []).toString()).toBe(body);
   });
 
+  it('is asked for its key, which has its turn by that, and is told when to ask again where there is no room', async () => {
+    const url = await fixture.open();
+    const { id, key } = await fixture.newKey();
+    const by = { authorization: `Bearer ${key}` };
+    await fixture.ask(`${url}/v1/completions`, chat(), by);
+    expect(fixture.grid.asked).toMatchObject([{ party: id }]);
+    fixture.grid.refuses = new GridError(failure('rejected.limit', 'words'));
+    const told = await fixture.ask(`${url}/v1/completions`, chat(), by);
+    expect(told).toMatchObject({ status: 429, error: { message: 'words' }, headers: { 'retry-after': '1' } });
+  });
+
   it('for embeddings goes as such', async () => {
     const url = await fixture.open();
     await fixture.ask(`${url}/v1/embeddings`, chat());

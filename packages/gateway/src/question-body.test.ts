@@ -21,7 +21,7 @@ afterAll(async () => {
 
 async function read(request: IncomingMessage): Promise<object> {
   try {
-    const { model, isStream }: QuestionBody = await readQuestion(request, 1e6, new HeldBodies(1e6).open());
+    const { model, isStream }: QuestionBody = await readQuestion(request, 1e6, new HeldBodies(1e6).open('a'));
     return { model, isStream };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

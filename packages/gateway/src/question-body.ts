@@ -18,7 +18,6 @@ export interface QuestionBody {
   readonly isStream: boolean;
 }
 
-const soonS = 1;
 const { choices, tokens, logprobs } = askBounds;
 /** What would be absurd: the least and the most of whole numbers; llama-server knows the rest. */
 const amounts = {
@@ -126,8 +125,8 @@ function full(): ApiError {
     status: 429,
     type: 'rate_limit_error',
     code: 'gateway_full',
-    message: 'the gateway holds as many bytes of requests as it can',
-    retryAfterS: soonS,
+    message:
+      'the gateway holds as many bytes of requests as it can, or as much of it by this key as leaves room for others',
   });
 }
 

@@ -86,6 +86,7 @@ export const limits = {
   outcomeBytes: 16 * KiB,
   labels: 64,
   nameChars: 256,
+  partyChars: 64,
   /** Of a task's class: with the numbers learned of it, some hundred bytes. */
   taskClassChars: 96,
   keyChars: 256,

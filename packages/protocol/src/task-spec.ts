@@ -70,6 +70,8 @@ export interface Envelope {
   readonly attended?: boolean;
   /** Of an attended one that asks a model: its slot is lent to who asks, who may ask more there when it is answered (E41). */
   readonly loan?: boolean;
+  /** Of an ephemeral one: for whom its principal asks, such as the key of an API. Those of one principal take turns. */
+  readonly party?: string;
   /** Hashes of ever longer beginnings of its prompt: it goes where they are known, among workers that are as good. */
   readonly prefix?: readonly string[];
   /** How long that is, as its server is sent it, and its answer at most: it goes where it is expected to end first. */
@@ -132,6 +134,7 @@ export const envelopeSchema: z.ZodType<Envelope> = z.object({
   model: z.string().min(1).max(limits.modelNameChars).optional(),
   attended: z.boolean().optional(),
   loan: z.boolean().optional(),
+  party: z.string().min(1).max(limits.partyChars).optional(),
   prefix: z.array(z.string().min(1).max(32)).max(limits.prefixes).optional(),
   asks: z
     .object({

@@ -103,6 +103,42 @@ describe('fair share', () => {
   });
 });
 
+describe('those for whom one principal asks', () => {
+  const asked = (party: string, over = {}) => ({ durable: false, party, ...over });
+
+  test.each([1, 4])('have as much of %d places each, however many of one wait', (slots) => {
+    const grid = gridOf();
+    const worker = grid.worker('w-1', { slots });
+    const client = grid.client('submitter');
+    for (let seq = 1; seq <= 100; seq += 1) grid.submit(client, seq, asked('greedy'));
+    for (let turn = 0; turn < 20; turn += 1) endOldest(grid, worker, 1000);
+    for (let seq = 101; seq <= 150; seq += 1) grid.submit(client, seq, asked('modest'));
+    const had = new Map<string, number>();
+    for (let turn = 0; turn < 60; turn += 1) {
+      const { party = '' } = endOldest(grid, worker, 1000).spec.envelope;
+      had.set(party, (had.get(party) ?? 0) + 1);
+    }
+    expect(had.get('modest')).toBeGreaterThanOrEqual(27);
+    expect(had.get('greedy')).toBeGreaterThanOrEqual(20);
+  });
+
+  test('are one to what is between principals, and to priorities', () => {
+    const grid = gridOf();
+    const worker = grid.worker('w-1', { slots: 1 });
+    const [one, other] = [grid.client('submitter'), grid.client('submitter', 'c2', two)];
+    grid.submit(one, 1, asked('a'));
+    for (const seq of [2, 3]) grid.submit(one, seq, asked('b'));
+    grid.submit(one, 4, asked('a', { priority: 1 }));
+    grid.submit(other, 1, asked('a'));
+    const parties = [];
+    for (let turn = 0; turn < 5; turn += 1) {
+      const { principal, spec } = endOldest(grid, worker, 1000);
+      parties.push(`${principal} ${spec.envelope.party}`);
+    }
+    expect(parties).toEqual(['p-1 a', 'p-1 a', 'p-2 a', 'p-1 b', 'p-1 b']);
+  });
+});
+
 describe('aging', () => {
   test('nothing waits for ever behind a stream of higher priority', () => {
     const grid = gridOf();
@@ -161,21 +197,28 @@ test('what was used is the integral of what was held, however it is cut into lea
   );
 });
 
-test('the order of turns is the order of priority, standing, what counts as age, and age, at each moment', () => {
-  const row = fc.record({ principal: fc.nat(3), priority: fc.nat(2), turn: fc.nat(1000), next: fc.nat(3) });
+test('the order of turns is the order of priority, standing, that of the party, what counts as age, and age, at each moment', () => {
+  const few = { principal: fc.nat(3), party: fc.nat(2), priority: fc.nat(2), next: fc.nat(3) };
+  const row = fc.record({ ...few, turn: fc.nat(1000) });
   fc.assert(
     fc.property(fc.uniqueArray(row, { selector: ({ turn }) => turn, maxLength: 40 }), (rows) => {
       const standings = [0, 0, 0, 0];
-      const candidate = (who: number, priority: number, turn: number) =>
+      const ofParties = new Map<string, number>();
+      const ofParty = (principal: string, party: string) => ofParties.get(principal + party) ?? 0;
+      const candidate = (who: number, party: string, priority: number, turn: number) =>
         ({
-          from: {},
+          from: { party },
           priority,
           dueAt: turn % 5,
           task: { principal: `p-${who}`, turn, id: turn },
         }) as unknown as Candidate;
-      const waits = rows.map(({ principal, priority, turn }) => candidate(principal, priority, turn));
+      const waits = rows.map(({ principal, party, priority, turn }) =>
+        candidate(principal, party === 0 ? '' : `k${party}`, priority, turn),
+      );
+      const partyOf = ({ task, from }: Candidate) => ofParty(task.principal, from.party);
       const whoOf = ({ task }: Candidate) => Number(task.principal.slice(2));
-      const order = new TurnOrder((principal) => standings[Number(principal.slice(2))] as number, waits);
+      const of = (principal: PrincipalId) => standings[Number(principal.slice(2))] as number;
+      const order = new TurnOrder({ of, ofParty }, waits);
       const left = new Set(waits);
       for (const { next } of rows) {
         if (left.size === 0) break;
@@ -183,15 +226,19 @@ test('the order of turns is the order of priority, standing, what counts as age,
           (a, b) =>
             b.priority - a.priority ||
             (standings[whoOf(a)] as number) - (standings[whoOf(b)] as number) ||
+            partyOf(a) - partyOf(b) ||
             a.dueAt - b.dueAt ||
             a.task.turn - b.task.turn,
         )[0] as Candidate;
         const taken = order.pop() as Candidate;
         expect(taken).toBe(first);
         left.delete(taken);
-        standings[whoOf(taken)] = (standings[whoOf(taken)] as number) + next;
+        const { party } = taken.from;
+        standings[whoOf(taken)] = (standings[whoOf(taken)] as number) + (next & 2);
+        ofParties.set(taken.task.principal + party, partyOf(taken) + next);
         if (next === 3 && taken.task.turn < 2000) {
-          const again = candidate(whoOf(taken), Math.max(0, taken.priority - 1), taken.task.turn + 2000);
+          const [lower, later] = [Math.max(0, taken.priority - 1), taken.task.turn + 2000];
+          const again = candidate(whoOf(taken), party, lower, later);
           order.push(again);
           left.add(again);
         }

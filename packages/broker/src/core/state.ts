@@ -281,6 +281,8 @@ export interface BrokerState {
   /** How fast each principal with such a limit has submitted. */
   readonly submitRates: Map<PrincipalId, Budget>;
   readonly ephemeralUse: PrincipalUse;
+  /** Of those for whom principals ask, by `principal party`. */
+  readonly partyUse: PrincipalUse<string>;
   readonly size: GridSize;
   /** Room that is kept, in the order of turns; looked at anew at `claimsDue` of the watch clock. */
   claims: readonly Claim[];

@@ -2,7 +2,7 @@
  * Which questions ask for their slot to be lent, and which go to slots that are (E41): who asks a model again and again is answered
  * by slots that it keeps for a while, with no word of the broker's for each.
  *
- * 1. A question is lent to by its like alone: those of one kind, model, path and priority, with nothing asked for beside.
+ * 1. A question is lent to by its like alone: those of one kind, model, path, priority and party, with nothing asked for beside.
  * 2. Loans are asked for where questions come often, `mostPending` at a time beyond those that there are. One that waits for a slot
  *    has others called back; after that no more than there were are asked for, for `growAgainMs`.
  * 3. Where others wait for the model (a loan is called back, and nobody from here began to wait at the broker just before), nothing is
@@ -49,9 +49,8 @@ export class LentSlots {
     for (const group of this.groups.values()) group.close();
   }
 
-  private groupOf({ kind, model, path, priority, name }: Question): SlotGroup {
-    // No space is in what stands before the name.
-    const key = `${kind} ${model} ${path} ${priority ?? 0} ${name ?? ''}`;
+  private groupOf({ kind, model, path, priority, name, party }: Question): SlotGroup {
+    const key = JSON.stringify([kind, model, path, priority, name, party]);
     const found = this.groups.get(key);
     if (found !== undefined) return found;
     if (this.groups.size >= keptGroups)

@@ -24,6 +24,8 @@ export interface Question {
   readonly request: Uint8Array;
   readonly priority?: number;
   readonly name?: string;
+  /** For whom it is asked: those for whom one principal asks take turns. */
+  readonly party?: string;
   readonly labels?: Readonly<Record<string, string>>;
   /** Longest wait for a model that is ready, and longest answer. */
   readonly queueTimeoutMs?: number;

@@ -20,7 +20,7 @@ import {
 } from '@gryphgen/scheduler';
 import type { Context } from '../context.ts';
 import { quotaAgainst } from '../principals/quotas.ts';
-import { mayRunNoMore, standingOf } from '../principals/shares.ts';
+import { mayRunNoMore, standingsOf } from '../principals/shares.ts';
 import type { BrokerState, Task, Worker } from '../state.ts';
 import { chargedAs } from '../workers/charging.ts';
 import { agedPriority, waitsSince } from './aging.ts';
@@ -86,7 +86,7 @@ export function viewsFor(
 }
 
 function claimsNow(state: BrokerState, wall: number): Claim[] {
-  const order = new TurnOrder((principal) => standingOf(state, principal, wall), starving(state, wall));
+  const order = new TurnOrder(standingsOf(state, wall), starving(state, wall));
   const room = state.room.now();
   const claims: Claim[] = [];
   let looks = looksEach;

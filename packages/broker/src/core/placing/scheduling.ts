@@ -21,7 +21,7 @@ import { answerWords } from '../models/foreseen-answers.ts';
 import { explainedPrefix, nearPrefix, notePrefix } from '../models/near-prefix.ts';
 import { tellChanged } from '../outcomes.ts';
 import { placedWithin, quotaAgainst } from '../principals/quotas.ts';
-import { mayRunNoMore, standingOf } from '../principals/shares.ts';
+import { mayRunNoMore, standingOf, standingsOf } from '../principals/shares.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState, PlacementNote, Task, TaskLease, Worker } from '../state.ts';
 import { chargedAs } from '../workers/charging.ts';
@@ -47,17 +47,15 @@ export function schedule(context: Context): void {
   if (state.waiting.size === 0) return;
   const most = Math.min(triesPerTurn, Math.ceil(looksPerTurn / (state.views.length + 1)));
   const standings = new Map<PrincipalId, number>();
-  const order = new TurnOrder(
-    (principal) => {
-      let standing = standings.get(principal);
-      if (standing === undefined) {
-        standing = standingOf(state, principal, now.wall);
-        standings.set(principal, standing);
-      }
-      return standing;
-    },
-    candidates(state, now.wall),
-  );
+  const of = (principal: PrincipalId): number => {
+    let standing = standings.get(principal);
+    if (standing === undefined) {
+      standing = standingOf(state, principal, now.wall);
+      standings.set(principal, standing);
+    }
+    return standing;
+  };
+  const order = new TurnOrder({ ...standingsOf(state, now.wall), of }, candidates(state, now.wall));
   let roomShrank = false;
   let tries = 0;
   for (let next = order.pop(); next !== undefined; next = order.pop()) {

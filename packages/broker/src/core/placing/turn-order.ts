@@ -1,14 +1,15 @@
 /**
  * Whose turn it is among the first of each class: higher priority first, as it has risen with waiting; then of the principal
- * that has had least of the grid for its weight; then what came first, what is expected to take long counting as
- * having come later (scheduler/learn/finish-planner.ts).
+ * that has had least of the grid for its weight; of those for whom that asks (`party`), of who had least of late; then what came first, what
+ * is expected to take long counting as having come later (scheduler/learn/finish-planner.ts).
  *
  * 1. What a principal has had grows with each task that is placed, in the middle of a turn. So candidates stand in lines, one
- *    for each principal at each priority, and lines alone change places: one that is found to have moved back is put there.
+ *    for each principal and party at each priority, and lines alone change places: one that is found to have moved back is put there.
  */
 import type { PrincipalId } from '@gryphgen/protocol';
 import { BinaryHeap } from '../binary-heap.ts';
 import { foretold } from '../learning.ts';
+import type { Standings } from '../principals/shares.ts';
 import type { BrokerState, Task } from '../state.ts';
 import type { WaitingClass } from './waiting-queue.ts';
 
@@ -24,6 +25,7 @@ export interface Candidate {
 interface Line {
   readonly priority: number;
   readonly principal: PrincipalId;
+  readonly party: string;
   readonly candidates: BinaryHeap<Candidate>;
   /** Its place that counts; older ones are passed over. */
   place: Place | null;
@@ -32,6 +34,7 @@ interface Line {
 interface Place {
   readonly line: Line;
   readonly standing: number;
+  readonly partyStanding: number;
   readonly first: Candidate;
 }
 
@@ -41,14 +44,13 @@ export function dueAt({ planner }: BrokerState, { spec, submittedAt }: Task): nu
 }
 
 export class TurnOrder {
-  /** What a principal has had, for its weight; it may only grow. */
-  private readonly standingOf: (principal: PrincipalId) => number;
-  private readonly lines = new Map<PrincipalId, Map<number, Line>>();
+  private readonly standings: Standings;
+  private readonly lines = new Map<PrincipalId, Map<number | string, Line>>();
   private places: BinaryHeap<Place>;
   private count: number;
 
-  constructor(standingOf: (principal: PrincipalId) => number, candidates: readonly Candidate[] = []) {
-    this.standingOf = standingOf;
+  constructor(standings: Standings, candidates: readonly Candidate[] = []) {
+    this.standings = standings;
     this.count = candidates.length;
     for (const candidate of candidates) this.lineOf(candidate).candidates.push(candidate);
     this.places = this.arranged();
@@ -69,7 +71,7 @@ export class TurnOrder {
     for (let place = this.places.pop(); place !== undefined; place = this.places.pop()) {
       const { line } = place;
       if (line.place !== place) continue;
-      if (this.standingOf(line.principal) > place.standing) {
+      if (this.hasMovedBack(place)) {
         this.places.push(this.placeOf(line));
         continue;
       }
@@ -94,16 +96,22 @@ export class TurnOrder {
     this.places = this.arranged();
   }
 
-  private lineOf({ task: { principal }, priority }: Candidate): Line {
+  private hasMovedBack({ line: { principal, party }, standing, partyStanding }: Place): boolean {
+    const { standings } = this;
+    return standings.of(principal) > standing || standings.ofParty(principal, party) > partyStanding;
+  }
+
+  private lineOf({ task: { principal }, from: { party }, priority }: Candidate): Line {
     let lines = this.lines.get(principal);
     if (lines === undefined) {
       lines = new Map();
       this.lines.set(principal, lines);
     }
-    let line = lines.get(priority);
+    const name = party === '' ? priority : `${priority} ${party}`;
+    let line = lines.get(name);
     if (line === undefined) {
-      line = { priority, principal, candidates: new BinaryHeap(isOlder), place: null };
-      lines.set(priority, line);
+      line = { priority, principal, party, candidates: new BinaryHeap(isOlder), place: null };
+      lines.set(name, line);
     }
     return line;
   }
@@ -122,7 +130,9 @@ export class TurnOrder {
   /** Of a line that is not empty. */
   private placeOf(line: Line): Place {
     const first = line.candidates.top as Candidate;
-    const place = { line, standing: this.standingOf(line.principal), first };
+    const { principal, party } = line;
+    const standing = this.standings.of(principal);
+    const place = { line, standing, partyStanding: this.standings.ofParty(principal, party), first };
     line.place = place;
     return place;
   }
@@ -134,5 +144,6 @@ function isOlder(a: Candidate, b: Candidate): boolean {
 
 function isBefore(a: Place, b: Place): boolean {
   const order = b.line.priority - a.line.priority || a.standing - b.standing;
-  return order === 0 ? isOlder(a.first, b.first) : order < 0;
+  const among = order || a.partyStanding - b.partyStanding;
+  return among === 0 ? isOlder(a.first, b.first) : among < 0;
 }

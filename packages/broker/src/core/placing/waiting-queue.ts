@@ -1,5 +1,5 @@
 /**
- * Waiting tasks, by class: tasks of one principal, shape and priority, which placement cannot tell apart. A class that found
+ * Waiting tasks, by class: tasks of one principal (and of one for whom it asks), shape and priority, which placement cannot tell apart. A class that found
  * no place is not tried again before capacity changed, so a freed device wakes classes, not a million tasks.
  *
  * 1. Within a class: by task id, first in, first out; a task that comes back (retry, loss) goes before those accepted
@@ -9,6 +9,7 @@
  */
 import type { PrincipalId, TaskId } from '@gryphgen/protocol';
 import { isEphemeral } from '@gryphgen/protocol';
+import { nameWithParty, partyOf } from '../principals/party.ts';
 import type { Spec } from '../state.ts';
 import type { Choice } from './choosing.ts';
 
@@ -18,6 +19,8 @@ export interface WaitingClass {
   readonly ephemeral: boolean;
   /** Whose they are; '' of those who have no classes of their own (shares.ts). */
   readonly owner: PrincipalId | '';
+  /** For whom the owner asks; '' of those who say nothing of it. */
+  readonly party: string;
   /** Ids in ascending order; those before `head` are free places. */
   line: TaskId[];
   head: number;
@@ -38,8 +41,8 @@ const keptFree = 4096;
 const keptGone = 64;
 
 export class WaitingQueue {
-  /** By shape, of those by owner, of those by lane: of which priority, durable or ephemeral. */
-  private readonly shapes = new Map<string, Map<PrincipalId | '', Map<number, WaitingClass>>>();
+  /** By shape, of those by owner and party, of those by lane: of which priority, durable or ephemeral. */
+  private readonly shapes = new Map<string, Map<string, Map<number, WaitingClass>>>();
   /** Waiting tasks, those in backoff not counted. */
   size = 0;
   /** Grows whenever a worker may have become able to take more. */
@@ -108,37 +111,37 @@ export class WaitingQueue {
     return places;
   }
 
-  private drop({ shapeKey, priority, ephemeral, owner }: WaitingClass): void {
+  private drop({ shapeKey, priority, ephemeral, owner, party }: WaitingClass): void {
     const owners = this.shapes.get(shapeKey);
-    const lanes = owners?.get(owner);
+    const name = nameWithParty(owner, party);
+    const lanes = owners?.get(name);
     lanes?.delete(laneOf(priority, ephemeral));
-    if (lanes?.size === 0) owners?.delete(owner);
+    if (lanes?.size === 0) owners?.delete(name);
     if (owners?.size === 0) this.shapes.delete(shapeKey);
   }
 
   /** Where it waits, or would. */
-  classOf(
-    { shapeKey, envelope: { priority } }: Spec,
-    id: TaskId,
-    owner: PrincipalId | '' = '',
-  ): WaitingClass {
+  classOf({ shapeKey, envelope }: Spec, id: TaskId, owner: PrincipalId | '' = ''): WaitingClass {
+    const { priority } = envelope;
     const ephemeral = isEphemeral(id);
+    const party = owner === '' ? '' : partyOf(envelope, id);
+    const name = nameWithParty(owner, party);
     const lane = laneOf(priority, ephemeral);
     let owners = this.shapes.get(shapeKey);
     if (owners === undefined) {
       owners = new Map();
       this.shapes.set(shapeKey, owners);
     }
-    let lanes = owners.get(owner);
+    let lanes = owners.get(name);
     if (lanes === undefined) {
       lanes = new Map();
-      owners.set(owner, lanes);
+      owners.set(name, lanes);
     }
     let found = lanes.get(lane);
     if (found === undefined) {
       const line = { line: [], head: 0, gone: new Set<TaskId>() };
       const rest = { blockedAt: -1, servedAt: 0, choice: null, searchAgainAt: 0 };
-      found = { shapeKey, priority, ephemeral, owner, ...line, ...rest };
+      found = { shapeKey, priority, ephemeral, owner, party, ...line, ...rest };
       lanes.set(lane, found);
     }
     return found;

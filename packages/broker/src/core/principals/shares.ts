@@ -12,7 +12,7 @@ import { Budget } from '../budget.ts';
 import type { SubmittedSpec } from '../events.ts';
 import type { BrokerState, Session, Task, TaskLease } from '../state.ts';
 import { addHeld, type Held, nothingHeld } from './held.ts';
-import type { PrincipalUse } from './principal-use.ts';
+import { nameWithParty, partyOf } from './party.ts';
 
 /** So many principals have classes of their own; of more at a time, the others wait together, as one. */
 const mostOwners = 1000;
@@ -66,32 +66,40 @@ export function takeFromShare({ shares }: BrokerState, { id, principal, bodyByte
 /** Its task got this lease, at `wall` ms. */
 export function countLease(
   state: BrokerState,
-  { id, principal }: Task,
+  task: Task,
   { part, reservation }: TaskLease,
   wall: number,
 ): void {
-  const share = state.shares.get(principal) as Share;
+  const share = state.shares.get(task.principal) as Share;
   share.running += 1;
   addHeld(share.held, reservation, 1);
-  if (part > 0) useOf(state, id).hold(principal, part, wall);
+  countUse(state, task, part, wall);
 }
 
 /** Its task lost it. */
 export function uncountLease(
   state: BrokerState,
-  { id, principal }: Task,
+  task: Task,
   { part, reservation }: TaskLease,
   wall: number,
 ): void {
-  const share = state.shares.get(principal) as Share;
+  const share = state.shares.get(task.principal) as Share;
   share.running -= 1;
   addHeld(share.held, reservation, -1);
-  if (part > 0) useOf(state, id).hold(principal, -part, wall);
+  countUse(state, task, -part, wall);
 }
 
 /** What ephemeral tasks use is known until the broker's next start. */
-function useOf({ use, ephemeralUse }: BrokerState, id: TaskId): PrincipalUse {
-  return isEphemeral(id) ? ephemeralUse : use;
+function countUse(
+  { use, ephemeralUse, partyUse }: BrokerState,
+  { id, principal, spec: { envelope } }: Task,
+  part: number,
+  wall: number,
+): void {
+  if (part === 0) return;
+  (isEphemeral(id) ? ephemeralUse : use).hold(principal, part, wall);
+  const party = partyOf(envelope, id);
+  if (party !== '') partyUse.hold(nameWithParty(principal, party), part, wall);
 }
 
 /** In whose classes its tasks wait. */
@@ -108,6 +116,22 @@ export function partUsed(state: BrokerState, principal: PrincipalId, wall: numbe
 export function standingOf(state: BrokerState, principal: PrincipalId, wall: number): number {
   const { weight = 1 } = limitsOf(state, principal);
   return (state.use.standing(principal, wall) + state.ephemeralUse.standing(principal, wall)) / weight;
+}
+
+export interface Standings {
+  /** What a principal has had, for its weight. In one turn it only grows. */
+  of(principal: PrincipalId): number;
+  /** What one had for whom it asks; so does this. */
+  ofParty(principal: PrincipalId, party: string): number;
+}
+
+/** As turns are taken by them; who asks for several parties has those with the least of late go first. */
+export function standingsOf(state: BrokerState, wall: number): Standings {
+  return {
+    of: (principal) => standingOf(state, principal, wall),
+    ofParty: (principal, party) =>
+      party === '' ? 0 : state.partyUse.standing(nameWithParty(principal, party), wall),
+  };
 }
 
 /** Whether it has as many tasks placed as it may; '' of everybody who has no such limit. */

@@ -39,7 +39,7 @@ import { PossibleShapes } from '../placing/possible-shapes.ts';
 import { Refusals } from '../placing/refusals.ts';
 import { WaitingQueue } from '../placing/waiting-queue.ts';
 import { GridSize } from '../principals/grid-size.ts';
-import { PrincipalUse } from '../principals/principal-use.ts';
+import { ofParties, PrincipalUse } from '../principals/principal-use.ts';
 import type { BrokerState, Spec, Task } from '../state.ts';
 import { ArtifactHolders } from '../workers/artifact-holders.ts';
 import { wireOf } from '../workers/windows.ts';
@@ -108,6 +108,7 @@ export function emptyState(
     watchers: new Map(),
     submitRates: new Map(),
     ephemeralUse: new PrincipalUse(),
+    partyUse: new PrincipalUse<string>(ofParties),
     size: new GridSize(),
     claims: [],
     claimsDue: 0,
