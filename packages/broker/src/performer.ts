@@ -169,7 +169,7 @@ export class Performer {
     // It may have ended, or moved on, while its message waited for the disk.
     const { lease } = task;
     if (lease === null || task.attempt !== attempt || lease.leaseSeq !== leaseSeq) return;
-    const { epoch, reservation } = lease;
+    const { epoch, planned, reservation } = lease;
     const envelope = this.parts.specs.envelopeBytes(task.spec.envelope);
     this.send(session, {
       kind: 'lease',
@@ -178,7 +178,7 @@ export class Performer {
       task: task.id,
       attempt,
       epoch,
-      devices: reservation.devices,
+      devices: (planned ?? reservation).devices,
       envelope,
       body,
       principal: task.principal,

@@ -162,6 +162,8 @@ export const limits = {
   /** GPUs of one machine. */
   devices: 64,
   /** Of one model: llama.cpp knows no more at a time. */
+  /** What a model's instance may take of a device beyond what it was seen to, once it has answered: kernels and work space that come with longer prompts. */
+  instanceGrowthBytes: 256 * 1024 ** 2,
   modelDevices: 16,
   /** What a driver calls a device: `GPU-` and 36 characters; a part of one has some more. */
   uuidChars: 64,

@@ -223,6 +223,8 @@ export interface InstanceDocument {
   /** Of the memory of where it computes: what was planned for it, and what it was seen to hold. Missing while that is not known. */
   readonly predictedBytes?: number;
   readonly observedBytes?: number;
+  /** What is held for it instead of what was planned, once it was measured. */
+  readonly heldBytes?: number;
 }
 
 /** `measured`: of this very model on this very place. */

@@ -82,7 +82,10 @@ export interface PlacementNote {
 export interface TaskLease {
   readonly worker: WorkerId;
   readonly epoch: Epoch;
-  readonly reservation: Reservation;
+  /** What the ledger holds for it. */
+  reservation: Reservation;
+  /** What was, before it was measured to take less; null: nothing else was. */
+  planned: Reservation | null;
   readonly leasedAt: number;
   /** Millionths of the grid that it holds; 0 in what earlier versions wrote. */
   readonly part: number;

@@ -122,10 +122,11 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
 }
 
 /** Planned, and seen. */
-function memoryOf({ predictedBytes, observedBytes }: InstanceDocument): string {
+function memoryOf({ predictedBytes, observedBytes, heldBytes }: InstanceDocument): string {
   if (predictedBytes === undefined) return '-';
   const planned = formatBytes(predictedBytes);
-  return observedBytes === undefined ? planned : `${formatBytes(observedBytes)} of ${planned}`;
+  const seen = observedBytes === undefined ? planned : `${formatBytes(observedBytes)} of ${planned}`;
+  return heldBytes === undefined ? seen : `${seen}, ${formatBytes(heldBytes)} held`;
 }
 
 /** Nothing where instances took what was estimated, or none was seen. */

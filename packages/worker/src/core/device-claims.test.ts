@@ -46,6 +46,16 @@ it('blames nobody within the margin, though programs outside the grid took the r
   expect(danger).toMatchObject({ key: 'b' });
 });
 
+it('keeps little room for what is loaded, and all of it for what it holds', () => {
+  const claims = [claim('a', 8, { growthBytes: GiB / 4 }), claim('b', 5)];
+  expect(judge(1 * GiB, used({ a: 4, b: 6 }), claims).danger).toBeNull();
+  expect(judge(GiB / 8, used({ a: 4, b: 6 }), claims).danger).toMatchObject({
+    key: 'a',
+    outstandingBytes: GiB / 4,
+  });
+  expect(judge(0, used({ a: 8, b: 6 }), claims).danger).toBeNull();
+});
+
 it('keeps room for what is still to start, and blames it for nothing', () => {
   const coming = claim('b', 5, { stage: 'coming' });
   const { excesses, danger } = judge(4 * GiB, used({ a: 1, b: 9 }), [claim('a', 1), coming]);

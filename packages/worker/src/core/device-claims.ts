@@ -5,6 +5,7 @@
  * 1. An attempt that holds no more than its reservation and `marginBytes` is never in excess, whatever else goes on.
  * 2. What an attempt that is over or being ended holds counts as free: it comes back, and nobody else need end for it.
  * 3. A neighbour is endangered when less is free than all may still take of what was reserved for them.
+ *    What is loaded and answers takes little more (`growthBytes`), and the broker may have given the rest to others.
  * 4. Nobody is in excess of a device that was reserved whole; anybody else's use of it endangers its holder.
  */
 import type { DeviceUuid } from '@gryphgen/protocol';
@@ -28,6 +29,8 @@ export interface Claim {
   readonly key: string;
   readonly reservedBytes: number;
   readonly whole: boolean;
+  /** It may still take no more than this, whatever was reserved; undefined: all of that. */
+  readonly growthBytes?: number | undefined;
   /** `leaving`: over or being ended. Only what runs can be in excess. */
   readonly stage: 'coming' | 'running' | 'leaving';
 }
@@ -63,13 +66,13 @@ export function judge(
   let soonFreeBytes = freeBytes;
   let allOutstandingBytes = 0;
   let neediest: Omit<Danger, 'freeBytes'> | null = null;
-  for (const { key, reservedBytes, whole, stage } of claims) {
+  for (const { key, reservedBytes, whole, growthBytes = reservedBytes, stage } of claims) {
     const usedBytes = usedBy.get(key) ?? 0;
     if (stage === 'leaving') {
       soonFreeBytes += usedBytes;
       continue;
     }
-    const outstandingBytes = Math.max(0, reservedBytes - usedBytes);
+    const outstandingBytes = Math.min(growthBytes, Math.max(0, reservedBytes - usedBytes));
     allOutstandingBytes += outstandingBytes;
     if (outstandingBytes > (neediest?.outstandingBytes ?? 0))
       neediest = { key, reservedBytes, outstandingBytes };

@@ -7,7 +7,7 @@
  * 3. Nothing ends by one look, whose numbers are not all of one moment: a device must be seen endangered at least twice,
  *    `leastApartMs` apart, and the attempt in excess each time. A look between them that fails or cannot tell begins anew.
  */
-import { type DeviceUuid, formatBytes } from '@gryphgen/protocol';
+import { type DeviceUuid, formatBytes, limits } from '@gryphgen/protocol';
 import type { Context } from './context.ts';
 import { type Claim, type Danger, type Excess, judge, type SeenDevice } from './device-claims.ts';
 import type { Fence } from './fence.ts';
@@ -54,13 +54,21 @@ export function overuseTroubles({ attempts }: Pick<WorkerState, 'attempts'>): re
 
 function claimsOn({ attempts }: WorkerState, { uuid, usedBy }: SeenDevice): readonly Claim[] {
   const claims: Claim[] = [];
-  for (const { key, phase, facts } of attempts.values()) {
+  for (const attempt of attempts.values()) {
+    const { key, phase, facts } = attempt;
     const share = facts.reservation.devices.find((one) => one.uuid === uuid);
     if (share === undefined && !usedBy?.has(key)) continue;
     const { vramBytes: reservedBytes, whole } = share ?? { vramBytes: 0, whole: false };
-    claims.push({ key, reservedBytes, whole, stage: stageOf(phase) });
+    claims.push({ key, reservedBytes, whole, growthBytes: growthOf(attempt), stage: stageOf(phase) });
   }
   return claims;
+}
+
+/** Of an instance that was loaded. */
+function growthOf({ facts, served }: Attempt): number | undefined {
+  return facts.kind === 'instance' && served?.health?.state === 'healthy'
+    ? limits.instanceGrowthBytes
+    : undefined;
 }
 
 function stageOf(phase: Attempt['phase']): Claim['stage'] {

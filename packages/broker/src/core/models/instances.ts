@@ -16,6 +16,7 @@ import { type Beginning, begin } from './beginning-instances.ts';
 import { endIdle, unload } from './ending-instances.ts';
 import { foreseenLoad, soonestAnswerMs } from './foreseen-speeds.ts';
 import { isReady, slotsOf, usableOf } from './hosting.ts';
+import { takeMeasured } from './measured-use.ts';
 import type { Model } from './model-book.ts';
 import { instanceLife, type ModelLife, provenMs } from './model-life.ts';
 import { endWaiting } from './model-requests.ts';
@@ -61,6 +62,7 @@ function lookAfter(context: Context, name: string): void {
   if (life.waitsSince !== null) endHopeless(context, name, life, tasks);
   if (state.journalStalled) return;
   replan(context, life, tasks);
+  takeMeasured(context, life, tasks);
   endIdle(context, name, life);
   const beginning = model && whatToBegin(state, model, life);
   if (model !== undefined && beginning !== undefined) {

@@ -108,11 +108,12 @@ function instanceDocument(
 
 function memoryOf(lease: Task['lease']): Pick<InstanceDocument, 'predictedBytes' | 'observedBytes'> {
   if (lease === null) return {};
-  const { reservation, use } = lease;
+  const { planned, reservation, use } = lease;
   const isOnHost = reservation.devices.length === 0;
   const observedBytes = isOnHost ? use?.memoryBytes : use?.vramBytes;
   return {
-    predictedBytes: isOnHost ? reservation.memoryBytes : vramBytesOf(reservation),
+    predictedBytes: isOnHost ? reservation.memoryBytes : vramBytesOf(planned ?? reservation),
+    ...(planned !== null && { heldBytes: vramBytesOf(reservation) }),
     ...(observedBytes !== undefined && { observedBytes }),
   };
 }

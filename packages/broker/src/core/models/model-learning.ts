@@ -50,11 +50,11 @@ export function learnOfModel(state: BrokerState, task: Task, ended: Ended): void
 function learnFromInstance(
   { models }: BrokerState,
   { id, spec }: Task,
-  { worker, reservation }: TaskLease,
+  { worker, planned, reservation }: TaskLease,
   { failure, usage, startedAt = 0, endedAt = 0 }: Ended,
 ): void {
   const { kind, model: name = '' } = spec.envelope;
-  const heldBytes = vramBytesOf(reservation);
+  const heldBytes = vramBytesOf(planned ?? reservation);
   const known = models.known.get(name)?.spec;
   if (kind !== 'instance' || known === undefined) return;
   if (!models.isCurrent(name, id) || heldBytes <= 0) return;

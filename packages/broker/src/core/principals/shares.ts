@@ -6,7 +6,7 @@
  * 2. Submissions beyond a limit are refused; tasks beyond `running` wait, and beyond a quota (quotas.ts). How fast somebody submits is an observation: it is
  *    counted anew in each epoch, by its monotonic clock.
  */
-import type { Failure, PrincipalId, PrincipalLimits, Role, TaskId } from '@gryphgen/protocol';
+import type { Failure, PrincipalId, PrincipalLimits, Reservation, Role, TaskId } from '@gryphgen/protocol';
 import { failure, formatBytes, isEphemeral } from '@gryphgen/protocol';
 import { Budget } from '../budget.ts';
 import type { SubmittedSpec } from '../events.ts';
@@ -87,6 +87,18 @@ export function uncountLease(
   share.running -= 1;
   addHeld(share.held, reservation, -1);
   countUse(state, task, -part, wall);
+}
+
+/** What it holds is another amount from now on. */
+export function holdOtherwise(
+  { shares }: BrokerState,
+  { principal }: Task,
+  before: Reservation,
+  now: Reservation,
+): void {
+  const { held } = shares.get(principal) as Share;
+  addHeld(held, before, -1);
+  addHeld(held, now, 1);
 }
 
 /** What ephemeral tasks use is known until the broker's next start. */

@@ -15,7 +15,7 @@ import { changeModel, noteInstance } from '../models/hosting.ts';
 import { learnOfModel } from '../models/model-learning.ts';
 import { readNote } from '../placing/journaled-note.ts';
 import { joinLine, leaveLine } from '../placing/waiting-line.ts';
-import { addToShare, countLease, takeFromShare, uncountLease } from '../principals/shares.ts';
+import { addToShare, countLease, holdOtherwise, takeFromShare, uncountLease } from '../principals/shares.ts';
 import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from '../state.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
 import { forgetClients, forgetKeys, keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
@@ -27,7 +27,7 @@ import {
   removeWorker,
   setWindows,
 } from './apply-workers.ts';
-import type { Decision } from './decisions.ts';
+import type { Decision, WireDevice } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 
 /** `epoch`: that of the group the decision stands in. */
@@ -114,6 +114,11 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.collectionForgotten:
       changeCollection(state, decision);
       return;
+    case decided.measured: {
+      const [, id, , devices] = decision;
+      measuredLease(state, liveTask(state, id), devices);
+      return;
+    }
     case decided.windowsSet:
       setWindows(state, decision[1], decision[2]);
       return;
@@ -208,6 +213,7 @@ function leaseTask(
     worker: workerId,
     epoch,
     reservation,
+    planned: null,
     leasedAt,
     part,
     idle: false,
@@ -228,6 +234,22 @@ function leaseTask(
   reserve(worker.view.ledger, reservation);
   worker.tasks.add(task.id);
   noteInstance(state, task);
+}
+
+/** What it takes of devices is known now: the ledger goes by that, and its end by the plan, too. */
+function measuredLease(state: BrokerState, task: Task, devices: readonly WireDevice[]): void {
+  const { lease } = task;
+  if (lease === null) throw new Error(`t${task.id} was measured without a lease`);
+  const { ledger } = knownWorker(state, lease.worker).view;
+  const before = lease.reservation;
+  const { devices: measured } = reservationOf(task.spec.envelope, devices);
+  if (!lease.idle) release(ledger, before);
+  lease.planned ??= before;
+  lease.reservation = { ...before, devices: measured };
+  if (!lease.idle) reserve(ledger, lease.reservation);
+  holdOtherwise(state, task, before, lease.reservation);
+  state.waiting.capacityVersion += 1;
+  state.wake = true;
 }
 
 /** Takes the lease off the task and gives back what it held. */
@@ -261,7 +283,7 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
     endedAt: ending.endedAt,
     outcome: ending.outcome,
     usage: ending.usage,
-    reservation: lease?.reservation ?? null,
+    reservation: lease?.planned ?? lease?.reservation ?? null,
     note: lease?.note ?? null,
     times: lease?.times ?? null,
   };

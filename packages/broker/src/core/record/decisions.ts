@@ -52,6 +52,8 @@ export const decided = {
   /** A collection has these shards and owners from now on. */
   collectionSet: 17,
   collectionForgotten: 18,
+  /** Of devices so much is held from now on for an instance that is loaded. */
+  measured: 19,
 } as const;
 
 /** What follows the epoch is missing where nothing is to be told, and in what earlier versions wrote (E43). */
@@ -214,7 +216,14 @@ export type Decision =
       /** Copies that each shard is to have; missing of none, and in what earlier versions wrote. */
       replicas?: number,
     ]
-  | readonly [kind: typeof decided.collectionForgotten, name: string, at: number];
+  | readonly [kind: typeof decided.collectionForgotten, name: string, at: number]
+  | readonly [
+      kind: typeof decided.measured,
+      task: TaskId,
+      attempt: AttemptNo,
+      devices: readonly WireDevice[],
+      at: number,
+    ];
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 

@@ -9,6 +9,7 @@ import type {
   Failure,
   PrincipalId,
   PrincipalLimitTable,
+  Reservation,
   TaskId,
   Timers,
 } from '@gryphgen/protocol';
@@ -256,15 +257,18 @@ function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
   const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
   yield [epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]];
   const held = lease ?? outcome;
-  if (held?.reservation && held.worker !== '') {
-    const devices = held.reservation.devices.map((d): WireDevice => [d.uuid, d.vramBytes, d.whole]);
+  const reservation = lease?.planned ?? held?.reservation;
+  if (held != null && reservation != null && held.worker !== '') {
+    const devices = wireDevices(reservation);
     const { leasedAt } = held;
     const note = held.note === null ? undefined : writeNote(held.note);
     const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
-    const { memoryBytes } = held.reservation;
+    const { memoryBytes } = reservation;
     const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
     const placed = [...leased, lease?.part, charge] as const;
     yield [lease?.epoch ?? epoch, held.times === null ? placed : [...placed, held.times]];
+    if (lease?.planned)
+      yield [epoch, [decided.measured, id, task.attempt, wireDevices(lease.reservation), leasedAt]];
     const { by, at } = lease?.preempted ?? {};
     if (by !== undefined && at !== undefined) yield [epoch, [decided.preempted, id, task.attempt, by, at]];
   }
@@ -277,6 +281,10 @@ function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
   const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
   const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
   yield [epoch, usage === undefined ? ended : [...ended, usage]];
+}
+
+function wireDevices({ devices }: Reservation): readonly WireDevice[] {
+  return devices.map(({ uuid, vramBytes, whole }) => [uuid, vramBytes, whole]);
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
