@@ -92,12 +92,16 @@ export interface Hardware {
   readonly engines: readonly string[];
 }
 
-/** `backends`: on what it computes: `cpu`, `cuda`, `vulkan`. `divides`: a model over several devices that it is given. */
+/**
+ * `backends`: on what it computes: `cpu`, `cuda`, `vulkan`. `divides`: a model over several devices that it is given. `leastCapability`: of
+ * cards that it computes on by CUDA, in tenths; missing where that is not known.
+ */
 export interface ModelEngine {
   readonly name: string;
   readonly version: string;
   readonly backends: readonly string[];
   readonly divides?: boolean;
+  readonly leastCapability?: number | undefined;
   /** Of its options those that not every build has, and that who asks chooses by: `flash-attn`. */
   readonly options?: readonly string[] | undefined;
 }

@@ -38,6 +38,7 @@ const modelEngine = z.object({
   version: plain(64),
   backends: z.array(plain(32)).max(limits.backends),
   divides: z.boolean().optional(),
+  leastCapability: z.number().int().min(1).max(999).optional(),
   options: z.array(plain(32)).max(limits.engineOptions).optional(),
 });
 

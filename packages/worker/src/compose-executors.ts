@@ -25,6 +25,7 @@ import { defaultLogLimits, type LogStore } from './log-store.ts';
 import { defaultPolicy } from './policy/container-policy.ts';
 import { engineSockets } from './policy/engine-sockets.ts';
 import { HostPolicy } from './policy/host-policy.ts';
+import { findDevices } from './probe/nvidia-smi.ts';
 import type { WorkerConfig, WorkerDeps } from './worker-config.ts';
 
 export interface ComposedEvents extends ExecutorEvents {
@@ -95,7 +96,13 @@ export function composeExecutors(
   const shared = { events, log, alarms, beginLog, resumeLog, files, home, ...keeper };
   if (config.allowProcess) executors.push(new ProcessExecutor({ ...shared, path }));
   const paths = { path, libraries };
-  const engines = new LlamaEngines({ programs, added: () => readEngineList(home), paths, clock, log });
+  const cards = async () => {
+    const found = await findDevices(deps.nvidiaSmi);
+    return found.ok ? found.reading.devices.map(({ device }) => device) : [];
+  };
+  const engines = new LlamaEngines({
+    ...{ programs, added: () => readEngineList(home), paths, cards, clock, log },
+  });
   const instances = new LocalInstances();
   const looks: DeviceLooks = {
     get seen() {

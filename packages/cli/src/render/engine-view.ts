@@ -1,5 +1,5 @@
 /** What machines serve models with, as people read it. */
-import type { ModelEngine, NodeDocument } from '@gryphgen/protocol';
+import { formatComputeCapability, type ModelEngine, type NodeDocument } from '@gryphgen/protocol';
 import { printable, printableDocument } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { table } from './table.ts';
@@ -19,6 +19,14 @@ export function enginesOf(nodes: readonly NodeDocument[]): readonly MachineEngin
   }));
 }
 
+/** Cards that a CUDA build has no code for are not its. */
+export function placesWords({ backends, leastCapability }: ModelEngine): string {
+  const words = backends.join(', ');
+  return leastCapability === undefined
+    ? words
+    : `${words} (CUDA: compute capability ${formatComputeCapability(leastCapability)} and newer)`;
+}
+
 export function engineTable(machines: readonly MachineEngines[], { columns }: Terminal): readonly string[] {
   const rows = machines.flatMap(({ workerName, engines }) =>
     engines.map((engine) => ({ workerName, ...engine })),
@@ -34,7 +42,7 @@ export function engineTable(machines: readonly MachineEngines[], { columns }: Te
             { title: 'WORKER', value: ({ workerName }) => workerName },
             { title: 'ENGINE', value: ({ name }) => name },
             { title: 'VERSION', value: ({ version }) => version },
-            { title: 'COMPUTES ON', value: ({ backends }) => backends.join(', ') },
+            { title: 'COMPUTES ON', value: placesWords },
           ],
           columns,
         )),

@@ -14,6 +14,7 @@ import {
 import { printable, printableDocument } from '../printable.ts';
 import type { Style } from '../terminal.ts';
 import { calibrationWords, modelRateWords } from './calibration-words.ts';
+import { placesWords } from './engine-view.ts';
 import { freeOn, ledgerTable } from './ledger-view.ts';
 import { predictionTable, predictionWords } from './prediction-view.ts';
 import { type Column, table } from './table.ts';
@@ -153,8 +154,8 @@ export function nodeLines(
   ];
 }
 
-function engineWords({ name, version, backends }: ModelEngine): string {
-  return `by ${name} ${version}, on ${backends.join(', ')}`;
+function engineWords(engine: ModelEngine): string {
+  return `by ${engine.name} ${engine.version}, on ${placesWords(engine)}`;
 }
 
 /** Each drain that is planned, or has begun by plan. */

@@ -1,4 +1,4 @@
-import type { Device, ModelDescription } from '@gryphgen/protocol';
+import type { Device, ModelDescription, ModelEngine } from '@gryphgen/protocol';
 import { describe, expect, it } from 'vitest';
 import { reserve } from '../ledger.ts';
 import { forge, GiB, gtx1060, MiB, rtx3060, worker } from '../reference-grid.fixture.ts';
@@ -50,6 +50,29 @@ describe('on the reference machine', () => {
     expect(found).toMatchObject({ kind: 'host', devices: [] });
     expect(found.reasons).toContain('forge has no llama-server that computes on its devices');
     expect(plan(sized(60), engines('cpu', 'cuda')).kind).toBe('whole');
+  });
+
+  it('a card that is too old for the CUDA of all engines there holds nothing, and one engine divides over what it computes on', () => {
+    const view = forge();
+    const cuda = (leastCapability: number) => ({
+      ...{ name: `cuda ${leastCapability}`, version: '1', backends: ['cpu', 'cuda'] },
+      ...{ divides: true, leastCapability },
+    });
+    const vulkan = { name: 'vulkan', version: '1', backends: ['cpu', 'vulkan'], divides: true };
+    const having = (...engines: readonly ModelEngine[]) => ({
+      ...view,
+      report: view.report && { ...view.report, engines },
+    });
+    const found = plan(sized(60), having(cuda(75)));
+    expect(names(found)).toEqual(['gpu-3060 33']);
+    expect(found.reasons).toContain(
+      'forge has no llama-server that computes on NVIDIA GeForce GTX 1060 6GB (compute capability 6.1)',
+    );
+    expect(names(plan(sized(60), having(cuda(75), cuda(50))))).toEqual(['gpu-1060 33']);
+    expect(names(plan(sized(60), having(cuda(75), vulkan)))).toEqual(['gpu-1060 33']);
+    expect(plan(sized(420), having(cuda(75))).kind).toBe('partly');
+    expect(plan(sized(420), having(cuda(75), { ...vulkan, divides: false })).devices).toHaveLength(1);
+    expect(plan(sized(420), having(cuda(75), cuda(50))).kind).toBe('divided');
   });
 
   it('a 14 GiB model is divided by what each card has', () => {

@@ -10,7 +10,7 @@
  * 5. Divided only where an engine is known to keep to what each device is to hold.
  */
 import type { Device, ModelDescription, ModelEngine, WorkerReport } from '@gryphgen/protocol';
-import { formatBytes, limits } from '@gryphgen/protocol';
+import { formatBytes, formatComputeCapability, limits } from '@gryphgen/protocol';
 import { freeVram, isBefore } from '../device-fit.ts';
 import { deviceReason } from '../device-reason.ts';
 import { freeMemory } from '../memory-fit.ts';
@@ -72,6 +72,12 @@ function computesOnDevices({ backends }: ModelEngine): boolean {
   return backends.some((backend) => backend !== 'cpu');
 }
 
+/** CUDA builds have no code for cards that are too old for them. */
+function computesOn({ backends, leastCapability = 0 }: ModelEngine, { computeCapability }: Device): boolean {
+  const isTooOld = computeCapability > 0 && computeCapability < leastCapability;
+  return backends.some((backend) => backend !== 'cpu' && !(backend === 'cuda' && isTooOld));
+}
+
 interface Room {
   readonly device: Device;
   readonly freeBytes: number;
@@ -91,6 +97,8 @@ class Planner {
   private readonly more: Known;
   /** Of every device, that with most free first. */
   private readonly rooms: readonly Room[];
+  /** Engines that divide; undefined where nothing is told of any. */
+  private readonly dividers: readonly ModelEngine[] | undefined;
   /** Devices that it may be divided over. */
   private readonly most: number;
   private readonly hostBytes: number;
@@ -112,10 +120,17 @@ class Planner {
     this.hostBytes = freeMemory(view, report);
     // Of a machine without an engine it is told what one there could do.
     this.most = report.engines === undefined || mayDivide(report) ? limits.modelDevices : 1;
-    const isOfUse = report.engines?.some(computesOnDevices) ?? true;
-    if (!isOfUse && report.devices.length > 0)
+    const isOfUse = (device: Device) => report.engines?.some((engine) => computesOn(engine, device)) ?? true;
+    const usable = report.devices.filter(isOfUse);
+    if (usable.length === 0 && report.devices.length > 0)
       this.reasons.push(`${view.name} has no llama-server that computes on its devices`);
-    this.rooms = (isOfUse ? report.devices : [])
+    else
+      for (const { name, computeCapability } of report.devices.filter((device) => !usable.includes(device)))
+        this.reasons.push(
+          `${view.name} has no llama-server that computes on ${name} (compute capability ${formatComputeCapability(computeCapability)})`,
+        );
+    this.dividers = report.engines?.filter((engine) => engine.divides === true);
+    this.rooms = usable
       .map((device) => ({ device, freeBytes: this.freeOf(device) }))
       .sort((a, b) => b.freeBytes - a.freeBytes || (isBefore(a.device, b.device) ? 1 : -1));
   }
@@ -170,7 +185,7 @@ class Planner {
   }
 
   private divided(): ModelPlan | undefined {
-    const free = this.rooms.filter(({ freeBytes }) => freeBytes > 0);
+    const free = this.divisible();
     if (this.most < 2 && free.length > 1)
       this.reasons.push(`${this.view.name} has no llama-server that divides a model over devices`);
     const most = Math.min(this.most, free.length);
@@ -184,13 +199,23 @@ class Planner {
     return undefined;
   }
 
+  /** What is free of those that one engine divides over: of several, the one that has most of it. */
+  private divisible(): readonly Room[] {
+    const free = this.rooms.filter(({ freeBytes }) => freeBytes > 0);
+    const bytesOf = (rooms: readonly Room[]) => rooms.reduce((sum, { freeBytes }) => sum + freeBytes, 0);
+    const by = (this.dividers ?? []).map((engine) => free.filter(({ device }) => computesOn(engine, device)));
+    return by.toSorted((a, b) => bytesOf(b) - bytesOf(a))[0] ?? free;
+  }
+
   /** As many layers on devices as they take; on all of them, or on fewer where that is more. */
   private partly(): ModelPlan | undefined {
     let best:
       | { readonly rooms: readonly Room[]; readonly division: Division; readonly count: number }
       | undefined;
+    const divisible = this.divisible();
     for (let devices = 1; devices <= Math.min(this.most, this.rooms.length); devices++) {
-      const rooms = this.rooms.slice(0, devices);
+      const rooms = (devices === 1 ? this.rooms : divisible).slice(0, devices);
+      if (rooms.length < devices) break;
       for (let count = this.all - 1; count > (best?.count ?? 0); count--) {
         const division = this.divide(count, rooms);
         if (division !== undefined) best = { rooms, division, count };

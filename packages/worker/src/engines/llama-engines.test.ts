@@ -1,11 +1,12 @@
 /** Programs that are no llama-server, or not one that can be used, or another one than before: played by scripts. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceUuid } from '@gryphgen/protocol';
 import { createLog, systemClock } from '@gryphgen/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readEngineList, writeEngineList } from './engine-list.ts';
+import type { Card } from './listed-devices.ts';
 import { LlamaEngines } from './llama-engines.ts';
 import { devicesIn, flagsIn } from './llama-probe.ts';
 
@@ -41,13 +42,13 @@ esac`;
 
 const cuda = `if [ -z "$CUDA_VISIBLE_DEVICES" ] || [ "$CUDA_VISIBLE_DEVICES" = GPU-1 ]; then echo "  CUDA0: a card (6064 MiB, 5990 MiB free)"; fi`;
 
-const enginesOf = (programs: string, answerMs = 20_000): LlamaEngines =>
+const enginesOf = (programs: string, answerMs = 20_000, cards: readonly Card[] = []): LlamaEngines =>
   new LlamaEngines({
     ...{
       programs,
       added: () => readEngineList(folder),
       paths: { path: `${folder}:/usr/bin:/bin`, libraries: '' },
-      answerMs,
+      ...{ answerMs, cards: async () => cards },
     },
     ...{ clock: systemClock, log: createLog({ daemon: 'test', level: 'silent' }) },
   });
@@ -175,11 +176,90 @@ describe('the engine for a device', () => {
   });
 });
 
+describe('several cards', () => {
+  const card = (uuid: string, index: number, name: string, gib: number, computeCapability: number): Card => ({
+    ...{ uuid: uuid as DeviceUuid, index, name, vramBytes: gib * 1024 ** 3, computeCapability },
+  });
+  const [old, newer, twin] = [
+    card('GPU-1060', 0, 'NVIDIA GeForce GTX 1060 6GB', 6, 61),
+    card('GPU-3060', 1, 'NVIDIA GeForce RTX 3060', 12, 86),
+    card('GPU-3060b', 2, 'NVIDIA GeForce RTX 3060', 12, 86),
+  ];
+  const cards = [old, newer, twin];
+  /** As llama.cpp prints them, with a software renderer among them. */
+  const vulkan = `printf '%s\n' \
+'  Vulkan0: NVIDIA GeForce RTX 3060 (12288 MiB, 11800 MiB free)' \
+'  Vulkan1: NVIDIA GeForce GTX 1060 6GB (6144 MiB, 6000 MiB free)' \
+'  Vulkan2: NVIDIA GeForce RTX 3060 (12288 MiB, 12000 MiB free)' \
+'  Vulkan3: llvmpipe (LLVM 19.1.7, 256 bits) (64000 MiB, 64000 MiB free)'`;
+  const able = `${help}
+-ngl, --n-gpu-layers N
+-sm, --split-mode {none,layer}
+-ts, --tensor-split N0,N1`;
+  const byCuda = `n=0; IFS=,; for uuid in $CUDA_VISIBLE_DEVICES; do echo "  CUDA$n: a card (1 MiB, 1 MiB free)"; n=$((n+1)); done`;
+
+  it('are told apart by name and memory, those that are alike by their order', async () => {
+    const path = await program('vulkan', playing('1', vulkan, able));
+    const engines = enginesOf(path, 20_000, cards);
+    const deviceOf = async (...of: Card[]) => {
+      const chosen = await engines.choose(of.map(({ uuid }) => uuid));
+      return 'code' in chosen ? chosen.message : chosen.device;
+    };
+    expect(await deviceOf(old)).toBe('Vulkan1');
+    expect(await deviceOf(newer)).toBe('Vulkan0');
+    expect(await deviceOf(twin)).toBe('Vulkan2');
+    expect(await deviceOf(twin, old)).toBe('Vulkan2,Vulkan1');
+  });
+
+  it('are not guessed at where others are listed than there are, or it cannot be said which', async () => {
+    const fewer = `echo '  Vulkan0: NVIDIA GeForce RTX 3060 (12288 MiB, 11800 MiB free)'`;
+    const engines = enginesOf(await program('fewer', playing('1', fewer)), 20_000, cards);
+    for (const { uuid } of cards)
+      expect(await engines.choose([uuid])).toMatchObject({
+        message: expect.stringContaining('lists as devices: Vulkan0'),
+      });
+    const blunt = await program('blunt', playing('1', vulkan, help.replace('--device <', '--other <')));
+    expect(await enginesOf(blunt, 20_000, cards).choose([old.uuid])).toMatchObject({
+      message: expect.stringContaining('cannot be told on which of several devices to compute'),
+    });
+  });
+
+  it('get each the first engine that has code for it', async () => {
+    const [thirteen, twelve] = ['thirteen', 'twelve'].map((name) => join(folder, name)) as [string, string];
+    for (const [at, major] of [
+      [thirteen, 13],
+      [twelve, 12],
+    ] as const) {
+      await mkdir(at);
+      await program(join(at.slice(folder.length + 1), 'llama-server'), playing(`cuda ${major}`, byCuda));
+      await writeFile(join(at, 'libggml-cuda.so'), `\x7fELF\0libcudart.so.${major}\0libcublas.so.${major}\0`);
+    }
+    const both = `${thirteen}/llama-server:${twelve}/llama-server`;
+    const engines = enginesOf(both, 20_000, cards);
+    expect(await engines.look()).toMatchObject([{ leastCapability: 75 }, { leastCapability: 50 }]);
+    expect(await engines.choose([old.uuid])).toMatchObject({ engine: { version: 'cuda 12' } });
+    expect(await engines.choose([newer.uuid])).toMatchObject({ engine: { version: 'cuda 13' } });
+    const why = await enginesOf(`${thirteen}/llama-server`, 20_000, cards).choose([old.uuid]);
+    expect(why).toMatchObject({
+      code: 'execution.model',
+      message: expect.stringContaining(
+        'compiles for compute capability 7.5 and newer, and NVIDIA GeForce GTX 1060 6GB has 6.1: a build with an older CUDA, or Vulkan, computes on it',
+      ),
+    });
+    const vulkanToo = await program('vulkan', playing('3', vulkan));
+    expect(
+      await enginesOf(`${thirteen}/llama-server:${vulkanToo}`, 20_000, cards).choose([old.uuid]),
+    ).toMatchObject({
+      ...{ engine: { path: vulkanToo }, device: 'Vulkan1' },
+    });
+  });
+});
+
 it('devices are read by their names', () => {
   const text = 'loaded backend\nAvailable devices:\n  CUDA0: A (1 MiB)\n  Vulkan1: B (2 MiB)\n  (none)\n';
   expect(devicesIn(text)).toEqual([
-    { name: 'CUDA0', backend: 'cuda' },
-    { name: 'Vulkan1', backend: 'vulkan' },
+    { name: 'CUDA0', backend: 'cuda', description: 'A', totalBytes: 1024 ** 2 },
+    { name: 'Vulkan1', backend: 'vulkan', description: 'B', totalBytes: 2 * 1024 ** 2 },
   ]);
 });
 

@@ -12,11 +12,13 @@ import type { Clock, Log } from '@gryphgen/runtime';
 import { findProgram } from '../executors/find-program.ts';
 import { engineEnvironment, type ProgramPaths } from './engine-environment.ts';
 import type { AddedEngine } from './engine-list.ts';
+import { type Card, listedAs } from './listed-devices.ts';
 import { type LlamaEngine, type Probed, probeDevices, probeLlama } from './llama-probe.ts';
 
 /** What is looked for where nobody says anything. */
 export const usualLlamaServer = 'llama-server';
 const askAgainMs = 10 * 60_000;
+const dividers = ['cuda', 'vulkan'];
 const dividing = ['--device', '--n-gpu-layers', '--split-mode', '--tensor-split'];
 /** Under which a problem with the list of those that were added is kept. */
 const listed = 'engines.json';
@@ -27,6 +29,8 @@ export interface LlamaEnginesOptions {
   /** Before those; a text where the list of them cannot be read. Nobody is asked where `programs` is ''. */
   readonly added?: () => Promise<readonly AddedEngine[] | string>;
   readonly paths: ProgramPaths;
+  /** Those of this machine; none where that is not known. Never rejects. */
+  readonly cards?: () => Promise<readonly Card[]>;
   readonly clock: Clock;
   readonly log: Log;
   /** Default: some seconds. */
@@ -88,9 +92,10 @@ export class LlamaEngines {
     if (first === undefined)
       return failure('execution.model', this.troubles[0] ?? 'there is no llama-server on this machine');
     if (devices.length === 0) return { engine: first, device: 'none' };
+    const cards = (await this.options.cards?.()) ?? [];
     const whys: string[] = [];
     for (const engine of engines) {
-      const seen = await this.seeingThrough(engine, devices);
+      const seen = await this.seeingThrough(engine, devices, cards);
       if (seen.ok) return { engine, device: seen.value };
       whys.push(seen.why);
     }
@@ -117,19 +122,16 @@ export class LlamaEngines {
     return this.usable;
   }
 
-  private async seeingThrough(engine: LlamaEngine, devices: readonly DeviceUuid[]): Promise<Probed<string>> {
+  private async seeingThrough(
+    engine: LlamaEngine,
+    devices: readonly DeviceUuid[],
+    cards: readonly Card[],
+  ): Promise<Probed<string>> {
     const { paths, answerMs } = this.options;
-    const isOne = devices.length === 1;
-    if (!isOne && !divides(engine))
+    if (devices.length > 1 && !divides(engine))
       return { ok: false, why: `${engine.path} cannot divide a model over several devices` };
     const listed = await probeDevices(engine, engineEnvironment(paths, '/', devices), answerMs);
-    if (!listed.ok) return listed;
-    // CUDA lists what it is given, in that order. Other backends list all cards of the machine, and do not tell which is which.
-    const cuda = listed.value.filter(({ backend }) => backend === 'cuda');
-    const seen = cuda.length > 0 ? cuda : isOne ? listed.value : [];
-    if (seen.length === devices.length) return { ok: true, value: seen.map(({ name }) => name).join() };
-    const names = listed.value.map(({ name }) => name).join(', ') || 'none';
-    return { ok: false, why: `${engine.path} lists as devices: ${names}` };
+    return listed.ok ? listedAs(engine, listed.value, devices, cards) : listed;
   }
 
   private forget(program: string): void {
@@ -167,9 +169,9 @@ export class LlamaEngines {
   }
 }
 
-/** Whether it can be told how many layers go on which of several cards: that takes CUDA, which knows cards by their uuids. */
+/** Whether it can be told how many layers go on which of several cards: by CUDA, which knows them by their uuids, or Vulkan (listed-devices.ts). */
 export function divides({ flags, backends }: LlamaEngine): boolean {
-  return dividing.every((flag) => flags.has(flag)) && backends.includes('cuda');
+  return dividing.every((flag) => flags.has(flag)) && dividers.some((backend) => backends.includes(backend));
 }
 
 /** Another after an upgrade. '' when it went in this moment: then it is asked, and says so. */

@@ -6,6 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { limits } from '@gryphgen/protocol';
+import { leastCapabilityOf } from './cuda-build.ts';
 import type { Environment } from './engine-environment.ts';
 
 /** Where a driver is asked too, some seconds. */
@@ -29,12 +30,17 @@ export interface LlamaEngine {
   readonly quietly: readonly string[];
   /** Whether it can be told to use flash attention, and not to. */
   readonly hasFlashWord: boolean;
+  /** By CUDA it computes on cards of this compute capability (tenths) and newer; missing where nobody can tell. */
+  readonly leastCapability?: number;
 }
 
 /** As llama.cpp names it: `CUDA0`. */
 export interface EngineDevice {
   readonly name: string;
   readonly backend: string;
+  /** What its driver calls it; '' and 0 where it is said otherwise. */
+  readonly description: string;
+  readonly totalBytes: number;
 }
 
 export type Probed<T> =
@@ -70,7 +76,9 @@ export async function probeLlama(
   const backends = [...new Set(['cpu', ...listed])].slice(0, limits.backends);
   const quietly = quietLevel.test(help.value) ? ['--log-verbosity', '2'] : [];
   const hasFlashWord = flashWord.test(help.value);
-  return { ok: true, value: { path, version, backends, flags, quietly, hasFlashWord } };
+  const leastCapability = await leastCapabilityOf(path, env.LD_LIBRARY_PATH ?? '');
+  const cards = leastCapability === undefined ? {} : { leastCapability };
+  return { ok: true, value: { path, version, backends, flags, quietly, hasFlashWord, ...cards } };
 }
 
 /** What it would compute on, by this environment; a build that cannot say computes on the host. */
@@ -87,9 +95,12 @@ export async function probeDevices(
 /** `  CUDA0: NVIDIA GeForce GTX 1060 6GB (6064 MiB, 5990 MiB free)` */
 export function devicesIn(text: string): readonly EngineDevice[] {
   const listed = text.slice(text.indexOf('Available devices'));
-  return [...listed.matchAll(/^\s+(([A-Za-z]{1,32})[0-9]{1,4}): /gm)]
+  return [...listed.matchAll(/^\s+(([A-Za-z]{1,32})[0-9]{1,4}): (.{0,256})/gm)]
     .slice(0, maxDevices)
-    .map(([, name = '', backend = '']) => ({ name, backend: backend.toLowerCase() }));
+    .map(([, name = '', backend = '', about = '']) => {
+      const [, description = '', total = '0'] = /^(.*) \((\d{1,9}) MiB\b/.exec(about) ?? [];
+      return { name, backend: backend.toLowerCase(), description, totalBytes: Number(total) * 1024 ** 2 };
+    });
 }
 
 /** Of the lines that explain one: `-ngl,  --gpu-layers, --n-gpu-layers N   max. number of layers`. */

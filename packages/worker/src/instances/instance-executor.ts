@@ -115,8 +115,9 @@ export class InstanceExecutor implements Executor {
   get engines(): readonly ModelEngine[] {
     const { engines } = this.options.engines;
     return engines.map((engine) => {
-      const { name, version, backends, hasFlashWord } = engine;
+      const { name, version, backends, hasFlashWord, leastCapability } = engine;
       const found = {
+        ...(leastCapability !== undefined && { leastCapability }),
         ...(divides(engine) && { divides: true }),
         ...(hasFlashWord && { options: ['flash-attn'] }),
       };
