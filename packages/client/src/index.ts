@@ -66,6 +66,7 @@ export {
   type ModelAsker,
   type ModelFile,
   type ModelSettings,
+  pinModel,
   readModelFile,
   servingOf,
   useOf,

@@ -10,8 +10,10 @@ import {
   isModelName,
   type ModelDescription,
   type ModelDocument,
+  type ModelPlace,
   type ModelUse,
   modelNameWords,
+  modelSpecSchema,
   type RequestArgs,
   type Serving,
   type TextPrefixes,
@@ -33,6 +35,8 @@ export interface ModelSettings extends Partial<Serving> {
   readonly min?: number;
   readonly max?: number;
   readonly idleMs?: number;
+  /** Where its instances are to be, and nowhere else. */
+  readonly pinned?: ModelPlace;
   /** Of one that embeds; by default what models of its name are known to want. */
   readonly prefixes?: Partial<TextPrefixes>;
 }
@@ -109,9 +113,32 @@ export async function addModel(
       ...{ name, use, artifact, description, serving, idleMs },
       file: isSplit ? basename(file.path) : '',
       replicas: { min, max },
+      ...(settings.pinned && { pinned: settings.pinned }),
       ...(prefixes && { prefixes }),
     },
   });
+}
+
+/**
+ * Keeps one instance loaded at least, at this place if one is named; 'off': none, and anywhere. Throws GridError: no such place, it does
+ * not fit there.
+ */
+export async function pinModel(
+  asker: Pick<ModelAsker, 'request'>,
+  document: ModelDocument,
+  place: ModelPlace | 'off' | undefined,
+): Promise<ModelDocument> {
+  const { pinned: _, ...spec } = modelSpecSchema.parse(document);
+  const { min, max } = spec.replicas;
+  const isOff = place === 'off';
+  const replicas = { min: isOff ? 0 : Math.max(1, min), max };
+  const pinned = isOff ? undefined : place;
+  const model = { ...spec, replicas, ...(pinned && { pinned }) };
+  const told = await asker.request('addModel', { model });
+  if (pinned === undefined || told.pinned !== undefined) return told;
+  throw new GridError(
+    failure('rejected.version', 'the broker does not know of places for models: upgrade it'),
+  );
 }
 
 /** Undefined: nothing stands before its texts. Throws GridError `rejected.invalid`: some for one that does not embed. */

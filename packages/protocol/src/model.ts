@@ -38,6 +38,18 @@ const prefix = z.string().max(limits.textPrefixChars);
 export const textPrefixesSchema = z.object({ query: prefix, passage: prefix });
 export type TextPrefixes = z.infer<typeof textPrefixesSchema>;
 
+/** Where instances are to be and nowhere else; a card alone says its machine, too. */
+const modelPlaceSchema = z
+  .object({
+    /** Its id, or what the broker calls it. */
+    worker: z.string().min(1).max(limits.nameChars).optional(),
+    device: deviceUuid.optional(),
+  })
+  .refine(({ worker, device }) => worker !== undefined || device !== undefined, {
+    message: 'expected a worker, a device, or both',
+  });
+export type ModelPlace = z.infer<typeof modelPlaceSchema>;
+
 /** As its owner describes it. */
 export const modelSpecSchema = z.object({
   name: modelName,
@@ -57,6 +69,7 @@ export const modelSpecSchema = z.object({
   }),
   /** An instance beyond `replicas.min` that nobody asks for so long is unloaded. */
   idleMs: ms,
+  pinned: modelPlaceSchema.optional(),
   /** Of one that embeds; missing: nothing stands before a text. Who asks puts them there. */
   prefixes: textPrefixesSchema.optional(),
   /** Of one that is there to be measured. */

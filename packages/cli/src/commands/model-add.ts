@@ -4,7 +4,15 @@ import { formatBytes, limits, type ModelDocument, modelUses } from '@gryphgen/pr
 import { type Command, Option } from 'commander';
 import { flagOf, type Invocation, listOf, runs } from '../command.ts';
 import { fetchedModel, withProgress } from '../models/fetched-model.ts';
-import { onModel, partialServing, type ServingFlags, withServing } from '../models/model-flags.ts';
+import {
+  onModel,
+  type PlaceFlags,
+  partialServing,
+  placeFrom,
+  type ServingFlags,
+  withPlace,
+  withServing,
+} from '../models/model-flags.ts';
 import { UsageError } from '../problem.ts';
 import { modelJson } from '../render/model-view.ts';
 import { withClient } from '../session.ts';
@@ -12,7 +20,7 @@ import { settingsOf } from '../settings.ts';
 import { duration, integer, sha256 } from '../task-file/values.ts';
 import { printJson, type Terminal } from '../terminal.ts';
 
-interface AddFlags extends ServingFlags {
+interface AddFlags extends ServingFlags, PlaceFlags {
   readonly use?: ModelSettings['use'];
   readonly min?: number;
   readonly max?: number;
@@ -24,16 +32,18 @@ interface AddFlags extends ServingFlags {
 
 export function modelAddCommand(invocation: Invocation): Command {
   const { terminal } = invocation;
-  const command = withServing(
-    onModel(
-      'add',
-      'Bring a model to the grid: a GGUF file of this machine, of an address or of Hugging Face; of one that is split any part.',
-      'models add tiny ./tiny-q8_0.gguf',
-      'models add big ./big-00001-of-00003.gguf --ctx 16384 --slots 2 --kv q8_0',
-      'models add words ./bge-small.gguf --use embed --min 1 --max 2',
-      'models add qwen hf:Qwen/Qwen3-8B-GGUF:Q4_K_M',
-      `models add tiny https://example.org/tiny-q8_0.gguf --sha256 ${'1f'.repeat(4)}…`,
-    ).argument('<file>', 'its file, its address, or hf:ORG/REPO:QUANT'),
+  const command = withPlace(
+    withServing(
+      onModel(
+        'add',
+        'Bring a model to the grid: a GGUF file of this machine, of an address or of Hugging Face; of one that is split any part.',
+        'models add tiny ./tiny-q8_0.gguf',
+        'models add big ./big-00001-of-00003.gguf --ctx 16384 --slots 2 --kv q8_0',
+        'models add words ./bge-small.gguf --use embed --min 1 --max 2',
+        'models add qwen hf:Qwen/Qwen3-8B-GGUF:Q4_K_M',
+        `models add tiny https://example.org/tiny-q8_0.gguf --sha256 ${'1f'.repeat(4)}…`,
+      ).argument('<file>', 'its file, its address, or hf:ORG/REPO:QUANT'),
+    ),
   )
     .addOption(new Option('--use <use>', 'what it is for (default: by its file)').choices(modelUses))
     .addOption(
@@ -75,6 +85,7 @@ export function modelAddCommand(invocation: Invocation): Command {
 
 function settingsFrom(flags: AddFlags): ModelSettings {
   const { use, min, max, idle, queryPrefix: query, passagePrefix: passage } = flags;
+  const pinned = placeFrom(flags);
   const prefixes = { ...(query !== undefined && { query }), ...(passage !== undefined && { passage }) };
   return {
     ...partialServing(flags),
@@ -82,6 +93,7 @@ function settingsFrom(flags: AddFlags): ModelSettings {
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     ...(idle !== undefined && { idleMs: idle }),
+    ...(pinned && { pinned }),
     ...(Object.keys(prefixes).length > 0 && { prefixes }),
   };
 }

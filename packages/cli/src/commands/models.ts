@@ -1,5 +1,5 @@
-/** The models of a grid: ls, add, rm, plan, pull, stop. */
-import { modelNamed, readModelFile, servingOf } from '@gryphgen/client';
+/** The models of a grid: ls, add, rm, plan, pull, stop, pin. */
+import { modelNamed, pinModel, readModelFile, servingOf } from '@gryphgen/client';
 import type { ModelDocument, ModelPlanDocument } from '@gryphgen/protocol';
 import { Command } from 'commander';
 import { gridCommand, type Invocation, runs } from '../command.ts';
@@ -8,11 +8,15 @@ import { loadedModel } from '../models/loaded-model.ts';
 import {
   modelArgument,
   onModel,
+  type PlaceFlags,
   partialServing,
+  placeFrom,
   type ServingFlags,
+  withPlace,
   withServing,
 } from '../models/model-flags.ts';
 import { printable } from '../printable.ts';
+import { UsageError } from '../problem.ts';
 import { modelJson, modelLines, modelTable, planLines } from '../render/model-view.ts';
 import { withClient } from '../session.ts';
 import type { CommonFlags } from '../settings.ts';
@@ -32,7 +36,8 @@ export function modelsCommand(invocation: Invocation): Command {
     .addCommand(removeCommand(invocation))
     .addCommand(planCommand(invocation))
     .addCommand(pullCommand(invocation))
-    .addCommand(stopCommand(invocation));
+    .addCommand(stopCommand(invocation))
+    .addCommand(pinCommand(invocation));
 }
 
 function listCommand(invocation: Invocation): Command {
@@ -146,6 +151,32 @@ function stopCommand(invocation: Invocation): Command {
       return 0;
     }),
   );
+}
+
+interface PinFlags extends CommonFlags, PlaceFlags {
+  readonly off?: boolean;
+}
+
+function pinCommand(invocation: Invocation): Command {
+  const { terminal } = invocation;
+  const command = withPlace(
+    onModel(
+      'pin',
+      'Keep a model loaded, on one machine or card if one is named; what is elsewhere ends when it is idle.',
+      'models pin tiny --worker forge',
+      'models pin tiny --device GPU-0b1c…',
+      'models pin tiny --off',
+    ).option('--off', 'it may be anywhere again, and is unloaded when nobody asks'),
+  );
+  return runs<PinFlags>(command, invocation, (flags, [name = '']) => {
+    const pinned = placeFrom(flags);
+    if (flags.off && pinned !== undefined) throw new UsageError('--off goes without --worker and --device');
+    return withClient(terminal, flags, async (client) => {
+      const model = modelNamed(await client.request('models', {}), name);
+      tell(terminal, await pinModel(client, model, flags.off ? 'off' : pinned), flags);
+      return 0;
+    });
+  });
 }
 
 function tell(terminal: Terminal, model: ModelDocument, flags: CommonFlags): void {

@@ -1,11 +1,11 @@
 /** Flags and arguments that commands about models have in common. */
-import type { Serving } from '@gryphgen/protocol';
+import type { DeviceUuid, ModelPlace, Serving } from '@gryphgen/protocol';
 import { isModelName, kvTypes, limits, modelNameWords } from '@gryphgen/protocol';
 import { Argument, type Command, Option } from 'commander';
 import { flagOf, gridCommand } from '../command.ts';
 import { UsageError } from '../problem.ts';
 import type { CommonFlags } from '../settings.ts';
-import { integer } from '../task-file/values.ts';
+import { gpuUuid, integer, worker } from '../task-file/values.ts';
 
 /** A command about one model. */
 export function onModel(name: string, summary: string, ...examples: readonly string[]): Command {
@@ -17,6 +17,27 @@ export function modelArgument(written: string): Argument {
     if (isModelName(text)) return text;
     throw new UsageError(`found ${JSON.stringify(text.slice(0, 60))}, expected ${modelNameWords}`);
   });
+}
+
+export interface PlaceFlags {
+  readonly worker?: string;
+  readonly device?: string;
+}
+
+export function withPlace(command: Command): Command {
+  return command
+    .addOption(flagOf('--worker <worker>', 'loads it on this machine alone, by its name or id', worker))
+    .addOption(
+      flagOf('--device <uuid>', 'loads it on this card alone, as "grid node show" names it', gpuUuid),
+    );
+}
+
+export function placeFrom({ worker, device }: PlaceFlags): ModelPlace | undefined {
+  if (worker === undefined && device === undefined) return undefined;
+  return {
+    ...(worker !== undefined && { worker }),
+    ...(device !== undefined && { device: device as DeviceUuid }),
+  };
 }
 
 export interface ServingFlags extends CommonFlags {

@@ -65,6 +65,10 @@ function chatWords({ use, description: { hasChatTemplate, takesTools } }: ModelD
   return `by the template of its file, ${takesTools ? 'with tools' : 'which takes no tools'}`;
 }
 
+function pinnedWords({ pinned: { worker, device } = {} }: ModelDocument): string {
+  return [device, worker].filter((part) => part !== undefined).join(' of ');
+}
+
 /** What is there, in JSON: a space at the end counts. */
 function prefixWords({ prefixes }: ModelDocument): string {
   if (prefixes === undefined) return '';
@@ -93,6 +97,7 @@ export function modelLines(document: ModelDocument, nowMs: number, terminal: Ter
     ['replicas', readyWords(model)],
     ['idle', model.idleMs === 0 ? '' : `unloaded after ${formatDuration(model.idleMs)}`],
     ['requests', `${model.running} running, ${model.waiting} waiting`],
+    ['pinned', pinnedWords(model)],
     ['prefixes', prefixWords(model)],
     ['owner', model.owner],
     ['memory', memoryWords(model)],

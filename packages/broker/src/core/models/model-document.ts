@@ -3,6 +3,7 @@ import {
   formatTaskId,
   type InstanceDocument,
   type ModelDocument,
+  type ModelPlace,
   type ModelPlanDocument,
   type Serving,
   type TuningDocument,
@@ -16,8 +17,10 @@ import { isEnding, isReady, slotsOf, takesRequests } from './hosting.ts';
 import type { Model } from './model-book.ts';
 import { deviceFactorOf, vramBytesOf } from './model-learning.ts';
 import { instanceLife } from './model-life.ts';
+import { devicesFor, isPlace } from './model-plans.ts';
 import { deviceOverheadBytes, type Planned, settingsOf } from './model-settings.ts';
 import { neverWords } from './never-fits.ts';
+import { placeWords } from './pinned-place.ts';
 import { planTuned, tuningDocument, tuningOn } from './tunings.ts';
 
 /** Idle instances that would make room for a trial have had their chance by then. */
@@ -143,10 +146,15 @@ export function modelPlanDocument(
   const writes = speedOfNext(state, of);
   return {
     workers: state.views.map((view) => {
-      const plannedOn = (on: WorkerView, served: ModelSettings): ModelPlan =>
-        planModel(asked.description, served, on, deviceOverheadBytes, factorOf(view.id), (seat) =>
+      const { pinned } = state.models.known.get(name)?.spec ?? {};
+      const place = pinned === undefined ? {} : { pinned };
+      const plannedOn = (on: WorkerView, served: ModelSettings): ModelPlan => {
+        if (!isPlace(place, on)) return elsewhere(state, pinned);
+        const there = { ...on, report: on.report && { ...on.report, devices: devicesFor(place, on) } };
+        return planModel(asked.description, served, there, deviceOverheadBytes, factorOf(view.id), (seat) =>
           writes(view, seat),
         );
+      };
       const planned = (served: ModelSettings): ModelPlan => plannedOn(view, served);
       const planEmptied = () => {
         const { kind, reasons } = plannedOn(emptied(view), settings);
@@ -171,6 +179,15 @@ export function modelPlanDocument(
         ...(tuning && { tuning }),
       };
     }),
+  };
+}
+
+function elsewhere(state: BrokerState, pinned: ModelPlace = {}): ModelPlan {
+  return {
+    kind: 'no',
+    devices: [],
+    hostLayers: 0,
+    reasons: [`it is pinned to ${placeWords(state, pinned)}`],
   };
 }
 

@@ -26,6 +26,7 @@ import { type Model, modelSet } from './model-book.ts';
 import { modelDocument, modelPlanDocument } from './model-document.ts';
 import { startAfresh } from './model-life.ts';
 import { neverWords } from './never-fits.ts';
+import { placed, refusalByPlace } from './pinned-place.ts';
 import { isTuned, tuningsWith, workerAsked } from './tunings.ts';
 
 /** More would hide the likely ones. */
@@ -120,7 +121,7 @@ function documentOf({ state, now }: Context, session: Session, model: Model): Mo
 
 function addModel(context: Context, session: Session, id: number, asked: ModelSpec): void {
   const { state, now } = context;
-  const spec = ofClient(asked, session);
+  const spec = placed(state, ofClient(asked, session));
   if (!isAsAdded(state, spec)) {
     const why = whyNot(state, spec);
     if (why !== undefined) {
@@ -178,7 +179,7 @@ export function isModelOrderTaken(
 ): boolean {
   return order.model === undefined
     ? !state.models.known.has(order.name ?? '')
-    : isAsAdded(state, order.model);
+    : isAsAdded(state, placed(state, order.model));
 }
 
 export function isTuningTaken(state: BrokerState, args: RequestArgs<'tuneModel'>): boolean {
@@ -199,7 +200,8 @@ function written(spec: ModelSpec): string {
   return JSON.stringify({ ...rest, ...(trial && { trial: { of: trial.of, worker: trial.worker } }) });
 }
 
-function whyNot({ models }: BrokerState, spec: ModelSpec): Failure | undefined {
+function whyNot(state: BrokerState, spec: ModelSpec): Failure | undefined {
+  const { models } = state;
   const { replicas, name } = spec;
   if (replicas.min > replicas.max) {
     const words = `addModel: replicas.min is ${replicas.min}, at most replicas.max, which is ${replicas.max}`;
@@ -212,7 +214,7 @@ function whyNot({ models }: BrokerState, spec: ModelSpec): Failure | undefined {
     (bytes, one) => bytes + written(one).length,
     0,
   );
-  if (sum <= limits.modelsBytes) return undefined;
+  if (sum <= limits.modelsBytes) return refusalByPlace(state, spec);
   const words = `with it the grid’s models would take ${formatBytes(sum)} to describe, at most ${formatBytes(limits.modelsBytes)}: remove some`;
   return failure('rejected.limit', words);
 }

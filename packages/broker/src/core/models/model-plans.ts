@@ -80,7 +80,7 @@ export function planInstance(
   options: PlanOptions,
 ): InstancePlan | NoPlan {
   const able = views
-    .filter(({ report }) => report?.capabilities.includes('instance'))
+    .filter((view) => view.report?.capabilities.includes('instance') && isPlace(spec, view))
     .sort((a, b) => (b.report?.speed ?? 0) - (a.report?.speed ?? 0) || (a.id < b.id ? -1 : 1));
   const reasons: string[] = [];
   const found: Choice[] = [];
@@ -99,9 +99,30 @@ export function planInstance(
   }
   return (
     chosen(found) ?? {
-      reasons: reasons.length > 0 ? reasons : ['no worker here has an engine that serves models'],
+      reasons: reasons.length > 0 ? reasons : [nowhereWords(spec)],
     }
   );
+}
+
+/** Where it is pinned, if it is. */
+export function isPlace({ pinned }: Pick<ModelSpec, 'pinned'>, { id, name, report }: WorkerView): boolean {
+  const { worker = id, device } = pinned ?? {};
+  return (
+    (worker === id || worker === name) &&
+    (device === undefined || (report?.devices.some(({ uuid }) => uuid === device) ?? false))
+  );
+}
+
+/** Those that it may compute on. */
+export function devicesFor({ pinned }: Pick<ModelSpec, 'pinned'>, { report }: WorkerView): readonly Device[] {
+  const { device } = pinned ?? {};
+  return (report?.devices ?? []).filter(({ uuid }) => device === undefined || uuid === device);
+}
+
+function nowhereWords({ pinned }: ModelSpec): string {
+  return pinned === undefined
+    ? 'no worker here has an engine that serves models'
+    : 'where it is pinned, no worker with an engine that serves models is connected';
 }
 
 /** What a device takes of it that holds all of it. */
@@ -121,7 +142,7 @@ function mayHoldWhole({ report, ledger }: WorkerView, bytes: number): boolean {
 
 /** On the device that planModel prefers there. */
 function wholeOn(spec: ModelSpec, view: WorkerView, options: PlanOptions): readonly Choice[] {
-  const plan = planned(spec, view, options, view.report?.devices ?? []);
+  const plan = planned(spec, view, options, devicesFor(spec, view));
   // Its reasons are told where it is looked at in part.
   if (plan.kind !== 'whole') return [];
   const found = choiceOf(spec, view, plan, options);
@@ -150,9 +171,13 @@ function inPartOn(spec: ModelSpec, view: WorkerView, options: PlanOptions): read
     if (lacks === undefined) found.push(choice);
     else reasons.push(lacks);
   };
-  for (const device of report.devices) consider([device]);
-  if (report.devices.length > 1 && mayDivide(report)) consider(report.devices);
-  if (found.length === 0) consider([]);
+  const devices = devicesFor(spec, view);
+  for (const device of devices) consider([device]);
+  if (devices.length > 1 && mayDivide(report)) consider(devices);
+  if (found.length === 0) {
+    if (spec.pinned?.device === undefined) consider([]);
+    else reasons.push(`${view.name}: nothing of it fits on ${spec.pinned.device}, to which it is pinned`);
+  }
   return found.length > 0
     ? found
     : { reasons: [...new Set(reasons)].map((words) => named(view.name, words)) };

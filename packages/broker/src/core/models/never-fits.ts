@@ -11,7 +11,7 @@ import { emptied, type WorkerView } from '@gryphgen/scheduler';
 import type { BrokerState } from '../state.ts';
 import type { Model } from './model-book.ts';
 import { deviceFactorOf } from './model-learning.ts';
-import { type PlanOptions, planInstance } from './model-plans.ts';
+import { isPlace, type PlanOptions, planInstance } from './model-plans.ts';
 
 /** Some ms each, in the broker's loop, once for all that ask until the workers change. */
 const mostKinds = 32;
@@ -35,7 +35,7 @@ export function trialViews({ trial }: ModelSpec, views: readonly WorkerView[]): 
 }
 
 function whyNever(state: BrokerState, spec: ModelSpec): string {
-  const views = trialViews(spec, state.views);
+  const views = trialViews(spec, state.views).filter((view) => isPlace(spec, view));
   const asked: PlanOptions = {
     ...{ shunned: new Set(), onHost: new Set(), lacks: new Map() },
     deviceFactor: deviceFactorOf(state, spec),
