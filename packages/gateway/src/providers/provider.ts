@@ -7,7 +7,7 @@
  * 3. One that fails again and again is not asked for a while (circuit-breaker.ts).
  */
 import { failure, GridError, type ModelPath } from '@gryphgen/protocol';
-import { type Alarms, type Cancel, type Clock, pause } from '@gryphgen/runtime';
+import { type Alarms, type Cancel, type Clock, parseJson, pause } from '@gryphgen/runtime';
 import { CircuitBreaker } from './circuit-breaker.ts';
 
 export const providerApis = ['openai', 'anthropic'] as const;
@@ -40,6 +40,8 @@ export interface ProviderQuestion {
 export interface ProviderAnswer {
   readonly status: number;
   readonly contentType: string;
+  /** It says 200 and holds an error alone: so LM Studio answers what it does not know. */
+  readonly isError: boolean;
   /** To be taken once; throws GridError where it breaks off. */
   readonly body: AsyncIterable<Uint8Array>;
   /** It is not taken, or no more of it. Idempotent. */
@@ -60,9 +62,16 @@ function isKeyRefused(status: number): boolean {
   return status === 401 || status === 403;
 }
 
+/** So is what it is named for: whichever model or path the operator meant, it has none. */
+function isMisnamed({ status, isError }: ProviderAnswer): boolean {
+  return status === 404 || isError;
+}
+
 /** Why it is of no use now, whatever was asked; undefined of what is an answer. */
-function troubleOf(status: number): string | undefined {
+function troubleOf(answer: ProviderAnswer): string | undefined {
+  const { status } = answer;
   if (isKeyRefused(status)) return `it refuses the key that it is asked with (${status})`;
+  if (isMisnamed(answer)) return `it does not have what it is asked for (${status})`;
   const isPassing = status === 408 || status === 429 || status >= 500;
   return isPassing ? `it answered ${status}` : undefined;
 }
@@ -94,12 +103,12 @@ export class Provider {
       if (ends === undefined) break;
       try {
         const answer = await this.once(question);
-        const words = troubleOf(answer.status);
+        const words = troubleOf(answer);
         ends(words === undefined);
         if (words === undefined) return answer;
         answer.drop();
         last = this.unusable(words);
-        if (isKeyRefused(answer.status)) break;
+        if (isKeyRefused(answer.status) || isMisnamed(answer)) break;
       } catch (error) {
         ends(question.signal.aborted);
         if (!(error instanceof GridError)) throw error;
@@ -138,9 +147,18 @@ export class Provider {
       cancel();
       throw broken(error);
     }
+    const { status, headers } = answered;
+    const contentType = headers.get('content-type') ?? 'application/json';
+    let short: Uint8Array | undefined;
+    try {
+      if (isShortJson(headers)) short = new Uint8Array(await answered.arrayBuffer());
+    } catch (error) {
+      drop();
+      throw broken(error);
+    }
     const body = async function* (): AsyncGenerator<Uint8Array, void> {
       try {
-        for await (const piece of answered.body ?? []) {
+        for await (const piece of short === undefined ? (answered.body ?? []) : [short]) {
           heard();
           yield piece;
         }
@@ -150,8 +168,8 @@ export class Provider {
         drop();
       }
     };
-    const contentType = answered.headers.get('content-type') ?? 'application/json';
-    return { status: answered.status, contentType, body: body(), drop };
+    const isError = status === 200 && short !== undefined && isErrorAlone(short);
+    return { status, contentType, isError, body: body(), drop };
   }
 
   private headers(path: ModelPath): Record<string, string> {
@@ -167,6 +185,19 @@ export class Provider {
   private unusable(words: string): GridError {
     return new GridError(failure('lost.link', `${this.name}: ${words}`));
   }
+}
+
+/** Errors are: of what says how long it is so much may be read before it is passed on. */
+const shortBytes = 4096;
+
+function isShortJson(headers: Headers): boolean {
+  const length = Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
+  return length <= shortBytes && (headers.get('content-type') ?? '').startsWith('application/json');
+}
+
+function isErrorAlone(body: Uint8Array): boolean {
+  const read = parseJson(new TextDecoder().decode(body));
+  return typeof read === 'object' && read !== null && Object.keys(read).join() === 'error';
 }
 
 /** It was read as JSON when it came. */

@@ -60,7 +60,13 @@ export class ReplayedPeer {
       this.asked.push({ path: request.url ?? '', headers: request.headers, body });
       const answer = this.answers.shift() ?? refused(500, 'nothing more was recorded');
       const { status, contentType = 'application/json', pieces, ends } = answer;
-      response.writeHead(status, { 'content-type': contentType });
+      const length = Buffer.byteLength(pieces.join(''));
+      // What is no stream says how long it is, as each of them does.
+      const isWhole = ends === undefined && contentType.startsWith('application/json');
+      response.writeHead(status, {
+        'content-type': contentType,
+        ...(isWhole && { 'content-length': length }),
+      });
       for (const piece of pieces) response.write(piece);
       if (ends === 'broken') setImmediate(() => response.destroy());
       else if (ends === undefined) response.end();
