@@ -7,7 +7,7 @@
  * 2. A task that ended never changes again.
  */
 import type { AttemptNo, Epoch, Failure, TaskId, WorkerId } from '@gryphgen/protocol';
-import { asksModel, isEphemeral, isOrdered, limits, usageOf } from '@gryphgen/protocol';
+import { asksModel, isEphemeral, isOrdered, usageOf } from '@gryphgen/protocol';
 import { release, reserve } from '@gryphgen/scheduler';
 import { changeCollection } from '../collections/collection-book.ts';
 import { learnFromEnd, learnFromLack, noteStart } from '../learning.ts';
@@ -15,9 +15,10 @@ import { changeModel, noteInstance } from '../models/hosting.ts';
 import { learnOfModel } from '../models/model-learning.ts';
 import { readNote } from '../placing/journaled-note.ts';
 import { joinLine, leaveLine } from '../placing/waiting-line.ts';
-import { addToShare, countLease, holdOtherwise, takeFromShare, uncountLease } from '../principals/shares.ts';
-import type { BrokerState, Spec, Task, TaskLease, TaskOutcome } from '../state.ts';
-import { unuseSpec, useSpec } from './apply-specs.ts';
+import { addToShare, countLease, takeFromShare, uncountLease } from '../principals/shares.ts';
+import type { BrokerState, Task, TaskLease, TaskOutcome } from '../state.ts';
+import { holdMeasured } from './apply-measured.ts';
+import { releaseSpec, useSpec } from './apply-specs.ts';
 import { forgetClients, forgetKeys, keepKey, raiseFloor, windowOf } from './apply-submissions.ts';
 import {
   changePolicy,
@@ -27,7 +28,7 @@ import {
   removeWorker,
   setWindows,
 } from './apply-workers.ts';
-import type { Decision, WireDevice } from './decisions.ts';
+import type { Decision } from './decisions.ts';
 import { decided, outcomeStates, reservationOf } from './decisions.ts';
 
 /** `epoch`: that of the group the decision stands in. */
@@ -114,11 +115,9 @@ export function apply(state: BrokerState, epoch: Epoch, decision: Decision): voi
     case decided.collectionForgotten:
       changeCollection(state, decision);
       return;
-    case decided.measured: {
-      const [, id, , devices] = decision;
-      measuredLease(state, liveTask(state, id), devices);
+    case decided.measured:
+      holdMeasured(state, liveTask(state, decision[1]), decision[3]);
       return;
-    }
     case decided.windowsSet:
       setWindows(state, decision[1], decision[2]);
       return;
@@ -236,22 +235,6 @@ function leaseTask(
   noteInstance(state, task);
 }
 
-/** What it takes of devices is known now: the ledger goes by that, and its end by the plan, too. */
-function measuredLease(state: BrokerState, task: Task, devices: readonly WireDevice[]): void {
-  const { lease } = task;
-  if (lease === null) throw new Error(`t${task.id} was measured without a lease`);
-  const { ledger } = knownWorker(state, lease.worker).view;
-  const before = lease.reservation;
-  const { devices: measured } = reservationOf(task.spec.envelope, devices);
-  if (!lease.idle) release(ledger, before);
-  lease.planned ??= before;
-  lease.reservation = { ...before, devices: measured };
-  if (!lease.idle) reserve(ledger, lease.reservation);
-  holdOtherwise(state, task, before, lease.reservation);
-  state.waiting.capacityVersion += 1;
-  state.wake = true;
-}
-
 /** Takes the lease off the task and gives back what it held. */
 function endLease(state: BrokerState, task: Task, wall: number): void {
   const lease = task.lease;
@@ -302,11 +285,6 @@ function endTask(state: BrokerState, task: Task, ending: Ending): void {
   const forgotten = state.endedOrder.push(task.id);
   if (forgotten !== undefined) state.ended.delete(forgotten);
   releaseSpec(state, task.spec);
-}
-
-function releaseSpec(state: BrokerState, spec: Spec): void {
-  unuseSpec(state, spec);
-  if (spec.refs === 0 && state.specs.size > limits.envelopes) state.specs.delete(spec.hash);
 }
 
 function requeueTask(

@@ -227,6 +227,10 @@ export type Decision =
 
 export const outcomeStates = ['succeeded', 'failed', 'cancelled'] as const;
 
+export function wireDevices({ devices }: Reservation): readonly WireDevice[] {
+  return devices.map(({ uuid, vramBytes, whole }) => [uuid, vramBytes, whole]);
+}
+
 /** `memoryBytes`: what is charged, where it is more than is asked for. */
 export function reservationOf(
   { kind, resources, model }: Envelope,

@@ -9,7 +9,6 @@ import type {
   Failure,
   PrincipalId,
   PrincipalLimitTable,
-  Reservation,
   TaskId,
   Timers,
 } from '@gryphgen/protocol';
@@ -47,8 +46,8 @@ import { wireOf } from '../workers/windows.ts';
 import { WorkerNames } from '../workers/worker-names.ts';
 import { apply } from './apply.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
-import type { Decision, WireDevice } from './decisions.ts';
-import { decided, outcomeStates } from './decisions.ts';
+import type { Decision } from './decisions.ts';
+import { decided, outcomeStates, wireDevices } from './decisions.ts';
 import { removedWorkers } from './removed-workers.ts';
 
 /** What is not in the journal, and holds for as long as the broker runs. */
@@ -281,10 +280,6 @@ function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
   const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
   const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
   yield [epoch, usage === undefined ? ended : [...ended, usage]];
-}
-
-function wireDevices({ devices }: Reservation): readonly WireDevice[] {
-  return devices.map(({ uuid, vramBytes, whole }) => [uuid, vramBytes, whole]);
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
