@@ -183,7 +183,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'forget at a snapshot what was told to end for another task',
-    file: 'broker/dist/core/record/snapshot.js',
+    file: 'broker/dist/core/record/saved-task.js',
     snippet: 'if (by !== undefined && at !== undefined)',
     instead: 'if (by === null)',
     seed: 113,

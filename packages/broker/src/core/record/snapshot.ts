@@ -12,7 +12,7 @@ import type {
   TaskId,
   Timers,
 } from '@gryphgen/protocol';
-import { defaultTimers, isEphemeral, limits, noPrincipalLimits, usageTuple } from '@gryphgen/protocol';
+import { defaultTimers, isEphemeral, limits, noPrincipalLimits } from '@gryphgen/protocol';
 import {
   Demand,
   FinishPlanner,
@@ -32,7 +32,6 @@ import { IdRing } from '../id-ring.ts';
 import { missingBytes, underwayOn } from '../learning.ts';
 import { foreseenAnswers } from '../models/foreseen-answers.ts';
 import { ModelBook, modelSet } from '../models/model-book.ts';
-import { writeNote } from '../placing/journaled-note.ts';
 import { PlacementNotes } from '../placing/placement-notes.ts';
 import { PolicyBook, type SavedPolicies } from '../placing/policy-book.ts';
 import { PossibleShapes } from '../placing/possible-shapes.ts';
@@ -46,9 +45,9 @@ import { wireOf } from '../workers/windows.ts';
 import { WorkerNames } from '../workers/worker-names.ts';
 import { apply } from './apply.ts';
 import { unuseSpec, useSpec } from './apply-specs.ts';
-import type { Decision } from './decisions.ts';
-import { decided, outcomeStates, wireDevices } from './decisions.ts';
+import { decided } from './decisions.ts';
 import { removedWorkers } from './removed-workers.ts';
+import { type Saved, savedTask } from './saved-task.ts';
 
 /** What is not in the journal, and holds for as long as the broker runs. */
 export interface StateSettings {
@@ -194,8 +193,6 @@ export function saveSnapshot(state: BrokerState): Snapshot {
 /** Its decisions are made one by one: of a million tasks all at once would be several times what the tasks take. */
 export type SnapshotInTurn = Omit<Snapshot, 'decisions'> & { readonly decisions: Iterable<Saved> };
 
-type Saved = readonly [epoch: Epoch, decision: Decision];
-
 function* decisionsOf(state: BrokerState): Generator<Saved> {
   const { epoch } = state;
   // Also those that only ended tasks still name.
@@ -248,38 +245,6 @@ export function savedInTurn(state: BrokerState): SnapshotInTurn {
         [client, floor, 0, [...tasks].filter(([, id]) => !isEphemeral(id))] as const,
     ),
   };
-}
-
-function* savedTask(task: Task, epoch: Epoch): Generator<Saved> {
-  const { id, spec, body, bodyBytes, principal, byAdmin, client, submittedAt, lease, outcome } = task;
-  // Keys and windows are saved apart: some outlive their tasks.
-  const accepted = [decided.accepted, id, spec.hash, body, principal, client, 0, 0, '', submittedAt] as const;
-  yield [epoch, byAdmin ? [...accepted, bodyBytes, true] : [...accepted, bodyBytes]];
-  const held = lease ?? outcome;
-  const reservation = lease?.planned ?? held?.reservation;
-  if (held != null && reservation != null && held.worker !== '') {
-    const devices = wireDevices(reservation);
-    const { leasedAt } = held;
-    const note = held.note === null ? undefined : writeNote(held.note);
-    const leased = [decided.leased, id, task.attempt, held.worker, devices, leasedAt, note] as const;
-    const { memoryBytes } = reservation;
-    const charge = memoryBytes === spec.envelope.resources.memoryBytes ? undefined : memoryBytes;
-    const placed = [...leased, lease?.part, charge] as const;
-    yield [lease?.epoch ?? epoch, held.times === null ? placed : [...placed, held.times]];
-    if (lease?.planned)
-      yield [epoch, [decided.measured, id, task.attempt, wireDevices(lease.reservation), leasedAt]];
-    const { by, at } = lease?.preempted ?? {};
-    if (by !== undefined && at !== undefined) yield [epoch, [decided.preempted, id, task.attempt, by, at]];
-  }
-  if (task.cancelRequested && outcome === null) yield [epoch, [decided.cancelRequested, id, 0]];
-  if (outcome === null) return;
-  const { exitCode, failure, startedAt, endedAt } = outcome;
-  const stateNo = outcomeStates.indexOf(outcome.state) as 0 | 1 | 2;
-  const kept = outcome.outcome.byteLength === 0 ? null : outcome.outcome;
-  const usage = usageTuple(outcome.usage ?? undefined);
-  const result = [stateNo, exitCode, failure?.code ?? '', failure?.message ?? ''] as const;
-  const ended = [decided.ended, id, task.attempt, ...result, startedAt, endedAt, kept] as const;
-  yield [epoch, usage === undefined ? ended : [...ended, usage]];
 }
 
 /** Rebuilds the decided state. A backoff under way when the snapshot was made is over. */
