@@ -1,7 +1,7 @@
 /** What a lease holds beside names and numbers, by position: devices, and the shard that its task is for. */
 import type { ShardHold } from './collection-shards.ts';
 import { mostShardEpoch } from './held-shards.ts';
-import type { DeviceUuid, PrincipalId } from './ids.ts';
+import type { DeviceUuid } from './ids.ts';
 import { limits } from './limits.ts';
 import { Malformed, type MsgpackReader, need } from './msgpack-reader.ts';
 import type { DeviceShare } from './resources.ts';
@@ -39,14 +39,15 @@ export function shardTuple({ index, of, epoch, by, copies }: ShardHold): readonl
 
 export function readShard(reader: MsgpackReader): ShardHold {
   const fields = reader.array('lease.shard');
-  need('lease.shard', fields, 4);
+  need('lease.shard', fields, 3);
   const index = reader.integer('lease.shard.index', 0, limits.shards - 1);
   const of = reader.integer('lease.shard.of', 1, limits.shards);
   const epoch = reader.integer('lease.shard.epoch', 1, mostShardEpoch);
-  const by = reader.string('lease.shard.by', byBytes) as PrincipalId | '';
+  // The first brokers of shards do not say whose.
+  const by = (fields < 4 ? '' : reader.string('lease.shard.by', byBytes)) as ShardHold['by'];
   const hold = { index, of, epoch, by };
   if (fields < 9) {
-    reader.skip(fields - 4);
+    reader.skip(Math.max(0, fields - 4));
     return hold;
   }
   const version = reader.integer('lease.shard.version', 0, safe);

@@ -156,6 +156,16 @@ describe('words', () => {
   });
 });
 
+it('a lease of the first brokers of shards names its shard in three parts', () => {
+  const body = new Uint8Array([1]);
+  const leaseFor = (...shard: number[]) => frameOf([3, [1, 1, 9, 1, 1, [], body, 'p-1', false, shard], body]);
+  expect(decodeFrame(leaseFor(2, 4, 7), 'toWorker')).toMatchObject({
+    ok: true,
+    messages: [{ kind: 'lease', task: 9, shard: { index: 2, of: 4, epoch: 7, by: '' } }],
+  });
+  expect(failureOf(leaseFor(2, 4), 'toWorker')?.message).toBe('lease.shard has 2 fields, expected 3');
+});
+
 describe('a newer peer', () => {
   it('may add positions, parts, header keys and kinds', () => {
     const frame = raw.pack([
