@@ -1,22 +1,30 @@
 /**
- * The package on a clean machine whose systemd is process 1: installed, its services, an upgrade under a running task,
- * removed. One machine, in order: each test goes on where the one before ended.
+ * The package on a clean machine whose systemd is process 1: installed, its services, the way to the version before and back
+ * under tasks that come all the time, removed. One machine, in order: each test goes on where the one before ended.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BootedRoot, projectRoot } from './booted-root.fixture.ts';
-import { build, built, debIn, relabelled } from './built-packages.fixture.ts';
+import { build, built, debIn } from './built-packages.fixture.ts';
+import { olderPackage } from './older-package.fixture.ts';
+import { SteadyLoad } from './steady-load.fixture.ts';
 
 /** The release that the machine has: others by this variable, as `jammy` and `noble`. */
 const suite = process.env.GRYPHGEN_TEST_ROOT ?? 'bookworm';
 /** Its path has all that is special to systemd. */
 const anvil = '/srv/an vil 100%h $x';
+const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+  version: string;
+};
 const service = { GRID_HOME: '/var/lib/gryphgen' };
 const isActive = (state: string) => state === 'active';
 let machine: BootedRoot;
 let before: readonly string[];
+let installedMs: number;
+/** On the machine. */
+let older: string;
 
 /** What is on the machine, but for what any package leaves in logs and caches of apt and dpkg. */
 async function files(): Promise<readonly string[]> {
@@ -72,6 +80,10 @@ it('the same checkout gives the same bytes', () => {
   expect(first.map((bytes, at) => bytes.equals(second[at] ?? Buffer.alloc(0)))).toEqual([true, true]);
 });
 
+it('the version before is packaged as its commit did that', () => {
+  older = machine.give(olderPackage('0.0.9'));
+});
+
 it('the folder that the tarball holds is the whole program, services included', async () => {
   const [tar = ''] = readdirSync(join(built, 'first')).filter((file) => file.endsWith('.tar.gz'));
   execFileSync('tar', ['-C', join(machine.path, 'opt'), '-xzf', join(built, 'first', tar)]);
@@ -91,8 +103,10 @@ it('the folder that the tarball holds is the whole program, services included', 
 });
 
 it('is installed on a clean machine, where nothing starts by itself; then a grid runs a task', async () => {
-  await machine.must('apt-get', 'install', '-y', machine.give(relabelled(debIn('first'), '0.0.9')));
-  expect(await machine.must('grid', '--version')).toBe('0.0.9');
+  const begun = performance.now();
+  await machine.must('apt-get', 'install', '-y', machine.give(debIn('first')));
+  installedMs = performance.now() - begun;
+  expect(await machine.must('grid', '--version')).toBe(version);
   expect(await machine.property('gryphgen-broker', 'ActiveState')).toBe('inactive');
   expect(await machine.run('grid', 'service', 'status', 'broker')).toMatchObject({ code: 1 });
 
@@ -228,9 +242,12 @@ it('a machine that joins by a ticket has its worker started, and with the machin
       'id -un; grep NoNewPrivs /proc/self/status',
     ),
   ).toMatch(/gryphgen\nNoNewPrivs:\s+1/);
+  const joinedMs = performance.now() - begun;
+  const words = [installedMs, joinedMs].map((ms) => `${(ms / 1000).toFixed(1)} s`);
   console.log(
-    `join.first-task  ${((performance.now() - begun) / 1000).toFixed(1)} s  from grid join to the first task's result`,
+    `join.first-task  ${words[0]} to install the package, ${words[1]} from grid join to the first task's result`,
   );
+  expect(joinedMs).toBeLessThan(60_000);
   const other = await machine.runAs(
     'root',
     { GRID_HOME: '/srv/other' },
@@ -243,6 +260,59 @@ it('a machine that joins by a ticket has its worker started, and with the machin
     code: 2,
     stderr: expect.stringContaining(`is there for the grid of ${anvil}`),
   });
+});
+
+it('retrieval is a service of its own, which takes files and answers within all that its unit closes', async () => {
+  const { ticket } = JSON.parse(
+    await mustGrid('ticket', 'create', '--json', '--reach', 'tcp://127.0.0.1:7600'),
+  ) as { ticket: string };
+  const shelf = { GRID_HOME: '/srv/shelf' };
+  const joining = ['grid', 'join', '--yes', '--no-service', '--name', 'shelf', ticket];
+  expect(await machine.runAs('root', shelf, ...joining)).toMatchObject({ code: 0 });
+  const install = (home: string) =>
+    machine.runAs(
+      'root',
+      { GRID_HOME: home },
+      'grid',
+      'service',
+      'install',
+      'retrieval',
+      '--label',
+      'rack=a',
+    );
+  expect(await install(anvil)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"grid service install worker --retrieval" does both'),
+  });
+  expect(await install('/srv/shelf')).toMatchObject({ code: 0 });
+  await machine.property('gryphgen-retrieval', 'ActiveState', isActive);
+  writeFileSync(join(machine.path, 'srv', 'metals.md'), '# Metals\n\nIron is forged while it is hot.\n');
+  writeFileSync(join(machine.path, 'srv', 'tool.ts'), 'export function hammer() {\n  return 7;\n}\n');
+  await mustGrid('rag', 'add', 'metals', '/srv/metals.md', '/srv/tool.ts');
+  for (const [words, text] of [
+    ['how is iron forged', 'Iron is forged'],
+    ['hammer', 'function hammer()'],
+  ]) {
+    const { results } = JSON.parse(await mustGrid('rag', 'query', 'metals', words ?? '', '--json'));
+    expect(results[0]).toMatchObject({ text: expect.stringContaining(text ?? '') });
+  }
+});
+
+it('the gateway is a service too, which answers within all that its unit closes', async () => {
+  expect(await machine.run('grid', 'service', 'install', 'gateway')).toMatchObject({ code: 0 });
+  await machine.property('gryphgen-gateway', 'ActiveState', isActive);
+  const made = await mustGrid('key', 'create', '--scope', 'models,metrics', '--json');
+  const { key } = JSON.parse(made) as { key: string };
+  const ask = async (path: string) => {
+    const script = `const headers = { authorization: 'Bearer ' + process.env.KEY };
+      const answer = await fetch('http://127.0.0.1:7460${path}', { headers });
+      console.log(answer.status, await answer.text());`;
+    const node = ['/usr/lib/gryphgen/bin/node', '--input-type=module', '-e', script];
+    return (await machine.runAs('root', { KEY: key }, ...node)).stdout;
+  };
+  // The grid's own answer, through the broker.
+  expect(await ask('/v1/models')).toMatch(/^200 .*"data":\[\]/);
+  expect(await ask('/metrics')).toContain('gryphgen_gateway_');
 });
 
 it('a worker that stands still is killed and started again by the watchdog; its task runs on', async () => {
@@ -268,28 +338,81 @@ it('a worker that stands still is killed and started again by the watchdog; its 
   expect(await running()).toMatchObject({ state: 'running', attempts: 1 });
 });
 
-it('an upgrade starts broker and worker anew, and the task that runs goes on', async () => {
-  const units = ['gryphgen-broker', 'gryphgen-worker'];
-  /** Installs it; resolves when both daemons run anew. */
+it('under tasks that come all the time, it goes back a version and up again: each ends once, and what runs goes on', async () => {
+  const units = ['gryphgen-broker', 'gryphgen-worker', 'gryphgen-gateway'];
+  const mains = () => Promise.all(units.map((unit) => machine.property(unit, 'MainPID')));
+  /** Installs it; resolves when all that it starts anew is ready. */
   const move = async (deb: string): Promise<void> => {
-    const old = await Promise.all(units.map((unit) => machine.property(unit, 'MainPID')));
+    const old = await mains();
     await machine.must('apt-get', 'install', '-y', '--allow-downgrades', deb);
     for (const [at, unit] of units.entries()) {
       await machine.property(unit, 'MainPID', (pid) => pid !== old[at] && pid !== '0');
       await machine.property(unit, 'ActiveState', isActive);
     }
   };
-  await move(machine.give(relabelled(debIn('first'), '0.0.10')));
-  expect(await machine.must('grid', '--version')).toBe('0.0.10');
-  const [task] = JSON.parse(await mustGrid('ps', '--json'));
-  expect(task).toMatchObject({ state: 'running', attempts: 1 });
-  // And back: what the newer one wrote, the older reads.
-  await move(machine.give(join(built, 'gryphgen_0.0.9_test.deb')));
-  expect(await mustGrid('cancel', task.id)).toContain('cancel');
+  const [sleeping] = JSON.parse(await mustGrid('ps', '--json'));
+  // The older one knows no service of retrieval. Its worker is one of a machine that stays as it is, whoever the broker is.
+  const shelf = (...args: string[]) =>
+    machine.runAs('root', { GRID_HOME: '/srv/shelf' }, 'grid', 'service', ...args, 'retrieval');
+  expect(await shelf('uninstall')).toMatchObject({ code: 0 });
+  /** Whoever keeps the collection may be on its way back to the broker. */
+  const answers = async () => {
+    let stdout = '';
+    while (!stdout.includes('metals.md'))
+      ({ stdout } = await grid('rag', 'query', 'metals', 'how is iron forged'));
+  };
+  const newer = `/root/${basename(debIn('first'))}`;
+  // Who submits has the newer version all the while.
+  await machine.must('cp', '-a', '--link', '/usr/lib/gryphgen', '/opt/submitter');
+  const elsewhere = ['--unit=shelf', '--uid=gryphgen', '--setenv=GRID_HOME=/srv/shelf'];
+  await machine.must('systemd-run', ...elsewhere, '/opt/submitter/bin/grid', 'retrieval');
+  const load = new SteadyLoad(machine, {
+    program: '/opt/submitter/bin/grid',
+    home: service.GRID_HOME,
+    lanes: 2,
+    worker: 'anvil',
+    trace: `${anvil}/ran`,
+  });
+  try {
+    await load.goesOn();
+    // What the newer one wrote, the older reads.
+    await move(older);
+    expect(await machine.must('grid', '--version')).toBe('0.0.9');
+    await answers();
+    await load.goesOn();
+    await move(newer);
+    expect(await machine.must('grid', '--version')).toBe(version);
+    await load.goesOn();
+  } finally {
+    await load.stop();
+  }
+  const told = [...load.ended.values()].map(({ code, stdout, stderr }) => ({
+    code,
+    state: code === 0 ? JSON.parse(stdout).state : stderr,
+  }));
+  expect(told).toEqual(told.map(() => ({ code: 0, state: 'succeeded' })));
+  const all = JSON.parse(await mustGrid('ps', '-a', '--limit', '1000', '--json')) as {
+    name: string;
+    state: string;
+  }[];
+  const kept = all.filter(({ name }) => name === 'load');
+  expect(kept.map(({ state }) => state)).toEqual(told.map(({ state }) => state));
+  expect(new Set(load.runs())).toEqual(new Set(load.ended.keys()));
+  console.log(`upgrade.load  ${told.length} tasks, ${load.runs().length} runs of them`);
+  expect(JSON.parse(await mustGrid('show', sleeping.id, '--json'))).toMatchObject({
+    state: 'running',
+    attempts: 1,
+  });
+  expect(await mustGrid('cancel', sleeping.id)).toContain('cancel');
+  await machine.must('systemctl', 'stop', 'shelf');
+  expect(await shelf('install')).toMatchObject({ code: 0 });
+  await machine.property('gryphgen-retrieval', 'ActiveState', isActive);
+  await answers();
+  await machine.must('rm', '-r', '/opt/submitter');
 });
 
 it('the units are as closed as the manual says, and well-formed', async () => {
-  const units = ['gryphgen-broker.service', 'gryphgen-worker.service'];
+  const units = ['broker', 'worker', 'retrieval', 'gateway'].map((daemon) => `gryphgen-${daemon}.service`);
   const { stderr, ...verified } = await machine.run('systemd-analyze', 'verify', ...units);
   expect(verified).toMatchObject({ code: 0, stdout: '' });
   // Ubuntu 22.04 complains of its own. A systemd before 254 steps over DelegateSubgroup, and says so.
@@ -306,6 +429,7 @@ it('the units are as closed as the manual says, and well-formed', async () => {
   const [row = ''] = manual.filter((line) => line.startsWith('| `systemd-analyze security`'));
   const told = row.split('|').slice(2, -1).map(Number);
   // Versions of systemd differ by what they count, and round up.
+  expect(told).toHaveLength(units.length);
   for (const [index, score] of scores.entries())
     expect(Math.abs(Number(score) - (told[index] ?? Number.NaN))).toBeLessThan(0.25);
 });
