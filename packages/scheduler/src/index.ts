@@ -12,14 +12,14 @@ export { boundedByAsked, charged, fitsSomewhere, type Needs } from './learn/char
 export type { SavedEstimates } from './learn/estimator.ts';
 export { type FinishPlan, FinishPlanner, looksInLine, type Outlook } from './learn/finish-planner.ts';
 export type { Foretold } from './learn/forecast.ts';
-export { fetchesOf, LearnedForecast, type Underway } from './learn/learned-forecast.ts';
+export { fetchesOf, LearnedForecast, seatOf, type Underway } from './learn/learned-forecast.ts';
 export { LessonsDue, type PartLevel } from './learn/lessons-due.ts';
 export { ModelLessons, type SavedModelLessons, type Taught } from './learn/model-lessons.ts';
 export { answerLength, promptBytesEach, promptOn, speedName } from './learn/model-speeds.ts';
 export type { NeedEstimate } from './learn/needs.ts';
 export { PredictionErrors, type SavedErrors } from './learn/prediction-errors.ts';
 export { Shortlist } from './learn/shortlist.ts';
-export { type ToldSeat, toldSeats } from './learn/told-seats.ts';
+export { askedSeat, type ToldSeat, toldSeats } from './learn/told-seats.ts';
 export { emptyLedger, type Ledger, oversubscription, release, reserve } from './ledger.ts';
 export { foreignMemory, freeMemory } from './memory-fit.ts';
 export { type GridName, gridNames, machinesOf } from './mixed/machines.ts';

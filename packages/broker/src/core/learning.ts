@@ -17,6 +17,7 @@ import {
   fetchesOf,
   hasImage,
   type LearnedForecast,
+  seatOf,
   type ToldSeat,
   toldSeats,
   type Underway,
@@ -53,7 +54,10 @@ export function learnFromEnd(
   const { taskClass, inputBytes } = task;
   const runMs = endedAt - startedAt;
   errors.note(worker, taskClass, {
-    run: [runs.typicalMs(taskClass, reservation.devices[0]?.uuid ?? worker, inputBytes), runMs],
+    run: [
+      runs.typicalMs(taskClass, seatOf(task.shape, worker, reservation.devices[0]?.uuid), inputBytes),
+      runMs,
+    ],
     memory: [runs.need(taskClass, 'memory', inputBytes)?.p50Bytes, usage?.peakMemoryBytes],
     vram: [runs.need(taskClass, 'vram', inputBytes)?.p50Bytes, usage?.peakVramBytes],
     fetch: [lease.times?.[0], startedAt - leasedAt],

@@ -68,7 +68,6 @@ const mostWorkers = 64;
 
 interface Expected {
   readonly seat: Seat;
-  readonly fetchMs: number;
   /** Fetch and run. */
   readonly takesMs: number;
 }
@@ -181,7 +180,7 @@ export class FinishPlanner {
       const seats = seatsOn(view);
       if (seats.length === 0) return [];
       const fetchMs = this.forecast.fetchMs(task, view);
-      return seats.map((seat) => ({ seat, fetchMs, takesMs: fetchMs + runsOf(view, seat.device) }));
+      return seats.map((seat) => ({ seat, takesMs: fetchMs + runsOf(view, seat.device) }));
     });
   }
 
@@ -208,8 +207,8 @@ export class FinishPlanner {
     const total = this.totalWith(expected, typicalMs);
     const placement = placedOn(shape, view, report, nothingKnown, total);
     if (tries) this.forecast.tried(task);
-    const { fetchMs, takesMs: finishMs } = expected;
-    return { kind: 'now', placement, finishMs, fetchMs, tries };
+    const fetchMs = this.forecast.fetchMs(task, view);
+    return { kind: 'now', placement, finishMs: expected.takesMs, fetchMs, tries };
   }
 
   /** Where all of the line would rather wait; undefined: one of them would not end before the limit. */

@@ -1,5 +1,13 @@
 /** The forecast that was learned (estimator.ts): of runs by class and seat, of images by name and worker. */
-import type { DeviceUuid, Envelope, Reservation, Usage, WorkerId, WorkerReport } from '@gryphgen/protocol';
+import {
+  asksModel,
+  type DeviceUuid,
+  type Envelope,
+  type Reservation,
+  type Usage,
+  type WorkerId,
+  type WorkerReport,
+} from '@gryphgen/protocol';
 import { defaultInForce, type PolicyInForce } from '../placement-policy.ts';
 import { hasImage } from '../score.ts';
 import type { WorkerView } from '../worker-view.ts';
@@ -8,6 +16,7 @@ import type { Forecast, Foretold, RunsOf } from './forecast.ts';
 import type { Ending } from './lines.ts';
 import { familyOf } from './newcomers.ts';
 import type { RunEstimate } from './run-estimate.ts';
+import { askedSeat } from './told-seats.ts';
 
 /** An attempt that holds a part of a worker. */
 export interface Underway {
@@ -88,7 +97,7 @@ export class LearnedForecast implements Forecast {
   }
 
   learn({ task: { shape, taskClass, inputBytes }, worker, reservation, runMs, usage }: Lesson): void {
-    const seat = seatOf(worker, reservation.devices[0]?.uuid);
+    const seat = seatOf(shape, worker, reservation.devices[0]?.uuid);
     const { cpuMilli } = reservation;
     const cpuMs = usage?.cpuMs ?? 0;
     const peakMemoryBytes = usage?.peakMemoryBytes ?? 0;
@@ -124,8 +133,10 @@ export class LearnedForecast implements Forecast {
     const means =
       this.runs.meansOf(taskClass, inputBytes) ??
       this.runs.newcomerMeansOf(familyOf(shape), threadsAsked(shape));
+    if (means === undefined) return undefined;
+    if (shape.model === undefined) return ({ id }, device) => means(device ?? id);
     const answers = question && this.answersOf(question);
-    return means && (({ id }, device) => answers?.(id) ?? means(seatOf(id, device)));
+    return ({ id }, device) => answers?.(id) ?? means(seatOf(shape, id, device));
   }
 
   typicalMs(task: Foretold): number | undefined {
@@ -184,10 +195,10 @@ export class LearnedForecast implements Forecast {
     return endings;
   }
 
-  isWorthTrying({ taskClass }: Foretold, worker: WorkerView, device: DeviceUuid | undefined): boolean {
+  isWorthTrying({ shape, taskClass }: Foretold, worker: WorkerView, device: DeviceUuid | undefined): boolean {
     const { runsPerTry } = this.policies.inForce.corrections;
     if (this.runs.countOf(taskClass) - (this.triedAt.get(taskClass) ?? 0) < runsPerTry) return false;
-    const seat = seatOf(worker.id, device);
+    const seat = seatOf(shape, worker.id, device);
     return (
       this.runs.countOf(taskClass, seat) < triesEach ||
       (this.runs.unseenFor(taskClass, seat) ?? 0) > runsUntilStale
@@ -210,9 +221,13 @@ function diskTimes(report: WorkerReport | null): number {
   return Math.min(mostDiskTimes, Math.max(1, (GiB * 1000) / unknownTransferMs / diskWriteBytesPerS));
 }
 
-/** A device's uuid is one on the whole grid. */
-function seatOf(worker: string, device: DeviceUuid | undefined): string {
-  return device ?? worker;
+/** A device's uuid is one on the whole grid. A question holds none: how fast it is answered has to do with its model's place there. */
+export function seatOf(
+  { kind, model }: Pick<Foretold['shape'], 'kind' | 'model'>,
+  worker: string,
+  device: DeviceUuid | undefined,
+): string {
+  return device ?? (model !== undefined && asksModel(kind) ? askedSeat(worker, model) : worker);
 }
 
 /** By what it asks for. */

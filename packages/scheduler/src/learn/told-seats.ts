@@ -4,6 +4,11 @@ import type { WorkerReport } from '@gryphgen/protocol';
 /** Speeds: 1 is a thread of the reference machine, 0 unknown. */
 export type ToldSeat = readonly [seat: string, model: string, speed: number, allSpeed?: number];
 
+/** Where a worker answers for a model: neither's name has a space. */
+export function askedSeat(worker: string, model: string): string {
+  return `${worker} ${model}`;
+}
+
 /** The worker itself first. Of devices nothing is measured. */
 export function toldSeats(worker: string, report: WorkerReport): readonly ToldSeat[] {
   return [

@@ -18,6 +18,7 @@ import { type Context, decide } from '../context.ts';
 import type { BrokerEvent } from '../events.ts';
 import { decided } from '../record/decisions.ts';
 import type { BrokerState } from '../state.ts';
+import { tellAskedSeat } from './asked-seats.ts';
 import { makeRoom, owedTo } from './evicting.ts';
 import { foreseenLoad, speedOfNext } from './foreseen-speeds.ts';
 import { isReady, usableOf } from './hosting.ts';
@@ -74,6 +75,7 @@ export function begin(
     ...(first && { device: first.device }),
     ...(others.length > 0 && { divided: [...devices] }),
   };
+  tellAskedSeat(context, spec, plan);
   life.isPreparing = true;
   context.effects.push({
     kind: 'prepareInstance',

@@ -2,7 +2,9 @@
 import { encodeBody, type Failure, failure, type ModelPlanDocument, type Usage } from '@gryphgen/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { nodeDocument } from '../documents.ts';
+import { foretold } from '../learning.ts';
 import { explainDocument } from '../placing/explaining.ts';
+import { decided } from '../record/decisions.ts';
 import type { Task } from '../state.ts';
 import {
   add,
@@ -138,6 +140,37 @@ describe('how fast it is', () => {
     for (const outcome of [answer(3, 1), answer(100, 0), answer(2 ** 40, 1), { status: 'x' }, {}])
       ends(request(), { outcome });
     expect(planned()?.tokensPerS).toBeUndefined();
+  });
+
+  it('foretells how long the first questions take there, by what was measured with another model', () => {
+    beginGrid();
+    const report = (id: string, weightsBytesPerS: number) => {
+      const rate = { seat: id, weightsBytesPerS, promptTokensPerS: 100, engine: 'b1', modelBytes: MiB };
+      // The faster card is in the machine with the slower processor.
+      const speed = id === 'swift' ? 0.3 : 2;
+      return { ...serving, speed, devices: [gpu(id, 2500)], calibration: { at: 0, models: [rate] } };
+    };
+    const known = (id: string) =>
+      grid.state.learned.runsOf(foretold(asked.spec.envelope))?.(
+        grid.state.workers.get(id as never)?.view as never,
+        undefined,
+      ) ?? 0;
+    const swift = grid.worker('w-swift', report('swift', 20_000 * MiB));
+    add({ replicas: { min: 0, max: 2 } }, layerMiB);
+    let asked = request();
+    ready(swift, instance());
+    for (let times = 0; times < 12; times += 1) {
+      grid.wall += 1000;
+      ends(asked, { outcome: answer(20, 1000) });
+      asked = request();
+    }
+    grid.worker('w-slow', report('slow', 2000 * MiB));
+    ask('loadModel', { name: 'tiny' });
+    const told = grid.groups.flatMap(([, [kind, ...rest]]) =>
+      kind === decided.workerNamed ? [rest[3]] : [],
+    );
+    expect(told).toContainEqual([['w-slow tiny', 'answers on slow', expect.any(Number)]]);
+    expect(known('w-slow') / known('w-swift')).toBeGreaterThan(2);
   });
 
   it('is told of loads how far off they were foretold: by what was measured of the machine first', () => {

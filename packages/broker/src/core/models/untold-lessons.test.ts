@@ -38,7 +38,7 @@ const known = ({ state }: typeof grid) => ({
   classes: state.learned.runs.save().classes,
   lessons: state.models.lessons.save(),
 });
-const p50Ms = ({ state }: typeof grid) => state.learned.runs.run('infer tiny', 'w-1')?.p50Ms ?? 0;
+const p50Ms = ({ state }: typeof grid) => state.learned.runs.run('infer tiny', 'w-1 tiny')?.p50Ms ?? 0;
 
 it.each([false, true])('is known after a restart (through a snapshot: %s)', (through) => {
   ask(5, 800);

@@ -10,7 +10,7 @@
  */
 import type { Envelope, Failure, RequestArgs, WorkerId } from '@gryphgen/protocol';
 import { failure, formatDuration, formatTime, limits } from '@gryphgen/protocol';
-import type { Shut } from '@gryphgen/scheduler';
+import { type Shut, seatOf } from '@gryphgen/scheduler';
 import type { Context } from '../context.ts';
 import { decide } from '../context.ts';
 import type { Now } from '../events.ts';
@@ -141,7 +141,9 @@ function expectedMs({ learned, workers }: BrokerState, id: WorkerId, envelope: E
   const view = workers.get(id)?.view;
   if (view === undefined || learned.knownMs(task) === undefined) return most;
   const seats =
-    envelope.resources.gpu === undefined ? [id] : (view.report?.devices ?? []).map(({ uuid }) => uuid);
+    envelope.resources.gpu === undefined
+      ? [seatOf(envelope, id, undefined)]
+      : (view.report?.devices ?? []).map(({ uuid }) => uuid);
   const runs = seats.map((seat) => learned.runs.run(task.taskClass, seat, task.inputBytes)?.p90Ms ?? 0);
   return Math.min(bound, Math.max(...runs, 0) + learned.fetchMs(task, view));
 }
