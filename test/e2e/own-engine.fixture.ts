@@ -76,7 +76,8 @@ export class OwnEngine {
       ...this.runtimes(),
     ]);
     const child = spawn(program, args, {
-      env: { ...environment, GRID_TEST_ENGINE: folder },
+      // What a containerd that stands still is doing is written there, before dockerd ends it.
+      env: { ...environment, GRID_TEST_ENGINE: folder, TMPDIR: folder },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
