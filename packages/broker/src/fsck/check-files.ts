@@ -11,7 +11,7 @@ import { apiKeysTrouble, authorizedTrouble, keyTrouble } from '@gryphgen/runtime
 
 /** What the parts of the grid make in a home, and what its owner may. */
 const ours: Readonly<Record<string, RegExp>> = {
-  '': /^(keys|journal|audit|artifacts|worker|retrieval|engines|run|logs|lost\+found|grid\.json|config\.json|policy\.yaml|providers\.yaml|up\.json)$/,
+  '': /^(keys|journal|audit|artifacts|worker|retrieval|engines|downloads|run|logs|lost\+found|grid\.json|config\.json|engines\.json|policy\.yaml|providers\.yaml|up\.json)$/,
   keys: /^(authorized|[a-z][a-z0-9-]{0,31})\.json$/,
   journal:
     /^(acknowledged|epoch|journal\.(lock|lock-journal|holder)|(journal-[1-9][0-9]{0,8}|history)\.db(-wal|-shm|-journal)?|history\.rebuilt\.db|snapshot-[0-9]{16}\.state|damaged-[0-9TZ-]+)$/,

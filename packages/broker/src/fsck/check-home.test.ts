@@ -60,8 +60,9 @@ function flip(path: string, at: number): void {
 
 it('finds nothing in a sound home, says what is there, and changes nothing', () => {
   // What other parts of the grid keep in it.
-  for (const name of ['artifacts', 'worker', 'retrieval', 'engines', 'run', 'logs'])
+  for (const name of ['artifacts', 'worker', 'retrieval', 'engines', 'downloads', 'run', 'logs'])
     mkdirSync(join(home, name));
+  writeFileSync(join(home, 'engines.json'), '{"engines":[]}');
   const before = readdirSync(join(home, 'journal')).filter((name) => !/^journal\.(lock|holder)/.test(name));
   const found = checkStoppedHome(home);
   expect(found).toMatchObject({ home, live: false, version: productVersion, witnesses: 0, findings: [] });
