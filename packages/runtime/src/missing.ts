@@ -1,5 +1,5 @@
 /** What is not there, where that is no error. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 
 /** Of an error of the file system: there is nothing at that path. */
 export function isMissing(error: unknown): boolean {
@@ -12,6 +12,16 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
     return await readdir(folder);
   } catch (error) {
     if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** In bytes; undefined where there is nothing. Rejects with what else the file system says. */
+export async function sizeIfThere(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

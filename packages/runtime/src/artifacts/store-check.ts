@@ -7,9 +7,9 @@
  *    counts only while the manifest is still there.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing, namesIn } from '../missing.ts';
+import { isMissing, namesIn, sizeIfThere } from '../missing.ts';
 import { type Manifest, pieceBytes, readManifest } from './manifest.ts';
 import { contentId, holeDigest, Pieces } from './pieces.ts';
 import { openFile } from './read-pieces.ts';
@@ -80,7 +80,7 @@ async function readContents(
 ): Promise<{ readonly bytes: number; readonly wrong: ReadonlyMap<string, string> }> {
   const ids = await namesIn(folder);
   let [done, of] = [0, 0];
-  for (const id of ids) of += (await statOf(join(folder, id)))?.size ?? 0;
+  for (const id of ids) of += (await sizeIfThere(join(folder, id))) ?? 0;
   const wrong = new Map<string, string>();
   const memory = Buffer.allocUnsafe(pieceBytes);
   for (const id of ids) {
@@ -160,8 +160,8 @@ async function judge(
     const file = entry.path === '' ? 'its file' : `its file ${JSON.stringify(entry.path)}`;
     const said = wrong.get(id);
     if (said !== undefined) contents.push(id);
-    else if ((await statOf(join(folder, 'files', id))) !== undefined) continue;
-    else if ((await statOf(path)) === undefined) return null;
+    else if ((await sizeIfThere(join(folder, 'files', id))) !== undefined) continue;
+    else if ((await sizeIfThere(path)) === undefined) return null;
     what ??= `${file}, ${id}: ${said ?? 'it is not there'}`;
   }
   return what === undefined ? 'sound' : { digest, what, contents };
@@ -184,15 +184,6 @@ const ofFile: ReadonlySet<unknown> = new Set(['EIO', 'EUCLEAN', 'EBADMSG', 'ELOO
 
 function isOfFile(error: unknown): error is Error {
   return error instanceof Error && (!('code' in error) || ofFile.has(error.code));
-}
-
-async function statOf(path: string): Promise<{ readonly size: number } | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }
 
 function nameOf(digest: string): string {

@@ -8,9 +8,9 @@
  * 3. The store may be in use: what it lets go of meanwhile is not in the copy.
  */
 import { createHash } from 'node:crypto';
-import { chmod, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing, namesIn } from '../missing.ts';
+import { isMissing, namesIn, sizeIfThere } from '../missing.ts';
 import { syncFolder, writeAll } from './disk.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { type Content, Pieces, pieceOf, storedBytes } from './pieces.ts';
@@ -89,15 +89,15 @@ async function copyArtifact(
   for (const content of new Pieces(manifest).contents) {
     const path = join(to, 'files', content.id);
     // By its size: it was hashed when it came, and is again when a store is made of the copy.
-    if ((await sizeOf(path)) === content.entry.bytes) continue;
+    if ((await sizeIfThere(path)) === content.entry.bytes) continue;
     const source = join(from, 'files', content.id);
     const what = await copyContent(content, source, path, options);
     if (what === null) continue;
     await rm(`${path}.tmp`, { force: true });
-    const isGone = (await sizeOf(join(from, 'artifacts', name))) === undefined;
+    const isGone = (await sizeIfThere(join(from, 'artifacts', name))) === undefined;
     return isGone ? 'gone' : `its file ${JSON.stringify(content.entry.path)} ${what}`;
   }
-  if ((await sizeOf(place)) === manifest.encoded.length) return null;
+  if ((await sizeIfThere(place)) === manifest.encoded.length) return null;
   await writeSynced(`${place}.tmp`, manifest.encoded);
   await rename(`${place}.tmp`, place);
   return null;
@@ -169,15 +169,6 @@ async function readIfThere(path: string): Promise<Buffer | null> {
     return await readFile(path);
   } catch (error) {
     if (isMissing(error)) return null;
-    throw error;
-  }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
     throw error;
   }
 }
