@@ -1,5 +1,6 @@
 /** Sources as they are kept, so that another store can be given the same: passages with their places, vectors and pseudonyms. */
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { type ChunkRow, chunkColumns, chunkOf } from './chunk-row.ts';
 import type { CopiedSource, SealedPseudonym } from './store.ts';
 
 interface SourceRow {
@@ -12,14 +13,7 @@ interface SourceRow {
   readonly cause: string | null;
 }
 
-interface ChunkRow {
-  readonly seq: number;
-  readonly startLine: number;
-  readonly endLine: number;
-  readonly headings: string;
-  readonly symbols: string;
-  readonly text: string;
-  readonly place: string | null;
+interface CopiedRow extends ChunkRow {
   /** null: it has no vector. */
   readonly scale: number | null;
   readonly code: Uint8Array;
@@ -35,7 +29,7 @@ export function readCopied(
       WHERE collection = (SELECT id FROM collection WHERE name = ?) AND key = ?`,
   );
   const chunks = db.prepare(
-    `SELECT seq, start_line AS startLine, end_line AS endLine, headings, symbols, text, place, scale, code
+    `SELECT ${chunkColumns}, scale, code
       FROM chunk LEFT JOIN vector ON vector.chunk = chunk.id WHERE source = ? ORDER BY seq`,
   );
   const pseudonyms = db.prepare(
@@ -49,16 +43,10 @@ export function readCopied(
     const named = pseudonyms.all(id) as unknown as readonly SealedPseudonym[];
     const rest = { source, ...(named.length > 0 && { pseudonyms: named }) };
     if (cause !== null) return [{ kind: 'fail', cause, ...rest }];
-    return [{ kind: 'put', ...rest, chunks: (chunks.all(id) as unknown as ChunkRow[]).map(chunkOf) }];
+    return [{ kind: 'put', ...rest, chunks: (chunks.all(id) as unknown as CopiedRow[]).map(copiedOf) }];
   });
 }
 
-function chunkOf({ headings, symbols, place, scale, code, ...chunk }: ChunkRow) {
-  return {
-    ...chunk,
-    headings: JSON.parse(headings) as readonly string[],
-    symbols: JSON.parse(symbols) as readonly string[],
-    ...(place !== null && { place }),
-    ...(scale !== null && { vector: { scale, code } }),
-  };
+function copiedOf({ scale, code, ...row }: CopiedRow) {
+  return { ...chunkOf(row), ...(scale !== null && { vector: { scale, code } }) };
 }

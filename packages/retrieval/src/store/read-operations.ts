@@ -7,6 +7,7 @@ import { type IndexPart, type Ranked, rank, rankSettings, statisticsOf } from '.
 import { unit } from '../core/vectors/vector-code.ts';
 import { checkStore } from './check-store.ts';
 import { ChosenPassages } from './chosen-passages.ts';
+import { type ChunkRow, chunkColumns, chunkOf } from './chunk-row.ts';
 import { readCopied } from './copied-sources.ts';
 import { openForReading, readState, snapshot } from './database.ts';
 import { copiedLearning, readFeedback, readVersions } from './feedback-table.ts';
@@ -57,23 +58,16 @@ export interface CopiedArgs {
   readonly keys: readonly string[];
 }
 
-interface PassageRow {
+interface PassageRow extends ChunkRow {
   readonly name: string;
   readonly key: string;
   readonly path: string;
   readonly title: string | null;
   readonly revision: string | null;
   readonly hash: string;
-  readonly seq: number;
-  readonly start_line: number;
-  readonly end_line: number;
-  readonly headings: string;
-  readonly symbols: string;
-  readonly text: string;
-  readonly place: string | null;
 }
 
-const PASSAGE = `SELECT name, key, path, title, revision, hash, seq, start_line, end_line, headings, symbols, text, place
+const PASSAGE = `SELECT name, key, path, title, revision, hash, ${chunkColumns}
   FROM chunk JOIN source ON source.id = chunk.source JOIN collection ON collection.id = source.collection
   WHERE chunk.id = ?`;
 
@@ -232,17 +226,11 @@ export class ReadOperations {
   #shown({ chunk, score, named, terms }: Ranked): readonly Passage[] {
     const row = this.#passage?.get(chunk) as PassageRow | undefined;
     if (row === undefined) return [];
-    const { name, key, path, title, revision, hash, seq, text } = row;
+    const { name, key, path, title, revision, hash } = row;
     const passage: Passage = {
       collection: name,
       source: { key, path, title, revision, hash },
-      seq,
-      text,
-      startLine: row.start_line,
-      endLine: row.end_line,
-      headings: JSON.parse(row.headings) as readonly string[],
-      symbols: JSON.parse(row.symbols) as readonly string[],
-      ...(row.place !== null && { place: row.place }),
+      ...chunkOf(row),
       score,
       named,
       terms,
